@@ -1,0 +1,1 @@
+//! Chirp, a social network: the bounded context, pure.

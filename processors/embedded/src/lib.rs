@@ -1,0 +1,1 @@
+//! The single-node Kafka broker and schema registry behind millrace up.

@@ -1,0 +1,1 @@
+//! The transactional log on Apache Kafka, through rdkafka.

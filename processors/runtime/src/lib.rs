@@ -1,0 +1,1 @@
+//! The loops: command processor, projector and process manager, on the ports.

@@ -1,0 +1,1 @@
+//! Rust types from Avro schemas, for the build scripts of domains.

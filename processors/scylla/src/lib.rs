@@ -1,0 +1,1 @@
+//! The view store on ScyllaDB or Cassandra, through the scylla driver.

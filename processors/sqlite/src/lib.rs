@@ -1,0 +1,1 @@
+//! The view store in SQLite files, for one machine.

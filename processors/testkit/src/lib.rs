@@ -1,0 +1,1 @@
+//! Given/when/then, conformance suites, the in-memory adapters and oracles, for tests only.

@@ -1,0 +1,1 @@
+//! Messages to Avro bytes in the registry's wire format, and back.

@@ -1,0 +1,1 @@
+//! Real Kafka, CQL and registry servers for tests: from the environment, else from Maven Central.
