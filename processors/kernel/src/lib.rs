@@ -1,1 +1,25 @@
-//! Traits and values of the decision core: no async, no I/O, no clock.
+//! Traits and values of the decision core.
+//!
+//! `kernel` knows no broker, no database, no clock, no randomness and no async. A domain
+//! author writes against this crate alone: messages in, events or rejections out, rows
+//! out. Everything here is a value or a pure function of values.
+
+pub mod aggregate;
+pub mod domain;
+pub mod id;
+pub mod message;
+pub mod outcome;
+pub mod partition;
+pub mod projection;
+pub mod rejection;
+pub mod row;
+pub mod table;
+
+pub use aggregate::{AggregateId, View};
+pub use domain::{Domain, FollowUp, Schemas, StateData};
+pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step};
+pub use outcome::{Outcome, Position, Status, Version};
+pub use projection::{ProjectionFamily, Projector, Writes};
+pub use rejection::{Rejections, Violation, codes};
+pub use row::{Delete, Put, Value, Write};
+pub use table::{ColumnType, Table};

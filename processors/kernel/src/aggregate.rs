@@ -1,0 +1,102 @@
+//! Aggregates: their ids, and what a decision may see of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// `<Aggregate>/<id>`, the parts of a compound id joined with `/`.
+///
+/// The first part of the id is the routing key of everything that concerns the aggregate:
+/// `Chirp/<author>/<chirp>` lives where commands keyed `<author>` are decided. So a
+/// decision's reach can be checked by looking at the id alone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AggregateId(Arc<str>);
+
+impl AggregateId {
+    /// The id of a `kind` of aggregate, from the parts of its own id.
+    #[must_use]
+    pub fn new(kind: &str, parts: &[&str]) -> Self {
+        let mut text = String::with_capacity(kind.len() + parts.iter().map(|p| p.len() + 1).sum::<usize>());
+        text.push_str(kind);
+        for part in parts {
+            text.push('/');
+            text.push_str(part);
+        }
+        Self(text.into())
+    }
+
+    /// Reads `<Aggregate>/<part>[/<part>…]`; `None` when a part is empty or missing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = 0;
+        for part in text.split('/') {
+            if part.is_empty() {
+                return None;
+            }
+            parts += 1;
+        }
+        (parts >= 2).then(|| Self(text.into()))
+    }
+
+    /// The kind of aggregate: what stands before the first `/`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// The routing key: what stands between the first and the second `/`.
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// The whole id as it stands in keys and records.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AggregateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AggregateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AggregateId({})", self.0)
+    }
+}
+
+/// What a decision sees: the aggregates that share its routing key, with the effects of
+/// every earlier message, and the lookup tables its domain declares.
+pub trait View {
+    /// The domain's state of any aggregate.
+    type State;
+
+    /// The state of an aggregate that has the routing key of the message being decided;
+    /// `None` when it does not exist. Asking for another routing key is a bug in the domain
+    /// (the answer would depend on the number of partitions) and fails the decision.
+    fn get(&self, id: &AggregateId) -> Option<Arc<Self::State>>;
+
+    /// Whether an aggregate of any partition exists, by its lookup table: all that was
+    /// committed when the message arrived, and possibly more. The kind of `id` must be one
+    /// of the domain's declared lookups.
+    fn exists(&self, id: &AggregateId) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_an_id() {
+        let id = AggregateId::new("Chirp", &["alice", "c1"]);
+        assert_eq!(id.as_str(), "Chirp/alice/c1");
+        assert_eq!((id.kind(), id.routing_key()), ("Chirp", "alice"));
+        assert_eq!(AggregateId::parse("Chirp/alice/c1"), Some(id));
+        for bad in ["", "Chirp", "Chirp/", "/alice", "Chirp//c1"] {
+            assert_eq!(AggregateId::parse(bad), None, "{bad:?}");
+        }
+    }
+}

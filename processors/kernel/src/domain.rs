@@ -1,0 +1,158 @@
+//! What a bounded context tells the engine about itself.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::aggregate::{AggregateId, View};
+use crate::message::{Command, Named, Stamp};
+use crate::projection::ProjectionFamily;
+use crate::rejection::Rejections;
+
+/// The texts of a domain's folder in `schemas/` and `topics/`, compiled in.
+#[derive(Clone, Copy, Debug)]
+pub struct Schemas {
+    /// `commands.avsc`
+    pub commands: &'static str,
+    /// `steps.avsc`
+    pub steps: &'static str,
+    /// `events.avsc`
+    pub events: &'static str,
+    /// `state.avsc`
+    pub state: &'static str,
+    /// `outcomes.avsc`
+    pub outcomes: &'static str,
+    /// `lookup.avsc`
+    pub lookup: &'static str,
+    /// `views.cql`
+    pub views: &'static str,
+    /// `topics/<d>.toml`
+    pub topics: &'static str,
+}
+
+/// A process that has not ended, kept among the states as `Process/<command id>` so that
+/// a restart knows which commands still wait for their outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct OpenProcess {
+    /// The message name of the command that started it.
+    pub command_type: String,
+    /// When it started: `recorded_at` of its first event, microseconds since the epoch.
+    pub started_at: i64,
+    /// How many times the command's id has been sent again meanwhile; each is answered.
+    pub duplicates: i64,
+}
+
+/// The aggregate kind under which open processes are kept.
+pub const PROCESS_KIND: &str = "Process";
+
+/// The state of any aggregate of a domain, and its form in the state topic.
+///
+/// Generated from `state.avsc`: one nullable field per kind of aggregate.
+pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// The record of the state topic.
+    type Record: Serialize + DeserializeOwned;
+
+    /// The record of an aggregate at `version`; without state it holds the version alone.
+    fn to_record(
+        aggregate_id: &AggregateId,
+        version: i64,
+        recorded_at: i64,
+        state: Option<&Self>,
+    ) -> Self::Record;
+
+    /// The parts of a record: aggregate id, version, `recorded_at` and state.
+    fn from_record(record: Self::Record) -> (String, i64, i64, Option<Self>);
+
+    /// An open process as a state.
+    fn from_process(process: OpenProcess) -> Self;
+
+    /// The open process this state is, if it is one.
+    fn as_process(&self) -> Option<&OpenProcess>;
+}
+
+/// What an event sets in motion beyond its own partition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FollowUp<S> {
+    /// Nothing: the event belongs to no process.
+    None,
+    /// The process starts or goes on with these steps.
+    Steps(Vec<S>),
+    /// The process has ended well: its command is accepted.
+    Completed,
+    /// The process has ended badly: its command is rejected for these reasons.
+    Refused(Rejections),
+}
+
+/// A bounded context: pure functions over its messages and states.
+///
+/// All of it is deterministic: no clock, no randomness, no I/O. The same input gives the
+/// same answer on every replay.
+pub trait Domain: Send + Sync + 'static {
+    /// The union of `commands.avsc`.
+    type Command: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// The union of `steps.avsc`.
+    type Step: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// The union of `events.avsc`.
+    type Event: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// The states of `state.avsc`.
+    type State: StateData;
+
+    /// The domain's own settings, `[<domain>]` in `millrace.toml`; every field documented.
+    type Settings: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The domain's name: prefix of its topics, name of its keyspace.
+    const NAME: &'static str;
+    /// The domain's schemas, tables and topics.
+    const SCHEMAS: Schemas;
+    /// Kinds of aggregates that decisions look up in other partitions.
+    const LOOKUPS: &'static [&'static str] = &[];
+
+    /// The aggregate whose event an accepted `command` emits; its first id part is the
+    /// routing key, and `expected_version` speaks of it.
+    fn target(command: &Self::Command) -> AggregateId;
+
+    /// As [`Domain::target`], of a step.
+    fn step_target(step: &Self::Step) -> AggregateId;
+
+    /// The aggregate an event belongs to.
+    fn aggregate_id(event: &Self::Event) -> AggregateId;
+
+    /// Decides a command: at least one event, or every rule that was violated.
+    ///
+    /// # Errors
+    /// All violations, `NotPermitted` first, then by field in the schema's order.
+    fn decide(
+        view: &impl View<State = Self::State>,
+        command: &Command<Self::Command>,
+        stamp: Stamp,
+    ) -> Result<Vec<Self::Event>, Rejections>;
+
+    /// Decides a step. A step is never refused: what it cannot do is an event, too.
+    fn decide_step(
+        view: &impl View<State = Self::State>,
+        step: &Self::Step,
+        stamp: Stamp,
+    ) -> Vec<Self::Event>;
+
+    /// Folds an event into the state of its aggregate; total, it cannot fail. `recorded_at`
+    /// of the event is in microseconds since the epoch.
+    fn evolve(state: Option<Self::State>, event: &Self::Event, recorded_at: i64) -> Option<Self::State>;
+
+    /// What an event sets in motion: the domain's processes, as a function of events.
+    fn follow_up(event: &Self::Event) -> FollowUp<Self::Step>;
+
+    /// Whether an aggregate with this state exists for those who look it up. Only asked for
+    /// the kinds in [`Domain::LOOKUPS`].
+    fn is_visible(state: Option<&Self::State>) -> bool {
+        state.is_some()
+    }
+
+    /// Whether `expected_version` 0 ("must not exist") holds for a target in this state.
+    fn is_absent(state: Option<&Self::State>) -> bool {
+        state.is_none()
+    }
+
+    /// The view families of the domain; each is a consumer group of its own.
+    fn projections(settings: &Self::Settings) -> Vec<ProjectionFamily<Self::Event>>;
+}

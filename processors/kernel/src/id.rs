@@ -1,0 +1,60 @@
+//! What an id may look like, and the ids that are derived rather than chosen.
+
+use uuid::Uuid;
+
+/// Longest id a message may carry, in bytes (ids are ASCII, so also in characters).
+pub const MAX_ID_LENGTH: usize = 64;
+
+/// The rule for every id, in words, for messages to people.
+pub const ID_RULE: &str = "an id is 1 to 64 characters of A-Z a-z 0-9 _ . : -";
+
+/// Whether `id` is 1–64 characters of `[A-Za-z0-9_.:-]`.
+#[must_use]
+pub fn is_valid(id: &str) -> bool {
+    (1..=MAX_ID_LENGTH).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))
+}
+
+/// The namespace of every UUIDv5 derived here, so that they collide with nobody else's.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6d69_6c6c_7261_6365_2d65_7665_6e74_7331);
+
+/// The id of the `index`-th event that the message `message_id` caused: UUIDv5 of
+/// (message id, index), so a decision that is repeated names its events alike.
+#[must_use]
+pub fn event_id(message_id: &str, index: usize) -> String {
+    derived(&[message_id, "event", &index.to_string()])
+}
+
+/// The id of a step: UUIDv5 of (process, step). `process` is the id of the command that
+/// started it; `step` is the message name, the routing key and how many came before.
+#[must_use]
+pub fn step_id(process: &str, step: &str) -> String {
+    derived(&[process, "step", step])
+}
+
+fn derived(parts: &[&str]) -> String {
+    // '/' may not occur in an id, so the joined name is unambiguous
+    Uuid::new_v5(&NAMESPACE, parts.join("/").as_bytes()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_to_the_rule() {
+        for good in ["a", "A-z_0.9:x", &"x".repeat(64)] {
+            assert!(is_valid(good), "{good} is an id");
+        }
+        for bad in ["", " ", "a b", "a/b", "ü", "a\n", &"x".repeat(65)] {
+            assert!(!is_valid(bad), "{bad:?} is no id");
+        }
+    }
+
+    #[test]
+    fn derived_ids_repeat_and_differ() {
+        assert_eq!(event_id("c1", 0), event_id("c1", 0));
+        assert_ne!(event_id("c1", 0), event_id("c1", 1));
+        assert_ne!(event_id("c1", 0), step_id("c1", "0"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Commands, steps and events: the envelopes around a domain's own data.
+//!
+//! The field order is the order of the Avro schemas; `wire` turns these values into bytes
+//! and back without another representation in between.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Position, Version};
+
+/// A union branch that knows its record name: `RegisterUser`, `UserRegistered`.
+pub trait Named {
+    /// The record's name in the schema, which is the message's name everywhere.
+    fn name(&self) -> &'static str;
+}
+
+/// What travels with a message beside its data. All of it may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metadata {
+    /// The trace this message belongs to.
+    pub trace_id: Option<String>,
+    /// The acting user. Where it is given, a command that belongs to somebody must be theirs.
+    pub user_id: Option<String>,
+    /// The conversation this message belongs to; the producer's own, carried along.
+    pub correlation_id: Option<String>,
+    /// The id of the message that caused this one.
+    pub causation_id: Option<String>,
+    /// When the producer issued it, in microseconds since the epoch.
+    pub issued_at: Option<i64>,
+    /// The version the aggregate must have; 0 = it must not exist.
+    pub expected_version: Option<i64>,
+}
+
+/// What was asked, by anyone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command<T> {
+    /// The command's id; a repeated one changes nothing and is answered as the first was.
+    pub id: String,
+    /// Who, when, and on which expectation.
+    pub metadata: Metadata,
+    /// The domain's message.
+    pub data: T,
+}
+
+/// What a process carries from step to step: whose it is and where it has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessContext {
+    /// The command that started the process and gets the outcome when it ends.
+    pub command_id: String,
+    /// Per partition in which it wrote events, the command or step that caused the last.
+    pub positions: Vec<Position>,
+    /// The newest version of every aggregate it has changed.
+    pub versions: Vec<Version>,
+}
+
+/// A follow-up command of a process. Only processors write these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step<T> {
+    /// UUIDv5 of (process, step).
+    pub id: String,
+    /// `causation_id` is the event that asked for the step, `issued_at` its `recorded_at`.
+    pub metadata: Metadata,
+    /// The process this step belongs to.
+    pub process: ProcessContext,
+    /// The domain's message.
+    pub data: T,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event<T> {
+    /// UUIDv5 of (command or step id, index).
+    pub id: String,
+    /// That of the command or step; `causation_id` is its id.
+    pub metadata: Metadata,
+    /// `<Aggregate>/<id>`.
+    pub aggregate_id: String,
+    /// 1, 2, 3 … per aggregate, without gaps.
+    pub version: i64,
+    /// The command this happened for; of a process, the one that started it.
+    pub command_id: String,
+    /// Offset of the command or step that caused it, in this event's partition.
+    pub command_offset: i64,
+    /// When it was recorded, in microseconds since the epoch; rises within a partition.
+    pub recorded_at: i64,
+    /// The domain's message.
+    pub data: T,
+}
+
+impl<T> Event<T> {
+    /// Whether a step caused this event rather than a command: then `command_offset` is
+    /// one of the steps topic.
+    #[must_use]
+    pub fn is_caused_by_step(&self) -> bool {
+        self.metadata.causation_id.as_deref().is_some_and(|cause| cause != self.command_id)
+    }
+}
+
+/// The only time a decision knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// `metadata.issued_at`, else the record's timestamp; microseconds since the epoch.
+    pub now: i64,
+}

@@ -1,0 +1,266 @@
+//! Tables as a domain declares them, once, in `views.cql`.
+//!
+//! The file is CQL that a person can read; the subset understood here is
+//! `CREATE TABLE name ( column type, … PRIMARY KEY ((partition …), clustering …) ) WITH
+//! comment = '…' AND CLUSTERING ORDER BY (column DESC, …);` with a `--` comment on the line
+//! of every column, which is the column's documentation in every store.
+
+use std::fmt;
+
+/// The column types that all stores share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    Text,
+    /// 64-bit signed integer; times are microseconds since the epoch.
+    BigInt,
+    /// 32-bit signed integer.
+    Int,
+    /// True or false.
+    Boolean,
+}
+
+impl ColumnType {
+    /// The CQL name of the type.
+    #[must_use]
+    pub fn cql(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::BigInt => "bigint",
+            Self::Int => "int",
+            Self::Boolean => "boolean",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Text, Self::BigInt, Self::Int, Self::Boolean].into_iter().find(|t| t.cql() == text)
+    }
+}
+
+/// A column with its documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, that of the event field it comes from.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// What it holds, for an analyst.
+    pub comment: String,
+}
+
+/// A table with its key and documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name; also the name of the view.
+    pub name: String,
+    /// What it answers, for an analyst.
+    pub comment: String,
+    /// All columns, key columns first and in key order.
+    pub columns: Vec<Column>,
+    /// How many of the first columns make the partition key.
+    pub partition_columns: usize,
+    /// For every clustering column, in key order, whether it descends.
+    pub clustering_descending: Vec<bool>,
+}
+
+impl Table {
+    /// How many of the first columns make the whole primary key.
+    #[must_use]
+    pub fn key_columns(&self) -> usize {
+        self.partition_columns + self.clustering_descending.len()
+    }
+
+    /// The position of a column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+}
+
+/// What is wrong with a `views.cql`, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableError {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for TableError {}
+
+/// Reads all tables of a `views.cql`.
+///
+/// # Errors
+/// The first thing that is not in the subset, with its line: also a column or table
+/// without a comment, and columns that do not begin with the key in key order.
+pub fn parse_tables(text: &str) -> Result<Vec<Table>, TableError> {
+    let mut tables = Vec::new();
+    let mut statement: Vec<(usize, &str)> = Vec::new();
+    for (index, raw) in text.lines().enumerate() {
+        let line = raw.trim();
+        if statement.is_empty() && (line.is_empty() || line.starts_with("--")) {
+            continue;
+        }
+        statement.push((index + 1, line));
+        if line.ends_with(';') {
+            tables.push(parse_table(&statement)?);
+            statement.clear();
+        }
+    }
+    match statement.first() {
+        Some((line, _)) => Err(fail(*line, "this statement does not end with ';'")),
+        None => Ok(tables),
+    }
+}
+
+fn fail(line: usize, message: impl Into<String>) -> TableError {
+    TableError { line, message: message.into() }
+}
+
+fn parse_table(lines: &[(usize, &str)]) -> Result<Table, TableError> {
+    let (first, head) = lines[0];
+    let name = head
+        .strip_prefix("CREATE TABLE ")
+        .and_then(|rest| rest.strip_suffix('('))
+        .map(str::trim)
+        .filter(|name| is_name(name))
+        .ok_or_else(|| fail(first, "expected `CREATE TABLE name (`"))?;
+    let mut columns = Vec::new();
+    let mut key: Option<(usize, Vec<String>, Vec<String>)> = None;
+    let mut body = lines[1..].iter();
+    for &(line, text) in body.by_ref() {
+        if text.starts_with(')') {
+            let key = key.ok_or_else(|| fail(line, "the table has no PRIMARY KEY"))?;
+            let mut options = text.trim_start_matches(')').trim().to_owned();
+            for (_, more) in body {
+                options.push(' ');
+                options.push_str(more);
+            }
+            return finish(first, name, columns, key, options.trim_end_matches(';').trim());
+        }
+        if let Some(rest) = text.strip_prefix("PRIMARY KEY") {
+            let (partition, clustering) =
+                parse_key(rest.trim()).ok_or_else(|| fail(line, "expected `PRIMARY KEY ((a, b), c)`"))?;
+            key = Some((line, partition, clustering));
+            continue;
+        }
+        columns.push(parse_column(line, text)?);
+    }
+    Err(fail(first, format!("table {name} is not closed with `)`")))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn parse_column(line: usize, text: &str) -> Result<Column, TableError> {
+    let (definition, comment) = text
+        .split_once("--")
+        .ok_or_else(|| fail(line, "a column needs a comment: `name type, -- what it holds`"))?;
+    let mut words = definition.trim().trim_end_matches(',').split_whitespace();
+    let (Some(name), Some(kind), None) = (words.next(), words.next(), words.next()) else {
+        return Err(fail(line, "expected `name type, -- comment`"));
+    };
+    let kind = ColumnType::parse(kind)
+        .ok_or_else(|| fail(line, format!("type {kind} is not text, bigint, int or boolean")))?;
+    if !is_name(name) {
+        return Err(fail(line, format!("{name} is not a plain lower-case name")));
+    }
+    Ok(Column { name: name.to_owned(), kind, comment: comment.trim().to_owned() })
+}
+
+fn parse_key(text: &str) -> Option<(Vec<String>, Vec<String>)> {
+    let names = |list: &str| -> Vec<String> {
+        list.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect()
+    };
+    let inner = text.strip_prefix('(')?.trim_end_matches(',').strip_suffix(')')?.trim();
+    let (partition, clustering) = match inner.strip_prefix('(') {
+        Some(rest) => {
+            let (partition, rest) = rest.split_once(')')?;
+            (names(partition), names(rest))
+        }
+        None => {
+            let mut all = names(inner);
+            if all.is_empty() {
+                return None;
+            }
+            let rest = all.split_off(1);
+            (all, rest)
+        }
+    };
+    (!partition.is_empty()).then_some((partition, clustering))
+}
+
+fn finish(
+    line: usize,
+    name: &str,
+    columns: Vec<Column>,
+    (key_line, partition, clustering): (usize, Vec<String>, Vec<String>),
+    options: &str,
+) -> Result<Table, TableError> {
+    let options = options.strip_prefix("WITH ").unwrap_or(options);
+    let comment = between(options, "comment = '", "'")
+        .ok_or_else(|| fail(line, format!("table {name} needs `WITH comment = '…'`")))?;
+    let order = between(options, "CLUSTERING ORDER BY (", ")").unwrap_or_default();
+    let descends = |column: &str| order.split(',').any(|part| part.split_whitespace().eq([column, "DESC"]));
+    let keys: Vec<&String> = partition.iter().chain(&clustering).collect();
+    let begins_with_key =
+        keys.len() <= columns.len() && keys.iter().zip(&columns).all(|(key, column)| **key == column.name);
+    if !begins_with_key {
+        return Err(fail(key_line, format!("the columns of {name} must begin with its key, in key order")));
+    }
+    Ok(Table {
+        name: name.to_owned(),
+        comment: comment.to_owned(),
+        columns,
+        partition_columns: partition.len(),
+        clustering_descending: clustering.iter().map(|c| descends(c)).collect(),
+    })
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = &text[text.find(start)? + start.len()..];
+    Some(&rest[..rest.find(end)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FEED: &str = "-- a file comment\n\nCREATE TABLE home (\n  reader_id text, -- whose feed\n  posted_at bigint, -- when\n  chirp_id text, -- which\n  content text, -- what\n  PRIMARY KEY ((reader_id), posted_at, chirp_id)\n) WITH comment = 'A feed.'\n  AND CLUSTERING ORDER BY (posted_at DESC, chirp_id ASC);\n";
+
+    #[test]
+    fn a_table_is_read_whole() {
+        let table = &parse_tables(FEED).unwrap()[0];
+        assert_eq!((table.name.as_str(), table.comment.as_str()), ("home", "A feed."));
+        assert_eq!((table.partition_columns, table.key_columns()), (1, 3));
+        assert_eq!(table.clustering_descending, [true, false]);
+        assert_eq!(table.columns[3].comment, "what");
+        assert_eq!(table.column("content"), Some(3));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let rows = [
+            (FEED.replace(" -- what\n", "\n"), 7, "needs a comment"),
+            (FEED.replace("WITH comment = 'A feed.'", "WITH x = 1"), 3, "comment"),
+            (FEED.replace("content text", "content blob"), 7, "blob"),
+            (FEED.replace("((reader_id), posted_at", "((reader_id), content"), 8, "begin with its key"),
+            (FEED.replace("  PRIMARY KEY ((reader_id), posted_at, chirp_id)\n", ""), 8, "PRIMARY KEY"),
+            (FEED.replace(';', ""), 3, "';'"),
+        ];
+        for (text, line, word) in rows {
+            let error = parse_tables(&text).unwrap_err();
+            assert!(
+                error.line == line && error.message.contains(word),
+                "{error} (expected line {line}, {word})"
+            );
+        }
+    }
+}
