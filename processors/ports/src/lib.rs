@@ -1,1 +1,16 @@
-//! What the runtime asks of the outside world: the transactional log and the view store.
+//! What the runtime asks of the outside world: a transactional log and a view store.
+//!
+//! Adapters implement these traits; the runtime's loops are written on nothing else. The
+//! traits are synchronous and step by step — every call returns at once or within the wait
+//! it is given — so that one seeded scheduler can drive the same loops in a simulation.
+
+pub mod clock;
+pub mod log;
+pub mod store;
+
+pub use clock::{Clock, SystemClock};
+pub use log::{
+    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
+    Transaction, TransactionalWriter,
+};
+pub use store::{Page, PageQuery, StoreFault, TableChange, ViewStore};

@@ -1,0 +1,284 @@
+//! The transactional log: Kafka as the runtime sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's full name, prefix included.
+    pub topic: Arc<str>,
+    /// The partition, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// A partition of a topic.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The topic it stands in.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The record's own timestamp, milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// Its key, if it has one.
+    pub key: Option<Bytes>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Its headers in order.
+    pub headers: Vec<(String, Bytes)>,
+}
+
+/// A record to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The topic's full name.
+    pub topic: Arc<str>,
+    /// The partition, chosen by the caller.
+    pub partition: i32,
+    /// The key.
+    pub key: Bytes,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The record's timestamp, milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// Headers in order.
+    pub headers: Vec<(String, Bytes)>,
+}
+
+/// A batch that becomes visible as a whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// Records, in order.
+    pub records: Vec<Outgoing>,
+    /// The next offset to read of every input that was consumed.
+    pub offsets: BTreeMap<TopicPartition, i64>,
+}
+
+/// Where a reader starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record there is.
+    Beginning,
+    /// At this offset; if the log no longer holds it, [`LogFault::OutOfRange`].
+    Offset(i64),
+    /// Behind the newest record.
+    End,
+}
+
+/// What went wrong with the log. A fault is never an answer to a command.
+#[derive(Debug, Error)]
+pub enum LogFault {
+    /// Another instance owns the partition now; this one must let go.
+    #[error("{step}: fenced, another instance owns the partition now")]
+    Fenced {
+        /// What was being done.
+        step: &'static str,
+    },
+    /// The log cannot be reached or refuses for now; trying again may help.
+    #[error("{step}: {message}")]
+    Unavailable {
+        /// What was being done.
+        step: &'static str,
+        /// What the client said.
+        message: String,
+    },
+    /// The topic or partition does not exist.
+    #[error("topic {topic} does not exist; create it with `millrace topics apply`")]
+    NoSuchTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// The log no longer (or not yet) holds the offset asked for.
+    #[error("{partition} does not hold offset {offset}")]
+    OutOfRange {
+        /// Where.
+        partition: TopicPartition,
+        /// The offset asked for.
+        offset: i64,
+    },
+    /// A record is refused for good, for instance as too large.
+    #[error("{step}: refused for good: {message}")]
+    Refused {
+        /// What was being done.
+        step: &'static str,
+        /// What the client said.
+        message: String,
+    },
+}
+
+/// Reads committed records of some partitions in their order.
+pub trait Reader: Send {
+    /// Up to `max` records; waits up to `wait` for the first, never longer once there is
+    /// one. Records of one partition come in order.
+    ///
+    /// # Errors
+    /// [`LogFault`]; the reader may be polled again after `Unavailable`.
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogFault>;
+
+    /// The offset up to which (exclusive) `partition` has been read, markers of transactions
+    /// and aborted records included: at the end of the partition it is its high watermark,
+    /// unless a transaction is still open.
+    fn position(&self, partition: &TopicPartition) -> i64;
+
+    /// Begins again at `offset`.
+    ///
+    /// # Errors
+    /// [`LogFault::Unavailable`].
+    fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogFault>;
+
+    /// Stops (`true`) or goes on delivering records of `partition`.
+    ///
+    /// # Errors
+    /// [`LogFault::Unavailable`].
+    fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogFault>;
+}
+
+/// Writes batches all or nothing, under one transactional id.
+///
+/// One batch at a time: `submit` starts it and `settle` waits for its end, so that the
+/// caller can decide the next batch meanwhile.
+pub trait TransactionalWriter: Send {
+    /// Ends what a predecessor of the same transactional id left open, and fences it off.
+    /// Call it before the first batch, and again after a fault.
+    ///
+    /// # Errors
+    /// [`LogFault::Unavailable`].
+    fn fence(&mut self) -> Result<(), LogFault>;
+
+    /// Starts writing and committing `batch`.
+    ///
+    /// # Errors
+    /// [`LogFault`]; then nothing of the batch will be visible.
+    fn submit(&mut self, batch: Transaction) -> Result<(), LogFault>;
+
+    /// Waits up to `wait` for the batch submitted last. `true` when it is committed, or
+    /// when there is none; `false` when it still runs.
+    ///
+    /// # Errors
+    /// [`LogFault`]; the batch was aborted, or its fate is known only after `fence`.
+    fn settle(&mut self, wait: Duration) -> Result<bool, LogFault>;
+}
+
+/// A change in what this member of a group may work on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupEvent {
+    /// These partitions of the group's topic are this member's now.
+    Assigned(Vec<i32>),
+    /// These are to be given up: finish or drop what is under way, then call
+    /// [`Group::release`]; another member gets them after that.
+    Revoked(Vec<i32>),
+    /// These are lost already; drop what is under way.
+    Lost(Vec<i32>),
+}
+
+/// How to join a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// The group's id, prefix included.
+    pub group_id: String,
+    /// The topic whose partitions are dealt out.
+    pub topic: Arc<str>,
+    /// How long a silent member is taken for alive.
+    pub session_timeout: Duration,
+}
+
+/// Membership in a consumer group that deals out the partitions of one topic.
+///
+/// The group only says who owns what and keeps offsets, of any topic; records are read
+/// through [`Log::reader`] from the offsets it keeps.
+pub trait Group: Send + Sync {
+    /// The next change of ownership, waiting up to `wait`. Must be called often: a member
+    /// that is not heard of for the session timeout loses its partitions.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn poll(&self, wait: Duration) -> Result<Option<GroupEvent>, LogFault>;
+
+    /// Lets go of revoked partitions.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn release(&self, partitions: &[i32]) -> Result<(), LogFault>;
+
+    /// The committed next offsets of `partitions`, once no transaction on them is open;
+    /// those without one are left out.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogFault>;
+
+    /// Commits next offsets outside a transaction.
+    ///
+    /// # Errors
+    /// [`LogFault::Fenced`] when this member does not own the partitions any more.
+    fn commit(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault>;
+
+    /// A writer whose transactions carry this group's offsets and are refused when this
+    /// member has been replaced.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn writer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalWriter>, LogFault>;
+
+    /// Leaves the group at once, so that others need not wait for a timeout.
+    fn leave(&self);
+}
+
+/// A connection to the log.
+pub trait Log: Send + Sync {
+    /// Joins a consumer group.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault>;
+
+    /// Reads committed records of `partitions`, each from its start.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault>;
+
+    /// The high watermark of a partition as a read-uncommitted query sees it.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault>;
+
+    /// The oldest offset the partition still holds.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault>;
+
+    /// The first offset whose record's timestamp is at or after `timestamp_ms`, or the end.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault>;
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`] and others.
+    fn partitions(&self, topic: &str) -> Result<i32, LogFault>;
+}

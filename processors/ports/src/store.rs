@@ -1,0 +1,102 @@
+//! The view store: tables that projections write and analysts read.
+
+use millrace_kernel::{Table, Value, Write};
+use thiserror::Error;
+
+/// What went wrong with the store.
+#[derive(Debug, Error)]
+pub enum StoreFault {
+    /// It cannot be reached, is overloaded or timed out; the write may or may not have been
+    /// applied, and is idempotent. Trying again helps sooner or later.
+    #[error("{step}: {message}")]
+    Unavailable {
+        /// What was being done.
+        step: &'static str,
+        /// What the client said.
+        message: String,
+    },
+    /// This write or read can never succeed as it stands.
+    #[error("{step}: refused for good: {message}")]
+    Refused {
+        /// What was being done.
+        step: &'static str,
+        /// What the store said.
+        message: String,
+    },
+    /// A table is missing or differs from its declaration.
+    #[error("table {table}: {message}; `millrace tables plan` shows what is missing")]
+    Schema {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// What to read: rows of one partition in the table's order, or of the whole table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// The table.
+    pub table: String,
+    /// Values of the first key columns: none (the whole table, in no particular order), or
+    /// all partition columns and then any number of clustering columns.
+    pub key: Vec<Value>,
+    /// Only rows strictly behind this place in the table's order: values for the clustering
+    /// columns that follow `key`, or the first few of them.
+    pub after: Vec<Value>,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// Rows in the table's order, every one with all columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows; values in the order of the table's columns.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A change that would bring the store's tables to their declarations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableChange {
+    /// The table it concerns.
+    pub table: String,
+    /// The statement, in the store's own language.
+    pub statement: String,
+}
+
+/// A store of tables. Implementations are shared between threads.
+pub trait ViewStore: Send + Sync {
+    /// What [`ViewStore::create_tables`] would do; nothing when all is there. Only adds:
+    /// a column that is there and not declared stays.
+    ///
+    /// # Errors
+    /// [`StoreFault::Schema`] when a table is there with another key or column type.
+    fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault>;
+
+    /// Makes the tables that are missing, with their documentation: every table and column
+    /// comment can be read in the database (table `millrace_columns`).
+    ///
+    /// # Errors
+    /// As [`ViewStore::plan_tables`].
+    fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault>;
+
+    /// Makes the store ready to read and write `tables`, which must be there.
+    ///
+    /// # Errors
+    /// [`StoreFault::Schema`] when one is missing or differs.
+    fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault>;
+
+    /// Applies `writes`, in any order, and returns when all are durable. Idempotent: of
+    /// several writes to a row the one with the greatest timestamp stays, whatever the order
+    /// of arrival; at equal timestamps a delete beats a row, and rows compare by value.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; some of the writes may have been applied.
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreFault>;
+
+    /// Reads several pages, in parallel where the store can.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault>;
+}
