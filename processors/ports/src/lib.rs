@@ -13,4 +13,5 @@ pub use log::{
     Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
     Transaction, TransactionalWriter,
 };
-pub use store::{Page, PageQuery, StoreFault, TableChange, ViewStore};
+pub use millrace_kernel::{Page, PageQuery};
+pub use store::{StoreFault, TableChange, ViewStore};
