@@ -33,6 +33,8 @@ pub use owned::{Owned, Recipe};
 pub use ports::{Port, free_port};
 pub use python::python_env;
 pub use servers::{Cassandra, CommitLog, Kafka, OwnedCassandra, OwnedKafka, OwnedRegistry, Registry};
-pub use shared::{CQL_VARIABLE, CqlServer, KAFKA_VARIABLE, KafkaServer, REGISTRY_VARIABLE, RegistryServer, Services};
+pub use shared::{
+    CQL_VARIABLE, CqlServer, KAFKA_VARIABLE, KafkaServer, REGISTRY_VARIABLE, RegistryServer, Services,
+};
 pub use spawn::die_with_parent;
 pub use wait::{Overdue, wait_for, wait_until};
