@@ -1,0 +1,404 @@
+//! What the registry knows and decides: subjects, versions, ids, levels. No HTTP here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::compat::Level;
+use super::journal::Journal;
+use super::refusal::Refusal;
+use super::schema::AvroSchema;
+
+/// A change to the registry: what its file consists of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// A schema became a version of a subject.
+    Registered {
+        /// The subject.
+        subject: String,
+        /// Its new version.
+        version: u32,
+        /// The schema's id.
+        id: u32,
+        /// The schema as it was sent.
+        schema: String,
+    },
+    /// Versions were hidden (soft delete).
+    Hidden {
+        /// The subject.
+        subject: String,
+        /// The versions.
+        versions: Vec<u32>,
+    },
+    /// Hidden versions were removed for good.
+    Removed {
+        /// The subject.
+        subject: String,
+        /// The versions.
+        versions: Vec<u32>,
+    },
+    /// A compatibility level was set, or with none taken back.
+    LevelSet {
+        /// The subject, or none for all that have no own level.
+        subject: Option<String>,
+        /// The level.
+        level: Option<Level>,
+    },
+    /// A mode was set, or with none taken back.
+    ModeSet {
+        /// The subject, or none for all that have no own mode.
+        subject: Option<String>,
+        /// The mode.
+        mode: Option<Mode>,
+    },
+}
+
+/// Whether schemas may be registered and deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Mode {
+    /// They may.
+    #[default]
+    ReadWrite,
+    /// They may not.
+    ReadOnly,
+}
+
+/// Which versions a request wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Those that are not deleted.
+    Live,
+    /// Also the soft-deleted.
+    All,
+    /// The soft-deleted only.
+    Hidden,
+}
+
+/// One version of a subject.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its number, from 1.
+    pub version: u32,
+    /// The id of its schema.
+    pub id: u32,
+    hidden: bool,
+}
+
+/// A schema with where it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The subject.
+    pub subject: String,
+    /// The version in it.
+    pub version: u32,
+    /// The schema's id.
+    pub id: u32,
+    /// The schema's text.
+    pub schema: String,
+}
+
+/// `latest` or a number.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    /// The newest that is not deleted.
+    Latest,
+    /// This one.
+    Number(u32),
+}
+
+struct Stored {
+    text: String,
+    parsed: AvroSchema,
+}
+
+/// The whole registry, in memory, with the file it is rebuilt from if it has one.
+#[derive(Default)]
+pub struct Core {
+    journal: Option<Journal>,
+    closed: bool,
+    schemas: BTreeMap<u32, Stored>,
+    ids: HashMap<String, u32>,
+    subjects: BTreeMap<String, Vec<Version>>,
+    level: Option<Level>,
+    levels: BTreeMap<String, Level>,
+    mode: Option<Mode>,
+    modes: BTreeMap<String, Mode>,
+}
+
+impl Core {
+    /// A registry with what `changes` made, that writes further ones to `journal`; the error names the change, from
+    /// 1, that cannot be made.
+    pub fn restore(journal: Journal, changes: Vec<Change>) -> Result<Self, (usize, String)> {
+        let mut core = Self::default();
+        for (index, change) in changes.into_iter().enumerate() {
+            core.apply(change).map_err(|problem| (index + 1, problem))?;
+        }
+        core.journal = Some(journal);
+        Ok(core)
+    }
+
+    /// Lets go of the file; a request that is still under way can change nothing any more.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.journal = None;
+    }
+
+    /// The names of subjects with at least one version to show.
+    pub fn subjects(&self, prefix: &str, show: Show) -> Vec<String> {
+        let wanted = |versions: &[Version]| match show {
+            // A subject counts as deleted when all of it is.
+            Show::Hidden => versions.iter().all(|version| version.hidden),
+            _ => versions.iter().any(|version| shown(version, show)),
+        };
+        let subjects = self.subjects.iter();
+        subjects
+            .filter(|(name, versions)| name.starts_with(prefix) && wanted(versions))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The versions of a subject.
+    pub fn versions(&self, subject: &str, show: Show) -> Result<Vec<u32>, Refusal> {
+        let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
+        let numbers: Vec<u32> = all.iter().filter(|v| shown(v, show)).map(|v| v.version).collect();
+        if numbers.is_empty() { Err(Refusal::subject_not_found(subject)) } else { Ok(numbers) }
+    }
+
+    /// One version of a subject.
+    pub fn version(&self, subject: &str, wanted: Wanted, show: Show) -> Result<Found, Refusal> {
+        self.versions(subject, show)?;
+        let versions = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
+        let mut candidates = versions.iter().filter(|version| shown(version, show));
+        let version = match wanted {
+            Wanted::Latest => candidates.next_back(),
+            Wanted::Number(number) => candidates.find(|version| version.version == number),
+        };
+        version.map(|version| self.found(subject, version)).ok_or_else(|| Refusal::version_not_found(wanted))
+    }
+
+    /// The version of a subject that is this schema.
+    pub fn lookup(&self, subject: &str, text: &str, show: Show) -> Result<Found, Refusal> {
+        self.versions(subject, show)?;
+        let schema = parse(text)?;
+        let id = self.ids.get(&schema.canonical());
+        let versions = self.subjects.get(subject).into_iter().flatten();
+        let mut found = versions.filter(|version| shown(version, show) && Some(&version.id) == id);
+        found.next_back().map(|version| self.found(subject, version)).ok_or_else(Refusal::schema_not_found)
+    }
+
+    /// The text of a schema; it is found as long as any version of any subject, also a hidden one, has it.
+    pub fn schema(&self, id: u32) -> Result<&str, Refusal> {
+        if self.uses(id, Show::All).is_empty() {
+            return Err(Refusal::schema_not_found());
+        }
+        self.schemas.get(&id).map(|stored| stored.text.as_str()).ok_or_else(Refusal::schema_not_found)
+    }
+
+    /// Which versions of which subjects a schema is.
+    pub fn uses(&self, id: u32, show: Show) -> Vec<(String, u32)> {
+        let pairs = self.subjects.iter().flat_map(|(subject, all)| all.iter().map(move |v| (subject, v)));
+        pairs
+            .filter(|(_, version)| version.id == id && shown(version, show))
+            .map(|(subject, version)| (subject.clone(), version.version))
+            .collect()
+    }
+
+    /// Registers a schema under a subject and gives its id and version; one that is there already is not added again.
+    pub fn register(&mut self, subject: &str, text: &str) -> Result<(u32, u32), Refusal> {
+        let schema = parse(text)?;
+        let canonical = schema.canonical();
+        let id = self.ids.get(&canonical).copied();
+        let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
+        if let Some(known) = all.iter().rev().find(|v| !v.hidden && Some(v.id) == id) {
+            return Ok((known.id, known.version));
+        }
+        self.writable(subject)?;
+        let level = self.effective_level(subject);
+        let problems = self.problems_with_history(subject, &schema, level);
+        if !problems.is_empty() {
+            return Err(Refusal::incompatible(subject, level, &problems));
+        }
+        // Numbers of versions and ids are never given twice, also not after a delete: records carry the ids.
+        let version = all.iter().map(|version| version.version).max().unwrap_or(0) + 1;
+        let id = id.unwrap_or_else(|| self.schemas.keys().next_back().map_or(1, |last| last + 1));
+        let (subject, schema) = (subject.to_owned(), text.to_owned());
+        self.commit(Change::Registered { subject, version, id, schema })?;
+        Ok((id, version))
+    }
+
+    /// Hides all of a subject, or removes it for good when it is hidden already; gives the versions.
+    pub fn delete_subject(&mut self, subject: &str, permanent: bool) -> Result<Vec<u32>, Refusal> {
+        let live = self.versions(subject, Show::Live);
+        if permanent {
+            let versions = self.versions(subject, Show::All)?;
+            if live.is_ok() {
+                return Err(Refusal::subject_not_hidden(subject));
+            }
+            self.writable(subject)?;
+            self.commit(Change::Removed { subject: subject.to_owned(), versions: versions.clone() })?;
+            return Ok(versions);
+        }
+        let versions = match live {
+            Err(_) if self.subjects.contains_key(subject) => return Err(Refusal::subject_hidden(subject)),
+            other => other?,
+        };
+        self.writable(subject)?;
+        self.commit(Change::Hidden { subject: subject.to_owned(), versions: versions.clone() })?;
+        Ok(versions)
+    }
+
+    /// Hides a version, or removes it for good when it is hidden already; gives its number.
+    pub fn delete_version(&mut self, subject: &str, wanted: Wanted, permanent: bool) -> Result<u32, Refusal> {
+        // The latest live version cannot be the one to remove: it is not hidden.
+        let show = if permanent || matches!(wanted, Wanted::Number(_)) { Show::All } else { Show::Live };
+        let version = self.version(subject, wanted, show)?.version;
+        let hidden = self.version(subject, Wanted::Number(version), Show::Live).is_err();
+        self.writable(subject)?;
+        let (subject, versions) = (subject.to_owned(), vec![version]);
+        match (permanent, hidden) {
+            (false, false) => self.commit(Change::Hidden { subject, versions })?,
+            (true, true) => self.commit(Change::Removed { subject, versions })?,
+            (false, true) => return Err(Refusal::version_hidden(&subject, version)),
+            (true, false) => return Err(Refusal::version_not_hidden(&subject, version)),
+        }
+        Ok(version)
+    }
+
+    /// What keeps a schema from following one version (`Some`) or the history of a subject (`None`).
+    pub fn check(&self, subject: &str, text: &str, against: Option<Wanted>) -> Result<Vec<String>, Refusal> {
+        let schema = parse(text)?;
+        let level = self.effective_level(subject);
+        let Some(wanted) = against else {
+            return Ok(self.problems_with_history(subject, &schema, level));
+        };
+        match self.version(subject, wanted, Show::Live) {
+            Ok(found) => Ok(self.problems(&schema, found.id, found.version, level)),
+            // Nothing can be incompatible with the latest of nothing.
+            Err(_) if matches!(wanted, Wanted::Latest) => Ok(Vec::new()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The level of a subject itself, or with `None` the one for all.
+    pub fn level(&self, subject: Option<&str>) -> Option<Level> {
+        match subject {
+            Some(subject) => self.levels.get(subject).copied(),
+            None => Some(self.level.unwrap_or(Level::Backward)),
+        }
+    }
+
+    /// The level that holds for a subject.
+    pub fn effective_level(&self, subject: &str) -> Level {
+        self.level(Some(subject)).or(self.level).unwrap_or(Level::Backward)
+    }
+
+    /// Sets or takes back the level of a subject, or of all.
+    pub fn set_level(&mut self, subject: Option<&str>, level: Option<Level>) -> Result<(), Refusal> {
+        self.commit(Change::LevelSet { subject: subject.map(str::to_owned), level })
+    }
+
+    /// The mode of a subject itself, or with `None` the one for all.
+    pub fn mode(&self, subject: Option<&str>) -> Option<Mode> {
+        match subject {
+            Some(subject) => self.modes.get(subject).copied(),
+            None => Some(self.mode.unwrap_or_default()),
+        }
+    }
+
+    /// The mode that holds for a subject.
+    pub fn effective_mode(&self, subject: &str) -> Mode {
+        self.mode(Some(subject)).or(self.mode).unwrap_or_default()
+    }
+
+    /// Sets or takes back the mode of a subject, or of all.
+    pub fn set_mode(&mut self, subject: Option<&str>, mode: Option<Mode>) -> Result<(), Refusal> {
+        self.commit(Change::ModeSet { subject: subject.map(str::to_owned), mode })
+    }
+
+    fn writable(&self, subject: &str) -> Result<(), Refusal> {
+        match self.effective_mode(subject) {
+            Mode::ReadWrite => Ok(()),
+            Mode::ReadOnly => Err(Refusal::read_only(subject)),
+        }
+    }
+
+    fn problems_with_history(&self, subject: &str, schema: &AvroSchema, level: Level) -> Vec<String> {
+        let live = self.subjects.get(subject).into_iter().flatten().rev().filter(|version| !version.hidden);
+        let count = if level.is_transitive() { usize::MAX } else { 1 };
+        live.take(count)
+            .flat_map(|version| self.problems(schema, version.id, version.version, level))
+            .collect()
+    }
+
+    fn problems(&self, schema: &AvroSchema, id: u32, version: u32, level: Level) -> Vec<String> {
+        let Some(old) = self.schemas.get(&id) else { return Vec::new() };
+        let problems = level.problems(schema, &old.parsed).into_iter();
+        problems.map(|problem| format!("version {version}: {problem}")).collect()
+    }
+
+    fn found(&self, subject: &str, version: &Version) -> Found {
+        let schema = self.schemas.get(&version.id).map(|stored| stored.text.clone()).unwrap_or_default();
+        Found { subject: subject.to_owned(), version: version.version, id: version.id, schema }
+    }
+
+    /// Writes a change down and only then makes it.
+    fn commit(&mut self, change: Change) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::store(&"the registry is shutting down"));
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.append(&change).map_err(|error| Refusal::store(&error))?;
+        }
+        self.apply(change).map_err(|problem| Refusal::store(&problem))
+    }
+
+    fn apply(&mut self, change: Change) -> Result<(), String> {
+        match change {
+            Change::Registered { subject, version, id, schema } => {
+                let parsed = AvroSchema::parse(&schema)?;
+                self.ids.entry(parsed.canonical()).or_insert(id);
+                self.schemas.entry(id).or_insert(Stored { text: schema, parsed });
+                self.subjects.entry(subject).or_default().push(Version { version, id, hidden: false });
+            }
+            Change::Hidden { subject, versions } => {
+                let hidden: BTreeSet<u32> = versions.into_iter().collect();
+                for version in self.subjects.entry(subject).or_default() {
+                    version.hidden |= hidden.contains(&version.version);
+                }
+            }
+            Change::Removed { subject, versions } => {
+                let left = self.subjects.entry(subject.clone()).or_default();
+                left.retain(|version| !versions.contains(&version.version));
+                if left.is_empty() {
+                    self.subjects.remove(&subject);
+                }
+            }
+            Change::LevelSet { subject: None, level } => self.level = level,
+            Change::LevelSet { subject: Some(subject), level } => set(&mut self.levels, subject, level),
+            Change::ModeSet { subject: None, mode } => self.mode = mode,
+            Change::ModeSet { subject: Some(subject), mode } => set(&mut self.modes, subject, mode),
+        }
+        Ok(())
+    }
+}
+
+fn set<T>(map: &mut BTreeMap<String, T>, key: String, value: Option<T>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
+}
+
+fn shown(version: &Version, show: Show) -> bool {
+    match show {
+        Show::Live => !version.hidden,
+        Show::All => true,
+        Show::Hidden => version.hidden,
+    }
+}
+
+fn parse(text: &str) -> Result<AvroSchema, Refusal> {
+    AvroSchema::parse(text).map_err(|problem| Refusal::invalid_schema(&problem))
+}

@@ -1,0 +1,166 @@
+//! The embedded schema registry: Confluent's REST interface for Avro, in one process, durable on disk.
+//!
+//! It knows what producers and consumers of Avro need: subjects, versions, ids, compatibility, soft and permanent
+//! deletes. It knows no schema references, contexts, import mode, JSON Schema or Protobuf, and is no cluster.
+
+mod compat;
+#[cfg(test)]
+mod compat_tests;
+mod core;
+mod http;
+mod journal;
+mod refusal;
+mod schema;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use self::compat::{Level, unreadable};
+use self::core::Core;
+use self::journal::Journal;
+pub use self::schema::AvroSchema;
+
+/// How long requests in flight may take after a shutdown began.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// Where the registry listens and keeps its data.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// The folder of its data, made if need be; `None` keeps everything in memory.
+    pub data_dir: Option<PathBuf>,
+    /// The address it listens on; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for RegistryConfig {
+    /// In memory, on the loopback interface, on the port registries have.
+    fn default() -> Self {
+        Self { data_dir: None, listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081) }
+    }
+}
+
+/// Why the registry does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Another program listens there.
+    #[error(
+        "the registry cannot listen on {address}: the port is taken; choose another or stop who holds it"
+    )]
+    PortTaken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address is not to be had for another reason.
+    #[error("the registry cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder cannot be made, read or written.
+    #[error("the registry cannot use the folder {dir}", dir = dir.display())]
+    Folder {
+        /// The folder.
+        dir: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Another registry has the folder open.
+    #[error("another process uses the registry's folder {dir}", dir = dir.display())]
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The file holds what was never written by a registry of this version.
+    #[error("{path} is damaged: line {line} {what}; restore the file from a copy", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// The embedded schema registry.
+#[derive(Debug)]
+pub struct Registry;
+
+impl Registry {
+    /// Loads what the folder holds, listens and serves until the handle is shut down or dropped.
+    pub async fn start(config: RegistryConfig) -> Result<RegistryHandle, RegistryError> {
+        let core = match config.data_dir {
+            None => Core::default(),
+            Some(dir) => {
+                let path = dir.join("registry.jsonl");
+                let (journal, changes) = Journal::open(&dir)?;
+                Core::restore(journal, changes).map_err(|(line, problem)| {
+                    let what = format!("holds a schema that cannot be read: {problem}");
+                    RegistryError::Damaged { path, line, what }
+                })?
+            }
+        };
+        let address = config.listen;
+        let refused = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => RegistryError::PortTaken { address },
+            _ => RegistryError::Listen { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let bound = listener.local_addr().map_err(refused)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let core = Arc::new(Mutex::new(core));
+        let server = axum::serve(listener, http::router(core.clone()))
+            // Also when the sender is dropped: without its handle nobody could stop it.
+            .with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
+        let task = tokio::spawn(async move { server.await });
+        tracing::info!(address = %bound, "schema registry listens");
+        Ok(RegistryHandle { bound, stop, task, core })
+    }
+}
+
+/// A running registry; it ends when this is dropped.
+pub struct RegistryHandle {
+    bound: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<io::Result<()>>,
+    core: http::Shared,
+}
+
+impl RegistryHandle {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// The URL for clients on this machine.
+    pub fn url(&self) -> String {
+        let ip = match self.bound.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.bound.port()))
+    }
+
+    /// Lets requests in flight finish and frees the port and the folder.
+    pub async fn shutdown(self) {
+        let Self { stop, mut task, core, .. } = self;
+        let _ = stop.send(());
+        if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
+            // A client that sends its request byte by byte does not get to keep the port.
+            task.abort();
+            let _ = task.await;
+        }
+        core.lock().unwrap_or_else(PoisonError::into_inner).close();
+    }
+}

@@ -1,0 +1,7 @@
+//! The embedded registry as clients see it: over HTTP, with the clients people use, and after being killed.
+
+mod clients;
+mod durable;
+mod rest;
+mod start;
+mod support;
