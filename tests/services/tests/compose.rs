@@ -1,0 +1,80 @@
+//! The compose file is valid, and what it runs is what the tests ran on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Runs docker-compose, the stand-alone command or the plugin, whichever the machine has.
+fn compose(arguments: &[&str]) -> Output {
+    for command in [&["docker-compose"][..], &["docker", "compose"]] {
+        let version = Command::new(command[0]).args(&command[1..]).arg("version").output();
+        if version.is_ok_and(|output| output.status.success()) {
+            return Command::new(command[0])
+                .args(&command[1..])
+                .args(arguments)
+                .current_dir(root())
+                .output()
+                .unwrap();
+        }
+    }
+    panic!("docker-compose is missing; install it with: apt-get install -y docker-compose");
+}
+
+#[test]
+fn the_compose_file_is_valid() {
+    let output = compose(&["config", "-q"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // A variable that .env lacks is only a warning, and would be an image without a version.
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_role_runs_twice_beside_the_servers() {
+    let output = compose(&["config", "--services"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut services: Vec<&str> = text.lines().collect();
+    services.sort_unstable();
+    let expected =
+        ["kafka", "processor-1", "processor-2", "projector-1", "projector-2", "registry", "scylla", "setup"];
+    assert_eq!(services, expected);
+}
+
+#[test]
+fn versions_are_those_the_tests_run_on() {
+    let env = read(".env");
+    let pinned = |name: &str| {
+        let line = env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("{name} is not in .env")).to_owned()
+    };
+    let kafka = format!("<kafka.version>{}</kafka.version>", pinned("KAFKA_VERSION"));
+    assert!(read("tests/services/kafka/pom.xml").contains(&kafka), "{kafka}");
+    let registry = format!("version={}\n", pinned("REGISTRY_VERSION"));
+    assert!(read("tests/services/registry/fetch-registry.sh").contains(&registry), "{registry}");
+}
+
+#[test]
+fn every_version_has_its_reason_and_stands_in_one_place() {
+    let env = read(".env");
+    let mut reason = false;
+    for line in env.lines() {
+        match line {
+            "" => reason = false,
+            comment if comment.starts_with('#') => reason = true,
+            pin => assert!(reason, "{pin} has no reason above it"),
+        }
+    }
+    for line in read("docker-compose.yml").lines().filter(|line| line.trim_start().starts_with("image:")) {
+        assert!(line.contains("${") || line.contains("millrace:local"), "{line}");
+    }
+    for line in read("Dockerfile").lines().filter(|line| line.starts_with("FROM ")) {
+        assert!(line.contains("${"), "{line}");
+    }
+}
