@@ -1,1 +1,13 @@
-//! Messages to Avro bytes in the registry's wire format, and back.
+//! Messages to Avro bytes in the registry's wire format (magic byte 0, schema id, body),
+//! and back.
+//!
+//! `wire` knows no broker and no domain. Where the writer's schema is the one the code was
+//! built with, bytes and Rust types convert directly; another writer's schema is fetched
+//! from the registry and resolved by `apache-avro`.
+
+pub mod codec;
+pub mod registry;
+mod schema;
+
+pub use codec::{Codec, DecodeFailure, EncodeFailure, Unknown};
+pub use registry::{ConfluentRegistry, MemoryRegistry, Registry, RegistryFault};

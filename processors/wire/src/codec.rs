@@ -1,0 +1,299 @@
+//! One codec per topic: its schema, the schema's id, and other writers' schemas as met.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value as Avro;
+use apache_avro::writer::datum::GenericDatumWriter;
+use bytes::Bytes;
+use millrace_kernel::Metadata;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_avro_fast::de::DeserializerState;
+use serde_avro_fast::de::read::SliceRead;
+use serde_avro_fast::ser::{SerializerConfig, SerializerState};
+use thiserror::Error;
+
+use crate::registry::{Registry, RegistryFault};
+use crate::schema::{Compiled, DATA, branch_names, compile, full_name};
+
+/// Length of magic byte and schema id.
+const HEADER_LENGTH: usize = 5;
+
+/// A message whose envelope could be read, but whose `data` is of a type that the schema
+/// of this build does not have: a newer producer's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown {
+    /// The message's id.
+    pub id: String,
+    /// Its metadata, as far as it is known here.
+    pub metadata: Metadata,
+    /// Why it cannot be read.
+    pub reason: String,
+}
+
+/// Why bytes are not the message they should be.
+#[derive(Debug, Error)]
+pub enum DecodeFailure {
+    /// They never will be: not Avro, of an unknown schema or of another topic's.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The envelope is good, the message type is not one of this build's.
+    #[error("message {} is of a type that is not known here: {}", .0.id, .0.reason)]
+    UnknownType(Box<Unknown>),
+    /// The registry did not answer; the bytes may be good.
+    #[error(transparent)]
+    Registry(#[from] RegistryFault),
+}
+
+/// A value that does not fit the schema: a bug, since types are generated from it.
+#[derive(Debug, Error)]
+#[error("{record} cannot be encoded: {message}")]
+pub struct EncodeFailure {
+    /// The schema's record.
+    pub record: String,
+    /// What does not fit.
+    pub message: String,
+}
+
+/// A schema that could not be used at all.
+#[derive(Debug, Error)]
+pub enum CodecError {
+    /// The schema of this build does not parse.
+    #[error("the schema of {subject} does not parse: {message}")]
+    Schema {
+        /// The subject it is for.
+        subject: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The registry refused it or did not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryFault),
+}
+
+/// Turns values of `T` into bytes in the wire format and back.
+pub struct Codec<T> {
+    schema: &'static Compiled,
+    id: u32,
+    registry: Arc<dyn Registry>,
+    foreign: Mutex<HashMap<u32, Arc<Foreign>>>,
+    of: PhantomData<fn(T) -> T>,
+}
+
+/// What is known of a schema id that is not this build's.
+enum Foreign {
+    /// A version of this topic's schema.
+    Version(Box<apache_avro::Schema>),
+    /// Something else, and what.
+    Alien(String),
+}
+
+impl<T: Serialize + DeserializeOwned> Codec<T> {
+    /// The codec of `subject`, whose `schema` is registered if it is not yet.
+    ///
+    /// # Errors
+    /// A schema that does not parse or is refused, or a registry that does not answer.
+    pub fn register(registry: Arc<dyn Registry>, subject: &str, schema: &str) -> Result<Self, CodecError> {
+        let compiled =
+            compile(schema).map_err(|message| CodecError::Schema { subject: subject.to_owned(), message })?;
+        let id = match registry.find(subject, schema)? {
+            Some(id) => id,
+            None => registry.register(subject, schema)?,
+        };
+        Ok(Self { schema: compiled, id, registry, foreign: Mutex::default(), of: PhantomData })
+    }
+
+    /// The registry's id of the schema this build was made with.
+    #[must_use]
+    pub fn schema_id(&self) -> u32 {
+        self.id
+    }
+
+    /// `value` in the wire format.
+    ///
+    /// # Errors
+    /// When the value does not fit the schema.
+    pub fn encode(&self, value: &T) -> Result<Bytes, EncodeFailure> {
+        let mut buffer = Vec::with_capacity(256);
+        buffer.push(0);
+        buffer.extend_from_slice(&self.id.to_be_bytes());
+        let mut config = SerializerConfig::new(&self.schema.fast);
+        let mut state = SerializerState::from_writer(buffer, &mut config);
+        value
+            .serialize(state.serializer())
+            .map_err(|e| EncodeFailure { record: self.schema.full_name.clone(), message: e.to_string() })?;
+        Ok(Bytes::from(state.into_writer()))
+    }
+
+    /// The value that `bytes` hold.
+    ///
+    /// # Errors
+    /// [`DecodeFailure`], which tells bad bytes from a registry that is away.
+    pub fn decode(&self, bytes: &[u8]) -> Result<T, DecodeFailure> {
+        let unreadable = |why: String| Err(DecodeFailure::Unreadable(why));
+        if bytes.len() < HEADER_LENGTH || bytes[0] != 0 {
+            return unreadable(
+                "not Avro in the registry's wire format: it does not begin with a zero byte and a schema id"
+                    .to_owned(),
+            );
+        }
+        let id = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+        let body = &bytes[HEADER_LENGTH..];
+        if id == self.id {
+            return self.decode_body(body).or_else(unreadable);
+        }
+        match &*self.foreign(id)? {
+            Foreign::Alien(why) => unreadable(why.clone()),
+            Foreign::Version(writer) => self.resolve(id, writer, body),
+        }
+    }
+
+    /// Straight from the bytes of this build's own schema.
+    fn decode_body(&self, body: &[u8]) -> Result<T, String> {
+        let mut state = DeserializerState::new(SliceRead::new(body), &self.schema.fast);
+        let value = T::deserialize(state.deserializer())
+            .map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
+        // a reader that stops early took other bytes for a message
+        let (mut rest, _) = state.into_inner();
+        match serde_avro_fast::de::read::Read::skip_bytes(&mut rest, 1) {
+            Ok(()) => Err(format!("not a {}: bytes are left over behind the message", self.schema.full_name)),
+            Err(_) => Ok(value),
+        }
+    }
+
+    fn foreign(&self, id: u32) -> Result<Arc<Foreign>, DecodeFailure> {
+        let mut known = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(foreign) = known.get(&id) {
+            return Ok(Arc::clone(foreign));
+        }
+        // an id may be given out later, so that it is unknown now is not remembered
+        let Some(text) = self.registry.schema(id)? else {
+            return Err(DecodeFailure::Unreadable(format!("schema id {id} is unknown to the registry")));
+        };
+        let foreign = Arc::new(match apache_avro::Schema::parse_str(&text) {
+            Err(e) => Foreign::Alien(format!("schema {id} is not Avro: {e}")),
+            Ok(schema) => match full_name(&schema) {
+                Some(name) if name == self.schema.full_name => Foreign::Version(Box::new(schema)),
+                other => Foreign::Alien(format!(
+                    "schema {id} is {}, but this topic holds {}",
+                    other.as_deref().unwrap_or("not a record"),
+                    self.schema.full_name
+                )),
+            },
+        });
+        known.insert(id, Arc::clone(&foreign));
+        Ok(foreign)
+    }
+
+    /// From another version's bytes, by Avro's resolution rules.
+    fn resolve(&self, id: u32, writer: &apache_avro::Schema, body: &[u8]) -> Result<T, DecodeFailure> {
+        let unreadable = |e: &dyn std::fmt::Display| {
+            DecodeFailure::Unreadable(format!("not a message of schema {id}: {e}"))
+        };
+        let mut rest = body;
+        let written = GenericDatumReader::builder(writer)
+            .build()
+            .and_then(|reader| reader.read_value(&mut rest))
+            .map_err(|e| unreadable(&e))?;
+        if !rest.is_empty() {
+            return Err(unreadable(&"bytes are left over behind the message"));
+        }
+        let resolved = self.to_own_version(writer, written)?.map_err(|e| unreadable(&e))?;
+        let own = GenericDatumWriter::builder(&self.schema.resolving)
+            .build()
+            .and_then(|writer| writer.write_value_to_vec(resolved))
+            .map_err(|e| unreadable(&e))?;
+        self.decode_body(&own).map_err(|e| unreadable(&e))
+    }
+
+    /// `written` as a value of this build's schema, or why its shape does not allow that.
+    fn to_own_version(
+        &self,
+        writer: &apache_avro::Schema,
+        mut written: Avro,
+    ) -> Result<Result<Avro, String>, DecodeFailure> {
+        if self.schema.branches.is_empty() {
+            return Ok(written.resolve(&self.schema.resolving).map_err(|e| e.to_string()));
+        }
+        let Some(Avro::Union(index, message)) =
+            field_mut(&mut written, DATA).map(|data| std::mem::replace(data, Avro::Null))
+        else {
+            return Ok(Err("its `data` is not a union".to_owned()));
+        };
+        let names = branch_names(writer);
+        let name = names.get(index as usize).map_or("", String::as_str);
+        let Some(own_index) = self.schema.branches.iter().position(|(own, _)| own == name) else {
+            return match envelope(&written) {
+                Some((id, metadata)) => Err(DecodeFailure::UnknownType(Box::new(Unknown {
+                    id,
+                    metadata,
+                    reason: format!("{name} is not one of {}", self.known_types()),
+                }))),
+                None => Ok(Err(format!("its type {name} is unknown and its envelope, too"))),
+            };
+        };
+        if let Some(data) = field_mut(&mut written, DATA) {
+            *data = *message;
+        }
+        let narrowed = &self.schema.branches[own_index].1;
+        Ok(written.resolve(narrowed).map_err(|e| e.to_string()).map(|mut resolved| {
+            if let Some(data) = field_mut(&mut resolved, DATA) {
+                let message = std::mem::replace(data, Avro::Null);
+                *data = Avro::Union(own_index as u32, Box::new(message));
+            }
+            resolved
+        }))
+    }
+
+    fn known_types(&self) -> String {
+        self.schema.branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Id and metadata of a message whose data is of an unknown type.
+fn envelope(message: &Avro) -> Option<(String, Metadata)> {
+    let id = text(field(message, "id")?)?;
+    let given = field(message, "metadata")?;
+    let metadata = Metadata {
+        trace_id: field(given, "trace_id").and_then(text),
+        user_id: field(given, "user_id").and_then(text),
+        correlation_id: field(given, "correlation_id").and_then(text),
+        causation_id: field(given, "causation_id").and_then(text),
+        issued_at: field(given, "issued_at").and_then(number),
+        expected_version: field(given, "expected_version").and_then(number),
+    };
+    Some((id, metadata))
+}
+
+fn field<'a>(record: &'a Avro, name: &str) -> Option<&'a Avro> {
+    match record {
+        Avro::Record(fields) => fields.iter().find(|(n, _)| n == name).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn field_mut<'a>(record: &'a mut Avro, name: &str) -> Option<&'a mut Avro> {
+    match record {
+        Avro::Record(fields) => fields.iter_mut().find(|(n, _)| n == name).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn text(value: &Avro) -> Option<String> {
+    match value {
+        Avro::String(text) => Some(text.clone()),
+        Avro::Union(_, inner) => text(inner),
+        _ => None,
+    }
+}
+
+fn number(value: &Avro) -> Option<i64> {
+    match value {
+        Avro::Long(number) | Avro::TimestampMicros(number) => Some(*number),
+        Avro::Union(_, inner) => number(inner),
+        _ => None,
+    }
+}
