@@ -1,0 +1,69 @@
+//! What an operator may set, one struct a role; the doc comments are the manual.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the command processor: `[processor]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessorSettings {
+    /// Most commands and steps in one transaction. A batch is closed earlier when the input
+    /// is drained.
+    pub batch_max_records: usize,
+    /// How far back a repeated command id is recognised, in seconds of `recorded_at`.
+    pub dedup_window_seconds: u64,
+    /// How many command ids a partition remembers at most.
+    pub dedup_window_ids: usize,
+    /// How long a silent processor keeps its partitions, in milliseconds.
+    pub session_timeout_ms: u64,
+    /// How far ahead of its record a command's `issued_at` may be, in seconds.
+    pub issued_at_ahead_seconds: u64,
+}
+
+impl Default for ProcessorSettings {
+    fn default() -> Self {
+        Self {
+            batch_max_records: 1_000,
+            dedup_window_seconds: 3_600,
+            dedup_window_ids: 5_000_000,
+            session_timeout_ms: 10_000,
+            issued_at_ahead_seconds: 300,
+        }
+    }
+}
+
+/// Settings of the projectors: `[projector]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProjectorSettings {
+    /// Most events whose rows are written together.
+    pub batch_max_events: usize,
+    /// Longest time between two commits of the consumer group's offsets, in milliseconds.
+    /// After a crash the events since then are applied again, which changes nothing.
+    pub commit_interval_ms: u64,
+    /// How long a silent projector keeps its partitions, in milliseconds.
+    pub session_timeout_ms: u64,
+}
+
+impl Default for ProjectorSettings {
+    fn default() -> Self {
+        Self { batch_max_events: 500, commit_interval_ms: 500, session_timeout_ms: 10_000 }
+    }
+}
+
+impl ProcessorSettings {
+    /// The session timeout as a duration.
+    #[must_use]
+    pub fn session_timeout(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms)
+    }
+}
+
+impl ProjectorSettings {
+    /// The session timeout as a duration.
+    #[must_use]
+    pub fn session_timeout(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms)
+    }
+}

@@ -1,0 +1,96 @@
+//! The names of everything a domain has in Kafka, on one screen.
+
+use std::sync::Arc;
+
+/// Names of a domain's topics, groups and transactional ids, each behind the prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    prefix: String,
+    domain: &'static str,
+    /// `<d>.commands`
+    pub commands: Arc<str>,
+    /// `<d>.steps`
+    pub steps: Arc<str>,
+    /// `<d>.events`
+    pub events: Arc<str>,
+    /// `<d>.state`
+    pub state: Arc<str>,
+    /// `<d>.outcomes`
+    pub outcomes: Arc<str>,
+    /// `<d>.commands.dead`
+    pub dead: Arc<str>,
+}
+
+impl Topology {
+    /// The names of `domain`, each beginning with `prefix` (often empty).
+    #[must_use]
+    pub fn new(prefix: &str, domain: &'static str) -> Self {
+        let topic = |suffix: &str| Arc::from(format!("{prefix}{domain}.{suffix}"));
+        Self {
+            commands: topic("commands"),
+            steps: topic("steps"),
+            events: topic("events"),
+            state: topic("state"),
+            outcomes: topic("outcomes"),
+            dead: topic("commands.dead"),
+            prefix: prefix.to_owned(),
+            domain,
+        }
+    }
+
+    /// `<d>.<aggregate>.lookup`, of the aggregates that others look up.
+    #[must_use]
+    pub fn lookup(&self, aggregate: &str) -> Arc<str> {
+        format!("{}{}.{}.lookup", self.prefix, self.domain, snake_case(aggregate)).into()
+    }
+
+    /// The consumer group of the domain's command processors.
+    #[must_use]
+    pub fn processor_group(&self) -> String {
+        format!("{}{}.processor", self.prefix, self.domain)
+    }
+
+    /// The consumer group of one view family.
+    #[must_use]
+    pub fn projector_group(&self, family: &str) -> String {
+        format!("{}{}.projector.{family}", self.prefix, self.domain)
+    }
+
+    /// The transactional id of a partition's processor: whoever uses it next fences off
+    /// whoever used it before.
+    #[must_use]
+    pub fn transactional_id(&self, partition: i32) -> String {
+        format!("{}{}.processor.{partition}", self.prefix, self.domain)
+    }
+
+    /// The registry's subject of a topic's values.
+    #[must_use]
+    pub fn subject(topic: &str) -> String {
+        format!("{topic}-value")
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_the_prefix() {
+        let names = Topology::new("t1.", "chirp");
+        assert_eq!(&*names.dead, "t1.chirp.commands.dead");
+        assert_eq!(&*names.lookup("FollowRelationship"), "t1.chirp.follow_relationship.lookup");
+        assert_eq!(names.transactional_id(3), "t1.chirp.processor.3");
+        assert_eq!(names.projector_group("users"), "t1.chirp.projector.users");
+    }
+}
