@@ -42,7 +42,11 @@ pub fn fetch(package: Package) -> Result<PathBuf, ServiceError> {
     let recipe = recipe_file(recipe);
     let text = fs::read_to_string(&recipe).map_err(ServiceError::io(format!("read {}", recipe.display())))?;
     ensure(&format!("services/{}", package.name()), &text, |dir| {
-        java::require("mvn", "Maven, which fetches the servers of the tests,", "maven")?;
+        java::require(
+            "mvn",
+            "Maven, which fetches the servers of the tests,",
+            "maven openjdk-17-jre-headless",
+        )?;
         eprintln!("fetching {} from Maven Central into {}", package.name(), dir.display());
         match package {
             Package::Kafka => run(&mut maven(&recipe, dir)),

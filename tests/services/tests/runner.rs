@@ -54,6 +54,40 @@ fn a_missing_command_is_named() {
 }
 
 #[test]
+fn a_missing_program_is_named_with_its_installation() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = runner()
+        .env("MILLRACE_CACHE", empty.path())
+        .env("PATH", "")
+        .args(["fetch", "kafka"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("Maven") && text.contains("apt-get install -y maven"), "{text}");
+}
+
+#[test]
+fn signals_reach_the_command_and_its_answer_counts() {
+    for (signal, name) in [(libc::SIGTERM, "TERM"), (libc::SIGINT, "INT")] {
+        let mut exec = runner()
+            .env(REGISTRY_VARIABLE, "http://elsewhere:8081")
+            .args(["exec", "--servers", "registry", "--", "sh", "-c"])
+            .arg(format!("trap 'kill $!; exit 5' {name}; sleep 60 & echo up; wait"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(exec.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        // SAFETY: a signal to our own child, which has not been waited for.
+        assert_eq!(unsafe { libc::kill(exec.id() as libc::pid_t, signal) }, 0);
+        assert_eq!(exec.wait().unwrap().code(), Some(5), "{name}");
+    }
+}
+
+#[test]
 fn servers_end_with_the_runner_whatever_ends_it() {
     for signal in [libc::SIGTERM, libc::SIGKILL] {
         let mut up = runner().args(["up", "--servers", "registry"]).stdout(Stdio::piped()).spawn().unwrap();
