@@ -1,3 +1,4 @@
 //! The single-node Kafka broker and schema registry behind millrace up.
 
+pub mod broker;
 pub mod registry;

@@ -1,0 +1,212 @@
+//! What a broker is started with, and the settings of its topics.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// When written data is brought to the disk itself (`fsync`). Acknowledged records survive the end
+/// of the process, `kill -9` included, with either; the difference is the loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Acknowledge once the operating system has the data, and sync in the background this often: a
+    /// power failure may cost the newest data. Apache Kafka on one node promises less.
+    Every(Duration),
+    /// Acknowledge only what is on the disk. Writes that arrive together share one sync.
+    Always,
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self::Every(Duration::from_secs(1))
+    }
+}
+
+/// How to start a broker.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// The folder that holds everything; created when absent, and locked while the broker runs.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 takes any free one. Loopback unless told otherwise.
+    pub listen: SocketAddr,
+    /// Host and port that clients are told to connect to; by default where the broker listens.
+    pub advertised: Option<(String, u16)>,
+    /// When data is brought to the disk.
+    pub sync: SyncPolicy,
+    /// Create topics that clients ask for; off, so that a misspelt name is an error.
+    pub auto_create_topics: bool,
+    /// Partitions of a topic created without a number.
+    pub default_partitions: i32,
+    /// The largest request that is accepted, in bytes.
+    pub max_request_bytes: usize,
+    /// The largest number of connections at a time.
+    pub max_connections: usize,
+    /// How long a new group waits for more members before its first assignment.
+    pub initial_rebalance_delay: Duration,
+    /// The shortest session timeout that a group member may ask for.
+    pub min_session_timeout: Duration,
+    /// The longest session timeout that a group member may ask for.
+    pub max_session_timeout: Duration,
+    /// The longest transaction timeout that a producer may ask for.
+    pub max_transaction_timeout: Duration,
+    /// How often compaction and retention look for work.
+    pub cleanup_interval: Duration,
+}
+
+impl BrokerConfig {
+    /// The usual settings for a data folder: loopback, Kafka's port.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
+            advertised: None,
+            sync: SyncPolicy::default(),
+            auto_create_topics: false,
+            default_partitions: 1,
+            max_request_bytes: 100 * 1024 * 1024,
+            max_connections: 1000,
+            initial_rebalance_delay: Duration::ZERO,
+            min_session_timeout: Duration::from_millis(100),
+            max_session_timeout: Duration::from_secs(30 * 60),
+            max_transaction_timeout: Duration::from_secs(15 * 60),
+            cleanup_interval: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What the values of a topic's setting may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Long { min: i64, max: i64 },
+    Choice(&'static [&'static str]),
+    List(&'static [&'static str]),
+    Ratio,
+    Flag,
+}
+
+/// A setting of topics that the broker knows.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub kind: Kind,
+}
+
+const fn long(name: &'static str, default: &'static str, min: i64) -> Setting {
+    Setting { name, default, kind: Kind::Long { min, max: i64::MAX } }
+}
+
+const fn int(name: &'static str, default: &'static str, min: i64) -> Setting {
+    Setting { name, default, kind: Kind::Long { min, max: i32::MAX as i64 } }
+}
+
+/// The settings of topics, with the names and defaults of Apache Kafka. Segments are smaller by
+/// default, so that a start after a crash has less to check.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting { name: "cleanup.policy", default: "delete", kind: Kind::List(&["delete", "compact"]) },
+    Setting {
+        name: "compression.type",
+        default: "producer",
+        kind: Kind::Choice(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
+    },
+    long("delete.retention.ms", "86400000", 0),
+    long("file.delete.delay.ms", "60000", 0),
+    long("flush.messages", "9223372036854775807", 1),
+    long("flush.ms", "9223372036854775807", 0),
+    int("index.interval.bytes", "4096", 0),
+    long("max.compaction.lag.ms", "9223372036854775807", 1),
+    int("max.message.bytes", "1048588", 0),
+    long("message.timestamp.after.max.ms", "9223372036854775807", 0),
+    long("message.timestamp.before.max.ms", "9223372036854775807", 0),
+    Setting {
+        name: "message.timestamp.type",
+        default: "CreateTime",
+        kind: Kind::Choice(&["CreateTime", "LogAppendTime"]),
+    },
+    Setting { name: "min.cleanable.dirty.ratio", default: "0.5", kind: Kind::Ratio },
+    long("min.compaction.lag.ms", "0", 0),
+    int("min.insync.replicas", "1", 1),
+    Setting { name: "preallocate", default: "false", kind: Kind::Flag },
+    long("retention.bytes", "-1", -1),
+    long("retention.ms", "604800000", -1),
+    int("segment.bytes", "134217728", 1024),
+    long("segment.jitter.ms", "0", 0),
+    long("segment.ms", "604800000", 1),
+    Setting { name: "unclean.leader.election.enable", default: "false", kind: Kind::Flag },
+];
+
+/// The setting of this name.
+pub(crate) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+impl Setting {
+    /// Says what is wrong with a value.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        let name = self.name;
+        match self.kind {
+            Kind::Long { min, max } => match value.parse::<i64>() {
+                Ok(number) if (min..=max).contains(&number) => Ok(()),
+                Ok(_) => Err(format!("{name}={value}: must be between {min} and {max}")),
+                Err(_) => Err(format!("{name}={value}: must be a whole number")),
+            },
+            Kind::Choice(choices) if choices.contains(&value) => Ok(()),
+            Kind::Choice(choices) => Err(format!("{name}={value}: must be one of {choices:?}")),
+            Kind::List(choices) => {
+                let unknown = value.split(',').find(|item| !choices.contains(&item.trim()));
+                match unknown {
+                    None => Ok(()),
+                    Some(item) => Err(format!("{name}: {item} is not one of {choices:?}")),
+                }
+            }
+            Kind::Ratio => match value.parse::<f64>() {
+                Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(()),
+                _ => Err(format!("{name}={value}: must be between 0 and 1")),
+            },
+            Kind::Flag if matches!(value, "true" | "false") => Ok(()),
+            Kind::Flag => Err(format!("{name}={value}: must be true or false")),
+        }
+    }
+}
+
+/// The settings that the broker acts on, read once per change.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TopicSettings {
+    pub compact: bool,
+    pub delete: bool,
+    pub retention_ms: i64,
+    pub retention_bytes: i64,
+    pub segment_bytes: u64,
+    pub segment_ms: i64,
+    pub delete_retention_ms: i64,
+    pub min_compaction_lag_ms: i64,
+    pub min_cleanable_dirty_ratio: f64,
+    pub max_message_bytes: usize,
+    pub log_append_time: bool,
+}
+
+impl TopicSettings {
+    /// The settings with these overrides, which were checked when they were made.
+    pub fn from_overrides(overrides: &BTreeMap<String, String>) -> Self {
+        let value = |name: &str| {
+            overrides
+                .get(name)
+                .map_or_else(|| setting(name).map_or("", |setting| setting.default), String::as_str)
+        };
+        let number = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
+        let policies: Vec<&str> = value("cleanup.policy").split(',').map(str::trim).collect();
+        Self {
+            compact: policies.contains(&"compact"),
+            delete: policies.contains(&"delete"),
+            retention_ms: number("retention.ms"),
+            retention_bytes: number("retention.bytes"),
+            segment_bytes: number("segment.bytes").unsigned_abs(),
+            segment_ms: number("segment.ms"),
+            delete_retention_ms: number("delete.retention.ms"),
+            min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            min_cleanable_dirty_ratio: value("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            max_message_bytes: usize::try_from(number("max.message.bytes")).unwrap_or(usize::MAX),
+            log_append_time: value("message.timestamp.type") == "LogAppendTime",
+        }
+    }
+}

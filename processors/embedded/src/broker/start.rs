@@ -1,0 +1,255 @@
+//! Starting and stopping the broker.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::config::BrokerConfig;
+use super::coordinator::groups::{GroupLimits, Groups};
+use super::coordinator::txns::Txns;
+use super::core::Core;
+use super::error::BrokerError;
+use super::server;
+use super::storage::flusher::Flusher;
+use super::storage::log::LogError;
+use super::storage::metalog::MetaLog;
+use super::storage::metastate::Entry;
+use super::storage::{cleaner, retention};
+use super::topics::Topics;
+
+/// How exactly sessions and transactions time out.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The single-node Kafka broker.
+#[derive(Debug)]
+pub struct Broker;
+
+/// A running broker. Dropping it closes the port but leaves out the checkpoint that makes the next
+/// start quick; [`BrokerHandle::shutdown`] is better.
+#[derive(Debug)]
+pub struct BrokerHandle {
+    addr: SocketAddr,
+    core: Arc<Core>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    cleaner: Option<std::thread::JoinHandle<()>>,
+    _lock: File,
+}
+
+impl Broker {
+    /// Opens the data folder, listens, and serves clients on the current Tokio runtime.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use millrace_embedded::broker::{Broker, BrokerConfig};
+    /// let broker = Broker::start(BrokerConfig::new("data")).await?;
+    /// println!("bootstrap.servers={}", broker.bootstrap_servers());
+    /// broker.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start(config: BrokerConfig) -> Result<BrokerHandle, BrokerError> {
+        let lock_file = prepare_data_dir(&config.data_dir)?;
+        let listener = bind(config.listen).await?;
+        let addr =
+            listener.local_addr().map_err(|source| BrokerError::Listen { addr: config.listen, source })?;
+        let opening = Instant::now();
+        let core = tokio::task::spawn_blocking(move || open(config, addr))
+            .await
+            .map_err(|error| BrokerError::Damaged { what: error.to_string() })??;
+        let core = Arc::new(core);
+        tracing::info!(%addr, took_ms = opening.elapsed().as_millis() as u64, "the broker is up");
+
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(server::serve(Arc::clone(&core), listener, stopped.clone())),
+            tokio::spawn(tick(Arc::clone(&core), stopped.clone())),
+        ];
+        let cleaning = Arc::clone(&core);
+        let cleaner = std::thread::Builder::new()
+            .name("kafka-cleaner".into())
+            .spawn(move || clean(&cleaning, &stopped))
+            .map_err(|source| BrokerError::Storage {
+                action: "starting the cleaner",
+                path: core.config.data_dir.clone(),
+                source,
+            })?;
+        Ok(BrokerHandle { addr, core, stop, tasks, cleaner: Some(cleaner), _lock: lock_file })
+    }
+}
+
+impl BrokerHandle {
+    /// Where the broker listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What clients put into `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> String {
+        if self.core.host.contains(':') {
+            format!("[{}]:{}", self.core.host, self.core.port)
+        } else {
+            format!("{}:{}", self.core.host, self.core.port)
+        }
+    }
+
+    /// Stops serving, brings everything to the disk and leaves what makes the next start quick.
+    pub async fn shutdown(mut self) -> Result<(), BrokerError> {
+        self.stop.send_replace(true);
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+        let core = Arc::clone(&self.core);
+        let cleaner = self.cleaner.take();
+        let result = tokio::task::spawn_blocking(move || {
+            if let Some(cleaner) = cleaner
+                && cleaner.join().is_err()
+            {
+                tracing::error!("the cleaning thread ended early");
+            }
+            let result = checkpoint(&core);
+            core.flusher.stop();
+            result
+        })
+        .await;
+        result.unwrap_or_else(|error| Err(BrokerError::Damaged { what: error.to_string() }))
+    }
+}
+
+impl Drop for BrokerHandle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn checkpoint(core: &Core) -> Result<(), BrokerError> {
+    for topic in core.topics.all() {
+        for partition in &topic.partitions {
+            let log = partition.log();
+            log.checkpoint().map_err(|source| BrokerError::Storage {
+                action: "writing a checkpoint",
+                path: log.dir.clone(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn prepare_data_dir(dir: &Path) -> Result<File, BrokerError> {
+    let not_writable = |source| BrokerError::DataDirNotWritable { path: dir.to_path_buf(), source };
+    fs::create_dir_all(dir).map_err(not_writable)?;
+    let path = dir.join("broker.lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(not_writable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(BrokerError::DataDirInUse { path: dir.to_path_buf() });
+        }
+        Err(TryLockError::Error(source)) => return Err(not_writable(source)),
+    }
+    let _ = file.set_len(0);
+    let _ = writeln!(&file, "{}", std::process::id());
+    Ok(file)
+}
+
+async fn bind(addr: SocketAddr) -> Result<TcpListener, BrokerError> {
+    TcpListener::bind(addr).await.map_err(|source| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            BrokerError::PortTaken { addr }
+        } else {
+            BrokerError::Listen { addr, source }
+        }
+    })
+}
+
+fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
+    let dir = config.data_dir.clone();
+    let failed = |action: &'static str, path: PathBuf| {
+        move |source: io::Error| BrokerError::Storage { action, path, source }
+    };
+    let flusher = Flusher::start(config.sync).map_err(failed("starting the flushing thread", dir.clone()))?;
+    let path = dir.join("metadata.log");
+    let metadata = MetaLog::open(&path, Arc::clone(&flusher))
+        .map_err(failed("opening the metadata log", path.clone()))?;
+    let metadata = Arc::new(metadata);
+    let state = metadata.state();
+    let cluster_id = match &state.cluster_id {
+        Some(id) => id.clone(),
+        None => {
+            let id = Uuid::new_v4().simple().to_string();
+            metadata
+                .append(&[Entry::Cluster(id.clone())])
+                .map_err(failed("writing the metadata log", path))?;
+            id
+        }
+    };
+    let topics = Topics::open(dir.join("topics"), &state, Arc::clone(&metadata), Arc::clone(&flusher))
+        .map_err(|error| match error {
+            LogError::Io { path, source } => BrokerError::Storage { action: "opening a log", path, source },
+            damaged @ LogError::Damaged { .. } => BrokerError::Damaged { what: damaged.to_string() },
+        })?;
+    let topics = Arc::new(topics);
+    let limits = GroupLimits {
+        initial_delay: config.initial_rebalance_delay,
+        min_session: config.min_session_timeout,
+        max_session: config.max_session_timeout,
+    };
+    let groups = Arc::new(Groups::restored(&state, Arc::clone(&metadata), limits));
+    let txns = Txns::restored(
+        &state,
+        Arc::clone(&metadata),
+        Arc::clone(&topics),
+        Arc::clone(&groups),
+        config.max_transaction_timeout,
+    );
+    let (host, port) = config.advertised.clone().unwrap_or_else(|| advertised(addr));
+    Ok(Core { config, cluster_id, host, port, metadata, topics, groups, txns, flusher })
+}
+
+/// What to tell clients when nothing was configured: nobody can connect to "every address".
+fn advertised(addr: SocketAddr) -> (String, u16) {
+    let host = if addr.ip().is_unspecified() { "localhost".into() } else { addr.ip().to_string() };
+    (host, addr.port())
+}
+
+async fn tick(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        core.groups.tick(Instant::now());
+        core.txns.tick();
+    }
+}
+
+fn clean(core: &Core, stopped: &watch::Receiver<bool>) {
+    let step = Duration::from_millis(50).min(core.config.cleanup_interval);
+    let mut next = Instant::now() + core.config.cleanup_interval;
+    while !*stopped.borrow() {
+        if Instant::now() < next {
+            std::thread::sleep(step);
+            continue;
+        }
+        for topic in core.topics.all() {
+            for partition in &topic.partitions {
+                retention::run(partition, &topic.settings, &core.metadata);
+                cleaner::run(partition, &topic.settings, &|| *stopped.borrow());
+            }
+        }
+        next = Instant::now() + core.config.cleanup_interval;
+    }
+}

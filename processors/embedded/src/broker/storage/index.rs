@@ -1,0 +1,117 @@
+//! The sparse index of a segment: offset and timestamp to file position. Kept in memory, written
+//! when the segment is sealed, and rebuilt from the segment whenever it does not fit.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Bytes of log between two entries.
+pub(crate) const INTERVAL_BYTES: u64 = 4096;
+
+const MAGIC: &[u8; 8] = b"MRINDEX1";
+const ENTRY_LEN: usize = 24;
+const HEADER_LEN: usize = 8 + 8 * 5;
+
+/// One entry: the batch at `position` begins with `offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexEntry {
+    pub offset: i64,
+    pub position: u64,
+    /// The largest timestamp of the batches before this one.
+    pub max_timestamp_before: i64,
+}
+
+/// What an index file says of its segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentSummary {
+    pub log_len: u64,
+    /// One past the last offset in the segment.
+    pub next_offset: i64,
+    pub max_timestamp: i64,
+    pub max_timestamp_offset: i64,
+    pub entries: Vec<IndexEntry>,
+}
+
+/// Writes an index so that it is either whole or absent.
+pub(crate) fn write(path: &Path, summary: &SegmentSummary) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN + summary.entries.len() * ENTRY_LEN + 4);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&summary.log_len.to_be_bytes());
+    bytes.extend_from_slice(&summary.next_offset.to_be_bytes());
+    bytes.extend_from_slice(&summary.max_timestamp.to_be_bytes());
+    bytes.extend_from_slice(&summary.max_timestamp_offset.to_be_bytes());
+    bytes.extend_from_slice(&(summary.entries.len() as u64).to_be_bytes());
+    for entry in &summary.entries {
+        bytes.extend_from_slice(&entry.offset.to_be_bytes());
+        bytes.extend_from_slice(&entry.position.to_be_bytes());
+        bytes.extend_from_slice(&entry.max_timestamp_before.to_be_bytes());
+    }
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_be_bytes());
+    let temporary = path.with_extension("index.tmp");
+    let mut file = fs::File::create(&temporary)?;
+    file.write_all(&bytes)?;
+    fs::rename(&temporary, path)
+}
+
+/// Reads an index; `None` when it is absent, damaged or of a log of another length.
+pub(crate) fn read(path: &Path, log_len: u64) -> Option<SegmentSummary> {
+    let bytes = fs::read(path).ok()?;
+    if bytes.len() < HEADER_LEN + 4 || &bytes[..8] != MAGIC {
+        return None;
+    }
+    let (content, crc) = bytes.split_at(bytes.len() - 4);
+    if crc32c::crc32c(content).to_be_bytes() != crc {
+        return None;
+    }
+    let word = |at: usize| {
+        let mut out = [0; 8];
+        out.copy_from_slice(&content[at..at + 8]);
+        out
+    };
+    let count = usize::try_from(u64::from_be_bytes(word(40))).ok()?;
+    if content.len() != HEADER_LEN + count.checked_mul(ENTRY_LEN)? {
+        return None;
+    }
+    let entries = (0..count)
+        .map(|n| HEADER_LEN + n * ENTRY_LEN)
+        .map(|at| IndexEntry {
+            offset: i64::from_be_bytes(word(at)),
+            position: u64::from_be_bytes(word(at + 8)),
+            max_timestamp_before: i64::from_be_bytes(word(at + 16)),
+        })
+        .collect();
+    let summary = SegmentSummary {
+        log_len: u64::from_be_bytes(word(8)),
+        next_offset: i64::from_be_bytes(word(16)),
+        max_timestamp: i64::from_be_bytes(word(24)),
+        max_timestamp_offset: i64::from_be_bytes(word(32)),
+        entries,
+    };
+    (summary.log_len == log_len).then_some(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_reads_back_and_damage_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.index");
+        let summary = SegmentSummary {
+            log_len: 99,
+            next_offset: 12,
+            max_timestamp: 5,
+            max_timestamp_offset: 3,
+            entries: vec![IndexEntry { offset: 4, position: 50, max_timestamp_before: 2 }],
+        };
+        write(&path, &summary).unwrap();
+        assert_eq!(read(&path, 99), Some(summary));
+        assert_eq!(read(&path, 98), None);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(read(&path, 99), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! Partitions on disk: segments of raw record batches, their indexes, and what is derived from
+//! them. Knows nothing of sockets, groups or transaction coordinators.
+
+pub(crate) mod batch;
+pub(crate) mod cleaner;
+pub(crate) mod flusher;
+pub(crate) mod index;
+pub(crate) mod log;
+pub(crate) mod metalog;
+pub(crate) mod metastate;
+pub(crate) mod partition;
+pub(crate) mod producers;
+pub(crate) mod read;
+pub(crate) mod records;
+pub(crate) mod retention;
+pub(crate) mod segment;
+pub(crate) mod snapshot;
+pub(crate) mod timestamps;

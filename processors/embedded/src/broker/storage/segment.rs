@@ -1,0 +1,240 @@
+//! A segment: one file of record batches and its sparse index.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::batch::{BatchHeader, HEADER_LEN, crc_matches};
+use super::index::{self, INTERVAL_BYTES, IndexEntry, SegmentSummary};
+
+/// Bytes read at once when a segment is scanned.
+const SCAN_CHUNK: usize = 1 << 20;
+
+/// One segment of a log.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub base_offset: i64,
+    pub path: PathBuf,
+    pub file: Arc<File>,
+    pub len: u64,
+    /// One past the last offset in the segment; the base offset while it is empty.
+    pub next_offset: i64,
+    pub max_timestamp: i64,
+    pub max_timestamp_offset: i64,
+    /// When the first batch came (by the broker's clock, or by its timestamp after a restart).
+    pub first_append_ms: Option<i64>,
+    pub index: Vec<IndexEntry>,
+    unindexed: u64,
+}
+
+/// How the scan of a segment ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ScanEnd {
+    /// Every byte belongs to an intact batch.
+    Clean,
+    /// From this position on the file holds something else.
+    Torn(u64),
+}
+
+pub(crate) fn segment_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}.log"))
+}
+
+impl Segment {
+    /// Opens or creates the segment's file without looking into it.
+    pub fn open(dir: &Path, base_offset: i64) -> io::Result<Self> {
+        let path = segment_path(dir, base_offset);
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+        let len = file.metadata()?.len();
+        Ok(Self {
+            base_offset,
+            path,
+            file: Arc::new(file),
+            len,
+            next_offset: base_offset,
+            max_timestamp: -1,
+            max_timestamp_offset: -1,
+            first_append_ms: None,
+            index: Vec::new(),
+            unindexed: 0,
+        })
+    }
+
+    pub fn index_path(&self) -> PathBuf {
+        self.path.with_extension("index")
+    }
+
+    /// Takes the index file's word for the content; false when there is none that fits.
+    pub fn load_index(&mut self) -> bool {
+        let Some(summary) = index::read(&self.index_path(), self.len) else { return false };
+        self.next_offset = summary.next_offset;
+        self.max_timestamp = summary.max_timestamp;
+        self.max_timestamp_offset = summary.max_timestamp_offset;
+        self.index = summary.entries;
+        self.unindexed = self.len - self.index.last().map_or(0, |entry| entry.position);
+        self.first_append_ms = (self.len > 0).then_some(self.max_timestamp);
+        true
+    }
+
+    pub fn write_index(&self) -> io::Result<()> {
+        let summary = SegmentSummary {
+            log_len: self.len,
+            next_offset: self.next_offset,
+            max_timestamp: self.max_timestamp,
+            max_timestamp_offset: self.max_timestamp_offset,
+            entries: self.index.clone(),
+        };
+        index::write(&self.index_path(), &summary)
+    }
+
+    /// Reads every batch, checks it, rebuilds the index and hands each batch on.
+    pub fn scan(&mut self, mut each: impl FnMut(&BatchHeader, &[u8])) -> io::Result<ScanEnd> {
+        let file = Arc::clone(&self.file);
+        let file_len = self.len;
+        self.index.clear();
+        self.unindexed = 0;
+        self.len = 0;
+        self.next_offset = self.base_offset;
+        self.max_timestamp = -1;
+        self.max_timestamp_offset = -1;
+        self.first_append_ms = None;
+        let end = scan_file(&file, file_len, |header, batch| {
+            if header.base_offset < self.next_offset || !crc_matches(batch, header) {
+                return false;
+            }
+            self.note(header, header.max_timestamp);
+            each(header, batch);
+            true
+        })?;
+        debug_assert!(self.len <= file_len, "a scan stays inside the file");
+        Ok(end)
+    }
+
+    /// Cuts the file behind what the scan accepted.
+    pub fn truncate_to_scanned(&self) -> io::Result<()> {
+        self.file.set_len(self.len)
+    }
+
+    fn note(&mut self, header: &BatchHeader, now_ms: i64) {
+        if self.len > 0 && self.unindexed >= INTERVAL_BYTES {
+            self.index.push(IndexEntry {
+                offset: header.base_offset,
+                position: self.len,
+                max_timestamp_before: self.max_timestamp,
+            });
+            self.unindexed = 0;
+        }
+        if !header.is_control() && header.max_timestamp > self.max_timestamp {
+            self.max_timestamp = header.max_timestamp;
+            self.max_timestamp_offset = header.last_offset();
+        }
+        self.first_append_ms.get_or_insert(now_ms);
+        let len = header.total_len() as u64;
+        self.len += len;
+        self.unindexed += len;
+        self.next_offset = header.last_offset() + 1;
+    }
+
+    /// Appends a batch whose header was stamped. On an error the file is cut back, so that what
+    /// follows is not hidden behind half a batch.
+    pub fn append(
+        &mut self,
+        head: &[u8; HEADER_LEN],
+        records: &[u8],
+        header: &BatchHeader,
+        now_ms: i64,
+    ) -> io::Result<()> {
+        if let Err(error) = write_both(&self.file, head, records) {
+            self.file.set_len(self.len)?;
+            return Err(error);
+        }
+        self.note(header, now_ms);
+        Ok(())
+    }
+
+    /// Where to start reading for `offset`.
+    pub fn position_before(&self, offset: i64) -> u64 {
+        let n = self.index.partition_point(|entry| entry.offset <= offset);
+        if n == 0 { 0 } else { self.index[n - 1].position }
+    }
+
+    /// Where to start looking for the first batch with a timestamp of at least `timestamp`.
+    pub fn position_before_timestamp(&self, timestamp: i64) -> u64 {
+        let n = self.index.partition_point(|entry| entry.max_timestamp_before < timestamp);
+        if n == 0 { 0 } else { self.index[n - 1].position }
+    }
+
+    /// Removes the segment's files.
+    pub fn delete(&self) -> io::Result<()> {
+        let _ = fs::remove_file(self.index_path());
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_both(file: &File, head: &[u8], records: &[u8]) -> io::Result<()> {
+    let mut file = file;
+    let total = head.len() + records.len();
+    let mut done = file.write_vectored(&[IoSlice::new(head), IoSlice::new(records)])?;
+    while done < total {
+        let rest = if done < head.len() { &head[done..] } else { &records[done - head.len()..] };
+        match file.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => done += written,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Walks over the batches of a file until its end or until `each` refuses one.
+pub(crate) fn scan_file(
+    file: &File,
+    file_len: u64,
+    each: impl FnMut(&BatchHeader, &[u8]) -> bool,
+) -> io::Result<ScanEnd> {
+    scan_file_from(file, 0, file_len, each)
+}
+
+/// Like [`scan_file`], from a position where a batch begins.
+pub(crate) fn scan_file_from(
+    file: &File,
+    start: u64,
+    file_len: u64,
+    mut each: impl FnMut(&BatchHeader, &[u8]) -> bool,
+) -> io::Result<ScanEnd> {
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut buffer_at = start;
+    let mut position = start;
+    while position < file_len {
+        let have = (buffer_at + buffer.len() as u64 - position) as usize;
+        let at = (position - buffer_at) as usize;
+        let header = if have >= HEADER_LEN { BatchHeader::parse(&buffer[at..]) } else { None };
+        let needed = match (&header, have >= HEADER_LEN) {
+            (Some(header), _) => header.total_len(),
+            (None, true) => return Ok(ScanEnd::Torn(position)),
+            (None, false) => HEADER_LEN,
+        };
+        if needed as u64 > file_len - position {
+            return Ok(ScanEnd::Torn(position));
+        }
+        if have < needed {
+            let want = needed.max(SCAN_CHUNK).min((file_len - position) as usize);
+            buffer.resize(want, 0);
+            file.read_exact_at(&mut buffer, position)?;
+            buffer_at = position;
+            continue;
+        }
+        let Some(header) = header else { continue };
+        if !each(&header, &buffer[at..at + needed]) {
+            return Ok(ScanEnd::Torn(position));
+        }
+        position += needed as u64;
+    }
+    Ok(ScanEnd::Clean)
+}

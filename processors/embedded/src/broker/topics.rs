@@ -1,0 +1,302 @@
+//! The topics of the broker: by name, created, changed and deleted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kafka_protocol::ResponseError;
+use uuid::Uuid;
+
+use super::config::{TopicSettings, setting};
+use super::storage::flusher::Flusher;
+use super::storage::log::LogError;
+use super::storage::metalog::MetaLog;
+use super::storage::metastate::{Entry, MetaState, StoredTopic};
+use super::storage::partition::Partition;
+
+/// More partitions than this in one topic are refused: each is a folder and an open file.
+const MAX_PARTITIONS: i32 = 10_000;
+
+/// A refusal with the words for the person who asked.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub error: ResponseError,
+    pub message: String,
+}
+
+impl Refused {
+    pub fn new(error: ResponseError, message: impl Into<String>) -> Self {
+        Self { error, message: message.into() }
+    }
+}
+
+/// A topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub name: String,
+    pub id: Uuid,
+    pub overrides: BTreeMap<String, String>,
+    pub settings: Arc<TopicSettings>,
+    pub partitions: Vec<Arc<Partition>>,
+}
+
+/// All topics. A change replaces the topic, so readers never see half of one.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    dir: PathBuf,
+    by_name: RwLock<HashMap<String, Arc<Topic>>>,
+    metadata: Arc<MetaLog>,
+    flusher: Arc<Flusher>,
+}
+
+impl Topics {
+    /// Opens every topic that the metadata names.
+    pub fn open(
+        dir: PathBuf,
+        state: &MetaState,
+        metadata: Arc<MetaLog>,
+        flusher: Arc<Flusher>,
+    ) -> Result<Self, LogError> {
+        let failed = |source| LogError::Io { path: dir.clone(), source };
+        fs::create_dir_all(&dir).map_err(failed)?;
+        remove_leftovers(&dir, state).map_err(failed)?;
+        let mut by_name = HashMap::new();
+        for (name, stored) in &state.topics {
+            let partitions = (0..stored.partitions)
+                .map(|index| {
+                    let start = stored.log_starts.get(&index).copied().unwrap_or(0);
+                    let path = partition_dir(&dir, name, index);
+                    Partition::open(&path, name, index, start, Arc::clone(&flusher)).map(Arc::new)
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            by_name.insert(name.clone(), Arc::new(topic(name, stored, partitions)));
+        }
+        Ok(Self { dir, by_name: RwLock::new(by_name), metadata, flusher })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Topic>>> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<Topic>>> {
+        self.by_name.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.read().get(name).cloned()
+    }
+
+    pub fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.read().values().find(|topic| topic.id == id).cloned()
+    }
+
+    /// All topics, by name.
+    pub fn all(&self) -> Vec<Arc<Topic>> {
+        let mut all: Vec<_> = self.read().values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// A partition and its topic, when both exist.
+    pub fn partition(&self, name: &str, index: i32) -> Option<(Arc<Topic>, Arc<Partition>)> {
+        let topic = self.get(name)?;
+        let partition = topic.partitions.get(usize::try_from(index).ok()?).cloned()?;
+        Some((topic, partition))
+    }
+
+    /// Creates a topic, or only says whether it could be.
+    pub fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        overrides: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(Uuid, i32), Refused> {
+        check_name(name)?;
+        if !(1..=MAX_PARTITIONS).contains(&partitions) {
+            let message = format!("a topic has between 1 and {MAX_PARTITIONS} partitions");
+            return Err(Refused::new(ResponseError::InvalidPartitions, message));
+        }
+        check_overrides(&overrides)?;
+        let mut by_name = self.write();
+        if by_name.contains_key(name) {
+            let message = format!("topic '{name}' already exists");
+            return Err(Refused::new(ResponseError::TopicAlreadyExists, message));
+        }
+        let id = Uuid::new_v4();
+        if validate_only {
+            return Ok((id, partitions));
+        }
+        let stored = StoredTopic { id, partitions, configs: overrides, log_starts: BTreeMap::new() };
+        let opened = self.open_partitions(name, 0..partitions)?;
+        self.metadata
+            .append(&[Entry::Topic(name.to_owned(), stored.clone())])
+            .map_err(|error| storage_refused("note the topic", &error))?;
+        by_name.insert(name.to_owned(), Arc::new(topic(name, &stored, opened)));
+        Ok((id, partitions))
+    }
+
+    fn open_partitions(
+        &self,
+        name: &str,
+        range: std::ops::Range<i32>,
+    ) -> Result<Vec<Arc<Partition>>, Refused> {
+        range
+            .map(|index| {
+                let path = partition_dir(&self.dir, name, index);
+                Partition::open(&path, name, index, 0, Arc::clone(&self.flusher)).map(Arc::new)
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|error| storage_refused("create the partitions", &error))
+    }
+
+    /// Raises the number of partitions.
+    pub fn add_partitions(&self, name: &str, count: i32, validate_only: bool) -> Result<(), Refused> {
+        let mut by_name = self.write();
+        let old = by_name.get(name).cloned().ok_or_else(|| unknown_topic(name))?;
+        let have = old.partitions.len() as i32;
+        if count <= have || count > MAX_PARTITIONS {
+            let message = format!(
+                "topic '{name}' has {have} partitions; it can only be given more, up to {MAX_PARTITIONS}"
+            );
+            return Err(Refused::new(ResponseError::InvalidPartitions, message));
+        }
+        if validate_only {
+            return Ok(());
+        }
+        let mut partitions = old.partitions.clone();
+        partitions.extend(self.open_partitions(name, have..count)?);
+        self.replace(&mut by_name, &old, old.overrides.clone(), partitions)
+    }
+
+    /// Replaces the overrides of a topic's settings.
+    pub fn configure(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), Refused>,
+        validate_only: bool,
+    ) -> Result<(), Refused> {
+        let mut by_name = self.write();
+        let old = by_name.get(name).cloned().ok_or_else(|| unknown_topic(name))?;
+        let mut overrides = old.overrides.clone();
+        change(&mut overrides)?;
+        check_overrides(&overrides)?;
+        if validate_only || overrides == old.overrides {
+            return Ok(());
+        }
+        let partitions = old.partitions.clone();
+        self.replace(&mut by_name, &old, overrides, partitions)
+    }
+
+    fn replace(
+        &self,
+        by_name: &mut HashMap<String, Arc<Topic>>,
+        old: &Topic,
+        configs: BTreeMap<String, String>,
+        partitions: Vec<Arc<Partition>>,
+    ) -> Result<(), Refused> {
+        let log_starts = partitions.iter().map(|p| (p.index, p.log().log_start)).filter(|(_, s)| *s > 0);
+        let stored = StoredTopic {
+            id: old.id,
+            partitions: partitions.len() as i32,
+            configs,
+            log_starts: log_starts.collect(),
+        };
+        self.metadata
+            .append(&[Entry::Topic(old.name.clone(), stored.clone())])
+            .map_err(|error| storage_refused("note the change", &error))?;
+        by_name.insert(old.name.clone(), Arc::new(topic(&old.name, &stored, partitions)));
+        Ok(())
+    }
+
+    /// Deletes a topic and its records.
+    pub fn delete(&self, name: &str) -> Result<(), Refused> {
+        let mut by_name = self.write();
+        let old = by_name.get(name).cloned().ok_or_else(|| unknown_topic(name))?;
+        self.metadata
+            .append(&[Entry::TopicDeleted(name.to_owned())])
+            .map_err(|error| storage_refused("note the deletion", &error))?;
+        by_name.remove(name);
+        for partition in &old.partitions {
+            let _log = partition.log();
+            partition.deleted.store(true, Ordering::Release);
+        }
+        for partition in &old.partitions {
+            partition.wake();
+        }
+        let path = self.dir.join(name);
+        // A new topic of the name may come at once, so the old folder gets out of the way first.
+        let aside = self.dir.join(format!("{}.deleted", old.id));
+        let removed = fs::rename(&path, &aside).and_then(|()| fs::remove_dir_all(&aside));
+        if let Err(error) = removed {
+            tracing::warn!(topic = name, %error, "the folder of a deleted topic stays for now");
+        }
+        Ok(())
+    }
+}
+
+fn topic(name: &str, stored: &StoredTopic, partitions: Vec<Arc<Partition>>) -> Topic {
+    Topic {
+        name: name.to_owned(),
+        id: stored.id,
+        settings: Arc::new(TopicSettings::from_overrides(&stored.configs)),
+        overrides: stored.configs.clone(),
+        partitions,
+    }
+}
+
+fn partition_dir(dir: &Path, topic: &str, index: i32) -> PathBuf {
+    dir.join(topic).join(index.to_string())
+}
+
+/// Folders without a topic: a creation or a deletion that was interrupted.
+fn remove_leftovers(dir: &Path, state: &MetaState) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(|name| state.topics.contains_key(name)) {
+            tracing::warn!(path = %entry.path().display(), "removing a folder of no topic");
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn storage_refused(action: &str, error: &dyn std::error::Error) -> Refused {
+    tracing::error!(%error, "cannot {action}");
+    Refused::new(ResponseError::KafkaStorageError, format!("cannot {action}: {error}"))
+}
+
+pub(crate) fn unknown_topic(name: &str) -> Refused {
+    let message = format!("there is no topic '{name}'");
+    Refused::new(ResponseError::UnknownTopicOrPartition, message)
+}
+
+fn check_name(name: &str) -> Result<(), Refused> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let good = !name.is_empty()
+        && name.len() <= 249
+        && name != "."
+        && name != ".."
+        && name.chars().all(legal)
+        && !name.ends_with(".deleted");
+    if good {
+        return Ok(());
+    }
+    let message = "a topic's name has up to 249 letters, digits, '.', '_' or '-', \
+                   is not '.' or '..' and does not end in '.deleted'";
+    Err(Refused::new(ResponseError::InvalidTopicException, message))
+}
+
+fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), Refused> {
+    for (name, value) in overrides {
+        let known = setting(name).ok_or_else(|| {
+            let message = format!("'{name}' is not a setting of topics");
+            Refused::new(ResponseError::InvalidConfig, message)
+        })?;
+        known.check(value).map_err(|message| Refused::new(ResponseError::InvalidConfig, message))?;
+    }
+    Ok(())
+}
