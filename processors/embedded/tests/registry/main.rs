@@ -2,6 +2,7 @@
 
 mod clients;
 mod durable;
+mod peer;
 mod rest;
 mod start;
 mod support;
