@@ -1,1 +1,139 @@
 //! Chirp, a social network: the bounded context, pure.
+//!
+//! One file for each aggregate (`user`, `username`, `chirp`, `follow`) with what it decides
+//! and how its state evolves; `registration` is the one process; `projections` turns events
+//! into rows and `feed` reads them back as a reader's feed. The messages, states and rows in
+//! `messages` are generated from `schemas/chirp`. There is no broker, database, clock or
+//! async in here; the README beside says what the rules are where `domains.md` is silent.
+
+pub mod chirp;
+pub mod follow;
+pub mod messages;
+pub mod registration;
+mod rules;
+pub mod settings;
+pub mod user;
+pub mod username;
+
+use millrace_kernel::{
+    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
+};
+
+pub use messages::{CommandData, EventData, State, StepData};
+pub use rules::codes;
+pub use settings::Settings;
+
+/// The domain, as the engine knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chirp;
+
+impl Domain for Chirp {
+    type Command = CommandData;
+    type Step = StepData;
+    type Event = EventData;
+    type State = State;
+    type Settings = Settings;
+
+    const NAME: &'static str = "chirp";
+    const SCHEMAS: Schemas = messages::SCHEMAS;
+    const LOOKUPS: &'static [&'static str] = &[user::KIND];
+
+    fn target(command: &CommandData) -> AggregateId {
+        match command {
+            CommandData::RegisterUser(c) => user::id(&c.user_id),
+            CommandData::PostChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
+            CommandData::EditChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
+            CommandData::DeleteChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
+            CommandData::FollowUser(c) => follow::id(&c.followee_id, &c.follower_id),
+            CommandData::UnfollowUser(c) => follow::id(&c.followee_id, &c.follower_id),
+        }
+    }
+
+    fn routing_key(command: &CommandData) -> String {
+        match command {
+            CommandData::RegisterUser(c) => c.user_id.clone(),
+            CommandData::PostChirp(c) => c.author_id.clone(),
+            CommandData::EditChirp(c) => c.author_id.clone(),
+            CommandData::DeleteChirp(c) => c.author_id.clone(),
+            CommandData::FollowUser(c) => c.followee_id.clone(),
+            CommandData::UnfollowUser(c) => c.followee_id.clone(),
+        }
+    }
+
+    fn step_target(step: &StepData) -> AggregateId {
+        match step {
+            StepData::ClaimUsername(s) => username::id(&s.username),
+            StepData::ConfirmRegistration(s) => user::id(&s.user_id),
+            StepData::RefuseRegistration(s) => user::id(&s.user_id),
+        }
+    }
+
+    fn aggregate_id(event: &EventData) -> AggregateId {
+        match event {
+            EventData::RegistrationStarted(e) => user::id(&e.user_id),
+            EventData::UsernameClaimed(e) => username::id(&e.username),
+            EventData::UsernameClaimRefused(e) => username::id(&e.username),
+            EventData::RegistrationRefused(e) => user::id(&e.user_id),
+            EventData::UserRegistered(e) => user::id(&e.user_id),
+            EventData::ChirpPosted(e) => chirp::id(&e.author_id, &e.chirp_id),
+            EventData::ChirpEdited(e) => chirp::id(&e.author_id, &e.chirp_id),
+            EventData::ChirpDeleted(e) => chirp::id(&e.author_id, &e.chirp_id),
+            EventData::UserFollowed(e) => follow::id(&e.followee_id, &e.follower_id),
+            EventData::UserUnfollowed(e) => follow::id(&e.followee_id, &e.follower_id),
+        }
+    }
+
+    fn decide(
+        view: &impl View<State = State>,
+        command: &Command<CommandData>,
+        _stamp: Stamp,
+    ) -> Result<Vec<EventData>, Rejections> {
+        let actor = command.metadata.user_id.as_deref();
+        let event = match &command.data {
+            CommandData::RegisterUser(c) => user::register(view, actor, c)?.into(),
+            CommandData::PostChirp(c) => chirp::post(view, actor, c)?.into(),
+            CommandData::EditChirp(c) => chirp::edit(view, actor, c)?.into(),
+            CommandData::DeleteChirp(c) => chirp::delete(view, actor, c)?.into(),
+            CommandData::FollowUser(c) => follow::follow(view, actor, c)?.into(),
+            CommandData::UnfollowUser(c) => follow::unfollow(view, actor, c)?.into(),
+        };
+        Ok(vec![event])
+    }
+
+    fn decide_step(view: &impl View<State = State>, step: &StepData, _stamp: Stamp) -> Vec<EventData> {
+        match step {
+            StepData::ClaimUsername(s) => vec![username::claim(view, s)],
+            StepData::ConfirmRegistration(s) => user::confirm(view, s),
+            StepData::RefuseRegistration(s) => user::refuse(view, s),
+        }
+    }
+
+    fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
+        match event {
+            EventData::RegistrationStarted(_)
+            | EventData::UserRegistered(_)
+            | EventData::RegistrationRefused(_) => user::evolve(state, event, recorded_at),
+            EventData::UsernameClaimed(_) | EventData::UsernameClaimRefused(_) => {
+                username::evolve(state, event)
+            }
+            EventData::ChirpPosted(_) | EventData::ChirpEdited(_) | EventData::ChirpDeleted(_) => {
+                chirp::evolve(state, event, recorded_at)
+            }
+            EventData::UserFollowed(_) | EventData::UserUnfollowed(_) => {
+                Some(follow::evolve(event, recorded_at))
+            }
+        }
+    }
+
+    fn follow_up(event: &EventData) -> FollowUp<StepData> {
+        registration::follow_up(event)
+    }
+
+    fn is_visible(state: Option<&State>) -> bool {
+        user::is_registered(state)
+    }
+
+    fn projections(_settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+        Vec::new()
+    }
+}

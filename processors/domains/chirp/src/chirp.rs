@@ -1,0 +1,134 @@
+//! Chirp: posting, editing and deleting.
+
+use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_STATE, NOT_FOUND};
+use millrace_kernel::{AggregateId, Rejections, View, Violation};
+
+use crate::messages::EventData;
+use crate::messages::commands::{DeleteChirp, EditChirp, PostChirp};
+use crate::messages::events::{ChirpDeleted, ChirpEdited, ChirpPosted};
+use crate::messages::state::{Chirp, State};
+use crate::{rules, user};
+
+/// The kind of aggregate.
+pub const KIND: &str = "Chirp";
+
+/// `Chirp/<author_id>/<chirp_id>`
+#[must_use]
+pub fn id(author_id: &str, chirp_id: &str) -> AggregateId {
+    AggregateId::new(KIND, &[author_id, chirp_id])
+}
+
+pub(crate) fn post(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &PostChirp,
+) -> Result<ChirpPosted, Rejections> {
+    let mut rejections = Rejections::none();
+    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    let author = millrace_kernel::id::is_valid(&command.author_id);
+    if rules::well_formed(&mut rejections, "chirp_id", &command.chirp_id) && author {
+        rejections.require(view.get(&id(&command.author_id, &command.chirp_id)).is_none(), || {
+            Violation::on(
+                ALREADY_EXISTS,
+                "chirp_id",
+                format!(
+                    "{} has used chirp id {} before; choose another",
+                    command.author_id, command.chirp_id
+                ),
+            )
+        });
+    }
+    author_exists(&mut rejections, view, &command.author_id);
+    rules::content(&mut rejections, &command.content);
+    rejections.or(|| ChirpPosted {
+        chirp_id: command.chirp_id.clone(),
+        author_id: command.author_id.clone(),
+        content: command.content.clone(),
+    })
+}
+
+pub(crate) fn edit(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &EditChirp,
+) -> Result<ChirpEdited, Rejections> {
+    let mut rejections = Rejections::none();
+    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    chirp_exists(&mut rejections, view, &command.author_id, &command.chirp_id);
+    author_exists(&mut rejections, view, &command.author_id);
+    rules::content(&mut rejections, &command.content);
+    rejections.or(|| ChirpEdited {
+        chirp_id: command.chirp_id.clone(),
+        author_id: command.author_id.clone(),
+        content: command.content.clone(),
+    })
+}
+
+pub(crate) fn delete(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &DeleteChirp,
+) -> Result<ChirpDeleted, Rejections> {
+    let mut rejections = Rejections::none();
+    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    chirp_exists(&mut rejections, view, &command.author_id, &command.chirp_id);
+    // that the author is known follows from the chirp
+    rules::well_formed(&mut rejections, "author_id", &command.author_id);
+    rejections
+        .or(|| ChirpDeleted { chirp_id: command.chirp_id.clone(), author_id: command.author_id.clone() })
+}
+
+/// The author must be an id and a user.
+fn author_exists(rejections: &mut Rejections, view: &impl View<State = State>, author_id: &str) {
+    if rules::well_formed(rejections, "author_id", author_id) {
+        let exists = user::exists_here(view, author_id);
+        rules::user_exists(rejections, "author_id", author_id, exists);
+    }
+}
+
+/// The chirp must have been posted and not deleted. A chirp is named by its author and its
+/// id, so where the author's id is malformed there is nothing to ask.
+fn chirp_exists(
+    rejections: &mut Rejections,
+    view: &impl View<State = State>,
+    author_id: &str,
+    chirp_id: &str,
+) {
+    if !rules::well_formed(rejections, "chirp_id", chirp_id) || !millrace_kernel::id::is_valid(author_id) {
+        return;
+    }
+    match view.get(&id(author_id, chirp_id)).as_deref() {
+        Some(State::Chirp(Chirp { deleted: false, .. })) => {}
+        Some(State::Chirp(_)) => rejections.push(Violation::on(
+            INVALID_STATE,
+            "chirp_id",
+            format!("chirp {chirp_id} of {author_id} is deleted, which is for good"),
+        )),
+        _ => rejections.push(Violation::on(
+            NOT_FOUND,
+            "chirp_id",
+            format!("{author_id} has no chirp {chirp_id}; a chirp is named by its author and its id"),
+        )),
+    }
+}
+
+/// The state after an event of Chirp.
+pub(crate) fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
+    match (event, state) {
+        (EventData::ChirpPosted(e), _) => Some(State::Chirp(Chirp {
+            author_id: e.author_id.clone(),
+            content: e.content.clone(),
+            posted_at: recorded_at,
+            edited_at: None,
+            deleted: false,
+        })),
+        (EventData::ChirpEdited(e), Some(State::Chirp(chirp))) => {
+            Some(State::Chirp(Chirp { content: e.content.clone(), edited_at: Some(recorded_at), ..chirp }))
+        }
+        // the text goes: what is taken back must not linger in the state topic
+        (EventData::ChirpDeleted(_), Some(State::Chirp(chirp))) => {
+            Some(State::Chirp(Chirp { content: String::new(), deleted: true, ..chirp }))
+        }
+        (_, state) => state,
+    }
+}

@@ -1,0 +1,40 @@
+//! The process of a registration: claim the name in its own partition, then confirm or
+//! refuse in the user's.
+//!
+//! ```text
+//! RegisterUser → RegistrationStarted ─► ClaimUsername → UsernameClaimed ──────► ConfirmRegistration → UserRegistered
+//!    (user_id)                          (name)        → UsernameClaimRefused ─► RefuseRegistration  → RegistrationRefused
+//! ```
+
+use millrace_kernel::{FollowUp, Rejections};
+
+use crate::messages::steps::{ClaimUsername, ConfirmRegistration, RefuseRegistration};
+use crate::messages::{EventData, StepData};
+
+/// What an event sets in motion.
+pub(crate) fn follow_up(event: &EventData) -> FollowUp<StepData> {
+    let step = match event {
+        EventData::RegistrationStarted(e) => {
+            ClaimUsername { user_id: e.user_id.clone(), username: e.username.clone() }.into()
+        }
+        EventData::UsernameClaimed(e) => {
+            ConfirmRegistration { user_id: e.user_id.clone(), username: e.username.clone() }.into()
+        }
+        EventData::UsernameClaimRefused(e) => RefuseRegistration {
+            user_id: e.user_id.clone(),
+            username: e.username.clone(),
+            violations: e.violations.clone(),
+        }
+        .into(),
+        EventData::UserRegistered(_) => return FollowUp::Completed,
+        EventData::RegistrationRefused(e) => {
+            return FollowUp::Refused(Rejections::from(e.violations.clone()));
+        }
+        EventData::ChirpPosted(_)
+        | EventData::ChirpEdited(_)
+        | EventData::ChirpDeleted(_)
+        | EventData::UserFollowed(_)
+        | EventData::UserUnfollowed(_) => return FollowUp::None,
+    };
+    FollowUp::Steps(vec![step])
+}

@@ -1,0 +1,61 @@
+//! Chirp's own settings: `[chirp]` in `millrace.toml`.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Where an author counts as a celebrity, and how long a timeline is.
+///
+/// Projections rebuilt with other settings give the same feeds as long as the cap is the
+/// same; they only come from other tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// An author with more followers than this becomes a celebrity: chirps are then written
+    /// once and pulled by readers instead of being copied to every follower.
+    pub celebrity_above: u64,
+    /// A celebrity with fewer followers than this becomes a regular author again. Less than
+    /// `celebrity_above`, so that an author who hovers at the threshold does not flap.
+    pub celebrity_below: u64,
+    /// How many chirps a feed goes back, and how many a timeline holds.
+    pub timeline_cap: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { celebrity_above: 1000, celebrity_below: 900, timeline_cap: 800 }
+    }
+}
+
+/// Settings that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    /// The band between the thresholds is upside down.
+    #[error(
+        "chirp.celebrity_below ({below}) is more than chirp.celebrity_above ({above}); it must be at most that"
+    )]
+    Band {
+        /// `celebrity_below`
+        below: u64,
+        /// `celebrity_above`
+        above: u64,
+    },
+    /// No entries at all.
+    #[error("chirp.timeline_cap is 0; a feed has at least one entry")]
+    Cap,
+}
+
+impl Settings {
+    /// Whether the settings fit together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the setting and what it must be.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        if self.celebrity_below > self.celebrity_above {
+            return Err(SettingsError::Band { below: self.celebrity_below, above: self.celebrity_above });
+        }
+        if self.timeline_cap == 0 {
+            return Err(SettingsError::Cap);
+        }
+        Ok(())
+    }
+}

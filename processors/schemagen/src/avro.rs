@@ -1,0 +1,216 @@
+//! The part of Avro that messages are written in, as a typed tree.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// A type, with named types resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    String,
+    Long,
+    Int,
+    Boolean,
+    Double,
+    TimestampMicros,
+    Array(Box<Type>),
+    /// `["null", T]`
+    Nullable(Box<Type>),
+    /// A union of records: the messages of a topic.
+    Union(Vec<Record>),
+    Record(Record),
+    Enum(Enum),
+}
+
+/// A record and whether this place defines it (else it refers to an earlier definition).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub name: String,
+    pub namespace: Option<String>,
+    pub doc: String,
+    pub fields: Vec<Field>,
+}
+
+/// A field of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub name: String,
+    pub doc: String,
+    pub kind: Type,
+}
+
+/// An enumeration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enum {
+    pub name: String,
+    pub doc: String,
+    pub symbols: Vec<String>,
+}
+
+impl Record {
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Type {
+    /// The type in Avro's words, for messages.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::String => "string".to_owned(),
+            Self::Long => "long".to_owned(),
+            Self::Int => "int".to_owned(),
+            Self::Boolean => "boolean".to_owned(),
+            Self::Double => "double".to_owned(),
+            Self::TimestampMicros => "timestamp-micros".to_owned(),
+            Self::Array(items) => format!("array of {}", items.describe()),
+            Self::Nullable(inner) => format!("nullable {}", inner.describe()),
+            Self::Union(_) => "union of records".to_owned(),
+            Self::Record(record) => format!("record {}", record.name),
+            Self::Enum(one) => format!("enum {} of {}", one.name, one.symbols.join(", ")),
+        }
+    }
+}
+
+/// Reads a schema file whose root is a record.
+pub fn parse(text: &str) -> Result<Record, String> {
+    let json: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    match (Parser { named: HashMap::new() }).kind(&json, "the root")? {
+        Type::Record(record) => Ok(record),
+        other => Err(format!("the root must be a record, not {}", other.describe())),
+    }
+}
+
+struct Parser {
+    named: HashMap<String, Type>,
+}
+
+impl Parser {
+    /// `place` says where in the file this type stands.
+    fn kind(&mut self, json: &Value, place: &str) -> Result<Type, String> {
+        match json {
+            Value::String(name) => self.by_name(name, place),
+            Value::Array(branches) => self.union(branches, place),
+            Value::Object(object) => {
+                let Some(kind) = object.get("type") else {
+                    return Err(format!("{place}: a type is missing"));
+                };
+                match (kind.as_str(), object.get("logicalType").and_then(Value::as_str)) {
+                    (Some("long"), Some("timestamp-micros")) => Ok(Type::TimestampMicros),
+                    (_, Some(logical)) => Err(format!("{place}: logical type {logical} is not supported")),
+                    (Some("record"), None) => self.record(json, place),
+                    (Some("enum"), None) => self.symbols(json, place),
+                    (Some("array"), None) => {
+                        let items =
+                            object.get("items").ok_or_else(|| format!("{place}: an array needs items"))?;
+                        Ok(Type::Array(Box::new(self.kind(items, place)?)))
+                    }
+                    _ => self.kind(kind, place),
+                }
+            }
+            _ => Err(format!("{place}: {json} is no type")),
+        }
+    }
+
+    fn by_name(&self, name: &str, place: &str) -> Result<Type, String> {
+        Ok(match name {
+            "string" => Type::String,
+            "long" => Type::Long,
+            "int" => Type::Int,
+            "boolean" => Type::Boolean,
+            "double" => Type::Double,
+            other => self
+                .named
+                .get(other)
+                .cloned()
+                .ok_or_else(|| format!("{place}: type {other} is not supported and not defined before"))?,
+        })
+    }
+
+    fn union(&mut self, branches: &[Value], place: &str) -> Result<Type, String> {
+        if let [first, inner] = branches
+            && first == "null"
+        {
+            return Ok(Type::Nullable(Box::new(self.kind(inner, place)?)));
+        }
+        let mut records = Vec::new();
+        for branch in branches {
+            match self.kind(branch, place)? {
+                Type::Record(record) => records.push(record),
+                other => {
+                    return Err(format!(
+                        "{place}: a union is [\"null\", T] or has records only, not {}",
+                        other.describe()
+                    ));
+                }
+            }
+        }
+        if records.is_empty() {
+            Err(format!("{place}: the union is empty"))
+        } else {
+            Ok(Type::Union(records))
+        }
+    }
+
+    fn record(&mut self, json: &Value, place: &str) -> Result<Type, String> {
+        let name = text(json, "name", place)?;
+        let place = format!("record {name}");
+        let doc = documentation(json, &place)?;
+        let fields = json
+            .get("fields")
+            .and_then(Value::as_array)
+            .ok_or_else(|| format!("{place}: the fields are missing"))?;
+        let mut record = Record {
+            name: name.clone(),
+            namespace: json.get("namespace").and_then(Value::as_str).map(str::to_owned),
+            doc,
+            fields: Vec::with_capacity(fields.len()),
+        };
+        for field in fields {
+            let field_name = text(field, "name", &place)?;
+            let place = format!("field {name}.{field_name}");
+            let doc = documentation(field, &place)?;
+            let kind = field.get("type").ok_or_else(|| format!("{place}: the type is missing"))?;
+            let kind = self.kind(kind, &place)?;
+            // readers of old data need it, and producers may leave it out
+            if matches!(kind, Type::Nullable(_)) && field.get("default") != Some(&Value::Null) {
+                return Err(format!("{place}: a nullable field needs \"default\": null"));
+            }
+            record.fields.push(Field { name: field_name, doc, kind });
+        }
+        self.define(name, Type::Record(record), &place)
+    }
+
+    fn symbols(&mut self, json: &Value, place: &str) -> Result<Type, String> {
+        let name = text(json, "name", place)?;
+        let doc = documentation(json, place)?;
+        let symbols = json
+            .get("symbols")
+            .and_then(Value::as_array)
+            .and_then(|symbols| {
+                symbols.iter().map(|s| s.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            })
+            .ok_or_else(|| format!("{place}: enum {name} needs symbols"))?;
+        self.define(name.clone(), Type::Enum(Enum { name, doc, symbols }), place)
+    }
+
+    fn define(&mut self, name: String, kind: Type, place: &str) -> Result<Type, String> {
+        match self.named.insert(name, kind.clone()) {
+            None => Ok(kind),
+            Some(_) => Err(format!("{place}: this name is defined twice in the file")),
+        }
+    }
+}
+
+fn text(json: &Value, key: &str, place: &str) -> Result<String, String> {
+    let text = json.get(key).and_then(Value::as_str).ok_or_else(|| format!("{place}: {key} is missing"))?;
+    Ok(text.to_owned())
+}
+
+fn documentation(json: &Value, place: &str) -> Result<String, String> {
+    match json.get("doc").and_then(Value::as_str) {
+        Some(doc) if !doc.trim().is_empty() => Ok(doc.to_owned()),
+        _ => Err(format!("{place}: \"doc\" is missing; it is the documentation in every language")),
+    }
+}

@@ -1,0 +1,115 @@
+//! Tables as Rust structs that turn into writes and come from rows read.
+
+use std::fmt::Write as _;
+
+use millrace_kernel::table::{Column, ColumnType, Table};
+
+use crate::emit::{camel_case, identifier, line};
+
+/// The module `rows`: a struct for each table.
+pub fn module(tables: &[Table]) -> String {
+    let mut code = String::from("/// A struct for each table of `views.cql`.\npub mod rows {\n");
+    code.push_str("use std::sync::Arc;\nuse ::millrace_kernel::{Delete, Put, Value, Write};\n\n");
+    for table in tables {
+        row(&mut code, table);
+    }
+    code.push_str("}\n\n");
+    code
+}
+
+fn is_nullable(column: &Column) -> bool {
+    column.comment.starts_with("Nullable:")
+}
+
+fn rust_type(column: &Column) -> String {
+    let plain = match column.kind {
+        ColumnType::Text => "Arc<str>",
+        ColumnType::BigInt => "i64",
+        ColumnType::Int => "i32",
+        ColumnType::Boolean => "bool",
+    };
+    if is_nullable(column) { format!("Option<{plain}>") } else { plain.to_owned() }
+}
+
+fn row(code: &mut String, table: &Table) {
+    let name = format!("{}Row", camel_case(&table.name));
+    let key = &table.columns[..table.key_columns()];
+    let _ = writeln!(code, "/// {}", line(&table.comment));
+    let _ = writeln!(code, "#[derive(Clone, Debug, PartialEq, Eq)]\npub struct {name} {{");
+    for column in &table.columns {
+        let _ = writeln!(code, "/// {}", line(&column.comment));
+        let _ = writeln!(code, "pub {}: {},", identifier(&column.name), rust_type(column));
+    }
+    let _ = writeln!(code, "}}\n\nimpl {name} {{");
+    let _ = writeln!(code, "/// The table's name.\npub const TABLE: &'static str = {:?};\n", table.name);
+
+    code.push_str("/// Writes this row; `timestamp` is `recorded_at` of the event that causes it.\n");
+    code.push_str("#[must_use]\npub fn put(self, timestamp: i64) -> Write {\n");
+    let values: Vec<String> =
+        table.columns.iter().map(|c| format!("self.{}.into()", identifier(&c.name))).collect();
+    let _ = writeln!(
+        code,
+        "Write::Put(Put {{ table: Self::TABLE, values: vec![{}], timestamp }})\n}}\n",
+        values.join(", ")
+    );
+
+    code.push_str("/// Deletes the row of this key.\n#[must_use]\n");
+    let _ = writeln!(code, "pub fn delete({}, timestamp: i64) -> Write {{", arguments(key));
+    delete_body(code, key, false);
+    if !table.clustering_descending.is_empty() {
+        let prefix = &table.columns[..=table.partition_columns];
+        let column = &table.columns[table.partition_columns].name;
+        let _ = writeln!(
+            code,
+            "/// Deletes all rows of the partition that come after this `{column}` in the table's order.\n#[must_use]"
+        );
+        let _ = writeln!(code, "pub fn delete_after({}, timestamp: i64) -> Write {{", arguments(prefix));
+        delete_body(code, prefix, true);
+    }
+
+    code.push_str("/// The row that was read; `None` when it has not the table's columns.\n");
+    code.push_str("#[must_use]\npub fn from_values(values: Vec<Value>) -> Option<Self> {\n");
+    let _ = writeln!(
+        code,
+        "let [{}] = <[Value; {}]>::try_from(values).ok()?;",
+        (0..table.columns.len()).map(|i| format!("c{i}")).collect::<Vec<_>>().join(", "),
+        table.columns.len()
+    );
+    code.push_str("Some(Self {\n");
+    for (index, column) in table.columns.iter().enumerate() {
+        let variant = match column.kind {
+            ColumnType::Text => "Text",
+            ColumnType::BigInt => "BigInt",
+            ColumnType::Int => "Int",
+            ColumnType::Boolean => "Boolean",
+        };
+        let field = identifier(&column.name);
+        let _ = if is_nullable(column) {
+            writeln!(
+                code,
+                "{field}: match c{index} {{ Value::{variant}(value) => Some(value), Value::Null => None, _ => return None }},"
+            )
+        } else {
+            writeln!(
+                code,
+                "{field}: match c{index} {{ Value::{variant}(value) => value, _ => return None }},"
+            )
+        };
+    }
+    code.push_str("})\n}\n}\n\n");
+}
+
+fn arguments(columns: &[Column]) -> String {
+    let list: Vec<String> =
+        columns.iter().map(|c| format!("{}: {}", identifier(&c.name), rust_type(c))).collect();
+    list.join(", ")
+}
+
+fn delete_body(code: &mut String, key: &[Column], range: bool) {
+    let key: Vec<String> = key.iter().map(|c| format!("{}.into()", identifier(&c.name))).collect();
+    let _ = writeln!(
+        code,
+        "Write::Delete(Delete {{ table: Self::TABLE, key: vec![{}], range: {range}, timestamp }})\n}}\n",
+        key.join(", ")
+    );
+}
