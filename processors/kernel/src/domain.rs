@@ -108,11 +108,16 @@ pub trait Domain: Send + Sync + 'static {
     /// Kinds of aggregates that decisions look up in other partitions.
     const LOOKUPS: &'static [&'static str] = &[];
 
-    /// The aggregate whose event an accepted `command` emits; its first id part is the
-    /// routing key, and `expected_version` speaks of it.
+    /// The aggregate whose event an accepted `command` emits; `expected_version` speaks of it.
     fn target(command: &Self::Command) -> AggregateId;
 
-    /// As [`Domain::target`], of a step.
+    /// The record key a command must have: the field that names its partition, exactly as it
+    /// stands in the command, also when it breaks the rule for ids.
+    fn routing_key(command: &Self::Command) -> String {
+        Self::target(command).routing_key().to_owned()
+    }
+
+    /// The aggregate a step is sent to; its first id part is the routing key.
     fn step_target(step: &Self::Step) -> AggregateId;
 
     /// The aggregate an event belongs to.

@@ -4,9 +4,17 @@
 //! until the log's adapter makes it a transaction; a projected event is data until the
 //! store's adapter writes it.
 
+pub mod health;
+pub mod processor;
 pub mod progress;
+pub mod projector;
+pub mod role;
 pub mod settings;
+pub mod supervise;
 pub mod topology;
 
+pub use health::Health;
+pub use role::{Ports, RoleError, run_processor, run_projector};
 pub use settings::{ProcessorSettings, ProjectorSettings};
+pub use supervise::Stop;
 pub use topology::Topology;

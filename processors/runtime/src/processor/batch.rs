@@ -1,0 +1,198 @@
+//! A batch under construction: decided messages, encoded into one transaction.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_kernel::{AggregateId, Domain, Outcome, StateData, partition};
+use millrace_ports::{Outgoing, Record, TopicPartition, Transaction};
+use millrace_wire::codec::EncodeFailure;
+use millrace_wire::{Codec, DecodeFailure};
+use thiserror::Error;
+
+use super::codecs::{Codecs, LookupRecord};
+use super::decide::{Answer, Decided, Place};
+use super::intake::{bury, carried};
+use super::state::{Layers, Overlay, Versioned};
+
+/// A value of our own that could not be turned into bytes or back: a bug, not bad input.
+#[derive(Debug, Error)]
+pub enum BatchError {
+    /// It does not fit its schema.
+    #[error(transparent)]
+    Encode(#[from] EncodeFailure),
+    /// An outcome written earlier cannot be read.
+    #[error("a remembered outcome cannot be read: {0}")]
+    Decode(#[from] DecodeFailure),
+}
+
+/// Decided messages that are not committed yet: their records and their effect on state.
+pub struct Batch<D: Domain> {
+    transaction: Transaction,
+    /// Aggregates in the order in which they were first touched.
+    touched: Vec<AggregateId>,
+    /// What the next decisions see.
+    pub overlay: Overlay<D::State>,
+    inputs: usize,
+}
+
+impl<D: Domain> Default for Batch<D> {
+    fn default() -> Self {
+        Self {
+            transaction: Transaction::default(),
+            touched: Vec::new(),
+            overlay: Overlay::default(),
+            inputs: 0,
+        }
+    }
+}
+
+impl<D: Domain> Batch<D> {
+    /// How many messages it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs
+    }
+
+    /// Whether it holds no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inputs == 0
+    }
+
+    /// Takes in what follows from `record`.
+    ///
+    /// # Errors
+    /// [`BatchError`], a bug.
+    pub fn add(
+        &mut self,
+        codecs: &Codecs<D>,
+        place: &Place<'_>,
+        record: &Record,
+        decided: Decided<D>,
+    ) -> Result<(), BatchError> {
+        let headers = carried(record);
+        let here = |topic: &Arc<str>, key: Bytes, value: Option<Bytes>, at_micros: i64| Outgoing {
+            topic: Arc::clone(topic),
+            partition: place.partition,
+            key,
+            value,
+            timestamp_ms: at_micros / 1_000,
+            headers: headers.clone(),
+        };
+        let names = place.names;
+        for event in &decided.events {
+            // the aggregate's routing key, so that a consumer can partition alike
+            let key = AggregateId::parse(&event.aggregate_id)
+                .map_or_else(Bytes::new, |id| key_of(id.routing_key()));
+            let value = codecs.events.encode(event)?;
+            self.transaction.records.push(here(&names.events, key, Some(value), event.recorded_at));
+        }
+        for step in &decided.steps {
+            let key = D::step_target(&step.data).routing_key().to_owned();
+            let value = codecs.steps.encode(step)?;
+            let mut outgoing = here(&names.steps, key_of(&key), Some(value), decided.last_recorded_at);
+            outgoing.partition = partition::of_key(key.as_bytes(), place.partitions);
+            self.transaction.records.push(outgoing);
+        }
+        for answer in &decided.outcomes {
+            let (command_id, at, value) = self.answer(&codecs.outcomes, answer, decided.last_recorded_at)?;
+            self.transaction.records.push(here(&names.outcomes, key_of(&command_id), Some(value), at));
+        }
+        if let Some(reason) = &decided.dead {
+            self.transaction.records.push(bury(names, record, reason));
+        }
+        for (id, versioned) in decided.changes {
+            if self.overlay.aggregates.insert(id.clone(), versioned).is_none() {
+                self.touched.push(id);
+            }
+        }
+        self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(decided.last_recorded_at);
+        let input = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+        self.transaction.offsets.insert(input, record.offset + 1);
+        self.inputs += 1;
+        Ok(())
+    }
+
+    /// The answer's command id, time and bytes; a first answer is remembered.
+    fn answer(
+        &mut self,
+        codec: &Codec<Outcome>,
+        answer: &Answer,
+        now: i64,
+    ) -> Result<(String, i64, Bytes), BatchError> {
+        Ok(match answer {
+            Answer::First(outcome) => {
+                let value = codec.encode(outcome)?;
+                self.overlay.answer(outcome.command_id.as_str().into(), outcome.recorded_at, value.clone());
+                (outcome.command_id.clone(), outcome.recorded_at, value)
+            }
+            Answer::Again(outcome) => {
+                (outcome.command_id.clone(), outcome.recorded_at, codec.encode(outcome)?)
+            }
+            Answer::Repeat(bytes) => {
+                let outcome = Outcome { duplicate: true, ..codec.decode(bytes)? };
+                let value = codec.encode(&outcome)?;
+                (outcome.command_id, now, value)
+            }
+        })
+    }
+
+    /// Closes the batch: adds the newest state of every aggregate it touched, compared with
+    /// what `below` it is committed.
+    ///
+    /// # Errors
+    /// [`BatchError`], a bug.
+    pub fn close(
+        mut self,
+        codecs: &Codecs<D>,
+        place: &Place<'_>,
+        below: &Layers<'_, D::State>,
+    ) -> Result<(Transaction, Overlay<D::State>), BatchError> {
+        for id in std::mem::take(&mut self.touched) {
+            let Some(versioned) = self.overlay.aggregates.get(&id) else { continue };
+            let before = below.get(&id);
+            let at_ms = self.overlay.last_recorded_at / 1_000;
+            let record = |topic: Arc<str>, value: Option<Bytes>| Outgoing {
+                topic,
+                partition: place.partition,
+                key: key_of(id.as_str()),
+                value,
+                timestamp_ms: at_ms,
+                headers: Vec::new(),
+            };
+            let is_forgotten = versioned.is_forgotten();
+            if is_forgotten && before.version == 0 {
+                // a process that began and ended within this batch was never written
+                continue;
+            }
+            let value = if is_forgotten { None } else { Some(encode_state(codecs, &id, versioned)?) };
+            self.transaction.records.push(record(Arc::clone(&place.names.state), value));
+            if let Some(lookup) = D::LOOKUPS.iter().position(|kind| *kind == id.kind()) {
+                let is_visible = D::is_visible(versioned.state.as_deref());
+                if is_visible != D::is_visible(before.state.as_deref()) {
+                    let entry = LookupRecord {
+                        aggregate_id: id.as_str().to_owned(),
+                        version: versioned.version,
+                        recorded_at: versioned.recorded_at,
+                    };
+                    let value = if is_visible { Some(codecs.lookups[lookup].encode(&entry)?) } else { None };
+                    self.transaction.records.push(record(place.names.lookup(D::LOOKUPS[lookup]), value));
+                }
+            }
+        }
+        Ok((self.transaction, self.overlay))
+    }
+}
+
+fn encode_state<D: Domain>(
+    codecs: &Codecs<D>,
+    id: &AggregateId,
+    versioned: &Versioned<D::State>,
+) -> Result<Bytes, EncodeFailure> {
+    let state = versioned.state.as_deref();
+    codecs.state.encode(&D::State::to_record(id, versioned.version, versioned.recorded_at, state))
+}
+
+fn key_of(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}

@@ -1,0 +1,551 @@
+//! One message decided: a pure function from what the partition knows to what follows.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use millrace_kernel::domain::{OpenProcess, PROCESS_KIND};
+use millrace_kernel::id::{event_id, step_id};
+use millrace_kernel::{
+    AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext,
+    Rejections, Stamp, StateData, Status, Step, Version, View, Violation, codes, partition,
+};
+use millrace_ports::Record;
+use millrace_wire::Unknown;
+
+use super::lookup::{LookupPartition, LookupTables};
+use super::state::{Layers, Versioned};
+use crate::settings::ProcessorSettings;
+use crate::topology::Topology;
+
+/// Longest text that metadata may carry, in bytes: it is copied into every event.
+const MAX_METADATA_LENGTH: usize = 1_024;
+
+/// The partition in which everything here happens, and the time.
+pub struct Place<'a> {
+    /// Names of the domain's topics.
+    pub names: &'a Topology,
+    /// The partition.
+    pub partition: i32,
+    /// How many partitions the domain has.
+    pub partitions: i32,
+    /// The clock, microseconds since the epoch.
+    pub clock_micros: i64,
+    /// What an operator has set.
+    pub settings: &'a ProcessorSettings,
+}
+
+/// All that follows from one message, as values.
+pub struct Decided<D: Domain> {
+    /// What happened, in order.
+    pub events: Vec<Event<D::Event>>,
+    /// What is asked of other partitions.
+    pub steps: Vec<Step<D::Step>>,
+    /// The command's answer; several when it was sent several times while its process ran.
+    pub outcomes: Vec<Answer>,
+    /// New versions of aggregates; version 0 without state means: forget it.
+    pub changes: Vec<(AggregateId, Versioned<D::State>)>,
+    /// Why the record belongs into the dead topic, if it does.
+    pub dead: Option<String>,
+    /// The partition's newest `recorded_at` after this message.
+    pub last_recorded_at: i64,
+}
+
+/// An answer to be written.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The command's first answer.
+    First(Outcome),
+    /// The first answer again.
+    Again(Outcome),
+    /// The encoded first answer, to be marked as a repetition.
+    Repeat(bytes::Bytes),
+}
+
+impl<D: Domain> Decided<D> {
+    fn nothing(last_recorded_at: i64) -> Self {
+        Self {
+            events: Vec::new(),
+            steps: Vec::new(),
+            outcomes: Vec::new(),
+            changes: Vec::new(),
+            dead: None,
+            last_recorded_at,
+        }
+    }
+}
+
+/// What a decision sees, and which lookups it missed.
+struct DecisionView<'a, S> {
+    layers: &'a Layers<'a, S>,
+    lookups: &'a LookupTables,
+    routing_key: &'a str,
+    missed: RefCell<Vec<LookupPartition>>,
+}
+
+impl<S> View for DecisionView<'_, S> {
+    type State = S;
+
+    fn get(&self, id: &AggregateId) -> Option<Arc<S>> {
+        assert!(
+            id.routing_key() == self.routing_key,
+            "{id} was read by a decision of routing key {}: its answer would depend on the number of partitions",
+            self.routing_key
+        );
+        self.layers.get(id).state
+    }
+
+    fn exists(&self, id: &AggregateId) -> bool {
+        let (exists, at) = self.lookups.exists(id);
+        if !exists {
+            self.missed.borrow_mut().push(at);
+        }
+        exists
+    }
+}
+
+/// A decision that failed: a bug in the domain, the same every time.
+struct Failed(String);
+
+/// Decides messages of one partition against its layers of state.
+pub struct Decider<'a, D: Domain> {
+    /// Where and when.
+    pub place: &'a Place<'a>,
+    /// What is known.
+    pub layers: &'a Layers<'a, D::State>,
+    /// What is known of other partitions.
+    pub lookups: &'a LookupTables,
+    /// Whether a miss in this partition of a lookup table is final for the message.
+    pub is_covered: &'a dyn Fn(LookupPartition) -> bool,
+}
+
+/// A decision, or the lookups that must catch up before it can be made.
+pub enum Verdict<D: Domain> {
+    /// What follows.
+    Decided(Box<Decided<D>>),
+    /// These misses are not final yet.
+    Behind(Vec<LookupPartition>),
+}
+
+impl<D: Domain> Decider<'_, D> {
+    /// Decides a command that came with `record`.
+    #[must_use]
+    pub fn command(&self, command: &Command<D::Command>, record: &Record) -> Verdict<D> {
+        let routing_key = D::routing_key(&command.data);
+        if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
+            return self.reject(&command.id, vec![violation]);
+        }
+        if let Some(repeated) = self.repeated(&command.id) {
+            return repeated;
+        }
+        let target = D::target(&command.data);
+        let before = self.layers.get(&target);
+        if let Some(expected) = command.metadata.expected_version {
+            let is_met =
+                expected == before.version || (expected == 0 && D::is_absent(before.state.as_deref()));
+            if !is_met {
+                let message = format!("{target} has version {}, not {expected}", before.version);
+                let conflict = Violation::on(codes::VERSION_CONFLICT, "metadata.expected_version", message);
+                return self.reject(&command.id, vec![conflict]);
+            }
+        }
+        let stamp = Stamp { now: command.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
+        let metadata_violations = self.metadata_violations(&command.metadata, record);
+        let view = self.view(&routing_key);
+        let decision = guarded(|| D::decide(&view, command, stamp));
+        if let Some(behind) = self.behind(view) {
+            return behind;
+        }
+        match decision {
+            Err(Failed(why)) => self.poisoned(&command.id, &why),
+            Ok(Err(rejections)) => {
+                self.reject(&command.id, merge_violations(rejections, metadata_violations))
+            }
+            Ok(Ok(_)) if !metadata_violations.is_empty() => self.reject(&command.id, metadata_violations),
+            Ok(Ok(events)) => self.accept(command, &routing_key, events, record),
+        }
+    }
+
+    /// Answers a command whose type is not known here.
+    #[must_use]
+    pub fn unknown(&self, unknown: &Unknown, record: &Record) -> Verdict<D> {
+        if let Some(violation) = self.misrouted(record, None) {
+            return self.reject(&unknown.id, vec![violation]);
+        }
+        if let Some(repeated) = self.repeated(&unknown.id) {
+            return repeated;
+        }
+        let message = format!("this processor does not know the message type: {}", unknown.reason);
+        let mut violations = self.metadata_violations(&unknown.metadata, record);
+        violations.push(Violation::on(codes::INVALID_ARGUMENT, "data", message));
+        self.reject(&unknown.id, violations)
+    }
+
+    /// Decides a step that came with `record`.
+    #[must_use]
+    pub fn step(&self, step: &Step<D::Step>, record: &Record) -> Verdict<D> {
+        let routing_key = D::step_target(&step.data).routing_key().to_owned();
+        if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
+            return self.bury(violation.message);
+        }
+        let stamp = Stamp { now: step.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
+        let view = self.view(&routing_key);
+        let decision = guarded(|| D::decide_step(&view, &step.data, stamp));
+        if let Some(behind) = self.behind(view) {
+            return behind;
+        }
+        match decision {
+            Err(Failed(why)) => self.bury(format!("the step fails every time: {why}")),
+            Ok(events) => self.take_step(step, &routing_key, events, record),
+        }
+    }
+
+    fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
+        DecisionView { layers: self.layers, lookups: self.lookups, routing_key, missed: RefCell::default() }
+    }
+
+    fn behind(&self, view: DecisionView<'_, D::State>) -> Option<Verdict<D>> {
+        let missed: Vec<_> =
+            view.missed.into_inner().into_iter().filter(|at| !(self.is_covered)(*at)).collect();
+        (!missed.is_empty()).then_some(Verdict::Behind(missed))
+    }
+
+    fn misrouted(&self, record: &Record, routing_key: Option<&str>) -> Option<Violation> {
+        let key = record.key.as_deref();
+        let hint =
+            "set the record key to the routing key and, on librdkafka clients, partitioner=murmur2_random";
+        let message = match (key, routing_key) {
+            (None, Some(_) | None) => format!("the record has no key; {hint}"),
+            (Some(key), Some(routing_key)) if key != routing_key.as_bytes() => {
+                format!("the record's key is not the command's routing key; {hint}")
+            }
+            (Some(key), _) if partition::of_key(key, self.place.partitions) != self.place.partition => {
+                format!(
+                    "the record's key belongs to partition {}, but it came in {}; {hint}",
+                    partition::of_key(key, self.place.partitions),
+                    self.place.partition
+                )
+            }
+            _ => return None,
+        };
+        Some(Violation::of(codes::MISROUTED, message))
+    }
+
+    /// The answer to a command id that was used before, if it was.
+    fn repeated(&self, command_id: &str) -> Option<Verdict<D>> {
+        let mut decided = Decided::nothing(self.layers.last_recorded_at());
+        if let Some(answer) = self.layers.answer(command_id) {
+            decided.outcomes.push(Answer::Repeat(answer));
+            return Some(Verdict::Decided(Box::new(decided)));
+        }
+        // its process is still open: remember that one more answer is due when it ends
+        let (id, open, versioned) = self.open_process(command_id)?;
+        let waiting = OpenProcess { duplicates: open.duplicates + 1, ..open };
+        decided
+            .changes
+            .push((id, Versioned { state: Some(Arc::new(D::State::from_process(waiting))), ..versioned }));
+        Some(Verdict::Decided(Box::new(decided)))
+    }
+
+    fn open_process(&self, command_id: &str) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
+        let id = AggregateId::new(PROCESS_KIND, &[command_id]);
+        let versioned = self.layers.get(&id);
+        let open = versioned.state.as_deref().and_then(StateData::as_process)?.clone();
+        Some((id, open, versioned))
+    }
+
+    fn metadata_violations(&self, metadata: &Metadata, record: &Record) -> Vec<Violation> {
+        let mut violations = Rejections::none();
+        let texts = [
+            ("metadata.trace_id", &metadata.trace_id),
+            ("metadata.user_id", &metadata.user_id),
+            ("metadata.correlation_id", &metadata.correlation_id),
+            ("metadata.causation_id", &metadata.causation_id),
+        ];
+        for (field, text) in texts {
+            let length = text.as_deref().map_or(0, str::len);
+            violations.require(length <= MAX_METADATA_LENGTH, || {
+                let message = format!("{length} bytes are more than the {MAX_METADATA_LENGTH} allowed");
+                Violation::on(codes::INVALID_ARGUMENT, field, message)
+            });
+        }
+        if let Some(issued_at) = metadata.issued_at {
+            let ahead = self.place.settings.issued_at_ahead_seconds;
+            let latest = record.timestamp_ms.saturating_mul(1_000).saturating_add(ahead as i64 * 1_000_000);
+            violations.require(issued_at <= latest, || {
+                let message = format!("more than {ahead} seconds ahead of the time the command arrived");
+                Violation::on(codes::INVALID_ARGUMENT, "metadata.issued_at", message)
+            });
+        }
+        violations.into_violations()
+    }
+
+    /// The next `recorded_at`: never before the clock, the partition's last or the cause.
+    fn tick(&self, last: &mut i64, cause: i64) -> i64 {
+        *last = self.place.clock_micros.max(*last + 1).max(cause + 1);
+        *last
+    }
+
+    fn reject(&self, command_id: &str, violations: Vec<Violation>) -> Verdict<D> {
+        let mut decided = Decided::nothing(self.layers.last_recorded_at());
+        let recorded_at = self.tick(&mut decided.last_recorded_at, 0);
+        decided.outcomes.push(Answer::First(Outcome {
+            command_id: command_id.to_owned(),
+            status: Status::Rejected,
+            duplicate: false,
+            positions: Vec::new(),
+            versions: Vec::new(),
+            violations,
+            recorded_at,
+        }));
+        Verdict::Decided(Box::new(decided))
+    }
+
+    /// Answers nothing: the record is for the dead topic.
+    #[must_use]
+    pub fn dead(&self, reason: String) -> Verdict<D> {
+        self.bury(reason)
+    }
+
+    fn bury(&self, reason: String) -> Verdict<D> {
+        let mut decided = Decided::nothing(self.layers.last_recorded_at());
+        decided.dead = Some(reason);
+        Verdict::Decided(Box::new(decided))
+    }
+
+    fn poisoned(&self, command_id: &str, why: &str) -> Verdict<D> {
+        let message = format!(
+            "the decision fails every time ({why}); the command is in the dead topic; send it again under a new id once this is mended"
+        );
+        let mut verdict = self.reject(command_id, vec![Violation::of(codes::POISONED, message)]);
+        if let Verdict::Decided(decided) = &mut verdict {
+            decided.dead = Some(format!("the decision fails every time: {why}"));
+        }
+        verdict
+    }
+
+    fn accept(
+        &self,
+        command: &Command<D::Command>,
+        routing_key: &str,
+        data: Vec<D::Event>,
+        record: &Record,
+    ) -> Verdict<D> {
+        let cause = Cause {
+            message_id: &command.id,
+            metadata: &command.metadata,
+            recorded_at: 0,
+            process: ProcessContext { command_id: command.id.clone(), ..ProcessContext::default() },
+        };
+        match self.record(cause, routing_key, data, record) {
+            Err(Failed(why)) => self.poisoned(&command.id, &why),
+            Ok((mut decided, context, ends)) => {
+                match ends {
+                    End::Open => {
+                        let open = OpenProcess {
+                            command_type: command.data.name().to_owned(),
+                            started_at: decided.last_recorded_at,
+                            duplicates: 0,
+                        };
+                        decided.changes.push((
+                            AggregateId::new(PROCESS_KIND, &[&command.id]),
+                            Versioned {
+                                version: 1,
+                                recorded_at: decided.last_recorded_at,
+                                state: Some(Arc::new(D::State::from_process(open))),
+                            },
+                        ));
+                    }
+                    End::None | End::Completed => {
+                        decided.outcomes.push(answer(&decided, context, Vec::new()))
+                    }
+                    End::Refused(violations) => decided.outcomes.push(answer(&decided, context, violations)),
+                }
+                Verdict::Decided(Box::new(decided))
+            }
+        }
+    }
+
+    fn take_step(
+        &self,
+        step: &Step<D::Step>,
+        routing_key: &str,
+        data: Vec<D::Event>,
+        record: &Record,
+    ) -> Verdict<D> {
+        let cause = Cause {
+            message_id: &step.id,
+            metadata: &step.metadata,
+            recorded_at: step.metadata.issued_at.unwrap_or(0),
+            process: step.process.clone(),
+        };
+        let (mut decided, context, ends) = match self.record(cause, routing_key, data, record) {
+            Err(Failed(why)) => return self.bury(format!("the step fails every time: {why}")),
+            Ok(done) => done,
+        };
+        let violations = match ends {
+            End::None | End::Open => return Verdict::Decided(Box::new(decided)),
+            End::Completed => Vec::new(),
+            End::Refused(violations) => violations,
+        };
+        let Some((id, open, _)) = self.open_process(&step.process.command_id) else {
+            return self.bury(format!(
+                "it ends the process of command {}, which is not open here",
+                step.process.command_id
+            ));
+        };
+        decided.changes.push((id, Versioned::none()));
+        let first = answer(&decided, context, violations);
+        if let Answer::First(outcome) = &first {
+            let again = Answer::Again(Outcome { duplicate: true, ..outcome.clone() });
+            decided.outcomes.extend(std::iter::repeat_n(again, open.duplicates.max(0) as usize));
+        }
+        decided.outcomes.insert(0, first);
+        Verdict::Decided(Box::new(decided))
+    }
+
+    /// Envelopes the events of one message, folds them, and asks what they set in motion.
+    fn record(
+        &self,
+        cause: Cause<'_>,
+        routing_key: &str,
+        data: Vec<D::Event>,
+        record: &Record,
+    ) -> Result<(Decided<D>, ProcessContext, End), Failed> {
+        if data.is_empty() {
+            return Err(Failed("it was accepted without an event".to_owned()));
+        }
+        let mut decided = Decided::<D>::nothing(self.layers.last_recorded_at());
+        let mut context = cause.process;
+        let mut ends = End::None;
+        move_to(
+            &mut context.positions,
+            Position {
+                topic: record.topic.to_string(),
+                partition: self.place.partition,
+                offset: record.offset,
+            },
+        );
+        let metadata = Metadata {
+            causation_id: Some(cause.message_id.to_owned()),
+            expected_version: None,
+            ..cause.metadata.clone()
+        };
+        for (index, data) in data.into_iter().enumerate() {
+            let aggregate_id = D::aggregate_id(&data);
+            if aggregate_id.routing_key() != routing_key {
+                return Err(Failed(format!(
+                    "it emits an event of {aggregate_id}, which is not of routing key {routing_key}"
+                )));
+            }
+            let recorded_at = self.tick(&mut decided.last_recorded_at, cause.recorded_at);
+            let at = decided.changes.iter().position(|(id, _)| *id == aggregate_id);
+            let before =
+                at.map_or_else(|| self.layers.get(&aggregate_id), |at| decided.changes[at].1.clone());
+            let version = before.version + 1;
+            let state = before.state.map(Arc::unwrap_or_clone);
+            let state = guarded(|| D::evolve(state, &data, recorded_at))?.map(Arc::new);
+            let after = Versioned { version, recorded_at, state };
+            match at {
+                Some(at) => decided.changes[at].1 = after,
+                None => decided.changes.push((aggregate_id.clone(), after)),
+            }
+            match context.versions.iter_mut().find(|v| v.aggregate_id == aggregate_id.as_str()) {
+                Some(known) => known.version = version,
+                None => {
+                    context.versions.push(Version { aggregate_id: aggregate_id.as_str().to_owned(), version })
+                }
+            }
+            let event = Event {
+                id: event_id(cause.message_id, index),
+                metadata: metadata.clone(),
+                aggregate_id: aggregate_id.as_str().to_owned(),
+                version,
+                command_id: context.command_id.clone(),
+                command_offset: record.offset,
+                recorded_at,
+                data,
+            };
+            match guarded(|| D::follow_up(&event.data))? {
+                FollowUp::None => {}
+                FollowUp::Completed => ends = End::Completed,
+                FollowUp::Refused(rejections) => ends = End::Refused(rejections.into_violations()),
+                FollowUp::Steps(steps) => {
+                    ends = End::Open;
+                    for data in steps {
+                        let name = format!("{}/{}", data.name(), D::step_target(&data));
+                        decided.steps.push(Step {
+                            id: step_id(&context.command_id, &name),
+                            metadata: Metadata {
+                                causation_id: Some(event.id.clone()),
+                                issued_at: Some(recorded_at),
+                                ..metadata.clone()
+                            },
+                            process: ProcessContext::default(),
+                            data,
+                        });
+                    }
+                }
+            }
+            decided.events.push(event);
+        }
+        for step in &mut decided.steps {
+            step.process = context.clone();
+        }
+        Ok((decided, context, ends))
+    }
+}
+
+/// The message that events come from.
+struct Cause<'a> {
+    message_id: &'a str,
+    metadata: &'a Metadata,
+    recorded_at: i64,
+    process: ProcessContext,
+}
+
+/// Where a message leaves the process it belongs to.
+enum End {
+    None,
+    Open,
+    Completed,
+    Refused(Vec<Violation>),
+}
+
+fn answer<D: Domain>(decided: &Decided<D>, context: ProcessContext, violations: Vec<Violation>) -> Answer {
+    Answer::First(Outcome {
+        command_id: context.command_id,
+        status: if violations.is_empty() { Status::Accepted } else { Status::Rejected },
+        duplicate: false,
+        positions: context.positions,
+        versions: context.versions,
+        violations,
+        recorded_at: decided.last_recorded_at,
+    })
+}
+
+/// One position per partition: where the last of its events was caused.
+fn move_to(positions: &mut Vec<Position>, newest: Position) {
+    match positions.iter_mut().find(|known| known.partition == newest.partition) {
+        Some(known) => *known = newest,
+        None => positions.push(newest),
+    }
+}
+
+/// `NotPermitted` first, then metadata, then data: the schema's order.
+fn merge_violations(rejections: Rejections, metadata: Vec<Violation>) -> Vec<Violation> {
+    let mut violations = rejections.into_violations();
+    let at = violations.iter().take_while(|v| v.code == codes::NOT_PERMITTED).count();
+    violations.splice(at..at, metadata);
+    violations
+}
+
+/// Runs a domain's function; a panic in it is a failed decision, not the end of the process.
+fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(decision)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Failed(
+            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned()),
+        )
+    })
+}

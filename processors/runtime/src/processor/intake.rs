@@ -1,0 +1,107 @@
+//! What arrives, told apart: messages to decide, and records for the dead topic.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_kernel::{Command, Domain, Named, Step, id};
+use millrace_ports::{Outgoing, Record};
+use millrace_wire::{DecodeFailure, RegistryFault, Unknown};
+
+use super::codecs::Codecs;
+use crate::topology::Topology;
+
+/// Headers of a record in the dead topic: why it is there and where it was.
+pub mod dead_headers {
+    /// Why nothing could be made of the record.
+    pub const REASON: &str = "millrace-reason";
+    /// The topic it came from.
+    pub const TOPIC: &str = "millrace-topic";
+    /// Its partition there.
+    pub const PARTITION: &str = "millrace-partition";
+    /// Its offset there.
+    pub const OFFSET: &str = "millrace-offset";
+}
+
+/// Headers that travel from a command to all that follows from it.
+const CARRIED_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+
+/// A record of the commands or steps topic, understood.
+pub enum Intake<D: Domain> {
+    /// A command to decide.
+    Command(Box<Command<D::Command>>),
+    /// A step to decide.
+    Step(Box<Step<D::Step>>),
+    /// A command of a type that this build does not know.
+    Unknown(Box<Unknown>),
+    /// Nothing that could be answered, and why.
+    Dead(String),
+}
+
+/// Reads a record of the commands topic or, with `is_step`, of the steps topic.
+///
+/// # Errors
+/// Only when the registry does not answer; bad bytes are [`Intake::Dead`].
+pub fn read<D: Domain>(
+    codecs: &Codecs<D>,
+    record: &Record,
+    is_step: bool,
+) -> Result<Intake<D>, RegistryFault> {
+    let Some(value) = record.value.as_deref() else {
+        return Ok(Intake::Dead("a tombstone: a record without a value asks for nothing".to_owned()));
+    };
+    if is_step {
+        return match codecs.steps.decode(value) {
+            Ok(step) => Ok(Intake::Step(Box::new(step))),
+            Err(DecodeFailure::Registry(fault)) => Err(fault),
+            Err(other) => Ok(Intake::Dead(other.to_string())),
+        };
+    }
+    let intake = match codecs.commands.decode(value) {
+        Ok(command) => Intake::Command(Box::new(command)),
+        Err(DecodeFailure::UnknownType(unknown)) => Intake::Unknown(unknown),
+        Err(DecodeFailure::Registry(fault)) => return Err(fault),
+        Err(DecodeFailure::Unreadable(why)) => Intake::Dead(why),
+    };
+    let command_id = match &intake {
+        Intake::Command(command) => &command.id,
+        Intake::Unknown(unknown) => &unknown.id,
+        _ => return Ok(intake),
+    };
+    if id::is_valid(command_id) {
+        return Ok(intake);
+    }
+    let shown: String = command_id.chars().take(80).collect();
+    Ok(Intake::Dead(format!(
+        "the command's id {shown:?} ({} bytes) is none: {}",
+        command_id.len(),
+        id::ID_RULE
+    )))
+}
+
+/// The record for the dead topic: as it came, with the reason and its place.
+pub fn bury(names: &Topology, record: &Record, reason: &str) -> Outgoing {
+    let mut headers = record.headers.clone();
+    let mut add = |name: &str, value: String| headers.push((name.to_owned(), Bytes::from(value)));
+    add(dead_headers::REASON, reason.to_owned());
+    add(dead_headers::TOPIC, record.topic.to_string());
+    add(dead_headers::PARTITION, record.partition.to_string());
+    add(dead_headers::OFFSET, record.offset.to_string());
+    Outgoing {
+        topic: Arc::clone(&names.dead),
+        partition: record.partition,
+        key: record.key.clone().unwrap_or_default(),
+        value: record.value.clone(),
+        timestamp_ms: record.timestamp_ms,
+        headers,
+    }
+}
+
+/// The headers of `record` that all that follows from it carries on.
+pub fn carried(record: &Record) -> Vec<(String, Bytes)> {
+    record.headers.iter().filter(|(name, _)| CARRIED_HEADERS.contains(&name.as_str())).cloned().collect()
+}
+
+/// A message's type for people: logs and open processes.
+pub fn type_of<T: Named>(data: &T) -> &'static str {
+    data.name()
+}

@@ -1,0 +1,327 @@
+//! The roles a process can play, each blocking its thread until it is asked to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_kernel::Domain;
+use millrace_ports::{Clock, Group, GroupSpec, Log, LogFault, ViewStore};
+use millrace_wire::codec::CodecError;
+use millrace_wire::{Codec, Registry, RegistryFault};
+use thiserror::Error;
+
+use crate::health::{Health, LaneState, ROLE_ITSELF};
+use crate::processor::codecs::Codecs;
+use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
+use crate::processor::lookup::{LookupFollower, LookupTables};
+use crate::processor::restore::RestoreFault;
+use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
+use crate::settings::{ProcessorSettings, ProjectorSettings};
+use crate::supervise::{LaneWork, Stop, Trouble, persist, supervise};
+use crate::topology::Topology;
+
+pub use crate::health::{HealthReport, LaneReport};
+
+/// How long a lane that must go waits for its last commit.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+/// How long the follower of lookup tables waits for news.
+const FOLLOW_WAIT: Duration = Duration::from_millis(100);
+
+/// The outside world of a role.
+#[derive(Clone)]
+pub struct Ports {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The schema registry.
+    pub registry: Arc<dyn Registry>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a role cannot run, however long it waits.
+#[derive(Debug, Error)]
+pub enum RoleError {
+    /// A topic is missing.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// Two topics that belong together are not of one size.
+    #[error(
+        "{topic} has {found} partitions, but {reference} has {expected}: all topics of a domain must have the same number; `millrace topics plan` shows what is declared"
+    )]
+    Partitions {
+        /// The topic that differs.
+        topic: String,
+        /// How many it has.
+        found: i32,
+        /// The topic it is compared with.
+        reference: String,
+        /// How many that has.
+        expected: i32,
+    },
+    /// A schema is refused or does not parse.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The domain has no such view family.
+    #[error("{domain} has no view family {family}; it has {known}")]
+    NoSuchFamily {
+        /// The domain.
+        domain: &'static str,
+        /// What was asked for.
+        family: String,
+        /// What there is.
+        known: String,
+    },
+    /// The tables are missing or differ.
+    #[error(transparent)]
+    Store(#[from] millrace_ports::StoreFault),
+}
+
+fn is_final_log(fault: &LogFault) -> bool {
+    matches!(fault, LogFault::NoSuchTopic { .. } | LogFault::Refused { .. })
+}
+
+fn is_final_codec(error: &CodecError) -> bool {
+    !matches!(error, CodecError::Registry(RegistryFault::Unavailable { .. }))
+}
+
+/// Decides a domain's commands until `stop`.
+///
+/// # Errors
+/// [`RoleError`], which no waiting mends. What may pass — a server away — is waited for.
+pub fn run_processor<D: Domain>(
+    ports: &Ports,
+    prefix: &str,
+    settings: &ProcessorSettings,
+    health: &Health,
+    stop: &Stop,
+) -> Result<(), RoleError> {
+    let names = Topology::new(prefix, D::NAME);
+    let role = format!("{}.processor", D::NAME);
+    health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topics");
+    let mut topics =
+        vec![&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
+    let lookup_topics: Vec<_> = D::LOOKUPS.iter().map(|kind| (*kind, names.lookup(kind))).collect();
+    topics.extend(lookup_topics.iter().map(|(_, topic)| topic));
+    let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
+        return Ok(());
+    };
+    let codecs = persist(&role, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
+    let Some(codecs) = codecs else { return Ok(()) };
+    let lookups = Arc::new(LookupTables::new(lookup_topics, partitions));
+    let follower = follow(&role, Arc::clone(&ports.log), Arc::clone(&lookups), stop.clone());
+    let spec = GroupSpec {
+        group_id: names.processor_group(),
+        topic: Arc::clone(&names.commands),
+        session_timeout: settings.session_timeout(),
+    };
+    let shared = Arc::new(Shared::<D> {
+        log: Arc::clone(&ports.log),
+        clock: Arc::clone(&ports.clock),
+        names,
+        partitions,
+        codecs,
+        lookups,
+        settings: settings.clone(),
+    });
+    let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
+        Box::new(Lane::new(Arc::clone(&shared), group, partition))
+    };
+    supervise(&role, &*ports.log, &spec, health, stop, &make);
+    if follower.join().is_err() {
+        tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
+    }
+    Ok(())
+}
+
+/// Fills the views of one family until `stop`.
+///
+/// # Errors
+/// As [`run_processor`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing an operator chooses; a struct would only rename them"
+)]
+pub fn run_projector<D: Domain>(
+    ports: &Ports,
+    prefix: &str,
+    domain_settings: &D::Settings,
+    family: &str,
+    store: Arc<dyn ViewStore>,
+    settings: &ProjectorSettings,
+    health: &Health,
+    stop: &Stop,
+) -> Result<(), RoleError> {
+    let names = Topology::new(prefix, D::NAME);
+    let families = D::projections(domain_settings);
+    let known = families.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
+    let Some(of_family) = families.into_iter().find(|f| f.name == family) else {
+        return Err(RoleError::NoSuchFamily { domain: D::NAME, family: family.to_owned(), known });
+    };
+    let role = format!("{}.projector.{family}", D::NAME);
+    health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topic");
+    if equal_partitions(&role, &*ports.log, &[&names.events, &names.commands], health, stop)?.is_none() {
+        return Ok(());
+    }
+    let subject = Topology::subject(&names.events);
+    let codec = || Codec::register(Arc::clone(&ports.registry), &subject, D::SCHEMAS.events);
+    let Some(codec) = persist(&role, stop, codec, is_final_codec)? else { return Ok(()) };
+    let spec = GroupSpec {
+        group_id: names.projector_group(family),
+        topic: Arc::clone(&names.events),
+        session_timeout: settings.session_timeout(),
+    };
+    let shared = Arc::new(ProjectorShared::<D> {
+        log: Arc::clone(&ports.log),
+        clock: Arc::clone(&ports.clock),
+        store,
+        names,
+        projection: format!("{}.{family}", D::NAME),
+        codec,
+        make: of_family.projector,
+        settings: settings.clone(),
+    });
+    let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
+        Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition))
+    };
+    supervise(&role, &*ports.log, &spec, health, stop, &make);
+    Ok(())
+}
+
+/// The number of partitions that all `topics` have; `None` when asked to stop.
+fn equal_partitions(
+    role: &str,
+    log: &dyn Log,
+    topics: &[&Arc<str>],
+    health: &Health,
+    stop: &Stop,
+) -> Result<Option<i32>, RoleError> {
+    let mut first: Option<(&str, i32)> = None;
+    for topic in topics {
+        let ask = || {
+            log.partitions(topic).inspect_err(|fault| {
+                health.set(role, ROLE_ITSELF, LaneState::Faulted, fault.to_string());
+            })
+        };
+        let Some(found) = persist(role, stop, ask, is_final_log)? else { return Ok(None) };
+        match first {
+            None => first = Some((topic, found)),
+            Some((_, expected)) if expected == found => {}
+            Some((reference, expected)) => {
+                return Err(RoleError::Partitions {
+                    topic: topic.to_string(),
+                    found,
+                    reference: reference.to_owned(),
+                    expected,
+                });
+            }
+        }
+    }
+    Ok(first.map(|(_, partitions)| partitions))
+}
+
+fn follow(
+    role: &str,
+    log: Arc<dyn Log>,
+    tables: Arc<LookupTables>,
+    stop: Stop,
+) -> std::thread::JoinHandle<()> {
+    let role = role.to_owned();
+    std::thread::Builder::new()
+        .name(format!("{role}.lookups"))
+        .spawn(move || {
+            if tables.is_empty() {
+                return;
+            }
+            while !stop.is_requested() {
+                let start = || LookupFollower::start(&*log, Arc::clone(&tables));
+                let Ok(Some(mut follower)) = persist(&role, &stop, start, |_: &LogFault| false) else {
+                    return;
+                };
+                while !stop.is_requested() {
+                    if let Err(fault) = follower.turn(FOLLOW_WAIT) {
+                        tracing::warn!(role, "following the lookup tables: {fault}; beginning again");
+                        stop.wait(FOLLOW_WAIT);
+                        break;
+                    }
+                }
+            }
+        })
+        .expect("the system has room for a thread")
+}
+
+/// An error with all its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl<D: Domain> LaneWork for Lane<D> {
+    fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
+        Lane::turn(self, wait).map_err(|fault| {
+            self.reset();
+            let is_fenced = matches!(
+                &fault,
+                LaneFault::Log(LogFault::Fenced { .. })
+                    | LaneFault::Restore(RestoreFault::Log(LogFault::Fenced { .. }))
+            );
+            Trouble { message: chain(&fault), is_fenced }
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        Lane::finish(self, LAST_COMMIT).map_err(|fault| Trouble { message: chain(&fault), is_fenced: false })
+    }
+
+    fn describe(&self) -> (LaneState, String) {
+        match self.phase() {
+            LanePhase::Fencing => (LaneState::Starting, "fencing off its predecessor".to_owned()),
+            LanePhase::Restoring(records) => {
+                (LaneState::Starting, format!("restoring, {records} records read"))
+            }
+            LanePhase::Running { aggregates, open_processes, clock_ahead_ms } => {
+                let mut text = format!("deciding; {aggregates} aggregates, {open_processes} open processes");
+                if let Some(ahead) = clock_ahead_ms {
+                    text.push_str(&format!("; this machine's clock is {} s off the broker's", ahead / 1_000));
+                }
+                (LaneState::Running, text)
+            }
+        }
+    }
+}
+
+impl<D: Domain> LaneWork for ProjectorLane<D> {
+    fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
+        ProjectorLane::turn(self, wait).map_err(|fault| {
+            // the store's faults leave the fold as it is: the same writes are due
+            if !matches!(fault, ProjectorFault::Store(_)) {
+                self.reset();
+            }
+            let is_fenced = matches!(&fault, ProjectorFault::Log(LogFault::Fenced { .. }));
+            Trouble { message: chain(&fault), is_fenced }
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        ProjectorLane::finish(self).map_err(|fault| Trouble { message: chain(&fault), is_fenced: false })
+    }
+
+    fn describe(&self) -> (LaneState, String) {
+        match self.phase() {
+            ProjectorPhase::Starting => (LaneState::Starting, "starting".to_owned()),
+            ProjectorPhase::Folding(at, upto) => {
+                (LaneState::Starting, format!("folding events, {at} of {upto}"))
+            }
+            ProjectorPhase::Applying(offset) => {
+                (LaneState::Running, format!("applied up to offset {offset}"))
+            }
+        }
+    }
+}
