@@ -1,1 +1,4 @@
 //! Given/when/then, conformance suites, the in-memory adapters and oracles, for tests only.
+
+pub mod given;
+pub mod world;

@@ -1,0 +1,264 @@
+//! Given/when/then for decisions: a rule is a row of a table, read like a specification.
+//!
+//! ```ignore
+//! given::<Chirp>([registered("bob")]).when(post("c1", "bob", " ")).then_rejected(&[("InvalidArgument", "content")]);
+//! ```
+//!
+//! Beside the expectation every row proves what must hold of any decision: decided twice it
+//! gives the same; it reads nothing but its own routing key and declared lookups; a refusal
+//! says why, for every violation; and events fold back into states that survive the form of
+//! the state topic.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use millrace_kernel::{AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, View};
+
+/// When the first event of a test is recorded; microseconds since the epoch.
+pub const EPOCH: i64 = 1_700_000_000_000_000;
+
+/// The states of all aggregates, folded from events.
+pub struct States<D: Domain> {
+    all: BTreeMap<AggregateId, Versioned<D::State>>,
+}
+
+/// An aggregate's version and state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<S> {
+    /// The version of its newest event.
+    pub version: i64,
+    /// The `recorded_at` of its newest event.
+    pub recorded_at: i64,
+    /// Its state; `None` when there is none (any more).
+    pub state: Option<Arc<S>>,
+}
+
+impl<D: Domain> Default for States<D> {
+    fn default() -> Self {
+        Self { all: BTreeMap::new() }
+    }
+}
+
+impl<D: Domain> Clone for States<D> {
+    fn clone(&self) -> Self {
+        Self { all: self.all.clone() }
+    }
+}
+
+impl<D: Domain> States<D> {
+    /// Folds `event` in and returns its aggregate's new version. Folds twice and compares,
+    /// and sends the state through the record of the state topic.
+    ///
+    /// # Panics
+    /// When folding is not deterministic or the record loses something.
+    pub fn fold(&mut self, event: &D::Event, recorded_at: i64) -> i64 {
+        let id = D::aggregate_id(event);
+        let before = self.all.get(&id);
+        let version = before.map_or(0, |before| before.version) + 1;
+        let state = before.and_then(|before| before.state.as_deref().cloned());
+        let after = D::evolve(state.clone(), event, recorded_at);
+        assert_eq!(after, D::evolve(state, event, recorded_at), "evolve is deterministic: {event:?}");
+        let record = D::State::to_record(&id, version, recorded_at, after.as_ref());
+        assert_eq!(
+            D::State::from_record(record),
+            (id.as_str().to_owned(), version, recorded_at, after.clone()),
+            "the state topic's record holds all of the state"
+        );
+        self.all.insert(id, Versioned { version, recorded_at, state: after.map(Arc::new) });
+        version
+    }
+
+    /// The version and state of an aggregate, if it ever had an event.
+    #[must_use]
+    pub fn get(&self, id: &AggregateId) -> Option<&Versioned<D::State>> {
+        self.all.get(id)
+    }
+
+    /// All aggregates that ever had an event.
+    pub fn iter(&self) -> impl Iterator<Item = (&AggregateId, &Versioned<D::State>)> {
+        self.all.iter()
+    }
+
+    /// Decides a command as the engine would, twice, and watches what it reads.
+    ///
+    /// # Panics
+    /// When the decision breaks one of the rules for decisions.
+    ///
+    /// # Errors
+    /// What the domain rejects.
+    pub fn decide(&self, command: &Command<D::Command>, stamp: Stamp) -> Result<Vec<D::Event>, Rejections> {
+        let target = D::target(&command.data);
+        let routing_key = D::routing_key(&command.data);
+        let view = Watched { states: self, routing_key: &routing_key };
+        let decided = D::decide(&view, command, stamp);
+        assert_eq!(decided, D::decide(&view, command, stamp), "deciding twice gives the same: {command:?}");
+        match &decided {
+            Ok(events) => {
+                assert!(
+                    events.iter().any(|event| D::aggregate_id(event) == target),
+                    "an accepted command emits an event of its target {target}: {events:?}"
+                );
+                same_routing_key::<D>(events, &routing_key);
+            }
+            Err(rejections) => {
+                assert!(!rejections.is_empty(), "a refusal has a reason: {command:?}");
+                for violation in rejections.violations() {
+                    assert!(
+                        violation.message.len() > 10 && !violation.code.is_empty(),
+                        "a violation says what would be right: {violation:?}"
+                    );
+                }
+            }
+        }
+        decided
+    }
+
+    /// As [`States::decide`], for a step of a process.
+    ///
+    /// # Panics
+    /// When the decision breaks one of the rules for decisions.
+    #[must_use]
+    pub fn decide_step(&self, step: &D::Step, stamp: Stamp) -> Vec<D::Event> {
+        let target = D::step_target(step);
+        let view = Watched { states: self, routing_key: target.routing_key() };
+        let events = D::decide_step(&view, step, stamp);
+        assert_eq!(events, D::decide_step(&view, step, stamp), "deciding twice gives the same: {step:?}");
+        same_routing_key::<D>(&events, target.routing_key());
+        events
+    }
+}
+
+fn same_routing_key<D: Domain>(events: &[D::Event], routing_key: &str) {
+    for event in events {
+        let id = D::aggregate_id(event);
+        assert_eq!(id.routing_key(), routing_key, "{id} does not live in the partition that decides");
+    }
+}
+
+/// A view that fails the test when a decision reads what it must not.
+struct Watched<'a, D: Domain> {
+    states: &'a States<D>,
+    routing_key: &'a str,
+}
+
+impl<D: Domain> View for Watched<'_, D> {
+    type State = D::State;
+
+    fn get(&self, id: &AggregateId) -> Option<Arc<D::State>> {
+        assert_eq!(
+            id.routing_key(),
+            self.routing_key,
+            "{id} was read: the answer would depend on the number of partitions"
+        );
+        self.states.get(id).and_then(|found| found.state.clone())
+    }
+
+    fn exists(&self, id: &AggregateId) -> bool {
+        assert!(D::LOOKUPS.contains(&id.kind()), "{id} was looked up, but {} is not declared", id.kind());
+        D::is_visible(self.states.get(id).and_then(|found| found.state.as_deref()))
+    }
+}
+
+/// What has happened before.
+pub struct Given<D: Domain> {
+    states: States<D>,
+    history: Vec<(D::Event, i64)>,
+    metadata: Metadata,
+}
+
+/// Starts a row: `events` have happened, a millisecond apart.
+pub fn given<D: Domain>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
+    let mut given = Given { states: States::default(), history: Vec::new(), metadata: Metadata::default() };
+    for event in events {
+        given.happen(event);
+    }
+    given
+}
+
+impl<D: Domain> Given<D> {
+    fn happen(&mut self, event: D::Event) {
+        let recorded_at = EPOCH + self.history.len() as i64 * 1_000;
+        self.states.fold(&event, recorded_at);
+        self.history.push((event, recorded_at));
+    }
+
+    /// The user who acts in what follows.
+    #[must_use]
+    pub fn acting(mut self, user_id: &str) -> Self {
+        self.metadata.user_id = Some(user_id.to_owned());
+        self
+    }
+
+    /// Decides `command`.
+    #[must_use]
+    pub fn when(self, command: impl Into<D::Command>) -> When<D> {
+        let data = command.into();
+        let command = Command { id: "when".to_owned(), metadata: self.metadata.clone(), data };
+        let stamp = Stamp { now: EPOCH + self.history.len() as i64 * 1_000 };
+        let decided = self.states.decide(&command, stamp);
+        When { given: self, what: format!("{:?}", command.data), decided }
+    }
+
+    /// Decides a step of a process.
+    #[must_use]
+    pub fn when_step(self, step: impl Into<D::Step>) -> When<D> {
+        let step = step.into();
+        let stamp = Stamp { now: EPOCH + self.history.len() as i64 * 1_000 };
+        let decided = Ok(self.states.decide_step(&step, stamp));
+        When { given: self, what: format!("{step:?}"), decided }
+    }
+}
+
+/// What was decided.
+pub struct When<D: Domain> {
+    given: Given<D>,
+    what: String,
+    decided: Result<Vec<D::Event>, Rejections>,
+}
+
+impl<D: Domain> When<D> {
+    /// Expects exactly these events. Returns what is then given, for the next row of a story.
+    ///
+    /// # Panics
+    /// When something else was decided.
+    pub fn then_events(self, expected: impl IntoIterator<Item = D::Event>) -> Given<D> {
+        let expected: Vec<D::Event> = expected.into_iter().collect();
+        match self.decided {
+            Ok(events) => assert_eq!(events, expected, "{}", self.what),
+            Err(rejections) => panic!("{} was refused: {:?}", self.what, rejections.violations()),
+        }
+        let mut given = self.given;
+        for event in expected {
+            given.happen(event);
+        }
+        // what was folded one by one is what a restore folds from the start
+        let mut again = States::<D>::default();
+        for (event, recorded_at) in &given.history {
+            again.fold(event, *recorded_at);
+        }
+        assert!(again.all == given.states.all, "states are folds of events");
+        given
+    }
+
+    /// Expects exactly these violations, as (code, field), in this order; the field is empty
+    /// for a violation of the command as a whole.
+    ///
+    /// # Panics
+    /// When something else was decided.
+    pub fn then_rejected(self, expected: &[(&str, &str)]) -> Given<D> {
+        match &self.decided {
+            Ok(events) => panic!("{} was accepted: {events:?}", self.what),
+            Err(rejections) => {
+                let found: Vec<(&str, &str)> = rejections
+                    .violations()
+                    .iter()
+                    .map(|v| (v.code.as_str(), v.field.as_deref().unwrap_or_default()))
+                    .collect();
+                assert_eq!(found, expected, "{}", self.what);
+            }
+        }
+        // nothing was decided, so nothing can have changed: the same is given as before
+        self.given
+    }
+}
