@@ -1,1 +1,35 @@
 //! The transactional log on Apache Kafka, through rdkafka.
+//!
+//! This is the only crate that names `rdkafka`. It knows bytes, topics and offsets; it knows
+//! no schema, no domain and no view.
+//!
+//! | to do | open |
+//! |---|---|
+//! | which settings a client gets, and why | `config.rs` |
+//! | how an error of the client becomes a fault of the port | `fault.rs` |
+//! | read records and know the position past transaction markers | `reader.rs` |
+//! | membership in a group, and who may still commit | `group.rs`, `membership.rs` |
+//! | one transaction from records to commit | `writer.rs`, `committer.rs` |
+//! | send records outside transactions, look after topics | `producer.rs`, `admin.rs` |
+//! | what rdkafka has no safe call for | `native.rs`, the only file with `unsafe` |
+
+mod admin;
+mod block_on;
+mod committer;
+mod config;
+mod diary;
+mod fault;
+mod group;
+mod log;
+mod membership;
+#[allow(unsafe_code)]
+mod native;
+mod producer;
+mod reader;
+mod reaper;
+mod writer;
+
+pub use admin::{Admin, Broker, Cluster, GroupLag, NewTopic, TopicDescription};
+pub use config::KafkaConfig;
+pub use log::KafkaLog;
+pub use producer::{Delivered, KafkaProducer, Message};

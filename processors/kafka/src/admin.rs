@@ -1,0 +1,267 @@
+//! Looks after topics, and looks at groups and the cluster.
+
+use std::collections::BTreeMap;
+
+use millrace_ports::{Log, LogFault, TopicPartition};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic as NativeTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{TopicPartitionList, client::DefaultClientContext};
+
+use crate::block_on::block_on;
+use crate::diary::Diary;
+use crate::fault::Step;
+use crate::group::known_offsets;
+use crate::log::KafkaLog;
+use crate::native;
+
+/// A topic to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its full name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many copies; -1 leaves it to the broker.
+    pub replication: i32,
+    /// Configuration values.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A topic as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its full name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many copies of each.
+    pub replication: i32,
+    /// All configuration values, defaults included.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A broker of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Its number.
+    pub id: i32,
+    /// `host:port`.
+    pub address: String,
+}
+
+/// What the cluster consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its brokers.
+    pub brokers: Vec<Broker>,
+    /// Its topics and their numbers of partitions.
+    pub topics: BTreeMap<String, i32>,
+}
+
+/// How far a group is behind in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupLag {
+    /// The next offset it will read, if it has committed one.
+    pub committed: Option<i64>,
+    /// The end of the partition.
+    pub end: i64,
+    /// How many offsets lie between them (all that the partition holds when none is committed).
+    pub lag: i64,
+}
+
+/// Looks after topics.
+pub struct Admin {
+    log: KafkaLog,
+    client: AdminClient<DefaultClientContext>,
+}
+
+impl Admin {
+    pub(crate) fn open(log: KafkaLog) -> Result<Self, LogFault> {
+        let step = Step { step: "open an admin client", bootstrap: &log.config().bootstrap, topic: None };
+        let client = log.config().inquirer().create().map_err(|error| step.fault(&error, None))?;
+        Ok(Self { log, client })
+    }
+
+    /// The brokers and topics there are.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn cluster(&self) -> Result<Cluster, LogFault> {
+        self.log.ask("look at the cluster", None, |client, wait| {
+            let metadata = client.fetch_metadata(None, wait)?;
+            let brokers = metadata.brokers().iter();
+            let topics = metadata.topics().iter();
+            Ok(Cluster {
+                brokers: brokers
+                    .map(|it| Broker { id: it.id(), address: format!("{}:{}", it.host(), it.port()) })
+                    .collect(),
+                topics: topics.map(|it| (it.name().to_owned(), it.partitions().len() as i32)).collect(),
+            })
+        })
+    }
+
+    /// The topic as it is, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn describe(&self, topic: &str) -> Result<Option<TopicDescription>, LogFault> {
+        let partitions = match self.log.partitions(topic) {
+            Ok(partitions) => partitions,
+            Err(LogFault::NoSuchTopic { .. }) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let replication = self.log.ask("look at a topic", Some(topic), |client, wait| {
+            let metadata = client.fetch_metadata(Some(topic), wait)?;
+            let found = metadata.topics().iter().find(|it| it.name() == topic);
+            let first = found.and_then(|it| it.partitions().first());
+            Ok(first.map_or(0, |it| it.replicas().len() as i32))
+        })?;
+        let step = "read a topic's configuration";
+        let resources = [ResourceSpecifier::Topic(topic)];
+        let answer = block_on(self.client.describe_configs(&resources, &self.options()), self.patience());
+        let mut configs = BTreeMap::new();
+        for resource in self.answer(step, topic, answer)? {
+            let resource = resource.map_err(|code| self.fault(step, topic, code))?;
+            for entry in resource.entries {
+                configs.insert(entry.name, entry.value.unwrap_or_default());
+            }
+        }
+        Ok(Some(TopicDescription { name: topic.to_owned(), partitions, replication, configs }))
+    }
+
+    /// Makes a topic. One that exists already is left as it is.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when the broker does not accept a value.
+    pub fn create(&self, topic: &NewTopic) -> Result<(), LogFault> {
+        let step = "create a topic";
+        let mut native =
+            NativeTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(topic.replication));
+        for (key, value) in &topic.configs {
+            native = native.set(key, value);
+        }
+        let answer = block_on(self.client.create_topics([&native], &self.options()), self.patience());
+        for result in self.answer(step, &topic.name, answer)? {
+            match result {
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(self.fault(step, &topic.name, code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Raises a topic's number of partitions to `partitions`.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when it has as many or more.
+    pub fn add_partitions(&self, topic: &str, partitions: i32) -> Result<(), LogFault> {
+        let step = "add partitions";
+        let count = usize::try_from(partitions).unwrap_or(0);
+        let wanted = [NewPartitions::new(topic, count)];
+        let answer = block_on(self.client.create_partitions(&wanted, &self.options()), self.patience());
+        for result in self.answer(step, topic, answer)? {
+            result.map_err(|(_, code)| self.fault(step, topic, code))?;
+        }
+        Ok(())
+    }
+
+    /// Sets some configuration values of a topic and leaves the others.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when the broker does not accept a value.
+    pub fn alter_configs(&self, topic: &str, values: &BTreeMap<String, String>) -> Result<(), LogFault> {
+        let step = "change a topic's configuration";
+        let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let client = self.client.inner().native_ptr();
+        native::set_topic_configs(client, topic, &values, self.patience())
+            .map_err(|error| self.step(step, Some(topic)).of_code(error.code, error.message, None))
+    }
+
+    /// The committed next offsets of a group, without joining it; those without one are left out.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn group_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, i64>, LogFault> {
+        let step = self.step("read a group's offsets", None);
+        let config = self.log.config().observer(group_id);
+        let client: BaseConsumer<Diary> =
+            config.create_with_context(Diary::default()).map_err(|error| step.fault(&error, None))?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition(&at.topic, at.partition);
+        }
+        let offsets = client
+            .committed_offsets(list, self.log.config().request_timeout)
+            .and_then(|list| known_offsets(&list))
+            .map_err(|error| step.fault(&error, Some(client.context())));
+        crate::reaper::reap(client);
+        offsets
+    }
+
+    /// How far a group is behind.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn lag(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, GroupLag>, LogFault> {
+        let committed = self.group_offsets(group_id, partitions)?;
+        let mut lags = BTreeMap::new();
+        for at in partitions {
+            let end = self.log.high_watermark(at)?;
+            let committed = committed.get(at).copied();
+            let from = match committed {
+                Some(offset) => offset,
+                None => self.log.low_watermark(at)?,
+            };
+            lags.insert(at.clone(), GroupLag { committed, end, lag: (end - from).max(0) });
+        }
+        Ok(lags)
+    }
+
+    fn options(&self) -> AdminOptions {
+        let wait = self.log.config().request_timeout;
+        AdminOptions::new().request_timeout(Some(wait)).operation_timeout(Some(wait))
+    }
+
+    /// The client keeps to its own time-outs; this is only a net below them.
+    fn patience(&self) -> std::time::Duration {
+        self.log.config().request_timeout * 3
+    }
+
+    fn answer<T>(
+        &self,
+        step: &'static str,
+        topic: &str,
+        answer: Option<Result<T, KafkaError>>,
+    ) -> Result<T, LogFault> {
+        let step = self.step(step, Some(topic));
+        match answer {
+            Some(Ok(answer)) => Ok(answer),
+            // the call as a whole failed, which says nothing about the topic
+            Some(Err(KafkaError::AdminOp(code))) => {
+                Err(Step { topic: None, ..step }.of_code(code, code.to_string(), None))
+            }
+            Some(Err(KafkaError::AdminOpCreation(what))) => Err(step.refused(what)),
+            Some(Err(error)) => Err(step.fault(&error, None)),
+            None => Err(step.unavailable("no answer in time", None)),
+        }
+    }
+
+    fn step<'a>(&'a self, step: &'static str, topic: Option<&'a str>) -> Step<'a> {
+        Step { step, bootstrap: &self.log.config().bootstrap, topic }
+    }
+
+    fn fault(&self, step: &'static str, topic: &str, code: Code) -> LogFault {
+        self.step(step, Some(topic)).of_code(code, format!("{topic}: {code}"), None)
+    }
+}

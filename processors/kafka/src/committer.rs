@@ -1,0 +1,305 @@
+//! One transaction from records to commit, on a thread of its own.
+//!
+//! Kafka needs five round trips for a transaction: two to register partitions and offsets with the
+//! coordinator, two to write them, one to commit. The offsets are sent while the records are under
+//! way, so they cost nothing extra.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use millrace_ports::{LogFault, Outgoing, TopicPartition, Transaction};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use crate::config::KafkaConfig;
+use crate::diary::Diary;
+use crate::fault::Step;
+use crate::group::{Member, list_of};
+use crate::membership::Claim;
+use crate::native;
+use crate::reaper::reap;
+
+/// What a committer is asked to do; it answers every job once.
+pub(crate) enum Job {
+    /// End what a predecessor left open.
+    Fence,
+    /// Write and commit a batch for as long as the claim lasts.
+    Commit(Transaction, Claim),
+}
+
+/// How long one look at the outstanding deliveries lasts; they end it, the time only bounds how
+/// late a failed one is noticed.
+const FLUSH_SLICE: Duration = Duration::from_millis(50);
+/// An abort that takes longer is left to the next fence, or to the broker's time-out.
+const ABORT_WAIT: Duration = Duration::from_secs(3);
+
+/// Keeps the first delivery that failed.
+#[derive(Default)]
+struct Deliveries {
+    diary: Diary,
+    failed: Mutex<Option<(Code, String)>>,
+}
+
+impl Deliveries {
+    fn take(&self) -> Option<(Code, String)> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.diary.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.diary.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((error, message)) = result else { return };
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        // what was purged only followed another's failure
+        if failed.is_none() && !matches!(code, Code::PurgeQueue | Code::PurgeInflight) {
+            *failed = Some((code, message.topic().to_owned()));
+        }
+    }
+}
+
+/// Owns the producer of one transactional id.
+pub(crate) struct Committer {
+    config: KafkaConfig,
+    member: Arc<Member>,
+    transactional_id: String,
+    producer: Option<BaseProducer<Deliveries>>,
+}
+
+impl Committer {
+    pub(crate) fn new(config: KafkaConfig, member: Arc<Member>, transactional_id: &str) -> Self {
+        Self { config, member, transactional_id: transactional_id.to_owned(), producer: None }
+    }
+
+    /// Does jobs until the writer is gone.
+    pub(crate) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Result<(), LogFault>>) {
+        while let Ok(job) = jobs.recv() {
+            let answer = match job {
+                Job::Fence => self.fence(),
+                Job::Commit(batch, claim) => self.commit(&batch, &claim),
+            };
+            if answers.send(answer).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn step(&self, step: &'static str) -> Step<'_> {
+        Step { step, bootstrap: &self.config.bootstrap, topic: None }
+    }
+
+    /// A new producer takes over the transactional id: whatever state the old one is in, the broker
+    /// ends its transaction and refuses it from then on.
+    fn fence(&mut self) -> Result<(), LogFault> {
+        if let Some(old) = self.producer.take() {
+            reap(old);
+        }
+        let producer: BaseProducer<Deliveries> = self
+            .config
+            .transactional(&self.transactional_id)
+            .create_with_context(Deliveries::default())
+            .map_err(|error| self.step("fence").fault(&error, None))?;
+        match producer.init_transactions(self.config.transaction_timeout) {
+            Ok(()) => {
+                self.producer = Some(producer);
+                Ok(())
+            }
+            Err(error) => {
+                serve(&producer);
+                let fault = self.step("fence").fault(&error, Some(&producer.context().diary));
+                reap(producer);
+                Err(fault)
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Transaction, claim: &Claim) -> Result<(), LogFault> {
+        let Some(producer) = self.producer.take() else {
+            return Err(self.step("commit").unavailable("not fenced", None));
+        };
+        match self.write(&producer, batch, claim) {
+            Ok(()) => {
+                self.producer = Some(producer);
+                Ok(())
+            }
+            Err(fault) => {
+                // Frees readers of the partitions at once; when it fails, the next fence does it.
+                if let Err(error) = producer.abort_transaction(ABORT_WAIT) {
+                    tracing::debug!(
+                        transactional_id = self.transactional_id, %error, "the abort is left to the next fence"
+                    );
+                }
+                reap(producer);
+                Err(fault)
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        producer: &BaseProducer<Deliveries>,
+        batch: &Transaction,
+        claim: &Claim,
+    ) -> Result<(), LogFault> {
+        let deadline = Instant::now() + self.config.transaction_timeout;
+        let diary = Some(&producer.context().diary);
+        // log lines of quiet times, and nothing else: no batch is under way
+        serve(producer);
+        producer.context().take();
+        producer.begin_transaction().map_err(|error| self.step("begin").fault(&error, diary))?;
+        for record in &batch.records {
+            self.enqueue(producer, record, deadline)?;
+        }
+        if !batch.offsets.is_empty() {
+            self.send_offsets(producer, &batch.offsets, claim, deadline)?;
+        }
+        self.await_deliveries(producer, deadline)?;
+        producer.commit_transaction(left(deadline)).map_err(|error| {
+            serve(producer);
+            self.failure("commit", producer, &error)
+        })
+    }
+
+    fn enqueue(
+        &self,
+        producer: &BaseProducer<Deliveries>,
+        record: &Outgoing,
+        deadline: Instant,
+    ) -> Result<(), LogFault> {
+        let mut next = BaseRecord::to(&record.topic)
+            .partition(record.partition)
+            .key(&record.key[..])
+            .timestamp(record.timestamp_ms);
+        if let Some(value) = &record.value {
+            next = next.payload(&value[..]);
+        }
+        if !record.headers.is_empty() {
+            next = next.headers(headers(&record.headers));
+        }
+        loop {
+            match producer.send(next) {
+                Ok(()) => return Ok(()),
+                Err((error, back)) => {
+                    let full = error.rdkafka_error_code() == Some(Code::QueueFull);
+                    if !full || Instant::now() >= deadline {
+                        let step = Step { topic: Some(&record.topic), ..self.step("write") };
+                        return Err(step.fault(&error, Some(&producer.context().diary)));
+                    }
+                    producer.poll(Duration::from_millis(1));
+                    next = back;
+                }
+            }
+        }
+    }
+
+    fn send_offsets(
+        &self,
+        producer: &BaseProducer<Deliveries>,
+        offsets: &BTreeMap<TopicPartition, i64>,
+        claim: &Claim,
+        deadline: Instant,
+    ) -> Result<(), LogFault> {
+        let step = self.step("commit offsets");
+        let fenced = || LogFault::Fenced { step: step.step };
+        let list = list_of(offsets).map_err(|error| step.fault(&error, None))?;
+        // In this order: the token is of a moment at which the claim still lasts, so when the
+        // broker takes it for current, the partitions are this member's.
+        let token = self.member.token().ok_or_else(fenced)?;
+        if !self.member.holds(claim) {
+            return Err(fenced());
+        }
+        let Err(error) = token.send_offsets(producer.client().native_ptr(), &list, left(deadline)) else {
+            return Ok(());
+        };
+        serve(producer);
+        // A generation passes also for those who keep their partitions. Then the batch may be tried
+        // again; who was replaced is no member any more.
+        if error.code == Code::IllegalGeneration && self.member.holds(claim) {
+            let known = token.generation();
+            return Err(step.unavailable(format!("the group moved on from generation {known}"), None));
+        }
+        Err(step.of_code(error.code, error.message, Some(&producer.context().diary)))
+    }
+
+    fn await_deliveries(
+        &self,
+        producer: &BaseProducer<Deliveries>,
+        deadline: Instant,
+    ) -> Result<(), LogFault> {
+        while !native::flush(producer.client().native_ptr(), left(deadline).min(FLUSH_SLICE)) {
+            serve(producer);
+            if let Some(fault) = self.failed_delivery(producer) {
+                return Err(fault);
+            }
+            if Instant::now() >= deadline {
+                let diary = Some(&producer.context().diary);
+                return Err(self.step("write").unavailable("records were not acknowledged in time", diary));
+            }
+        }
+        serve(producer);
+        match self.failed_delivery(producer) {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        }
+    }
+
+    fn failed_delivery(&self, producer: &BaseProducer<Deliveries>) -> Option<LogFault> {
+        let (code, topic) = producer.context().take()?;
+        let step = Step { topic: Some(&topic), ..self.step("write") };
+        Some(step.of_code(code, code.to_string(), Some(&producer.context().diary)))
+    }
+
+    /// A record that was refused explains more than the transaction that failed for it.
+    fn failure(
+        &self,
+        step: &'static str,
+        producer: &BaseProducer<Deliveries>,
+        error: &KafkaError,
+    ) -> LogFault {
+        self.failed_delivery(producer)
+            .unwrap_or_else(|| self.step(step).fault(error, Some(&producer.context().diary)))
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            reap(producer);
+        }
+    }
+}
+
+/// Reads what the client has to say: log lines, and reports of failed deliveries.
+fn serve(producer: &BaseProducer<Deliveries>) {
+    for _ in 0..8 {
+        producer.poll(Duration::ZERO);
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// Headers for the client.
+pub(crate) fn headers<V: AsRef<[u8]>>(headers: &[(String, V)]) -> OwnedHeaders {
+    headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |all, (key, value)| {
+        all.insert(Header { key, value: Some(value.as_ref()) })
+    })
+}

@@ -1,0 +1,172 @@
+//! Which settings each kind of client gets, and why.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// How to reach Kafka.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// `host:port`, several separated by commas.
+    pub bootstrap: String,
+    /// Names this process in the broker's logs and quotas.
+    pub client_id: String,
+    /// Further properties of librdkafka, such as TLS and SASL. They win over the tuning of this
+    /// crate, not over what its guarantees rest on.
+    pub properties: BTreeMap<String, String>,
+    /// After this time the broker ends a transaction whose owner is silent.
+    pub transaction_timeout: Duration,
+    /// How long a question to the broker may take before it counts as unavailable.
+    pub request_timeout: Duration,
+}
+
+impl KafkaConfig {
+    /// The usual settings for the brokers at `bootstrap`.
+    #[must_use]
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            client_id: "millrace".to_owned(),
+            properties: BTreeMap::new(),
+            transaction_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Asks about topics and offsets; reads nothing.
+    pub(crate) fn inquirer(&self) -> ClientConfig {
+        let mut config = self.common();
+        // the high watermark is wanted, not the end of what is committed
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
+    /// Asks for the offsets of a group without joining it.
+    pub(crate) fn observer(&self, group_id: &str) -> ClientConfig {
+        let mut config = self.inquirer();
+        config.set("group.id", group_id).set("enable.auto.commit", "false");
+        config
+    }
+
+    /// Reads committed records of assigned partitions.
+    pub(crate) fn reader(&self) -> ClientConfig {
+        let mut config = self.common();
+        // A fetch is answered as soon as there is a byte, so the wait costs no latency where records
+        // arrive; it only bounds how late the end of a partition is noticed whose last offsets were
+        // compacted away. (Markers of transactions are noticed without it.)
+        config
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.min.bytes", "1")
+            // when the local queue was full, look again at once: a second is the default
+            .set("fetch.queue.backoff.ms", "5")
+            .set("fetch.error.backoff.ms", "50")
+            .set("fetch.message.max.bytes", "1048576")
+            // at most this much waits in memory for the caller, per reader
+            .set("queued.max.messages.kbytes", "32768")
+            .set("queued.min.messages", "10000");
+        self.extend(&mut config);
+        config
+            // assigning by hand needs a group's name; it is never joined and keeps no offsets
+            .set("group.id", format!("{}-reader", self.client_id))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            // an offset that is gone is the caller's to decide about
+            .set("auto.offset.reset", "error");
+        config
+    }
+
+    /// Is a member of a group; fetches nothing.
+    pub(crate) fn member(&self, group_id: &str, session_timeout: Duration) -> ClientConfig {
+        let session_ms = session_timeout.as_millis().max(1);
+        let mut config = self.common();
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        self.extend(&mut config);
+        config
+            .set("group.id", group_id)
+            .set("session.timeout.ms", session_ms.to_string())
+            .set("heartbeat.interval.ms", (session_ms / 4).clamp(1, 3_000).to_string())
+            // a member whose loop hangs is no better than a dead one
+            .set("max.poll.interval.ms", session_ms.to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // committed offsets are read once no transaction on them is open
+            .set("isolation.level", "read_committed")
+            // nothing is ever fetched, so no memory is kept for it
+            .set("queued.min.messages", "1")
+            .set("queued.max.messages.kbytes", "1");
+        config
+    }
+
+    /// Writes transactions.
+    pub(crate) fn transactional(&self, transactional_id: &str) -> ClientConfig {
+        let timeout_ms = self.transaction_timeout.as_millis();
+        let mut config = self.common();
+        producer_tuning(&mut config);
+        // a batch is enqueued as a whole and flushed: waiting for company would only add latency
+        config.set("linger.ms", "0");
+        self.extend(&mut config);
+        config
+            .set("transactional.id", transactional_id)
+            .set("transaction.timeout.ms", timeout_ms.to_string())
+            .set("message.timeout.ms", timeout_ms.to_string())
+            .set("socket.timeout.ms", timeout_ms.to_string())
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // successes are only counted: see `committer.rs`
+            .set("delivery.report.only.error", "true");
+        config
+    }
+
+    /// Writes single records.
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let mut config = self.common();
+        producer_tuning(&mut config);
+        config.set("linger.ms", "2").set("message.timeout.ms", "30000");
+        self.extend(&mut config);
+        config.set("enable.idempotence", "true").set("acks", "all");
+        config
+    }
+
+    fn common(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", &self.client_id)
+            .set("socket.nagle.disable", "true")
+            .set("socket.timeout.ms", "10000")
+            .set("socket.connection.setup.timeout.ms", "5000")
+            // a broker that comes back is found within a second
+            .set("reconnect.backoff.ms", "20")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("log.connection.close", "false")
+            .set_log_level(RDKafkaLogLevel::Info);
+        self.extend(&mut config);
+        config
+    }
+
+    fn extend(&self, config: &mut ClientConfig) {
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+    }
+}
+
+fn producer_tuning(config: &mut ClientConfig) {
+    config
+        // costs next to nothing and shrinks Avro well; the broker keeps it as it is
+        .set("compression.type", "lz4")
+        // the caller bounds its batches, so the count of records is no limit of its own
+        .set("queue.buffering.max.messages", "0")
+        .set("queue.buffering.max.kbytes", "1048576")
+        // the broker refuses what a topic does not take; this must not be the narrower gate
+        .set("message.max.bytes", "10485760")
+        .set("batch.num.messages", "10000")
+        .set("retry.backoff.ms", "10")
+        .set("retry.backoff.max.ms", "500")
+        // a topic that does not exist is said so soon, but not while it is just being created
+        .set("topic.metadata.propagation.max.ms", "5000");
+}

@@ -1,0 +1,61 @@
+//! What a client says by itself: its log lines go to `tracing`, its last complaint is kept to
+//! explain a call that timed out.
+
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+
+/// Keeps the last complaint of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Diary {
+    complaint: Mutex<Option<String>>,
+}
+
+impl Diary {
+    /// Notes what the client complained about.
+    pub(crate) fn complain(&self, reason: &str) {
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// The last complaint.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Diary {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        write(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "millrace_kafka::client", %error, reason, "client error");
+        self.complain(reason);
+    }
+}
+
+impl ConsumerContext for Diary {}
+
+/// One log line of librdkafka.
+pub(crate) fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
+            tracing::error!(target: "millrace_kafka::client", facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning => {
+            tracing::warn!(target: "millrace_kafka::client", facility, "{message}");
+        }
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "millrace_kafka::client", facility, "{message}");
+        }
+        RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "millrace_kafka::client", facility, "{message}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The port's view of a Kafka cluster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_ports::{Group, GroupSpec, Log, LogFault, Reader, Start, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::admin::Admin;
+use crate::config::KafkaConfig;
+use crate::diary::Diary;
+use crate::fault::Step;
+use crate::group::KafkaGroup;
+use crate::producer::KafkaProducer;
+use crate::reader::KafkaReader;
+
+/// A Kafka cluster. It connects when it is first asked something, and again whenever the
+/// connection was lost.
+#[derive(Clone)]
+pub struct KafkaLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: KafkaConfig,
+    inquirer: BaseConsumer<Diary>,
+}
+
+impl KafkaLog {
+    /// A cluster at `config.bootstrap`; it need not be there yet.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when a property is unknown or has a bad value.
+    pub fn connect(config: KafkaConfig) -> Result<Self, LogFault> {
+        let step = Step { step: "configure Kafka", bootstrap: &config.bootstrap, topic: None };
+        let inquirer = config
+            .inquirer()
+            .create_with_context(Diary::default())
+            .map_err(|error| step.fault(&error, None))?;
+        Ok(Self { inner: Arc::new(Inner { config, inquirer }) })
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &KafkaConfig {
+        &self.inner.config
+    }
+
+    /// Looks after topics, and looks at groups.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when a property has a bad value.
+    pub fn admin(&self) -> Result<Admin, LogFault> {
+        Admin::open(self.clone())
+    }
+
+    /// Sends single records.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] when a property has a bad value.
+    pub fn producer(&self) -> Result<KafkaProducer, LogFault> {
+        KafkaProducer::open(self.config())
+    }
+
+    pub(crate) fn ask<T>(
+        &self,
+        step: &'static str,
+        topic: Option<&str>,
+        question: impl Fn(&BaseConsumer<Diary>, Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, LogFault> {
+        let Inner { config, inquirer } = &*self.inner;
+        let answer = question(inquirer, config.request_timeout);
+        // its log lines and complaints arrive only when it is asked for them
+        for _ in 0..8 {
+            inquirer.poll(Duration::ZERO);
+        }
+        answer.map_err(|error| {
+            let step = Step { step, bootstrap: &config.bootstrap, topic };
+            step.fault(&error, Some(inquirer.context()))
+        })
+    }
+
+    fn watermarks(&self, step: &'static str, at: &TopicPartition) -> Result<(i64, i64), LogFault> {
+        self.ask(step, Some(&at.topic), |client, wait| client.fetch_watermarks(&at.topic, at.partition, wait))
+    }
+
+    fn check_exists(&self, at: &TopicPartition) -> Result<(), LogFault> {
+        let count = self.partitions(&at.topic)?;
+        if (0..count).contains(&at.partition) {
+            return Ok(());
+        }
+        Err(LogFault::NoSuchTopic { topic: at.to_string() })
+    }
+}
+
+impl Log for KafkaLog {
+    fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault> {
+        Ok(Box::new(KafkaGroup::join(self.config(), spec)?))
+    }
+
+    fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault> {
+        let mut from = Vec::with_capacity(partitions.len());
+        let mut checked: Vec<(&str, i32)> = Vec::new();
+        for (at, start) in partitions {
+            let count = match checked.iter().find(|it| it.0 == &*at.topic) {
+                Some(known) => known.1,
+                None => {
+                    let count = self.partitions(&at.topic)?;
+                    checked.push((&at.topic, count));
+                    count
+                }
+            };
+            if !(0..count).contains(&at.partition) {
+                return Err(LogFault::NoSuchTopic { topic: at.to_string() });
+            }
+            // resolved here, so that the position is known before the first record
+            let offset = match start {
+                Start::Beginning => self.low_watermark(at)?,
+                Start::Offset(offset) => *offset,
+                Start::End => self.high_watermark(at)?,
+            };
+            from.push((at.clone(), offset));
+        }
+        Ok(Box::new(KafkaReader::open(self.config(), &from)?))
+    }
+
+    fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.watermarks("read the high watermark", partition).map(|it| it.1)
+    }
+
+    fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.watermarks("read the low watermark", partition).map(|it| it.0)
+    }
+
+    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault> {
+        self.check_exists(partition)?;
+        let found = self.ask("find an offset by time", Some(&partition.topic), |client, wait| {
+            let mut list = TopicPartitionList::with_capacity(1);
+            list.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                Offset::Offset(timestamp_ms.max(0)),
+            )?;
+            let list = client.offsets_for_times(list, wait)?;
+            let elements = list.elements();
+            let Some(element) = elements.first() else { return Ok(None) };
+            element.error()?;
+            Ok(match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            })
+        })?;
+        match found {
+            Some(offset) => Ok(offset),
+            None => self.high_watermark(partition),
+        }
+    }
+
+    fn partitions(&self, topic: &str) -> Result<i32, LogFault> {
+        self.ask("look at a topic", Some(topic), |client, wait| {
+            let metadata = client.fetch_metadata(Some(topic), wait)?;
+            let Some(found) = metadata.topics().iter().find(|it| it.name() == topic) else {
+                return Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition));
+            };
+            if let Some(error) = found.error() {
+                return Err(KafkaError::MetadataFetch(error.into()));
+            }
+            Ok(found.partitions().len() as i32)
+        })
+    }
+}

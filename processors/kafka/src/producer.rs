@@ -1,0 +1,169 @@
+//! Sends single records outside transactions: what the command line and producers of commands do.
+
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millrace_ports::LogFault;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+
+use crate::committer::headers;
+use crate::config::KafkaConfig;
+use crate::diary::Diary;
+use crate::fault::Step;
+
+/// A record to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The topic's full name.
+    pub topic: String,
+    /// The partition, chosen by the caller.
+    pub partition: i32,
+    /// The key, if it has one.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The record's timestamp, milliseconds since the epoch; `None` is now.
+    pub timestamp_ms: Option<i64>,
+    /// Headers in order.
+    pub headers: Vec<(String, Bytes)>,
+}
+
+/// Where a record went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+type Callback = Box<dyn FnOnce(Result<Delivered, LogFault>) + Send>;
+
+struct Deliveries {
+    diary: Diary,
+    bootstrap: String,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.diary.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.diary.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    // a lock only because the client wants it shareable; it is opened once
+    type DeliveryOpaque = Box<Mutex<Option<Callback>>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, callback: Self::DeliveryOpaque) {
+        let Some(callback) = callback.into_inner().unwrap_or_else(PoisonError::into_inner) else { return };
+        callback(match result {
+            Ok(sent) => Ok(Delivered { partition: sent.partition(), offset: sent.offset() }),
+            Err((error, message)) => {
+                let topic = Some(message.topic());
+                let step = Step { step: "send", bootstrap: &self.bootstrap, topic };
+                Err(step.fault(error, Some(&self.diary)))
+            }
+        });
+    }
+}
+
+/// Sends records, each once and in order per partition.
+pub struct KafkaProducer {
+    producer: ThreadedProducer<Deliveries>,
+    bootstrap: String,
+    request_timeout: Duration,
+}
+
+impl KafkaProducer {
+    pub(crate) fn open(config: &KafkaConfig) -> Result<Self, LogFault> {
+        let bootstrap = config.bootstrap.clone();
+        let step = Step { step: "open a producer", bootstrap: &bootstrap, topic: None };
+        let context = Deliveries { diary: Diary::default(), bootstrap: bootstrap.clone() };
+        let producer =
+            config.producer().create_with_context(context).map_err(|error| step.fault(&error, None))?;
+        Ok(Self { producer, bootstrap, request_timeout: config.request_timeout })
+    }
+
+    /// Enqueues `message` and tells `done` what became of it, on another thread. Waits only while
+    /// the queue is full.
+    ///
+    /// # Errors
+    /// [`LogFault`] when it was not enqueued; then `done` is not called.
+    pub fn send(
+        &self,
+        message: &Message,
+        done: impl FnOnce(Result<Delivered, LogFault>) + Send + 'static,
+    ) -> Result<(), LogFault> {
+        let callback: Callback = Box::new(done);
+        let mut record = BaseRecord::with_opaque_to(&message.topic, Box::new(Mutex::new(Some(callback))))
+            .partition(message.partition);
+        record.key = message.key.as_deref();
+        record.payload = message.value.as_deref();
+        record.timestamp = message.timestamp_ms;
+        if !message.headers.is_empty() {
+            record.headers = Some(headers(&message.headers));
+        }
+        let deadline = Instant::now() + self.request_timeout;
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((error, back)) => {
+                    let full = error.rdkafka_error_code() == Some(Code::QueueFull);
+                    if !full || Instant::now() >= deadline {
+                        let topic = Some(message.topic.as_str());
+                        let step = Step { step: "send", bootstrap: &self.bootstrap, topic };
+                        return Err(step.fault(&error, Some(&self.producer.context().diary)));
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                    record = back;
+                }
+            }
+        }
+    }
+
+    /// Sends `message` and waits until the broker has it.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn send_and_wait(&self, message: &Message, wait: Duration) -> Result<Delivered, LogFault> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.send(message, move |result| {
+            // the one who waited may have given up
+            let _ = sender.send(result);
+        })?;
+        match receiver.recv_timeout(wait) {
+            Ok(result) => result,
+            Err(_) => {
+                let step = Step { step: "send", bootstrap: &self.bootstrap, topic: Some(&message.topic) };
+                Err(step.unavailable("not acknowledged in time", Some(&self.producer.context().diary)))
+            }
+        }
+    }
+
+    /// Waits until all that was sent has been answered.
+    ///
+    /// # Errors
+    /// [`LogFault::Unavailable`] when that takes longer than `wait`.
+    pub fn flush(&self, wait: Duration) -> Result<(), LogFault> {
+        self.producer.flush(wait).map_err(|error| {
+            let step = Step { step: "flush", bootstrap: &self.bootstrap, topic: None };
+            step.fault(&error, Some(&self.producer.context().diary))
+        })
+    }
+
+    /// How many records are not answered yet.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+}

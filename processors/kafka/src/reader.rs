@@ -1,0 +1,221 @@
+//! Reads committed records of assigned partitions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millrace_ports::{LogFault, Reader, Record, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::config::KafkaConfig;
+use crate::diary::{self, Diary};
+use crate::fault::Step;
+use crate::native::{self, ConsumerQueue, RawRecord, Seen};
+use crate::reaper::reap;
+
+/// A reader of some partitions.
+pub(crate) struct KafkaReader {
+    /// Taken when dropped; the queue goes first.
+    client: Option<(ConsumerQueue, BaseConsumer<Diary>)>,
+    bootstrap: String,
+    topics: Vec<Arc<str>>,
+    /// How far each partition has been read, as records and ends of partitions tell it.
+    reached: HashMap<TopicPartition, i64>,
+    /// Found behind records that had to be delivered first.
+    pending: Option<LogFault>,
+    seek_wait: Duration,
+}
+
+impl KafkaReader {
+    /// A reader of `partitions` from these offsets.
+    pub(crate) fn open(config: &KafkaConfig, partitions: &[(TopicPartition, i64)]) -> Result<Self, LogFault> {
+        let step = Step { step: "open a reader", bootstrap: &config.bootstrap, topic: None };
+        let consumer: BaseConsumer<Diary> = config
+            .reader()
+            .create_with_context(Diary::default())
+            .map_err(|error| step.fault(&error, None))?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (at, offset) in partitions {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*offset))
+                .map_err(|error| step.fault(&error, None))?;
+        }
+        consumer.assign(&list).map_err(|error| step.fault(&error, None))?;
+        let queue = ConsumerQueue::of(consumer.client().native_ptr())
+            .ok_or_else(|| step.unavailable("the client has no queue", None))?;
+        let mut topics: Vec<Arc<str>> = Vec::new();
+        for (at, _) in partitions {
+            if !topics.contains(&at.topic) {
+                topics.push(at.topic.clone());
+            }
+        }
+        Ok(Self {
+            client: Some((queue, consumer)),
+            bootstrap: config.bootstrap.clone(),
+            topics,
+            reached: partitions.iter().cloned().collect(),
+            pending: None,
+            seek_wait: config.request_timeout,
+        })
+    }
+
+    fn step(&self, step: &'static str) -> Step<'_> {
+        Step { step, bootstrap: &self.bootstrap, topic: None }
+    }
+
+    fn consumer(&self, step: &'static str) -> Result<&BaseConsumer<Diary>, LogFault> {
+        // it is there until the reader is dropped
+        self.client.as_ref().map(|it| &it.1).ok_or_else(|| self.step(step).unavailable("closed", None))
+    }
+
+    /// What one event means; a record is added to `records`.
+    fn take(&mut self, wait: Duration, records: &mut Vec<Record>) -> Result<bool, LogFault> {
+        let Some(event) = self.client.as_ref().and_then(|(queue, _)| queue.poll(wait)) else {
+            return Ok(false);
+        };
+        match event.seen() {
+            Seen::Record(raw) => {
+                let record = self.copy(&raw);
+                let at = TopicPartition::new(record.topic.clone(), record.partition);
+                self.advance(at, record.offset + 1);
+                records.push(record);
+            }
+            Seen::Error { code: Code::PartitionEOF, place: Some((topic, partition, offset)), .. } => {
+                self.advance(TopicPartition::new(self.shared(topic.as_bytes()), partition), offset);
+            }
+            Seen::Error { code, message, place } => self.error(code, message, place)?,
+            Seen::Log(level, facility, line) => diary::write(level, &facility, &line),
+            Seen::Other => {}
+        }
+        Ok(true)
+    }
+
+    fn error(&self, code: Code, message: String, place: Option<(String, i32, i64)>) -> Result<(), LogFault> {
+        if let Some((_, consumer)) = &self.client {
+            consumer.client().context().complain(&message);
+        }
+        match (code, place) {
+            (Code::AutoOffsetReset | Code::OffsetOutOfRange, Some((topic, partition, _))) => {
+                let partition = TopicPartition::new(self.shared(topic.as_bytes()), partition);
+                let offset = self.position(&partition);
+                Err(LogFault::OutOfRange { partition, offset })
+            }
+            (
+                Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition,
+                Some((topic, ..)),
+            ) => Err(LogFault::NoSuchTopic { topic }),
+            // one connection may fail while others work; the client says when all are down
+            (Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut, None) => Ok(()),
+            (code, _) => Err(self.step("read").of_code(code, message, None)),
+        }
+    }
+
+    /// The one copy of a record's bytes. It could be spared by making each `Bytes` own the event,
+    /// at the price of keeping a whole fetched message set alive for its longest-lived record.
+    fn copy(&self, raw: &RawRecord<'_>) -> Record {
+        let mut headers = Vec::new();
+        raw.for_headers(|name, value| headers.push((name.to_owned(), Bytes::copy_from_slice(value))));
+        Record {
+            topic: self.shared(raw.topic),
+            partition: raw.partition,
+            offset: raw.offset,
+            timestamp_ms: raw.timestamp_ms,
+            key: raw.key.map(Bytes::copy_from_slice),
+            value: raw.value.map(Bytes::copy_from_slice),
+            headers,
+        }
+    }
+
+    /// The topic's name without a copy of its own in every record.
+    fn shared(&self, topic: &[u8]) -> Arc<str> {
+        match self.topics.iter().find(|it| it.as_bytes() == topic) {
+            Some(known) => known.clone(),
+            None => String::from_utf8_lossy(topic).into(),
+        }
+    }
+
+    fn advance(&mut self, at: TopicPartition, offset: i64) {
+        let reached = self.reached.entry(at).or_insert(offset);
+        *reached = offset.max(*reached);
+    }
+}
+
+impl Reader for KafkaReader {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogFault> {
+        if let Some(fault) = self.pending.take() {
+            return Err(fault);
+        }
+        let deadline = Instant::now() + wait;
+        let mut records = Vec::new();
+        while records.len() < max {
+            let left = match records.is_empty() {
+                true => deadline.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
+            match self.take(left, &mut records) {
+                Ok(true) => {}
+                Ok(false) if records.is_empty() && Instant::now() < deadline => {}
+                Ok(false) => break,
+                Err(fault) if records.is_empty() => return Err(fault),
+                Err(fault) => {
+                    self.pending = Some(fault);
+                    break;
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    fn position(&self, partition: &TopicPartition) -> i64 {
+        let reached = self.reached.get(partition).copied().unwrap_or(0);
+        // the client also counts the markers of transactions, which it never delivers
+        let client = self.client.as_ref().and_then(|(_, consumer)| {
+            native::position(consumer.client().native_ptr(), &partition.topic, partition.partition)
+        });
+        client.map_or(reached, |it| it.max(reached))
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogFault> {
+        let step = Step { topic: Some(&partition.topic), ..self.step("seek") };
+        let consumer = self.consumer("seek")?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset))
+            .map_err(|error| step.fault(&error, None))?;
+        let sought = consumer
+            .seek_partitions(list.clone(), self.seek_wait)
+            .and_then(|answer| answer.elements().iter().try_for_each(|it| it.error()));
+        if sought.is_err() {
+            // A partition that is not being fetched, after an error for instance, cannot seek; taking
+            // it out and in again puts it there from any state.
+            consumer
+                .incremental_unassign(&list)
+                .and_then(|()| consumer.incremental_assign(&list))
+                .map_err(|error| step.fault(&error, None))?;
+        }
+        self.reached.insert(partition.clone(), offset);
+        if matches!(&self.pending, Some(LogFault::OutOfRange { partition: at, .. }) if at == partition) {
+            self.pending = None;
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, partition: &TopicPartition, paused: bool) -> Result<(), LogFault> {
+        let step = Step { topic: Some(&partition.topic), ..self.step("pause") };
+        let consumer = self.consumer("pause")?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(&partition.topic, partition.partition);
+        let done = if paused { consumer.pause(&list) } else { consumer.resume(&list) };
+        done.map_err(|error| step.fault(&error, None))
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        if let Some((queue, consumer)) = self.client.take() {
+            drop(queue);
+            reap(consumer);
+        }
+    }
+}

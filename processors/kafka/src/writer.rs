@@ -1,0 +1,108 @@
+//! The caller's end of a transactional writer; the work is done by its committer's thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use millrace_ports::{LogFault, Transaction, TransactionalWriter};
+
+use crate::committer::{Committer, Job};
+use crate::config::KafkaConfig;
+use crate::fault::Step;
+use crate::group::Member;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing may be submitted before a fence.
+    Unfenced,
+    Idle,
+    InFlight,
+}
+
+/// Hands batches to a committer and waits for its answers.
+pub(crate) struct KafkaWriter {
+    member: Arc<Member>,
+    jobs: Sender<Job>,
+    answers: Receiver<Result<(), LogFault>>,
+    state: State,
+    bootstrap: String,
+}
+
+impl KafkaWriter {
+    /// A writer for the offsets of `member`'s group.
+    pub(crate) fn start(
+        config: &KafkaConfig,
+        member: Arc<Member>,
+        transactional_id: &str,
+    ) -> Result<Self, LogFault> {
+        let (jobs, inbox) = mpsc::channel();
+        let (outbox, answers) = mpsc::channel();
+        let committer = Committer::new(config.clone(), member.clone(), transactional_id);
+        // not joined: it ends by itself once this end of the channel is gone
+        std::thread::Builder::new()
+            .name("kafka-committer".to_owned())
+            .spawn(move || committer.run(&inbox, &outbox))
+            .map_err(|error| {
+                let step = Step { step: "start a writer", bootstrap: &config.bootstrap, topic: None };
+                step.unavailable(error.to_string(), None)
+            })?;
+        Ok(Self { member, jobs, answers, state: State::Unfenced, bootstrap: config.bootstrap.clone() })
+    }
+
+    fn unavailable(&self, step: &'static str, message: &str) -> LogFault {
+        Step { step, bootstrap: &self.bootstrap, topic: None }.unavailable(message, None)
+    }
+
+    fn hand_over(&self, step: &'static str, job: Job) -> Result<(), LogFault> {
+        self.jobs.send(job).map_err(|_| self.unavailable(step, "the committer has ended"))
+    }
+}
+
+impl TransactionalWriter for KafkaWriter {
+    fn fence(&mut self) -> Result<(), LogFault> {
+        if self.state == State::InFlight {
+            // its fate no longer matters: the fence ends it, or it is committed before that
+            let _ = self.answers.recv();
+        }
+        self.state = State::Unfenced;
+        self.hand_over("fence", Job::Fence)?;
+        match self.answers.recv() {
+            Ok(answer) => answer?,
+            Err(_) => return Err(self.unavailable("fence", "the committer has ended")),
+        }
+        self.state = State::Idle;
+        Ok(())
+    }
+
+    fn submit(&mut self, batch: Transaction) -> Result<(), LogFault> {
+        match self.state {
+            State::Idle => {}
+            State::Unfenced => return Err(self.unavailable("submit", "not fenced")),
+            State::InFlight => return Err(self.unavailable("submit", "the batch before is not settled")),
+        }
+        // the right to commit is that of this moment, not of a later one
+        let Some(claim) = self.member.claim(&batch.offsets) else {
+            self.state = State::Unfenced;
+            return Err(LogFault::Fenced { step: "submit" });
+        };
+        self.hand_over("submit", Job::Commit(batch, claim))?;
+        self.state = State::InFlight;
+        Ok(())
+    }
+
+    fn settle(&mut self, wait: Duration) -> Result<bool, LogFault> {
+        if self.state != State::InFlight {
+            return Ok(true);
+        }
+        let answer = match self.answers.recv_timeout(wait) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => return Ok(false),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.state = State::Unfenced;
+                return Err(self.unavailable("commit", "the committer has ended"));
+            }
+        };
+        self.state = if answer.is_ok() { State::Idle } else { State::Unfenced };
+        answer.map(|()| true)
+    }
+}
