@@ -69,11 +69,20 @@ impl Log {
             },
         }
 
+        let mut end_of_previous = i64::MIN;
+        let mut superseded = Vec::new();
         for (n, segment) in segments.iter_mut().enumerate() {
             let is_last = n == last;
+            if segment.base_offset < end_of_previous && !is_last {
+                // Compaction merged it into the one before, and the process ended before it was
+                // deleted.
+                superseded.push(n);
+                continue;
+            }
             let needs_scan = !loaded[n] || (is_last && !shut_down_cleanly);
             let needs_replay = segment.next_offset > from;
             if !needs_scan && !needs_replay {
+                end_of_previous = segment.next_offset;
                 continue;
             }
             let file_len = segment.len;
@@ -99,6 +108,10 @@ impl Log {
             } else if !is_last {
                 segment.write_index().map_err(failed)?;
             }
+            end_of_previous = segment.next_offset;
+        }
+        for n in superseded.into_iter().rev() {
+            segments.remove(n).delete().map_err(failed)?;
         }
         Ok(Self { dir: dir.to_path_buf(), segments, log_start, producers })
     }
@@ -155,7 +168,7 @@ impl Log {
         // The sealed segment must be whole before a newer one exists: a start trusts it.
         self.active().file.sync_data()?;
         self.active().write_index()?;
-        snapshot::write(&self.dir, next, &self.producers)?;
+        snapshot::write(&self.dir, next, &self.producers, next)?;
         let segment = Segment::open(&self.dir, next)?;
         self.segments.push(segment);
         Ok(())
@@ -164,13 +177,14 @@ impl Log {
     /// Leaves behind what lets the next start skip reading the log.
     pub fn checkpoint(&self) -> io::Result<()> {
         self.active().write_index()?;
-        snapshot::write(&self.dir, self.next_offset(), &self.producers)
+        snapshot::write(&self.dir, self.next_offset(), &self.producers, self.active().base_offset)
     }
 
     /// Where batches from `offset` on may lie; `None` at the end of the log.
     pub fn plan_read(&self, offset: i64) -> Option<ReadPlan> {
         let n = self.segments.partition_point(|segment| segment.base_offset <= offset);
-        let n = n.checked_sub(1)?;
+        // Compaction may have removed the first segments altogether.
+        let n = n.saturating_sub(1);
         let segment = &self.segments[n];
         let next_segment = self.segments.get(n + 1).map(|next| next.base_offset);
         if offset >= segment.next_offset {

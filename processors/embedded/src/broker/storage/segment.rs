@@ -45,7 +45,17 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64) -> PathBuf {
 impl Segment {
     /// Opens or creates the segment's file without looking into it.
     pub fn open(dir: &Path, base_offset: i64) -> io::Result<Self> {
-        let path = segment_path(dir, base_offset);
+        Self::open_at(&segment_path(dir, base_offset), base_offset)
+    }
+
+    /// Creates an empty segment under another name; it is renamed when it is finished.
+    pub fn create_at(path: &Path, base_offset: i64) -> io::Result<Self> {
+        File::create(path)?;
+        Self::open_at(path, base_offset)
+    }
+
+    fn open_at(path: &Path, base_offset: i64) -> io::Result<Self> {
+        let path = path.to_path_buf();
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
         let len = file.metadata()?.len();
         Ok(Self {

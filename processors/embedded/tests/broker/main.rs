@@ -1,0 +1,10 @@
+//! The embedded broker, driven by librdkafka and, where that is too polite, by hand.
+
+mod admin;
+mod cleanup;
+mod durability;
+mod groups;
+mod hostile;
+mod produce;
+mod support;
+mod transactions;
