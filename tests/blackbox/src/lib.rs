@@ -1,1 +1,31 @@
 //! Black-box tests of the whole system against real and embedded servers.
+//!
+//! The system is known by its binary, its topics and its tables only. What talks to it is foreign: Python with
+//! `confluent-kafka`, `fastavro`, `cassandra-driver` and `sqlite3` (`python/`). This crate starts processes, kills
+//! them, and waits with deadlines; it never sleeps to give something time.
+//!
+//! A failing test prints the ends of the logs of all processes it had started.
+
+mod binary;
+mod cli;
+mod foreign;
+mod load;
+mod process;
+mod python;
+mod spawn;
+mod system;
+
+pub use binary::millrace;
+pub use cli::{Cli, Ran};
+pub use foreign::{Dead, Foreign};
+pub use load::{Load, run_load, verify};
+pub use process::Process;
+pub use python::{python, script};
+pub use system::{Cluster, Embedded, SMALL_THRESHOLDS, System, shared_cluster, shared_embedded, workdir};
+
+use std::time::Duration;
+
+/// For what should be there at once, on a machine that is busy with other tests.
+pub const SOON: Duration = Duration::from_secs(60);
+/// For what takes servers, sessions and recoveries their time.
+pub const LATER: Duration = Duration::from_secs(180);

@@ -1,0 +1,151 @@
+//! A process of the system under test: started, killed, started again, and its output kept.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use millrace_services::{wait_for, wait_until};
+
+use crate::spawn::spawn;
+
+/// How many lines of a log a failure shows.
+const TAIL_LINES: usize = 40;
+
+/// A long-running `millrace`; killed when dropped, and if that is because the test fails, its log's end is shown.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    dir: PathBuf,
+    child: Option<Child>,
+    starts: usize,
+}
+
+impl Process {
+    /// Starts `program` in `dir`, which also takes its output.
+    pub fn start<A: Into<OsString>>(
+        name: &str,
+        dir: &Path,
+        program: PathBuf,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let mut process = Self {
+            name: name.to_owned(),
+            program,
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            dir: dir.to_path_buf(),
+            child: None,
+            starts: 0,
+        };
+        process.restart();
+        process
+    }
+
+    /// Starts it again with the same arguments; one that still runs is killed first.
+    pub fn restart(&mut self) {
+        self.kill9();
+        self.starts += 1;
+        // A file for each start: what the new one says must not be mistaken for the old one's.
+        let log =
+            File::create(self.log()).unwrap_or_else(|error| panic!("{}: {error}", self.log().display()));
+        let copy = log.try_clone().expect("a file can be opened twice");
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(&self.dir).stdin(Stdio::null()).stdout(log).stderr(copy);
+        self.child = Some(spawn(command).unwrap_or_else(|error| panic!("start {}: {error}", self.name)));
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end with `signal` and gives its exit status; panics when it does not end in time.
+    pub fn end(&mut self, signal: libc::c_int, deadline: Duration) -> ExitStatus {
+        let child = self.child.as_ref().expect("the process runs");
+        // SAFETY: kill takes two numbers; the pid is ours, as the child has not been waited for.
+        assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
+        self.ended(deadline)
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
+        let child = self.child.as_mut().expect("the process runs");
+        let ended =
+            wait_for(deadline, "the process to end", || child.try_wait().expect("a child can be asked"));
+        let status = ended.unwrap_or_else(|overdue| panic!("{}: {overdue}\n{}", self.name, self.tail()));
+        self.child = None;
+        status
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().ok().flatten().is_none())
+    }
+
+    /// Waits for a line of its output that begins with `beginning`, and gives it; panics when it ends before that.
+    pub fn line(&mut self, beginning: &str, deadline: Duration) -> String {
+        let log = self.log();
+        let mut ended = false;
+        let found = wait_for(deadline, &format!("the line `{beginning}…`"), || {
+            // Asked before reading: what it says with its last breath counts.
+            let running = self.is_running();
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+            let line = complete.lines().find(|line| line.starts_with(beginning)).map(str::to_owned);
+            ended = !running;
+            if line.is_some() || ended { Some(line) } else { None }
+        });
+        match found {
+            Ok(Some(line)) => line,
+            Ok(None) => panic!("{} ended before it said `{beginning}…`:\n{}", self.name, self.tail()),
+            Err(overdue) => panic!("{}: {overdue}\n{}", self.name, self.tail()),
+        }
+    }
+
+    /// Waits until its output contains `text`.
+    pub fn says(&self, text: &str, deadline: Duration) {
+        let log = self.log();
+        let said = wait_until(deadline, &format!("{} to say `{text}`", self.name), || {
+            fs::read_to_string(&log).unwrap_or_default().contains(text)
+        });
+        said.unwrap_or_else(|overdue| panic!("{overdue}\n{}", self.tail()));
+    }
+
+    /// All it has said since it was last started.
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
+    }
+
+    /// The file of its newest start's output.
+    fn log(&self) -> PathBuf {
+        self.dir.join(format!("{}-{}.log", self.name, self.starts))
+    }
+
+    /// The end of the output of every start.
+    pub fn tail(&self) -> String {
+        let mut text = String::new();
+        for start in 1..=self.starts {
+            let log = self.dir.join(format!("{}-{start}.log", self.name));
+            let all = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
+            let lines: Vec<&str> = all.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+            text += &format!("--- {}, start {start} ---\n{}\n", self.name, tail.join("\n"));
+        }
+        text
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.tail());
+        }
+        self.kill9();
+    }
+}

@@ -1,0 +1,247 @@
+//! The system under test in its two shapes: `millrace up`, and roles on real servers.
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use millrace_services::{Port, Services, free_port, keyspace, topic_prefix};
+use tempfile::TempDir;
+
+use crate::{Cli, LATER, Process, SOON, millrace};
+
+/// Settings under which a few hundred followers make celebrities.
+pub const SMALL_THRESHOLDS: &str =
+    "[chirp]\ncelebrity_above = 60\ncelebrity_below = 50\ntimeline_cap = 100\n";
+
+/// What every test of a running system needs to know of it.
+pub trait System {
+    /// The command line that reaches it.
+    fn cli(&self) -> Cli;
+    /// Kafka, as `host:port`.
+    fn kafka(&self) -> &str;
+    /// The registry's URL.
+    fn registry(&self) -> &str;
+    /// What its topics' names begin with.
+    fn prefix(&self) -> &str;
+    /// The folder of its configuration and logs.
+    fn dir(&self) -> &Path;
+    /// Where a foreign driver finds the tables, as arguments of `verify.py`.
+    fn tables(&self) -> Vec<String>;
+}
+
+/// Folders are named by the process that made them.
+const DIR_PREFIX: &str = "millrace-blackbox-";
+
+/// A folder for one test with a `millrace.toml`; removed when dropped, or by a later process if that never happens: the
+/// systems that tests share live in statics.
+pub fn workdir(settings: &str) -> TempDir {
+    sweep();
+    let prefix = format!("{DIR_PREFIX}{}-", std::process::id());
+    let dir = tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary folder");
+    fs::write(dir.path().join("millrace.toml"), settings).expect("a file in it");
+    dir
+}
+
+/// Removes the folders of processes that are no more. Best effort: others may be sweeping, too.
+fn sweep() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(DIR_PREFIX).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// `millrace up` on ports that stay its own while it is down.
+#[derive(Debug)]
+pub struct Embedded {
+    /// The process.
+    pub up: Process,
+    dir: TempDir,
+    kafka: String,
+    registry: String,
+    tables: String,
+    _ports: (Port, Port),
+}
+
+impl Embedded {
+    /// Starts it on new data and waits until it is ready.
+    pub fn start(settings: &str) -> Self {
+        let dir = workdir(settings);
+        let ports = (free_port().expect("a port"), free_port().expect("a port"));
+        let arguments = [
+            "up".to_owned(),
+            "--data".to_owned(),
+            dir.path().join("data").display().to_string(),
+            "--kafka-port".to_owned(),
+            ports.0.number().to_string(),
+            "--registry-port".to_owned(),
+            ports.1.number().to_string(),
+        ];
+        let up = Process::start("up", dir.path(), millrace(), arguments);
+        let mut embedded = Self {
+            up,
+            dir,
+            kafka: String::new(),
+            registry: String::new(),
+            tables: String::new(),
+            _ports: ports,
+        };
+        embedded.await_ready();
+        embedded
+    }
+
+    /// Kills it and starts it again on the same data.
+    pub fn kill_and_restart(&mut self) {
+        self.up.kill9();
+        self.up.restart();
+        self.await_ready();
+    }
+
+    /// Waits for `ready kafka=HOST:PORT registry=URL tables=DIR` and takes the addresses from it.
+    pub fn await_ready(&mut self) {
+        let line = self.up.line("ready ", SOON);
+        let value = |name: &str| {
+            let word = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            word.unwrap_or_else(|| panic!("`{name}=` is missing in `{line}`")).to_owned()
+        };
+        (self.kafka, self.registry, self.tables) = (value("kafka"), value("registry"), value("tables"));
+    }
+}
+
+impl System for Embedded {
+    fn cli(&self) -> Cli {
+        let flags = ["--kafka", &self.kafka, "--registry", &self.registry, "--sqlite", &self.tables];
+        Cli::new(self.dir(), flags.map(str::to_owned).to_vec())
+    }
+    fn kafka(&self) -> &str {
+        &self.kafka
+    }
+    fn registry(&self) -> &str {
+        &self.registry
+    }
+    fn prefix(&self) -> &str {
+        ""
+    }
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+    fn tables(&self) -> Vec<String> {
+        vec!["--sqlite".to_owned(), self.tables.clone()]
+    }
+}
+
+/// Processors and projectors on real servers, under a prefix and a keyspace of their own.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The command processors.
+    pub processors: Vec<Process>,
+    /// The projectors.
+    pub projectors: Vec<Process>,
+    dir: TempDir,
+    kafka: String,
+    registry: String,
+    cql: String,
+    prefix: String,
+    keyspace: String,
+}
+
+impl Cluster {
+    /// Makes topics, schemas and tables on the shared servers and starts `each` processors and projectors.
+    pub fn start(test: &str, settings: &str, each: usize) -> Self {
+        let kafka = &Services::kafka().unwrap_or_else(|error| panic!("{error}")).bootstrap;
+        let registry = &Services::registry().unwrap_or_else(|error| panic!("{error}")).url;
+        let cql = &Services::cql().unwrap_or_else(|error| panic!("{error}")).contact_point;
+        let mut cluster = Self::on(test, settings, kafka, registry, cql);
+        cluster.set_up();
+        cluster.start_roles(each);
+        cluster
+    }
+
+    /// A cluster on these servers with nothing made and nothing started yet.
+    pub fn on(test: &str, settings: &str, kafka: &str, registry: &str, cql: &str) -> Self {
+        Self {
+            processors: Vec::new(),
+            projectors: Vec::new(),
+            dir: workdir(settings),
+            kafka: kafka.to_owned(),
+            registry: registry.to_owned(),
+            cql: cql.to_owned(),
+            prefix: topic_prefix(test),
+            keyspace: keyspace(test),
+        }
+    }
+
+    /// Makes topics, schemas and tables.
+    pub fn set_up(&self) {
+        let cli = self.cli();
+        cli.ok(&["topics", "apply"]);
+        cli.ok(&["schemas", "register"]);
+        cli.ok(&["tables", "apply"]);
+    }
+
+    /// Starts `each` processors and projectors.
+    pub fn start_roles(&mut self, each: usize) {
+        for _ in 0..each {
+            self.processors.push(self.role("processor", self.processors.len()));
+            self.projectors.push(self.role("projector", self.projectors.len()));
+        }
+    }
+
+    /// Starts one process of a role.
+    pub fn role(&self, role: &str, number: usize) -> Process {
+        let mut arguments = vec![role.to_owned()];
+        arguments.extend(self.cli().flags().iter().cloned());
+        Process::start(&format!("{role}{number}"), self.dir(), millrace(), arguments)
+    }
+}
+
+impl System for Cluster {
+    fn cli(&self) -> Cli {
+        let flags = [
+            "--kafka",
+            &self.kafka,
+            "--registry",
+            &self.registry,
+            "--cql",
+            &self.cql,
+            "--topic-prefix",
+            &self.prefix,
+            "--keyspace",
+            &self.keyspace,
+        ];
+        Cli::new(self.dir(), flags.map(str::to_owned).to_vec())
+    }
+    fn kafka(&self) -> &str {
+        &self.kafka
+    }
+    fn registry(&self) -> &str {
+        &self.registry
+    }
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+    fn tables(&self) -> Vec<String> {
+        vec!["--cql".to_owned(), self.cql.clone(), self.keyspace.clone()]
+    }
+}
+
+/// A `millrace up` that tests of this process share: those that do not disturb each other.
+pub fn shared_embedded() -> &'static Embedded {
+    static SYSTEM: OnceLock<Embedded> = OnceLock::new();
+    SYSTEM.get_or_init(|| Embedded::start(SMALL_THRESHOLDS))
+}
+
+/// A processor and a projector on real servers that tests of this process share.
+pub fn shared_cluster() -> &'static Cluster {
+    static SYSTEM: OnceLock<Cluster> = OnceLock::new();
+    SYSTEM.get_or_init(|| {
+        let cluster = Cluster::start("shared", SMALL_THRESHOLDS, 1);
+        cluster.cli().wait_caught_up(LATER);
+        cluster
+    })
+}

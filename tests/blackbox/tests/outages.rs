@@ -1,0 +1,171 @@
+//! Broker, registry and database absent at start, vanishing in mid-load, and coming back.
+//!
+//! The servers belong to the test, which kills them. Cassandra syncs before it acknowledges here: otherwise it would
+//! lose rows that it had acknowledged, and the test would blame the wrong one.
+
+use std::path::Path;
+use std::time::Instant;
+
+use millrace_blackbox::{
+    Cli, Cluster, Foreign, LATER, Load, SMALL_THRESHOLDS, SOON, System, run_load, verify,
+};
+use millrace_services::{CommitLog, OwnedCassandra, OwnedKafka, OwnedRegistry, wait_until};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A cluster on servers of its own.
+struct Fragile {
+    cluster: Cluster,
+    kafka: OwnedKafka,
+    registry: OwnedRegistry,
+    cql: OwnedCassandra,
+    _data: TempDir,
+}
+
+impl Fragile {
+    /// Servers with topics, schemas and tables, and no role running.
+    fn new(test: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let dir = |name: &str| {
+            let path = data.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path
+        };
+        let kafka = OwnedKafka::start(&dir("kafka")).unwrap();
+        let registry = OwnedRegistry::start(&dir("registry")).unwrap();
+        let cql = OwnedCassandra::start(&dir("cql"), CommitLog::Batch).unwrap();
+        let cluster =
+            Cluster::on(test, SMALL_THRESHOLDS, &kafka.bootstrap(), &registry.url(), &cql.contact_point());
+        cluster.set_up();
+        Self { cluster, kafka, registry, cql, _data: data }
+    }
+}
+
+impl System for Fragile {
+    fn cli(&self) -> Cli {
+        self.cluster.cli()
+    }
+    fn kafka(&self) -> &str {
+        self.cluster.kafka()
+    }
+    fn registry(&self) -> &str {
+        self.cluster.registry()
+    }
+    fn prefix(&self) -> &str {
+        self.cluster.prefix()
+    }
+    fn dir(&self) -> &Path {
+        self.cluster.dir()
+    }
+    fn tables(&self) -> Vec<String> {
+        self.cluster.tables()
+    }
+}
+
+#[test]
+fn every_server_vanishes_in_mid_load_and_comes_back() {
+    let mut system = Fragile::new("outages");
+    system.cluster.start_roles(2);
+    let load = Load::new(&system, 5_000, 20);
+    run_load(&mut system, &load, &[20, 40, 60, 80], |system, percent| {
+        let start = Instant::now();
+        match percent {
+            20 => {
+                system.kafka.kill9().unwrap();
+                system.kafka.restart().unwrap();
+            }
+            40 => {
+                system.cql.kill9().unwrap();
+                system.cql.restart().unwrap();
+            }
+            60 => {
+                system.registry.kill9().unwrap();
+                system.registry.restart().unwrap();
+            }
+            _ => {
+                system.registry.kill9().unwrap();
+                system.cql.kill9().unwrap();
+                system.kafka.kill9().unwrap();
+                system.kafka.restart().unwrap();
+                system.cql.restart().unwrap();
+                system.registry.restart().unwrap();
+            }
+        }
+        println!("outage at {percent} %, over after {:?}", start.elapsed());
+    });
+    system.cli().wait_caught_up(LATER);
+    verify(&system, &load);
+    for role in system.cluster.processors.iter_mut().chain(&mut system.cluster.projectors) {
+        assert!(role.is_running(), "a role has ended by itself\n{}", role.tail());
+    }
+}
+
+#[test]
+fn servers_that_are_absent_at_start_are_waited_for() {
+    let mut system = Fragile::new("absent");
+    system.kafka.kill9().unwrap();
+    system.registry.kill9().unwrap();
+    system.cql.kill9().unwrap();
+    system.cluster.start_roles(1);
+    // Each says loudly whom it waits for, and goes on waiting.
+    let (kafka, cql) = (system.kafka.bootstrap(), system.cql.contact_point());
+    system.cluster.processors[0].says(&kafka, SOON);
+    system.cluster.projectors[0].says(&kafka, SOON);
+    // Whoever calls and wants an answer gets one: that there is nobody.
+    system
+        .cli()
+        .run(&["send", "RegisterUser", "user_id=ann", "username=Ann", "--wait"])
+        .exits(1)
+        .says(&[&kafka]);
+    system.cli().run(&["status"]).exits(1);
+
+    system.kafka.restart().unwrap();
+    system.registry.restart().unwrap();
+    let mut foreign = Foreign::of(&system);
+    foreign.register("ann");
+    // The answers come without a database; it is waited for loudly, and the rows come when it does.
+    system.cluster.projectors[0].says(&cql, SOON);
+    system.cli().run(&["query", "user_profiles", "user_id=ann"]).exits(1).says(&[&cql]);
+    system.cql.restart().unwrap();
+    system.cli().wait_caught_up(LATER);
+    let rows = system.cli().ok(&["query", "user_profiles", "user_id=ann", "--json"]).json_lines();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    for role in system.cluster.processors.iter_mut().chain(&mut system.cluster.projectors) {
+        assert!(role.is_running(), "a role has ended by itself\n{}", role.tail());
+    }
+}
+
+#[test]
+fn an_absent_registry_blocks_nobody_for_ever() {
+    let mut system = Fragile::new("registry");
+    system.cluster.start_roles(1);
+    let mut foreign = Foreign::of(&system);
+    foreign.register("ann");
+    // A schema that the processor has not met, while nobody can tell what it is: the command waits, it does not die.
+    foreign.evolve("field");
+    let chirp = json!({"chirp_id": "c1", "author_id": "ann", "content": "hello"});
+    let command = json!({"id": "c1", "type": "PostChirp", "data": chirp});
+    foreign.encode("warm-up", "PostChirp", chirp.clone());
+    system.registry.kill9().unwrap();
+    foreign.send_with(command);
+    system.cluster.processors[0].says(system.registry(), SOON);
+    system.registry.restart().unwrap();
+    assert_eq!(foreign.outcome_within("c1", LATER)["status"], "accepted");
+}
+
+#[test]
+fn a_database_that_is_away_is_seen_in_the_status() {
+    let mut system = Fragile::new("status");
+    system.cluster.start_roles(1);
+    let mut foreign = Foreign::of(&system);
+    foreign.register("ann");
+    system.cli().wait_caught_up(LATER);
+    system.cql.kill9().unwrap();
+    foreign.register("bob");
+    let unhealthy = || system.cli().run(&["status", "--json"]).code == Some(1);
+    wait_until(SOON, "the status to be unhealthy", unhealthy).unwrap();
+    system.cql.restart().unwrap();
+    system.cli().wait_caught_up(LATER);
+    let rows = system.cli().ok(&["query", "user_profiles", "user_id=bob", "--json"]).json_lines();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+}
