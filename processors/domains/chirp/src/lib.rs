@@ -7,8 +7,10 @@
 //! async in here; the README beside says what the rules are where `domains.md` is silent.
 
 pub mod chirp;
+pub mod feed;
 pub mod follow;
 pub mod messages;
+pub mod projections;
 pub mod registration;
 mod rules;
 pub mod settings;
@@ -133,7 +135,7 @@ impl Domain for Chirp {
         user::is_registered(state)
     }
 
-    fn projections(_settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
-        Vec::new()
+    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+        projections::all(settings)
     }
 }

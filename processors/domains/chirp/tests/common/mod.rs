@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // every test file uses some of it
 
+pub mod network;
+pub mod tables;
+
 use millrace_domain_chirp::messages::{CommandData, EventData, commands, events};
 
 pub fn register(user_id: &str, username: &str) -> CommandData {

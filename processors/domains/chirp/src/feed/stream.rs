@@ -1,0 +1,150 @@
+//! One of the tables that a feed is merged from, read page by page, newest first.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use millrace_kernel::{Page, PageQuery, Value};
+
+use super::cursor::Place;
+use crate::messages::rows::{CelebrityChirpsRow, ChirpsByAuthorRow, HomeTimelinesRow};
+
+/// Whom a reader follows, with `pulled_until` of each.
+pub type Follows = HashMap<Arc<str>, i64>;
+
+/// A chirp of a feed, before it has a cursor.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub place: Place,
+    pub username: Arc<str>,
+    pub content: Arc<str>,
+    pub edited_at: Option<i64>,
+}
+
+/// Where the entries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `home_timelines` of the reader: pushed chirps down to the floor.
+    Home,
+    /// `celebrity_chirps` of a followed author: pulled chirps.
+    Celebrity,
+    /// `chirps_by_author` of a followed author: pushed chirps below the floor.
+    ByAuthor,
+}
+
+/// A source, its entries read and not yet shown, and where it goes on.
+#[derive(Debug)]
+pub struct Stream {
+    pub source: Source,
+    pub entries: VecDeque<Entry>,
+    /// Nothing follows behind `entries`.
+    pub is_done: bool,
+    /// Entries posted before this are none of this stream's.
+    oldest: i64,
+    query: PageQuery,
+}
+
+/// A row that has not the columns of its table.
+#[derive(Debug)]
+pub struct BadRow;
+
+impl Stream {
+    /// The reader's timeline behind `place`.
+    pub fn home(reader_id: &str, place: Option<&Place>, limit: usize) -> Self {
+        let after = place.map_or_else(Vec::new, |place| {
+            vec![place.posted_at.into(), place.chirp_id.clone().into(), place.author_id.clone().into()]
+        });
+        Self::new(Source::Home, reader_id.into(), after, i64::MIN, limit)
+    }
+
+    /// An author's pulled chirps that were posted before `until`.
+    pub fn celebrity(author_id: Arc<str>, until: i64, limit: usize) -> Self {
+        let after = vec![until.into()];
+        Self::new(Source::Celebrity, author_id, after, i64::MIN, limit)
+    }
+
+    /// An author's chirps that were posted before `until`, down to `oldest`.
+    pub fn by_author(author_id: Arc<str>, until: i64, oldest: i64, limit: usize) -> Self {
+        let after = vec![until.into()];
+        Self::new(Source::ByAuthor, author_id, after, oldest, limit)
+    }
+
+    fn new(source: Source, key: Arc<str>, after: Vec<Value>, oldest: i64, limit: usize) -> Self {
+        let query = PageQuery { table: String::new(), key: vec![key.into()], after, limit };
+        let mut stream = Self { source, entries: VecDeque::new(), is_done: false, oldest, query };
+        stream.query.table = stream.table().to_owned();
+        stream
+    }
+
+    /// The table it reads.
+    pub fn table(&self) -> &'static str {
+        match self.source {
+            Source::Home => HomeTimelinesRow::TABLE,
+            Source::Celebrity => CelebrityChirpsRow::TABLE,
+            Source::ByAuthor => ChirpsByAuthorRow::TABLE,
+        }
+    }
+
+    /// The query for the next page, if one is needed now.
+    pub fn needs(&self) -> Option<PageQuery> {
+        (self.entries.is_empty() && !self.is_done).then(|| self.query.clone())
+    }
+
+    /// Takes in the page that [`Stream::needs`] asked for.
+    pub fn take_in(&mut self, page: Page, follows: &Follows) -> Result<(), BadRow> {
+        self.is_done = page.rows.len() < self.query.limit;
+        for row in page.rows {
+            let (entry, after) = self.entry(row).ok_or(BadRow)?;
+            self.query.after = after;
+            if entry.place.posted_at < self.oldest {
+                self.is_done = true;
+                return Ok(());
+            }
+            // rows of authors who are not followed (any more), and rows from before an author
+            // was a celebrity, may still be there
+            let is_shown = self.source != Source::Home
+                || follows.get(&entry.place.author_id).is_some_and(|until| entry.place.posted_at >= *until);
+            if is_shown {
+                self.entries.push_back(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends this stream at a floor.
+    pub fn end_at(&mut self, floor: i64) {
+        self.oldest = self.oldest.max(floor);
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.place.posted_at >= floor);
+        self.is_done |= self.entries.len() < before;
+    }
+
+    /// An entry and where the table goes on behind it.
+    fn entry(&self, row: Vec<Value>) -> Option<(Entry, Vec<Value>)> {
+        let entry = match self.source {
+            Source::Home => {
+                let row = HomeTimelinesRow::from_values(row)?;
+                let place =
+                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
+                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+            }
+            Source::Celebrity => {
+                let row = CelebrityChirpsRow::from_values(row)?;
+                let place =
+                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
+                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+            }
+            Source::ByAuthor => {
+                let row = ChirpsByAuthorRow::from_values(row)?;
+                let place =
+                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
+                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+            }
+        };
+        let Place { posted_at, chirp_id, author_id } = entry.place.clone();
+        let mut after = vec![posted_at.into(), chirp_id.into()];
+        if self.source == Source::Home {
+            after.push(author_id.into());
+        }
+        Some((entry, after))
+    }
+}

@@ -1,0 +1,90 @@
+//! Keeping timelines short: a floor for each reader and partition.
+//!
+//! Each partition trims what it has written itself, because it knows nothing else: so a
+//! timeline holds at most 1.25 × cap rows a partition. Below the greatest floor of all
+//! partitions the feed goes on from `chirps_by_author`, so whatever is missing there is
+//! missed by nobody.
+
+use millrace_kernel::Writes;
+
+use super::Timelines;
+use super::people::Person;
+use crate::messages::rows::{HomeTimelinesRow, TimelineFloorsRow};
+
+impl Timelines {
+    pub(super) fn is_above_floor(&self, reader: Person, posted_at: i64) -> bool {
+        self.readers.get(&reader).is_some_and(|state| state.floor <= posted_at)
+    }
+
+    /// Raises the floor of a reader who has a quarter more rows than the cap, so that the
+    /// newest `cap` stay. Returns the reader if so; see [`Timelines::write_floors`].
+    pub(super) fn trim(&mut self, reader: Person) -> Option<Person> {
+        let cap = self.settings.timeline_cap;
+        let state = self.readers.get(&reader)?;
+        if state.rows <= cap + cap / 4 {
+            return None;
+        }
+        let mut newest: Vec<i64> = Vec::new();
+        let mut floor = state.floor;
+        for author in &state.authors {
+            let Some(author) = self.authors.get(author) else { continue };
+            let Some(edge) = author.followers.get(&reader) else { continue };
+            let since = edge.from.max(floor);
+            newest.extend(author.pushed_since(since).take(cap).map(|chirp| chirp.posted_at));
+            if newest.len() >= 2 * cap {
+                // what is certainly too old need not be looked at for the other authors
+                floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
+                newest.truncate(cap);
+            }
+        }
+        if newest.len() < cap {
+            return None;
+        }
+        floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
+        self.raise_floor(reader, floor)
+    }
+
+    /// Raises the floor of a reader, if it is lower. Returns the reader if so.
+    pub(super) fn raise_floor(&mut self, reader: Person, floor: i64) -> Option<Person> {
+        let state = self.readers.get_mut(&reader)?;
+        if floor <= state.floor {
+            return None;
+        }
+        state.floor = floor;
+        state.rows = state
+            .authors
+            .iter()
+            .filter_map(|author| self.authors.get(author))
+            .filter_map(|author| Some((author, author.followers.get(&reader)?)))
+            .map(|(author, edge)| author.count_pushed_since(edge.from.max(floor)))
+            .sum();
+        Some(reader)
+    }
+
+    /// Writes floors that were raised, in this stage, and deletes what lies below them in the
+    /// next: a reader who misses a row must find the floor that says where it went.
+    ///
+    /// The deletion takes the rows of other partitions along. They are below this reader's
+    /// floor, too: the greatest counts.
+    pub(super) fn write_floors(&self, raised: &[Person], at: i64, writes: &mut Writes) {
+        let floors: Vec<_> = raised
+            .iter()
+            .filter_map(|reader| Some((self.people.id(*reader), self.readers.get(reader)?.floor)))
+            .collect();
+        for (reader_id, floor) in &floors {
+            let row = TimelineFloorsRow {
+                reader_id: reader_id.clone(),
+                source_partition: self.partition,
+                floor: *floor,
+            };
+            writes.push(row.put(at));
+        }
+        if floors.is_empty() {
+            return;
+        }
+        writes.then();
+        for (reader_id, floor) in floors {
+            writes.push(HomeTimelinesRow::delete_after(reader_id, floor, at));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What follows do to the timelines: backfill, removal, and authors who cross a threshold.
+
+use millrace_kernel::Writes;
+
+use super::Timelines;
+use super::author::{Author, Edge};
+use super::people::Person;
+use crate::messages::events::{UserFollowed, UserUnfollowed};
+use crate::messages::rows::{FollowerCountsRow, FollowersByUserRow, FollowingByUserRow, FollowingCountsRow};
+
+impl Timelines {
+    pub(super) fn followed(&mut self, event: &UserFollowed, at: i64, writes: &mut Writes) {
+        let (reader, number) =
+            (self.people.number(&event.follower_id), self.people.number(&event.followee_id));
+        let cap = self.settings.timeline_cap;
+        let floor = {
+            let state = self.readers.entry(reader).or_default();
+            state.authors.push(number);
+            state.floor
+        };
+        let author = self.authors.entry(number).or_default();
+        let pulled_before = author.pulled(cap);
+        let crosses =
+            !author.is_celebrity() && author.followers.len() as u64 + 1 > self.settings.celebrity_above;
+        if crosses {
+            author.become_celebrity(at);
+        }
+        let mut raised = None;
+        if author.is_celebrity() {
+            // nothing is copied; what is posted after the celebrity time will be pushed
+            author.followers.insert(reader, Edge { since: at, from: at });
+        } else {
+            let from = author.pulled_until().max(floor);
+            let all = author.chirps().len() - author.first_since(from);
+            let oldest = author.chirps().len() - all.min(cap);
+            let from = if all > cap { author.chirps()[oldest].posted_at } else { from };
+            author.followers.insert(reader, Edge { since: at, from });
+            if let Some(state) = self.readers.get_mut(&reader) {
+                state.rows += all.min(cap);
+            }
+            // older chirps than the newest `cap` are below the floor from now on
+            let backfill_floor = if all > cap { self.raise_floor(reader, from) } else { None };
+            raised = self.trim(reader).or(backfill_floor);
+        }
+        if writes.is_muted() {
+            return;
+        }
+        let Some(of) = self.of(number) else { return };
+        let Some(edge) = of.author.followers.get(&reader) else { return };
+        let reader_id = self.people.id(reader);
+
+        // a reader who sees the follow must see the chirps: first the chirps
+        if crosses {
+            let pulled = of.author.pulled(cap);
+            for too_old in &of.author.chirps()
+                [pulled_before.start..pulled_before.end.min(pulled.start).max(pulled_before.start)]
+            {
+                writes.push(of.no_celebrity(too_old, at));
+            }
+            for chirp in &of.author.chirps()[pulled] {
+                writes.push(of.celebrity(chirp, at));
+            }
+        } else if !of.author.is_celebrity() {
+            for chirp in &of.author.chirps()[of.author.first_since(edge.from)..] {
+                if self.is_above_floor(reader, chirp.posted_at) {
+                    writes.push(of.home(reader_id.clone(), chirp, at));
+                }
+            }
+        }
+        self.write_floors(raised.as_slice(), at, writes);
+        writes.then();
+        if crosses {
+            self.tell_followers(number, at, writes);
+        } else {
+            writes.push(of.following(reader_id.clone(), edge, at));
+        }
+        writes.push(of.follower(reader_id, edge, at));
+        self.count(number, reader, at, writes);
+    }
+
+    pub(super) fn unfollowed(&mut self, event: &UserUnfollowed, at: i64, writes: &mut Writes) {
+        let (reader, number) =
+            (self.people.number(&event.follower_id), self.people.number(&event.followee_id));
+        let author = self.authors.entry(number).or_default();
+        let Some(edge) = author.followers.remove(&reader) else { return };
+        let crosses =
+            author.is_celebrity() && (author.followers.len() as u64) < self.settings.celebrity_below;
+        if crosses {
+            author.become_regular(at);
+        }
+        let state = self.readers.entry(reader).or_default();
+        state.authors.retain(|author| *author != number);
+        let from = edge.from.max(state.floor);
+        state.rows = state.rows.saturating_sub(author.count_pushed_since(from));
+        if writes.is_muted() {
+            return;
+        }
+        let Some(of) = self.of(number) else { return };
+        let reader_id = self.people.id(reader);
+
+        // a reader who still sees the follow must see all chirps: first the follow
+        writes.push(FollowingByUserRow::delete(reader_id.clone(), of.author_id.clone(), at));
+        writes.push(FollowersByUserRow::delete(of.author_id.clone(), reader_id.clone(), at));
+        self.count(number, reader, at, writes);
+        if crosses {
+            self.tell_followers(number, at, writes);
+        }
+        writes.then();
+        for chirp in of.author.pushed_since(from) {
+            writes.push(of.no_home(reader_id.clone(), chirp, at));
+        }
+    }
+
+    /// Tells every follower of an author who has crossed a threshold where chirps are read.
+    fn tell_followers(&self, number: Person, at: i64, writes: &mut Writes) {
+        let Some(of) = self.of(number) else { return };
+        for (reader, edge) in &of.author.followers {
+            writes.push(of.following(self.people.id(*reader), edge, at));
+        }
+    }
+
+    /// How many follow the author, and how many of this partition the reader follows.
+    fn count(&self, number: Person, reader: Person, at: i64, writes: &mut Writes) {
+        let followers = self.authors.get(&number).map_or(0, |author: &Author| author.followers.len());
+        let following = self.readers.get(&reader).map_or(0, |state| state.authors.len());
+        let row = FollowerCountsRow { followee_id: self.people.id(number), followers: followers as i64 };
+        writes.push(row.put(at));
+        let row = FollowingCountsRow {
+            follower_id: self.people.id(reader),
+            source_partition: self.partition,
+            following: following as i64,
+        };
+        writes.push(row.put(at));
+    }
+}

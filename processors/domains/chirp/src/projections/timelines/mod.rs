@@ -1,0 +1,98 @@
+//! View family `timelines`: chirps, the graph, and what feeds are read from.
+//!
+//! Chirps and follows are both routed by the author, so the projector of a partition sees
+//! everything of its authors in one order and needs no look-up elsewhere. Where a chirp is
+//! read is decided by the author's `pulled_until`: posted before it, from `celebrity_chirps`
+//! (written once); else from `home_timelines` (written once for every reader). The README
+//! beside this crate says why every instant is right. `author` and `people` are the local
+//! state, `chirps` and `follows` what events do to it, `floors` trims timelines, `rows` makes
+//! rows.
+
+mod author;
+mod chirps;
+mod floors;
+mod follows;
+mod people;
+mod rows;
+
+use std::collections::HashMap;
+
+use millrace_kernel::{Event, ProjectionFamily, Projector, Writes};
+
+use self::author::Author;
+use self::people::{People, Person, Reader};
+use self::rows::Of;
+use crate::messages::EventData;
+use crate::messages::rows::{
+    CelebrityChirpsRow, ChirpsByAuthorRow, ChirpsRow, FollowerCountsRow, FollowersByUserRow,
+    FollowingByUserRow, FollowingCountsRow, HomeTimelinesRow, TimelineFloorsRow,
+};
+use crate::settings::Settings;
+
+/// The family, for the engine.
+#[must_use]
+pub fn family(settings: &Settings) -> ProjectionFamily<EventData> {
+    let settings = settings.clone();
+    ProjectionFamily {
+        name: "timelines",
+        views: &[
+            ChirpsRow::TABLE,
+            ChirpsByAuthorRow::TABLE,
+            FollowingByUserRow::TABLE,
+            FollowersByUserRow::TABLE,
+            FollowerCountsRow::TABLE,
+            FollowingCountsRow::TABLE,
+            HomeTimelinesRow::TABLE,
+            TimelineFloorsRow::TABLE,
+            CelebrityChirpsRow::TABLE,
+        ],
+        projector: Box::new(move |partition| Box::new(Timelines::new(partition, settings.clone()))),
+    }
+}
+
+/// The fold of one partition's events.
+struct Timelines {
+    partition: i32,
+    settings: Settings,
+    people: People,
+    authors: HashMap<Person, Author>,
+    readers: HashMap<Person, Reader>,
+}
+
+impl Timelines {
+    fn new(partition: i32, settings: Settings) -> Self {
+        Self {
+            partition,
+            settings,
+            people: People::default(),
+            authors: HashMap::new(),
+            readers: HashMap::new(),
+        }
+    }
+
+    /// An author with their id, for rows. Whoever asks has just put the author there.
+    fn of(&self, author: Person) -> Option<Of<'_>> {
+        Some(Of { author_id: self.people.id(author), author: self.authors.get(&author)? })
+    }
+}
+
+impl Projector<EventData> for Timelines {
+    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+        let at = event.recorded_at;
+        match &event.data {
+            EventData::UserRegistered(e) => {
+                let user = self.people.number(&e.user_id);
+                self.authors.entry(user).or_default().username = e.username.as_str().into();
+            }
+            EventData::ChirpPosted(e) => self.posted(e, at, writes),
+            EventData::ChirpEdited(e) => self.edited(e, at, writes),
+            EventData::ChirpDeleted(e) => self.deleted(e, at, writes),
+            EventData::UserFollowed(e) => self.followed(e, at, writes),
+            EventData::UserUnfollowed(e) => self.unfollowed(e, at, writes),
+            EventData::RegistrationStarted(_)
+            | EventData::UsernameClaimed(_)
+            | EventData::UsernameClaimRefused(_)
+            | EventData::RegistrationRefused(_) => {}
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The rows of the family, from what a partition knows.
+
+use std::sync::Arc;
+
+use millrace_kernel::Write;
+
+use super::author::{Author, Chirp, Edge};
+use crate::messages::rows::{
+    CelebrityChirpsRow, ChirpsByAuthorRow, ChirpsRow, FollowersByUserRow, FollowingByUserRow,
+    HomeTimelinesRow,
+};
+
+/// An author's id and state: what every row of a chirp needs.
+pub struct Of<'a> {
+    pub author_id: Arc<str>,
+    pub author: &'a Author,
+}
+
+impl Of<'_> {
+    pub fn chirp(&self, chirp: &Chirp, timestamp: i64) -> Write {
+        ChirpsRow {
+            author_id: self.author_id.clone(),
+            chirp_id: chirp.chirp_id.clone(),
+            username: self.author.username.clone(),
+            content: chirp.content.clone(),
+            posted_at: chirp.posted_at,
+            edited_at: chirp.edited_at,
+        }
+        .put(timestamp)
+    }
+
+    pub fn by_author(&self, chirp: &Chirp, timestamp: i64) -> Write {
+        ChirpsByAuthorRow {
+            author_id: self.author_id.clone(),
+            posted_at: chirp.posted_at,
+            chirp_id: chirp.chirp_id.clone(),
+            username: self.author.username.clone(),
+            content: chirp.content.clone(),
+            edited_at: chirp.edited_at,
+        }
+        .put(timestamp)
+    }
+
+    pub fn celebrity(&self, chirp: &Chirp, timestamp: i64) -> Write {
+        CelebrityChirpsRow {
+            author_id: self.author_id.clone(),
+            posted_at: chirp.posted_at,
+            chirp_id: chirp.chirp_id.clone(),
+            username: self.author.username.clone(),
+            content: chirp.content.clone(),
+            edited_at: chirp.edited_at,
+        }
+        .put(timestamp)
+    }
+
+    pub fn no_celebrity(&self, chirp: &Chirp, timestamp: i64) -> Write {
+        CelebrityChirpsRow::delete(self.author_id.clone(), chirp.posted_at, chirp.chirp_id.clone(), timestamp)
+    }
+
+    pub fn home(&self, reader_id: Arc<str>, chirp: &Chirp, timestamp: i64) -> Write {
+        HomeTimelinesRow {
+            reader_id,
+            posted_at: chirp.posted_at,
+            chirp_id: chirp.chirp_id.clone(),
+            author_id: self.author_id.clone(),
+            username: self.author.username.clone(),
+            content: chirp.content.clone(),
+            edited_at: chirp.edited_at,
+        }
+        .put(timestamp)
+    }
+
+    pub fn no_home(&self, reader_id: Arc<str>, chirp: &Chirp, timestamp: i64) -> Write {
+        HomeTimelinesRow::delete(
+            reader_id,
+            chirp.posted_at,
+            chirp.chirp_id.clone(),
+            self.author_id.clone(),
+            timestamp,
+        )
+    }
+
+    pub fn following(&self, follower_id: Arc<str>, edge: &Edge, timestamp: i64) -> Write {
+        FollowingByUserRow {
+            follower_id,
+            followee_id: self.author_id.clone(),
+            since: edge.since,
+            pulled_until: self.author.pulled_until(),
+        }
+        .put(timestamp)
+    }
+
+    pub fn follower(&self, follower_id: Arc<str>, edge: &Edge, timestamp: i64) -> Write {
+        FollowersByUserRow { followee_id: self.author_id.clone(), follower_id, since: edge.since }
+            .put(timestamp)
+    }
+}

@@ -1,0 +1,146 @@
+//! The materialised feeds against the oracle, over random histories.
+
+mod common;
+
+use common::network::*;
+use millrace_domain_chirp::Settings;
+use millrace_kernel::{Event, Value};
+use proptest::prelude::*;
+
+use millrace_domain_chirp::EventData;
+
+fn settings() -> impl Strategy<Value = Settings> {
+    (1u64..4, 0u64..3, 1usize..9).prop_map(|(above, less, cap)| Settings {
+        celebrity_above: above,
+        celebrity_below: above.saturating_sub(less),
+        timeline_cap: cap,
+    })
+}
+
+/// Applies everything, partitions interleaved at random, and compares after every event.
+fn run(settings: &Settings, history: &[(i32, Event<EventData>)], dice: &mut Dice) -> Projections {
+    let mut projections = Projections::new(settings);
+    let mut queues = by_partition(history);
+    while !queues.is_empty() {
+        let partition = *queues.keys().nth(dice.below(queues.len())).unwrap();
+        let queue = queues.get_mut(&partition).unwrap();
+        match queue.pop_front() {
+            Some(event) => projections.apply(partition, &event, dice),
+            None => drop(queues.remove(&partition)),
+        }
+        if dice.below(4) == 0 {
+            projections.check_feeds(dice);
+        }
+    }
+    projections.check_feeds(dice);
+    projections
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_string(),
+        other => panic!("{other:?} is no text"),
+    }
+}
+
+fn number(value: &Value) -> i64 {
+    match value {
+        Value::BigInt(number) => *number,
+        other => panic!("{other:?} is no bigint"),
+    }
+}
+
+/// The other tables, and what must hold of the rows themselves.
+fn check_tables(projections: &Projections, partitions: i32) {
+    let (tables, oracle) = (&projections.tables, &projections.oracle);
+    let cap = projections.settings.timeline_cap;
+    let chirp = |author: &Value, chirp: &Value| oracle.chirps.get(&(text(author), text(chirp)));
+
+    assert_eq!(tables.rows("user_profiles").len(), oracle.users.len());
+    assert_eq!(tables.rows("users_by_username").len(), oracle.users.len());
+    assert_eq!(tables.rows("chirps").len(), oracle.chirps.len());
+    for row in tables.rows("chirps") {
+        let (at, content, edited_at) = chirp(&row[0], &row[1]).expect("what is deleted has no row");
+        assert_eq!((*at, content, *edited_at), (number(&row[4]), &text(&row[3]), edited(&row[5])));
+    }
+    for table in ["chirps_by_author", "celebrity_chirps"] {
+        for row in tables.rows(table) {
+            let (at, content, edited_at) = chirp(&row[0], &row[2]).expect("what is deleted has no row");
+            assert_eq!((*at, content, *edited_at), (number(&row[1]), &text(&row[4]), edited(&row[5])));
+        }
+    }
+    assert_eq!(tables.rows("chirps_by_author").len(), oracle.chirps.len());
+    for author in &oracle.users {
+        let followers = oracle.follows.iter().filter(|(_, followee)| followee == author).count() as i64;
+        let of_author = |row: &Vec<Value>| text(&row[0]) == *author;
+        assert!(tables.rows("celebrity_chirps").into_iter().filter(of_author).count() <= cap);
+        let rows = tables.rows("follower_counts");
+        assert_eq!(rows.into_iter().find(of_author).map_or(0, |row| number(&row[1])), followers);
+        let rows = tables.rows("following_counts");
+        let following = oracle.follows.iter().filter(|(reader, _)| reader == author).count() as i64;
+        assert_eq!(
+            rows.iter().filter(|row| of_author(row)).map(|row| number(&row[2])).sum::<i64>(),
+            following
+        );
+        assert_eq!(tables.rows("followers_by_user").into_iter().filter(of_author).count() as i64, followers);
+
+        let home: Vec<_> = tables.rows("home_timelines").into_iter().filter(of_author).collect();
+        assert!(home.len() <= (cap + cap / 4) * partitions as usize, "{} rows of {author}", home.len());
+        for row in home {
+            let (at, content, edited_at) = chirp(&row[3], &row[2]).expect("what is deleted has no row");
+            assert_eq!((*at, content, *edited_at), (number(&row[1]), &text(&row[5]), edited(&row[6])));
+            assert!(oracle.follows.contains(&(author.clone(), text(&row[3]))), "only of those followed");
+        }
+    }
+}
+
+fn edited(value: &Value) -> Option<i64> {
+    (*value != Value::Null).then(|| number(value))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_feed_is_the_oracles_at_every_instant(
+        acts in acts(120),
+        settings in settings(),
+        partitions in 1i32..4,
+        seed in any::<u64>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let dice = &mut Dice::new(seed);
+        let history = history(&acts, partitions);
+        let mut projections = run(&settings, &history, dice);
+        check_tables(&projections, partitions);
+
+        // a projector that dies applies again what was not acknowledged
+        for (partition, events) in by_partition(&history) {
+            let events: Vec<_> = events.into();
+            projections.restart(partition, &events, cut.index(events.len() + 1));
+            projections.check_feeds(dice);
+        }
+        check_tables(&projections, partitions);
+    }
+
+    /// Other thresholds give other tables, but the same feeds; so does another order of
+    /// partitions, and replaying into empty tables.
+    #[test]
+    fn replaying_gives_the_same_feeds(
+        acts in acts(80),
+        thresholds in proptest::collection::vec((1u64..5, 0u64..3), 2),
+        cap in 1usize..9,
+        seed in any::<u64>(),
+    ) {
+        let dice = &mut Dice::new(seed);
+        let history = history(&acts, 3);
+        for (above, less) in thresholds {
+            let settings = Settings {
+                celebrity_above: above,
+                celebrity_below: above.saturating_sub(less),
+                timeline_cap: cap,
+            };
+            run(&settings, &history, dice);
+        }
+    }
+}
