@@ -79,14 +79,11 @@ class Generator:
 
     def generate(self) -> Load:
         """All waves."""
-        per_wave = self.plan.sendings // self.plan.waves
         for wave in range(self.plan.waves):
             self.wave = wave
-            start = len(self.load.sendings)
             self._scripted()
-            last = self.wave == self.plan.waves - 1
-            end = self.plan.sendings if last else start + per_wave
-            while len(self.load.sendings) < end:
+            # What is scripted may be more than a wave's share; then the next ones have less of the rest.
+            while len(self.load.sendings) < self.plan.sendings * (self.wave + 1) // self.plan.waves:
                 self._step()
             self.ready += self.new
             self.new.clear()

@@ -15,14 +15,12 @@ use crate::{System, millrace, python, script};
 pub struct Load {
     plan: PathBuf,
     places: PathBuf,
-    sendings: u64,
 }
 
 impl Load {
     /// A load of so many commands in so many waves; the thresholds are those of `SMALL_THRESHOLDS`.
     pub fn new(system: &dyn System, sendings: u64, waves: u64) -> Self {
-        let load =
-            Self { plan: system.dir().join("plan.json"), places: system.dir().join("places.json"), sendings };
+        let load = Self { plan: system.dir().join("plan.json"), places: system.dir().join("places.json") };
         let plan = json!({"sendings": sendings, "waves": waves, "users": sendings / 22});
         fs::write(&load.plan, plan.to_string()).expect("the plan can be written");
         load
@@ -56,9 +54,7 @@ pub fn run_load<S: System>(system: &mut S, load: &Load, percents: &[u64], mut ac
     let mut last = String::new();
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
         last = line.expect("it prints text");
-        let sent =
-            last.strip_prefix("progress ").and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
-        let percent = sent.unwrap_or(0) * 100 / load.sendings;
+        let percent = percent_of(&last).unwrap_or(0);
         while let Some(due) = to_come.next_if(|&due| percent >= due) {
             act(system, due);
         }
@@ -68,6 +64,12 @@ pub fn run_load<S: System>(system: &mut S, load: &Load, percents: &[u64], mut ac
     assert!(status.success(), "the load failed ({status}), last said `{last}`:\n{errors}");
     assert_eq!(to_come.next(), None, "the load ended before it came so far, in percent");
     println!("{last}");
+}
+
+/// How far `progress SENT TOTAL` says that it is.
+fn percent_of(line: &str) -> Option<u64> {
+    let (sent, total) = line.strip_prefix("progress ")?.split_once(' ')?;
+    Some(sent.parse::<u64>().ok()? * 100 / total.parse::<u64>().ok()?)
 }
 
 /// Compares everything that the load left behind with the model; panics with the differences.
