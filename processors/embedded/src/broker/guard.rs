@@ -77,10 +77,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Structs(
                     0,
                     ANY,
-                    &[
-                        Text(0, ANY),
-                        Structs(0, ANY, &[Fixed(0, ANY, 4), Fixed(4, ANY, 4), Fixed(0, ANY, 8)]),
-                    ],
+                    &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 4), Fixed(4, ANY, 4), Fixed(0, ANY, 8)])],
                 ),
             ],
         ),
@@ -104,10 +101,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Structs(
                     0,
                     ANY,
-                    &[
-                        Text(0, ANY),
-                        Structs(0, ANY, &[Fixed(0, ANY, 12), Fixed(6, ANY, 4), Text(0, ANY)]),
-                    ],
+                    &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 12), Fixed(6, ANY, 4), Text(0, ANY)])],
                 ),
             ],
         ),
@@ -119,12 +113,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Structs(
                     8,
                     ANY,
-                    &[
-                        Text(0, ANY),
-                        Text(9, ANY),
-                        Fixed(9, ANY, 4),
-                        Structs(0, ANY, TXN_PARTITIONS),
-                    ],
+                    &[Text(0, ANY), Text(9, ANY), Fixed(9, ANY, 4), Structs(0, ANY, TXN_PARTITIONS)],
                 ),
                 Fixed(7, ANY, 1),
             ],
@@ -146,11 +135,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::Heartbeat => Shape(4, &[Text(0, ANY), Fixed(0, ANY, 4), Text(0, ANY), Text(3, ANY)]),
         ApiKey::LeaveGroup => Shape(
             4,
-            &[
-                Text(0, ANY),
-                Text(0, 2),
-                Structs(3, ANY, &[Text(0, ANY), Text(0, ANY), Text(5, ANY)]),
-            ],
+            &[Text(0, ANY), Text(0, 2), Structs(3, ANY, &[Text(0, ANY), Text(0, ANY), Text(5, ANY)])],
         ),
         ApiKey::SyncGroup => Shape(
             4,
@@ -183,10 +168,9 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Fixed(1, ANY, 1),
             ],
         ),
-        ApiKey::DeleteTopics => Shape(
-            4,
-            &[Structs(6, ANY, &[Text(0, ANY), Fixed(0, ANY, 16)]), Texts(0, 5), Fixed(0, ANY, 4)],
-        ),
+        ApiKey::DeleteTopics => {
+            Shape(4, &[Structs(6, ANY, &[Text(0, ANY), Fixed(0, ANY, 16)]), Texts(0, 5), Fixed(0, ANY, 4)])
+        }
         ApiKey::DeleteRecords => Shape(
             2,
             &[Structs(0, ANY, &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 12)])]), Fixed(0, ANY, 4)],
@@ -194,10 +178,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::InitProducerId => Shape(2, &[Text(0, ANY), Fixed(0, ANY, 4), Fixed(3, ANY, 10)]),
         ApiKey::OffsetForLeaderEpoch => Shape(
             4,
-            &[
-                Fixed(3, ANY, 4),
-                Structs(0, ANY, &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 12)])]),
-            ],
+            &[Fixed(3, ANY, 4), Structs(0, ANY, &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 12)])])],
         ),
         ApiKey::AddPartitionsToTxn => {
             Shape(3, &[Text(0, ANY), Fixed(0, ANY, 10), Structs(0, ANY, TXN_PARTITIONS)])
@@ -216,10 +197,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Structs(
                     0,
                     ANY,
-                    &[
-                        Text(0, ANY),
-                        Structs(0, ANY, &[Fixed(0, ANY, 12), Fixed(2, ANY, 4), Text(0, ANY)]),
-                    ],
+                    &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 12), Fixed(2, ANY, 4), Text(0, ANY)])],
                 ),
             ],
         ),
@@ -241,11 +219,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::CreatePartitions => Shape(
             2,
             &[
-                Structs(
-                    0,
-                    ANY,
-                    &[Text(0, ANY), Fixed(0, ANY, 4), Structs(0, ANY, &[Numbers(0, ANY, 4)])],
-                ),
+                Structs(0, ANY, &[Text(0, ANY), Fixed(0, ANY, 4), Structs(0, ANY, &[Numbers(0, ANY, 4)])]),
                 Fixed(0, ANY, 5),
             ],
         ),
@@ -272,9 +246,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DescribeCluster => Shape(0, &[Fixed(0, ANY, 1), Fixed(1, ANY, 1)]),
         ApiKey::DescribeProducers => Shape(0, &[Structs(0, ANY, TXN_PARTITIONS)]),
         ApiKey::DescribeTransactions => Shape(0, &[Texts(0, ANY)]),
-        ApiKey::ListTransactions => {
-            Shape(0, &[Texts(0, ANY), Numbers(0, ANY, 8), Fixed(1, ANY, 8)])
-        }
+        ApiKey::ListTransactions => Shape(0, &[Texts(0, ANY), Numbers(0, ANY, 8), Fixed(1, ANY, 8)]),
         _ => return None,
     })
 }

@@ -21,7 +21,7 @@ fn topics_are_created_changed_and_deleted() {
         let created = server.runtime.block_on(admin.create_topics([&topic], options)).unwrap();
         created.into_iter().next().unwrap().map_err(|(_, error)| error)
     };
-        let new = |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let new = |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     let only_check = AdminOptions::new().validate_only(true);
     create(new("t", 2), &only_check).unwrap();
     create(new("t", 2).set("cleanup.policy", "compact"), &options).unwrap();

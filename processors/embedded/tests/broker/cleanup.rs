@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rand::{Rng as _, SeedableRng as _};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::Producer as _;
 
@@ -58,7 +59,9 @@ fn compaction_keeps_the_newest_of_each_key_and_its_offset() {
             }
         }
         // Something behind it, so that all of the above is in sealed segments.
-        let filler = "f".repeat(3000);
+        // It does not compress.
+        let mut random = rand::rngs::SmallRng::seed_from_u64(1);
+        let filler: String = (0..3000).map(|_| random.random_range('!'..'~')).collect();
         for n in 0..2 {
             sender.producer.begin_transaction().unwrap();
             sender.put("t", 0, "filler", &format!("{n}{filler}"));

@@ -100,7 +100,8 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
     // A whole batch less its last bytes, as a write that did not finish.
     let mut file = std::fs::OpenOptions::new().append(true).open(&segment).unwrap();
     file.write_all(&whole[..whole.len() / 5 - 3]).unwrap();
-    let mut metadata = std::fs::OpenOptions::new().append(true).open(dir.path().join("metadata.log")).unwrap();
+    let mut metadata =
+        std::fs::OpenOptions::new().append(true).open(dir.path().join("metadata.log")).unwrap();
     metadata.write_all(&[0, 0, 0, 50, 1, 2, 3, 4, b'{']).unwrap();
 
     let server = Server::start(dir.path());

@@ -122,10 +122,7 @@ fn a_member_that_falls_silent_loses_its_partitions() {
         let groups = admin_groups(&server);
         groups.iter().any(|(_, state, members)| state == "Empty" && *members == 0).then_some(())
     });
-    assert_eq!(
-        wire.call(4, &heartbeat(1)).error_code,
-        kafka_protocol::ResponseError::UnknownMemberId.code()
-    );
+    assert_eq!(wire.call(4, &heartbeat(1)).error_code, kafka_protocol::ResponseError::UnknownMemberId.code());
     server.stop();
 }
 

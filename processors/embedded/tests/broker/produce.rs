@@ -6,9 +6,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
-use kafka_protocol::messages::produce_request::{
-    PartitionProduceData, ProduceRequest, TopicProduceData,
-};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::{InitProducerIdRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use rdkafka::Timestamp;
@@ -146,7 +144,7 @@ fn log_append_time_is_the_brokers() {
 fn offsets_are_found_by_time() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
-    server.create_topic("t", 1, &[("segment.bytes", "4096")]);
+    server.create_topic("t", 1, &[("segment.bytes", "4096"), ("retention.ms", "-1")]);
     let sender = Sender::new(&server.servers(), &[]);
     for n in 0..500_i64 {
         let value = format!("value {n}");
@@ -188,8 +186,10 @@ fn a_waiting_fetch_is_answered_when_the_record_comes() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path());
     server.create_topic("t", 1, &[]);
-    let consumer: BaseConsumer =
-        server.client(&[("group.id", "g"), ("fetch.wait.max.ms", "10000")]).create().unwrap();
+    let consumer: BaseConsumer = server
+        .client(&[("group.id", "g"), ("enable.auto.commit", "false"), ("fetch.wait.max.ms", "10000")])
+        .create()
+        .unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset("t", 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
@@ -207,5 +207,6 @@ fn a_waiting_fetch_is_answered_when_the_record_comes() {
     println!("produce to consume: median {:?}, slowest {:?}", took[25], took[49]);
     // The wait would be ten seconds were it not for the wake-up.
     assert!(took[25] < Duration::from_millis(500), "{:?}", took[25]);
+    drop(consumer);
     server.stop();
 }

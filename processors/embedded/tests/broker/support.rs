@@ -4,16 +4,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use std::io::{Read as _, Write as _};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable as _, Encodable as _, Request, StrBytes};
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
-};
+use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerHandle};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
@@ -52,11 +50,9 @@ impl Server {
     }
 
     pub fn start_with(dir: &Path, change: impl FnOnce(&mut BrokerConfig)) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let config = config(dir, change);
         let handle = runtime.block_on(Broker::start(config)).unwrap();
         let addr = handle.addr();
@@ -117,9 +113,12 @@ pub fn create_topic(
     runtime.block_on(created).unwrap().remove(0).unwrap();
 }
 
+/// The offset, or why there is none.
+pub type Delivery = Result<i64, RDKafkaErrorCode>;
+
 /// What became of each message, in the order of the answers.
 #[derive(Default, Clone)]
-pub struct Deliveries(Arc<(Mutex<Vec<Result<i64, RDKafkaErrorCode>>>, Condvar)>);
+pub struct Deliveries(Arc<(Mutex<Vec<Delivery>>, Condvar)>);
 
 impl ClientContext for Deliveries {}
 
@@ -176,7 +175,7 @@ impl Sender {
     }
 
     /// Waits for the answers and returns them. The client's own flush looks only every 100 ms.
-    pub fn flush(&self) -> Vec<Result<i64, RDKafkaErrorCode>> {
+    pub fn flush(&self) -> Vec<Delivery> {
         let sent = self.sent.swap(0, Ordering::Relaxed);
         let (results, arrived) = &*self.deliveries.0;
         let results = results.lock().unwrap();
@@ -293,8 +292,7 @@ impl Wire {
         self.send(version, request);
         let key = ApiKey::try_from(R::KEY).unwrap();
         let mut frame = self.receive().expect("the connection stays open");
-        let header =
-            ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
+        let header = ResponseHeader::decode(&mut frame, key.response_header_version(version)).unwrap();
         assert_eq!(header.correlation_id, 7);
         let response = R::Response::decode(&mut frame, version).unwrap();
         assert!(!frame.has_remaining(), "the answer has bytes left over");
@@ -310,6 +308,7 @@ pub fn batch(
     transactional: bool,
     records: &[(&str, &str)],
 ) -> Bytes {
+    let now = UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
     let records: Vec<Record> = records
         .iter()
         .enumerate()
@@ -323,7 +322,7 @@ pub fn batch(
             timestamp_type: TimestampType::Creation,
             offset: n as i64,
             sequence: if producer_id < 0 { -1 } else { first_sequence + n as i32 },
-            timestamp: 1_700_000_000_000 + n as i64,
+            timestamp: now + n as i64,
             key: Some(Bytes::copy_from_slice(key.as_bytes())),
             value: Some(Bytes::copy_from_slice(value.as_bytes())),
             headers: Default::default(),

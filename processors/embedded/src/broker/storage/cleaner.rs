@@ -175,12 +175,10 @@ fn plan(partition: &Partition, settings: &TopicSettings, progress: &Progress, no
         })
         .collect();
     let until = log.segments.get(sources.len())?.base_offset;
-    let dirty: u64 =
-        sources.iter().filter(|s| s.next_offset > progress.clean_until).map(|s| s.len).sum();
+    let dirty: u64 = sources.iter().filter(|s| s.next_offset > progress.clean_until).map(|s| s.len).sum();
     let total: u64 = sources.iter().map(|source| source.len).sum();
     let horizon = progress.horizon_at(now, settings.delete_retention_ms);
-    let dirty_enough =
-        dirty > 0 && dirty as f64 >= total as f64 * settings.min_cleanable_dirty_ratio;
+    let dirty_enough = dirty > 0 && dirty as f64 >= total as f64 * settings.min_cleanable_dirty_ratio;
     let tombstones_due = progress.waiting && horizon > progress.horizon;
     if sources.is_empty() || !(dirty_enough || tombstones_due) {
         return None;

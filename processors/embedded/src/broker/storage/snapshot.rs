@@ -28,12 +28,7 @@ fn offsets(dir: &Path) -> io::Result<Vec<i64>> {
 
 /// Writes a snapshot and drops those that no start will need: it uses the newest one of all after a
 /// clean end, else the newest one that is not inside the active segment.
-pub(crate) fn write(
-    dir: &Path,
-    offset: i64,
-    producers: &Producers,
-    active_base: i64,
-) -> io::Result<()> {
+pub(crate) fn write(dir: &Path, offset: i64, producers: &Producers, active_base: i64) -> io::Result<()> {
     save(dir, offset, producers)?;
     let found = offsets(dir)?;
     let anchor = found.iter().copied().filter(|found| *found <= active_base).max();
