@@ -1,4 +1,5 @@
 //! Given/when/then, conformance suites, the in-memory adapters and oracles, for tests only.
 
 pub mod given;
+pub mod log;
 pub mod world;

@@ -1,0 +1,253 @@
+//! Topics, transactions and groups: what stands behind the log's one lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use millrace_ports::{GroupSpec, LogFault, Record, TopicPartition, Transaction};
+
+use super::members::{Claim, Members};
+use super::partition::{Partition, TransactionNumber};
+use super::{Plain, micros};
+
+/// All state.
+#[derive(Debug)]
+pub(super) struct Broker {
+    topics: BTreeMap<Arc<str>, Vec<Partition>>,
+    pub(super) groups: BTreeMap<String, GroupState>,
+    producers: BTreeMap<String, Producer>,
+    last_transaction: TransactionNumber,
+    /// Decided, but not written to the partitions yet.
+    ending: Vec<(String, OpenTransaction, bool)>,
+    pub(super) max_record_bytes: usize,
+    pub(super) transaction_timeout_micros: i64,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            topics: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            last_transaction: 0,
+            ending: Vec::new(),
+            max_record_bytes: 1 << 20,
+            transaction_timeout_micros: 10_000_000,
+        }
+    }
+}
+
+/// A group: who is in it, and its offsets.
+#[derive(Debug, Default)]
+pub(super) struct GroupState {
+    pub(super) members: Members,
+    pub(super) offsets: BTreeMap<TopicPartition, i64>,
+}
+
+#[derive(Debug, Default)]
+struct Producer {
+    epoch: u64,
+    open: Option<OpenTransaction>,
+}
+
+#[derive(Debug)]
+struct OpenTransaction {
+    number: TransactionNumber,
+    touched: BTreeSet<TopicPartition>,
+    group: String,
+    offsets: BTreeMap<TopicPartition, i64>,
+    since_micros: i64,
+}
+
+/// Who commits for whom.
+pub(super) struct Committing<'a> {
+    pub(super) id: &'a str,
+    pub(super) epoch: u64,
+    pub(super) group: &'a str,
+    pub(super) member: u64,
+    pub(super) claim: &'a Claim,
+}
+
+impl Broker {
+    pub(super) fn create_topic(&mut self, name: &str, partitions: i32) {
+        let fresh = || (0..partitions).map(|_| Partition::default()).collect();
+        self.topics.entry(name.into()).or_insert_with(fresh);
+    }
+
+    pub(super) fn partitions(&self, topic: &str) -> Result<i32, LogFault> {
+        let found = self.topics.get(topic).map(|it| it.len() as i32);
+        found.ok_or_else(|| LogFault::NoSuchTopic { topic: topic.to_owned() })
+    }
+
+    pub(super) fn partition(&self, at: &TopicPartition) -> Result<&Partition, LogFault> {
+        let found = self.topics.get(&at.topic).and_then(|it| it.get(usize::try_from(at.partition).ok()?));
+        found.ok_or_else(|| LogFault::NoSuchTopic { topic: at.to_string() })
+    }
+
+    pub(super) fn partition_mut(&mut self, at: &TopicPartition) -> Result<&mut Partition, LogFault> {
+        let found =
+            self.topics.get_mut(&at.topic).and_then(|it| it.get_mut(usize::try_from(at.partition).ok()?));
+        found.ok_or_else(|| LogFault::NoSuchTopic { topic: at.to_string() })
+    }
+
+    pub(super) fn append(&mut self, at: &TopicPartition, record: Plain) -> Result<i64, LogFault> {
+        self.check_size(&record)?;
+        Ok(self.partition_mut(at)?.append(record, None))
+    }
+
+    pub(super) fn committed_records(&self, topic: &str) -> Vec<Record> {
+        let mut records = Vec::new();
+        if let Some((name, partitions)) = self.topics.get_key_value(topic) {
+            for (number, partition) in partitions.iter().enumerate() {
+                let at = TopicPartition::new(name.clone(), number as i32);
+                records.extend(partition.read(&at, partition.start(), usize::MAX).0);
+            }
+        }
+        records
+    }
+
+    /// Ends what has been silent for too long.
+    pub(super) fn pass_time(&mut self, now: i64) {
+        for group in self.groups.values_mut() {
+            group.members.expire(now);
+        }
+        let limit = self.transaction_timeout_micros;
+        let mut overdue = Vec::new();
+        for (id, producer) in &mut self.producers {
+            if producer.open.as_ref().is_some_and(|it| now - it.since_micros > limit) {
+                // as in Kafka, the owner is fenced off so that it cannot go on with half a batch
+                producer.epoch += 1;
+                overdue.extend(producer.open.take().map(|it| (id.clone(), it, false)));
+            }
+        }
+        self.ending.extend(overdue);
+    }
+
+    /// Writes the markers that `now_for` lets pass, which makes what they end visible.
+    pub(super) fn write_markers(&mut self, mut now_for: impl FnMut(&str) -> bool) {
+        for (id, transaction, committed) in std::mem::take(&mut self.ending) {
+            if now_for(&id) {
+                self.finish(transaction, committed);
+            } else {
+                self.ending.push((id, transaction, committed));
+            }
+        }
+    }
+
+    fn write_markers_of(&mut self, id: &str) {
+        self.write_markers(|it| it == id);
+    }
+
+    fn finish(&mut self, transaction: OpenTransaction, committed: bool) {
+        for at in &transaction.touched {
+            if let Ok(partition) = self.partition_mut(at) {
+                partition.finish(transaction.number, committed);
+            }
+        }
+        if committed && let Some(group) = self.groups.get_mut(&transaction.group) {
+            group.offsets.extend(transaction.offsets);
+        }
+    }
+
+    /// A new epoch for `id`; what the old one left open is aborted.
+    pub(super) fn fence(&mut self, id: &str) -> u64 {
+        // a commit that was answered before is completed first
+        self.write_markers_of(id);
+        let producer = self.producers.entry(id.to_owned()).or_default();
+        producer.epoch += 1;
+        let (epoch, open) = (producer.epoch, producer.open.take());
+        if let Some(open) = open {
+            self.finish(open, false);
+        }
+        epoch
+    }
+
+    /// Writes a batch, not yet committed.
+    pub(super) fn write(
+        &mut self,
+        id: &str,
+        epoch: u64,
+        group: &str,
+        batch: Transaction,
+        now: i64,
+    ) -> Result<(), LogFault> {
+        self.check_epoch(id, epoch, "write")?;
+        for record in &batch.records {
+            self.check_size(&record.into())?;
+            self.partition(&TopicPartition::new(record.topic.clone(), record.partition))?;
+        }
+        // the same id's markers come before its next transaction
+        self.write_markers_of(id);
+        self.last_transaction += 1;
+        let number = self.last_transaction;
+        let mut touched = BTreeSet::new();
+        for record in &batch.records {
+            let at = TopicPartition::new(record.topic.clone(), record.partition);
+            self.partition_mut(&at)?.append(record.into(), Some(number));
+            touched.insert(at);
+        }
+        let open = OpenTransaction {
+            number,
+            touched,
+            group: group.to_owned(),
+            offsets: batch.offsets,
+            since_micros: now,
+        };
+        if let Some(producer) = self.producers.get_mut(id) {
+            producer.open = Some(open);
+        }
+        Ok(())
+    }
+
+    /// Commits what was written, or aborts it when that is not allowed any more.
+    pub(super) fn commit(&mut self, by: &Committing<'_>) -> Result<(), LogFault> {
+        self.check_epoch(by.id, by.epoch, "commit")?;
+        let Some(open) = self.producers.get_mut(by.id).and_then(|it| it.open.take()) else { return Ok(()) };
+        let holds = self.groups.get(by.group).is_some_and(|it| it.members.holds(by.member, by.claim));
+        let allowed = open.offsets.is_empty() || holds;
+        self.ending.push((by.id.to_owned(), open, allowed));
+        if allowed { Ok(()) } else { Err(LogFault::Fenced { step: "commit offsets" }) }
+    }
+
+    /// Aborts what was written.
+    pub(super) fn abort(&mut self, id: &str, epoch: u64) {
+        if self.check_epoch(id, epoch, "abort").is_err() {
+            return;
+        }
+        if let Some(open) = self.producers.get_mut(id).and_then(|it| it.open.take()) {
+            self.ending.push((id.to_owned(), open, false));
+        }
+    }
+
+    /// Whether a transaction on one of these offsets is not over.
+    pub(super) fn is_unstable(&self, group: &str, partitions: &[TopicPartition]) -> bool {
+        let concerns = |it: &OpenTransaction| {
+            it.group == group && partitions.iter().any(|at| it.offsets.contains_key(at))
+        };
+        self.ending.iter().any(|(_, it, _)| concerns(it))
+            || self.producers.values().filter_map(|it| it.open.as_ref()).any(concerns)
+    }
+
+    pub(super) fn join(&mut self, spec: &GroupSpec, now: i64) -> Result<u64, LogFault> {
+        let partitions = self.partitions(&spec.topic)?;
+        let group = self.groups.entry(spec.group_id.clone()).or_default();
+        Ok(group.members.join(partitions, micros(spec.session_timeout), now))
+    }
+
+    fn check_epoch(&self, id: &str, epoch: u64, step: &'static str) -> Result<(), LogFault> {
+        match self.producers.get(id) {
+            Some(producer) if producer.epoch == epoch => Ok(()),
+            _ => Err(LogFault::Fenced { step }),
+        }
+    }
+
+    fn check_size(&self, record: &Plain) -> Result<(), LogFault> {
+        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let key = record.key.as_ref().map_or(0, |it| it.len());
+        let size = key + record.value.as_ref().map_or(0, |it| it.len()) + headers;
+        if size > self.max_record_bytes {
+            let message = format!("a record of {size} bytes, {} are allowed", self.max_record_bytes);
+            return Err(LogFault::Refused { step: "write", message });
+        }
+        Ok(())
+    }
+}

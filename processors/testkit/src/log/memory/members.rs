@@ -1,0 +1,128 @@
+//! The members of one group, and how partitions pass between them.
+//!
+//! Cooperative: nobody gives up more than what it has too much of, and a partition is dealt out
+//! anew only after its owner has released it or is gone.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use millrace_ports::GroupEvent;
+
+/// The members.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    partitions: i32,
+    members: BTreeMap<u64, Member>,
+    last_member: u64,
+    last_tenure: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    tenures: BTreeMap<i32, u64>,
+    revoked: BTreeSet<i32>,
+    events: VecDeque<GroupEvent>,
+    timeout_micros: i64,
+    seen_micros: i64,
+}
+
+/// The tenures of partitions that a batch relies on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Claim(BTreeMap<i32, u64>);
+
+impl Members {
+    pub(super) fn join(&mut self, partitions: i32, timeout_micros: i64, now: i64) -> u64 {
+        self.partitions = partitions;
+        self.last_member += 1;
+        let member = Member {
+            tenures: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            events: VecDeque::new(),
+            timeout_micros,
+            seen_micros: now,
+        };
+        self.members.insert(self.last_member, member);
+        self.deal();
+        self.last_member
+    }
+
+    /// The next change for a member, or `None` when it is no member any more.
+    pub(super) fn poll(&mut self, member: u64, now: i64) -> Option<Option<GroupEvent>> {
+        let member = self.members.get_mut(&member)?;
+        member.seen_micros = now;
+        Some(member.events.pop_front())
+    }
+
+    pub(super) fn release(&mut self, member: u64, partitions: &[i32]) {
+        if let Some(member) = self.members.get_mut(&member) {
+            for partition in partitions {
+                if member.revoked.remove(partition) {
+                    member.tenures.remove(partition);
+                }
+            }
+        }
+        self.deal();
+    }
+
+    pub(super) fn remove(&mut self, member: u64) {
+        self.members.remove(&member);
+        self.deal();
+    }
+
+    pub(super) fn expire(&mut self, now: i64) {
+        let before = self.members.len();
+        self.members.retain(|_, it| now - it.seen_micros <= it.timeout_micros);
+        if self.members.len() < before {
+            self.deal();
+        }
+    }
+
+    pub(super) fn claim(&self, member: u64, partitions: impl IntoIterator<Item = i32>) -> Option<Claim> {
+        let member = self.members.get(&member)?;
+        let tenures = partitions.into_iter().map(|it| Some((it, *member.tenures.get(&it)?)));
+        tenures.collect::<Option<BTreeMap<_, _>>>().map(Claim)
+    }
+
+    pub(super) fn holds(&self, member: u64, claim: &Claim) -> bool {
+        let Some(member) = self.members.get(&member) else { return false };
+        claim.0.iter().all(|(partition, tenure)| member.tenures.get(partition) == Some(tenure))
+    }
+
+    /// Revokes what members have too much of, and gives what is free to those with the least.
+    fn deal(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let count = self.members.len() as i32;
+        let (fair, mut larger) = ((self.partitions / count) as usize, (self.partitions % count) as usize);
+        let owned: BTreeSet<i32> = self.members.values().flat_map(|it| it.tenures.keys().copied()).collect();
+        let mut free: VecDeque<i32> = (0..self.partitions).filter(|it| !owned.contains(it)).collect();
+
+        // those who have most keep the larger shares, so that little moves
+        let mut order: Vec<u64> = self.members.keys().copied().collect();
+        order.sort_by_key(|id| std::cmp::Reverse(self.members[id].tenures.len()));
+        for id in order {
+            let share = fair + usize::from(larger > 0);
+            larger = larger.saturating_sub(1);
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let kept = member.tenures.len() - member.revoked.len();
+            if kept > share {
+                let staying: Vec<i32> =
+                    member.tenures.keys().copied().filter(|it| !member.revoked.contains(it)).collect();
+                let surplus = staying[share..].to_vec();
+                member.revoked.extend(&surplus);
+                member.events.push_back(GroupEvent::Revoked(surplus));
+            }
+            let mut given = Vec::new();
+            while kept + given.len() < share
+                && let Some(partition) = free.pop_front()
+            {
+                self.last_tenure += 1;
+                member.tenures.insert(partition, self.last_tenure);
+                given.push(partition);
+            }
+            if !given.is_empty() {
+                member.events.push_back(GroupEvent::Assigned(given));
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The transactional log in memory, with Kafka's semantics: transactions whose markers take
+//! offsets, aborted records that are never seen, fencing, groups that hand partitions over.
+//!
+//! All state stands behind one lock and every call is one step of it, so a seeded scheduler can
+//! drive many instances in one thread and replay a history exactly. [`Faults`] is asked before
+//! each step. What happens by time — a member that falls silent, a transaction left open — happens
+//! when the next call looks at the [`Clock`].
+
+mod broker;
+mod faults;
+mod group;
+mod members;
+mod partition;
+mod reader;
+mod writer;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use millrace_ports::{
+    Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock, TopicPartition,
+};
+
+use broker::Broker;
+pub use faults::{Faults, NoFaults, Operation, Verdict};
+use group::MemoryGroup;
+use reader::MemoryReader;
+
+/// How long a blocked call sleeps before it looks at the clock again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A log in memory. Clones share it.
+#[derive(Clone)]
+pub struct MemoryLog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    clock: Arc<dyn Clock>,
+    waits: bool,
+}
+
+struct State {
+    broker: Broker,
+    faults: Box<dyn Faults>,
+}
+
+/// What a step came to, for a caller that may wait.
+enum Step<T> {
+    Done(T),
+    NothingYet(T),
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryLog {
+    /// A log on the machine's clock whose calls wait as long as they are told.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::build(Arc::new(SystemClock), true)
+    }
+
+    /// A log on a simulation's clock. Its calls never wait: with nothing to give they return at
+    /// once, whatever wait they are given.
+    #[must_use]
+    pub fn stepwise(clock: Arc<dyn Clock>) -> Self {
+        Self::build(clock, false)
+    }
+
+    fn build(clock: Arc<dyn Clock>, waits: bool) -> Self {
+        let state = State { broker: Broker::default(), faults: Box::new(NoFaults) };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), clock, waits }) }
+    }
+
+    /// Asks `faults` before each step from now on.
+    pub fn inject(&self, faults: Box<dyn Faults>) {
+        self.shared.lock().faults = faults;
+    }
+
+    /// Makes a topic; one that exists stays as it is.
+    pub fn create_topic(&self, name: &str, partitions: i32) {
+        self.shared.change(|state, _| state.broker.create_topic(name, partitions));
+    }
+
+    /// How large a record (key, value and headers) may be; 1 MiB unless told.
+    pub fn limit_record_bytes(&self, limit: usize) {
+        self.shared.change(|state, _| state.broker.max_record_bytes = limit);
+    }
+
+    /// After how long a silent owner's transaction is ended; 10 s unless told.
+    pub fn limit_transactions(&self, timeout: Duration) {
+        self.shared.change(|state, _| state.broker.transaction_timeout_micros = micros(timeout));
+    }
+
+    /// Appends a record outside any transaction, as a foreign producer does.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`].
+    pub fn append(&self, at: &TopicPartition, record: Plain) -> Result<i64, LogFault> {
+        self.shared.change(|state, _| state.broker.append(at, record))
+    }
+
+    /// Forgets the records before `offset`, as retention does.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`].
+    pub fn forget_before(&self, at: &TopicPartition, offset: i64) -> Result<(), LogFault> {
+        self.shared.change(|state, _| {
+            state.broker.partition_mut(at)?.forget_before(offset);
+            Ok(())
+        })
+    }
+
+    /// All committed records of a topic, by partition and offset: for oracles.
+    #[must_use]
+    pub fn committed_records(&self, topic: &str) -> Vec<Record> {
+        self.shared.lock().broker.committed_records(topic)
+    }
+
+    fn step<T>(
+        &self,
+        operation: &Operation<'_>,
+        step: &'static str,
+        act: impl FnOnce(&mut Broker, i64) -> Result<T, LogFault>,
+    ) -> Result<T, LogFault> {
+        self.shared.step(operation, step, act)
+    }
+}
+
+/// A record as a foreign producer sends it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plain {
+    /// Its key, if any.
+    pub key: Option<bytes::Bytes>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<bytes::Bytes>,
+    /// Its timestamp, milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// Headers in order.
+    pub headers: Vec<(String, bytes::Bytes)>,
+}
+
+impl From<&Outgoing> for Plain {
+    fn from(record: &Outgoing) -> Self {
+        Self {
+            key: Some(record.key.clone()),
+            value: record.value.clone(),
+            timestamp_ms: record.timestamp_ms,
+            headers: record.headers.clone(),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, act: impl FnOnce(&mut State, i64) -> T) -> T {
+        let now = self.clock.now_micros();
+        let mut state = self.lock();
+        let result = act(&mut state, now);
+        drop(state);
+        self.changed.notify_all();
+        result
+    }
+
+    /// One step that returns at once.
+    fn step<T>(
+        &self,
+        operation: &Operation<'_>,
+        step: &'static str,
+        act: impl FnOnce(&mut Broker, i64) -> Result<T, LogFault>,
+    ) -> Result<T, LogFault> {
+        self.change(|state, now| {
+            state.pass_time(now);
+            match state.faults.before(operation) {
+                Verdict::Proceed | Verdict::Later => act(&mut state.broker, now),
+                Verdict::Refuse => Err(injected(step)),
+                Verdict::LoseAnswer => {
+                    act(&mut state.broker, now)?;
+                    Err(injected(step))
+                }
+            }
+        })
+    }
+
+    /// One step that waits up to `wait` until it has something to give; `idle` is what it gives
+    /// otherwise.
+    fn wait<T>(
+        &self,
+        operation: &Operation<'_>,
+        step: &'static str,
+        wait: Duration,
+        idle: impl Fn() -> T,
+        mut act: impl FnMut(&mut Broker, i64) -> Result<Step<T>, LogFault>,
+    ) -> Result<T, LogFault> {
+        let deadline = Instant::now() + wait;
+        let mut state = self.lock();
+        loop {
+            let now = self.clock.now_micros();
+            state.pass_time(now);
+            let verdict = state.faults.before(operation);
+            let result = match verdict {
+                Verdict::Refuse => Err(injected(step)),
+                Verdict::Later => Ok(Step::NothingYet(idle())),
+                Verdict::Proceed => act(&mut state.broker, now),
+                Verdict::LoseAnswer => match act(&mut state.broker, now) {
+                    Ok(Step::Done(_)) => Err(injected(step)),
+                    other => other,
+                },
+            };
+            self.changed.notify_all();
+            let nothing = match result? {
+                Step::Done(found) => return Ok(found),
+                Step::NothingYet(nothing) => nothing,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !self.waits || left.is_zero() {
+                return Ok(nothing);
+            }
+            let slept = self.changed.wait_timeout(state, left.min(LOOK_AGAIN));
+            state = slept.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl State {
+    fn pass_time(&mut self, now: i64) {
+        self.broker.pass_time(now);
+        let faults = &mut self.faults;
+        self.broker.write_markers(|id| faults.before(&Operation::WriteMarkers { id }) == Verdict::Proceed);
+    }
+}
+
+fn injected(step: &'static str) -> LogFault {
+    LogFault::Unavailable { step, message: "injected by the test".to_owned() }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl Log for MemoryLog {
+    fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault> {
+        let member =
+            self.step(&Operation::Join { group: &spec.group_id }, "join the group", |broker, now| {
+                broker.join(spec, now)
+            })?;
+        Ok(Box::new(MemoryGroup::new(self.shared.clone(), spec.clone(), member)))
+    }
+
+    fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault> {
+        let from = self.step(&Operation::OpenReader, "open a reader", |broker, _| {
+            let resolved = partitions.iter().map(|(at, start)| {
+                let partition = broker.partition(at)?;
+                let offset = match start {
+                    Start::Beginning => partition.start(),
+                    Start::Offset(offset) => *offset,
+                    Start::End => partition.end(),
+                };
+                Ok((at.clone(), offset))
+            });
+            resolved.collect::<Result<Vec<_>, LogFault>>()
+        })?;
+        Ok(Box::new(MemoryReader::new(self.shared.clone(), from)))
+    }
+
+    fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.step(&Operation::Watermark { partition }, "read the high watermark", |broker, _| {
+            Ok(broker.partition(partition)?.end())
+        })
+    }
+
+    fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.step(&Operation::Watermark { partition }, "read the low watermark", |broker, _| {
+            Ok(broker.partition(partition)?.start())
+        })
+    }
+
+    fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault> {
+        self.step(&Operation::Watermark { partition }, "find an offset by time", |broker, _| {
+            Ok(broker.partition(partition)?.offset_at(timestamp_ms))
+        })
+    }
+
+    fn partitions(&self, topic: &str) -> Result<i32, LogFault> {
+        self.step(&Operation::Partitions { topic }, "look at a topic", |broker, _| broker.partitions(topic))
+    }
+}

@@ -1,0 +1,116 @@
+//! One partition: records, markers, and what a committed read may see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use millrace_ports::{Record, TopicPartition};
+
+use super::Plain;
+
+/// Names one transaction.
+pub(super) type TransactionNumber = u64;
+
+#[derive(Debug)]
+struct Entry {
+    /// `None` is the marker of a transaction's end.
+    record: Option<Plain>,
+    transaction: Option<TransactionNumber>,
+}
+
+/// One partition.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    start: i64,
+    entries: Vec<Entry>,
+    /// The first offset of each transaction that is still open.
+    open: BTreeMap<TransactionNumber, i64>,
+    aborted: BTreeSet<TransactionNumber>,
+}
+
+impl Partition {
+    /// The oldest offset.
+    pub(super) fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// The offset behind the newest entry.
+    pub(super) fn end(&self) -> i64 {
+        self.start + self.entries.len() as i64
+    }
+
+    /// Up to here everything is decided: committed or aborted.
+    fn stable_end(&self) -> i64 {
+        self.open.values().copied().min().unwrap_or_else(|| self.end())
+    }
+
+    /// Appends a record and gives its offset.
+    pub(super) fn append(&mut self, record: Plain, transaction: Option<TransactionNumber>) -> i64 {
+        let offset = self.end();
+        if let Some(number) = transaction {
+            self.open.entry(number).or_insert(offset);
+        }
+        self.entries.push(Entry { record: Some(record), transaction });
+        offset
+    }
+
+    /// Appends the marker of a transaction's end.
+    pub(super) fn finish(&mut self, number: TransactionNumber, committed: bool) {
+        if self.open.remove(&number).is_none() {
+            return;
+        }
+        if !committed {
+            self.aborted.insert(number);
+        }
+        self.entries.push(Entry { record: None, transaction: Some(number) });
+    }
+
+    /// Forgets what lies before `offset`.
+    pub(super) fn forget_before(&mut self, offset: i64) {
+        let count = (offset.min(self.end()) - self.start).max(0);
+        self.entries.drain(..count as usize);
+        self.start += count;
+    }
+
+    /// Whether a read may begin at `offset`.
+    pub(super) fn holds(&self, offset: i64) -> bool {
+        (self.start..=self.end()).contains(&offset)
+    }
+
+    /// Up to `max` committed records from `offset` on, and the offset up to which that was read.
+    pub(super) fn read(&self, at: &TopicPartition, offset: i64, max: usize) -> (Vec<Record>, i64) {
+        let mut records = Vec::new();
+        let mut next = offset;
+        while next < self.stable_end() {
+            let entry = &self.entries[(next - self.start) as usize];
+            let aborted = entry.transaction.is_some_and(|it| self.aborted.contains(&it));
+            if let (Some(record), false) = (&entry.record, aborted) {
+                if records.len() == max {
+                    break;
+                }
+                records.push(record_at(at, next, record));
+            }
+            next += 1;
+        }
+        (records, next)
+    }
+
+    /// The first offset of a record at or after this time, or the end.
+    pub(super) fn offset_at(&self, timestamp_ms: i64) -> i64 {
+        let mut entries = self.entries.iter();
+        let found =
+            entries.position(|it| it.record.as_ref().is_some_and(|it| it.timestamp_ms >= timestamp_ms));
+        found.map_or_else(|| self.end(), |index| self.start + index as i64)
+    }
+}
+
+fn record_at(at: &TopicPartition, offset: i64, record: &Plain) -> Record {
+    Record {
+        topic: Arc::clone(&at.topic),
+        partition: at.partition,
+        offset,
+        timestamp_ms: record.timestamp_ms,
+        key: record.key.clone(),
+        value: record.value.clone(),
+        headers: record.headers.clone(),
+    }
+}

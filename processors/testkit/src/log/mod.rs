@@ -1,0 +1,4 @@
+//! The transactional log for tests: in memory, and the suite that every log must pass.
+
+pub mod conformance;
+pub mod memory;
