@@ -4,6 +4,7 @@
 //! lose rows that it had acknowledged, and the test would blame the wrong one.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use millrace_blackbox::{
@@ -13,6 +14,9 @@ use millrace_services::{CommitLog, OwnedCassandra, OwnedKafka, OwnedRegistry, wa
 use serde_json::json;
 use tempfile::TempDir;
 
+/// Three servers are as much as a small machine carries besides what is tested.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A cluster on servers of its own.
 struct Fragile {
     cluster: Cluster,
@@ -20,11 +24,13 @@ struct Fragile {
     registry: OwnedRegistry,
     cql: OwnedCassandra,
     _data: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Fragile {
     /// Servers with topics, schemas and tables, and no role running.
     fn new(test: &str) -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let data = tempfile::tempdir().unwrap();
         let dir = |name: &str| {
             let path = data.path().join(name);
@@ -37,7 +43,7 @@ impl Fragile {
         let cluster =
             Cluster::on(test, SMALL_THRESHOLDS, &kafka.bootstrap(), &registry.url(), &cql.contact_point());
         cluster.set_up();
-        Self { cluster, kafka, registry, cql, _data: data }
+        Self { cluster, kafka, registry, cql, _data: data, _turn: turn }
     }
 }
 
