@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod log;
 pub mod store;
+pub mod tables;
 
 pub use clock::{Clock, SystemClock};
 pub use log::{

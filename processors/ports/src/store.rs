@@ -66,7 +66,8 @@ pub trait ViewStore: Send + Sync {
 
     /// Applies `writes`, in any order, and returns when all are durable. Idempotent: of
     /// several writes to a row the one with the greatest timestamp stays, whatever the order
-    /// of arrival; at equal timestamps a delete beats a row, and rows compare by value.
+    /// of arrival; at equal timestamps a delete beats a row, and rows compare by value, column
+    /// by column ([`crate::tables::compare_at_tie`]), as CQL does.
     ///
     /// # Errors
     /// [`StoreFault`]; some of the writes may have been applied.
