@@ -171,20 +171,22 @@ impl Projections {
         }
     }
 
-    /// Applies an event, its stages in order and each in any order. Between stages every feed
-    /// is what it was before or what it is after.
+    /// Applies an event, its stages in order and each in any order. After any single write
+    /// every feed is what it was before the event or what it is after.
     pub fn apply(&mut self, partition: i32, event: &Event<EventData>, dice: &mut Dice) {
         let before = self.oracle.clone();
         self.oracle.apply(event);
         for family in 0..self.families.len() {
             for mut stage in self.stages(family, partition, event) {
                 dice.shuffle(&mut stage);
-                stage.iter().for_each(|write| self.tables.write(write));
-                for reader in &before.users {
-                    let seen = self.feed(reader);
-                    let cap = self.settings.timeline_cap;
-                    if seen != before.feed(reader, cap) {
-                        assert_eq!(seen, self.oracle.feed(reader, cap), "{reader}, amid {event:?}");
+                for write in stage {
+                    self.tables.write(&write);
+                    for reader in &before.users {
+                        let seen = self.feed(reader);
+                        let cap = self.settings.timeline_cap;
+                        if seen != before.feed(reader, cap) {
+                            assert_eq!(seen, self.oracle.feed(reader, cap), "{reader}, amid {event:?}");
+                        }
                     }
                 }
             }

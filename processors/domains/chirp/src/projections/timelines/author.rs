@@ -108,11 +108,11 @@ impl Author {
         }
     }
 
-    /// The places of the chirps that `celebrity_chirps` holds: the newest `cap` of those that
+    /// The places of the chirps that `celebrity_chirps` holds: the newest `rows` of those that
     /// are pulled.
-    pub fn pulled(&self, cap: usize) -> Range<usize> {
+    pub fn pulled(&self, rows: usize) -> Range<usize> {
         let end = self.first_since(self.pulled_until());
-        end.saturating_sub(cap)..end
+        end.saturating_sub(rows)..end
     }
 
     /// Whether a chirp of that time was pushed to those who followed then.

@@ -38,8 +38,8 @@ impl Timelines {
         writes.push(of.by_author(&chirp, at));
         if is_celebrity {
             writes.push(of.celebrity(&chirp, at));
-            // the one that is now too old for the newest `cap`
-            let oldest = of.author.pulled(self.settings.timeline_cap).start;
+            // the one that is now too old
+            let oldest = of.author.pulled(self.pulled_rows()).start;
             if let Some(too_old) = oldest.checked_sub(1).and_then(|place| of.author.chirps().get(place)) {
                 writes.push(of.no_celebrity(too_old, at));
             }
@@ -62,7 +62,7 @@ impl Timelines {
         let chirp = &of.author.chirps()[place];
         writes.push(of.chirp(chirp, at));
         writes.push(of.by_author(chirp, at));
-        if of.author.pulled(self.settings.timeline_cap).contains(&place) {
+        if of.author.pulled(self.pulled_rows()).contains(&place) {
             writes.push(of.celebrity(chirp, at));
         }
         for reader in of.author.pushed_to(chirp.posted_at) {
@@ -74,10 +74,11 @@ impl Timelines {
 
     pub(super) fn deleted(&mut self, event: &ChirpDeleted, at: i64, writes: &mut Writes) {
         let number = self.people.number(&event.author_id);
+        let pulled_rows = self.pulled_rows();
         let author = self.authors.entry(number).or_default();
         let Some(place) = author.find(&event.chirp_id) else { return };
-        let pulled = author.pulled(self.settings.timeline_cap);
-        // pulled chirps stay complete for the newest `cap`: the next older one comes in
+        let pulled = author.pulled(pulled_rows);
+        // pulled chirps stay complete for the newest: the next older one comes in
         let next_older = pulled.start.checked_sub(1).map(|older| author.chirps()[older].clone());
         let chirp = author.delete(place);
         let readers: Vec<Person> = author

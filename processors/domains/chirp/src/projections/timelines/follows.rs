@@ -12,14 +12,14 @@ impl Timelines {
     pub(super) fn followed(&mut self, event: &UserFollowed, at: i64, writes: &mut Writes) {
         let (reader, number) =
             (self.people.number(&event.follower_id), self.people.number(&event.followee_id));
-        let cap = self.settings.timeline_cap;
+        let (cap, pulled_rows) = (self.settings.timeline_cap, self.pulled_rows());
         let floor = {
             let state = self.readers.entry(reader).or_default();
             state.authors.push(number);
             state.floor
         };
         let author = self.authors.entry(number).or_default();
-        let pulled_before = author.pulled(cap);
+        let pulled_before = author.pulled(pulled_rows);
         let crosses =
             !author.is_celebrity() && author.followers.len() as u64 + 1 > self.settings.celebrity_above;
         if crosses {
@@ -51,7 +51,7 @@ impl Timelines {
 
         // a reader who sees the follow must see the chirps: first the chirps
         if crosses {
-            let pulled = of.author.pulled(cap);
+            let pulled = of.author.pulled(pulled_rows);
             for too_old in &of.author.chirps()
                 [pulled_before.start..pulled_before.end.min(pulled.start).max(pulled_before.start)]
             {

@@ -70,6 +70,13 @@ impl Timelines {
         }
     }
 
+    /// How many rows `celebrity_chirps` holds of an author: one more than a feed can show.
+    /// A post puts one and deletes one, a deletion likewise; with one to spare the newest
+    /// `cap` are there whichever of the two is done first.
+    fn pulled_rows(&self) -> usize {
+        self.settings.timeline_cap.saturating_add(1)
+    }
+
     /// An author with their id, for rows. Whoever asks has just put the author there.
     fn of(&self, author: Person) -> Option<Of<'_>> {
         Some(Of { author_id: self.people.id(author), author: self.authors.get(&author)? })
