@@ -2,4 +2,6 @@
 
 pub mod given;
 pub mod log;
+pub mod pipeline;
+pub mod store;
 pub mod world;
