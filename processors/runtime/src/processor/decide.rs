@@ -196,6 +196,10 @@ impl<D: Domain> Decider<'_, D> {
         }
         match decision {
             Err(Failed(why)) => self.bury(format!("the step fails every time: {why}")),
+            // a step that was applied before, sent again by an operator
+            Ok(events) if events.is_empty() => {
+                Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())))
+            }
             Ok(events) => self.take_step(step, &routing_key, events, record),
         }
     }
