@@ -1,0 +1,269 @@
+//! A view store in memory: so naive that it is obviously right.
+//!
+//! It keeps every row with its timestamp and every delete for ever, and asks them all
+//! whenever a row is wanted.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use millrace_kernel::{Delete, Page, PageQuery, Put, Table, Value, Write};
+use millrace_ports::tables::{
+    COLUMNS, FoundTable, Tables, columns_table, compare_at_tie, compare_in_order, describe,
+};
+use millrace_ports::{StoreFault, TableChange, ViewStore};
+
+/// Tables in memory. It can be told to be out of reach.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    made: BTreeMap<String, Made>,
+    opened: Tables,
+    unreachable: bool,
+}
+
+/// A table that was made, with all it holds.
+#[derive(Debug)]
+struct Made {
+    table: Table,
+    partitions: BTreeMap<Vec<Value>, Partition>,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    /// By clustering key.
+    rows: BTreeMap<Vec<Value>, Row>,
+    /// Deletes of single rows, by clustering key.
+    deleted: BTreeMap<Vec<Value>, i64>,
+    /// Deletes of all that comes after a clustering prefix.
+    cut: Vec<(Vec<Value>, i64)>,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// Columns outside the key.
+    values: Vec<Value>,
+    timestamp: i64,
+}
+
+impl MemoryStore {
+    /// A store without tables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on every call fails as if nobody listened, or works again.
+    pub fn set_unreachable(&self, unreachable: bool) {
+        self.lock().unreachable = unreachable;
+    }
+
+    /// Every row of a table that is made, in the order of partitions and then of the table;
+    /// none when it is not made.
+    #[must_use]
+    pub fn rows(&self, table: &str) -> Vec<Vec<Value>> {
+        self.lock().made.get(table).map(Made::all_rows).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // a test that panicked elsewhere must not hide behind a second panic here
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reach(&self, step: &'static str) -> Result<MutexGuard<'_, Inner>, StoreFault> {
+        let inner = self.lock();
+        if inner.unreachable {
+            return Err(StoreFault::Unavailable { step, message: "told to be out of reach".to_owned() });
+        }
+        Ok(inner)
+    }
+}
+
+impl ViewStore for MemoryStore {
+    fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
+        plan(&*self.reach("compare tables")?, tables)
+    }
+
+    fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        let mut inner = self.reach("create tables")?;
+        plan(&inner, tables)?;
+        for table in tables.iter().chain([&columns_table()]) {
+            let made = inner
+                .made
+                .entry(table.name.clone())
+                .or_insert_with(|| Made { table: table.clone(), partitions: BTreeMap::new() });
+            let missing = table.columns.iter().filter(|column| made.table.column(&column.name).is_none());
+            let missing: Vec<_> = missing.cloned().collect();
+            made.table.columns.extend(missing);
+        }
+        let Some(columns) = inner.made.get_mut(COLUMNS) else { return Ok(()) };
+        for row in tables.iter().flat_map(describe) {
+            let [table, column, rest @ ..] = row.map(Value::from);
+            let row = Row { values: rest.to_vec(), timestamp: 0 };
+            columns.partitions.entry(vec![table]).or_default().rows.insert(vec![column], row);
+        }
+        Ok(())
+    }
+
+    fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        let mut inner = self.reach("open tables")?;
+        for table in tables.iter().chain([&columns_table()]) {
+            let schema =
+                |message: &str| StoreFault::Schema { table: table.name.clone(), message: message.to_owned() };
+            let made = inner.made.get(&table.name).ok_or_else(|| schema("it does not exist"))?;
+            if let Some(column) = FoundTable::from(&made.table).missing_columns(table)?.first() {
+                return Err(schema(&format!("it has no column {}", column.name)));
+            }
+        }
+        for table in tables.iter().chain([&columns_table()]) {
+            inner.opened.add(table.clone());
+        }
+        Ok(())
+    }
+
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
+        let mut inner = self.reach("write rows")?;
+        for write in writes {
+            inner.opened.check_write(write)?;
+        }
+        for write in writes {
+            let opened = inner.opened.check_write(write)?.clone();
+            let Some(made) = inner.made.get_mut(&opened.name) else { continue };
+            match write {
+                Write::Put(put) => made.put(&opened, put),
+                Write::Delete(delete) => made.delete(delete),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {
+        let inner = self.reach("read rows")?;
+        queries
+            .iter()
+            .map(|query| {
+                let opened = inner.opened.check_query(query)?;
+                let Some(made) = inner.made.get(&opened.name) else { return Ok(Page::default()) };
+                let order = opened.columns.iter().map(|column| made.table.column(&column.name));
+                let order: Vec<_> = order.collect();
+                let rows = match query.key.get(..opened.partition_columns) {
+                    Some(key) => made.partitions.get(key).map(|found| made.rows_of(key, found)),
+                    None => Some(made.all_rows()),
+                };
+                let rows = rows
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|row| row.starts_with(&query.key))
+                    .filter(|row| {
+                        let first = query.key.len();
+                        query.after.is_empty()
+                            || compare_in_order(opened, first, &row[first..], &query.after).is_gt()
+                    })
+                    .take(query.limit)
+                    .map(|row| order.iter().map(|at| at.map_or(Value::Null, |at| row[at].clone())).collect());
+                Ok(Page { rows: rows.collect() })
+            })
+            .collect()
+    }
+}
+
+fn plan(inner: &Inner, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
+    let mut changes = Vec::new();
+    for table in tables.iter().chain([&columns_table()]) {
+        let mut change =
+            |statement: String| changes.push(TableChange { table: table.name.clone(), statement });
+        match inner.made.get(&table.name) {
+            None => change(format!("make {}", table.name)),
+            Some(made) => {
+                for column in FoundTable::from(&made.table).missing_columns(table)? {
+                    change(format!("add column {} to {}", column.name, table.name));
+                }
+            }
+        }
+    }
+    let documented = inner.made.get(COLUMNS).map(Made::all_rows).unwrap_or_default();
+    for table in tables {
+        let wanted = describe(table).into_iter().map(|row| row.map(Value::from).to_vec());
+        if wanted.into_iter().any(|row| !documented.contains(&row)) {
+            let statement = format!("write the comments of {}", table.name);
+            changes.push(TableChange { table: COLUMNS.to_owned(), statement });
+        }
+    }
+    Ok(changes)
+}
+
+impl Made {
+    fn put(&mut self, opened: &Table, put: &Put) {
+        let (key, _) = put.values.split_at(opened.key_columns());
+        let (partition, clustering) = key.split_at(opened.partition_columns);
+        // a column that was added later stands at the end here, wherever it is declared
+        let values = self.table.columns[self.table.key_columns()..]
+            .iter()
+            .map(|column| opened.column(&column.name).map_or(Value::Null, |at| put.values[at].clone()))
+            .collect();
+        let new = Row { values, timestamp: put.timestamp };
+        let rows = &mut self.partitions.entry(partition.to_vec()).or_default().rows;
+        match rows.get_mut(clustering) {
+            None => {
+                rows.insert(clustering.to_vec(), new);
+            }
+            Some(old) => match old.timestamp.cmp(&new.timestamp) {
+                Ordering::Less => *old = new,
+                Ordering::Equal => {
+                    for (old, new) in old.values.iter_mut().zip(new.values) {
+                        if compare_at_tie(old, &new).is_lt() {
+                            *old = new;
+                        }
+                    }
+                }
+                Ordering::Greater => {}
+            },
+        }
+    }
+
+    fn delete(&mut self, delete: &Delete) {
+        let (partition, clustering) = delete.key.split_at(self.table.partition_columns);
+        let partition = self.partitions.entry(partition.to_vec()).or_default();
+        if delete.range {
+            partition.cut.push((clustering.to_vec(), delete.timestamp));
+        } else {
+            let timestamp = partition.deleted.entry(clustering.to_vec()).or_insert(delete.timestamp);
+            *timestamp = (*timestamp).max(delete.timestamp);
+        }
+    }
+
+    /// Every row that is not deleted.
+    fn all_rows(&self) -> Vec<Vec<Value>> {
+        self.partitions.iter().flat_map(|(key, partition)| self.rows_of(key, partition)).collect()
+    }
+
+    fn rows_of(&self, key: &[Value], partition: &Partition) -> Vec<Vec<Value>> {
+        let mut live: Vec<_> = partition
+            .rows
+            .iter()
+            .filter(|(clustering, row)| !self.is_deleted(partition, clustering, row.timestamp))
+            .collect();
+        live.sort_by(|(a, _), (b, _)| compare_in_order(&self.table, self.table.partition_columns, a, b));
+        let whole = |(clustering, row): (&Vec<Value>, &Row)| {
+            let mut values: Vec<Value> = key.iter().chain(clustering).chain(&row.values).cloned().collect();
+            values.resize(self.table.columns.len(), Value::Null);
+            values
+        };
+        live.into_iter().map(whole).collect()
+    }
+
+    fn is_deleted(&self, partition: &Partition, clustering: &[Value], timestamp: i64) -> bool {
+        let by_key = partition.deleted.get(clustering).is_some_and(|deleted| *deleted >= timestamp);
+        let by_range = partition.cut.iter().any(|(prefix, deleted)| {
+            // strictly after the prefix; an empty prefix means all of the partition
+            let after = prefix.is_empty()
+                || compare_in_order(&self.table, self.table.partition_columns, clustering, prefix).is_gt();
+            *deleted >= timestamp && after
+        });
+        by_key || by_range
+    }
+}

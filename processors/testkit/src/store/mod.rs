@@ -1,0 +1,6 @@
+//! The view store: one kept in memory, and the suite that every implementation passes.
+
+pub mod conformance;
+pub mod memory;
+
+pub use memory::MemoryStore;
