@@ -61,6 +61,8 @@ struct Timelines {
 
 impl Timelines {
     fn new(partition: i32, settings: Settings) -> Self {
+        // whoever configures it is told so by `Settings::validate`; here it must only not fail
+        let settings = Settings { timeline_cap: settings.timeline_cap.max(1), ..settings };
         Self {
             partition,
             settings,
