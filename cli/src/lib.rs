@@ -1,1 +1,52 @@
 //! The millrace binary, and as a library the one place where domains and adapters meet.
+//!
+//! Those who bring their own domains write a `main` of a few lines:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use millrace::{App, domain};
+//! use millrace_domain_chirp::Chirp;
+//!
+//! fn main() -> ExitCode {
+//!     App::new().domain(domain::<Chirp>()).run()
+//! }
+//! ```
+//!
+//! | to do | open |
+//! |---|---|
+//! | a flag or a subcommand | `args.rs`, `app.rs` |
+//! | a setting, its layers and its manual | `config/` |
+//! | how commands are read and checked | `message/`, `domain.rs` |
+//! | how servers are reached, and what is said when they are not | `connect/` |
+//! | what a role does when it starts and stops | `roles.rs`, `health.rs` |
+//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
+//! | everything in one process, and the demo | `up/`, `demo/` |
+
+mod app;
+mod args;
+pub mod config;
+mod connect;
+mod demo;
+pub mod domain;
+mod endpoints;
+pub mod error;
+mod feed;
+mod health;
+mod load;
+mod logging;
+pub mod message;
+mod nearest;
+mod outcomes;
+mod output;
+mod query;
+mod roles;
+mod schemas;
+mod send;
+mod status;
+mod tables;
+mod topics;
+mod up;
+mod views;
+
+pub use app::{App, run};
+pub use domain::{DomainEntry, domain};

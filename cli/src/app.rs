@@ -1,0 +1,108 @@
+//! From the command line to the command.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Cli, Command, SchemasAction, TablesAction, TopicsAction};
+use crate::config::{Config, explain};
+use crate::connect::Servers;
+use crate::domain::DomainEntry;
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::{demo, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up};
+
+/// The binary under construction: its domains.
+#[derive(Default)]
+pub struct App {
+    domains: Vec<Box<dyn DomainEntry>>,
+}
+
+impl App {
+    /// No domains yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a domain: `app.domain(domain::<Chirp>())`.
+    #[must_use]
+    pub fn domain(mut self, entry: impl DomainEntry + 'static) -> Self {
+        self.domains.push(Box::new(entry));
+        self
+    }
+
+    /// Does what the command line says; the process's exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        run(self.domains)
+    }
+}
+
+/// Does what the command line says, with these domains; the process's exit code.
+#[must_use]
+pub fn run(domains: Vec<Box<dyn DomainEntry>>) -> ExitCode {
+    match execute(Cli::parse(), &domains) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    match &cli.command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "millrace", &mut script);
+            return Ok(std::io::stdout().write_all(&script)?);
+        }
+        // the manual must be readable while the configuration is wrong
+        Command::Config { explain: true, .. } => {
+            return Ok(std::io::stdout().write_all(explain::reference(domains).as_bytes())?);
+        }
+        _ => {}
+    }
+    let mut inputs = cli.inputs()?;
+    inputs.environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    inputs.up = Endpoints::find();
+    let config = inputs.load(domains)?;
+    for entry in domains {
+        entry.check_settings(&config)?;
+    }
+    logging::start(&config.settings, cli.command.is_role())?;
+    dispatch(cli.command, &config, domains)
+}
+
+fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    let servers = Servers::new(config);
+    match command {
+        Command::Up(_) => up::run(config, domains),
+        Command::Demo(demo) => demo::run(config, domains, &demo),
+        Command::Processor { domains: names } => roles::processor(config, domains, &names),
+        Command::Projector { views } => roles::projector(config, domains, &views),
+        Command::Topics(topics) => {
+            let apply = topics.action == TopicsAction::Apply;
+            topics::run(&servers, domains, &topics.domains, apply, topics.json)
+        }
+        Command::Schemas(schemas) => {
+            let register = schemas.action == SchemasAction::Register;
+            schemas::run(&servers, domains, &schemas.domains, register, schemas.json)
+        }
+        Command::Tables(tables) => {
+            let apply = tables.action == TablesAction::Apply;
+            tables::run(&servers, domains, &tables.domains, apply, tables.json)
+        }
+        Command::Send(send) => send::run(&servers, domains, &send),
+        Command::Load(load) => load::run(&servers, domains, &load),
+        Command::Feed(feed) => feed::run(&servers, domains, &feed),
+        Command::Query(query) => query::run(&servers, domains, &query),
+        Command::Status { json } => status::run(&servers, domains, json),
+        Command::Config { json, .. } => output::configuration(config, json),
+        Command::Completions { .. } => Ok(()),
+    }
+}

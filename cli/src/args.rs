@@ -1,0 +1,389 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Given, Inputs};
+use crate::error::CliError;
+
+/// Kafka-native command processing and event sourcing.
+///
+/// Commands go in as Kafka records, are decided exactly once, and come out as events, outcomes and
+/// tables. Everything on this machine, nothing installed:
+///
+///     millrace up --data ./millrace-data
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, max_term_width = 100, verbatim_doc_comment)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where everything is.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags of every subcommand.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Where everything is")]
+pub struct Global {
+    /// Brokers of Kafka, as host:port, several separated by commas
+    #[arg(long, global = true, value_name = "HOSTS")]
+    pub kafka: Option<String>,
+    /// URL of the schema registry
+    #[arg(long, global = true, value_name = "URL")]
+    pub registry: Option<String>,
+    /// Tables on ScyllaDB or Cassandra: host:port, several separated by commas
+    #[arg(long, global = true, value_name = "HOSTS", conflicts_with = "sqlite")]
+    pub cql: Option<String>,
+    /// Tables in SQLite files in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub sqlite: Option<PathBuf>,
+    /// What the names of topics, groups and transactional ids begin with
+    #[arg(long, global = true, value_name = "P")]
+    pub topic_prefix: Option<String>,
+    /// Keyspace of the tables on CQL [default: the domain's name]
+    #[arg(long, global = true, value_name = "K")]
+    pub keyspace: Option<String>,
+    /// A property of the Kafka client (librdkafka); repeatable. Secrets go into the
+    /// configuration file or the environment
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set_kafka: Vec<String>,
+    /// Serve /health and /ready on this port; 0 is off
+    #[arg(long, global = true, value_name = "PORT")]
+    pub health_port: Option<u16>,
+    /// Read this configuration file instead of ./millrace.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines look on standard error
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormatArg>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything in one process: broker, registry, tables and every role
+    ///
+    /// Prints one line `ready kafka=HOST:PORT registry=URL tables=DIR` on standard output once
+    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT.
+    #[command(after_help = "Example:\n  millrace up --data ./millrace-data --kafka-port 9092")]
+    Up(Up),
+    /// Start everything and load a small social network to look at
+    #[command(after_help = "Example:\n  millrace demo --data ./millrace-data")]
+    Demo(Demo),
+    /// Decide commands, until stopped
+    #[command(after_help = "Examples:\n  millrace processor\n  millrace processor chirp --health-port 9600")]
+    Processor {
+        /// Only these domains
+        #[arg(value_name = "DOMAIN")]
+        domains: Vec<String>,
+    },
+    /// Fill the tables, until stopped
+    #[command(after_help = "Examples:\n  millrace projector\n  millrace projector chirp.timelines")]
+    Projector {
+        /// Only these domains, or these view families of them
+        #[arg(value_name = "DOMAIN[.FAMILY]")]
+        views: Vec<String>,
+    },
+    /// Compare the topics with their declarations, or bring them there
+    ///
+    /// Never deletes a topic and never takes partitions away.
+    #[command(after_help = "Examples:\n  millrace topics plan\n  millrace topics apply chirp")]
+    Topics(Declared<TopicsAction>),
+    /// Compare the schemas in the registry with this build's, or register them
+    #[command(after_help = "Examples:\n  millrace schemas check\n  millrace schemas register")]
+    Schemas(Declared<SchemasAction>),
+    /// Compare the tables with their declarations, or make what is missing
+    ///
+    /// Never drops a table or a column.
+    #[command(after_help = "Examples:\n  millrace tables plan\n  millrace tables apply --cql localhost:9042")]
+    Tables(Declared<TablesAction>),
+    /// Send a command
+    ///
+    /// Values follow the schema; lists and objects are JSON. Prints id, topic, partition and
+    /// offset; with --wait the outcome, and exits with 1 when the command was rejected.
+    #[command(after_help = "Examples:\n  millrace send RegisterUser user_id=ann username=Ann --wait\n  \
+        millrace send PostChirp chirp_id=c1 author_id=ann content='Hello, world' --wait-for feed")]
+    Send(Send),
+    /// Send commands from a file, one JSON object a line
+    ///
+    /// A line is {"type": "PostChirp", "id"?: …, "metadata"?: {…}, "data": {…}}. An empty line is a
+    /// barrier: what follows is sent when all before it is answered. A bad line is named with its
+    /// number and column and stops nothing but itself.
+    #[command(after_help = "Examples:\n  millrace load commands.jsonl --wait\n  \
+        generate | millrace load - --wait-for feed --json")]
+    Load(Load),
+    /// Show a reader's feed, newest first
+    #[command(after_help = "Examples:\n  millrace feed ann\n  millrace feed ann --limit 100 --json")]
+    Feed(Feed),
+    /// Show rows of a view, one JSON object a line
+    ///
+    /// Conditions name the first key columns of the view, in their order: all of the partition key,
+    /// then any number of clustering columns.
+    #[command(after_help = "Examples:\n  millrace query user_profiles user_id=ann\n  \
+        millrace query chirps_by_author author_id=ann --limit 10")]
+    Query(Query),
+    /// Show how the roles are and how far the tables have come
+    #[command(after_help = "Examples:\n  millrace status\n  millrace status --json")]
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the configuration in force and where each value comes from
+    #[command(after_help = "Examples:\n  millrace config\n  millrace config --explain")]
+    Config {
+        /// Describe every setting instead
+        #[arg(long, conflicts_with = "json")]
+        explain: bool,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  millrace completions bash > ~/.local/share/bash-completion/completions/millrace"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `millrace up`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Up {
+    /// Folder that holds all data [default: millrace-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Port of the broker; 0 takes a free one and keeps it [default: 9092]
+    #[arg(long, value_name = "PORT")]
+    pub kafka_port: Option<u16>,
+    /// Port of the registry; 0 takes a free one and keeps it [default: 8081]
+    #[arg(long, value_name = "PORT")]
+    pub registry_port: Option<u16>,
+    /// Address to listen on; there is no password, so other than loopback only where you trust
+    /// the network [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Option<String>,
+}
+
+/// `millrace demo`
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    /// As `millrace up`.
+    #[command(flatten)]
+    pub up: Up,
+    /// What the random generator starts from; the same seed makes the same network
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many people
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    pub people: u32,
+    /// About how many commands
+    #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(200..=10_000_000))]
+    pub commands: u32,
+}
+
+/// An action on what domains declare.
+#[derive(Args, Debug)]
+pub struct Declared<A: ValueEnum + Clone + std::marker::Send + Sync + 'static> {
+    /// What to do
+    pub action: A,
+    /// Only these domains
+    #[arg(value_name = "DOMAIN")]
+    pub domains: Vec<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace topics …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TopicsAction {
+    /// Show what `apply` would do
+    Plan,
+    /// Make what is missing and change what differs
+    Apply,
+}
+
+/// `millrace schemas …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemasAction {
+    /// Show what `register` would do; exit 1 when a schema is not compatible
+    Check,
+    /// Register what is missing and set the compatibility levels
+    Register,
+}
+
+/// `millrace tables …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TablesAction {
+    /// Show what `apply` would do
+    Plan,
+    /// Make what is missing
+    Apply,
+}
+
+/// `millrace send`
+#[derive(Args, Debug)]
+pub struct Send {
+    /// The command's type, or domain.Type
+    #[arg(value_name = "TYPE")]
+    pub kind: String,
+    /// Its fields
+    #[arg(value_name = "FIELD=VALUE")]
+    pub fields: Vec<String>,
+    /// The command's id [default: a new UUIDv7]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// The acting user
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The version the aggregate must have; 0 = it must not exist
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub expected_version: Option<i64>,
+    /// Wait for the outcome
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait until the rows of this view show it; implies --wait
+    #[arg(long, value_name = "VIEW")]
+    pub wait_for: Option<String>,
+    /// How long to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace load`
+#[derive(Args, Debug)]
+pub struct Load {
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE.jsonl")]
+    pub file: PathBuf,
+    /// Wait for all outcomes and count them
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait until the rows of this view show everything; implies --wait
+    #[arg(long, value_name = "VIEW")]
+    pub wait_for: Option<String>,
+    /// Give up when no answer has come for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Print the counts as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace feed`
+#[derive(Args, Debug)]
+pub struct Feed {
+    /// The reader
+    #[arg(value_name = "USER_ID")]
+    pub user_id: String,
+    /// At most so many chirps
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Go on behind this place, as an earlier call has printed it
+    #[arg(long, value_name = "C")]
+    pub cursor: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace query`
+#[derive(Args, Debug)]
+pub struct Query {
+    /// The view, or domain.view
+    #[arg(value_name = "VIEW")]
+    pub view: String,
+    /// Values of its first key columns
+    #[arg(value_name = "KEY=VALUE")]
+    pub conditions: Vec<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Rows are JSON with or without it
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Command {
+    /// Whether it runs until it is stopped.
+    #[must_use]
+    pub fn is_role(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
+    }
+
+    fn up(&self) -> Option<&Up> {
+        match self {
+            Self::Up(up) => Some(up),
+            Self::Demo(demo) => Some(&demo.up),
+            _ => None,
+        }
+    }
+}
+
+impl Cli {
+    /// The configuration that the flags give, without the other layers.
+    ///
+    /// # Errors
+    /// `--set-kafka` that is not `key=value`, or a secret.
+    pub fn inputs(&self) -> Result<Inputs, CliError> {
+        let global = &self.global;
+        let path = |path: &PathBuf| path.display().to_string();
+        let up = self.command.up().cloned().unwrap_or_default();
+        let format = global.log_format.and_then(|format| format.to_possible_value());
+        let plain = [
+            ("kafka", "--kafka", global.kafka.clone()),
+            ("registry", "--registry", global.registry.clone()),
+            ("cql", "--cql", global.cql.clone()),
+            ("sqlite", "--sqlite", global.sqlite.as_ref().map(path)),
+            ("topic_prefix", "--topic-prefix", global.topic_prefix.clone()),
+            ("keyspace", "--keyspace", global.keyspace.clone()),
+            ("health_port", "--health-port", global.health_port.map(|port| port.to_string())),
+            ("log_format", "--log-format", format.map(|value| value.get_name().to_owned())),
+            ("up.data", "--data", up.data.as_ref().map(path)),
+            ("up.host", "--host", up.host),
+            ("up.kafka_port", "--kafka-port", up.kafka_port.map(|port| port.to_string())),
+            ("up.registry_port", "--registry-port", up.registry_port.map(|port| port.to_string())),
+        ];
+        let mut flags: Vec<Given> =
+            plain.into_iter().filter_map(|(key, flag, text)| Some(Given::new(key, text?, flag))).collect();
+        for pair in &global.set_kafka {
+            let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+                return Err(CliError::usage(format!("--set-kafka {pair}: expected KEY=VALUE")));
+            };
+            if crate::config::is_secret(key) {
+                return Err(CliError::usage(format!(
+                    "--set-kafka {key}: a secret on the command line is seen by every user of the machine"
+                ))
+                .hint(format!(
+                    "Set it in millrace.toml under [kafka_client], or as {}.",
+                    crate::config::layers::variable(&format!("kafka_client.{key}"))
+                )));
+            }
+            flags.push(Given {
+                path: vec!["kafka_client".to_owned(), key.to_owned()],
+                text: value.to_owned(),
+                origin: "--set-kafka".to_owned(),
+            });
+        }
+        Ok(Inputs { file: global.config.clone(), flags, ..Inputs::default() })
+    }
+}

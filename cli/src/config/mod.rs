@@ -1,0 +1,125 @@
+//! Configuration: defaults < `millrace.toml` < `MILLRACE_*` environment < flags.
+//!
+//! The layers and where each value comes from are figment's; here is what they are made of
+//! (`layers`), what may be set (`settings`), which names are refused (`unknown`), and the
+//! manual (`explain`).
+
+pub mod explain;
+pub mod layers;
+pub mod settings;
+mod unknown;
+
+use std::path::PathBuf;
+
+use figment::value::{Dict, Value};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+use serde::de::DeserializeOwned;
+
+pub use layers::{Given, Inputs};
+pub use settings::{LogFormat, Settings};
+
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+
+/// The configuration in force, and where every value of it comes from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is the same for all domains.
+    pub settings: Settings,
+    /// What a running `millrace up` has written, when the addresses come from there.
+    pub up: Option<Endpoints>,
+    figment: Figment,
+}
+
+/// One value in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effective {
+    /// Its key, as in `millrace.toml`.
+    pub key: String,
+    /// The value.
+    pub value: serde_json::Value,
+    /// Where it comes from.
+    pub origin: String,
+}
+
+impl Config {
+    /// The settings of a section, such as a domain's.
+    ///
+    /// # Errors
+    /// A value of the wrong type, with its key and origin.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, CliError> {
+        self.figment.extract_inner(name).map_err(|error| layers::wrong(&error))
+    }
+
+    /// Every value in force, in the order of its key.
+    #[must_use]
+    pub fn effective(&self) -> Vec<Effective> {
+        let data = self.figment.data().unwrap_or_default();
+        let mut found = Vec::new();
+        if let Some(dict) = data.get(&Profile::Default) {
+            self.flatten(dict, "", &mut found);
+        }
+        // sections behind the plain values, as in the file
+        found.sort_by_key(|value| value.key.contains('.'));
+        found
+    }
+
+    /// Where the value of `key` comes from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> String {
+        match self.figment.find_metadata(key) {
+            Some(metadata) => origin(metadata),
+            None => "default".to_owned(),
+        }
+    }
+
+    /// Whether somebody has set `key`.
+    #[must_use]
+    pub fn is_set(&self, key: &str) -> bool {
+        self.origin(key) != layers::DEFAULT
+    }
+
+    fn flatten(&self, dict: &Dict, path: &str, found: &mut Vec<Effective>) {
+        for (name, value) in dict {
+            let key = if path.is_empty() {
+                layers::quoted(name)
+            } else {
+                format!("{path}.{}", layers::quoted(name))
+            };
+            match value {
+                Value::Dict(_, inner) => self.flatten(inner, &key, found),
+                other => {
+                    let origin = self.figment.get_metadata(other.tag()).map_or_else(String::new, origin);
+                    let mut value = serde_json::to_value(other).unwrap_or_default();
+                    if is_secret(name) && value.as_str().is_some_and(|text| !text.is_empty()) {
+                        value = serde_json::Value::from("********");
+                    }
+                    found.push(Effective { key, value, origin });
+                }
+            }
+        }
+    }
+}
+
+/// Whether the value of this key must not be shown.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    let secret = ["password", "secret", "token"].iter().any(|word| name.contains(word));
+    (secret && !name.ends_with("_file")) || matches!(name, "pem" | "jaas")
+}
+
+fn origin(metadata: &Metadata) -> String {
+    match &metadata.source {
+        Some(Source::File(path)) => shorten(path).display().to_string(),
+        _ => metadata.name.to_string(),
+    }
+}
+
+/// The path as seen from the current folder, when it lies below it.
+fn shorten(path: &std::path::Path) -> PathBuf {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from))
+        .unwrap_or_else(|| path.to_path_buf())
+}

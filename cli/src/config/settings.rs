@@ -1,0 +1,130 @@
+//! What an operator may set. The doc comments are the manual: `millrace config --explain`
+//! and `docs/configuration.md` are rendered from them.
+
+use std::collections::BTreeMap;
+
+use millrace_runtime::{ProcessorSettings, ProjectorSettings};
+use serde::{Deserialize, Serialize};
+
+/// Where everything is, and how this process presents itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Brokers of Kafka, as `host:port`, several separated by commas.
+    pub kafka: String,
+    /// URL of the schema registry: any with the Confluent REST API.
+    pub registry: String,
+    /// Hosts of ScyllaDB or Cassandra that hold the tables, as `host:port`, several separated
+    /// by commas. Not together with `sqlite`.
+    pub cql: String,
+    /// Folder of the SQLite files that hold the tables, one file `<domain>.sqlite` for each
+    /// domain. Not together with `cql`.
+    pub sqlite: String,
+    /// What the names of all topics, consumer groups and transactional ids begin with.
+    pub topic_prefix: String,
+    /// Keyspace of the tables on CQL, used as it stands. Empty: the name of the domain.
+    pub keyspace: String,
+    /// Port of the health endpoints `/health` and `/ready`; 0 is off.
+    pub health_port: u16,
+    /// Address on which the health endpoints listen. Loopback, unless others are to ask.
+    pub health_host: String,
+    /// What is logged, as a level (`error`, `warn`, `info`, `debug`, `trace`) or as a list of
+    /// `module=level`. Empty: `info` for the roles, `error` for commands that end by themselves.
+    pub log: String,
+    /// How log lines look on standard error: `text` or `json`.
+    pub log_format: LogFormat,
+    /// Further properties of the Kafka client (librdkafka), such as TLS and SASL.
+    pub kafka_client: BTreeMap<String, String>,
+    /// Names and passwords.
+    pub security: SecuritySettings,
+    /// The command processor.
+    pub processor: ProcessorSettings,
+    /// The projectors.
+    pub projector: ProjectorSettings,
+    /// Everything in one process.
+    pub up: UpSettings,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// Names and passwords: `[security]`. They come from a file or the environment, never from a
+/// flag, which every user of the machine can read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecuritySettings {
+    /// File that holds the password for Kafka (`sasl.password`), without a line end.
+    pub kafka_password_file: String,
+    /// User name for the schema registry; empty: none.
+    pub registry_user: String,
+    /// Password for the schema registry.
+    pub registry_password: String,
+    /// File that holds the password for the schema registry.
+    pub registry_password_file: String,
+    /// User name for ScyllaDB or Cassandra; empty: none.
+    pub cql_user: String,
+    /// Password for ScyllaDB or Cassandra.
+    pub cql_password: String,
+    /// File that holds the password for ScyllaDB or Cassandra.
+    pub cql_password_file: String,
+}
+
+/// Everything in one process: `[up]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpSettings {
+    /// Folder that holds all data: records, schemas and tables.
+    pub data: String,
+    /// Address on which broker and registry listen. There is no password: other than loopback
+    /// only in a network you trust.
+    pub host: String,
+    /// Port of the embedded broker; 0 takes a free one and keeps it for the next start.
+    pub kafka_port: u16,
+    /// Port of the embedded registry; 0 takes a free one and keeps it for the next start.
+    pub registry_port: u16,
+    /// How often written records are brought to the disk, in milliseconds; 0: before they are
+    /// acknowledged. They survive the end of the process either way; this is about power loss.
+    pub sync_interval_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            kafka: "localhost:9092".to_owned(),
+            registry: "http://localhost:8081".to_owned(),
+            cql: String::new(),
+            sqlite: String::new(),
+            topic_prefix: String::new(),
+            keyspace: String::new(),
+            health_port: 0,
+            health_host: "127.0.0.1".to_owned(),
+            log: String::new(),
+            log_format: LogFormat::Text,
+            kafka_client: BTreeMap::new(),
+            security: SecuritySettings::default(),
+            processor: ProcessorSettings::default(),
+            projector: ProjectorSettings::default(),
+            up: UpSettings::default(),
+        }
+    }
+}
+
+impl Default for UpSettings {
+    fn default() -> Self {
+        Self {
+            data: "millrace-data".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            kafka_port: 9092,
+            registry_port: 8081,
+            sync_interval_ms: 1_000,
+        }
+    }
+}

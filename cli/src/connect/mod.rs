@@ -1,0 +1,151 @@
+//! The servers of a configuration: how they are reached, and what is said when they are not.
+
+mod reach;
+mod stores;
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_kafka::{KafkaConfig, KafkaLog};
+use millrace_ports::{StoreFault, SystemClock, ViewStore};
+use millrace_runtime::role::Ports;
+use millrace_wire::{ConfluentRegistry, Registry};
+
+use crate::config::Config;
+use crate::domain::DomainEntry;
+use crate::error::CliError;
+
+/// How long a question to a server may take in a command that ends by itself.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Where Kafka, the registry and the tables are.
+#[derive(Clone, Copy)]
+pub struct Servers<'a> {
+    /// The configuration they come from.
+    pub config: &'a Config,
+}
+
+impl<'a> Servers<'a> {
+    /// The servers of `config`; nothing is connected yet.
+    #[must_use]
+    pub fn new(config: &'a Config) -> Self {
+        Self { config }
+    }
+
+    /// The prefix of every name in Kafka.
+    #[must_use]
+    pub fn prefix(&self) -> &'a str {
+        &self.config.settings.topic_prefix
+    }
+
+    /// Kafka, for a command that ends by itself: it answers now, or the command fails.
+    ///
+    /// # Errors
+    /// No broker answers, with the address and the flag that sets it.
+    pub fn kafka(&self) -> Result<KafkaLog, CliError> {
+        self.reach("Kafka", "kafka", reach::hosts(&self.config.settings.kafka, 9092))?;
+        self.kafka_unreached(PATIENCE)
+    }
+
+    /// The registry, for a command that ends by itself.
+    ///
+    /// # Errors
+    /// As [`Servers::kafka`].
+    pub fn registry(&self) -> Result<Arc<dyn Registry>, CliError> {
+        self.reach("the schema registry", "registry", reach::of_url(&self.config.settings.registry)?)?;
+        self.registry_unreached()
+    }
+
+    /// The tables of a domain, for a command that ends by itself.
+    ///
+    /// # Errors
+    /// As [`Servers::kafka`]; or nobody has said where the tables are.
+    pub fn store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
+        let settings = &self.config.settings;
+        if settings.sqlite.is_empty() && !settings.cql.is_empty() {
+            self.reach("CQL", "cql", reach::hosts(&settings.cql, 9042))?;
+        }
+        Ok(self.store_unreached(entry)?)
+    }
+
+    /// The tables of a domain, for a role, which waits for a server that is away by itself.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn store_unreached(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, StoreFault> {
+        stores::open(&self.config.settings, entry.name())
+    }
+
+    /// The outside world of a role, which waits for servers that are away by itself.
+    ///
+    /// # Errors
+    /// Settings that no client can be made of.
+    pub fn ports(&self) -> Result<Ports, CliError> {
+        Ok(Ports {
+            log: Arc::new(self.kafka_unreached(Duration::from_secs(5))?),
+            registry: self.registry_unreached()?,
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    fn kafka_unreached(&self, request_timeout: Duration) -> Result<KafkaLog, CliError> {
+        let settings = &self.config.settings;
+        let mut config = KafkaConfig::new(settings.kafka.as_str());
+        config.request_timeout = request_timeout;
+        config.properties = settings.kafka_client.clone();
+        if let Some(password) =
+            secret("security.kafka_password_file", &settings.security.kafka_password_file)?
+        {
+            config.properties.insert("sasl.password".to_owned(), password);
+        }
+        Ok(KafkaLog::connect(config)?)
+    }
+
+    fn registry_unreached(&self) -> Result<Arc<dyn Registry>, CliError> {
+        let settings = &self.config.settings;
+        let security = &settings.security;
+        let password = match secret("security.registry_password_file", &security.registry_password_file)? {
+            None if security.registry_password.is_empty() => None,
+            None => Some(security.registry_password.clone()),
+            given => given,
+        };
+        let credentials =
+            (!security.registry_user.is_empty()).then(|| (security.registry_user.clone(), password));
+        Ok(Arc::new(ConfluentRegistry::new(&settings.registry, credentials)?))
+    }
+
+    /// Fails soon and clearly when none of `addresses` can be connected to.
+    fn reach(&self, what: &str, key: &str, addresses: Vec<String>) -> Result<(), CliError> {
+        let Err(why) = reach::any(&addresses) else { return Ok(()) };
+        let origin = self.config.origin(key);
+        let text = format!("{what} at {} does not answer: {why}", addresses.join(","));
+        let flag = format!("--{key}");
+        Err(CliError::failed(text).hint(match &self.config.up {
+            Some(up) => format!(
+                "The address is from {}, which `millrace up --data {}` wrote: is it running?\n\
+                 Otherwise give another address with {flag}.",
+                up.file.display(),
+                up.data.display()
+            ),
+            None if origin == "default" => format!(
+                "That is the default. Start everything on this machine with `millrace up`, or give another \
+                 address with {flag}."
+            ),
+            None if origin == flag => format!("Start it, or give another address with {flag}."),
+            None => format!("The address is from {origin}. Start it, or give another one with {flag}."),
+        }))
+    }
+}
+
+/// The secret that the file named by the setting `key` holds, if one is named.
+fn secret(key: &str, file: &str) -> Result<Option<String>, CliError> {
+    read_secret(file).map_err(|error| CliError::failed(format!("{file}: {error}")).context(key))
+}
+
+fn read_secret(file: &str) -> std::io::Result<Option<String>> {
+    if file.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(fs::read_to_string(file)?.trim_end_matches(['\r', '\n']).to_owned()))
+}

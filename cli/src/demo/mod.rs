@@ -1,0 +1,130 @@
+//! `millrace demo`: a small social network to look at, loaded like any other file of commands.
+
+mod network;
+mod words;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::network::{Network, Size};
+use crate::args;
+use crate::config::Config;
+use crate::connect::Servers;
+use crate::domain::{DomainEntry, by_name};
+use crate::error::CliError;
+use crate::load::{self, Options};
+use crate::{feed, output, up};
+
+/// The file that says that the demo is loaded.
+const LOADED: &str = "demo.toml";
+/// The commands, to be looked at and to be loaded elsewhere.
+const COMMANDS: &str = "demo.jsonl";
+/// How many chirps of the feed are shown.
+const SHOWN: usize = 6;
+
+/// What was loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Loaded {
+    seed: u64,
+    people: u32,
+    reader: String,
+    celebrities: Vec<String>,
+    sent: u64,
+    accepted: u64,
+    rejected: u64,
+    seconds: f64,
+}
+
+/// Runs `millrace demo`.
+///
+/// # Errors
+/// As `millrace up`; or the network cannot be loaded.
+pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>], demo: &args::Demo) -> Result<(), CliError> {
+    up::run_with(config, domains, |config, data, stop| {
+        let known = fs::read_to_string(data.join(LOADED)).ok().and_then(|text| toml::from_str(&text).ok());
+        let loaded: Loaded = match known {
+            Some(loaded) => loaded,
+            None => load_network(config, domains, data, demo)?,
+        };
+        if stop.is_requested() {
+            return Ok(());
+        }
+        show(config, domains, data, &loaded)
+    })
+}
+
+fn load_network(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    data: &Path,
+    demo: &args::Demo,
+) -> Result<Loaded, CliError> {
+    let network = Network::generate(demo.seed, Size { people: demo.people, commands: demo.commands });
+    let file = data.join(COMMANDS);
+    let failed = |error: std::io::Error| CliError::from(error).context(file.display());
+    fs::write(&file, network.lines.join("\n") + "\n").map_err(failed)?;
+    eprintln!("Loading {} people who follow each other and chirp: {}", demo.people, file.display());
+    let options =
+        Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
+    let report = load::from_file(&Servers::new(config), domains, &file, &options)?;
+    if report.unanswered.unwrap_or(0) > 0 || report.bad > 0 {
+        return Err(CliError::failed(format!(
+            "{} of the demo's commands were not answered; start it again to go on",
+            report.unanswered.unwrap_or(0) + report.bad
+        )));
+    }
+    let loaded = Loaded {
+        seed: demo.seed,
+        people: demo.people,
+        reader: network.reader,
+        celebrities: network.celebrities,
+        sent: report.sent,
+        accepted: report.accepted.unwrap_or(0),
+        rejected: report.rejected.unwrap_or(0),
+        seconds: report.seconds,
+    };
+    let text = toml::to_string(&loaded).map_err(|error| CliError::failed(error.to_string()))?;
+    fs::write(data.join(LOADED), text).map_err(failed)?;
+    Ok(loaded)
+}
+
+fn show(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    data: &Path,
+    loaded: &Loaded,
+) -> Result<(), CliError> {
+    let entry = by_name(domains, "chirp")?;
+    let settings = &config.settings;
+    let store = Servers::new(config).store(entry)?;
+    store.open_tables(&crate::tables::all(entry)?)?;
+    let page = feed::read(&*store, config, &loaded.reader, None, SHOWN)?;
+    output::line(format!("\n{}\n", output::bold(&format!("What {} reads, newest first", loaded.reader))))?;
+    feed::print(&page.items)?;
+    let rate = loaded.sent as f64 / loaded.seconds.max(0.001);
+    output::line(format!(
+        "\n{}\n  {} accepted, {} rejected, in {:.1} s: {} commands a second, decided and in the tables.",
+        output::bold(&format!("{} commands", output::number(loaded.sent))),
+        output::number(loaded.accepted),
+        output::number(loaded.rejected),
+        loaded.seconds,
+        output::number(rate as u64),
+    ))?;
+    let reader = &loaded.reader;
+    let celebrity = loaded.celebrities.first().map_or("ada", String::as_str);
+    let rows = [
+        vec!["Send commands to".to_owned(), format!("{}, topic chirp.commands", settings.kafka)],
+        vec!["Schemas are at".to_owned(), settings.registry.clone()],
+        vec!["Tables lie in".to_owned(), format!("{}/chirp.sqlite", settings.sqlite)],
+        vec!["What was sent".to_owned(), data.join(COMMANDS).display().to_string()],
+    ];
+    output::line(format!("\n{}", output::columns(&rows).trim_end()))?;
+    output::line(format!(
+        "\n{}\n  millrace send PostChirp chirp_id=hello author_id={celebrity} content='Hi!' --wait-for feed\n  \
+         millrace feed {reader}\n  millrace query follower_counts followee_id={celebrity}\n\nCtrl-C ends it.",
+        output::bold("Try, from another terminal in this folder")
+    ))
+}

@@ -1,0 +1,274 @@
+//! A domain as the binary sees it: the same for every domain, whatever its types.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use millrace_kernel::table::parse_tables;
+use millrace_kernel::{Command, Domain, Metadata, Schemas, Table};
+use millrace_ports::ViewStore;
+use millrace_runtime::role::{Ports, RoleError};
+use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor, run_projector};
+use millrace_wire::{Codec, Registry};
+
+use crate::config::Config;
+use crate::error::CliError;
+use crate::message::MessageTypes;
+
+/// A view family: a consumer group and the views it fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// Its views.
+    pub views: &'static [&'static str],
+}
+
+/// A command ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The routing key, which is the record key and picks the partition.
+    pub key: String,
+    /// The record's value.
+    pub value: Vec<u8>,
+}
+
+/// Turns checked JSON into a record of the commands topic.
+pub trait CommandEncoder: Send + Sync {
+    /// Encodes `data` as the message `kind`.
+    ///
+    /// # Errors
+    /// JSON that is not the message, which the check against the schema should have found.
+    fn encode(
+        &self,
+        id: &str,
+        metadata: Metadata,
+        kind: &str,
+        data: serde_json::Value,
+    ) -> Result<Encoded, CliError>;
+}
+
+/// A domain of this binary. Made by [`domain`]; a trait only so that domains of different
+/// types stand in one list.
+pub trait DomainEntry: Send + Sync {
+    /// The domain's name.
+    fn name(&self) -> &'static str;
+    /// Its schemas, tables and topics.
+    fn schemas(&self) -> Schemas;
+    /// The kinds of aggregates it looks up.
+    fn lookups(&self) -> &'static [&'static str];
+    /// Its settings when nobody has set any.
+    fn default_settings(&self) -> serde_json::Value;
+    /// Whether its settings are of the right types and fit together.
+    ///
+    /// # Errors
+    /// What does not, and where it was set.
+    fn check_settings(&self, config: &Config) -> Result<(), CliError>;
+    /// Its view families under the settings in force.
+    ///
+    /// # Errors
+    /// As [`DomainEntry::check_settings`].
+    fn families(&self, config: &Config) -> Result<Vec<Family>, CliError>;
+    /// Encodes its commands; the schema must be registered.
+    ///
+    /// # Errors
+    /// A registry that does not answer or does not know the schema.
+    fn encoder(&self, registry: Arc<dyn Registry>, prefix: &str)
+    -> Result<Box<dyn CommandEncoder>, CliError>;
+    /// Decides its commands until `stop`.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    fn run_processor(
+        &self,
+        ports: &Ports,
+        prefix: &str,
+        settings: &ProcessorSettings,
+        health: &Health,
+        stop: &Stop,
+    ) -> Result<(), RoleError>;
+    /// Fills the views of one family until `stop`.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    fn run_projector(&self, role: ProjectorRole<'_>) -> Result<(), CliError>;
+}
+
+/// What a projector needs.
+#[derive(Clone)]
+pub struct ProjectorRole<'a> {
+    /// The outside world.
+    pub ports: &'a Ports,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// The view family.
+    pub family: &'a str,
+    /// The tables.
+    pub store: Arc<dyn ViewStore>,
+    /// Where it says how it is.
+    pub health: &'a Health,
+    /// When to end.
+    pub stop: &'a Stop,
+}
+
+/// Checks that a domain's settings fit together.
+type Check<D> = fn(&<D as Domain>::Settings) -> Result<(), String>;
+
+/// An entry under construction: `domain::<Chirp>()`.
+pub struct Entry<D: Domain> {
+    check: Option<Check<D>>,
+    of: PhantomData<fn() -> D>,
+}
+
+/// The entry of the domain `D`.
+#[must_use]
+pub fn domain<D: Domain>() -> Entry<D> {
+    Entry { check: None, of: PhantomData }
+}
+
+impl<D: Domain> Entry<D> {
+    /// Refuses settings that do not fit together, before anything is started.
+    #[must_use]
+    pub fn checked_by(mut self, check: Check<D>) -> Self {
+        self.check = Some(check);
+        self
+    }
+
+    fn settings(&self, config: &Config) -> Result<D::Settings, CliError> {
+        let settings: D::Settings = config.section(D::NAME)?;
+        match self.check.map_or(Ok(()), |check| check(&settings)) {
+            Ok(()) => Ok(settings),
+            Err(why) => Err(CliError::usage(why)),
+        }
+    }
+}
+
+impl<D: Domain> DomainEntry for Entry<D> {
+    fn name(&self) -> &'static str {
+        D::NAME
+    }
+
+    fn schemas(&self) -> Schemas {
+        D::SCHEMAS
+    }
+
+    fn lookups(&self) -> &'static [&'static str] {
+        D::LOOKUPS
+    }
+
+    fn default_settings(&self) -> serde_json::Value {
+        serde_json::to_value(D::Settings::default()).unwrap_or_default()
+    }
+
+    fn check_settings(&self, config: &Config) -> Result<(), CliError> {
+        self.settings(config).map(drop)
+    }
+
+    fn families(&self, config: &Config) -> Result<Vec<Family>, CliError> {
+        let families = D::projections(&self.settings(config)?);
+        Ok(families.iter().map(|family| Family { name: family.name, views: family.views }).collect())
+    }
+
+    fn encoder(
+        &self,
+        registry: Arc<dyn Registry>,
+        prefix: &str,
+    ) -> Result<Box<dyn CommandEncoder>, CliError> {
+        let subject = Topology::subject(&Topology::new(prefix, D::NAME).commands);
+        // a sender must not be the one who changes what a topic holds
+        if registry.find(&subject, D::SCHEMAS.commands)?.is_none() {
+            return Err(CliError::failed(format!(
+                "the registry does not know this build's schema of {subject}"
+            ))
+            .hint("Register it with `millrace schemas register`."));
+        }
+        let codec: Codec<Command<D::Command>> = Codec::register(registry, &subject, D::SCHEMAS.commands)?;
+        Ok(Box::new(TypedEncoder::<D> { codec }))
+    }
+
+    fn run_processor(
+        &self,
+        ports: &Ports,
+        prefix: &str,
+        settings: &ProcessorSettings,
+        health: &Health,
+        stop: &Stop,
+    ) -> Result<(), RoleError> {
+        run_processor::<D>(ports, prefix, settings, health, stop)
+    }
+
+    fn run_projector(&self, role: ProjectorRole<'_>) -> Result<(), CliError> {
+        let config = role.config;
+        let settings = self.settings(config)?;
+        let ProjectorRole { ports, family, store, health, stop, .. } = role;
+        let (prefix, projector) = (&config.settings.topic_prefix, &config.settings.projector);
+        run_projector::<D>(ports, prefix, &settings, family, store, projector, health, stop)?;
+        Ok(())
+    }
+}
+
+struct TypedEncoder<D: Domain> {
+    codec: Codec<Command<D::Command>>,
+}
+
+impl<D: Domain> CommandEncoder for TypedEncoder<D> {
+    fn encode(
+        &self,
+        id: &str,
+        metadata: Metadata,
+        kind: &str,
+        data: serde_json::Value,
+    ) -> Result<Encoded, CliError> {
+        let tagged = serde_json::Value::Object([(kind.to_owned(), data)].into_iter().collect());
+        let data: D::Command = serde_json::from_value(tagged)
+            .map_err(|error| CliError::usage(error.to_string()).context(kind))?;
+        let key = D::routing_key(&data);
+        let command = Command { id: id.to_owned(), metadata, data };
+        let value = self.codec.encode(&command)?.to_vec();
+        Ok(Encoded { key, value })
+    }
+}
+
+/// The tables a domain declares.
+///
+/// # Errors
+/// A `views.cql` that cannot be read, which is a bug in the domain.
+pub fn tables(entry: &dyn DomainEntry) -> Result<Vec<Table>, CliError> {
+    parse_tables(entry.schemas().views)
+        .map_err(|error| CliError::failed(format!("schemas/{}/views.cql: {error}", entry.name())))
+}
+
+/// The message types a domain takes, by its `commands.avsc`.
+///
+/// # Errors
+/// A schema that cannot be read, which is a bug in the domain.
+pub fn message_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> {
+    MessageTypes::read(entry.name(), entry.schemas().commands)
+        .map_err(|error| CliError::failed(format!("schemas/{}/commands.avsc: {error}", entry.name())))
+}
+
+/// The domains named in `names`, or all of them.
+///
+/// # Errors
+/// A name that no domain has.
+pub fn select<'a>(
+    domains: &'a [Box<dyn DomainEntry>],
+    names: &[String],
+) -> Result<Vec<&'a dyn DomainEntry>, CliError> {
+    if names.is_empty() {
+        return Ok(domains.iter().map(|entry| &**entry).collect());
+    }
+    names.iter().map(|name| by_name(domains, name)).collect()
+}
+
+/// The domain of this name.
+///
+/// # Errors
+/// There is none.
+pub fn by_name<'a>(domains: &'a [Box<dyn DomainEntry>], name: &str) -> Result<&'a dyn DomainEntry, CliError> {
+    let known = || domains.iter().map(|entry| entry.name());
+    domains.iter().map(|entry| &**entry).find(|entry| entry.name() == name).ok_or_else(|| {
+        let near = crate::nearest::suggestion(name, known());
+        CliError::usage(format!("there is no domain {name}{near}"))
+            .hint(format!("This binary has: {}", known().collect::<Vec<_>>().join(", ")))
+    })
+}

@@ -1,0 +1,145 @@
+//! What a command ends with when it does not end well: one text for a person, one exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a command failed, for the person who called it.
+#[derive(Debug)]
+pub struct CliError {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+    silent: bool,
+}
+
+impl CliError {
+    /// It was called rightly and failed: exit code 1.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, code: 1, silent: false }
+    }
+
+    /// It was called wrongly: exit code 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, code: 2, silent: false }
+    }
+
+    /// Exit code 1; what there is to say has been printed.
+    pub fn said() -> Self {
+        Self { message: String::new(), hint: None, code: 1, silent: true }
+    }
+
+    /// Whoever read the output has gone, which is no failure: `millrace … | head`.
+    fn unheard() -> Self {
+        Self { message: String::new(), hint: None, code: 0, silent: true }
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What was being done, before the message.
+    #[must_use]
+    pub fn context(mut self, doing: impl fmt::Display) -> Self {
+        if !self.silent {
+            self.message = format!("{doing}: {}", self.message);
+        }
+        self
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+
+    /// Prints it to standard error.
+    pub fn print(&self) {
+        if !self.silent {
+            eprintln!("{self}");
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  {}", hint.replace('\n', "\n  ")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An error with all its causes in one line, each said once.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+macro_rules! failures {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::failed(chain(&error))
+            }
+        })*
+    };
+}
+
+failures!(
+    millrace_ports::LogFault,
+    millrace_ports::StoreFault,
+    millrace_runtime::RoleError,
+    millrace_runtime::progress::WaitError,
+    millrace_wire::RegistryFault,
+    millrace_wire::codec::CodecError,
+    millrace_wire::EncodeFailure,
+    millrace_embedded::broker::BrokerError,
+    millrace_embedded::registry::RegistryError,
+    serde_json::Error,
+);
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::unheard(),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: inner")]
+    struct Outer(#[source] Inner);
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner")]
+    struct Inner(#[source] std::io::Error);
+
+    #[test]
+    fn every_cause_is_said_once() {
+        let error = Outer(Inner(std::io::Error::other("disk full")));
+        assert_eq!(chain(&error), "outer: inner: disk full");
+    }
+
+    #[test]
+    fn a_hint_stands_below_its_message() {
+        let error = CliError::failed("no answer").hint("try\nagain").context("send");
+        assert_eq!(error.to_string(), "error: send: no answer\n  try\n  again");
+    }
+}

@@ -1,0 +1,335 @@
+//! `millrace load`: many commands, as fast as they are taken, each counted.
+
+mod answers;
+mod lines;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use millrace_kafka::{KafkaLog, KafkaProducer};
+use millrace_kernel::id;
+use millrace_runtime::progress::wait_until;
+use millrace_wire::Registry;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::answers::Answers;
+use self::lines::{BadLine, Line, Lines};
+use crate::args;
+use crate::connect::Servers;
+use crate::domain::{DomainEntry, by_name};
+use crate::error::CliError;
+use crate::message::{Catalogue, Problem, Written};
+use crate::send::Target;
+use crate::{output, views};
+
+/// At most so many records wait for the broker's acknowledgement.
+const MOST_IN_FLIGHT: usize = 50_000;
+
+/// What a load is to wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Wait for all outcomes.
+    pub wait: bool,
+    /// Then wait until this view shows everything.
+    pub wait_for: Option<String>,
+    /// Give up when nothing has happened for so long.
+    pub timeout: Duration,
+}
+
+/// What came of a load.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Commands the broker has.
+    pub sent: u64,
+    /// Accepted ones, if waited for.
+    pub accepted: Option<u64>,
+    /// Rejected ones, if waited for.
+    pub rejected: Option<u64>,
+    /// Lines that were not sent.
+    pub bad: u64,
+    /// Commands without an answer, if waited for.
+    pub unanswered: Option<u64>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// Sent commands a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.sent as f64 / self.seconds.max(0.001)
+    }
+
+    fn print(&self, as_json: bool) -> Result<(), CliError> {
+        if as_json {
+            let Self { sent, accepted, rejected, bad, unanswered, seconds } = self;
+            return output::json(&json!({
+                "sent": sent, "accepted": accepted, "rejected": rejected, "bad": bad,
+                "unanswered": unanswered, "seconds": (seconds * 1_000.0).round() / 1_000.0,
+            }));
+        }
+        let mut parts = Vec::new();
+        let counts =
+            [("accepted", self.accepted), ("rejected", self.rejected), ("unanswered", self.unanswered)];
+        for (name, count) in counts {
+            parts.extend(count.map(|count| format!("{} {name}", output::number(count))));
+        }
+        parts.push(format!("{} bad", output::number(self.bad)));
+        output::line(format!(
+            "sent {} commands in {:.1} s ({}/s): {}",
+            output::number(self.sent),
+            self.seconds,
+            output::number(self.rate() as u64),
+            parts.join(", ")
+        ))
+    }
+}
+
+/// Runs `millrace load`.
+///
+/// # Errors
+/// A file that cannot be read, servers that do not answer; or any line was bad or unanswered.
+pub fn run(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    load: &args::Load,
+) -> Result<(), CliError> {
+    let options = Options {
+        wait: load.wait || load.wait_for.is_some(),
+        wait_for: load.wait_for.clone(),
+        timeout: Duration::from_secs(load.timeout),
+    };
+    let report = from_file(servers, domains, &load.file, &options)?;
+    report.print(load.json)?;
+    match report.bad > 0 || report.unanswered.unwrap_or(0) > 0 {
+        true => Err(CliError::said()),
+        false => Ok(()),
+    }
+}
+
+/// Loads a file; `-` is standard input.
+///
+/// # Errors
+/// As [`run`], but bad and unanswered lines are only counted.
+pub fn from_file(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    file: &Path,
+    options: &Options,
+) -> Result<Report, CliError> {
+    if file == Path::new("-") {
+        return load(servers, domains, "stdin", Lines::new(io::stdin().lock()), None, options);
+    }
+    let name = file.display().to_string();
+    let open = || File::open(file).map_err(|error| CliError::failed(format!("{name}: {error}")));
+    let size =
+        lines::measure(BufReader::new(open()?)).map_err(|error| CliError::from(error).context(&name))?;
+    load(servers, domains, &name, Lines::new(BufReader::new(open()?)), Some(size), options)
+}
+
+fn load(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    name: &str,
+    lines: Lines<impl BufRead>,
+    size: Option<lines::Size>,
+    options: &Options,
+) -> Result<Report, CliError> {
+    let view =
+        options.wait_for.as_deref().map(|view| views::find(domains, servers.config, view)).transpose()?;
+    let projection = match &view {
+        Some(view) => Some(view.projection().ok_or_else(|| {
+            CliError::usage(format!("--wait-for {}: no projection fills this table", view.table.name))
+        })?),
+        None => None,
+    };
+    let store = match &view {
+        Some(view) => Some(servers.store(view.entry)?),
+        None => None,
+    };
+    let catalogue = Catalogue::of(domains)?;
+    let log = servers.kafka()?;
+    // barriers need answers, too; of standard input nobody knows whether one comes
+    let needs_answers = options.wait || size.is_none_or(|size| size.barriers > 0);
+    let mut loader = Loader {
+        servers,
+        domains,
+        catalogue: &catalogue,
+        producer: log.producer()?,
+        registry: servers.registry()?,
+        log,
+        targets: BTreeMap::new(),
+        answers: needs_answers.then(Answers::default),
+        acknowledged: Arc::default(),
+        failed: Arc::default(),
+        bar: bar(size.map(|size| size.commands)),
+        name,
+        bad: 0,
+    };
+    let began = Instant::now();
+    let in_time = loader.send_all(lines, options.timeout)?;
+    let in_time = loader.flush(options.timeout) && in_time && (!options.wait || loader.wait(options.timeout));
+    loader.bar.finish_and_clear();
+    let answers = loader.answers.as_ref().map(Answers::counts).unwrap_or_default();
+    if let (Some(store), Some(projection), true) = (&store, &projection, in_time) {
+        wait_until(&**store, projection, &answers.positions, options.timeout)?;
+    }
+    let counted = |count: u64| options.wait.then_some(count);
+    Ok(Report {
+        sent: loader.acknowledged.load(Ordering::Relaxed),
+        accepted: counted(answers.accepted),
+        rejected: counted(answers.rejected),
+        bad: loader.bad + loader.failed.load(Ordering::Relaxed),
+        unanswered: counted(answers.pending),
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+struct Loader<'a> {
+    servers: &'a Servers<'a>,
+    domains: &'a [Box<dyn DomainEntry>],
+    catalogue: &'a Catalogue,
+    log: KafkaLog,
+    registry: Arc<dyn Registry>,
+    producer: KafkaProducer,
+    targets: BTreeMap<String, Target>,
+    answers: Option<Answers>,
+    acknowledged: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
+    bar: ProgressBar,
+    name: &'a str,
+    bad: u64,
+}
+
+impl Loader<'_> {
+    /// Sends every line; `false` when a barrier was not answered in time, and nothing behind it
+    /// was sent.
+    fn send_all(&mut self, lines: Lines<impl BufRead>, timeout: Duration) -> Result<bool, CliError> {
+        for line in lines {
+            match line.map_err(|error| CliError::from(error).context(self.name))? {
+                Line::Barrier { number } => {
+                    if !(self.flush(timeout) && self.wait(timeout)) {
+                        self.say(&format!(
+                            "{}:{number}: stopped at this barrier: not all before it is answered within {} s",
+                            self.name,
+                            timeout.as_secs()
+                        ));
+                        return Ok(false);
+                    }
+                }
+                Line::Command { number, text, value } => self.send(number, &text, value)?,
+                Line::Bad(bad) => self.refuse(&bad),
+            }
+        }
+        Ok(true)
+    }
+
+    fn send(&mut self, number: u64, text: &str, value: Value) -> Result<(), CliError> {
+        let written = match crate::message::from_object(self.catalogue, value) {
+            Ok(written) => written,
+            Err(problem) => return Ok(self.refuse(&BadLine::at(number, text, &problem))),
+        };
+        let Written { found, id, metadata, data } = written;
+        let command_id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
+        if !id::is_valid(&command_id) {
+            let problem = Problem::new(format!("id: {}", id::ID_RULE)).at("id");
+            return Ok(self.refuse(&BadLine::at(number, text, &problem)));
+        }
+        let domain = &found.domain.domain;
+        if !self.targets.contains_key(domain) {
+            let entry = by_name(self.domains, domain)?;
+            let target = Target::open(self.servers, &self.log, Arc::clone(&self.registry), entry)?;
+            if let Some(answers) = &self.answers {
+                let prefix = self.servers.prefix();
+                answers.follow(&self.log, Arc::clone(&self.registry), entry, prefix, target.partitions)?;
+            }
+            self.targets.insert(domain.clone(), target);
+        }
+        let Some(target) = self.targets.get(domain) else { return Ok(()) };
+        let message = match target.encoder.encode(&command_id, metadata, &found.kind.name, data) {
+            Ok(encoded) => target.message(encoded),
+            Err(error) => {
+                let problem = Problem::new(error.to_string().trim_start_matches("error: ").to_owned());
+                return Ok(self.refuse(&BadLine::at(number, text, &problem)));
+            }
+        };
+        // before it is sent: the answer may be quicker than this thread
+        if let Some(answers) = &self.answers {
+            answers.expect(&command_id);
+        }
+        while self.producer.outstanding() >= MOST_IN_FLIGHT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (acknowledged, failed) = (Arc::clone(&self.acknowledged), Arc::clone(&self.failed));
+        let (answers, bar) = (self.answers.clone(), self.bar.clone());
+        let place = format!("{}:{number}:1", self.name);
+        let sent = self.producer.send(&message, move |result| match result {
+            Ok(_) => {
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+                if answers.is_none() {
+                    bar.inc(1);
+                }
+            }
+            Err(fault) => {
+                failed.fetch_add(1, Ordering::Relaxed);
+                if let Some(answers) = answers {
+                    answers.forget(&command_id);
+                }
+                bar.suspend(|| eprintln!("{place}: not sent: {fault}"));
+            }
+        });
+        if let Some(answers) = &self.answers {
+            self.bar.set_position(answers.answered());
+        }
+        Ok(sent?)
+    }
+
+    /// Waits until the broker has acknowledged everything.
+    fn flush(&self, timeout: Duration) -> bool {
+        // what is not acknowledged in the client's own time fails there, and is counted
+        self.producer.flush(timeout + Duration::from_secs(30)).is_ok()
+    }
+
+    /// Waits until everything sent is answered, as long as answers keep coming.
+    fn wait(&self, timeout: Duration) -> bool {
+        match &self.answers {
+            Some(answers) => answers.wait(timeout, |answered| self.bar.set_position(answered)),
+            None => true,
+        }
+    }
+
+    fn refuse(&mut self, bad: &BadLine) {
+        self.bad += 1;
+        self.say(&format!("{}:{}", self.name, bad));
+    }
+
+    fn say(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+/// A progress bar, when a terminal shows it.
+fn bar(commands: Option<u64>) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(10);
+    match commands {
+        Some(commands) => {
+            let style = ProgressStyle::with_template(
+                "{bar:40} {human_pos} of {human_len} commands, {per_sec}, {eta} left",
+            );
+            ProgressBar::with_draw_target(Some(commands), target)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        }
+        None => {
+            let style = ProgressStyle::with_template("{spinner} {human_pos} commands, {per_sec}");
+            ProgressBar::with_draw_target(None, target)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Log lines, to standard error.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{LogFormat, Settings};
+use crate::error::CliError;
+
+/// librdkafka reports every connection it opens and closes.
+const MUTED: &str = "millrace_kafka::client=warn,librdkafka=warn,rdkafka=warn,scylla=warn";
+
+/// Starts logging. Commands that end by themselves report what goes wrong in their own words,
+/// so by default they log errors of their own only.
+///
+/// # Errors
+/// `log` that is no level and no list of them.
+pub fn start(settings: &Settings, is_role: bool) -> Result<(), CliError> {
+    let directives = match settings.log.trim() {
+        "" if is_role => format!("info,{MUTED}"),
+        "" => "off".to_owned(),
+        chosen if chosen.contains(['=', ',']) => format!("{MUTED},{chosen}"),
+        level => format!("{level},{MUTED}"),
+    };
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+        CliError::usage(format!("log: {:?} is no level: {error}", settings.log))
+            .hint("Write error, warn, info, debug or trace, or a list such as info,millrace_runtime=debug.")
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
+    let started = match settings.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => {
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.compact().with_ansi(is_terminal).with_target(false).try_init()
+        }
+    };
+    // a host program that has its own subscriber keeps it
+    drop(started);
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Commands as people write them: checked against the schema, with errors that name the
+//! field, what is wrong with it and what would be right.
+
+mod check;
+mod types;
+
+pub use check::{Problem, check_data, check_metadata, from_text};
+pub use types::{Field, FieldType, MessageType, MessageTypes};
+
+use millrace_kernel::Metadata;
+use serde_json::{Map, Value};
+
+use crate::domain::{DomainEntry, message_types};
+use crate::error::CliError;
+use crate::nearest::suggestion;
+
+/// The message types of all domains of the binary.
+pub struct Catalogue {
+    domains: Vec<MessageTypes>,
+}
+
+/// A message type and the domain it belongs to.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    /// The domain's types.
+    pub domain: &'a MessageTypes,
+    /// The type.
+    pub kind: &'a MessageType,
+}
+
+impl Catalogue {
+    /// The types of `domains`.
+    ///
+    /// # Errors
+    /// A schema that cannot be read, which is a bug in its domain.
+    pub fn of(domains: &[Box<dyn DomainEntry>]) -> Result<Self, CliError> {
+        let domains = domains.iter().map(|entry| message_types(&**entry)).collect::<Result<_, _>>()?;
+        Ok(Self { domains })
+    }
+
+    /// The type that `name` means: `Type`, or `domain.Type`.
+    ///
+    /// # Errors
+    /// No such type, or several domains have it.
+    pub fn find(&self, name: &str) -> Result<Found<'_>, Problem> {
+        let (domain, kind) = match name.split_once('.') {
+            Some((domain, kind)) => (Some(domain), kind),
+            None => (None, name),
+        };
+        let mut found = self
+            .domains
+            .iter()
+            .filter(|types| domain.is_none_or(|wanted| types.domain == wanted))
+            .filter_map(|types| Some(Found { domain: types, kind: types.get(kind)? }));
+        match (found.next(), found.next()) {
+            (Some(found), None) => Ok(found),
+            (Some(one), Some(other)) => Err(Problem::new(format!(
+                "several domains have a {kind}; write {}.{kind} or {}.{kind}",
+                one.domain.domain, other.domain.domain
+            ))),
+            (None, _) => Err(self.unknown(name, domain, kind)),
+        }
+    }
+
+    fn unknown(&self, name: &str, domain: Option<&str>, kind: &str) -> Problem {
+        let known = |types: &MessageTypes| {
+            let names: Vec<&str> = types.types.iter().map(|t| t.name.as_str()).collect();
+            format!("{}: {}", types.domain, names.join(", "))
+        };
+        if let Some(domain) = domain
+            && !self.domains.iter().any(|types| types.domain == domain)
+        {
+            let near = suggestion(domain, self.domains.iter().map(|types| types.domain.as_str()));
+            return Problem::new(format!("there is no domain {domain}{near}"));
+        }
+        let names = self.domains.iter().flat_map(|types| types.types.iter().map(|t| t.name.as_str()));
+        Problem::new(format!("{name} is no command{}", suggestion(kind, names)))
+            .with_help(self.domains.iter().map(known).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// A command as it stands in a line of a file: type, id, metadata and data, all checked.
+pub struct Written<'a> {
+    /// The type.
+    pub found: Found<'a>,
+    /// The id, if one is given.
+    pub id: Option<String>,
+    /// The metadata.
+    pub metadata: Metadata,
+    /// The data, complete and of the right types.
+    pub data: Value,
+}
+
+/// The fields of a command written as one JSON object.
+const MEMBERS: [&str; 4] = ["type", "id", "metadata", "data"];
+
+/// Reads `{"type": …, "id"?: …, "metadata"?: {…}, "data": {…}}`.
+///
+/// # Errors
+/// What is wrong, with the path of the field.
+pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>, Problem> {
+    let Value::Object(mut members) = written else {
+        return Err(Problem::new("a command is an object: {\"type\": …, \"data\": {…}}"));
+    };
+    if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        let near = suggestion(unknown, MEMBERS);
+        return Err(Problem::new(format!("{unknown} is not a part of a command{near}"))
+            .at(unknown)
+            .with_help(format!("A command has: {}", MEMBERS.join(", "))));
+    }
+    let kind = match members.remove("type") {
+        Some(Value::String(kind)) => kind,
+        Some(_) => return Err(Problem::new("type: expected text").at("type")),
+        None => return Err(Problem::new("type is missing")),
+    };
+    let found = catalogue.find(&kind).map_err(|problem| problem.at("type"))?;
+    let id = match members.remove("id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) => Some(id),
+        Some(_) => return Err(Problem::new("id: expected text").at("id")),
+    };
+    let metadata = match members.remove("metadata") {
+        None | Some(Value::Null) => Metadata::default(),
+        Some(metadata) => check_metadata(&found.domain.metadata, metadata)?,
+    };
+    let data = match members.remove("data") {
+        Some(data @ Value::Object(_)) => data,
+        Some(_) => return Err(Problem::new("data: expected an object").at("data")),
+        None => Value::Object(Map::new()),
+    };
+    let data = check_data(found.kind, data)?;
+    Ok(Written { found, id, metadata, data })
+}

@@ -1,0 +1,189 @@
+//! The message types of a domain, read from its `commands.avsc`.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// The commands of one domain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageTypes {
+    /// The domain.
+    pub domain: String,
+    /// Its commands, in the schema's order.
+    pub types: Vec<MessageType>,
+    /// The fields of the metadata.
+    pub metadata: Vec<Field>,
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageType {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub doc: String,
+    /// Its fields, in the schema's order.
+    pub fields: Vec<Field>,
+}
+
+/// A field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub doc: String,
+    /// Its type.
+    pub kind: FieldType,
+    /// What stands for it when it is left out, if it may be.
+    pub default: Option<Value>,
+}
+
+/// A field's type, as far as messages use them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldType {
+    /// Text.
+    Text,
+    /// A 64-bit whole number.
+    Long,
+    /// A 32-bit whole number.
+    Int,
+    /// Microseconds since the epoch.
+    Time,
+    /// A floating-point number.
+    Double,
+    /// True or false.
+    Boolean,
+    /// One of some names.
+    Enum(Vec<String>),
+    /// Several of a type.
+    Array(Box<FieldType>),
+    /// Values of a type by name.
+    Map(Box<FieldType>),
+    /// Fields.
+    Record(Vec<Field>),
+    /// A value or none.
+    Nullable(Box<FieldType>),
+}
+
+impl FieldType {
+    /// What to call it to a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Long | Self::Int => "a whole number".to_owned(),
+            Self::Time => "a time (RFC 3339, or microseconds since the epoch)".to_owned(),
+            Self::Double => "a number".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Enum(names) => format!("one of {}", names.join(", ")),
+            Self::Array(item) => format!("a list, each {}", item.describe()),
+            Self::Map(item) => format!("an object whose values are {}", item.describe()),
+            Self::Record(fields) => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                format!("an object with {}", names.join(", "))
+            }
+            Self::Nullable(inner) => format!("{}, or null", inner.describe()),
+        }
+    }
+}
+
+impl MessageTypes {
+    /// Reads the schema of a domain's commands.
+    ///
+    /// # Errors
+    /// What the schema lacks or has that messages cannot.
+    pub fn read(domain: &str, schema: &str) -> Result<Self, String> {
+        let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+        let mut named = HashMap::new();
+        let mut types = Vec::new();
+        let mut metadata = Vec::new();
+        for field in array(&schema["fields"])? {
+            match field["name"].as_str() {
+                Some("metadata") => metadata = record_fields(&field["type"], &mut named)?,
+                Some("data") => {
+                    for branch in array(&field["type"])? {
+                        types.push(MessageType {
+                            name: text(branch, "name")?,
+                            doc: text(branch, "doc").unwrap_or_default(),
+                            fields: record_fields(branch, &mut named)?,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { domain: domain.to_owned(), types, metadata })
+    }
+
+    /// The type of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&MessageType> {
+        self.types.iter().find(|kind| kind.name == name)
+    }
+}
+
+fn array(value: &Value) -> Result<&Vec<Value>, String> {
+    value.as_array().ok_or_else(|| format!("expected a list, found {value}"))
+}
+
+fn text(value: &Value, key: &str) -> Result<String, String> {
+    value[key].as_str().map(str::to_owned).ok_or_else(|| format!("{key} is missing in {value}"))
+}
+
+fn record_fields(record: &Value, named: &mut HashMap<String, FieldType>) -> Result<Vec<Field>, String> {
+    array(&record["fields"])?
+        .iter()
+        .map(|field| {
+            Ok(Field {
+                name: text(field, "name")?,
+                doc: text(field, "doc").unwrap_or_default(),
+                kind: field_type(&field["type"], named)?,
+                default: field.get("default").cloned(),
+            })
+        })
+        .collect()
+}
+
+fn field_type(schema: &Value, named: &mut HashMap<String, FieldType>) -> Result<FieldType, String> {
+    match schema {
+        Value::String(name) => match name.as_str() {
+            "string" => Ok(FieldType::Text),
+            "long" => Ok(FieldType::Long),
+            "int" => Ok(FieldType::Int),
+            "float" | "double" => Ok(FieldType::Double),
+            "boolean" => Ok(FieldType::Boolean),
+            other => {
+                let short = other.rsplit('.').next().unwrap_or(other);
+                named.get(short).cloned().ok_or_else(|| format!("type {other} is not known here"))
+            }
+        },
+        Value::Array(branches) => {
+            let mut others = branches.iter().filter(|branch| *branch != "null");
+            match (others.next(), others.next()) {
+                (Some(only), None) => Ok(FieldType::Nullable(Box::new(field_type(only, named)?))),
+                _ => Err(format!("a union that is not of null and one type: {schema}")),
+            }
+        }
+        Value::Object(object) => {
+            if object.get("logicalType").is_some_and(|kind| kind == "timestamp-micros") {
+                return Ok(FieldType::Time);
+            }
+            let kind = match object.get("type").and_then(Value::as_str) {
+                Some("record") => FieldType::Record(record_fields(schema, named)?),
+                Some("enum") => {
+                    let symbols = array(&schema["symbols"])?;
+                    FieldType::Enum(symbols.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+                }
+                Some("array") => return Ok(FieldType::Array(Box::new(field_type(&schema["items"], named)?))),
+                Some("map") => return Ok(FieldType::Map(Box::new(field_type(&schema["values"], named)?))),
+                _ => return field_type(&schema["type"], named),
+            };
+            if let Some(name) = object.get("name").and_then(Value::as_str) {
+                named.insert(name.to_owned(), kind.clone());
+            }
+            Ok(kind)
+        }
+        other => Err(format!("not a type: {other}")),
+    }
+}

@@ -1,0 +1,32 @@
+//! "Did you mean …?": the nearest of several names.
+
+/// The name that a mistyped one most likely stands for, if any is near enough.
+#[must_use]
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = given.to_lowercase();
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// `; did you mean X?`, or nothing.
+#[must_use]
+pub fn suggestion<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(given, names).map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        let names = ["PostChirp", "RegisterUser", "FollowUser"];
+        assert_eq!(nearest("postchrip", names), Some("PostChirp"));
+        assert_eq!(nearest("Folow", names), Some("FollowUser"));
+        assert_eq!(nearest("ZZZ", names), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! What is printed on standard output.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use jiff::Timestamp;
+use millrace_kernel::{Table, Value};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::config::Config;
+use crate::error::CliError;
+
+/// Prints a line; a reader that has gone is no failure of the command's.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_ref().as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
+}
+
+/// Prints `value` as one line of JSON.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    line(serde_json::to_string(value)?)
+}
+
+/// A time of the log as people and programs read it: RFC 3339 with microseconds.
+#[must_use]
+pub fn time(micros: i64) -> String {
+    match Timestamp::from_microsecond(micros) {
+        Ok(time) => format!("{time:.6}"),
+        Err(_) => micros.to_string(),
+    }
+}
+
+/// A row as an object, its columns in the table's order.
+#[must_use]
+pub fn row(table: &Table, values: &[Value]) -> Map<String, Json> {
+    let value = |value: &Value| match value {
+        Value::Null => Json::Null,
+        Value::Text(text) => Json::from(&**text),
+        Value::BigInt(number) => Json::from(*number),
+        Value::Int(number) => Json::from(*number),
+        Value::Boolean(truth) => Json::from(*truth),
+    };
+    table.columns.iter().zip(values).map(|(column, given)| (column.name.clone(), value(given))).collect()
+}
+
+/// Text with emphasis, when a terminal shows it.
+#[must_use]
+pub fn bold(text: &str) -> String {
+    if io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Text that stands back, when a terminal shows it.
+#[must_use]
+pub fn dim(text: &str) -> String {
+    if io::stdout().is_terminal() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A whole number with thousands apart.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Lines of cells with equally wide columns.
+#[must_use]
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (index, cell) in row.iter().enumerate() {
+            let width = cell.chars().count();
+            match widths.get_mut(index) {
+                Some(widest) => *widest = width.max(*widest),
+                None => widths.push(width),
+            }
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The configuration in force, with origins.
+///
+/// # Errors
+/// As [`line`].
+pub fn configuration(config: &Config, as_json: bool) -> Result<(), CliError> {
+    let values = config.effective();
+    if as_json {
+        for value in values {
+            json(&serde_json::json!({"key": value.key, "value": value.value, "origin": value.origin}))?;
+        }
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = values
+        .into_iter()
+        .map(|value| vec![format!("{} = {}", value.key, value.value), format!("# {}", value.origin)])
+        .collect();
+    io::stdout().lock().write_all(columns(&rows).as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_readable() {
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(number(999), "999");
+        assert_eq!(time(1_767_323_045_000_001), "2026-01-02T03:04:05.000001Z");
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(columns(&rows), "a    bb\nccc  d\n");
+    }
+}

@@ -1,0 +1,222 @@
+//! `millrace send`: one command, and if asked for what became of it.
+
+use std::time::{Duration, Instant};
+
+use millrace_kafka::{KafkaProducer, Message};
+use millrace_kernel::{Metadata, Outcome, Status, id, partition};
+use millrace_ports::Log as _;
+use millrace_runtime::Topology;
+use millrace_runtime::progress::wait_until;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::args;
+use crate::connect::Servers;
+use crate::domain::{CommandEncoder, DomainEntry, Encoded, by_name};
+use crate::error::CliError;
+use crate::message::{Catalogue, Found, check_data, from_text};
+use crate::nearest::suggestion;
+use crate::outcomes::Outcomes;
+use crate::{output, views};
+
+/// How long the broker may take to acknowledge one record.
+const ACKNOWLEDGE: Duration = Duration::from_secs(10);
+
+/// A domain's commands topic, ready to be sent to.
+pub struct Target {
+    /// The topic.
+    pub topic: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Makes records of commands.
+    pub encoder: Box<dyn CommandEncoder>,
+}
+
+impl Target {
+    /// The commands topic of `entry`.
+    ///
+    /// # Errors
+    /// A missing topic or schema, or servers that do not answer.
+    pub fn open(
+        servers: &Servers<'_>,
+        log: &millrace_kafka::KafkaLog,
+        registry: std::sync::Arc<dyn millrace_wire::Registry>,
+        entry: &dyn DomainEntry,
+    ) -> Result<Self, CliError> {
+        let topic = Topology::new(servers.prefix(), entry.name()).commands.to_string();
+        let partitions = log.partitions(&topic)?;
+        Ok(Self { partitions, encoder: entry.encoder(registry, servers.prefix())?, topic })
+    }
+
+    /// The record for an encoded command.
+    #[must_use]
+    pub fn message(&self, encoded: Encoded) -> Message {
+        Message {
+            topic: self.topic.clone(),
+            partition: partition::of_key(encoded.key.as_bytes(), self.partitions),
+            key: Some(encoded.key.into()),
+            value: Some(encoded.value.into()),
+            timestamp_ms: None,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// Runs `millrace send`.
+///
+/// # Errors
+/// Wrong usage, servers that do not answer, no answer in time; or the command was rejected.
+pub fn run(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    send: &args::Send,
+) -> Result<(), CliError> {
+    let catalogue = Catalogue::of(domains)?;
+    let found = catalogue.find(&send.kind)?;
+    let data = check_data(found.kind, typed_fields(found, &send.fields)?)?;
+    let metadata = Metadata {
+        user_id: send.user.clone(),
+        expected_version: send.expected_version,
+        ..Metadata::default()
+    };
+    let command_id = send.id.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+    if !id::is_valid(&command_id) {
+        return Err(CliError::usage(format!("--id {command_id:?}: {}", id::ID_RULE)));
+    }
+    let view = send.wait_for.as_deref().map(|name| views::find(domains, servers.config, name)).transpose()?;
+    let projection = match &view {
+        Some(view) => Some(view.projection().ok_or_else(|| {
+            CliError::usage(format!("--wait-for {}: no projection fills this table", view.table.name))
+        })?),
+        None => None,
+    };
+
+    let entry = by_name(domains, &found.domain.domain)?;
+    let log = servers.kafka()?;
+    let registry = servers.registry()?;
+    let store = match &view {
+        Some(view) => Some(servers.store(view.entry)?),
+        None => None,
+    };
+    let target = Target::open(servers, &log, registry.clone(), entry)?;
+    let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
+    let message = target.message(encoded);
+    let waits = send.wait || send.wait_for.is_some();
+    let mut outcomes = match waits {
+        true => Some(Outcomes::from_now(&log, registry, entry, servers.prefix(), &[message.partition])?),
+        false => None,
+    };
+    let producer: KafkaProducer = log.producer()?;
+    let delivered = producer.send_and_wait(&message, ACKNOWLEDGE)?;
+    let sent = Sent {
+        id: command_id,
+        topic: target.topic,
+        partition: delivered.partition,
+        offset: delivered.offset,
+    };
+    let Some(outcomes) = &mut outcomes else { return sent.print(send.json) };
+
+    let deadline = Instant::now() + Duration::from_secs(send.timeout);
+    let outcome = answer(outcomes, &sent, deadline, send.timeout)?;
+    if let (Some(store), Some(projection)) = (&store, &projection) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        wait_until(&**store, projection, &outcome.positions, left)?;
+    }
+    match send.json {
+        true => output::json(&outcome)?,
+        false => print_outcome(&found.kind.name, &sent, &outcome)?,
+    }
+    match outcome.status {
+        Status::Accepted => Ok(()),
+        Status::Rejected => Err(CliError::said()),
+    }
+}
+
+/// Where a command went.
+struct Sent {
+    id: String,
+    topic: String,
+    partition: i32,
+    offset: i64,
+}
+
+impl Sent {
+    fn print(&self, as_json: bool) -> Result<(), CliError> {
+        let Self { id, topic, partition, offset } = self;
+        match as_json {
+            true => {
+                output::json(&json!({"id": id, "topic": topic, "partition": partition, "offset": offset}))
+            }
+            false => output::line(format!("sent {id} to {topic}, partition {partition}, offset {offset}")),
+        }
+    }
+}
+
+fn answer(
+    outcomes: &mut Outcomes,
+    sent: &Sent,
+    deadline: Instant,
+    seconds: u64,
+) -> Result<Outcome, CliError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let found = outcomes.poll(left.min(Duration::from_millis(500)))?;
+        if let Some(outcome) = found.into_iter().find(|outcome| outcome.command_id == sent.id) {
+            return Ok(outcome);
+        }
+        if left.is_zero() {
+            return Err(CliError::failed(format!(
+                "no outcome of {} within {seconds} s; it stands in {}, partition {}, offset {}, and will be decided",
+                sent.id, sent.topic, sent.partition, sent.offset
+            ))
+            .hint("Is a processor running? `millrace status` shows how far it is."));
+        }
+    }
+}
+
+fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {
+    let status = match outcome.status {
+        Status::Accepted => "accepted",
+        Status::Rejected => "rejected",
+    };
+    let again = if outcome.duplicate { " (this id was used before; this is the answer it got)" } else { "" };
+    output::line(format!("{status} {kind} {}{again}", sent.id))?;
+    for version in &outcome.versions {
+        output::line(format!("  {} is at version {}", version.aggregate_id, version.version))?;
+    }
+    for violation in &outcome.violations {
+        let field = violation.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
+        output::line(format!("  {}{field}: {}", violation.code, violation.message))?;
+    }
+    Ok(())
+}
+
+/// `field=value …` as JSON, each value as its field's type wants it.
+fn typed_fields(found: Found<'_>, fields: &[String]) -> Result<Value, CliError> {
+    let kind = found.kind;
+    let mut data = Map::new();
+    for pair in fields {
+        let Some((name, text)) = pair.split_once('=') else {
+            return Err(CliError::usage(format!("{pair:?} is not FIELD=VALUE")).hint(format!(
+                "{} has the fields {}",
+                kind.name,
+                names(found)
+            )));
+        };
+        let Some(field) = kind.fields.iter().find(|field| field.name == name) else {
+            let near = suggestion(name, kind.fields.iter().map(|field| field.name.as_str()));
+            return Err(CliError::usage(format!("{}: there is no field {name}{near}", kind.name))
+                .hint(format!("{} has the fields {}", kind.name, names(found))));
+        };
+        let value = from_text(&field.kind, text)
+            .map_err(|why| CliError::usage(format!("{}: {name}: {why}", kind.name)))?;
+        if data.insert(name.to_owned(), value).is_some() {
+            return Err(CliError::usage(format!("{}: {name} is given twice", kind.name)));
+        }
+    }
+    Ok(Value::Object(data))
+}
+
+fn names(found: Found<'_>) -> String {
+    found.kind.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
+}

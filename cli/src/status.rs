@@ -1,0 +1,226 @@
+//! `millrace status`: how far roles and projections have come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_kafka::{Admin, KafkaLog};
+use millrace_ports::{Clock, Log as _, LogFault, Start, SystemClock, TopicPartition};
+use millrace_runtime::Topology;
+use millrace_runtime::progress::{Progress, read_progress};
+use serde::Serialize;
+
+use crate::connect::Servers;
+use crate::domain::DomainEntry;
+use crate::error::CliError;
+use crate::{output, tables};
+
+/// A role that leaves work undone for so long is not well.
+const STUCK_AFTER_SECONDS: f64 = 30.0;
+/// How long to look for the first record that is still to be read.
+const LOOK: Duration = Duration::from_secs(4);
+
+/// Everything, in the form that `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    healthy: bool,
+    roles: Vec<Role>,
+    projections: Vec<Projection>,
+}
+
+/// A consumer group.
+#[derive(Debug, Serialize)]
+struct Role {
+    role: String,
+    group: String,
+    partitions: i32,
+    lag_records: i64,
+    lag_seconds: f64,
+    healthy: bool,
+    dead_letters: i64,
+}
+
+/// A view of one source partition.
+#[derive(Debug, Serialize)]
+struct Projection {
+    view: String,
+    partition: i32,
+    position: i64,
+    lag_records: i64,
+    lag_seconds: f64,
+}
+
+/// What is still to be read of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Behind {
+    records: i64,
+    seconds: f64,
+}
+
+/// Runs `millrace status`.
+///
+/// # Errors
+/// Servers that do not answer; or something is not healthy.
+pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: bool) -> Result<(), CliError> {
+    let log = servers.kafka()?;
+    let admin = log.admin()?;
+    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new() };
+    for entry in domains {
+        look(servers, &log, &admin, &**entry, &mut report)?;
+    }
+    let is_late = |projection: &Projection| projection.lag_seconds > STUCK_AFTER_SECONDS;
+    report.healthy = report.roles.iter().all(|role| role.healthy) && !report.projections.iter().any(is_late);
+    match as_json {
+        true => output::json(&report)?,
+        false => print(&report)?,
+    }
+    match report.healthy {
+        true => Ok(()),
+        false => Err(CliError::said()),
+    }
+}
+
+fn look(
+    servers: &Servers<'_>,
+    log: &KafkaLog,
+    admin: &Admin,
+    entry: &dyn DomainEntry,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let names = Topology::new(servers.prefix(), entry.name());
+    let partitions = log.partitions(&names.commands)?;
+    let places = |topic: &Arc<str>| -> Vec<TopicPartition> {
+        (0..partitions).map(|partition| TopicPartition::new(Arc::clone(topic), partition)).collect()
+    };
+    let mut inputs = places(&names.commands);
+    inputs.extend(places(&names.steps));
+    let group = names.processor_group();
+    let committed = admin.group_offsets(&group, &inputs)?;
+    let behind = behind(log, &inputs, &committed)?;
+    let mut dead_letters = 0;
+    for place in places(&names.dead) {
+        dead_letters += log.high_watermark(&place)? - log.low_watermark(&place)?;
+    }
+    let seconds = behind.values().fold(0.0, |most: f64, behind| most.max(behind.seconds));
+    report.roles.push(Role {
+        role: format!("{}.processor", entry.name()),
+        group,
+        partitions,
+        lag_records: behind.values().map(|behind| behind.records).sum(),
+        lag_seconds: seconds,
+        healthy: seconds <= STUCK_AFTER_SECONDS,
+        dead_letters,
+    });
+
+    let store = servers.store(entry)?;
+    store.open_tables(&tables::all(entry)?)?;
+    let events = places(&names.events);
+    for family in entry.families(servers.config)? {
+        let published = read_progress(&*store, &format!("{}.{}", entry.name(), family.name))?;
+        let next: BTreeMap<TopicPartition, i64> = published
+            .iter()
+            .map(|p: &Progress| {
+                (TopicPartition::new(Arc::clone(&names.events), p.partition), p.events_offset)
+            })
+            .collect();
+        let behind = self::behind(log, &events, &next)?;
+        let seconds = behind.values().fold(0.0, |most: f64, behind| most.max(behind.seconds));
+        report.roles.push(Role {
+            role: format!("{}.projector.{}", entry.name(), family.name),
+            group: names.projector_group(family.name),
+            partitions,
+            lag_records: behind.values().map(|behind| behind.records).sum(),
+            lag_seconds: seconds,
+            healthy: seconds <= STUCK_AFTER_SECONDS,
+            dead_letters: 0,
+        });
+        for view in family.views {
+            for place in &events {
+                let Behind { records, seconds } = behind.get(place).copied().unwrap_or_default();
+                report.projections.push(Projection {
+                    view: (*view).to_owned(),
+                    partition: place.partition,
+                    position: next.get(place).copied().unwrap_or(0),
+                    lag_records: records,
+                    lag_seconds: seconds,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is behind `next` in each of `places`; where nothing is committed, from the beginning.
+///
+/// The distance to the end alone would not do: the markers of transactions count as offsets, and
+/// nobody reads them. So the first record that is still to be read is looked for.
+fn behind(
+    log: &KafkaLog,
+    places: &[TopicPartition],
+    next: &BTreeMap<TopicPartition, i64>,
+) -> Result<BTreeMap<TopicPartition, Behind>, LogFault> {
+    let mut ends = BTreeMap::new();
+    let mut starts = Vec::new();
+    for place in places {
+        let end = log.high_watermark(place)?;
+        let from = match next.get(place) {
+            Some(offset) => (*offset).max(log.low_watermark(place)?),
+            None => log.low_watermark(place)?,
+        };
+        if from < end {
+            ends.insert(place.clone(), end);
+            starts.push((place.clone(), Start::Offset(from)));
+        }
+    }
+    let mut found = BTreeMap::new();
+    if starts.is_empty() {
+        return Ok(found);
+    }
+    let mut reader = log.reader(&starts)?;
+    let until = Instant::now() + LOOK;
+    let now_ms = SystemClock.now_micros() / 1_000;
+    while !ends.is_empty() && Instant::now() < until {
+        for record in reader.poll(1_000, Duration::from_millis(100))? {
+            let place = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+            if let Some(end) = ends.remove(&place) {
+                let seconds = (now_ms - record.timestamp_ms).max(0) as f64 / 1_000.0;
+                found.insert(place.clone(), Behind { records: end - record.offset, seconds });
+                reader.pause(&place, true)?;
+            }
+        }
+        ends.retain(|place, end| reader.position(place) < *end);
+    }
+    Ok(found)
+}
+
+fn print(report: &Report) -> Result<(), CliError> {
+    output::line(if report.healthy { "healthy" } else { "NOT healthy" })?;
+    output::line("")?;
+    let mut rows =
+        vec![["role", "partitions", "records behind", "seconds behind", "dead"].map(str::to_owned).to_vec()];
+    for role in &report.roles {
+        rows.push(vec![
+            role.role.clone(),
+            role.partitions.to_string(),
+            output::number(role.lag_records.unsigned_abs()),
+            format!("{:.1}{}", role.lag_seconds, if role.healthy { "" } else { "  STUCK?" }),
+            match role.dead_letters {
+                0 => "-".to_owned(),
+                count => output::number(count.unsigned_abs()),
+            },
+        ]);
+    }
+    output::line(output::columns(&rows).trim_end())?;
+    output::line("")?;
+    let mut views: BTreeMap<&str, (i64, f64)> = BTreeMap::new();
+    for projection in &report.projections {
+        let (records, seconds) = views.entry(&projection.view).or_default();
+        *records += projection.lag_records;
+        *seconds = projection.lag_seconds.max(*seconds);
+    }
+    let mut rows = vec![["view", "records behind", "seconds behind"].map(str::to_owned).to_vec()];
+    for (view, (records, seconds)) in views {
+        rows.push(vec![view.to_owned(), output::number(records.unsigned_abs()), format!("{seconds:.1}")]);
+    }
+    output::line(output::columns(&rows).trim_end())
+}

@@ -1,0 +1,254 @@
+//! `millrace up`: broker, registry, tables and every role in one process.
+
+mod ports;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use millrace_embedded::broker::{Broker, BrokerConfig, BrokerError, BrokerHandle, SyncPolicy};
+use millrace_embedded::registry::{Registry, RegistryConfig, RegistryError, RegistryHandle};
+use millrace_ports::Log as _;
+use millrace_runtime::health::{LaneState, ROLE_ITSELF};
+use millrace_runtime::{Health, Stop, Topology};
+use tokio::runtime::Runtime;
+
+use self::ports::Kept;
+use crate::config::Config;
+use crate::connect::Servers;
+use crate::domain::DomainEntry;
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::roles::{Role, Stores, finish, processor_role, projector_roles, runtime, start, stop_on_signals};
+use crate::{health, output, schemas, tables, topics};
+
+/// How often the start looks whether everything is at work.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Runs `millrace up`.
+///
+/// # Errors
+/// A port that is taken, a folder that is in use or cannot be written, or what no waiting mends.
+pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    run_with(config, domains, |_, _, _| Ok(()))
+}
+
+/// As [`run`], and does `then` once commands are accepted; it gets the configuration that leads to
+/// the embedded servers.
+///
+/// # Errors
+/// As [`run`], and what `then` says.
+pub fn run_with(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
+) -> Result<(), CliError> {
+    let data = PathBuf::from(&config.settings.up.data);
+    let data = std::path::absolute(&data).unwrap_or(data);
+    let runtime = runtime()?;
+    let (health, stop) = (Health::default(), Stop::new());
+    stop_on_signals(&runtime, stop.clone())?;
+    let embedded = Embedded::start(&runtime, config, &data)?;
+    let inner = embedded.config(config);
+    let done = play(&runtime, &inner, domains, &data, &embedded, (&health, &stop), then);
+    let ended = embedded.shutdown(&runtime);
+    runtime.shutdown_background();
+    tracing::info!("stopped");
+    done.and(ended)
+}
+
+fn play(
+    runtime: &Runtime,
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    data: &Path,
+    embedded: &Embedded,
+    (health, stop): (&Health, &Stop),
+    then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
+) -> Result<(), CliError> {
+    let expected = prepare(config, domains)?;
+    runtime.block_on(health::serve(&config.settings, health.clone()))?;
+    let stores = Stores::default();
+    let mut roles: Vec<Role<'_>> = Vec::new();
+    for entry in domains {
+        roles.push(processor_role(config, &**entry));
+        roles.extend(projector_roles(config, &**entry, &stores)?);
+    }
+    std::thread::scope(|scope| {
+        let threads = start(scope, roles, health, stop).inspect_err(|_| stop.request())?;
+        if !ready(health, stop, &expected) {
+            return finish(threads);
+        }
+        let endpoints = embedded.endpoints(data);
+        let announced = endpoints
+            .publish()
+            .map_err(|error| CliError::from(error).context(data.display()))
+            .and_then(|()| announce(&endpoints))
+            .and_then(|()| then(config, data, stop));
+        if announced.is_err() {
+            stop.request();
+        }
+        let ended = finish(threads);
+        endpoints.withdraw();
+        announced.and(ended)
+    })
+}
+
+/// Topics, schemas and tables; how many partitions each role will have.
+fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(String, usize)>, CliError> {
+    let servers = Servers::new(config);
+    let (log, registry) = (servers.kafka()?, servers.registry()?);
+    let admin = log.admin()?;
+    let mut expected = Vec::new();
+    for entry in domains {
+        topics::apply(&admin, servers.prefix(), &**entry)?;
+        schemas::register(&*registry, servers.prefix(), &**entry)?;
+        tables::create(&*servers.store(&**entry)?, &**entry)?;
+        let partitions = log.partitions(&Topology::new(servers.prefix(), entry.name()).commands)?;
+        let partitions = usize::try_from(partitions).unwrap_or_default();
+        expected.push((format!("{}.processor", entry.name()), partitions));
+        for family in entry.families(config)? {
+            expected.push((format!("{}.projector.{}", entry.name(), family.name), partitions));
+        }
+    }
+    Ok(expected)
+}
+
+/// Waits until every partition of every role is at work; `false` when asked to stop before.
+fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> bool {
+    loop {
+        let report = health.report();
+        let at_work = |role: &str| {
+            let lanes = report.lanes.iter().filter(|lane| lane.role == role && lane.partition != ROLE_ITSELF);
+            lanes.filter(|lane| lane.state == LaneState::Running).count()
+        };
+        if expected.iter().all(|(role, partitions)| at_work(role) == *partitions) {
+            return true;
+        }
+        if stop.wait(LOOK) {
+            return false;
+        }
+    }
+}
+
+/// The one line that scripts wait for.
+fn announce(endpoints: &Endpoints) -> Result<(), CliError> {
+    let Endpoints { kafka, registry, sqlite, .. } = endpoints;
+    output::line(format!("ready kafka={kafka} registry={registry} tables={}", sqlite.display()))
+}
+
+/// The servers of this process.
+struct Embedded {
+    broker: BrokerHandle,
+    registry: RegistryHandle,
+    tables: PathBuf,
+}
+
+impl Embedded {
+    fn start(runtime: &Runtime, config: &Config, data: &Path) -> Result<Self, CliError> {
+        let up = &config.settings.up;
+        let host: IpAddr = match up.host.as_str() {
+            "localhost" => IpAddr::from([127, 0, 0, 1]),
+            host => host.parse().map_err(|_| {
+                CliError::usage(format!("--host {host}: not an IP address"))
+                    .hint("Write 127.0.0.1 or 0.0.0.0.")
+            })?,
+        };
+        writable(data)?;
+        let tables = data.join("tables");
+        std::fs::create_dir_all(&tables).map_err(|error| unusable(&tables, &error))?;
+        let mut kept = Kept::read(data);
+        let broker = kept.open(
+            up.kafka_port,
+            |kept| &mut kept.kafka,
+            |port| {
+                let mut broker = BrokerConfig::new(data.join("kafka"));
+                broker.listen = SocketAddr::new(host, port);
+                broker.sync = match up.sync_interval_ms {
+                    0 => SyncPolicy::Always,
+                    interval => SyncPolicy::Every(Duration::from_millis(interval)),
+                };
+                let started = runtime.block_on(Broker::start(broker));
+                started.map(|handle| (handle.addr().port(), handle)).map_err(|error| match error {
+                    BrokerError::PortTaken { .. } if port != up.kafka_port => None,
+                    BrokerError::DataDirInUse { .. } => Some(in_use(data)),
+                    other => Some(CliError::from(other)),
+                })
+            },
+        )?;
+        let registry = kept.open(
+            up.registry_port,
+            |kept| &mut kept.registry,
+            |port| {
+                let listen = SocketAddr::new(host, port);
+                let registry = RegistryConfig { data_dir: Some(data.join("registry")), listen };
+                let started = runtime.block_on(Registry::start(registry));
+                started.map(|handle| (handle.address().port(), handle)).map_err(|error| match error {
+                RegistryError::PortTaken { .. } if port != up.registry_port => None,
+                RegistryError::PortTaken { address } => Some(CliError::failed(format!(
+                    "port {} of {} is taken by another program; stop that one or choose another port with \
+                     --registry-port",
+                    address.port(),
+                    address.ip()
+                ))),
+                RegistryError::InUse { .. } => Some(in_use(data)),
+                other => Some(CliError::from(other)),
+            })
+            },
+        )?;
+        kept.write(data);
+        Ok(Self { broker, registry, tables })
+    }
+
+    /// The configuration of everything in this process: these servers, and nothing that was meant
+    /// for others.
+    fn config(&self, config: &Config) -> Config {
+        let mut inner = config.clone();
+        let settings = &mut inner.settings;
+        settings.kafka = self.broker.bootstrap_servers();
+        settings.registry = self.registry.url();
+        settings.sqlite = self.tables.display().to_string();
+        settings.cql.clear();
+        settings.kafka_client.clear();
+        settings.security = Default::default();
+        inner.up = None;
+        inner
+    }
+
+    fn endpoints(&self, data: &Path) -> Endpoints {
+        Endpoints {
+            kafka: self.broker.bootstrap_servers(),
+            registry: self.registry.url(),
+            sqlite: self.tables.clone(),
+            data: data.to_path_buf(),
+            pid: std::process::id(),
+            file: PathBuf::new(),
+        }
+    }
+
+    fn shutdown(self, runtime: &Runtime) -> Result<(), CliError> {
+        runtime.block_on(self.registry.shutdown());
+        Ok(runtime.block_on(self.broker.shutdown())?)
+    }
+}
+
+/// Makes the data folder and tries to write in it.
+fn writable(data: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(data).map_err(|error| unusable(data, &error))?;
+    let probe = data.join(".writable");
+    std::fs::write(&probe, b"").map_err(|error| unusable(data, &error))?;
+    std::fs::remove_file(&probe).map_err(|error| unusable(data, &error))
+}
+
+fn unusable(folder: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("the data folder {} cannot be used: {error}", folder.display()))
+        .hint("Check its owner and permissions, or choose another folder with --data.")
+}
+
+fn in_use(data: &Path) -> CliError {
+    let by =
+        Endpoints::read(&data.join("up.toml")).map(|up| format!(" (process {})", up.pid)).unwrap_or_default();
+    CliError::failed(format!("the data folder {} is in use by another process{by}", data.display()))
+        .hint("Stop that one, or choose another folder with --data.")
+}

@@ -1,0 +1,73 @@
+//! Views by name, and the tables that answer for them now.
+
+use millrace_kernel::{PageQuery, Table, Value};
+use millrace_ports::ViewStore;
+use millrace_runtime::progress::{VIEWS, system_tables};
+
+use crate::config::Config;
+use crate::domain::{DomainEntry, by_name, tables};
+use crate::error::CliError;
+use crate::nearest::suggestion;
+
+/// A view of a domain.
+pub struct View<'a> {
+    /// The domain.
+    pub entry: &'a dyn DomainEntry,
+    /// Its table, as declared.
+    pub table: Table,
+    /// The view family that fills it; none for the engine's own tables.
+    pub family: Option<&'static str>,
+}
+
+impl View<'_> {
+    /// The name under which its projection publishes progress.
+    #[must_use]
+    pub fn projection(&self) -> Option<String> {
+        self.family.map(|family| format!("{}.{family}", self.entry.name()))
+    }
+}
+
+/// The view that `name` means: `view`, or `domain.view`; `feed` is what feeds are read from.
+///
+/// # Errors
+/// No such view, with those there are.
+pub fn find<'a>(
+    domains: &'a [Box<dyn DomainEntry>],
+    config: &Config,
+    name: &str,
+) -> Result<View<'a>, CliError> {
+    let (entries, wanted) = match name.split_once('.') {
+        Some((domain, view)) => (vec![by_name(domains, domain)?], view),
+        None => (domains.iter().map(|entry| &**entry).collect(), name),
+    };
+    let mut known = Vec::new();
+    for entry in entries {
+        let of_domain = tables(entry)?;
+        let is_feed = wanted == "feed" && of_domain.iter().all(|table| table.name != "feed");
+        let wanted = if is_feed { "home_timelines" } else { wanted };
+        known.extend(of_domain.iter().map(|table| table.name.clone()));
+        if let Some(table) = of_domain.into_iter().chain(system_tables()).find(|table| table.name == wanted) {
+            let families = entry.families(config)?;
+            let family = families.iter().find(|family| family.views.contains(&table.name.as_str()));
+            return Ok(View { entry, family: family.map(|family| family.name), table });
+        }
+    }
+    let near = suggestion(wanted, known.iter().map(String::as_str));
+    Err(CliError::usage(format!("there is no view {name}{near}"))
+        .hint(format!("There are: {}", known.join(", "))))
+}
+
+/// The name of the table that answers for `view` now.
+///
+/// # Errors
+/// The store does not answer.
+pub fn live_table(store: &dyn ViewStore, view: &str) -> Result<String, CliError> {
+    let query =
+        PageQuery { table: VIEWS.to_owned(), key: vec![Value::from(view)], after: Vec::new(), limit: 1 };
+    let pages = store.read(&[query])?;
+    let row = pages.first().and_then(|page| page.rows.first());
+    match row.and_then(|row| row.get(1)) {
+        Some(Value::Text(table)) => Ok(table.to_string()),
+        _ => Ok(view.to_owned()),
+    }
+}
