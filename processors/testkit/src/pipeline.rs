@@ -207,8 +207,16 @@ impl<D: Domain> Pipeline<D> {
     /// When the command cannot be encoded.
     pub fn send(&self, command: &Command<D::Command>) -> (i32, i64) {
         let key = D::routing_key(&command.data);
-        let value = self.codecs.commands.encode(command).expect("a command fits its schema");
-        self.send_raw(&self.names.commands, Some(Bytes::from(key)), Some(value))
+        self.send_raw(&self.names.commands, Some(Bytes::from(key)), Some(self.encode(command)))
+    }
+
+    /// A command's bytes.
+    ///
+    /// # Panics
+    /// When the command cannot be encoded.
+    #[must_use]
+    pub fn encode(&self, command: &Command<D::Command>) -> Bytes {
+        self.codecs.commands.encode(command).expect("a command fits its schema")
     }
 
     /// Appends any record, to the partition of its key (0 without one).
@@ -217,6 +225,14 @@ impl<D: Domain> Pipeline<D> {
     /// When the topic does not exist.
     pub fn send_raw(&self, topic: &str, key: Option<Bytes>, value: Option<Bytes>) -> (i32, i64) {
         let to = key.as_deref().map_or(0, |key| partition::of_key(key, self.partitions));
+        self.send_to(topic, to, key, value)
+    }
+
+    /// Appends any record to any partition.
+    ///
+    /// # Panics
+    /// When the topic or partition does not exist.
+    pub fn send_to(&self, topic: &str, to: i32, key: Option<Bytes>, value: Option<Bytes>) -> (i32, i64) {
         let record = Plain { key, value, timestamp_ms: self.clock.now_micros() / 1_000, headers: Vec::new() };
         (to, self.log.append(&TopicPartition::new(topic, to), record).expect("the topic exists"))
     }
