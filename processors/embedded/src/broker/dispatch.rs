@@ -119,7 +119,7 @@ async fn answer(
             reply!(FetchRequest, |r| api::fetch::fetch(core, r, hurry).await)
         }
         ApiKey::ListOffsets => {
-            reply!(ListOffsetsRequest, |r| api::list_offsets::list_offsets(core, r))
+            reply!(ListOffsetsRequest, |r| api::list_offsets::list_offsets(core, r, version))
         }
         ApiKey::OffsetForLeaderEpoch => {
             reply!(OffsetForLeaderEpochRequest, |r| api::list_offsets::leader_epochs(core, r))

@@ -8,3 +8,4 @@ mod hostile;
 mod produce;
 mod support;
 mod transactions;
+mod versions;

@@ -22,7 +22,11 @@ const MAX_TIMESTAMP: i64 = -3;
 const READ_COMMITTED: i8 = 1;
 
 /// Answers with timestamp and offset per partition.
-pub(crate) fn list_offsets(core: &Arc<Core>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(crate) fn list_offsets(
+    core: &Arc<Core>,
+    request: ListOffsetsRequest,
+    version: i16,
+) -> ListOffsetsResponse {
     let committed = request.isolation_level == READ_COMMITTED;
     let mut response = ListOffsetsResponse::default();
     for topic in request.topics {
@@ -42,7 +46,9 @@ pub(crate) fn list_offsets(core: &Arc<Core>, request: ListOffsetsRequest) -> Lis
                 Ok(Some((timestamp, offset))) => {
                     partition.timestamp = timestamp;
                     partition.offset = offset;
-                    partition.leader_epoch = LEADER_EPOCH;
+                    if version >= 4 {
+                        partition.leader_epoch = LEADER_EPOCH;
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => partition.error_code = error.code(),
