@@ -35,6 +35,8 @@ pub(crate) enum Job {
 /// How long one look at the outstanding deliveries lasts; they end it, the time only bounds how
 /// late a failed one is noticed.
 const FLUSH_SLICE: Duration = Duration::from_millis(50);
+/// Markers are usually written within this time of a commit.
+const MARKERS_WAIT: Duration = Duration::from_millis(15);
 /// An abort that takes longer is left to the next fence, or to the broker's time-out.
 const ABORT_WAIT: Duration = Duration::from_secs(3);
 
@@ -81,11 +83,12 @@ pub(crate) struct Committer {
     member: Arc<Member>,
     transactional_id: String,
     producer: Option<BaseProducer<Deliveries>>,
+    committed_at: Option<Instant>,
 }
 
 impl Committer {
     pub(crate) fn new(config: KafkaConfig, member: Arc<Member>, transactional_id: &str) -> Self {
-        Self { config, member, transactional_id: transactional_id.to_owned(), producer: None }
+        Self { config, member, transactional_id: transactional_id.to_owned(), producer: None, committed_at: None }
     }
 
     /// Does jobs until the writer is gone.
@@ -137,6 +140,7 @@ impl Committer {
         match self.write(&producer, batch, claim) {
             Ok(()) => {
                 self.producer = Some(producer);
+                self.committed_at = Some(Instant::now());
                 Ok(())
             }
             Err(fault) => {
@@ -164,10 +168,14 @@ impl Committer {
         serve(producer);
         producer.context().take();
         producer.begin_transaction().map_err(|error| self.step("begin").fault(&error, diary))?;
+        let first = self.follows_closely();
+        if first && !batch.offsets.is_empty() {
+            self.send_offsets(producer, &batch.offsets, claim, deadline)?;
+        }
         for record in &batch.records {
             self.enqueue(producer, record, deadline)?;
         }
-        if !batch.offsets.is_empty() {
+        if !first && !batch.offsets.is_empty() {
             self.send_offsets(producer, &batch.offsets, claim, deadline)?;
         }
         self.await_deliveries(producer, deadline)?;
@@ -175,6 +183,13 @@ impl Committer {
             serve(producer);
             self.failure("commit", producer, &error)
         })
+    }
+
+    /// Whether the markers of the batch before may still be under way. Until they are written the
+    /// broker puts off whatever begins the next transaction: offsets are asked for again after
+    /// `retry.backoff.ms`, partitions only after a flat 20 ms. So the offsets go ahead then.
+    fn follows_closely(&self) -> bool {
+        self.committed_at.is_some_and(|it| it.elapsed() < MARKERS_WAIT)
     }
 
     fn enqueue(

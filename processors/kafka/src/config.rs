@@ -165,7 +165,7 @@ fn producer_tuning(config: &mut ClientConfig) {
         // the broker refuses what a topic does not take; this must not be the narrower gate
         .set("message.max.bytes", "10485760")
         .set("batch.num.messages", "10000")
-        .set("retry.backoff.ms", "10")
+        .set("retry.backoff.ms", "2")
         .set("retry.backoff.max.ms", "500")
         // a topic that does not exist is said so soon, but not while it is just being created
         .set("topic.metadata.propagation.max.ms", "5000");
