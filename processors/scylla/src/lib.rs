@@ -1,1 +1,104 @@
-//! The view store on ScyllaDB or Cassandra, through the scylla driver.
+//! The view store on ScyllaDB or Cassandra, through the scylla driver. No other crate names
+//! the driver, and nothing here is known to only one of the two servers.
+//!
+//! - Every write carries the time of its cause (`USING TIMESTAMP`), so the servers themselves
+//!   see to it that late and repeated writes lose and deletes stay. That holds for as long as
+//!   they keep deletes: `gc_grace_seconds`, ten days unless set otherwise.
+//! - Statements are prepared and go straight to a replica. Writes to one partition travel
+//!   together as an unlogged batch; writes to several partitions never do.
+//! - The port is synchronous, the driver is not: it lives on a runtime of its own, and callers
+//!   wait on a channel. So a store may be used from any thread, also from one that belongs to
+//!   another runtime.
+
+mod apply;
+mod config;
+mod connect;
+mod cql;
+mod engine;
+mod fault;
+mod layout;
+mod link;
+mod read;
+mod value;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use millrace_kernel::{Page, PageQuery, Table, Write};
+use millrace_ports::tables::{Tables, columns_table};
+use millrace_ports::{StoreFault, TableChange, ViewStore};
+
+pub use crate::config::{Consistency, ScyllaConfig, Tls};
+use crate::engine::Engine;
+use crate::link::Link;
+
+/// The tables of one keyspace.
+pub struct ScyllaStore {
+    engine: Engine,
+    link: Arc<Link>,
+    opened: RwLock<Arc<Tables>>,
+}
+
+impl ScyllaStore {
+    /// Connects to the cluster. The keyspace need not be there yet.
+    ///
+    /// # Errors
+    /// [`StoreFault::Unavailable`] naming the hosts and what to check.
+    pub fn connect(config: ScyllaConfig) -> Result<Self, StoreFault> {
+        let engine = Engine::start()?;
+        let link = engine.wait("connect", async move {
+            let session = connect::session(&config).await?;
+            Ok(Link::new(session, config))
+        })?;
+        Ok(Self { engine, link: Arc::new(link), opened: RwLock::default() })
+    }
+
+    fn opened(&self) -> Arc<Tables> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ViewStore for ScyllaStore {
+    fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
+        let (link, tables) = (self.link.clone(), tables.to_vec());
+        self.engine.wait("compare tables", async move { layout::plan(&link, &tables).await })
+    }
+
+    fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        let (link, tables) = (self.link.clone(), tables.to_vec());
+        self.engine.wait("create tables", async move { layout::create(&link, &tables).await })
+    }
+
+    fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        let (link, wanted) = (self.link.clone(), tables.to_vec());
+        self.engine.wait("open tables", async move { layout::check(&link, &wanted).await })?;
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Tables = opened.as_ref().clone();
+        for table in tables.iter().cloned().chain([columns_table()]) {
+            all.add(table);
+        }
+        *opened = all.into();
+        Ok(())
+    }
+
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
+        let units = apply::units(&self.opened(), &self.link.config.keyspace, writes)?;
+        if units.is_empty() {
+            return Ok(());
+        }
+        let link = self.link.clone();
+        self.engine.wait("write rows", async move { apply::send(&link, units).await })
+    }
+
+    fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {
+        let opened = self.opened();
+        let mut checked = Vec::with_capacity(queries.len());
+        for query in queries {
+            checked.push((opened.check_query(query)?.clone(), query.clone()));
+        }
+        if checked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let link = self.link.clone();
+        self.engine.wait("read rows", async move { read::pages(&link, checked).await })
+    }
+}

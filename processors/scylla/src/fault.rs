@@ -1,0 +1,71 @@
+//! What the driver's errors mean for the port.
+
+use millrace_ports::StoreFault;
+use scylla::errors::{DbError, ExecutionError, PrepareError, RequestAttemptError};
+
+use crate::config::ScyllaConfig;
+
+pub(crate) fn of(step: &'static str, config: &ScyllaConfig, error: &ExecutionError) -> StoreFault {
+    let refused = |message: String| StoreFault::Refused { step, message };
+    let attempt = match error {
+        ExecutionError::LastAttemptError(attempt)
+        | ExecutionError::PrepareError(PrepareError::AllAttemptsFailed { first_attempt: attempt }) => attempt,
+        ExecutionError::BadQuery(_) => return refused(error.to_string()),
+        _ => return unavailable(step, config, error),
+    };
+    match attempt {
+        // the only refusals that a server gives again for the same statement; all else may
+        // pass — also a missing permission, which speaks of the user and not of the row
+        RequestAttemptError::DbError(
+            DbError::Invalid | DbError::SyntaxError | DbError::ConfigError,
+            text,
+        ) => match missing_table(text) {
+            Some(table) => {
+                StoreFault::Schema { table, message: format!("keyspace {}: {text}", config.keyspace) }
+            }
+            None => refused(text.clone()),
+        },
+        RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
+            refused(attempt.to_string())
+        }
+        _ => unavailable(step, config, error),
+    }
+}
+
+fn unavailable(step: &'static str, config: &ScyllaConfig, error: &ExecutionError) -> StoreFault {
+    StoreFault::Unavailable { step, message: format!("CQL servers {}: {error}", config.hosts_text()) }
+}
+
+/// The table that a server says is not there.
+fn missing_table(text: &str) -> Option<String> {
+    // Cassandra: "table t does not exist", "keyspace k does not exist"; ScyllaDB: "unconfigured table t"
+    let text = text.trim_end_matches(['.', ' ']);
+    let name = text
+        .split_once("unconfigured table ")
+        .map(|(_, name)| name)
+        .or_else(|| text.strip_suffix(" does not exist").and_then(|rest| rest.rsplit(' ').next()))?;
+    Some(name.trim_matches(['\'', '"']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_servers_find_their_kind() {
+        let config = ScyllaConfig::new(["h:1"], "k");
+        let of = |db: DbError, text: &str| {
+            let attempt = RequestAttemptError::DbError(db, text.to_owned());
+            super::of("write rows", &config, &ExecutionError::LastAttemptError(attempt))
+        };
+        for text in ["table notes does not exist", "unconfigured table notes"] {
+            let fault = of(DbError::Invalid, text);
+            assert!(matches!(&fault, StoreFault::Schema { table, .. } if table == "notes"), "{fault:?}");
+        }
+        assert!(matches!(of(DbError::Invalid, "Key may not be empty"), StoreFault::Refused { .. }));
+        for passing in [DbError::Overloaded, DbError::Unauthorized, DbError::ServerError] {
+            let fault = of(passing, "not now");
+            assert!(matches!(&fault, StoreFault::Unavailable { message, .. } if message.contains("h:1")));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Keyspace and tables: what is there, what is missing, and making it.
+
+use std::collections::HashSet;
+
+use millrace_kernel::Table;
+use millrace_ports::tables::{COLUMNS, FoundTable, columns_table, describe};
+use millrace_ports::{StoreFault, TableChange};
+use scylla::deserialize::row::DeserializeRow;
+use scylla::serialize::row::SerializeRow;
+
+use crate::cql;
+use crate::link::Link;
+
+const COMPARING: &str = "compare tables";
+
+/// Copies of every row in a cluster that has so many nodes.
+const COPIES: usize = 3;
+
+/// What is missing, as statements.
+pub(crate) async fn plan(link: &Link, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
+    let keyspace = link.config.keyspace.as_str();
+    let mut changes = Vec::new();
+    let mut change = |table: &str, statement: String| {
+        changes.push(TableChange { table: table.to_owned(), statement: format!("{statement};") });
+    };
+    if !has_keyspace(link).await? {
+        change(keyspace, cql::create_keyspace(keyspace, &replication(link)));
+    }
+    let columns = columns_table();
+    for table in tables.iter().chain([&columns]) {
+        let Some(found) = found(link, table).await? else {
+            change(&table.name, cql::create_table(keyspace, table));
+            continue;
+        };
+        for column in found.table.missing_columns(table)? {
+            change(&table.name, cql::add_column(keyspace, table, column));
+        }
+        if found.comment != table.comment {
+            change(&table.name, cql::set_comment(keyspace, table));
+        }
+    }
+    for table in tables {
+        let there = documented(link, table).await?;
+        let missing: Vec<_> = describe(table).into_iter().filter(|row| !there.contains(row)).collect();
+        if !missing.is_empty() {
+            change(COLUMNS, cql::insert_constants(keyspace, &columns, &missing));
+        }
+    }
+    Ok(changes)
+}
+
+/// Makes what is missing. Two who do it at the same moment may disturb each other, as
+/// changes of the schema do on these servers; doing it again ends well.
+pub(crate) async fn create(link: &Link, tables: &[Table]) -> Result<(), StoreFault> {
+    for change in plan(link, tables).await? {
+        // the driver waits until all nodes agree on the new schema
+        link.session
+            .query_unpaged(change.statement.trim_end_matches(';'), ())
+            .await
+            .map_err(|e| link.fault("create tables", &e))?;
+    }
+    Ok(())
+}
+
+/// Whether all tables are there as declared.
+pub(crate) async fn check(link: &Link, tables: &[Table]) -> Result<(), StoreFault> {
+    for table in tables.iter().chain([&columns_table()]) {
+        let keyspace = &link.config.keyspace;
+        let schema = |message: String| StoreFault::Schema { table: table.name.clone(), message };
+        let found =
+            found(link, table).await?.ok_or_else(|| schema(format!("keyspace {keyspace} lacks it")))?;
+        if let Some(column) = found.table.missing_columns(table)?.first() {
+            return Err(schema(format!("in keyspace {keyspace} it lacks column {}", column.name)));
+        }
+    }
+    Ok(())
+}
+
+/// How the keyspace is copied when it is made. The class and its short form are known to both
+/// servers, and the only one that survives a second datacentre.
+fn replication(link: &Link) -> String {
+    if let Some(clause) = &link.config.replication {
+        return clause.clone();
+    }
+    let copies = match link.config.replication_factor {
+        Some(copies) => usize::from(copies),
+        None => link.session.get_cluster_state().get_nodes_info().len().clamp(1, COPIES),
+    };
+    format!("{{'class': 'NetworkTopologyStrategy', 'replication_factor': {copies}}}")
+}
+
+async fn ask<R>(link: &Link, text: &str, values: impl SerializeRow) -> Result<Vec<R>, StoreFault>
+where
+    R: for<'f, 'm> DeserializeRow<'f, 'm> + 'static,
+{
+    let strange = |message: String| StoreFault::Refused { step: COMPARING, message };
+    let answer = link.session.query_unpaged(text, values).await.map_err(|e| link.fault(COMPARING, &e))?;
+    let answer = answer.into_rows_result().map_err(|e| strange(e.to_string()))?;
+    let rows = answer.rows::<R>().map_err(|e| strange(e.to_string()))?;
+    rows.collect::<Result<_, _>>().map_err(|e| strange(e.to_string()))
+}
+
+async fn has_keyspace(link: &Link) -> Result<bool, StoreFault> {
+    let text = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    Ok(!ask::<(String,)>(link, text, (&link.config.keyspace,)).await?.is_empty())
+}
+
+struct Found {
+    table: FoundTable,
+    comment: String,
+}
+
+async fn found(link: &Link, table: &Table) -> Result<Option<Found>, StoreFault> {
+    let place = (&link.config.keyspace, &table.name);
+    let text = "SELECT comment FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
+    let Some((comment,)) = ask::<(Option<String>,)>(link, text, place).await?.pop() else {
+        return Ok(None);
+    };
+    let text = "SELECT kind, position, column_name, type, clustering_order FROM system_schema.columns \
+                WHERE keyspace_name = ? AND table_name = ?";
+    let mut columns: Vec<(String, i32, String, String, String)> = ask(link, text, place).await?;
+    columns.sort();
+    let mut table = FoundTable::default();
+    for (kind, _, name, type_name, order) in columns {
+        match kind.as_str() {
+            "partition_key" => table.partition.push(name.clone()),
+            "clustering" => table.clustering.push((name.clone(), order.eq_ignore_ascii_case("desc"))),
+            _ => {}
+        }
+        table.columns.push((name, type_name));
+    }
+    Ok(Some(Found { table, comment: comment.unwrap_or_default() }))
+}
+
+/// The comments of `table` that are there.
+async fn documented(link: &Link, table: &Table) -> Result<HashSet<[String; 5]>, StoreFault> {
+    if found(link, &columns_table()).await?.is_none() {
+        return Ok(HashSet::new());
+    }
+    let text = format!(
+        "SELECT table_name, column_name, type, key_part, comment FROM {} WHERE table_name = ?",
+        cql::full_name(&link.config.keyspace, COLUMNS)
+    );
+    type Comments = (String, String, Option<String>, Option<String>, Option<String>);
+    let rows: Vec<Comments> = ask(link, &text, (&table.name,)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(table, column, kind, part, comment)| {
+            [table, column, kind.unwrap_or_default(), part.unwrap_or_default(), comment.unwrap_or_default()]
+        })
+        .collect())
+}

@@ -1,0 +1,109 @@
+//! Reads: side by side, each fetching no more than was asked for.
+
+use std::sync::Arc;
+
+use millrace_kernel::{Page, PageQuery, Table, Value};
+use millrace_ports::StoreFault;
+use scylla::response::PagingState;
+use scylla::value::Row;
+use tokio::task::JoinSet;
+
+use crate::cql;
+use crate::engine;
+use crate::link::Link;
+use crate::value::{Bound, values};
+
+const STEP: &str = "read rows";
+
+/// Most rows in one answer of a server; a longer page is fetched piece by piece.
+const ROWS_PER_ANSWER: usize = 2_000;
+
+/// One statement that gives rows in order, with its values up to the limit.
+struct Part {
+    text: String,
+    values: Vec<Bound>,
+}
+
+pub(crate) async fn pages(
+    link: &Arc<Link>,
+    queries: Vec<(Arc<Table>, PageQuery)>,
+) -> Result<Vec<Page>, StoreFault> {
+    let mut pages = vec![Page::default(); queries.len()];
+    let mut under_way = JoinSet::new();
+    for (at, (table, query)) in queries.into_iter().enumerate() {
+        let permit = link.permit(STEP).await?;
+        let link = link.clone();
+        under_way.spawn(async move {
+            let answer = page(&link, &table, &query).await;
+            drop(permit);
+            answer.map(|page| (at, page))
+        });
+    }
+    while let Some(answer) = under_way.join_next().await {
+        let (at, page) = answer.map_err(|e| engine::stopped(STEP, &e.to_string()))??;
+        pages[at] = page;
+    }
+    Ok(pages)
+}
+
+async fn page(link: &Link, table: &Table, query: &PageQuery) -> Result<Page, StoreFault> {
+    let mut page = Page::default();
+    for part in parts(&link.config.keyspace, table, query) {
+        let left = query.limit - page.rows.len();
+        if left == 0 {
+            break;
+        }
+        fetch(link, part, left, &mut page.rows).await?;
+    }
+    Ok(page)
+}
+
+/// The statements whose rows, one after the other, are the page.
+///
+/// Behind a place of several columns that all ascend or all descend, one statement compares
+/// them as a whole. Otherwise there is one for each column, the last column first: what
+/// shares all others, then what shares one fewer.
+fn parts(keyspace: &str, table: &Table, query: &PageQuery) -> Vec<Part> {
+    let (key, after) = (query.key.len(), query.after.len());
+    let all: Vec<&Value> = query.key.iter().chain(&query.after).collect();
+    let bound = |width: usize| all[..width].iter().map(|value| Bound((*value).clone())).collect();
+    if after == 0 {
+        return vec![Part { text: cql::select(keyspace, table, key, false), values: bound(key) }];
+    }
+    let orders = table.clustering_descending.get(..after).unwrap_or_default();
+    let alike = orders.windows(2).all(|pair| pair[0] == pair[1]);
+    if after > 1 && key == table.partition_columns && alike {
+        let text = cql::select_behind_place(keyspace, table, after);
+        return vec![Part { text, values: bound(key + after) }];
+    }
+    (key + 1..=key + after)
+        .rev()
+        .map(|width| Part { text: cql::select(keyspace, table, width, true), values: bound(width) })
+        .collect()
+}
+
+/// Adds at most `limit` rows to `rows`.
+async fn fetch(link: &Link, part: Part, limit: usize, rows: &mut Vec<Vec<Value>>) -> Result<(), StoreFault> {
+    let mut statement = link.prepare(STEP, &part.text).await?;
+    statement.set_page_size(limit.min(ROWS_PER_ANSWER) as i32);
+    let mut bound = part.values;
+    bound.push(Bound(i32::try_from(limit).unwrap_or(i32::MAX).into()));
+    let unreadable = |message: String| StoreFault::Refused { step: STEP, message };
+    let mut state = PagingState::start();
+    loop {
+        let (answer, next) = link
+            .session
+            .execute_single_page(&statement, &bound, state)
+            .await
+            .map_err(|e| link.fault(STEP, &e))?;
+        let answer = answer.into_rows_result().map_err(|e| unreadable(e.to_string()))?;
+        for row in answer.rows::<Row>().map_err(|e| unreadable(e.to_string()))? {
+            let row = row.map_err(|e| unreadable(e.to_string()))?;
+            rows.push(values(row).map_err(unreadable)?);
+        }
+        match next.into_paging_control_flow() {
+            std::ops::ControlFlow::Break(()) => return Ok(()),
+            std::ops::ControlFlow::Continue(next) => state = next,
+        }
+    }
+}
