@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use millrace_kernel::Domain;
 
 use crate::args::{Cli, Command, SchemasAction, TablesAction, TopicsAction};
 use crate::config::{Config, explain};
 use crate::connect::Servers;
-use crate::domain::DomainEntry;
+use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::{demo, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up};
@@ -26,9 +27,19 @@ impl App {
         Self::default()
     }
 
-    /// Adds a domain: `app.domain(domain::<Chirp>())`.
+    /// Adds a domain: `app.domain::<Chirp>()`.
     #[must_use]
-    pub fn domain(mut self, entry: impl DomainEntry + 'static) -> Self {
+    pub fn domain<D: Domain>(self) -> Self {
+        self.entry(domain::<D>())
+    }
+
+    /// Adds a domain whose settings are checked before anything is started.
+    #[must_use]
+    pub fn checked_domain<D: Domain>(self, check: fn(&D::Settings) -> Result<(), String>) -> Self {
+        self.entry(domain::<D>().checked_by(check))
+    }
+
+    fn entry(mut self, entry: impl DomainEntry + 'static) -> Self {
         self.domains.push(Box::new(entry));
         self
     }
@@ -74,7 +85,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     for entry in domains {
         entry.check_settings(&config)?;
     }
-    logging::start(&config.settings, cli.command.is_role())?;
+    logging::start(&config.settings, &cli.command)?;
     dispatch(cli.command, &config, domains)
 }
 

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
-use crate::{output, tables};
+use crate::output;
 
 /// How wide a chirp's text is printed.
 const WIDTH: usize = 76;
@@ -33,8 +33,7 @@ pub fn run(
         }
     };
     let entry = by_name(domains, millrace_domain_chirp::Chirp::NAME)?;
-    let store = servers.store(entry)?;
-    store.open_tables(&tables::all(entry)?)?;
+    let store = servers.open_store(entry)?;
     let page = read(&*store, servers.config, &feed.user_id, cursor.as_ref(), feed.limit)?;
     if feed.json {
         return page.items.iter().try_for_each(|item| {

@@ -4,11 +4,11 @@
 //!
 //! ```no_run
 //! use std::process::ExitCode;
-//! use millrace::{App, domain};
+//! use millrace::App;
 //! use millrace_domain_chirp::Chirp;
 //!
 //! fn main() -> ExitCode {
-//!     App::new().domain(domain::<Chirp>()).run()
+//!     App::new().domain::<Chirp>().run()
 //! }
 //! ```
 //!

@@ -3,20 +3,27 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use crate::args::Command;
 use crate::config::{LogFormat, Settings};
 use crate::error::CliError;
 
-/// librdkafka reports every connection it opens and closes.
-const MUTED: &str = "millrace_kafka::client=warn,librdkafka=warn,rdkafka=warn,scylla=warn";
+/// librdkafka reports every connection it opens and closes; what the crate around it reports
+/// beside that is how it ends.
+const MUTED: &str = "millrace_kafka::client=warn,rdkafka=off,scylla=warn";
+/// Inside one process a lost connection to the broker only means that it is ending.
+const MUTED_INSIDE: &str = "millrace_kafka::client=off";
 
 /// Starts logging. Commands that end by themselves report what goes wrong in their own words,
-/// so by default they log errors of their own only.
+/// so by default they log nothing.
 ///
 /// # Errors
 /// `log` that is no level and no list of them.
-pub fn start(settings: &Settings, is_role: bool) -> Result<(), CliError> {
+pub fn start(settings: &Settings, command: &Command) -> Result<(), CliError> {
     let directives = match settings.log.trim() {
-        "" if is_role => format!("info,{MUTED}"),
+        // the demo is to be looked at
+        "" if matches!(command, Command::Demo(_)) => format!("warn,{MUTED},{MUTED_INSIDE}"),
+        "" if matches!(command, Command::Up(_)) => format!("info,{MUTED},{MUTED_INSIDE}"),
+        "" if command.is_role() => format!("info,{MUTED}"),
         "" => "off".to_owned(),
         chosen if chosen.contains(['=', ',']) => format!("{MUTED},{chosen}"),
         level => format!("{level},{MUTED}"),

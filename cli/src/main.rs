@@ -2,15 +2,11 @@
 
 use std::process::ExitCode;
 
-use millrace::{App, domain};
-use millrace_domain_chirp::{Chirp, Settings as ChirpSettings};
+use millrace::App;
+use millrace_domain_chirp::Chirp;
 
 fn main() -> ExitCode {
     App::new()
-        .domain(
-            domain::<Chirp>().checked_by(|settings: &ChirpSettings| {
-                settings.validate().map_err(|error| error.to_string())
-            }),
-        )
+        .checked_domain::<Chirp>(|settings| settings.validate().map_err(|error| error.to_string()))
         .run()
 }

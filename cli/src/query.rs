@@ -7,7 +7,7 @@ use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::nearest::suggestion;
-use crate::{output, tables, views};
+use crate::{output, views};
 
 /// Runs `millrace query`.
 ///
@@ -20,8 +20,7 @@ pub fn run(
 ) -> Result<(), CliError> {
     let view = views::find(domains, servers.config, &query.view)?;
     let key = key(&view.table, &query.conditions)?;
-    let store = servers.store(view.entry)?;
-    store.open_tables(&tables::all(view.entry)?)?;
+    let store = servers.open_store(view.entry)?;
     let table = match view.family {
         Some(_) => views::live_table(&*store, &view.table.name)?,
         None => view.table.name.clone(),

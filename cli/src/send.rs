@@ -95,7 +95,7 @@ pub fn run(
     let log = servers.kafka()?;
     let registry = servers.registry()?;
     let store = match &view {
-        Some(view) => Some(servers.store(view.entry)?),
+        Some(view) => Some(servers.open_store(view.entry)?),
         None => None,
     };
     let target = Target::open(servers, &log, registry.clone(), entry)?;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
-use crate::{output, tables};
+use crate::output;
 
 /// A role that leaves work undone for so long is not well.
 const STUCK_AFTER_SECONDS: f64 = 30.0;
@@ -112,8 +112,7 @@ fn look(
         dead_letters,
     });
 
-    let store = servers.store(entry)?;
-    store.open_tables(&tables::all(entry)?)?;
+    let store = servers.open_store(entry)?;
     let events = places(&names.events);
     for family in entry.families(servers.config)? {
         let published = read_progress(&*store, &format!("{}.{}", entry.name(), family.name))?;

@@ -29,10 +29,12 @@ pub struct Settings {
     /// Address on which the health endpoints listen. Loopback, unless others are to ask.
     pub health_host: String,
     /// What is logged, as a level (`error`, `warn`, `info`, `debug`, `trace`) or as a list of
-    /// `module=level`. Empty: `info` for the roles, `error` for commands that end by themselves.
+    /// `module=level`. Empty: `info` for the roles, nothing for commands that end by themselves.
     pub log: String,
     /// How log lines look on standard error: `text` or `json`.
     pub log_format: LogFormat,
+    /// How ScyllaDB or Cassandra is used.
+    pub cql_client: CqlSettings,
     /// Further properties of the Kafka client (librdkafka), such as TLS and SASL.
     pub kafka_client: BTreeMap<String, String>,
     /// Names and passwords.
@@ -54,6 +56,45 @@ pub enum LogFormat {
     Text,
     /// For machines, one object a line.
     Json,
+}
+
+/// How ScyllaDB or Cassandra is used: `[cql_client]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CqlSettings {
+    /// Datacentre whose nodes are asked, and of which a local quorum is meant. Empty: that of
+    /// the node that answers.
+    pub datacenter: String,
+    /// Copies of every row in each datacentre when `tables apply` makes the keyspace. 0: three,
+    /// or as many as there are nodes if they are fewer.
+    pub replication_factor: u8,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// How long a request may take, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Whether connections are encrypted.
+    pub tls: bool,
+    /// PEM file of the authorities that sign the servers' certificates. Empty: the system's.
+    pub tls_ca_file: String,
+    /// PEM file of this client's certificate, where the servers ask for one.
+    pub tls_certificate_file: String,
+    /// PEM file of this client's private key.
+    pub tls_key_file: String,
+}
+
+impl Default for CqlSettings {
+    fn default() -> Self {
+        Self {
+            datacenter: String::new(),
+            replication_factor: 0,
+            concurrency: 128,
+            request_timeout_ms: 10_000,
+            tls: false,
+            tls_ca_file: String::new(),
+            tls_certificate_file: String::new(),
+            tls_key_file: String::new(),
+        }
+    }
 }
 
 /// Names and passwords: `[security]`. They come from a file or the environment, never from a
@@ -108,6 +149,7 @@ impl Default for Settings {
             health_host: "127.0.0.1".to_owned(),
             log: String::new(),
             log_format: LogFormat::Text,
+            cql_client: CqlSettings::default(),
             kafka_client: BTreeMap::new(),
             security: SecuritySettings::default(),
             processor: ProcessorSettings::default(),

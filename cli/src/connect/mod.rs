@@ -15,6 +15,7 @@ use millrace_wire::{ConfluentRegistry, Registry};
 use crate::config::Config;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
+use crate::tables;
 
 /// How long a question to a server may take in a command that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -63,10 +64,24 @@ impl<'a> Servers<'a> {
     /// As [`Servers::kafka`]; or nobody has said where the tables are.
     pub fn store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
         let settings = &self.config.settings;
-        if settings.sqlite.is_empty() && !settings.cql.is_empty() {
+        if settings.sqlite.is_empty() && settings.cql.is_empty() {
+            return Err(CliError::failed("nobody has said where the tables are")
+                .hint("Give --cql HOSTS or --sqlite DIR, or start everything here with `millrace up`."));
+        }
+        if !settings.cql.is_empty() {
             self.reach("CQL", "cql", reach::hosts(&settings.cql, 9042))?;
         }
         Ok(self.store_unreached(entry)?)
+    }
+
+    /// The tables of a domain, ready to be read.
+    ///
+    /// # Errors
+    /// As [`Servers::store`]; or tables that are missing or differ.
+    pub fn open_store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
+        let store = self.store(entry)?;
+        store.open_tables(&tables::all(entry)?)?;
+        Ok(store)
     }
 
     /// The tables of a domain, for a role, which waits for a server that is away by itself.

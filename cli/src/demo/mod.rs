@@ -99,8 +99,7 @@ fn show(
 ) -> Result<(), CliError> {
     let entry = by_name(domains, "chirp")?;
     let settings = &config.settings;
-    let store = Servers::new(config).store(entry)?;
-    store.open_tables(&crate::tables::all(entry)?)?;
+    let store = Servers::new(config).open_store(entry)?;
     let page = feed::read(&*store, config, &loaded.reader, None, SHOWN)?;
     output::line(format!("\n{}\n", output::bold(&format!("What {} reads, newest first", loaded.reader))))?;
     feed::print(&page.items)?;

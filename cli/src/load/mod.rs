@@ -151,7 +151,7 @@ fn load(
         None => None,
     };
     let store = match &view {
-        Some(view) => Some(servers.store(view.entry)?),
+        Some(view) => Some(servers.open_store(view.entry)?),
         None => None,
     };
     let catalogue = Catalogue::of(domains)?;
