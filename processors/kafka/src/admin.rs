@@ -1,6 +1,7 @@
 //! Looks after topics, and looks at groups and the cluster.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use millrace_ports::{Log, LogFault, TopicPartition};
 use rdkafka::admin::{
@@ -16,6 +17,10 @@ use crate::fault::Step;
 use crate::group::known_offsets;
 use crate::log::KafkaLog;
 use crate::native;
+use crate::reaper::reap;
+
+/// The pause between two looks at a topic that was just made.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A topic to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +155,20 @@ impl Admin {
                 Err((_, code)) => return Err(self.fault(step, &topic.name, code)),
             }
         }
-        Ok(())
+        self.await_topic(&topic.name)
+    }
+
+    /// The broker answers before it knows the topic itself; who joins or reads at once would be told
+    /// that there is none.
+    fn await_topic(&self, topic: &str) -> Result<(), LogFault> {
+        let deadline = Instant::now() + self.log.config().request_timeout;
+        loop {
+            match self.log.partitions(topic) {
+                Ok(_) => return Ok(()),
+                Err(fault) if Instant::now() >= deadline => return Err(fault),
+                Err(_) => std::thread::sleep(LOOK_AGAIN),
+            }
+        }
     }
 
     /// Raises a topic's number of partitions to `partitions`.
@@ -201,7 +219,7 @@ impl Admin {
             .committed_offsets(list, self.log.config().request_timeout)
             .and_then(|list| known_offsets(&list))
             .map_err(|error| step.fault(&error, Some(client.context())));
-        crate::reaper::reap(client);
+        reap(client);
         offsets
     }
 
@@ -234,7 +252,7 @@ impl Admin {
     }
 
     /// The client keeps to its own time-outs; this is only a net below them.
-    fn patience(&self) -> std::time::Duration {
+    fn patience(&self) -> Duration {
         self.log.config().request_timeout * 3
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum Job {
 /// How long one look at the outstanding deliveries lasts; they end it, the time only bounds how
 /// late a failed one is noticed.
 const FLUSH_SLICE: Duration = Duration::from_millis(50);
+/// How long one call of an abort may take before reports are looked at.
+const ABORT_SLICE: Duration = Duration::from_millis(20);
 /// Markers are usually written within this time of a commit.
 const MARKERS_WAIT: Duration = Duration::from_millis(15);
 /// An abort that takes longer is left to the next fence, or to the broker's time-out.
@@ -88,7 +90,13 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(config: KafkaConfig, member: Arc<Member>, transactional_id: &str) -> Self {
-        Self { config, member, transactional_id: transactional_id.to_owned(), producer: None, committed_at: None }
+        Self {
+            config,
+            member,
+            transactional_id: transactional_id.to_owned(),
+            producer: None,
+            committed_at: None,
+        }
     }
 
     /// Does jobs until the writer is gone.
@@ -144,14 +152,26 @@ impl Committer {
                 Ok(())
             }
             Err(fault) => {
-                // Frees readers of the partitions at once; when it fails, the next fence does it.
-                if let Err(error) = producer.abort_transaction(ABORT_WAIT) {
-                    tracing::debug!(
-                        transactional_id = self.transactional_id, %error, "the abort is left to the next fence"
-                    );
-                }
+                self.abort(&producer);
                 reap(producer);
                 Err(fault)
+            }
+        }
+    }
+
+    /// Frees readers of the partitions at once; when it fails, the next fence does it.
+    ///
+    /// In slices: the client waits until somebody has read the reports of the records it gives up.
+    fn abort(&self, producer: &BaseProducer<Deliveries>) {
+        let deadline = Instant::now() + ABORT_WAIT;
+        loop {
+            let Err(error) = producer.abort_transaction(ABORT_SLICE) else { return };
+            serve(producer);
+            let again = matches!(&error, KafkaError::Transaction(inner) if inner.is_retriable());
+            if !again || Instant::now() >= deadline {
+                let id = &self.transactional_id;
+                tracing::debug!(transactional_id = id, %error, "the abort is left to the next fence");
+                return;
             }
         }
     }

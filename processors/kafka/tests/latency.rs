@@ -18,7 +18,8 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let address = std::env::var("MILLRACE_BENCH_KAFKA").unwrap_or_else(|_| Services::kafka().unwrap().bootstrap.clone());
+    let address = std::env::var("MILLRACE_BENCH_KAFKA")
+        .unwrap_or_else(|_| Services::kafka().unwrap().bootstrap.clone());
     let prefix = topic_prefix("latency");
     let fixture = OnKafka::at(&address, prefix.clone());
     let (commands, events) = (format!("{prefix}commands"), format!("{prefix}events"));
@@ -135,7 +136,11 @@ fn commit_to_read() {
     seen.sort();
     reached.sort();
     println!("after the commit: record seen p50 {:?} p99 {:?}", percentile(&seen, 50), percentile(&seen, 99));
-    println!("watermark asked and reached p50 {:?} p99 {:?}", percentile(&reached, 50), percentile(&reached, 99));
+    println!(
+        "watermark asked and reached p50 {:?} p99 {:?}",
+        percentile(&reached, 50),
+        percentile(&reached, 99)
+    );
 }
 
 #[test]
@@ -151,5 +156,9 @@ fn read_throughput() {
     while reader.position(&at) < end {
         count += reader.poll(5000, Duration::from_millis(20)).unwrap().len();
     }
-    println!("{count} records in {:?}: {:.0}/s", start.elapsed(), count as f64 / start.elapsed().as_secs_f64());
+    println!(
+        "{count} records in {:?}: {:.0}/s",
+        start.elapsed(),
+        count as f64 / start.elapsed().as_secs_f64()
+    );
 }

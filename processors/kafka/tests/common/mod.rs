@@ -40,9 +40,7 @@ impl LogFixture for OnKafka {
 
     fn create_topic(&self, name: &str, partitions: i32) {
         let configs = BTreeMap::new();
-        self.admin
-            .create(&NewTopic { name: name.to_owned(), partitions, replication: 1, configs })
-            .unwrap();
+        self.admin.create(&NewTopic { name: name.to_owned(), partitions, replication: 1, configs }).unwrap();
     }
 
     fn produce(&self, at: &TopicPartition, record: Plain) -> i64 {
