@@ -96,11 +96,12 @@ impl<'a> Texts<'a> {
     /// for each, with a bound on one column, which columns that ascend and descend in turns
     /// need and every server knows.
     fn delete(&mut self, table: &'a Table, delete: &Delete) -> Vec<Statement> {
-        let bounds = if delete.range { table.partition_columns + 1..=delete.key.len() } else { 1..=0 };
-        if bounds.is_empty() {
-            return vec![self.one_delete(table, delete, delete.key.len(), false)];
+        let whole = delete.key.len();
+        if !delete.range || whole == table.partition_columns {
+            return vec![self.one_delete(table, delete, whole, false)];
         }
-        bounds.map(|width| self.one_delete(table, delete, width, true)).collect()
+        let widths = table.partition_columns + 1..=whole;
+        widths.map(|width| self.one_delete(table, delete, width, true)).collect()
     }
 
     fn one_delete(&mut self, table: &'a Table, delete: &Delete, width: usize, behind: bool) -> Statement {
