@@ -8,6 +8,7 @@
 //! ```
 
 mod deletes;
+mod histories;
 mod layout;
 mod order;
 mod reading;
@@ -17,6 +18,7 @@ mod volume;
 use std::any::Any;
 
 pub use deletes::*;
+pub use histories::*;
 pub use layout::*;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Delete, PageQuery, Put, Table, Value, Write};
@@ -70,6 +72,7 @@ macro_rules! view_store_conformance {
             a_range_follows_mixed_orders
             ranges_are_remembered
             deletes_in_any_order
+            any_history_ends_as_in_memory
             pages_follow_one_another
             pages_follow_mixed_orders
             pages_of_a_clustering_prefix
