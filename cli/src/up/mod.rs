@@ -165,6 +165,8 @@ impl Embedded {
             |port| {
                 let mut broker = BrokerConfig::new(data.join("kafka"));
                 broker.listen = SocketAddr::new(host, port);
+                // the roles run in this process: whoever was a member before has ended
+                broker.keep_members = false;
                 broker.sync = match up.sync_interval_ms {
                     0 => SyncPolicy::Always,
                     interval => SyncPolicy::Every(Duration::from_millis(interval)),

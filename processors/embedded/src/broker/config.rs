@@ -49,6 +49,10 @@ pub struct BrokerConfig {
     pub max_session_timeout: Duration,
     /// The longest transaction timeout that a producer may ask for.
     pub max_transaction_timeout: Duration,
+    /// Whether the members of groups outlive a restart of the broker: clients on other processes go
+    /// on as if nothing had been. Off where they share the broker's process and ended with it, so
+    /// that nobody waits for the session of a dead member to end.
+    pub keep_members: bool,
     /// How often compaction and retention look for work.
     pub cleanup_interval: Duration,
 }
@@ -69,6 +73,7 @@ impl BrokerConfig {
             min_session_timeout: Duration::from_millis(100),
             max_session_timeout: Duration::from_secs(30 * 60),
             max_transaction_timeout: Duration::from_secs(15 * 60),
+            keep_members: true,
             cleanup_interval: Duration::from_secs(15),
         }
     }

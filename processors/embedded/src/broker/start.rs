@@ -206,6 +206,7 @@ fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
         initial_delay: config.initial_rebalance_delay,
         min_session: config.min_session_timeout,
         max_session: config.max_session_timeout,
+        keep_members: config.keep_members,
     };
     let groups = Arc::new(Groups::restored(&state, Arc::clone(&metadata), limits));
     let txns = Txns::restored(

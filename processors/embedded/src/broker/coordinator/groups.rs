@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::group::{Group, JoinFailed, JoinReply, SyncReply};
 use super::join::JoinRequest;
 use crate::broker::storage::metalog::MetaLog;
-use crate::broker::storage::metastate::{Entry, MetaState};
+use crate::broker::storage::metastate::{Entry, MetaState, StoredGroup};
 use crate::broker::util::lock;
 
 /// Limits that the configuration sets.
@@ -20,6 +20,7 @@ pub(crate) struct GroupLimits {
     pub initial_delay: Duration,
     pub min_session: Duration,
     pub max_session: Duration,
+    pub keep_members: bool,
 }
 
 /// All groups.
@@ -33,8 +34,15 @@ pub(crate) struct Groups {
 impl Groups {
     pub fn restored(state: &MetaState, metadata: Arc<MetaLog>, limits: GroupLimits) -> Self {
         let now = Instant::now();
+        let restored = |id: &String, stored: &StoredGroup| match limits.keep_members {
+            true => Group::restored(id, stored, now),
+            // the generation goes on, so that nobody from before can pass for a member
+            false => {
+                Group::restored(id, &StoredGroup { members: Vec::new(), leader: None, ..stored.clone() }, now)
+            }
+        };
         let mut by_id: HashMap<String, Group> =
-            state.groups.iter().map(|(id, stored)| (id.clone(), Group::restored(id, stored, now))).collect();
+            state.groups.iter().map(|(id, stored)| (id.clone(), restored(id, stored))).collect();
         for (id, offsets) in &state.offsets {
             let group = by_id.entry(id.clone()).or_insert_with(|| Group::new(id));
             group.offsets.clone_from(offsets);
