@@ -253,7 +253,7 @@ pub struct Send {
     #[arg(long)]
     pub user: Option<String>,
     /// The version the aggregate must have; 0 = it must not exist
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     pub expected_version: Option<i64>,
     /// Wait for the outcome
     #[arg(long)]

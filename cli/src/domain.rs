@@ -12,7 +12,7 @@ use millrace_wire::{Codec, Registry};
 
 use crate::config::Config;
 use crate::error::CliError;
-use crate::message::MessageTypes;
+use crate::message::{MessageTypes, Problem};
 
 /// A view family: a consumer group and the views it fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub trait CommandEncoder: Send + Sync {
         metadata: Metadata,
         kind: &str,
         data: serde_json::Value,
-    ) -> Result<Encoded, CliError>;
+    ) -> Result<Encoded, Problem>;
 }
 
 /// A domain of this binary. Made by [`domain`]; a trait only so that domains of different
@@ -217,13 +217,13 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
         metadata: Metadata,
         kind: &str,
         data: serde_json::Value,
-    ) -> Result<Encoded, CliError> {
+    ) -> Result<Encoded, Problem> {
         let tagged = serde_json::Value::Object([(kind.to_owned(), data)].into_iter().collect());
         let data: D::Command = serde_json::from_value(tagged)
-            .map_err(|error| CliError::usage(error.to_string()).context(kind))?;
+            .map_err(|error| Problem::new(format!("{kind}: {error}")).at("data"))?;
         let key = D::routing_key(&data);
         let command = Command { id: id.to_owned(), metadata, data };
-        let value = self.codec.encode(&command)?.to_vec();
+        let value = self.codec.encode(&command).map_err(|error| Problem::new(error.to_string()))?.to_vec();
         Ok(Encoded { key, value })
     }
 }

@@ -7,7 +7,10 @@ pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     names
         .into_iter()
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= 0.8)
+        // one slip of the finger is likely even where it changes most of a short name
+        .filter(|(likeness, name)| {
+            *likeness >= 0.8 || strsim::damerau_levenshtein(&lower, &name.to_lowercase()) <= 1
+        })
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
 }
@@ -27,6 +30,7 @@ mod tests {
         let names = ["PostChirp", "RegisterUser", "FollowUser"];
         assert_eq!(nearest("postchrip", names), Some("PostChirp"));
         assert_eq!(nearest("Folow", names), Some("FollowUser"));
+        assert_eq!(nearest("sae", ["air", "sea"]), Some("sea"));
         assert_eq!(nearest("ZZZ", names), None);
     }
 }

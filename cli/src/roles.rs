@@ -21,8 +21,11 @@ pub struct Role<'a> {
     /// `<domain>.processor` or `<domain>.projector.<family>`.
     pub name: String,
     /// Works until the given stop.
-    pub work: Box<dyn FnOnce(&Health, &Stop) -> Result<(), CliError> + Send + 'a>,
+    pub work: Work<'a>,
 }
+
+/// What a role does until it is asked to stop.
+pub type Work<'a> = Box<dyn FnOnce(&Health, &Stop) -> Result<(), CliError> + Send + 'a>;
 
 /// Runs `millrace processor`.
 ///

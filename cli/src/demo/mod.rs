@@ -113,6 +113,7 @@ fn show(
         output::number(rate as u64),
     ))?;
     let reader = &loaded.reader;
+    let program = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
     let celebrity = loaded.celebrities.first().map_or("ada", String::as_str);
     let rows = [
         vec!["Send commands to".to_owned(), format!("{}, topic chirp.commands", settings.kafka)],
@@ -122,8 +123,8 @@ fn show(
     ];
     output::line(format!("\n{}", output::columns(&rows).trim_end()))?;
     output::line(format!(
-        "\n{}\n  millrace send PostChirp chirp_id=hello author_id={celebrity} content='Hi!' --wait-for feed\n  \
-         millrace feed {reader}\n  millrace query follower_counts followee_id={celebrity}\n\nCtrl-C ends it.",
+        "\n{}\n  {program} send PostChirp chirp_id=hello author_id={celebrity} content=Hi --wait-for feed\n  \
+         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}\n\nCtrl-C ends it.",
         output::bold("Try, from another terminal in this folder")
     ))
 }

@@ -203,7 +203,7 @@ impl Generator {
 
     fn content(&mut self) -> String {
         let mut word = |words: &[&'static str]| words.choose(&mut self.random).copied().unwrap_or_default();
-        format!("{} {} {}", word(OPENINGS), word(SUBJECTS), word(ENDINGS))
+        format!("{} {}. {}", word(OPENINGS), word(SUBJECTS), word(ENDINGS))
     }
 
     fn anybody(&mut self) -> usize {

@@ -54,8 +54,8 @@ pub const SUBJECTS: &[&str] = &[
 
 /// How it ends.
 pub const ENDINGS: &[&str] = &[
-    "and I have questions.",
-    "— more tomorrow.",
+    "I have questions.",
+    "More tomorrow.",
     "Ask me anything.",
     "Worth every minute.",
     "Who is with me?",

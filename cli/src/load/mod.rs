@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use millrace_kafka::{KafkaLog, KafkaProducer};
+use millrace_kafka::{KafkaLog, KafkaProducer, Message};
 use millrace_kernel::id;
 use millrace_runtime::progress::wait_until;
 use millrace_wire::Registry;
@@ -208,6 +208,26 @@ struct Loader<'a> {
     bad: u64,
 }
 
+/// Why a line was not sent.
+enum Unsent {
+    /// The line is bad.
+    Bad(Problem),
+    /// Nothing can be sent.
+    Failed(CliError),
+}
+
+impl From<Problem> for Unsent {
+    fn from(problem: Problem) -> Self {
+        Self::Bad(problem)
+    }
+}
+
+impl From<CliError> for Unsent {
+    fn from(error: CliError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Loader<'_> {
     /// Sends every line; `false` when a barrier was not answered in time, and nothing behind it
     /// was sent.
@@ -224,42 +244,46 @@ impl Loader<'_> {
                         return Ok(false);
                     }
                 }
-                Line::Command { number, text, value } => self.send(number, &text, value)?,
+                Line::Command { number, text, value } => match self.prepare(value) {
+                    Ok((id, message)) => self.send(number, id, &message)?,
+                    Err(Unsent::Bad(problem)) => self.refuse(&BadLine::at(number, &text, &problem)),
+                    Err(Unsent::Failed(error)) => return Err(error),
+                },
                 Line::Bad(bad) => self.refuse(&bad),
             }
         }
         Ok(true)
     }
 
-    fn send(&mut self, number: u64, text: &str, value: Value) -> Result<(), CliError> {
-        let written = match crate::message::from_object(self.catalogue, value) {
-            Ok(written) => written,
-            Err(problem) => return Ok(self.refuse(&BadLine::at(number, text, &problem))),
-        };
-        let Written { found, id, metadata, data } = written;
+    /// The record of a command as it is written, and the command's id.
+    fn prepare(&mut self, value: Value) -> Result<(String, Message), Unsent> {
+        let Written { found, id, metadata, data } = crate::message::from_object(self.catalogue, value)?;
         let command_id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
         if !id::is_valid(&command_id) {
-            let problem = Problem::new(format!("id: {}", id::ID_RULE)).at("id");
-            return Ok(self.refuse(&BadLine::at(number, text, &problem)));
+            return Err(Problem::new(format!("id: {}", id::ID_RULE)).at("id").into());
         }
         let domain = &found.domain.domain;
         if !self.targets.contains_key(domain) {
-            let entry = by_name(self.domains, domain)?;
-            let target = Target::open(self.servers, &self.log, Arc::clone(&self.registry), entry)?;
-            if let Some(answers) = &self.answers {
-                let prefix = self.servers.prefix();
-                answers.follow(&self.log, Arc::clone(&self.registry), entry, prefix, target.partitions)?;
-            }
+            let target = self.open(domain)?;
             self.targets.insert(domain.clone(), target);
         }
-        let Some(target) = self.targets.get(domain) else { return Ok(()) };
-        let message = match target.encoder.encode(&command_id, metadata, &found.kind.name, data) {
-            Ok(encoded) => target.message(encoded),
-            Err(error) => {
-                let problem = Problem::new(error.to_string().trim_start_matches("error: ").to_owned());
-                return Ok(self.refuse(&BadLine::at(number, text, &problem)));
-            }
-        };
+        let target = &self.targets[domain];
+        let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
+        Ok((command_id, target.message(encoded)))
+    }
+
+    /// Opens a domain's topic, and follows its outcomes before anything is sent to it.
+    fn open(&self, domain: &str) -> Result<Target, CliError> {
+        let entry = by_name(self.domains, domain)?;
+        let target = Target::open(self.servers, &self.log, Arc::clone(&self.registry), entry)?;
+        if let Some(answers) = &self.answers {
+            let registry = Arc::clone(&self.registry);
+            answers.follow(&self.log, registry, entry, self.servers.prefix(), target.partitions)?;
+        }
+        Ok(target)
+    }
+
+    fn send(&mut self, number: u64, command_id: String, message: &Message) -> Result<(), CliError> {
         // before it is sent: the answer may be quicker than this thread
         if let Some(answers) = &self.answers {
             answers.expect(&command_id);
@@ -270,7 +294,7 @@ impl Loader<'_> {
         let (acknowledged, failed) = (Arc::clone(&self.acknowledged), Arc::clone(&self.failed));
         let (answers, bar) = (self.answers.clone(), self.bar.clone());
         let place = format!("{}:{number}:1", self.name);
-        let sent = self.producer.send(&message, move |result| match result {
+        self.producer.send(message, move |result| match result {
             Ok(_) => {
                 acknowledged.fetch_add(1, Ordering::Relaxed);
                 if answers.is_none() {
@@ -284,11 +308,11 @@ impl Loader<'_> {
                 }
                 bar.suspend(|| eprintln!("{place}: not sent: {fault}"));
             }
-        });
+        })?;
         if let Some(answers) = &self.answers {
             self.bar.set_position(answers.answered());
         }
-        Ok(sent?)
+        Ok(())
     }
 
     /// Waits until the broker has acknowledged everything.

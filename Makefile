@@ -1,0 +1,58 @@
+# One entry point for people and for CI. `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Where `make run` keeps its data, and the ports it listens on (0 takes a free one).
+DATA ?= millrace-data
+KAFKA_PORT ?= 9092
+REGISTRY_PORT ?= 8081
+NEXTEST_VERSION := 0.9.151
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: build ## Build, start everything embedded, load a demo network, show a feed and stay up
+	@exec target/release/millrace demo --data $(DATA) --kafka-port $(KAFKA_PORT) --registry-port $(REGISTRY_PORT)
+
+.PHONY: build
+build: ## Build the binary, target/release/millrace
+	@scripts/needs build
+	cargo build --release --locked -p millrace --bin millrace
+
+.PHONY: test
+test: ## Set up what the tests need and run them all, on real Kafka, CQL and a registry
+	@scripts/needs build test
+	@scripts/nextest $(NEXTEST_VERSION)
+	cargo build --locked --workspace --bins
+	cargo test --locked --workspace --doc -q
+	cargo run --locked -q -p millrace-services -- exec -- cargo nextest run --locked --workspace $(TESTS)
+	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
+	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
+
+.PHONY: lint
+lint: ## Check the formatting and lint everything; warnings are errors
+	@scripts/needs build
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@scripts/lint-python
+
+.PHONY: bench
+bench: build ## Measure commands per second and latency, embedded and on Kafka with CQL
+	@scripts/needs test
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	$$python bench/end_to_end.py embedded && \
+	cargo run --locked -q -p millrace-services -- exec -- $$python bench/end_to_end.py cluster
+
+.PHONY: docs
+docs: ## Render docs/configuration.md from the doc comments of the settings
+	cargo run --locked -q -p millrace --bin millrace -- config --explain > docs/configuration.md
+
+.PHONY: ci
+ci: test lint ## What continuous integration runs
+
+.PHONY: clean-data
+clean-data: ## Forget the data of `make run`
+	rm -rf $(DATA)

@@ -1,0 +1,123 @@
+//! Configuration: layers, origins, refusals, and the manual.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Place;
+use serde_json::Value;
+
+/// `key → (value, origin)` of `millrace config --json`.
+fn config(place: &Place, flags: &[&str], environment: &[(&str, &str)], key: &str) -> (Value, String) {
+    let ran = place.run_with(&[&["config", "--json"], flags].concat(), environment).is(0, &[]);
+    let line = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|line| line["key"] == key)
+        .unwrap_or_else(|| panic!("{key} is missing in {}", ran.stdout));
+    (line["value"].clone(), line["origin"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_later_layer_wins_and_says_so() {
+    let place =
+        Place::with("kafka = \"file:1\"\n[processor]\nbatch_max_records = 7\n[chirp]\ntimeline_cap = 9\n");
+    let empty = Place::new();
+    let value = |text: &str| Value::from(text);
+    assert_eq!(config(&empty, &[], &[], "kafka"), (value("localhost:9092"), "default".to_owned()));
+    assert_eq!(config(&place, &[], &[], "kafka"), (value("file:1"), "millrace.toml".to_owned()));
+    let environment = [("MILLRACE_KAFKA", "env:1"), ("MILLRACE_PROCESSOR_BATCH_MAX_RECORDS", "8")];
+    let origin = "environment MILLRACE_KAFKA".to_owned();
+    assert_eq!(config(&place, &[], &environment, "kafka"), (value("env:1"), origin));
+    let flag = config(&place, &["--kafka", "flag:1"], &environment, "kafka");
+    assert_eq!(flag, (value("flag:1"), "--kafka".to_owned()));
+    assert_eq!(config(&place, &[], &environment, "processor.batch_max_records").0, Value::from(8));
+    assert_eq!(config(&place, &[], &[], "chirp.timeline_cap"), (Value::from(9), "millrace.toml".to_owned()));
+}
+
+#[test]
+fn properties_of_the_kafka_client_come_from_everywhere_and_secrets_are_not_shown() {
+    let place =
+        Place::with("[kafka_client]\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.password\" = \"s3cret\"\n");
+    let key = "kafka_client.\"security.protocol\"";
+    assert_eq!(config(&place, &[], &[], key).0, Value::from("SASL_SSL"));
+    let flags = ["--set-kafka", "security.protocol=SSL"];
+    assert_eq!(config(&place, &flags, &[], key), (Value::from("SSL"), "--set-kafka".to_owned()));
+    let environment = [("MILLRACE_KAFKA_CLIENT_SECURITY_PROTOCOL", "PLAINTEXT")];
+    assert_eq!(config(&place, &[], &environment, key).0, Value::from("PLAINTEXT"));
+    let shown = place.run(&["config"]).is(0, &["sasl.password"]);
+    assert!(!shown.stdout.contains("s3cret"));
+    place.run(&["config", "--set-kafka", "sasl.password=x"]).is(2, &["MILLRACE_KAFKA_CLIENT_SASL_PASSWORD"]);
+    place.run(&["config", "--set-kafka", "nonsense"]).is(2, &["KEY=VALUE"]);
+}
+
+#[test]
+fn what_is_no_setting_is_refused_with_the_nearest() {
+    let rows = [
+        ("kafak = \"x\"", "kafak is not a setting; did you mean kafka?"),
+        ("[procesor]\nbatch_max_records = 1", "procesor is not a setting; did you mean processor?"),
+        ("[processor]\nbatch_max_record = 1", "did you mean batch_max_records?"),
+        ("[chirp]\ncelebrity_over = 1", "chirp.celebrity_over is not a setting"),
+        ("processor = 1", "write [processor]"),
+        ("[kafka]\nhosts = 1", "kafka is a value"),
+    ];
+    for (settings, message) in rows {
+        Place::with(settings).run(&["config"]).is(2, &[message, "millrace.toml"]);
+    }
+    let place = Place::new();
+    place.run_with(&["config"], &[("MILLRACE_KAKFA", "x")]).is(2, &["did you mean MILLRACE_KAFKA?"]);
+    let others =
+        [("MILLRACE_TEST_KAFKA", "x"), ("MILLRACE_SERVICE_HOST", "10.0.0.1"), ("MILLRACE_PORT_80_TCP", "x")];
+    place.run_with(&["config"], &others).is(0, &[]);
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_refused_with_their_place() {
+    let rows = [
+        ("[processor]\nbatch_max_records = \"many\"", vec!["processor.batch_max_records", "millrace.toml"]),
+        ("kafka = ", vec!["millrace.toml"]),
+        ("log_format = \"xml\"", vec!["log_format", "xml"]),
+        ("cql = \"a\"\nsqlite = \"b\"", vec!["cql is set by", "sqlite by"]),
+        ("[chirp]\ncelebrity_above = 10\ncelebrity_below = 20", vec!["celebrity_below", "celebrity_above"]),
+    ];
+    for (settings, words) in rows {
+        Place::with(settings).run(&["config"]).is(2, &words);
+    }
+    let place = Place::new();
+    place.run_with(&["config"], &[("MILLRACE_HEALTH_PORT", "x")]).is(2, &["MILLRACE_HEALTH_PORT", "\"x\""]);
+    place.run(&["config", "--health-port", "x"]).is(2, &["--health-port"]);
+    place.run(&["config", "--config", "none.toml"]).is(2, &["none.toml"]);
+    Place::with("log = \"=\"").run(&["status"]).is(2, &["log"]);
+}
+
+#[test]
+fn a_running_up_is_found_and_anything_said_by_hand_is_stronger() {
+    let place = Place::new();
+    let data = place.path().join("millrace-data");
+    fs::create_dir(&data).unwrap();
+    let text = format!(
+        "kafka = \"127.0.0.1:1\"\nregistry = \"http://127.0.0.1:2\"\nsqlite = \"{0}\"\ndata = \"{0}\"\npid = 1\n",
+        data.display()
+    );
+    fs::write(data.join("up.toml"), text).unwrap();
+    let (value, origin) = config(&place, &[], &[], "kafka");
+    assert_eq!(value, Value::from("127.0.0.1:1"));
+    assert!(origin.starts_with("millrace up ("), "{origin}");
+    assert_eq!(config(&place, &["--kafka", "h:1"], &[], "registry").1, "default");
+    place.run(&["status"]).is(1, &["127.0.0.1:1", "is it running?", "--kafka"]);
+}
+
+#[test]
+fn the_manual_is_the_file_in_docs() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
+    let rendered = Place::new().run(&["config", "--explain"]).is(0, &[]).stdout;
+    let there = fs::read_to_string(path).unwrap_or_default();
+    assert!(rendered == there, "docs/configuration.md is not what the settings say; run `make docs`");
+    for key in
+        ["`kafka`", "`processor.batch_max_records`", "`chirp.timeline_cap`", "`up.data`", "`--health-port`"]
+    {
+        assert!(rendered.contains(key), "{key} is missing");
+    }
+}
