@@ -85,7 +85,8 @@ fn another_version_is_resolved_by_branch_name() {
     let write = |branch: u32, fields: &[(&str, apache_avro::types::Value)]| {
         use apache_avro::types::Value as V;
         let null = || V::Union(0, Box::new(V::Null));
-        let names = ["trace_id", "user_id", "correlation_id", "causation_id", "issued_at", "expected_version"];
+        let names =
+            ["trace_id", "user_id", "correlation_id", "causation_id", "issued_at", "expected_version"];
         let metadata = V::Record(names.iter().map(|n| ((*n).to_owned(), null())).collect());
         let data = V::Record(fields.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect());
         let message = V::Record(vec![
