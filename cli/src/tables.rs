@@ -1,5 +1,7 @@
 //! `millrace tables`: what `schemas/<d>/views.cql` declares against what the store has.
 
+use std::collections::BTreeSet;
+
 use millrace_kernel::{PageQuery, Put, Table, Value, Write};
 use millrace_ports::{Clock, SystemClock, ViewStore};
 use millrace_runtime::progress::{VIEWS, system_tables};
@@ -22,6 +24,7 @@ pub fn run(
     as_json: bool,
 ) -> Result<(), CliError> {
     let mut is_same = true;
+    let mut made = BTreeSet::new();
     for entry in select(domains, names)? {
         let store = servers.store(entry)?;
         let changes = store.plan_tables(&all(entry)?)?;
@@ -34,7 +37,13 @@ pub fn run(
                 true => output::json(&json!({
                     "domain": entry.name(), "table": change.table, "statement": change.statement, "done": apply,
                 }))?,
-                false if apply => output::line(format!("made {}.{}", entry.name(), change.table))?,
+                // a table and its documentation are several statements
+                false if apply => {
+                    let name = format!("{}.{}", entry.name(), change.table);
+                    if made.insert(name.clone()) {
+                        output::line(format!("made {name}"))?;
+                    }
+                }
                 false => output::line(format!("{}\n", change.statement.trim_end()))?,
             }
         }

@@ -69,8 +69,6 @@ impl Network {
             next_chirp: 0,
         };
         generator.register();
-        // what follows needs the people: a barrier
-        generator.lines.push(String::new());
         generator.follow_celebrities();
         let target = size.commands as usize;
         let follows_until = target * 55 / 100;
@@ -105,10 +103,15 @@ impl Generator {
             let mut username = id.clone();
             username[..1].make_ascii_uppercase();
             self.say("RegisterUser", Some(&id), &json!({"user_id": id, "username": username}));
+        }
+        // what follows needs the people: a barrier
+        self.lines.push(String::new());
+        for index in 0..self.people.len() {
             if self.random.random_ratio(1, ONE_WRONG_IN * 2) {
                 // somebody else's name, in another case
-                let late = format!("late-{id}");
-                self.say("RegisterUser", None, &json!({"user_id": late, "username": id.to_uppercase()}));
+                let (id, late) = (&self.people[index], format!("late-{}", self.people[index]));
+                let data = json!({"user_id": late, "username": id.to_uppercase()});
+                self.say("RegisterUser", None, &data);
             }
         }
     }
