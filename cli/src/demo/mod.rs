@@ -66,7 +66,7 @@ fn load_network(
     let file = data.join(COMMANDS);
     let failed = |error: std::io::Error| CliError::from(error).context(file.display());
     fs::write(&file, network.lines.join("\n") + "\n").map_err(failed)?;
-    eprintln!("Loading {} people who follow each other and chirp: {}", demo.people, file.display());
+    eprintln!("Loading {} people who follow each other and chirp", demo.people);
     let options =
         Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
     let report = load::from_file(&Servers::new(config), domains, &file, &options)?;
@@ -105,7 +105,7 @@ fn show(
     feed::print(&page.items)?;
     let rate = loaded.sent as f64 / loaded.seconds.max(0.001);
     output::line(format!(
-        "\n{}\n  {} accepted, {} rejected, in {:.1} s: {} commands a second, decided and in the tables.",
+        "\n{}\n  {} accepted, {} rejected, all of them in the tables\n  after {:.1} s: {} commands a second",
         output::bold(&format!("{} commands", output::number(loaded.sent))),
         output::number(loaded.accepted),
         output::number(loaded.rejected),
@@ -123,7 +123,7 @@ fn show(
     ];
     output::line(format!("\n{}", output::columns(&rows).trim_end()))?;
     output::line(format!(
-        "\n{}\n  {program} send PostChirp chirp_id=hello author_id={celebrity} content=Hi --wait-for feed\n  \
+        "\n{}\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
          {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}\n\nCtrl-C ends it.",
         output::bold("Try, from another terminal in this folder")
     ))

@@ -2,6 +2,7 @@
 
 mod answers;
 mod lines;
+mod progress;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,10 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use millrace_kafka::{KafkaLog, KafkaProducer, Message};
 use millrace_kernel::id;
-use millrace_runtime::progress::wait_until;
 use millrace_wire::Registry;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -169,7 +169,7 @@ fn load(
         answers: needs_answers.then(Answers::default),
         acknowledged: Arc::default(),
         failed: Arc::default(),
-        bar: bar(size.map(|size| size.commands)),
+        bar: progress::bar(size.map(|size| size.commands), "commands"),
         name,
         bad: 0,
     };
@@ -179,7 +179,7 @@ fn load(
     loader.bar.finish_and_clear();
     let answers = loader.answers.as_ref().map(Answers::counts).unwrap_or_default();
     if let (Some(store), Some(projection), true) = (&store, &projection, in_time) {
-        wait_until(&**store, projection, &answers.positions, options.timeout)?;
+        progress::until_visible(&**store, projection, &answers.positions, options.timeout)?;
     }
     let counted = |count: u64| options.wait.then_some(count);
     Ok(Report {
@@ -336,24 +336,5 @@ impl Loader<'_> {
 
     fn say(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
-    }
-}
-
-/// A progress bar, when a terminal shows it.
-fn bar(commands: Option<u64>) -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(10);
-    match commands {
-        Some(commands) => {
-            let style = ProgressStyle::with_template(
-                "{bar:40} {human_pos} of {human_len} commands, {per_sec}, {eta} left",
-            );
-            ProgressBar::with_draw_target(Some(commands), target)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        }
-        None => {
-            let style = ProgressStyle::with_template("{spinner} {human_pos} commands, {per_sec}");
-            ProgressBar::with_draw_target(None, target)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        }
     }
 }
