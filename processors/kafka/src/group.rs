@@ -232,6 +232,9 @@ impl Group for KafkaGroup {
         let deadline = Instant::now() + wait;
         // without a wait a poll ends after any one event, log lines included: look a few times
         let mut looks = 8;
+        // An outage queues an error for every attempt to connect. Whoever pauses after a fault would take hours
+        // to come to the rebalance behind them, so a fault is told only when nothing better comes.
+        let mut told = None;
         loop {
             self.notice_loss()?;
             if let Some(event) = consumer.context().membership().next_event() {
@@ -240,14 +243,12 @@ impl Group for KafkaGroup {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 if looks == 0 {
-                    return Ok(None);
+                    return told.map_or(Ok(None), Err);
                 }
                 looks -= 1;
             }
-            if let Some(Err(error)) = consumer.poll(left)
-                && let Some(fault) = self.0.problem(&error)
-            {
-                return Err(fault);
+            if let Some(Err(error)) = consumer.poll(left) {
+                told = self.0.problem(&error).or(told);
             }
         }
     }
