@@ -1,6 +1,7 @@
 """Sends the workload to chirp as a foreign client, wave by wave, and waits for every answer.
 
-Prints `progress SENT TOTAL` lines, so that whoever started it can kill something in the middle.
+With `--pause-at PERCENT …` it prints `paused PERCENT` in mid-wave, with answers pending, and goes on when it reads a line:
+whoever started it can break something that it then sends into.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from workload import Plan, generate
 # Nothing arrives for so long: then something has been lost. Longer than a broker, a processor and their
 # sessions need to come back.
 SILENCE = 120.0
-PROGRESS_EVERY = 250
+# How often the client is given time to report deliveries.
+POLL_EVERY = 250
 # The client's way to say: the partitioner decides.
 BY_KEY = -1
 
@@ -44,12 +46,13 @@ def to_command(sending: Sending, number: int) -> Record:
 class Loader:
     """One producer, one consumer of outcomes, and the count of what is still to be answered."""
 
-    def __init__(self, servers: Servers, total: int) -> None:
+    def __init__(self, servers: Servers, total: int, pauses: list[int]) -> None:
         self.commands = servers.topic("commands")
         self.codec = Codec(servers.registry)
         self.producer = client.producer(servers)
         self.outcomes, self.partitions = client.consumer(servers, servers.topic("outcomes"))
         self.total = total
+        self.pauses = sorted(pauses)
         self.sent = 0
         # Where each sending ended up: [number, partition, offset].
         self.places: list[list[int]] = []
@@ -77,9 +80,11 @@ class Loader:
         value = self.codec.encode(self.commands, to_command(sending, number))
         key = None if sending.key is None else sending.key.encode()
         self.producer.produce(self.commands, value, key, place, on_delivery=delivered)
-        if self.sent % PROGRESS_EVERY == 0:
+        if self.sent % POLL_EVERY == 0:
             self.producer.poll(0)
-            print(f"progress {self.sent} {self.total}", flush=True)
+        if self.pauses and self.sent * 100 >= self.total * self.pauses[0]:
+            print(f"paused {self.pauses.pop(0)}", flush=True)
+            sys.stdin.readline()
 
     def await_answers(self) -> None:
         """Waits until everything sent is delivered and answered."""
@@ -114,10 +119,12 @@ def main() -> int:
     parser.add_argument("--prefix", default="")
     parser.add_argument("--plan", type=Path, required=True, help="JSON file with the fields of Plan")
     parser.add_argument("--places", type=Path, required=True, help="where to write what was sent where")
+    parser.add_argument("--pause-at", type=int, nargs="*", default=[], help="percent of the commands")
     options = parser.parse_args()
 
     sendings = generate(Plan(**json.loads(options.plan.read_text()))).sendings
-    loader = Loader(Servers(options.kafka, options.registry, options.prefix), len(sendings))
+    servers = Servers(options.kafka, options.registry, options.prefix)
+    loader = Loader(servers, len(sendings), options.pause_at)
     start = time.monotonic()
     for _, wave in groupby(sendings, key=lambda sending: sending.wave):
         for sending in wave:

@@ -18,7 +18,7 @@ mod system;
 pub use binary::millrace;
 pub use cli::{Cli, Ran};
 pub use foreign::{Dead, Foreign};
-pub use load::{Load, run_load, verify};
+pub use load::{Act, Load, run_load, verify};
 pub use process::Process;
 pub use python::{python, script};
 pub use system::{Cluster, Embedded, SMALL_THRESHOLDS, System, shared_cluster, shared_embedded, workdir};

@@ -1,7 +1,7 @@
 //! The big load: sent and verified by the foreign client, with something done in the middle of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -42,34 +42,47 @@ impl Load {
     }
 }
 
-/// Sends the load and waits for every answer; calls `act` when each of `percents` is sent, while answers are pending.
-pub fn run_load<S: System>(system: &mut S, load: &Load, percents: &[u64], mut act: impl FnMut(&mut S, u64)) {
+/// The two halves of something done in mid-load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Before the client goes on: it sends into what this leaves.
+    Break,
+    /// While the client sends.
+    Mend,
+}
+
+/// Sends the load and waits for every answer. When each of `percents` is sent, with answers pending, the client pauses
+/// until `act` has broken something, and goes on while `act` mends it.
+pub fn run_load<S: System>(
+    system: &mut S,
+    load: &Load,
+    percents: &[u64],
+    mut act: impl FnMut(&mut S, u64, Act),
+) {
     let errors = system.dir().join("load.err");
     let mut command = Command::new(python());
     command.arg(script("load.py")).args(load.arguments(system));
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.arg("--pause-at").args(percents.iter().map(u64::to_string));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(fs::File::create(&errors).expect("a file for its errors"));
     let mut child = spawn(command).expect("Python starts");
-    let mut to_come = percents.iter().copied().peekable();
+    let mut go_on = child.stdin.take().expect("it is piped");
+    let mut acted = 0;
     let mut last = String::new();
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
         last = line.expect("it prints text");
-        let percent = percent_of(&last).unwrap_or(0);
-        while let Some(due) = to_come.next_if(|&due| percent >= due) {
-            act(system, due);
+        if let Some(percent) = last.strip_prefix("paused ").and_then(|percent| percent.parse().ok()) {
+            acted += 1;
+            act(system, percent, Act::Break);
+            writeln!(go_on, "go on").expect("the load waits for this");
+            act(system, percent, Act::Mend);
         }
     }
     let status = child.wait().expect("it can be waited for");
     let errors = fs::read_to_string(&errors).unwrap_or_default();
     assert!(status.success(), "the load failed ({status}), last said `{last}`:\n{errors}");
-    assert_eq!(to_come.next(), None, "the load ended before it came so far, in percent");
+    assert_eq!(acted, percents.len(), "the load did not pause as often as it should");
     println!("{last}");
-}
-
-/// How far `progress SENT TOTAL` says that it is.
-fn percent_of(line: &str) -> Option<u64> {
-    let (sent, total) = line.strip_prefix("progress ")?.split_once(' ')?;
-    Some(sent.parse::<u64>().ok()? * 100 / total.parse::<u64>().ok()?)
 }
 
 /// Compares everything that the load left behind with the model; panics with the differences.

@@ -92,13 +92,6 @@ impl Embedded {
         embedded
     }
 
-    /// Kills it and starts it again on the same data.
-    pub fn kill_and_restart(&mut self) {
-        self.up.kill9();
-        self.up.restart();
-        self.await_ready();
-    }
-
     /// Waits for `ready kafka=HOST:PORT registry=URL tables=DIR` and takes the addresses from it.
     pub fn await_ready(&mut self) {
         let line = self.up.line("ready ", SOON);

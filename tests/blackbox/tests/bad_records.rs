@@ -133,6 +133,7 @@ fn bytes_that_are_not_avro(system: &dyn System) {
         format!("01{}", &good[2..]),
     ];
     for bytes in broken {
+        println!("sending {bytes}");
         case.dies(Some(&bytes));
     }
     case.is_unanswered("not-avro-id");
@@ -250,6 +251,12 @@ fn a_newer_schema_version(system: &dyn System) {
     }));
     let outcome = case.foreign.outcome("newer-field-id");
     assert_eq!(outcome["status"], "accepted", "a field with a default is no reason to refuse: {outcome}");
+
+    // Cut off within the field that only the newer version has.
+    let chirp = case.chirp("d");
+    let whole = case.foreign.encode("newer-cut-id", "PostChirp", chirp);
+    case.dies(Some(&whole[..whole.len() - 4]));
+    case.is_unanswered("newer-cut-id");
 
     case.foreign.evolve("branch");
     let user = case.user.clone();

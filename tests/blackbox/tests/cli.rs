@@ -226,6 +226,9 @@ fn a_second_start_shows_the_same_feeds() {
     let call =
         ["send", "PostChirp", "chirp_id=last", "author_id=bob", "content=!", "--wait-for", "home_timelines"];
     cli.ok(&call);
-    assert_eq!(cli.ok(&["feed", "ann", "--json"]).json_lines()[1..], before);
+    let after = cli.ok(&["feed", "ann", "--json"]).json_lines();
+    // A cursor may count what lies before it.
+    let contents = |feed: &[Value]| feed.iter().map(|entry| entry["chirp_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(contents(&after), [&[json!("last")], &contents(&before)[..]].concat());
     cli.wait_caught_up(LATER);
 }

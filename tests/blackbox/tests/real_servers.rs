@@ -1,17 +1,19 @@
 //! Two processors and two projectors on real Kafka, CQL and registry, a foreign client and 20,000 commands; one of
 //! each role is killed in the middle and started again.
 
-use millrace_blackbox::{Cluster, LATER, Load, SMALL_THRESHOLDS, System, run_load, verify};
+use millrace_blackbox::{Act, Cluster, LATER, Load, SMALL_THRESHOLDS, System, run_load, verify};
 
 #[test]
 fn everything_is_as_the_model_predicts_after_kills_in_mid_load() {
     let mut system = Cluster::start("load", SMALL_THRESHOLDS, 2);
     let load = Load::full(&system);
-    run_load(&mut system, &load, &[50], |system, _| {
-        system.processors[0].kill9();
-        system.projectors[0].kill9();
-        system.processors[0].restart();
-        system.projectors[0].restart();
+    run_load(&mut system, &load, &[50], |system, _, act| {
+        for role in [&mut system.processors[0], &mut system.projectors[0]] {
+            match act {
+                Act::Break => role.kill9(),
+                Act::Mend => role.restart(),
+            }
+        }
     });
     system.cli().wait_caught_up(LATER);
     verify(&system, &load);
