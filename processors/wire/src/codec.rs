@@ -201,6 +201,11 @@ impl<T: Serialize + DeserializeOwned> Codec<T> {
         if !rest.is_empty() {
             return Err(unreadable(&"bytes are left over behind the message"));
         }
+        // for a text that is cut off the reader gives a null instead of an error, and the resolution drops
+        // fields that this build does not know
+        if !written.validate(writer) {
+            return Err(unreadable(&"it is cut off"));
+        }
         let resolved = self.to_own_version(writer, written)?.map_err(|e| unreadable(&e))?;
         let own = GenericDatumWriter::builder(&self.schema.resolving)
             .build()

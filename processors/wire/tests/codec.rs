@@ -105,6 +105,12 @@ fn another_version_is_resolved_by_branch_name() {
     let expected = Pair { a: "x".into(), b: Some(3) };
     assert_eq!(own.decode(&write(1, &with_why)).unwrap().data, Data::Unfollow(expected.clone()));
     assert_eq!(own.decode(&write(2, &fields)).unwrap().data, Data::Follow(expected));
+    // cut off within the field that only the newer version has
+    let whole = write(1, &with_why);
+    match own.decode(&whole[..whole.len() - 1]) {
+        Err(DecodeFailure::Unreadable(why)) => assert!(why.contains("cut off"), "{why}"),
+        other => panic!("half a message is none: {other:?}"),
+    }
     match own.decode(&write(0, &fields)) {
         Err(DecodeFailure::UnknownType(unknown)) => assert_eq!(unknown.id, "c9"),
         other => panic!("a newer type must be told apart from bad bytes: {other:?}"),
