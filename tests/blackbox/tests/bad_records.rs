@@ -125,7 +125,7 @@ fn bytes_that_are_not_avro(system: &dyn System) {
         header.to_owned(),
         // The body ends in the middle of a text, and in the middle of the union.
         good[..good.len() - 6].to_owned(),
-        good[..good.len() / 2].to_owned(),
+        good[..good.len() / 4 * 2].to_owned(),
         // A length of a text that is negative, and one that is larger than any record.
         format!("{header}01"),
         format!("{header}feffffffffffffffff01"),
