@@ -9,7 +9,7 @@ use crate::error::CliError;
 
 /// librdkafka reports every connection it opens and closes; what the crate around it reports
 /// beside that is how it ends.
-const MUTED: &str = "millrace_kafka::client=warn,rdkafka=off,scylla=warn";
+const MUTED: &str = "millrace_kafka::client=warn,rdkafka=off,scylla=warn,apache_avro=warn,hyper=warn,hyper_util=warn,reqwest=warn";
 /// Inside one process a lost connection to the broker only means that it is ending.
 const MUTED_INSIDE: &str = "millrace_kafka::client=off";
 
