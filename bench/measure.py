@@ -7,12 +7,16 @@ import time
 from dataclasses import dataclass, field
 from statistics import quantiles
 
+from confluent_kafka import KafkaError
+
 import client
 from client import Codec, Got, frame
 from system import System
 
 AUTHORS = 500
 FOLLOWERS = 10
+# Of every tenth command the row is watched.
+WATCH_EVERY = 10
 # Nothing arrives for so long: then something is broken.
 SILENCE = 120.0
 
@@ -48,17 +52,29 @@ class Answers:
     """Reads outcomes in a thread of its own and notes when each arrived."""
 
     def __init__(self, system: System) -> None:
-        self.reading, _ = client.consumer(system.servers, system.servers.topic("outcomes"))
+        self.reading, partitions = client.consumer(system.servers, system.servers.topic("outcomes"))
+        # Partitions whose end has been seen: before that, what is measured is the start of the consumer.
+        self.ended: set[int] = set()
         self.at: dict[str, float] = {}
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._read)
         self.thread.start()
+        deadline = time.monotonic() + SILENCE
+        while len(self.ended) < partitions:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the outcomes cannot be read")
+            time.sleep(0.001)
 
     def _read(self) -> None:
         while not self.stop.is_set():
-            for message in self.reading.consume(1_000, 0.005):
-                if message.error() is None:
-                    self.at[Got.of(message).text] = time.perf_counter()
+            # One at a time: consume() would wait for more to come.
+            message = self.reading.poll(0.1)
+            if message is None:
+                continue
+            if (error := message.error()) is None:
+                self.at[Got.of(message).text] = time.perf_counter()
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self.ended.add(int(message.partition() or 0))
 
     def wait(self, count: int) -> None:
         """Waits until so many commands are answered."""
@@ -114,13 +130,18 @@ def prepare(system: System) -> list[str]:
                 data = {"follower_id": follower, "followee_id": author}
                 sender.send(author, sender.encode(f"f-{n}-{step}", "FollowUser", **data))
         answers.wait(AUTHORS * (1 + FOLLOWERS))
+        sender.producer.flush(60)
     finally:
         answers.close()
     return authors
 
 
 def latency(system: System, authors: list[str], rate: int, seconds: int) -> Measured:
-    """Commands at a steady rate; every outcome is timed, and as many rows as can be watched one by one."""
+    """Commands at a steady rate; every outcome is timed, and every tenth row.
+
+    Which rows are watched is settled beforehand: to watch the next one when the last one has come would leave out
+    just those that were sent while one was late.
+    """
     count = rate * seconds
     tag = f"{rate}x{seconds}"
     sender, answers = Sender(system, **{"linger.ms": 0}), Answers(system)
@@ -132,20 +153,21 @@ def latency(system: System, authors: list[str], rate: int, seconds: int) -> Meas
     ]
     sent: dict[int, float] = {}
     measured = Measured()
-    done = threading.Event()
+    failed = threading.Event()
 
     def watch_rows() -> None:
-        while not done.is_set():
-            n = len(sent) - 1
-            if n < 0:
-                time.sleep(0.001)
-                continue
-            deadline = time.perf_counter() + SILENCE
-            while not system.rows.has_chirp(authors[n % AUTHORS], f"{tag}-{n}"):
-                if time.perf_counter() > deadline:
-                    return
-                time.sleep(0.0005)
-            measured.rows.append(time.perf_counter() - sent[n])
+        watched = range(0, count, WATCH_EVERY)
+        begun, waiting = 0, set[int]()
+        deadline = time.perf_counter() + seconds + SILENCE
+        while (waiting or begun < len(watched)) and not failed.is_set() and time.perf_counter() < deadline:
+            while begun < len(watched) and watched[begun] in sent:
+                waiting.add(watched[begun])
+                begun += 1
+            for n in sorted(waiting):
+                if system.rows.has_chirp(authors[n % AUTHORS], f"{tag}-{n}"):
+                    measured.rows.append(time.perf_counter() - sent[n])
+                    waiting.discard(n)
+            time.sleep(0.0005)
 
     watcher = threading.Thread(target=watch_rows)
     before = len(answers.at)
@@ -159,8 +181,10 @@ def latency(system: System, authors: list[str], rate: int, seconds: int) -> Meas
     sender.producer.flush(60)
     try:
         wait_for_ids(answers, [f"l-{tag}-{n}" for n in range(count)], before)
+    except TimeoutError:
+        failed.set()
+        raise
     finally:
-        done.set()
         watcher.join()
         answers.close()
     measured.outcomes = [answers.at[f"l-{tag}-{n}"] - at for n, at in sent.items()]

@@ -3,8 +3,8 @@
 //! The servers belong to the test, which kills them. Cassandra syncs before it acknowledges here: otherwise it would
 //! lose rows that it had acknowledged, and the test would blame the wrong one.
 
+use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use millrace_blackbox::{
@@ -14,8 +14,13 @@ use millrace_services::{CommitLog, Owned, OwnedCassandra, OwnedKafka, OwnedRegis
 use serde_json::json;
 use tempfile::TempDir;
 
-/// Three servers are as much as a small machine carries besides what is tested.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Three servers are as much as a small machine carries besides what is tested: one test after the other, also when
+/// each runs in a process of its own.
+fn turn() -> File {
+    let lock = File::create(std::env::temp_dir().join("millrace-blackbox-outages.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
 
 /// A cluster on servers of its own.
 struct Fragile {
@@ -24,13 +29,13 @@ struct Fragile {
     registry: OwnedRegistry,
     cql: OwnedCassandra,
     _data: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: File,
 }
 
 impl Fragile {
     /// Servers with topics, schemas and tables, and no role running.
     fn new(test: &str) -> Self {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let data = tempfile::tempdir().unwrap();
         let dir = |name: &str| {
             let path = data.path().join(name);
