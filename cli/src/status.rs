@@ -189,6 +189,11 @@ fn behind(
         }
         ends.retain(|place, end| reader.position(place) < *end);
     }
+    // not looked through in time: behind by all that is left, and at least for as long as it took
+    for (place, end) in ends {
+        let records = end - reader.position(&place);
+        found.insert(place, Behind { records, seconds: LOOK.as_secs_f64() });
+    }
     Ok(found)
 }
 

@@ -276,6 +276,10 @@ impl<D: Domain> LaneWork for Lane<D> {
         })
     }
 
+    fn reset(&mut self) {
+        Lane::reset(self);
+    }
+
     fn finish(&mut self) -> Result<(), Trouble> {
         Lane::finish(self, LAST_COMMIT).map_err(|fault| Trouble { message: chain(&fault), is_fenced: false })
     }
@@ -307,6 +311,10 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
             let is_fenced = matches!(&fault, ProjectorFault::Log(LogFault::Fenced { .. }));
             Trouble { message: chain(&fault), is_fenced }
         })
+    }
+
+    fn reset(&mut self) {
+        ProjectorLane::reset(self);
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {

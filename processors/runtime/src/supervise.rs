@@ -2,6 +2,7 @@
 //! it is ours.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -21,6 +22,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// Pause after another instance has taken the partition: longer than the group needs to say
 /// so. Beginning again at once would fence off the new owner.
 const FENCED_PAUSE: Duration = Duration::from_secs(5);
+/// How often a busy lane says what it does.
+const DESCRIBE_EVERY: Duration = Duration::from_millis(100);
 /// How often a fault that stays is said again.
 const REPEAT_WARNING: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,9 @@ pub trait LaneWork: Send {
     /// # Errors
     /// What is in the way.
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble>;
+
+    /// Drops everything that is not committed; the next step begins again.
+    fn reset(&mut self);
 
     /// Ends what is under way, for a planned move.
     ///
@@ -235,12 +241,14 @@ fn start(role: &str, partition: i32, mut lane: Box<dyn LaneWork>, health: &Healt
 fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, stop: &AtomicBool, health: &Health) {
     let mut patience = Patience::new();
     let mut described = None;
+    let mut looked_at = Instant::now();
     while !stop.load(Ordering::Acquire) {
-        match lane.turn(INPUT_WAIT) {
+        match guarded_turn(lane) {
             Ok(turn) => {
                 patience = Patience::new();
                 // looking at the whole lane costs more than a small step of it
-                if turn == Turn::Idle || described.is_none() {
+                if turn == Turn::Idle || described.is_none() || looked_at.elapsed() >= DESCRIBE_EVERY {
+                    looked_at = Instant::now();
                     let now = lane.describe();
                     if described.as_ref() != Some(&now) {
                         health.set(role, partition, now.0, now.1.clone());
@@ -264,6 +272,15 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, stop: &AtomicBool, 
             }
         }
     }
+}
+
+/// One step; a panic is a bug, and a fault like any other to those who wait for the partition.
+fn guarded_turn(lane: &mut dyn LaneWork) -> Result<Turn, Trouble> {
+    catch_unwind(AssertUnwindSafe(|| lane.turn(INPUT_WAIT))).unwrap_or_else(|_| {
+        lane.reset();
+        let message = "a panic, which is a bug; see the lines above it".to_owned();
+        Err(Trouble { message, is_fenced: false })
+    })
 }
 
 fn end(role: &str, workers: &mut BTreeMap<i32, Worker>, partitions: &[i32], in_order: bool, health: &Health) {

@@ -255,7 +255,8 @@ impl<D: Domain> Pipeline<D> {
         }
         let lanes = instance.lanes.len();
         if let Some(lane) = instance.lanes.values_mut().nth(lane % lanes.max(1)) {
-            progress |= match lane.turn(Duration::ZERO) {
+            // the log never waits here, but what a lane does when it may wait is to be seen
+            progress |= match lane.turn(Duration::from_millis(1)) {
                 Ok(turn) => turn == Turn::Progress,
                 Err(_) => true,
             };
@@ -310,6 +311,18 @@ impl<D: Domain> Pipeline<D> {
             (record.partition, self.codecs.events.decode(value).expect("an event can be read"))
         };
         records.iter().map(decode).collect()
+    }
+
+    /// The offset at which the processors' group goes on with the commands of a partition.
+    ///
+    /// # Panics
+    /// When no processor runs.
+    #[must_use]
+    pub fn committed_commands(&self, partition: i32) -> Option<i64> {
+        let at = TopicPartition::new(Arc::clone(&self.names.commands), partition);
+        let is_processor = |instance: &&Instance<D>| matches!(instance.role, Role::Processor(_));
+        let processor = self.instances.iter().find(is_processor).expect("a processor runs");
+        processor.group.committed(std::slice::from_ref(&at)).ok()?.get(&at).copied()
     }
 
     fn read<T>(&self, topic: &str, decode: impl Fn(&[u8]) -> Option<T>) -> Vec<T> {

@@ -307,3 +307,72 @@ fn a_user_registered_before_a_command_was_sent_is_never_unknown() {
         assert_eq!(violations(&outcomes_of(&pipeline, "unknown")[0]), [("NotFound", "follower_id")]);
     }
 }
+
+#[test]
+fn a_command_that_came_the_wrong_way_can_be_sent_again_the_right_way() {
+    let mut pipeline = pipeline();
+    let topic = Arc::clone(&pipeline.names().commands);
+    let right = millrace_kernel::partition::of_key(b"ann", PARTITIONS);
+    let command = Command { id: "again".into(), metadata: Metadata::default(), data: post("again", "x") };
+    let key = || Some(Bytes::from_static(b"ann"));
+    // without a key, but into the very partition: wrong, right, wrong, right
+    pipeline.send_to(&topic, right, None, Some(pipeline.encode(&command)));
+    pipeline.send_to(&topic, right, key(), Some(pipeline.encode(&command)));
+    pipeline.send_to(&topic, right, None, Some(pipeline.encode(&command)));
+    pipeline.settle();
+    pipeline.kill(0);
+    pipeline.send_to(&topic, right, key(), Some(pipeline.encode(&command)));
+    pipeline.settle();
+    let answers = outcomes_of(&pipeline, "again");
+    let seen: Vec<_> = answers.iter().map(|answer| (answer.status, answer.duplicate)).collect();
+    let (no, yes) = (Status::Rejected, Status::Accepted);
+    assert_eq!(seen, [(no, false), (yes, false), (no, false), (yes, true)]);
+}
+
+#[test]
+fn a_backlog_is_no_wrong_clock_and_what_is_long_blocks_nothing() {
+    let mut pipeline = pipeline();
+    // two hours pass while commands wait, and a new processor finds nothing at its first look
+    let names = pipeline.names().clone();
+    let key = || Some(Bytes::from_static(b"ann"));
+    send(&pipeline, "waiting", Metadata::default(), post("waiting", "x"));
+    pipeline.clock.pass(120 * MINUTE);
+    let long = FollowUser { follower_id: "f".repeat(900_000), followee_id: "ann".into() };
+    let metadata = Metadata { expected_version: Some(5), ..Metadata::default() };
+    send(&pipeline, "long", metadata, CommandData::FollowUser(long));
+    // only compression lets this one in; here the log's limit is lifted for it
+    pipeline.log.limit_record_bytes(40_000_000);
+    pipeline.send_raw(&names.commands, key(), Some(Bytes::from(vec![7; 30_000_000])));
+    pipeline.log.limit_record_bytes(2_097_152);
+    send(&pipeline, "after", Metadata::default(), post("after", "x"));
+    pipeline.settle();
+    assert_eq!(outcomes_of(&pipeline, "waiting")[0].status, Status::Accepted);
+    assert_eq!(
+        violations(&outcomes_of(&pipeline, "long")[0]),
+        [("VersionConflict", "metadata.expected_version")]
+    );
+    assert_eq!(outcomes_of(&pipeline, "after")[0].status, Status::Accepted);
+    let dead = pipeline.log.committed_records(&names.dead);
+    assert!(dead[0].headers.iter().any(|(name, value)| name == dead_headers::CUT && *value == "30000000"));
+}
+
+#[test]
+fn state_without_an_offset_is_not_decided_again() {
+    let mut pipeline = pipeline();
+    let at = millrace_kernel::partition::of_key(b"ann", PARTITIONS);
+    let committed = pipeline.committed_commands(at);
+    assert!(committed.is_some(), "every batch commits where both inputs go on");
+    // a partition that only ever saw steps has an offset for its commands, too
+    for n in 0..8 {
+        send(
+            &pipeline,
+            &format!("r-{n}"),
+            Metadata::default(),
+            register(&format!("u{n}"), &format!("name_{n}")),
+        );
+    }
+    pipeline.settle();
+    for (partition, event) in pipeline.events() {
+        assert!(pipeline.committed_commands(partition).is_some(), "{event:?}");
+    }
+}

@@ -126,7 +126,7 @@ impl<D: Domain> Batch<D> {
                 self.overlay.answer(outcome.command_id.as_str().into(), outcome.recorded_at, value.clone());
                 (outcome.command_id.clone(), outcome.recorded_at, value)
             }
-            Answer::Again(outcome) => {
+            Answer::Unremembered(outcome) | Answer::Again(outcome) => {
                 (outcome.command_id.clone(), outcome.recorded_at, codec.encode(outcome)?)
             }
             Answer::Repeat(bytes) => {

@@ -20,6 +20,8 @@ use crate::topology::Topology;
 
 /// Longest text that metadata may carry, in bytes: it is copied into every event.
 const MAX_METADATA_LENGTH: usize = 1_024;
+/// Longest message of a violation, in bytes.
+const MAX_MESSAGE_LENGTH: usize = 1_024;
 
 /// The partition in which everything here happens, and the time.
 pub struct Place<'a> {
@@ -56,6 +58,9 @@ pub struct Decided<D: Domain> {
 pub enum Answer {
     /// The command's first answer.
     First(Outcome),
+    /// An answer to a record that came the wrong way. It is not remembered: the same command may
+    /// have been, or still be, answered where it belongs.
+    Unremembered(Outcome),
     /// The first answer again.
     Again(Outcome),
     /// The encoded first answer, to be marked as a repetition.
@@ -133,7 +138,7 @@ impl<D: Domain> Decider<'_, D> {
     pub fn command(&self, command: &Command<D::Command>, record: &Record) -> Verdict<D> {
         let routing_key = D::routing_key(&command.data);
         if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
-            return self.reject(&command.id, vec![violation]);
+            return self.turn_away(&command.id, violation);
         }
         if let Some(repeated) = self.repeated(&command.id) {
             return repeated;
@@ -170,7 +175,7 @@ impl<D: Domain> Decider<'_, D> {
     #[must_use]
     pub fn unknown(&self, unknown: &Unknown, record: &Record) -> Verdict<D> {
         if let Some(violation) = self.misrouted(record, None) {
-            return self.reject(&unknown.id, vec![violation]);
+            return self.turn_away(&unknown.id, violation);
         }
         if let Some(repeated) = self.repeated(&unknown.id) {
             return repeated;
@@ -291,9 +296,25 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     fn reject(&self, command_id: &str, violations: Vec<Violation>) -> Verdict<D> {
+        self.refuse(command_id, violations, Answer::First)
+    }
+
+    fn turn_away(&self, command_id: &str, misrouted: Violation) -> Verdict<D> {
+        self.refuse(command_id, vec![misrouted], Answer::Unremembered)
+    }
+
+    fn refuse(
+        &self,
+        command_id: &str,
+        mut violations: Vec<Violation>,
+        answer: impl FnOnce(Outcome) -> Answer,
+    ) -> Verdict<D> {
+        for violation in &mut violations {
+            shorten(&mut violation.message);
+        }
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
         let recorded_at = self.tick(&mut decided.last_recorded_at, 0);
-        decided.outcomes.push(Answer::First(Outcome {
+        decided.outcomes.push(answer(Outcome {
             command_id: command_id.to_owned(),
             status: Status::Rejected,
             duplicate: false,
@@ -533,6 +554,15 @@ fn move_to(positions: &mut Vec<Position>, newest: Position) {
     match positions.iter_mut().find(|known| known.partition == newest.partition) {
         Some(known) => *known = newest,
         None => positions.push(newest),
+    }
+}
+
+/// Cuts a message that quotes too much of its command: an outcome must fit where the command did.
+fn shorten(message: &mut String) {
+    if message.len() > MAX_MESSAGE_LENGTH {
+        let end = (0..=MAX_MESSAGE_LENGTH).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_kernel::{Command, Domain, Named, Step, id};
+use millrace_kernel::{Command, Domain, Step, id};
 use millrace_ports::{Outgoing, Record};
 use millrace_wire::{DecodeFailure, RegistryFault, Unknown};
 
@@ -20,7 +20,14 @@ pub mod dead_headers {
     pub const PARTITION: &str = "millrace-partition";
     /// Its offset there.
     pub const OFFSET: &str = "millrace-offset";
+    /// How many bytes the value had, where it was too long to be kept whole.
+    pub const CUT: &str = "millrace-cut";
 }
+
+/// Longest value of a header that is carried on, in bytes: it is copied to all that follows.
+const MAX_CARRIED_LENGTH: usize = 512;
+/// How much of a record the dead topic has room for, in bytes, reason and place apart.
+const MAX_BURIED_LENGTH: usize = 2_000_000;
 
 /// Headers that travel from a command to all that follows from it.
 const CARRIED_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
@@ -78,19 +85,30 @@ pub fn read<D: Domain>(
     )))
 }
 
-/// The record for the dead topic: as it came, with the reason and its place.
+/// The record for the dead topic: as it came, with the reason and its place. What can only be
+/// that long because it was compressed is cut: it must not block what comes behind it.
 pub fn bury(names: &Topology, record: &Record, reason: &str) -> Outgoing {
-    let mut headers = record.headers.clone();
+    let of_headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let fits = |length: usize| length <= MAX_BURIED_LENGTH;
+    let key = record.key.clone().filter(|key| fits(key.len())).unwrap_or_default();
+    let mut headers = if fits(key.len() + of_headers) { record.headers.clone() } else { Vec::new() };
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), Bytes::from(value)));
     add(dead_headers::REASON, reason.to_owned());
     add(dead_headers::TOPIC, record.topic.to_string());
     add(dead_headers::PARTITION, record.partition.to_string());
     add(dead_headers::OFFSET, record.offset.to_string());
+    let mut value = record.value.clone();
+    if let Some(whole) = &record.value
+        && !fits(key.len() + of_headers + whole.len())
+    {
+        add(dead_headers::CUT, whole.len().to_string());
+        value = Some(whole.slice(..whole.len().min(MAX_BURIED_LENGTH / 2)));
+    }
     Outgoing {
         topic: Arc::clone(&names.dead),
         partition: record.partition,
-        key: record.key.clone().unwrap_or_default(),
-        value: record.value.clone(),
+        key,
+        value,
         timestamp_ms: record.timestamp_ms,
         headers,
     }
@@ -98,10 +116,8 @@ pub fn bury(names: &Topology, record: &Record, reason: &str) -> Outgoing {
 
 /// The headers of `record` that all that follows from it carries on.
 pub fn carried(record: &Record) -> Vec<(String, Bytes)> {
-    record.headers.iter().filter(|(name, _)| CARRIED_HEADERS.contains(&name.as_str())).cloned().collect()
-}
-
-/// A message's type for people: logs and open processes.
-pub fn type_of<T: Named>(data: &T) -> &'static str {
-    data.name()
+    let is_carried = |(name, value): &&(String, Bytes)| {
+        CARRIED_HEADERS.contains(&name.as_str()) && value.len() <= MAX_CARRIED_LENGTH
+    };
+    record.headers.iter().filter(is_carried).cloned().collect()
 }

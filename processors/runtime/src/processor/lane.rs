@@ -4,7 +4,7 @@
 //! decided on top of it. Every fault ends in the beginning: nothing that was not committed
 //! is kept, and what was committed is read again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,15 @@ pub enum LaneFault {
     /// A bug of ours.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// State without the offset it was decided up to. Deciding from the beginning again would
+    /// double what is older than the de-duplication window.
+    #[error(
+        "the group has no offset for {input}, though commands were decided there: the broker has forgotten it (offsets.retention.minutes). Nothing is decided until an operator sets it with kafka-consumer-groups --reset-offsets; the newest outcome says how far the commands were answered"
+    )]
+    OffsetsLost {
+        /// The input without an offset.
+        input: TopicPartition,
+    },
     /// Rows with times from the future would be refused by the database.
     #[error("this machine's clock is {} s off the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {
@@ -190,11 +199,16 @@ impl<D: Domain> Lane<D> {
         let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
         let steps = TopicPartition::new(Arc::clone(&shared.names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
-        let mut starts = Vec::new();
-        for input in [commands, steps] {
-            let start = start_of(&*shared.log, &input, committed.get(&input).copied())?;
-            starts.push((input, start));
+        if state.last_recorded_at > 0 && !committed.contains_key(&commands) {
+            return Err(LaneFault::OffsetsLost { input: commands });
         }
+        let mut next = BTreeMap::new();
+        for input in [commands, steps] {
+            let offset = start_of(&*shared.log, &input, committed.get(&input).copied())?;
+            next.insert(input, offset);
+        }
+        let starts: Vec<_> =
+            next.iter().map(|(input, offset)| (input.clone(), Start::Offset(*offset))).collect();
         let reader = shared.log.reader(&starts)?;
         let Phase::Restoring { writer, .. } = std::mem::replace(&mut self.phase, Phase::Start) else {
             return Ok(());
@@ -202,7 +216,7 @@ impl<D: Domain> Lane<D> {
         tracing::info!(
             partition = self.partition,
             aggregates = state.aggregate_count(),
-            from = ?starts.iter().map(|(at, start)| format!("{at} {start:?}")).collect::<Vec<_>>(),
+            from = ?next.iter().map(|(at, offset)| format!("{at} {offset}")).collect::<Vec<_>>(),
             "state restored, deciding"
         );
         self.phase = Phase::Running(Box::new(Running {
@@ -216,6 +230,7 @@ impl<D: Domain> Lane<D> {
             polled: 0,
             barrier: Vec::new(),
             covered: HashMap::new(),
+            next,
             was_idle: false,
             clock_ahead_ms: None,
         }));
@@ -225,18 +240,18 @@ impl<D: Domain> Lane<D> {
 
 /// Where an input goes on: at its committed offset, or at its beginning. Records that were
 /// deleted before anyone decided them are lost, which is said aloud.
-fn start_of(log: &dyn Log, input: &TopicPartition, committed: Option<i64>) -> Result<Start, LogFault> {
-    let Some(offset) = committed else { return Ok(Start::Beginning) };
+fn start_of(log: &dyn Log, input: &TopicPartition, committed: Option<i64>) -> Result<i64, LogFault> {
     let oldest = log.low_watermark(input)?;
+    let Some(offset) = committed else { return Ok(oldest) };
     if oldest > offset {
         tracing::error!(
             partition = %input,
             lost = oldest - offset,
             "records {offset}..{oldest} were deleted by retention before they were decided; going on at {oldest}"
         );
-        return Ok(Start::Offset(oldest));
+        return Ok(oldest);
     }
-    Ok(Start::Offset(offset))
+    Ok(offset)
 }
 
 /// A lookup partition and the offset its table must reach.
@@ -258,6 +273,10 @@ struct Running<D: Domain> {
     barrier: Vec<Barrier>,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
+    /// Where each input goes on. Every batch commits them all, since a broker forgets offsets
+    /// that are not committed for long.
+    next: BTreeMap<TopicPartition, i64>,
+    /// Whether the last poll found nothing at the end of the commands.
     was_idle: bool,
     clock_ahead_ms: Option<i64>,
 }
@@ -299,7 +318,10 @@ impl<D: Domain> Running<D> {
         let nothing = Overlay::default();
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
         let place = place(shared, self.partition);
-        let (transaction, overlay) = std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below)?;
+        let (mut transaction, overlay) =
+            std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below)?;
+        self.next.append(&mut transaction.offsets);
+        transaction.offsets = self.next.clone();
         self.writer.submit(transaction)?;
         self.pending = Some(overlay);
         Ok(())
@@ -316,12 +338,19 @@ impl<D: Domain> Running<D> {
         {
             self.check_clock(shared, first)?;
         }
-        self.was_idle = records.is_empty();
+        if !records.is_empty() {
+            self.was_idle = false;
+        } else if !wait.is_zero() && !self.was_idle {
+            // an empty poll alone says nothing: a new client needs longer than that to connect
+            let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
+            self.was_idle = self.reader.position(&commands) >= shared.log.high_watermark(&commands)?;
+        }
+        let is_empty = records.is_empty();
         for record in records {
             self.polled += 1;
             self.held.push_back((self.polled, record));
         }
-        Ok(!self.was_idle)
+        Ok(!is_empty)
     }
 
     /// A record that ended a silence has just been appended, so its time is the broker's.

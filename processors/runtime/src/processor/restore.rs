@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_kernel::{AggregateId, Domain, StateData};
+use millrace_kernel::{AggregateId, Domain, StateData, codes};
 use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
 use millrace_wire::{DecodeFailure, RegistryFault};
 use thiserror::Error;
@@ -152,8 +152,9 @@ impl<D: Domain> Restore<D> {
     fn take_outcome(&mut self, codecs: &Codecs<D>, record: &Record) -> Result<(), RestoreFault> {
         let Some(value) = record.value.as_ref() else { return Ok(()) };
         let outcome = codecs.outcomes.decode(value).map_err(|failure| self.failure(record, failure))?;
-        if !outcome.duplicate {
-            self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
+        self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
+        let is_misrouted = outcome.violations.iter().any(|violation| violation.code == codes::MISROUTED);
+        if !outcome.duplicate && !is_misrouted {
             self.state.window.remember(outcome.command_id.into(), outcome.recorded_at, value.clone());
         }
         Ok(())
