@@ -89,9 +89,8 @@ impl KafkaConfig {
             .set("group.id", group_id)
             .set("session.timeout.ms", session_ms.to_string())
             .set("heartbeat.interval.ms", (session_ms / 4).clamp(1, 3_000).to_string())
-            // A member whose loop hangs is no better than a dead one; but while it gives partitions up it
-            // waits for their last commits, and must not lose the others over that.
-            .set("max.poll.interval.ms", (session_ms + 30_000).to_string())
+            // a member whose loop hangs is no better than a dead one
+            .set("max.poll.interval.ms", session_ms.to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // committed offsets are read once no transaction on them is open
