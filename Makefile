@@ -15,7 +15,7 @@ help: ## Show this list
 
 .PHONY: run
 run: build ## Build, start everything embedded, load a demo network, show a feed and stay up
-	@exec target/release/millrace demo --data $(DATA) --kafka-port $(KAFKA_PORT) --registry-port $(REGISTRY_PORT)
+	@exec "$${CARGO_TARGET_DIR:-target}/release/millrace" demo --data $(DATA) --kafka-port $(KAFKA_PORT) --registry-port $(REGISTRY_PORT)
 
 .PHONY: build
 build: ## Build the binary, target/release/millrace
