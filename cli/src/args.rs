@@ -12,7 +12,7 @@ use crate::error::CliError;
 /// Commands go in as Kafka records, are decided exactly once, and come out as events, outcomes and
 /// tables. Everything on this machine, nothing installed:
 ///
-///     millrace up --data ./millrace-data
+///   millrace up --data ./millrace-data
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, max_term_width = 100, verbatim_doc_comment)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
