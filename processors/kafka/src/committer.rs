@@ -39,6 +39,8 @@ const FLUSH_SLICE: Duration = Duration::from_millis(50);
 const ABORT_SLICE: Duration = Duration::from_millis(20);
 /// Markers are usually written within this time of a commit.
 const MARKERS_WAIT: Duration = Duration::from_millis(15);
+/// The pause between two looks whether the member has joined the next generation.
+const REJOIN_LOOK: Duration = Duration::from_millis(5);
 /// An abort that takes longer is left to the next fence, or to the broker's time-out.
 const ABORT_WAIT: Duration = Duration::from_secs(3);
 
@@ -76,6 +78,20 @@ impl ProducerContext for Deliveries {
         if failed.is_none() && !matches!(code, Code::PurgeQueue | Code::PurgeInflight) {
             *failed = Some((code, message.topic().to_owned()));
         }
+    }
+}
+
+/// Why a batch was not committed.
+enum Failed {
+    /// It was refused or its fate is unknown.
+    Fault(LogFault),
+    /// The group has begun another generation; who was replaced is no member of it.
+    MovedOn { generation: i32 },
+}
+
+impl From<LogFault> for Failed {
+    fn from(fault: LogFault) -> Self {
+        Self::Fault(fault)
     }
 }
 
@@ -145,33 +161,57 @@ impl Committer {
         let Some(producer) = self.producer.take() else {
             return Err(self.step("commit").unavailable("not fenced", None));
         };
-        match self.write(&producer, batch, claim) {
-            Ok(()) => {
-                self.producer = Some(producer);
-                self.committed_at = Some(Instant::now());
-                Ok(())
-            }
-            Err(fault) => {
-                self.abort(&producer);
-                reap(producer);
-                Err(fault)
-            }
+        let deadline = Instant::now() + self.config.transaction_timeout;
+        loop {
+            let failed = match self.write(&producer, batch, claim) {
+                Ok(()) => {
+                    self.producer = Some(producer);
+                    self.committed_at = Some(Instant::now());
+                    return Ok(());
+                }
+                Err(failed) => failed,
+            };
+            let is_ended = self.abort(&producer);
+            let fault = match failed {
+                // a rebalance passes also for those who keep their partitions: the same batch again
+                Failed::MovedOn { .. } if is_ended && self.rejoin(&failed, claim, deadline) => continue,
+                Failed::MovedOn { generation } => {
+                    let message = format!("the group moved on from generation {generation}");
+                    self.step("commit offsets").unavailable(message, None)
+                }
+                Failed::Fault(fault) => fault,
+            };
+            reap(producer);
+            return Err(fault);
         }
     }
 
-    /// Frees readers of the partitions at once; when it fails, the next fence does it.
+    /// Waits until this member is one of the next generation; whether the batch may be tried again.
+    fn rejoin(&self, failed: &Failed, claim: &Claim, deadline: Instant) -> bool {
+        let Failed::MovedOn { generation } = failed else { return false };
+        while self.member.holds(claim) && Instant::now() < deadline {
+            if self.member.token().is_some_and(|token| token.generation() != *generation) {
+                return true;
+            }
+            std::thread::sleep(REJOIN_LOOK);
+        }
+        false
+    }
+
+    /// Frees readers of the partitions at once, and says whether it has; when it fails, the next
+    /// fence does it.
     ///
     /// In slices: the client waits until somebody has read the reports of the records it gives up.
-    fn abort(&self, producer: &BaseProducer<Deliveries>) {
+    fn abort(&self, producer: &BaseProducer<Deliveries>) -> bool {
         let deadline = Instant::now() + ABORT_WAIT;
         loop {
-            let Err(error) = producer.abort_transaction(ABORT_SLICE) else { return };
+            let Err(error) = producer.abort_transaction(ABORT_SLICE) else { return true };
             serve(producer);
             let again = matches!(&error, KafkaError::Transaction(inner) if inner.is_retriable());
             if !again || Instant::now() >= deadline {
                 let id = &self.transactional_id;
                 tracing::debug!(transactional_id = id, %error, "the abort is left to the next fence");
-                return;
+                return false;
             }
         }
     }
@@ -181,7 +221,7 @@ impl Committer {
         producer: &BaseProducer<Deliveries>,
         batch: &Transaction,
         claim: &Claim,
-    ) -> Result<(), LogFault> {
+    ) -> Result<(), Failed> {
         let deadline = Instant::now() + self.config.transaction_timeout;
         let diary = Some(&producer.context().diary);
         // log lines of quiet times, and nothing else: no batch is under way
@@ -202,7 +242,8 @@ impl Committer {
         producer.commit_transaction(left(deadline)).map_err(|error| {
             serve(producer);
             self.failure("commit", producer, &error)
-        })
+        })?;
+        Ok(())
     }
 
     /// Whether the markers of the batch before may still be under way. Until they are written the
@@ -250,7 +291,7 @@ impl Committer {
         offsets: &BTreeMap<TopicPartition, i64>,
         claim: &Claim,
         deadline: Instant,
-    ) -> Result<(), LogFault> {
+    ) -> Result<(), Failed> {
         let step = self.step("commit offsets");
         let fenced = || LogFault::Fenced { step: step.step };
         let list = list_of(offsets).map_err(|error| step.fault(&error, None))?;
@@ -258,19 +299,16 @@ impl Committer {
         // broker takes it for current, the partitions are this member's.
         let token = self.member.token().ok_or_else(fenced)?;
         if !self.member.holds(claim) {
-            return Err(fenced());
+            return Err(fenced().into());
         }
         let Err(error) = token.send_offsets(producer.client().native_ptr(), &list, left(deadline)) else {
             return Ok(());
         };
         serve(producer);
-        // A generation passes also for those who keep their partitions. Then the batch may be tried
-        // again; who was replaced is no member any more.
-        if error.code == Code::IllegalGeneration && self.member.holds(claim) {
-            let known = token.generation();
-            return Err(step.unavailable(format!("the group moved on from generation {known}"), None));
+        if error.code == Code::IllegalGeneration {
+            return Err(Failed::MovedOn { generation: token.generation() });
         }
-        Err(step.of_code(error.code, error.message, Some(&producer.context().diary)))
+        Err(step.of_code(error.code, error.message, Some(&producer.context().diary)).into())
     }
 
     fn await_deliveries(

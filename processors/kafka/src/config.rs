@@ -88,7 +88,8 @@ impl KafkaConfig {
         config
             .set("group.id", group_id)
             .set("session.timeout.ms", session_ms.to_string())
-            .set("heartbeat.interval.ms", (session_ms / 4).clamp(1, 3_000).to_string())
+            // members learn of a rebalance by a heartbeat: no partition moves sooner than that
+            .set("heartbeat.interval.ms", (session_ms / 4).clamp(1, 300).to_string())
             // a member whose loop hangs is no better than a dead one
             .set("max.poll.interval.ms", session_ms.to_string())
             .set("enable.auto.commit", "false")

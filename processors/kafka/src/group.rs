@@ -6,14 +6,18 @@
 //! work first is never taken for dead.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use millrace_ports::{Group, GroupEvent, GroupSpec, LogFault, TopicPartition, TransactionalWriter};
+use millrace_ports::{
+    Group, GroupEvent, GroupSpec, LogFault, RosterEntry, TopicPartition, TransactionalWriter,
+};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::groups::GroupMemberInfo;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -68,7 +72,11 @@ impl Notes {
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = numbers(list);
         let mut membership = self.membership();
-        let at_once = consumer.assignment_lost() || membership.is_closing() || partitions.is_empty();
+        let is_lost = consumer.assignment_lost();
+        if is_lost {
+            membership.forget_lent();
+        }
+        let at_once = is_lost || membership.is_closing() || partitions.is_empty();
         if at_once {
             membership.lose(&partitions);
             drop(membership);
@@ -116,8 +124,10 @@ fn numbers(list: &TopicPartitionList) -> Vec<i32> {
 pub(crate) struct Member {
     /// Taken when dropped.
     consumer: Option<BaseConsumer<Notes>>,
+    group_id: String,
     topic: Arc<str>,
     config: KafkaConfig,
+    retired: AtomicBool,
 }
 
 impl Member {
@@ -142,10 +152,9 @@ impl Member {
     }
 
     /// The right to commit `offsets`, which lasts as long as this member owns the partitions of the
-    /// group's topic among them.
+    /// group's topic among them, or has lent them to a next owner.
     pub(crate) fn claim(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Option<Claim> {
-        let own = offsets.keys().filter(|it| it.topic == self.topic).map(|it| it.partition);
-        self.membership()?.claim(own)
+        self.membership()?.claim(self.own_offsets(offsets))
     }
 
     /// Whether `claim` lasts.
@@ -153,9 +162,19 @@ impl Member {
         self.membership().is_some_and(|it| it.holds(claim))
     }
 
-    /// The group's metadata, if this is still a member.
+    /// The group's metadata, if this is still a member. One that has retired speaks for the group
+    /// alone: then only the transactional id stands between it and the next owner, which is enough,
+    /// since nobody decides before having fenced it off.
     pub(crate) fn token(&self) -> Option<GroupToken> {
+        if self.retired.load(Ordering::Acquire) {
+            return GroupToken::nameless(&self.group_id);
+        }
         GroupToken::of(self.handle()?).filter(GroupToken::is_member)
+    }
+
+    fn own_offsets<'a>(&self, offsets: &'a BTreeMap<TopicPartition, i64>) -> impl Iterator<Item = i32> + 'a {
+        let topic = Arc::clone(&self.topic);
+        offsets.keys().filter(move |it| it.topic == topic).map(|it| it.partition)
     }
 
     /// A transaction on an offset, or a rebalance, is over sooner or later; until then it is asked
@@ -206,8 +225,10 @@ impl KafkaGroup {
         consumer.subscribe(&[&spec.topic]).map_err(|error| step.fault(&error, None))?;
         Ok(Self(Arc::new(Member {
             consumer: Some(consumer),
+            group_id: spec.group_id.clone(),
             topic: spec.topic.clone(),
             config: config.clone(),
+            retired: AtomicBool::new(false),
         })))
     }
 
@@ -262,6 +283,32 @@ impl Group for KafkaGroup {
         Ok(())
     }
 
+    fn hand_over(&self, partitions: &[i32]) -> Result<(), LogFault> {
+        let consumer = self.0.consumer()?;
+        let done = consumer.context().membership().hand_over(partitions);
+        if let Some(together) = done {
+            consumer.context().give_back(consumer, &together);
+        }
+        Ok(())
+    }
+
+    fn roster(&self) -> Result<Vec<RosterEntry>, LogFault> {
+        let consumer = self.0.consumer()?;
+        let found = consumer.fetch_group_list(Some(&self.0.group_id), self.0.config.request_timeout);
+        let list = found.map_err(|error| {
+            self.0.step("list the members").fault(&error, Some(&consumer.context().diary))
+        })?;
+        let own = self.0.token().map(|token| token.member());
+        let group = list.groups().iter().find(|it| it.name() == self.0.group_id);
+        let mut roster: Vec<RosterEntry> = group
+            .map(|it| {
+                it.members().iter().map(|member| entry(member, &self.0.topic, own.as_deref())).collect()
+            })
+            .unwrap_or_default();
+        roster.sort();
+        Ok(roster)
+    }
+
     fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogFault> {
         let consumer = self.0.consumer()?;
         let diary = &consumer.context().diary;
@@ -293,6 +340,9 @@ impl Group for KafkaGroup {
         let step = self.0.step("commit offsets");
         let fenced = || LogFault::Fenced { step: step.step };
         let claim = self.0.claim(offsets).ok_or_else(fenced)?;
+        if !self.0.membership().is_some_and(|it| it.owns(self.0.own_offsets(offsets))) {
+            return Err(fenced());
+        }
         let list = list_of(offsets).map_err(|error| step.fault(&error, None))?;
         let deadline = self.0.settle_deadline();
         loop {
@@ -324,16 +374,31 @@ impl Group for KafkaGroup {
     }
 
     fn leave(&self) {
-        let Some(consumer) = self.0.consumer.as_ref() else { return };
-        let notes = consumer.context();
-        let waiting = {
-            let mut membership = notes.membership();
+        self.go(|membership| {
             membership.close();
             let waiting = membership.awaiting_release();
             let owned = membership.owned();
             membership.lose(&owned);
+            membership.forget_lent();
             waiting
-        };
+        });
+    }
+
+    fn retire(&self) {
+        self.go(|membership| {
+            let waiting = membership.retire();
+            self.0.retired.store(true, Ordering::Release);
+            waiting
+        });
+    }
+}
+
+impl KafkaGroup {
+    /// Settles what becomes of the partitions and leaves; `settle` tells which wait for a release.
+    fn go(&self, settle: impl FnOnce(&mut Membership) -> Vec<i32>) {
+        let Some(consumer) = self.0.consumer.as_ref() else { return };
+        let notes = consumer.context();
+        let waiting = settle(&mut notes.membership());
         if !waiting.is_empty() {
             notes.give_back(consumer, &waiting);
         }
@@ -345,6 +410,42 @@ impl Group for KafkaGroup {
             consumer.poll(Duration::from_millis(10));
         }
     }
+}
+
+fn entry(member: &GroupMemberInfo, topic: &str, own: Option<&str>) -> RosterEntry {
+    RosterEntry {
+        member: member.id().to_owned(),
+        host: member.client_host().to_owned(),
+        partitions: member.assignment().and_then(|bytes| assigned(bytes, topic)).unwrap_or_default(),
+        is_self: own == Some(member.id()),
+    }
+}
+
+/// The partitions of `topic` in an assignment of the consumer protocol: a version, then each
+/// topic's name with its partitions, all in network byte order.
+fn assigned(bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
+    fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+        let (taken, left) = rest.split_at_checked(count)?;
+        *rest = left;
+        Some(taken)
+    }
+    fn number(rest: &mut &[u8]) -> Option<i32> {
+        Some(i32::from_be_bytes(take(rest, 4)?.try_into().ok()?))
+    }
+    let mut rest = bytes;
+    take(&mut rest, 2)?;
+    let mut found = Vec::new();
+    for _ in 0..number(&mut rest)? {
+        let length = u16::from_be_bytes(take(&mut rest, 2)?.try_into().ok()?);
+        let is_ours = take(&mut rest, length.into())? == topic.as_bytes();
+        for _ in 0..number(&mut rest)? {
+            let partition = number(&mut rest)?;
+            if is_ours {
+                found.push(partition);
+            }
+        }
+    }
+    Some(found)
 }
 
 /// A list for the client.

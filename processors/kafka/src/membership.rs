@@ -12,6 +12,8 @@ use millrace_ports::GroupEvent;
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
     tenures: BTreeMap<i32, u64>,
+    /// Of partitions that were handed over: batches for them pass until the next owner fences.
+    lent: BTreeMap<i32, u64>,
     last_tenure: u64,
     /// All that was revoked together, given back together.
     revoked: BTreeSet<i32>,
@@ -30,6 +32,7 @@ impl Membership {
     pub(crate) fn assign(&mut self, partitions: &[i32]) {
         for partition in partitions {
             self.last_tenure += 1;
+            self.lent.remove(partition);
             self.tenures.insert(*partition, self.last_tenure);
         }
         if !partitions.is_empty() {
@@ -72,6 +75,29 @@ impl Membership {
         None
     }
 
+    /// As `release`, but batches for the partitions still pass until somebody fences.
+    pub(crate) fn hand_over(&mut self, partitions: &[i32]) -> Option<Vec<i32>> {
+        for partition in partitions.iter().filter(|it| self.unreleased.contains(it)) {
+            if let Some(tenure) = self.tenures.get(partition) {
+                self.lent.insert(*partition, *tenure);
+            }
+        }
+        self.release(partitions)
+    }
+
+    /// Everything that is owned is lent from now on; the partitions that wait for their release.
+    pub(crate) fn retire(&mut self) -> Vec<i32> {
+        self.closing = true;
+        self.lent.append(&mut self.tenures);
+        self.unreleased.clear();
+        std::mem::take(&mut self.revoked).into_iter().collect()
+    }
+
+    /// The member was taken for dead: nothing it has lent is known to be its own any more.
+    pub(crate) fn forget_lent(&mut self) {
+        self.lent.clear();
+    }
+
     /// What was revoked and waits for its release.
     pub(crate) fn awaiting_release(&self) -> Vec<i32> {
         self.revoked.iter().copied().collect()
@@ -97,15 +123,23 @@ impl Membership {
         self.events.pop_front()
     }
 
-    /// The tenures of `partitions`, if all of them are owned.
+    /// Whether all of `partitions` are owned, not only lent.
+    pub(crate) fn owns(&self, partitions: impl IntoIterator<Item = i32>) -> bool {
+        partitions.into_iter().all(|it| self.tenures.contains_key(&it))
+    }
+
+    /// The tenures of `partitions`, if all of them are owned or lent.
     pub(crate) fn claim(&self, partitions: impl IntoIterator<Item = i32>) -> Option<Claim> {
-        let tenures = partitions.into_iter().map(|it| Some((it, *self.tenures.get(&it)?)));
+        let tenure = |it: i32| self.tenures.get(&it).or_else(|| self.lent.get(&it)).copied();
+        let tenures = partitions.into_iter().map(|it| Some((it, tenure(it)?)));
         tenures.collect::<Option<BTreeMap<_, _>>>().map(Claim)
     }
 
     /// Whether all tenures of `claim` last.
     pub(crate) fn holds(&self, claim: &Claim) -> bool {
-        claim.0.iter().all(|(partition, tenure)| self.tenures.get(partition) == Some(tenure))
+        claim.0.iter().all(|(partition, tenure)| {
+            self.tenures.get(partition) == Some(tenure) || self.lent.get(partition) == Some(tenure)
+        })
     }
 }
 
@@ -138,6 +172,36 @@ mod tests {
         member.assign(&[3]);
         assert!(!member.holds(&claim));
         assert!(member.claim([3, 4]).is_none());
+    }
+
+    #[test]
+    fn what_is_handed_over_may_be_finished_until_the_member_is_taken_for_dead() {
+        let mut member = Membership::default();
+        member.assign(&[0, 1]);
+        let claim = member.claim([1]).unwrap();
+        member.revoke(&[1]);
+        assert_eq!(member.hand_over(&[1]), Some(vec![1]));
+        assert_eq!(member.owned(), [0]);
+        assert!(member.holds(&claim), "a batch under way passes");
+        assert!(member.claim([1]).is_some(), "and so does the next");
+        assert!(!member.owns([1]), "but no offset outside a transaction");
+        member.assign(&[1]);
+        assert!(!member.holds(&claim), "it came back as another tenure");
+        member.revoke(&[1]);
+        member.hand_over(&[1]);
+        member.forget_lent();
+        assert!(member.claim([1]).is_none());
+    }
+
+    #[test]
+    fn who_retires_lends_everything() {
+        let mut member = Membership::default();
+        member.assign(&[0, 1]);
+        member.revoke(&[1]);
+        assert_eq!(member.retire(), [1]);
+        member.lose(&[0]);
+        assert!(member.claim([0, 1]).is_some() && !member.owns([0]), "leaving takes nothing back");
+        assert_eq!(member.owned(), Vec::<i32>::new());
     }
 
     #[test]

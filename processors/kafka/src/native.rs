@@ -207,8 +207,22 @@ impl GroupToken {
         (!token.is_null()).then_some(Self(token))
     }
 
+    /// Metadata that names the group alone. The broker checks nothing but that the group is there.
+    pub(crate) fn nameless(group_id: &str) -> Option<Self> {
+        let group_id = CString::new(group_id).ok()?;
+        // SAFETY: the string is valid and copied; the call gives an object of ours or null.
+        let token = unsafe { sys::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
+        (!token.is_null()).then_some(Self(token))
+    }
+
+    /// The member's name.
+    pub(crate) fn member(&self) -> String {
+        // SAFETY: the object is ours; the string belongs to it.
+        unsafe { text(sys::rd_kafka_consumer_group_metadata_member_id(self.0)) }
+    }
+
     /// Whether it names a member. The broker takes one that does not for a stranger to groups and
-    /// checks nothing, so it must never be sent.
+    /// checks nothing, so it must not be sent by one that has not retired.
     pub(crate) fn is_member(&self) -> bool {
         // SAFETY: the object is ours; the strings belong to it.
         unsafe {

@@ -11,8 +11,8 @@ pub mod tables;
 
 pub use clock::{Clock, SystemClock};
 pub use log::{
-    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
-    Transaction, TransactionalWriter,
+    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, RosterEntry, Start,
+    TopicPartition, Transaction, TransactionalWriter,
 };
 pub use millrace_kernel::{Page, PageQuery};
 pub use store::{StoreFault, TableChange, ViewStore};

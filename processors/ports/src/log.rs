@@ -202,6 +202,19 @@ pub struct GroupSpec {
     pub session_timeout: Duration,
 }
 
+/// A member of a group as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RosterEntry {
+    /// The name the broker has given it; members are dealt partitions in the order of their names.
+    pub member: String,
+    /// Where it connects from, as the broker tells it.
+    pub host: String,
+    /// The partitions of the group's topic that it owns.
+    pub partitions: Vec<i32>,
+    /// Whether it is the one who asks.
+    pub is_self: bool,
+}
+
 /// Membership in a consumer group that deals out the partitions of one topic.
 ///
 /// The group only says who owns what and keeps offsets, of any topic; records are read
@@ -219,6 +232,27 @@ pub trait Group: Send + Sync {
     /// # Errors
     /// [`LogFault`].
     fn release(&self, partitions: &[i32]) -> Result<(), LogFault>;
+
+    /// Lends revoked partitions to whoever gets them next: other members are dealt them at once, and
+    /// batches of this member go on being committed for them until the next owner has fenced off
+    /// their transactional id. So a partition moves without standing still while its new owner
+    /// warms up. Offsets outside a transaction are refused from now on.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn hand_over(&self, partitions: &[i32]) -> Result<(), LogFault>;
+
+    /// Leaves the group at once and lends all that this member owns, as [`Group::hand_over`]: batches
+    /// are committed until their transactional ids are fenced off by the next owners. There must be
+    /// other members; nobody else ends what this one goes on doing.
+    fn retire(&self);
+
+    /// All members of the group and what they own, as the broker knows it now. While partitions are
+    /// being dealt out, members may be shown without any.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn roster(&self) -> Result<Vec<RosterEntry>, LogFault>;
 
     /// The committed next offsets of `partitions`, once no transaction on them is open;
     /// those without one are left out.

@@ -104,6 +104,8 @@ pub(super) struct Seat {
     pub(super) owned: BTreeSet<i32>,
     /// Whether revoked partitions are released at once.
     pub(super) obliging: bool,
+    /// Whether they are handed over rather than released.
+    pub(super) hands_over: bool,
     pub(super) told: Vec<GroupEvent>,
 }
 
@@ -116,7 +118,7 @@ impl Seat {
             session_timeout: fixture.session_timeout(),
         };
         let group = fixture.log().join(&spec).unwrap();
-        Self { group, owned: BTreeSet::new(), obliging: true, told: Vec::new() }
+        Self { group, owned: BTreeSet::new(), obliging: true, hands_over: false, told: Vec::new() }
     }
 
     /// A member that has all `count` partitions.
@@ -140,12 +142,25 @@ impl Seat {
             }
             GroupEvent::Revoked(partitions) if self.obliging => {
                 self.owned.retain(|it| !partitions.contains(it));
-                self.group.release(partitions).unwrap();
+                if self.hands_over {
+                    self.group.hand_over(partitions).unwrap();
+                } else {
+                    self.group.release(partitions).unwrap();
+                }
             }
             GroupEvent::Revoked(_) => {}
             GroupEvent::Lost(partitions) => self.owned.retain(|it| !partitions.contains(it)),
         }
         self.told.push(event);
+    }
+
+    /// Releases what was revoked while it was not obliging.
+    pub(super) fn catch_up(&mut self) {
+        let revoked: Vec<i32> = self.told.iter().filter_map(revoked).flatten().copied().collect();
+        let revoked: Vec<i32> = revoked.into_iter().filter(|it| self.owned.remove(it)).collect();
+        if !revoked.is_empty() {
+            self.group.release(&revoked).unwrap();
+        }
     }
 
     /// Whether it was told to give something up.
@@ -159,6 +174,10 @@ impl Seat {
         fenced(&mut *writer);
         writer
     }
+}
+
+fn revoked(event: &GroupEvent) -> Option<&Vec<i32>> {
+    if let GroupEvent::Revoked(partitions) = event { Some(partitions) } else { None }
 }
 
 /// Fences; a broker whose coordinator is just being set up may take a few tries.

@@ -7,6 +7,7 @@
 mod desk;
 mod fencing;
 mod groups;
+mod handover;
 mod reading;
 mod starting;
 mod transactions;
@@ -18,6 +19,7 @@ use millrace_ports::{Log, TopicPartition};
 
 pub use fencing::*;
 pub use groups::*;
+pub use handover::*;
 pub use reading::*;
 pub use starting::*;
 pub use transactions::*;
@@ -82,6 +84,10 @@ macro_rules! log_conformance {
             a_silent_member_is_replaced
             revoked_partitions_wait_for_their_release
             a_member_gets_all_partitions
+            what_is_handed_over_goes_on_until_the_fence
+            who_retires_goes_on_until_the_fence
+            a_rebalance_refuses_nothing_of_what_is_kept
+            the_roster_shows_who_owns_what
         }
     };
     (@cases $fixture:expr; $($case:ident)*) => {

@@ -24,6 +24,11 @@ pub enum Operation<'a> {
         /// The member's number.
         member: u64,
     },
+    /// The members are listed.
+    Roster {
+        /// The group.
+        group: &'a str,
+    },
     /// Committed offsets are read.
     Committed {
         /// The group.

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use millrace_ports::{Group, GroupEvent, GroupSpec, LogFault, TopicPartition, TransactionalWriter};
+use millrace_ports::{
+    Group, GroupEvent, GroupSpec, LogFault, RosterEntry, TopicPartition, TransactionalWriter,
+};
 
+use super::members::Members;
 use super::writer::MemoryWriter;
 use super::{Operation, Shared, Step};
 
@@ -99,6 +102,38 @@ impl Group for MemoryGroup {
         })
     }
 
+    fn hand_over(&self, partitions: &[i32]) -> Result<(), LogFault> {
+        let member = self.seat.member();
+        let operation = Operation::Release { group: self.group(), member };
+        self.seat.shared.step(&operation, "hand partitions over", |broker, _| {
+            let mut own = self.seat.own();
+            own.known.retain(|it| !partitions.contains(it));
+            if let Some(state) = broker.groups.get_mut(self.group()) {
+                state.members.hand_over(own.member, partitions);
+            }
+            Ok(())
+        })
+    }
+
+    fn retire(&self) {
+        self.go(Members::retire);
+    }
+
+    fn roster(&self) -> Result<Vec<RosterEntry>, LogFault> {
+        let member = self.seat.member();
+        let operation = Operation::Roster { group: self.group() };
+        self.seat.shared.step(&operation, "list the members", |broker, _| {
+            let members = broker.groups.get(self.group()).map(|it| it.members.roster());
+            let entry = |(id, partitions): (u64, Vec<i32>)| RosterEntry {
+                member: format!("member-{id:08}"),
+                host: "memory".to_owned(),
+                partitions,
+                is_self: id == member,
+            };
+            Ok(members.unwrap_or_default().into_iter().map(entry).collect())
+        })
+    }
+
     fn committed(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogFault> {
         let operation = Operation::Committed { group: self.group() };
         let found = self.seat.shared.wait(
@@ -131,7 +166,9 @@ impl Group for MemoryGroup {
             let fenced = || LogFault::Fenced { step: "commit offsets" };
             let own = offsets.keys().filter(|it| it.topic == self.seat.spec.topic);
             let state = broker.groups.get_mut(self.group()).ok_or_else(fenced)?;
-            state.members.claim(member, own.map(|it| it.partition)).ok_or_else(fenced)?;
+            if !state.members.owns(member, own.map(|it| it.partition)) {
+                return Err(fenced());
+            }
             state.offsets.extend(offsets.iter().map(|(at, offset)| (at.clone(), *offset)));
             Ok(())
         })
@@ -142,14 +179,22 @@ impl Group for MemoryGroup {
     }
 
     fn leave(&self) {
+        self.go(Members::remove);
+    }
+}
+
+impl MemoryGroup {
+    fn go(&self, how: impl FnOnce(&mut Members, u64)) {
         let mut own = self.seat.own();
-        own.left = true;
+        if std::mem::replace(&mut own.left, true) {
+            return;
+        }
         own.known.clear();
         let member = own.member;
         drop(own);
         self.seat.shared.change(|state, _| {
             if let Some(group) = state.broker.groups.get_mut(self.group()) {
-                group.members.remove(member);
+                how(&mut group.members, member);
             }
         });
     }

@@ -12,6 +12,8 @@ use millrace_ports::GroupEvent;
 pub(super) struct Members {
     partitions: i32,
     members: BTreeMap<u64, Member>,
+    /// What members that have left may still commit for.
+    retired: BTreeMap<u64, BTreeMap<i32, u64>>,
     last_member: u64,
     last_tenure: u64,
 }
@@ -19,6 +21,8 @@ pub(super) struct Members {
 #[derive(Debug)]
 struct Member {
     tenures: BTreeMap<i32, u64>,
+    /// Of partitions that were handed over and may be committed for until somebody fences.
+    lent: BTreeMap<i32, u64>,
     revoked: BTreeSet<i32>,
     events: VecDeque<GroupEvent>,
     timeout_micros: i64,
@@ -35,6 +39,7 @@ impl Members {
         self.last_member += 1;
         let member = Member {
             tenures: BTreeMap::new(),
+            lent: BTreeMap::new(),
             revoked: BTreeSet::new(),
             events: VecDeque::new(),
             timeout_micros,
@@ -63,9 +68,38 @@ impl Members {
         self.deal();
     }
 
+    /// As `release`, but what is under way goes on until it is fenced off.
+    pub(super) fn hand_over(&mut self, member: u64, partitions: &[i32]) {
+        if let Some(member) = self.members.get_mut(&member) {
+            for partition in partitions {
+                if member.revoked.remove(partition)
+                    && let Some(tenure) = member.tenures.remove(partition)
+                {
+                    member.lent.insert(*partition, tenure);
+                }
+            }
+        }
+        self.deal();
+    }
+
     pub(super) fn remove(&mut self, member: u64) {
         self.members.remove(&member);
+        self.retired.remove(&member);
         self.deal();
+    }
+
+    /// Removes a member and lets it go on with what it owned until it is fenced off.
+    pub(super) fn retire(&mut self, member: u64) {
+        if let Some(mut gone) = self.members.remove(&member) {
+            gone.lent.append(&mut gone.tenures);
+            self.retired.insert(member, gone.lent);
+        }
+        self.deal();
+    }
+
+    /// Every member's number with what it owns.
+    pub(super) fn roster(&self) -> Vec<(u64, Vec<i32>)> {
+        self.members.iter().map(|(id, it)| (*id, it.tenures.keys().copied().collect())).collect()
     }
 
     pub(super) fn expire(&mut self, now: i64) {
@@ -77,14 +111,29 @@ impl Members {
     }
 
     pub(super) fn claim(&self, member: u64, partitions: impl IntoIterator<Item = i32>) -> Option<Claim> {
-        let member = self.members.get(&member)?;
-        let tenures = partitions.into_iter().map(|it| Some((it, *member.tenures.get(&it)?)));
+        let tenures = partitions.into_iter().map(|it| Some((it, self.tenure(member, it)?)));
         tenures.collect::<Option<BTreeMap<_, _>>>().map(Claim)
     }
 
-    pub(super) fn holds(&self, member: u64, claim: &Claim) -> bool {
+    /// As `claim`, for offsets outside a transaction: what is lent does not count.
+    pub(super) fn owns(&self, member: u64, partitions: impl IntoIterator<Item = i32>) -> bool {
         let Some(member) = self.members.get(&member) else { return false };
-        claim.0.iter().all(|(partition, tenure)| member.tenures.get(partition) == Some(tenure))
+        partitions.into_iter().all(|it| member.tenures.contains_key(&it))
+    }
+
+    pub(super) fn holds(&self, member: u64, claim: &Claim) -> bool {
+        claim.0.iter().all(|(partition, tenure)| {
+            let lent = self.members.get(&member).map(|it| &it.lent).or_else(|| self.retired.get(&member));
+            self.tenure(member, *partition) == Some(*tenure)
+                || lent.and_then(|it| it.get(partition)) == Some(tenure)
+        })
+    }
+
+    fn tenure(&self, member: u64, partition: i32) -> Option<u64> {
+        match self.members.get(&member) {
+            Some(member) => member.tenures.get(&partition).or_else(|| member.lent.get(&partition)).copied(),
+            None => self.retired.get(&member)?.get(&partition).copied(),
+        }
     }
 
     /// Revokes what members have too much of, and gives what is free to those with the least.
@@ -118,6 +167,7 @@ impl Members {
             {
                 self.last_tenure += 1;
                 member.tenures.insert(partition, self.last_tenure);
+                member.lent.remove(&partition);
                 given.push(partition);
             }
             if !given.is_empty() {
