@@ -11,6 +11,9 @@ use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
 /// Most records taken from the log at once while following.
 const FOLLOW_AT_ONCE: usize = 2_000;
 
+/// What no machine can sleep.
+const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
+
 /// A partition of a lookup table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookupPartition {
@@ -80,8 +83,12 @@ impl LookupTables {
         self.tables[of.lookup].slices[of.partition as usize].position.load(Ordering::Acquire)
     }
 
-    /// Sleeps until a table has moved on, or for `wait`.
+    /// Sleeps until a table has moved on, or for `wait`; a wait too short for the machine to keep
+    /// (a simulation's) is none.
     pub fn wait_for_move(&self, wait: Duration) {
+        if wait < SHORTEST_SLEEP {
+            return;
+        }
         let guard = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.moved.1.wait_timeout(guard, wait));
     }
