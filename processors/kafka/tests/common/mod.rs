@@ -39,7 +39,8 @@ impl LogFixture for OnKafka {
     }
 
     fn create_topic(&self, name: &str, partitions: i32) {
-        let configs = BTreeMap::new();
+        // the suite's records carry times of long ago, which a broker soon deletes by default
+        let configs = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
         self.admin.create(&NewTopic { name: name.to_owned(), partitions, replication: 1, configs }).unwrap();
     }
 
