@@ -1,0 +1,362 @@
+//! Account: whose it is, what is in it, and what of that is set aside.
+//!
+//! A transfer touches an account by steps. At `from`: [`reserve`], then [`settle`] or
+//! [`release`]. At `to`: [`credit`]. Money that is reserved is still in the balance, but not
+//! available, and keeps the account from being closed.
+
+use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND};
+use millrace_kernel::{AggregateId, Rejections, View, Violation};
+
+use crate::messages::EventData;
+use crate::messages::commands::{CloseAccount, Deposit, OpenAccount, Withdraw};
+use crate::messages::events::{
+    AccountClosed, AccountOpened, CreditRefused, FundsReserved, MoneyDeposited, MoneyWithdrawn,
+    ReservationRefused, ReservationReleased, ReservationSettled, TransferCredited,
+};
+use crate::messages::state::{Account, Reservation, State};
+use crate::messages::steps::{CreditTransfer, ReleaseReservation, ReserveFunds, SettleReservation};
+use crate::rules::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
+use crate::{currency, rules};
+
+/// The kind of aggregate.
+pub const KIND: &str = "Account";
+
+/// `Account/<account_id>`
+#[must_use]
+pub fn id(account_id: &str) -> AggregateId {
+    AggregateId::new(KIND, &[account_id])
+}
+
+impl Account {
+    /// What is set aside for transfers under way, in minor units.
+    #[must_use]
+    pub fn reserved_total(&self) -> i64 {
+        // never more than the balance, so it cannot overflow
+        self.reserved.iter().fold(0, |sum, one| sum.saturating_add(one.amount))
+    }
+
+    /// What its owner can dispose of, in minor units: the balance less what is reserved.
+    #[must_use]
+    pub fn available(&self) -> i64 {
+        self.balance.saturating_sub(self.reserved_total())
+    }
+
+    /// Whether something is set aside for this transfer.
+    #[must_use]
+    pub fn has_reserved(&self, transfer_id: &str) -> bool {
+        self.reserved.iter().any(|one| one.transfer_id == transfer_id)
+    }
+}
+
+/// The account, which must have the routing key of the message being decided.
+fn get(view: &impl View<State = State>, account_id: &str) -> Option<Account> {
+    match view.get(&id(account_id)).as_deref() {
+        Some(State::Account(account)) => Some(account.clone()),
+        _ => None,
+    }
+}
+
+/// Opens an account.
+pub(crate) fn open(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &OpenAccount,
+) -> Result<AccountOpened, Rejections> {
+    let account_id = &command.account_id;
+    let mut rejections = Rejections::none();
+    rules::permitted(&mut rejections, actor, &command.owner_id, "the user named in owner_id");
+    if rules::well_formed(&mut rejections, "account_id", account_id) {
+        rejections.require(get(view, account_id).is_none(), || {
+            let message = format!("account id {account_id} is taken, or was once; choose another");
+            Violation::on(ALREADY_EXISTS, "account_id", message)
+        });
+    }
+    rules::well_formed(&mut rejections, "owner_id", &command.owner_id);
+    rules::known_currency(&mut rejections, &command.currency);
+    rejections.or(|| AccountOpened {
+        account_id: account_id.clone(),
+        owner_id: command.owner_id.clone(),
+        currency: command.currency.clone(),
+    })
+}
+
+/// Takes money in. Whose money it is does not matter, so anybody may.
+pub(crate) fn deposit(
+    view: &impl View<State = State>,
+    command: &Deposit,
+) -> Result<MoneyDeposited, Rejections> {
+    let account_id = &command.account_id;
+    let mut rejections = Rejections::none();
+    let account = existing(&mut rejections, view, account_id);
+    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    if rules::positive(&mut rejections, command.amount) {
+        has_room(&mut rejections, account.as_ref(), command.amount);
+    }
+    same_currency(&mut rejections, account_id, account.as_ref(), &command.currency);
+    rejections.or(|| MoneyDeposited {
+        account_id: account_id.clone(),
+        amount: command.amount,
+        currency: command.currency.clone(),
+        reference: command.reference.clone(),
+    })
+}
+
+/// Pays out what is available.
+pub(crate) fn withdraw(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &Withdraw,
+) -> Result<MoneyWithdrawn, Rejections> {
+    let account_id = &command.account_id;
+    let mut rejections = Rejections::none();
+    let account = owned(&mut rejections, view, actor, account_id);
+    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    if rules::positive(&mut rejections, command.amount) {
+        has_funds(&mut rejections, account.as_ref(), command.amount);
+    }
+    same_currency(&mut rejections, account_id, account.as_ref(), &command.currency);
+    rejections.or(|| MoneyWithdrawn {
+        account_id: account_id.clone(),
+        amount: command.amount,
+        currency: command.currency.clone(),
+        reference: command.reference.clone(),
+    })
+}
+
+/// Closes an empty account for good.
+pub(crate) fn close(
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    command: &CloseAccount,
+) -> Result<AccountClosed, Rejections> {
+    let account_id = &command.account_id;
+    let mut rejections = Rejections::none();
+    let account = owned(&mut rejections, view, actor, account_id);
+    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    if let Some(account) = account {
+        rejections.require(account.balance == 0 && account.reserved.is_empty(), || {
+            let message = format!(
+                "account {account_id} holds {} minor units, {} of them reserved for transfers under way; move them out first",
+                account.balance,
+                account.reserved_total()
+            );
+            Violation::on(INVALID_STATE, "account_id", message)
+        });
+    }
+    rejections.or(|| AccountClosed { account_id: account_id.clone() })
+}
+
+/// Sets the amount of a transfer aside. Nothing happens when a repeated step finds it done.
+pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> Option<EventData> {
+    let account = get(view, &step.from);
+    if account.as_ref().is_some_and(|account| account.has_reserved(&step.transfer_id)) {
+        return None;
+    }
+    let mut rejections = Rejections::none();
+    if let Some(account) = &account {
+        let actor = step.requested_by.as_deref();
+        rules::permitted(&mut rejections, actor, &account.owner_id, "the owner of the account in from");
+    }
+    exists(&mut rejections, "from", &step.from, account.as_ref());
+    is_open(&mut rejections, "from", &step.from, account.as_ref());
+    has_funds(&mut rejections, account.as_ref(), step.amount);
+    same_currency(&mut rejections, &step.from, account.as_ref(), &step.currency);
+    Some(match rejections.or(|| ()) {
+        Ok(()) => FundsReserved {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+        }
+        .into(),
+        Err(rejections) => ReservationRefused {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+            violations: rejections.into_violations(),
+        }
+        .into(),
+    })
+}
+
+/// Takes the amount of a transfer in. The account keeps no list of the transfers that came
+/// in, so that a step is not applied twice is the engine's promise here.
+pub(crate) fn credit(view: &impl View<State = State>, step: &CreditTransfer) -> EventData {
+    let account = get(view, &step.to);
+    let mut rejections = Rejections::none();
+    exists(&mut rejections, "to", &step.to, account.as_ref());
+    is_open(&mut rejections, "to", &step.to, account.as_ref());
+    has_room(&mut rejections, account.as_ref(), step.amount);
+    same_currency(&mut rejections, &step.to, account.as_ref(), &step.currency);
+    match rejections.or(|| ()) {
+        Ok(()) => TransferCredited {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+        }
+        .into(),
+        Err(rejections) => CreditRefused {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+            violations: rejections.into_violations(),
+        }
+        .into(),
+    }
+}
+
+/// Takes out what was set aside. It cannot fail: the reservation is there, or a repeated
+/// step finds it done.
+pub(crate) fn settle(view: &impl View<State = State>, step: &SettleReservation) -> Option<EventData> {
+    get(view, &step.from)?.has_reserved(&step.transfer_id).then(|| {
+        ReservationSettled {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+        }
+        .into()
+    })
+}
+
+/// Makes available again what was set aside; like [`settle`], it cannot fail.
+pub(crate) fn release(view: &impl View<State = State>, step: &ReleaseReservation) -> Option<EventData> {
+    get(view, &step.from)?.has_reserved(&step.transfer_id).then(|| {
+        ReservationReleased {
+            transfer_id: step.transfer_id.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            amount: step.amount,
+            currency: step.currency.clone(),
+            violations: step.violations.clone(),
+        }
+        .into()
+    })
+}
+
+/// The account of a command, if the id is one and it exists.
+fn existing(
+    rejections: &mut Rejections,
+    view: &impl View<State = State>,
+    account_id: &str,
+) -> Option<Account> {
+    if !rules::well_formed(rejections, "account_id", account_id) {
+        return None;
+    }
+    let account = get(view, account_id);
+    exists(rejections, "account_id", account_id, account.as_ref());
+    account
+}
+
+/// As [`existing`], of a command that belongs to the account's owner.
+fn owned(
+    rejections: &mut Rejections,
+    view: &impl View<State = State>,
+    actor: Option<&str>,
+    account_id: &str,
+) -> Option<Account> {
+    // who may is said first, but only an account that exists has an owner
+    let mut others = Rejections::none();
+    let account = existing(&mut others, view, account_id);
+    if let Some(account) = &account {
+        rules::permitted(rejections, actor, &account.owner_id, "the owner of the account");
+    }
+    for violation in others.into_violations() {
+        rejections.push(violation);
+    }
+    account
+}
+
+fn exists(rejections: &mut Rejections, field: &str, account_id: &str, account: Option<&Account>) {
+    rejections.require(account.is_some(), || {
+        Violation::on(NOT_FOUND, field, format!("there is no account {account_id}; open it first"))
+    });
+}
+
+fn is_open(rejections: &mut Rejections, field: &str, account_id: &str, account: Option<&Account>) {
+    rejections.require(account.is_none_or(|account| !account.closed), || {
+        Violation::on(INVALID_STATE, field, format!("account {account_id} is closed, for good; use another"))
+    });
+}
+
+fn has_funds(rejections: &mut Rejections, account: Option<&Account>, amount: i64) {
+    let available = account.map_or(i64::MAX, Account::available);
+    rejections.require(amount <= available, || {
+        let message =
+            format!("{amount} is more than the {available} minor units available; reserved ones are not");
+        Violation::on(INSUFFICIENT_FUNDS, "amount", message)
+    });
+}
+
+fn has_room(rejections: &mut Rejections, account: Option<&Account>, amount: i64) {
+    let fits = account.is_none_or(|account| account.balance.checked_add(amount).is_some());
+    rejections.require(fits, || {
+        let message = format!(
+            "with {amount} more the balance would be above {}, the most an account can hold",
+            i64::MAX
+        );
+        Violation::on(OVERFLOW, "amount", message)
+    });
+}
+
+/// What is moved must be in the account's currency; of an account that is not there, it must
+/// at least be one. An account kept in a code withdrawn from ISO 4217 goes on.
+fn same_currency(rejections: &mut Rejections, account_id: &str, account: Option<&Account>, code: &str) {
+    let Some(account) = account else { return rules::known_currency(rejections, code) };
+    rejections.require(account.currency == code, || {
+        let message = if currency::is_known(code) {
+            format!(
+                "account {account_id} is kept in {}, not in {code}; amounts are not exchanged",
+                account.currency
+            )
+        } else {
+            format!(
+                "currency is not a code of ISO 4217; account {account_id} is kept in {}",
+                account.currency
+            )
+        };
+        Violation::on(INVALID_ARGUMENT, "currency", message)
+    });
+}
+
+/// The state after an event of Account. Decisions have made sure that nothing here can
+/// overflow; saturating says what happens if not.
+pub(crate) fn evolve(state: Option<State>, event: &EventData) -> Option<State> {
+    if let EventData::AccountOpened(e) = event {
+        return Some(State::Account(Account {
+            owner_id: e.owner_id.clone(),
+            currency: e.currency.clone(),
+            balance: 0,
+            reserved: Vec::new(),
+            closed: false,
+        }));
+    }
+    let Some(State::Account(mut account)) = state else { return state };
+    match event {
+        EventData::MoneyDeposited(e) => account.balance = account.balance.saturating_add(e.amount),
+        EventData::MoneyWithdrawn(e) => account.balance = account.balance.saturating_sub(e.amount),
+        EventData::AccountClosed(_) => account.closed = true,
+        EventData::FundsReserved(e) => {
+            account.reserved.push(Reservation { transfer_id: e.transfer_id.clone(), amount: e.amount });
+        }
+        EventData::TransferCredited(e) => account.balance = account.balance.saturating_add(e.amount),
+        EventData::ReservationSettled(e) => {
+            account.reserved.retain(|one| one.transfer_id != e.transfer_id);
+            account.balance = account.balance.saturating_sub(e.amount);
+        }
+        EventData::ReservationReleased(e) => {
+            account.reserved.retain(|one| one.transfer_id != e.transfer_id);
+        }
+        // refused: nothing has changed
+        _ => {}
+    }
+    Some(State::Account(account))
+}

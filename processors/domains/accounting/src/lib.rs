@@ -1,0 +1,143 @@
+//! Accounting, accounts and money: the bounded context, pure.
+//!
+//! One file for each aggregate (`account`, `transfer`) with what it decides and how its state
+//! evolves; `process` is the one process, a transfer over two accounts; `projections` turns
+//! events into rows. `currency` knows the codes of ISO 4217, `rules` what several commands
+//! share. The messages, states and rows in `messages` are generated from
+//! `schemas/accounting`. There is no broker, database, clock or async in here; the README
+//! beside says what the rules are where `domains.md` is silent.
+
+pub mod account;
+pub mod currency;
+pub mod messages;
+mod process;
+pub mod projections;
+mod rules;
+pub mod settings;
+pub mod transfer;
+
+use millrace_kernel::{
+    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
+};
+
+pub use messages::{CommandData, EventData, State, StepData};
+pub use rules::codes;
+pub use settings::Settings;
+
+/// The domain, as the engine knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accounting;
+
+impl Domain for Accounting {
+    type Command = CommandData;
+    type Step = StepData;
+    type Event = EventData;
+    type State = State;
+    type Settings = Settings;
+
+    const NAME: &'static str = "accounting";
+    const SCHEMAS: Schemas = messages::SCHEMAS;
+
+    fn target(command: &CommandData) -> AggregateId {
+        match command {
+            CommandData::OpenAccount(c) => account::id(&c.account_id),
+            CommandData::Deposit(c) => account::id(&c.account_id),
+            CommandData::Withdraw(c) => account::id(&c.account_id),
+            CommandData::Transfer(c) => transfer::id(&c.transfer_id),
+            CommandData::CloseAccount(c) => account::id(&c.account_id),
+        }
+    }
+
+    fn routing_key(command: &CommandData) -> String {
+        match command {
+            CommandData::OpenAccount(c) => c.account_id.clone(),
+            CommandData::Deposit(c) => c.account_id.clone(),
+            CommandData::Withdraw(c) => c.account_id.clone(),
+            CommandData::Transfer(c) => c.transfer_id.clone(),
+            CommandData::CloseAccount(c) => c.account_id.clone(),
+        }
+    }
+
+    fn step_target(step: &StepData) -> AggregateId {
+        match step {
+            StepData::ReserveFunds(s) => account::id(&s.from),
+            StepData::CreditTransfer(s) => account::id(&s.to),
+            StepData::SettleReservation(s) => account::id(&s.from),
+            StepData::ReleaseReservation(s) => account::id(&s.from),
+            StepData::CompleteTransfer(s) => transfer::id(&s.transfer_id),
+            StepData::FailTransfer(s) => transfer::id(&s.transfer_id),
+        }
+    }
+
+    fn aggregate_id(event: &EventData) -> AggregateId {
+        match event {
+            EventData::AccountOpened(e) => account::id(&e.account_id),
+            EventData::MoneyDeposited(e) => account::id(&e.account_id),
+            EventData::MoneyWithdrawn(e) => account::id(&e.account_id),
+            EventData::AccountClosed(e) => account::id(&e.account_id),
+            EventData::TransferRequested(e) => transfer::id(&e.transfer_id),
+            EventData::FundsReserved(e) => account::id(&e.from),
+            EventData::ReservationRefused(e) => account::id(&e.from),
+            EventData::TransferCredited(e) => account::id(&e.to),
+            EventData::CreditRefused(e) => account::id(&e.to),
+            EventData::ReservationSettled(e) => account::id(&e.from),
+            EventData::ReservationReleased(e) => account::id(&e.from),
+            EventData::TransferCompleted(e) => transfer::id(&e.transfer_id),
+            EventData::TransferFailed(e) => transfer::id(&e.transfer_id),
+        }
+    }
+
+    fn decide(
+        view: &impl View<State = State>,
+        command: &Command<CommandData>,
+        _stamp: Stamp,
+    ) -> Result<Vec<EventData>, Rejections> {
+        let actor = command.metadata.user_id.as_deref();
+        let event = match &command.data {
+            CommandData::OpenAccount(c) => account::open(view, actor, c)?.into(),
+            CommandData::Deposit(c) => account::deposit(view, c)?.into(),
+            CommandData::Withdraw(c) => account::withdraw(view, actor, c)?.into(),
+            CommandData::Transfer(c) => transfer::request(view, actor, c)?.into(),
+            CommandData::CloseAccount(c) => account::close(view, actor, c)?.into(),
+        };
+        Ok(vec![event])
+    }
+
+    fn decide_step(view: &impl View<State = State>, step: &StepData, _stamp: Stamp) -> Vec<EventData> {
+        let event = match step {
+            StepData::ReserveFunds(s) => account::reserve(view, s),
+            StepData::CreditTransfer(s) => Some(account::credit(view, s)),
+            StepData::SettleReservation(s) => account::settle(view, s),
+            StepData::ReleaseReservation(s) => account::release(view, s),
+            StepData::CompleteTransfer(s) => transfer::complete(view, s),
+            StepData::FailTransfer(s) => transfer::fail(view, s),
+        };
+        event.into_iter().collect()
+    }
+
+    fn evolve(state: Option<State>, event: &EventData, _recorded_at: i64) -> Option<State> {
+        match event {
+            EventData::TransferRequested(_)
+            | EventData::TransferCompleted(_)
+            | EventData::TransferFailed(_) => transfer::evolve(state, event),
+            EventData::AccountOpened(_)
+            | EventData::MoneyDeposited(_)
+            | EventData::MoneyWithdrawn(_)
+            | EventData::AccountClosed(_)
+            | EventData::FundsReserved(_)
+            | EventData::ReservationRefused(_)
+            | EventData::TransferCredited(_)
+            | EventData::CreditRefused(_)
+            | EventData::ReservationSettled(_)
+            | EventData::ReservationReleased(_) => account::evolve(state, event),
+        }
+    }
+
+    fn follow_up(event: &EventData) -> FollowUp<StepData> {
+        process::follow_up(event)
+    }
+
+    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+        projections::all(settings)
+    }
+}
