@@ -1,6 +1,6 @@
 //! The view store: tables that projections write and analysts read.
 
-use millrace_kernel::{Page, PageQuery, Table, Write};
+use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use thiserror::Error;
 
 /// What went wrong with the store.
@@ -78,4 +78,14 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`StoreFault`].
     fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault>;
+
+    /// Goes through a whole table: at most `limit` rows behind the row whose whole key is `after`;
+    /// an empty `after` begins. Partitions come in an order of the store's own that never changes,
+    /// the rows of one in the table's order. A page of fewer than `limit` rows is the last. A row
+    /// that is there from the first page to the last comes exactly once; one that is written or
+    /// deleted meanwhile may or may not.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault>;
 }

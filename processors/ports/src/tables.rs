@@ -74,6 +74,40 @@ impl Tables {
         check_read(table, query).map_err(|message| refuse("read rows", message))?;
         Ok(table)
     }
+
+    /// The table a scan goes through, when it goes on behind nothing or behind a whole key.
+    ///
+    /// # Errors
+    /// [`StoreFault::Refused`] with what is wrong.
+    pub fn check_scan(&self, table: &str, after: &[Value]) -> Result<&Arc<Table>, StoreFault> {
+        let step = "go through a table";
+        let table = self.get(step, table)?;
+        let (given, whole) = (after.len(), table.key_columns());
+        if given != 0 && given != whole {
+            return Err(refuse(
+                step,
+                format!(
+                    "a scan of {} goes on behind a whole key of {whole} columns, not {given}",
+                    table.name
+                ),
+            ));
+        }
+        check_key(table, after).map_err(|message| refuse(step, message))?;
+        Ok(table)
+    }
+}
+
+/// What a scan reads first when it goes on behind the whole key `after`: the rest of that key's
+/// partition. Nothing where a partition is one row.
+#[must_use]
+pub fn rest_of_partition(table: &Table, after: &[Value], limit: usize) -> Option<PageQuery> {
+    let (key, place) = after.split_at_checked(table.partition_columns)?;
+    (!place.is_empty()).then(|| PageQuery {
+        table: table.name.clone(),
+        key: key.to_vec(),
+        after: place.to_vec(),
+        limit,
+    })
 }
 
 fn refuse(step: &'static str, message: String) -> StoreFault {

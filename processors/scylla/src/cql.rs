@@ -128,6 +128,25 @@ pub(crate) fn select_behind_place(keyspace: &str, table: &Table, bounds: usize) 
     )
 }
 
+/// Reads whole partitions in the order of their tokens. Values: with `behind`, the partition key
+/// behind which to go on; then the limit.
+pub(crate) fn scan(keyspace: &str, table: &Table, behind: bool) -> String {
+    let partition = &table.columns[..table.partition_columns];
+    let condition = match behind {
+        true => format!(
+            " WHERE token({}) > token({})",
+            names(partition).join(", "),
+            vec!["?"; partition.len()].join(", ")
+        ),
+        false => String::new(),
+    };
+    format!(
+        "SELECT {} FROM {}{condition} LIMIT ?",
+        names(&table.columns).join(", "),
+        full_name(keyspace, &table.name)
+    )
+}
+
 fn condition(table: &Table, width: usize, behind: bool) -> String {
     let parts: Vec<String> = table.columns[..width]
         .iter()
@@ -170,6 +189,10 @@ mod tests {
             (
                 select("k", table, 3, true),
                 r#"SELECT "p", "a", "b", "v" FROM "k"."t" WHERE "p" = ? AND "a" = ? AND "b" > ? LIMIT ?"#,
+            ),
+            (
+                scan("k", table, true),
+                r#"SELECT "p", "a", "b", "v" FROM "k"."t" WHERE token("p") > token(?) LIMIT ?"#,
             ),
             (select("k", table, 0, false), r#"SELECT "p", "a", "b", "v" FROM "k"."t" LIMIT ?"#),
         ];

@@ -23,7 +23,7 @@ mod value;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use millrace_kernel::{Page, PageQuery, Table, Write};
+use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
 use millrace_ports::{StoreFault, TableChange, ViewStore};
 
@@ -100,5 +100,11 @@ impl ViewStore for ScyllaStore {
         }
         let link = self.link.clone();
         self.engine.wait("read rows", async move { read::pages(&link, checked).await })
+    }
+
+    fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {
+        let table = self.opened().check_scan(table, after)?.clone();
+        let (link, after) = (self.link.clone(), after.to_vec());
+        self.engine.wait("go through a table", async move { read::scan(&link, &table, &after, limit).await })
     }
 }

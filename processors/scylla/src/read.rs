@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use millrace_kernel::{Page, PageQuery, Table, Value};
 use millrace_ports::StoreFault;
+use millrace_ports::tables::rest_of_partition;
 use scylla::response::PagingState;
 use scylla::value::Row;
 use tokio::task::JoinSet;
@@ -44,6 +45,28 @@ pub(crate) async fn pages(
         pages[at] = page;
     }
     Ok(pages)
+}
+
+/// Goes through `table` in the order of its partitions' tokens, behind the whole key `after`.
+pub(crate) async fn scan(
+    link: &Arc<Link>,
+    table: &Table,
+    after: &[Value],
+    limit: usize,
+) -> Result<Page, StoreFault> {
+    let _permit = link.permit(STEP).await?;
+    let mut found = match rest_of_partition(table, after, limit) {
+        Some(rest) => page(link, table, &rest).await?,
+        None => Page::default(),
+    };
+    let left = limit - found.rows.len();
+    if left > 0 {
+        let behind = &after[..after.len().min(table.partition_columns)];
+        let text = cql::scan(&link.config.keyspace, table, !behind.is_empty());
+        let values = behind.iter().cloned().map(Bound).collect();
+        fetch(link, Part { text, values }, left, &mut found.rows).await?;
+    }
+    Ok(found)
 }
 
 async fn page(link: &Link, table: &Table, query: &PageQuery) -> Result<Page, StoreFault> {

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use millrace_kernel::{Page, PageQuery, Table, Write};
+use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
 use millrace_ports::{StoreFault, TableChange, ViewStore};
 use rusqlite::Connection;
@@ -170,5 +170,11 @@ impl ViewStore for SqliteStore {
             return Ok(Vec::new());
         }
         self.readers.with(|reader| read::read(reader, &self.path, &checked))
+    }
+
+    fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {
+        let known = self.known();
+        let table = known.tables.check_scan(table, after)?;
+        self.readers.with(|reader| read::scan(reader, &self.path, table, after, limit))
     }
 }

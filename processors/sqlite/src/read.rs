@@ -6,6 +6,7 @@ use std::sync::Arc;
 use millrace_kernel::table::{Column, ColumnType};
 use millrace_kernel::{Page, PageQuery, Table, Value};
 use millrace_ports::StoreFault;
+use millrace_ports::tables::rest_of_partition;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row};
 
@@ -26,6 +27,37 @@ pub(crate) fn read(
         pages
     };
     run().map_err(|e| e.while_doing("read rows", path))
+}
+
+/// Goes through `table` behind the whole key `after`, which was checked.
+pub(crate) fn scan(
+    connection: &mut Connection,
+    path: &Path,
+    table: &Table,
+    after: &[Value],
+    limit: usize,
+) -> Result<Page, StoreFault> {
+    let mut run = || -> rusqlite::Result<Page> {
+        let moment = connection.transaction()?;
+        let mut found = match rest_of_partition(table, after, limit) {
+            Some(rest) => page(&moment, table, &rest)?,
+            None => Page::default(),
+        };
+        let left = limit - found.rows.len();
+        if left > 0 {
+            let behind = &after[..after.len().min(table.partition_columns)];
+            let mut statement = moment.prepare_cached(&sql::scan(table, !behind.is_empty()))?;
+            bind(&mut statement, behind)?;
+            statement.raw_bind_parameter(behind.len() + 1, i64::try_from(left).unwrap_or(i64::MAX))?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                found.rows.push(values(row, &table.columns)?);
+            }
+        }
+        moment.finish()?;
+        Ok(found)
+    };
+    run().map_err(|e| e.while_doing("go through a table", path))
 }
 
 fn page(connection: &Connection, table: &Table, query: &PageQuery) -> rusqlite::Result<Page> {

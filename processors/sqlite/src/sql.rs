@@ -170,6 +170,34 @@ pub(crate) fn select(table: &Table, fixed: usize, behind: usize) -> String {
     sql
 }
 
+/// Reads whole partitions in the order of the key. Parameters: with `behind`, the partition key
+/// behind which to go on; then the limit.
+pub(crate) fn scan(table: &Table, behind: bool) -> String {
+    let width = table.partition_columns;
+    let partition = names(&table.columns[..width]);
+    let mut order = vec![partition.clone()];
+    order.extend(
+        clustering(table).map(|(column, descends)| {
+            format!("{}{}", name(&column.name), if descends { " DESC" } else { "" })
+        }),
+    );
+    let bound = if behind { width } else { 0 };
+    let condition = match behind {
+        true => format!(
+            " WHERE ({partition}) > ({})",
+            (1..=width).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ")
+        ),
+        false => String::new(),
+    };
+    format!(
+        "SELECT {} FROM {}{condition} ORDER BY {} LIMIT ?{}",
+        names(&table.columns),
+        name(&table.name),
+        order.join(", "),
+        bound + 1
+    )
+}
+
 /// The first `fixed` key columns are given, and the row lies strictly behind the place that
 /// the next `behind` columns name.
 fn condition(table: &Table, fixed: usize, behind: usize) -> String {

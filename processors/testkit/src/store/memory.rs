@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_kernel::{Delete, Page, PageQuery, Put, Table, Value, Write};
@@ -168,6 +169,30 @@ impl ViewStore for MemoryStore {
                 Ok(Page { rows: rows.collect() })
             })
             .collect()
+    }
+
+    fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {
+        let inner = self.reach("go through a table")?;
+        let opened = inner.opened.check_scan(table, after)?;
+        let Some(made) = inner.made.get(&opened.name) else { return Ok(Page::default()) };
+        let order: Vec<_> = opened.columns.iter().map(|column| made.table.column(&column.name)).collect();
+        let width = opened.partition_columns;
+        let place = after.get(width..).unwrap_or_default();
+        let from = match after.get(..width) {
+            Some(key) => Bound::Included(key.to_vec()),
+            None => Bound::Unbounded,
+        };
+        let rows = made
+            .partitions
+            .range((from, Bound::Unbounded))
+            .flat_map(|(key, partition)| made.rows_of(key, partition))
+            .filter(|row| {
+                after.get(..width) != Some(&row[..width])
+                    || compare_in_order(opened, width, &row[width..], place).is_gt()
+            })
+            .take(limit)
+            .map(|row| order.iter().map(|at| at.map_or(Value::Null, |at| row[at].clone())).collect());
+        Ok(Page { rows: rows.collect() })
     }
 }
 

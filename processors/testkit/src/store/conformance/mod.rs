@@ -78,6 +78,7 @@ macro_rules! view_store_conformance {
             pages_of_a_clustering_prefix
             a_key_without_a_row_is_an_empty_page
             a_scan_finds_every_row
+            a_scan_goes_through_a_whole_table
             several_queries_are_answered_in_order
             odd_texts_and_numbers
             bad_writes_are_refused

@@ -3,7 +3,7 @@
 use millrace_kernel::{PageQuery, Value, Write};
 use millrace_ports::ViewStore;
 
-use super::{Fixture, apply, note, page, put, query, rows, text};
+use super::{Fixture, apply, delete, note, page, put, query, rows, text};
 
 /// Reads on from page to page, and says what stood in each.
 fn turn_pages(store: &dyn ViewStore, mut query: PageQuery, key_columns: usize) -> Vec<Vec<Value>> {
@@ -123,6 +123,64 @@ pub fn a_scan_finds_every_row(fixture: &Fixture) {
     assert_eq!(found(usize::MAX), expected);
     assert_eq!(found(10).len(), 10, "each a different row");
     assert_eq!(found(0).len(), 0);
+}
+
+/// Page after page, a scan gives every row of every partition once, the rows of one in order.
+pub fn a_scan_goes_through_a_whole_table(fixture: &Fixture) {
+    let store = fixture.ready();
+    let go_through = |table: &str, key_columns: usize, limit: usize| {
+        let (mut all, mut after): (Vec<Vec<Value>>, Vec<Value>) = (Vec::new(), Vec::new());
+        loop {
+            let rows = store.scan(table, &after, limit).expect("the scan goes on").rows;
+            assert!(rows.len() <= limit, "a page of at most {limit}, not {}", rows.len());
+            let is_last = rows.len() < limit;
+            all.extend(rows);
+            match all.last() {
+                Some(last) if !is_last => after = last[..key_columns].to_vec(),
+                _ => return all,
+            }
+        }
+    };
+    assert_eq!(go_through("feed", 4, 3), Vec::<Vec<Value>>::new());
+    let feed = fill_feed(store);
+    let mut pairs: Vec<Vec<Value>> = Vec::new();
+    for a in ["", "x", "y", "ü"] {
+        for b in ["x", "y"] {
+            pairs.push(vec![a.into(), b.into(), "z".into()]);
+        }
+    }
+    let mut notes: Vec<Vec<Value>> = Vec::new();
+    for author in 0..9 {
+        for number in -2..=2_i64 {
+            let mut row: Vec<Value> = vec![format!("a{author}").into(), number.into()];
+            row.resize(6, Value::Null);
+            notes.push(row);
+        }
+    }
+    let of = |table: &'static str, rows: &[Vec<Value>]| -> Vec<Write> {
+        rows.iter().map(|row| put(table, row.clone(), 1)).collect()
+    };
+    apply(store, &of("pairs", &pairs));
+    apply(store, &of("notes", &notes));
+    for limit in [1, 2, 5, 24, 1_000, usize::MAX] {
+        assert_eq!(go_through("feed", 4, limit), feed, "one partition, limit {limit}");
+        let mut found = go_through("pairs", 2, limit);
+        found.sort();
+        assert_eq!(found, pairs, "partitions of one row, limit {limit}");
+        let mut found = go_through("notes", 2, limit);
+        let ordered = found.chunks(5).all(|rows| {
+            rows.iter().all(|row| row[0] == rows[0][0]) && rows.windows(2).all(|two| two[0][1] < two[1][1])
+        });
+        assert!(ordered, "whole partitions in the table's order, limit {limit}: {found:?}");
+        found.sort();
+        assert_eq!(found, notes, "limit {limit}");
+    }
+    assert_eq!(store.scan("notes", &[], 0).expect("nothing was asked").rows.len(), 0);
+    // the row behind which it goes on need not be there any more
+    let first = store.scan("notes", &[], 1).expect("a page").rows.remove(0);
+    apply(store, &[delete("notes", first[..2].to_vec(), 2)]);
+    let rest = store.scan("notes", &first[..2], 1_000).expect("the rest").rows;
+    assert_eq!(rest.len(), notes.len() - 1);
 }
 
 /// Several queries are answered one by one, of any tables.

@@ -76,4 +76,12 @@ pub fn bad_queries_are_refused(fixture: &Fixture) {
     for (query, word) in cases {
         refused(store.read(&[query]).err(), word);
     }
+    let scans: [(&str, &[Value], &str); 3] = [
+        ("nowhere", &[], "nowhere"),
+        ("notes", &[a.clone()], "whole key"),
+        ("notes", &[a.clone(), a.clone()], "number"),
+    ];
+    for (table, after, word) in scans {
+        refused(store.scan(table, after, 1).err(), word);
+    }
 }
