@@ -5,14 +5,18 @@
 //! it is given — so that one seeded scheduler can drive the same loops in a simulation.
 
 pub mod clock;
+pub mod local;
 pub mod log;
+pub mod roster;
 pub mod store;
 pub mod tables;
 
 pub use clock::{Clock, SystemClock};
+pub use local::{Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 pub use log::{
-    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, RosterEntry, Start,
-    TopicPartition, Transaction, TransactionalWriter,
+    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
+    Transaction, TransactionalWriter,
 };
 pub use millrace_kernel::{Page, PageQuery};
+pub use roster::RosterEntry;
 pub use store::{StoreFault, TableChange, ViewStore};

@@ -1,0 +1,162 @@
+//! Local state: what a partition's processor keeps on its own disk, so that a restart reads
+//! only what is new.
+//!
+//! A store is a cache of topics and may be lost at any time. What it must never be is wrong:
+//! a store that cannot answer says so, and its partition is rebuilt from the topics.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// What a store belongs to. A store made for anything else is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// The compacted topic it is a copy of, topic prefix and domain included.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// How many partitions the domain has: with another number, keys live elsewhere.
+    pub partitions: i32,
+    /// The version of what keys, values and checkpoints look like.
+    pub format: u32,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, partition, partitions, format } = self;
+        write!(f, "{topic}[{partition} of {partitions}], format {format}")
+    }
+}
+
+/// A part of a store, with keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Space {
+    /// Aggregates by their id.
+    Aggregates,
+    /// One generation of the de-duplication window: answers by command id. Generations are
+    /// forgotten as a whole.
+    Answers(u64),
+}
+
+/// A value to be written, or removed.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The part of the store.
+    pub space: Space,
+    /// The key; never empty.
+    pub key: &'a [u8],
+    /// The new value; `None` removes it.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What went wrong with local state.
+#[derive(Clone, Debug, Error)]
+pub enum LocalFault {
+    /// What is on disk is damaged: it must be set aside and made anew.
+    #[error("the local state in {} is damaged: {why}", .path.display())]
+    Damaged {
+        /// Where.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// What is on disk belongs to something else.
+    #[error("the local state in {} is that of {found}, not of {expected}", .path.display())]
+    Foreign {
+        /// Where.
+        path: PathBuf,
+        /// What it should be of.
+        expected: String,
+        /// What it is of.
+        found: String,
+    },
+    /// Another process works on it.
+    #[error(
+        "the local state in {} is in use by {by}; end that process, or give this one a directory of its own with --state-dir",
+        .path.display()
+    )]
+    Held {
+        /// Where.
+        path: PathBuf,
+        /// Who holds it.
+        by: String,
+    },
+    /// It cannot be read or written for now, for instance as the disk is full.
+    #[error("the local state in {} cannot be used: {why}", .path.display())]
+    Unavailable {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl LocalFault {
+    /// Whether the store can never be used again: only setting it aside helps.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Foreign { .. })
+    }
+}
+
+/// The store of one partition. One owner at a time writes; any number of threads read.
+pub trait LocalStore: Send + Sync {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`LocalFault`]; a wrong value is never returned.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, LocalFault>;
+
+    /// Gives every key that begins with `prefix`, in their order, with its value, to `each`.
+    ///
+    /// # Errors
+    /// [`LocalFault`].
+    fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]))
+    -> Result<(), LocalFault>;
+
+    /// Writes all of `changes` and the `checkpoint`, or nothing of it, whatever crashes. When
+    /// it returns, the end of the process loses nothing of it any more, and a power failure
+    /// nothing but whole writes, newest first. Later changes of one key win.
+    ///
+    /// # Errors
+    /// [`LocalFault`]; then nothing of it is visible, or the store is damaged.
+    fn write(&self, changes: &[Change<'_>], checkpoint: &[u8]) -> Result<(), LocalFault>;
+
+    /// Forgets the generations of answers before `generation`, which no checkpoint speaks of any
+    /// more. Not part of any write: after a crash they may be there again, until they are
+    /// forgotten again.
+    ///
+    /// # Errors
+    /// [`LocalFault`].
+    fn forget_answers_before(&self, generation: u64) -> Result<(), LocalFault>;
+
+    /// The checkpoint written last; `None` for a new store, which is empty.
+    ///
+    /// # Errors
+    /// [`LocalFault`].
+    fn checkpoint(&self) -> Result<Option<Bytes>, LocalFault>;
+
+    /// Where it is, for messages.
+    fn path(&self) -> PathBuf;
+}
+
+/// Where the stores of a process live, such as a directory.
+pub trait LocalStores: Send + Sync {
+    /// Opens the store of `identity`, or makes an empty one. One owner at a time: it is closed
+    /// when the last clone is dropped.
+    ///
+    /// # Errors
+    /// [`LocalFault`]; after a lasting one, [`LocalStores::set_aside`] and open again.
+    fn open(&self, identity: &Identity) -> Result<Arc<dyn LocalStore>, LocalFault>;
+
+    /// Moves what is there for the partition of `identity` out of the way, and says where to.
+    /// It must not be open. Of what was set aside earlier for the same partition nothing stays,
+    /// so that a fault that returns does not fill the disk.
+    ///
+    /// # Errors
+    /// [`LocalFault`].
+    fn set_aside(&self, identity: &Identity) -> Result<PathBuf, LocalFault>;
+}
