@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::{AggregateId, View};
+use crate::bookkeeping::Bookkeeping;
 use crate::message::{Command, Named, Stamp};
 use crate::projection::ProjectionFamily;
 use crate::rejection::Rejections;
@@ -31,24 +32,9 @@ pub struct Schemas {
     pub topics: &'static str,
 }
 
-/// A process that has not ended, kept among the states as `Process/<command id>` so that
-/// a restart knows which commands still wait for their outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct OpenProcess {
-    /// The message name of the command that started it.
-    pub command_type: String,
-    /// When it started: `recorded_at` of its first event, microseconds since the epoch.
-    pub started_at: i64,
-    /// How many times the command's id has been sent again meanwhile; each is answered.
-    pub duplicates: i64,
-}
-
-/// The aggregate kind under which open processes are kept.
-pub const PROCESS_KIND: &str = "Process";
-
 /// The state of any aggregate of a domain, and its form in the state topic.
 ///
-/// Generated from `state.avsc`: one nullable field per kind of aggregate.
+/// Generated from `state.avsc`: one nullable field per kind of aggregate and of bookkeeping.
 pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The record of the state topic.
     type Record: Serialize + DeserializeOwned;
@@ -64,11 +50,11 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The parts of a record: aggregate id, version, `recorded_at` and state.
     fn from_record(record: Self::Record) -> (String, i64, i64, Option<Self>);
 
-    /// An open process as a state.
-    fn from_process(process: OpenProcess) -> Self;
+    /// What the engine remembers, as a state.
+    fn from_bookkeeping(bookkeeping: Bookkeeping) -> Self;
 
-    /// The open process this state is, if it is one.
-    fn as_process(&self) -> Option<&OpenProcess>;
+    /// What the engine remembers, if this is no aggregate's state.
+    fn as_bookkeeping(&self) -> Option<&Bookkeeping>;
 }
 
 /// What an event sets in motion beyond its own partition.
@@ -107,6 +93,11 @@ pub trait Domain: Send + Sync + 'static {
     const SCHEMAS: Schemas;
     /// Kinds of aggregates that decisions look up in other partitions.
     const LOOKUPS: &'static [&'static str] = &[];
+    /// Whether, once a command of a key is in the dead topic, later commands of that key wait
+    /// there behind it, in order and without an answer, until an operator redrives or skips them.
+    /// Then nothing is decided as if the dead one had never been sent; the price is that whoever
+    /// may write to the commands topic can stop a key with a record that cannot be read.
+    const KEEPS_ORDER_BEHIND_DEAD: bool = false;
 
     /// The aggregate whose event an accepted `command` emits; `expected_version` speaks of it.
     fn target(command: &Self::Command) -> AggregateId;

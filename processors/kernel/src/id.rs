@@ -32,6 +32,19 @@ pub fn step_id(process: &str, step: &str) -> String {
     derived(&[process, "step", step])
 }
 
+/// The id of a command that is sent again because its decision had failed every time: UUIDv5 of
+/// (its first id, the place of the dead record), so that it repeats no other's.
+#[must_use]
+pub fn redriven_id(command_id: &str, dead_partition: i32, dead_offset: i64) -> String {
+    derived(&[command_id, "redriven", &dead_partition.to_string(), &dead_offset.to_string()])
+}
+
+/// A name for any bytes: their UUIDv5.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> String {
+    Uuid::new_v5(&NAMESPACE, bytes).to_string()
+}
+
 fn derived(parts: &[&str]) -> String {
     // '/' may not occur in an id, so the joined name is unambiguous
     Uuid::new_v5(&NAMESPACE, parts.join("/").as_bytes()).to_string()

@@ -5,6 +5,7 @@
 //! out. Everything here is a value or a pure function of values.
 
 pub mod aggregate;
+pub mod bookkeeping;
 pub mod domain;
 pub mod id;
 pub mod message;
@@ -17,8 +18,9 @@ pub mod row;
 pub mod table;
 
 pub use aggregate::{AggregateId, View};
+pub use bookkeeping::Bookkeeping;
 pub use domain::{Domain, FollowUp, Schemas, StateData};
-pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step};
+pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
 pub use outcome::{Outcome, Position, Status, Version};
 pub use page::{Page, PageQuery};
 pub use projection::{ProjectionFamily, Projector, Writes};

@@ -53,6 +53,30 @@ pub struct ProcessContext {
     pub versions: Vec<Version>,
 }
 
+/// Which processor wrote a step, and in which order: what is delivered twice is known by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSource {
+    /// The partition whose processor wrote the step.
+    pub partition: i32,
+    /// Rises with every step of that partition, also across restarts: see [`StepSource::after`].
+    pub sequence: i64,
+}
+
+impl StepSource {
+    /// How many steps one event may ask for.
+    pub const MAX_STEPS: usize = 1_000;
+
+    /// The source of the `index`-th step that an event of `partition` asks for. `recorded_at` of
+    /// the event, in microseconds since the epoch, rises within a partition whatever happens to
+    /// its processor, so nothing else needs to be remembered to number steps. `index` must be less
+    /// than [`StepSource::MAX_STEPS`]. Good until the year 2262.
+    #[must_use]
+    pub fn after(partition: i32, recorded_at: i64, index: usize) -> Self {
+        let sequence = recorded_at.saturating_mul(Self::MAX_STEPS as i64).saturating_add(index as i64);
+        Self { partition, sequence }
+    }
+}
+
 /// A follow-up command of a process. Only processors write these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step<T> {
@@ -60,6 +84,8 @@ pub struct Step<T> {
     pub id: String,
     /// `causation_id` is the event that asked for the step, `issued_at` its `recorded_at`.
     pub metadata: Metadata,
+    /// Who wrote it, and in which order.
+    pub source: StepSource,
     /// The process this step belongs to.
     pub process: ProcessContext,
     /// The domain's message.

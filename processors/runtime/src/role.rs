@@ -290,8 +290,8 @@ impl<D: Domain> LaneWork for Lane<D> {
             LanePhase::Restoring(records) => {
                 (LaneState::Starting, format!("restoring, {records} records read"))
             }
-            LanePhase::Running { aggregates, open_processes, clock_ahead_ms } => {
-                let mut text = format!("deciding; {aggregates} aggregates, {open_processes} open processes");
+            LanePhase::Running { aggregates, kept, clock_ahead_ms } => {
+                let mut text = format!("deciding; {aggregates} aggregates, {} open processes", kept.open_processes);
                 if let Some(ahead) = clock_ahead_ms {
                     text.push_str(&format!("; this machine's clock is {} s off the broker's", ahead / 1_000));
                 }

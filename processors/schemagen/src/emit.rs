@@ -49,6 +49,7 @@ pub fn schemas_constant(dir: &Path, topics: &Path) -> String {
     code
 }
 
+const BOOKKEEPING: &str = "::millrace_kernel::Bookkeeping";
 const DERIVE: &str = "#[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]\n";
 
 fn messages_enum(
@@ -100,10 +101,6 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
             _ => None,
         })
         .collect();
-    let type_name = |record: &Record| match record.name.as_str() {
-        "Process" => "::millrace_kernel::domain::OpenProcess".to_owned(),
-        name => name.to_owned(),
-    };
     let mut record = String::from("/// The record of the state topic.\n");
     record.push_str(DERIVE);
     record.push_str("#[serde(deny_unknown_fields)]\npub struct StateRecord {\n");
@@ -119,18 +116,30 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
     for (field, kind) in kinds {
         let doc = schema.field(field).map(|f| line(&f.doc)).unwrap_or_default();
         let field = identifier(field);
-        let (variant, path) = (&kind.name, type_name(kind));
+        let variant = &kind.name;
+        let (path, pattern, make) = match envelope::bookkeeping(kind) {
+            None => {
+                let _ = writeln!(states, "/// {}\n{variant}({variant}),", line(&kind.doc));
+                items.record(kind)?;
+                (variant.clone(), format!("Self::{variant}(state)"), format!("Self::{variant}"))
+            }
+            Some(known) => {
+                let known_as = format!("{BOOKKEEPING}::{variant}");
+                (
+                    format!("::millrace_kernel::bookkeeping::{known}"),
+                    format!("Self::Bookkeeping({known_as}(state))"),
+                    format!("|it| Self::Bookkeeping({known_as}(it))"),
+                )
+            }
+        };
         let _ = writeln!(record, "/// {doc}\n#[serde(default)]\npub {field}: Option<{path}>,");
-        let _ = writeln!(states, "/// {}\n{variant}({path}),", line(&kind.doc));
         let _ = writeln!(
             to_record,
-            "{field}: match state {{ Some(Self::{variant}(state)) => Some(state.clone()), _ => None }},"
+            "{field}: match state {{ Some({pattern}) => Some(state.clone()), _ => None }},"
         );
-        let _ = write!(from_record, ".or(record.{field}.map(Self::{variant}))");
-        if kind.name != "Process" {
-            items.record(kind)?;
-        }
+        let _ = write!(from_record, ".or(record.{field}.map({make}))");
     }
+    let _ = writeln!(states, "/// What the engine remembers; no aggregate.\nBookkeeping({BOOKKEEPING}),");
     Ok(format!(
         "{record}}}\n\n{states}}}\n\n\
          impl ::millrace_kernel::StateData for State {{\n\
@@ -140,9 +149,9 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
          fn from_record(record: StateRecord) -> (String, i64, i64, Option<Self>) {{\n\
          let state = None{from_record};\n\
          (record.aggregate_id, record.version, record.recorded_at, state)\n}}\n\n\
-         fn from_process(process: ::millrace_kernel::domain::OpenProcess) -> Self {{\nSelf::Process(process)\n}}\n\n\
-         fn as_process(&self) -> Option<&::millrace_kernel::domain::OpenProcess> {{\n\
-         match self {{\nSelf::Process(process) => Some(process),\n_ => None,\n}}\n}}\n}}\n\n"
+         fn from_bookkeeping(bookkeeping: {BOOKKEEPING}) -> Self {{\nSelf::Bookkeeping(bookkeeping)\n}}\n\n\
+         fn as_bookkeeping(&self) -> Option<&{BOOKKEEPING}> {{\n\
+         match self {{\nSelf::Bookkeeping(bookkeeping) => Some(bookkeeping),\n_ => None,\n}}\n}}\n}}\n\n"
     ))
 }
 

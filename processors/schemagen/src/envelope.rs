@@ -54,6 +54,35 @@ const CONTEXT: &[Expected] = &[
 const PROCESS: &[Expected] =
     &[Expected("command_type", STRING), Expected("started_at", TIME), Expected("duplicates", LONG)];
 
+const INBOX: &[Expected] = &[Expected("sequence", LONG)];
+const DEAD_STEP: &[Expected] = &[
+    Expected("command_id", Shape::Nullable(&STRING)),
+    Expected("step_type", Shape::Nullable(&STRING)),
+    Expected("since", TIME),
+];
+const PARKED_KEY: &[Expected] =
+    &[Expected("line", LONG), Expected("next", LONG), Expected("newest", LONG), Expected("since", TIME)];
+const SOURCE: &[Expected] = &[Expected("partition", INT), Expected("sequence", LONG)];
+
+/// What the engine keeps among the states: the field, its record, and what that holds.
+const BOOKKEEPING: [(&str, &str, &[Expected]); 4] = [
+    ("process", "Process", PROCESS),
+    ("inbox", "Inbox", INBOX),
+    ("dead_step", "DeadStep", DEAD_STEP),
+    ("parked_key", "ParkedKey", PARKED_KEY),
+];
+
+/// The kernel's struct for a record that the engine keeps among the states.
+pub fn bookkeeping(record: &Record) -> Option<&'static str> {
+    match record.name.as_str() {
+        "Process" => Some("OpenProcess"),
+        "Inbox" => Some("Inbox"),
+        "DeadStep" => Some("DeadStep"),
+        "ParkedKey" => Some("ParkedKey"),
+        _ => None,
+    }
+}
+
 const COMMAND: Kind = Kind {
     file: "commands",
     root: "Command",
@@ -72,6 +101,7 @@ const STEP: Kind = Kind {
     fields: &[
         Expected("id", STRING),
         Expected("metadata", Shape::Record("Metadata", METADATA)),
+        Expected("source", Shape::Record("StepSource", SOURCE)),
         Expected("process", Shape::Record("ProcessContext", CONTEXT)),
         Expected("data", Shape::Messages),
     ],
@@ -157,11 +187,16 @@ pub fn check(kind: &Kind, domain: &str, schema: &Record) -> Result<(), String> {
                 }
             }
         }
-        let process = schema.field("process").ok_or_else(|| {
-            format!("field {}.process is missing; open processes are kept among the states", schema.name)
-        })?;
-        let place = format!("field {}.process", schema.name);
-        shape(&place, &process.kind, &Shape::Nullable(&Shape::Record("Process", PROCESS)))?;
+        for (name, record, expected) in BOOKKEEPING {
+            let place = format!("field {}.{name}", schema.name);
+            let field = schema.field(name).ok_or_else(|| {
+                format!("{place} is missing; the engine keeps its own records among the states")
+            })?;
+            match &field.kind {
+                Type::Nullable(inner) => shape(&place, inner, &Shape::Record(record, expected))?,
+                other => return Err(format!("{place} is {}, expected [\"null\", …]", other.describe())),
+            }
+        }
     }
     Ok(())
 }
@@ -221,8 +256,9 @@ fn shape(place: &str, found: &Type, wanted: &Shape) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millrace_kernel::bookkeeping::{DeadStep, Inbox, OpenProcess, ParkedKey};
     use millrace_kernel::outcome::{Outcome, Position, Status, Version};
-    use millrace_kernel::{Command, Event, Metadata, ProcessContext, Step, Violation};
+    use millrace_kernel::{Command, Event, Metadata, ProcessContext, Step, StepSource, Violation};
 
     fn names(value: impl serde_json::value::Index + std::fmt::Debug, of: &serde_json::Value) -> Vec<String> {
         of[value].as_object().unwrap().keys().cloned().collect()
@@ -239,10 +275,14 @@ mod tests {
         let all = serde_json::json!({
             "position": position, "version": version, "violation": violation,
             "context": process, "metadata": metadata,
-            "process": millrace_kernel::domain::OpenProcess {
-                command_type: String::new(), started_at: 0, duplicates: 0 },
+            "process": OpenProcess { command_type: String::new(), started_at: 0, duplicates: 0 },
+            "inbox": Inbox { sequence: 0 },
+            "dead_step": DeadStep { command_id: None, step_type: None, since: 0 },
+            "parked_key": ParkedKey { line: 0, next: 1, newest: 1, since: 0 },
+            "source": StepSource::default(),
             "command": Command { id: String::new(), metadata: metadata.clone(), data: () },
-            "step": Step { id: String::new(), metadata: metadata.clone(), process: process.clone(), data: () },
+            "step": Step { id: String::new(), metadata: metadata.clone(), source: StepSource::default(),
+                process: process.clone(), data: () },
             "event": Event { id: String::new(), metadata: metadata.clone(), aggregate_id: String::new(),
                 version: 1, command_id: String::new(), command_offset: 0, recorded_at: 0, data: () },
             "outcome": Outcome { command_id: String::new(), status: Status::Accepted, duplicate: false,
@@ -255,6 +295,10 @@ mod tests {
             ("context", CONTEXT),
             ("metadata", METADATA),
             ("process", PROCESS),
+            ("inbox", INBOX),
+            ("dead_step", DEAD_STEP),
+            ("parked_key", PARKED_KEY),
+            ("source", SOURCE),
             ("command", COMMAND.fields),
             ("step", STEP.fields),
             ("event", EVENT.fields),

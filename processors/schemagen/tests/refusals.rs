@@ -116,6 +116,15 @@ fn what_is_wrong_is_named() {
             "Process.command_type",
             "kind stands",
         ),
+        ("state.avsc", "\"name\": \"inbox\"", "\"name\": \"inboxes\"", "State.inbox", "missing"),
+        ("state.avsc", "\"name\": \"newest\"", "\"name\": \"last\"", "ParkedKey.newest", "last stands"),
+        (
+            "steps.avsc",
+            "\"name\": \"sequence\"",
+            "\"name\": \"number\"",
+            "StepSource.sequence",
+            "number stands",
+        ),
         (
             "outcomes.avsc",
             "\"symbols\": [\"accepted\"",

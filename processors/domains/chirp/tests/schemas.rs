@@ -9,9 +9,11 @@ use millrace_domain_chirp::messages::{
     CommandData, EventData, State, StepData, commands, events, state, steps,
 };
 use millrace_domain_chirp::{Chirp, user};
-use millrace_kernel::domain::OpenProcess;
+use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
-use millrace_kernel::{Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, Violation};
+use millrace_kernel::{
+    Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -116,6 +118,7 @@ fn steps_round_trip() {
         let step = Step {
             id: "s1".into(),
             metadata: full(),
+            source: StepSource { partition: 3, sequence: i64::MAX },
             process: ProcessContext {
                 command_id: "c1".into(),
                 positions: vec![Position { topic: "chirp.commands".into(), partition: 3, offset: 7 }],
@@ -190,17 +193,32 @@ fn states_round_trip() {
             deleted: true,
         })),
         Some(State::FollowRelationship(state::FollowRelationship { active: true, since: 3 })),
-        Some(State::from_process(OpenProcess {
+        Some(State::from_bookkeeping(Bookkeeping::Process(OpenProcess {
             command_type: "RegisterUser".into(),
             started_at: 1,
             duplicates: 2,
-        })),
+        }))),
+        Some(State::from_bookkeeping(Bookkeeping::Inbox(Inbox { sequence: 4 }))),
+        Some(State::from_bookkeeping(Bookkeeping::DeadStep(DeadStep {
+            command_id: Some(text("id")),
+            step_type: None,
+            since: 5,
+        }))),
+        Some(State::from_bookkeeping(Bookkeeping::ParkedKey(ParkedKey {
+            line: 6,
+            next: 7,
+            newest: 8,
+            since: 9,
+        }))),
     ];
     for state in states {
         let record = State::to_record(&user::id("bob"), 7, 8, state.as_ref());
         round_trip(Chirp::SCHEMAS.state, &record);
-        let is_process = state.as_ref().is_some_and(|state| state.as_process().is_some());
-        assert_eq!(is_process, record.process.is_some());
+        let bookkeeping = state.as_ref().and_then(StateData::as_bookkeeping);
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Process(_))), record.process.is_some());
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Inbox(_))), record.inbox.is_some());
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::DeadStep(_))), record.dead_step.is_some());
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::ParkedKey(_))), record.parked_key.is_some());
         assert_eq!(State::from_record(record), ("User/bob".to_owned(), 7, 8, state));
     }
 }

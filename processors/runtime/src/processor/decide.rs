@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use millrace_kernel::domain::{OpenProcess, PROCESS_KIND};
+use millrace_kernel::bookkeeping::{self, Bookkeeping, Inbox, OpenProcess};
 use millrace_kernel::id::{event_id, step_id};
 use millrace_kernel::{
     AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext,
-    Rejections, Stamp, StateData, Status, Step, Version, View, Violation, codes, partition,
+    Rejections, Stamp, StateData, Status, Step, StepSource, Version, View, Violation, codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -193,8 +193,22 @@ impl<D: Domain> Decider<'_, D> {
         if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
             return self.bury(violation.message);
         }
+        // its source writes in one order: what is not newer than the newest was taken before
+        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest) {
+            return Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())));
+        }
+        let mut verdict = self.fresh_step(step, &routing_key, record);
+        if let Verdict::Decided(decided) = &mut verdict {
+            let inbox = Bookkeeping::Inbox(Inbox { sequence: step.source.sequence });
+            let kept = kept::<D>(inbox, decided.last_recorded_at);
+            decided.changes.push((bookkeeping::inbox(step.source.partition), kept));
+        }
+        verdict
+    }
+
+    fn fresh_step(&self, step: &Step<D::Step>, routing_key: &str, record: &Record) -> Verdict<D> {
         let stamp = Stamp { now: step.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
-        let view = self.view(&routing_key);
+        let view = self.view(routing_key);
         let decision = guarded(|| D::decide_step(&view, &step.data, stamp));
         if let Some(behind) = self.behind(view) {
             return behind;
@@ -205,7 +219,7 @@ impl<D: Domain> Decider<'_, D> {
             Ok(events) if events.is_empty() => {
                 Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())))
             }
-            Ok(events) => self.take_step(step, &routing_key, events, record),
+            Ok(events) => self.take_step(step, routing_key, events, record),
         }
     }
 
@@ -250,17 +264,25 @@ impl<D: Domain> Decider<'_, D> {
         // its process is still open: remember that one more answer is due when it ends
         let (id, open, versioned) = self.open_process(command_id)?;
         let waiting = OpenProcess { duplicates: open.duplicates + 1, ..open };
-        decided
-            .changes
-            .push((id, Versioned { state: Some(Arc::new(D::State::from_process(waiting))), ..versioned }));
+        decided.changes.push((id, kept::<D>(Bookkeeping::Process(waiting), versioned.recorded_at)));
         Some(Verdict::Decided(Box::new(decided)))
     }
 
     fn open_process(&self, command_id: &str) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
-        let id = AggregateId::new(PROCESS_KIND, &[command_id]);
+        let id = bookkeeping::process(command_id);
         let versioned = self.layers.get(&id);
-        let open = versioned.state.as_deref().and_then(StateData::as_process)?.clone();
+        let Bookkeeping::Process(open) = versioned.state.as_deref()?.as_bookkeeping()? else { return None };
+        let open = open.clone();
         Some((id, open, versioned))
+    }
+
+    /// The newest step of a source partition that was taken, if there was one.
+    fn inbox(&self, source: StepSource) -> Option<i64> {
+        let versioned = self.layers.get(&bookkeeping::inbox(source.partition));
+        match versioned.state.as_deref()?.as_bookkeeping()? {
+            Bookkeeping::Inbox(inbox) => Some(inbox.sequence),
+            _ => None,
+        }
     }
 
     fn metadata_violations(&self, metadata: &Metadata, record: &Record) -> Vec<Violation> {
@@ -373,12 +395,8 @@ impl<D: Domain> Decider<'_, D> {
                             duplicates: 0,
                         };
                         decided.changes.push((
-                            AggregateId::new(PROCESS_KIND, &[&command.id]),
-                            Versioned {
-                                version: 1,
-                                recorded_at: decided.last_recorded_at,
-                                state: Some(Arc::new(D::State::from_process(open))),
-                            },
+                            bookkeeping::process(&command.id),
+                            kept::<D>(Bookkeeping::Process(open), decided.last_recorded_at),
                         ));
                     }
                     End::None | End::Completed => {
@@ -497,7 +515,11 @@ impl<D: Domain> Decider<'_, D> {
                 FollowUp::Refused(rejections) => ends = End::Refused(rejections.into_violations()),
                 FollowUp::Steps(steps) => {
                     ends = End::Open;
-                    for data in steps {
+                    if steps.len() > StepSource::MAX_STEPS {
+                        let (asked, most) = (steps.len(), StepSource::MAX_STEPS);
+                        return Err(Failed(format!("one event asks for {asked} steps, more than {most}")));
+                    }
+                    for (index, data) in steps.into_iter().enumerate() {
                         let name = format!("{}/{}", data.name(), D::step_target(&data));
                         decided.steps.push(Step {
                             id: step_id(&context.command_id, &name),
@@ -506,6 +528,7 @@ impl<D: Domain> Decider<'_, D> {
                                 issued_at: Some(recorded_at),
                                 ..metadata.clone()
                             },
+                            source: StepSource::after(self.place.partition, recorded_at, index),
                             process: ProcessContext::default(),
                             data,
                         });
@@ -519,6 +542,12 @@ impl<D: Domain> Decider<'_, D> {
         }
         Ok((decided, context, ends))
     }
+}
+
+/// What the engine remembers, as it stands among the states.
+fn kept<D: Domain>(bookkeeping: Bookkeeping, recorded_at: i64) -> Versioned<D::State> {
+    let state = Some(Arc::new(D::State::from_bookkeeping(bookkeeping)));
+    Versioned { version: 1, recorded_at, state }
 }
 
 /// The message that events come from.

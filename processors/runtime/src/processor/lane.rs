@@ -22,7 +22,7 @@ use super::decide::{Decider, Place, Verdict};
 use super::intake::{Intake, read};
 use super::lookup::{LookupPartition, LookupTables};
 use super::restore::{Restore, RestoreFault};
-use super::state::{Layers, Overlay, PartitionState};
+use super::state::{Kept, Layers, Overlay, PartitionState};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -103,8 +103,8 @@ pub enum LanePhase {
     Running {
         /// How many aggregates it knows.
         aggregates: usize,
-        /// Processes that have not ended.
-        open_processes: usize,
+        /// What the engine keeps of its own: open processes, dead steps, parked keys.
+        kept: Kept,
         /// How far the clock seems ahead of the broker's, if that is worth saying.
         clock_ahead_ms: Option<i64>,
     },
@@ -139,7 +139,7 @@ impl<D: Domain> Lane<D> {
             Phase::Restoring { restore, .. } => LanePhase::Restoring(restore.records()),
             Phase::Running(running) => LanePhase::Running {
                 aggregates: running.committed.aggregate_count(),
-                open_processes: running.committed.open_processes(),
+                kept: running.committed.kept(),
                 clock_ahead_ms: running.clock_ahead_ms,
             },
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use millrace_kernel::AggregateId;
-use millrace_kernel::domain::PROCESS_KIND;
+use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
 
 use super::window::Window;
 
@@ -40,37 +40,67 @@ impl<S> Versioned<S> {
     }
 }
 
+/// How many records the engine keeps of its own among the states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Processes that have not ended.
+    pub open_processes: usize,
+    /// Source partitions whose steps were taken.
+    pub inboxes: usize,
+    /// Steps in the dead topic.
+    pub dead_steps: usize,
+    /// Keys whose commands wait behind a dead one.
+    pub parked_keys: usize,
+}
+
+impl Kept {
+    /// The count for a kind of record; `None` for aggregates.
+    fn of(&mut self, kind: &str) -> Option<&mut usize> {
+        match kind {
+            PROCESS_KIND => Some(&mut self.open_processes),
+            INBOX_KIND => Some(&mut self.inboxes),
+            DEAD_STEP_KIND => Some(&mut self.dead_steps),
+            PARKED_KEY_KIND => Some(&mut self.parked_keys),
+            _ => None,
+        }
+    }
+
+    fn all(self) -> usize {
+        self.open_processes + self.inboxes + self.dead_steps + self.parked_keys
+    }
+}
+
 /// The committed state of one partition.
 pub struct PartitionState<S> {
     pub(super) aggregates: HashMap<AggregateId, Versioned<S>>,
     pub(super) window: Window,
     pub(super) last_recorded_at: i64,
-    open_processes: usize,
+    kept: Kept,
 }
 
 impl<S> PartitionState<S> {
     /// Nothing yet, with an empty window.
     #[must_use]
     pub fn new(window: Window) -> Self {
-        Self { aggregates: HashMap::new(), window, last_recorded_at: 0, open_processes: 0 }
+        Self { aggregates: HashMap::new(), window, last_recorded_at: 0, kept: Kept::default() }
     }
 
     /// Sets the newest version of an aggregate; `None` forgets it.
     pub fn set(&mut self, id: AggregateId, versioned: Option<Versioned<S>>) {
-        let is_process = id.kind() == PROCESS_KIND;
+        let count = self.kept.of(id.kind());
         let (was, is) = match versioned {
             Some(versioned) => (self.aggregates.insert(id, versioned).is_some(), true),
             None => (self.aggregates.remove(&id).is_some(), false),
         };
-        if is_process {
-            self.open_processes = self.open_processes + usize::from(is) - usize::from(was);
+        if let Some(count) = count {
+            *count = *count + usize::from(is) - usize::from(was);
         }
     }
 
-    /// How many processes have not ended.
+    /// What the engine keeps of its own.
     #[must_use]
-    pub fn open_processes(&self) -> usize {
-        self.open_processes
+    pub fn kept(&self) -> Kept {
+        self.kept
     }
 
     /// Takes in what a transaction has committed.
@@ -88,7 +118,7 @@ impl<S> PartitionState<S> {
     /// How many aggregates are known.
     #[must_use]
     pub fn aggregate_count(&self) -> usize {
-        self.aggregates.len()
+        self.aggregates.len() - self.kept.all()
     }
 }
 

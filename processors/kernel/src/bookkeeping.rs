@@ -1,0 +1,156 @@
+//! What the engine itself remembers among the states: no aggregates, and no domain sees them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::AggregateId;
+use crate::id;
+
+/// A process that has not ended, kept as `Process/<command id>` so that a restart knows which
+/// commands still wait for their outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenProcess {
+    /// The message name of the command that started it.
+    pub command_type: String,
+    /// When it started: `recorded_at` of its first event, microseconds since the epoch.
+    pub started_at: i64,
+    /// How many times the command's id has been sent again meanwhile; each is answered.
+    pub duplicates: i64,
+}
+
+/// How far the steps of one source partition have been taken, kept as
+/// `Inbox/<source partition>`: a step at or below it was taken before and changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// The newest [`StepSource::sequence`](crate::StepSource) that was taken.
+    pub sequence: i64,
+}
+
+/// A step in the dead topic, kept as `DeadStep/<offset>`: its offset in the steps topic. It
+/// may come once more, redriven, though its sequence has been passed by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadStep {
+    /// The command whose process waits for it; unknown when the step cannot be read.
+    pub command_id: Option<String>,
+    /// The step's message name, if it can be read.
+    pub step_type: Option<String>,
+    /// When it was found dead, microseconds since the epoch.
+    pub since: i64,
+}
+
+/// A key whose later commands wait in the dead topic behind a dead one, kept as
+/// `ParkedKey/<key>` (see [`parked_key`]). The dead one and all behind it stand in one line
+/// and have numbers from 1; the key is free once the last of them has been taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedKey {
+    /// The line's name: the offset of the first dead command in the commands topic.
+    pub line: i64,
+    /// The number that is to be taken next.
+    pub next: i64,
+    /// The newest number that was given out.
+    pub newest: i64,
+    /// Since when the key is parked, microseconds since the epoch.
+    pub since: i64,
+}
+
+/// Anything the engine remembers among the states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bookkeeping {
+    /// A process that has not ended.
+    Process(OpenProcess),
+    /// How far the steps of a source partition have been taken.
+    Inbox(Inbox),
+    /// A step in the dead topic.
+    DeadStep(DeadStep),
+    /// A key whose commands wait behind a dead one.
+    ParkedKey(ParkedKey),
+}
+
+/// The kind of an open process.
+pub const PROCESS_KIND: &str = "Process";
+/// The kind of an inbox.
+pub const INBOX_KIND: &str = "Inbox";
+/// The kind of a dead step.
+pub const DEAD_STEP_KIND: &str = "DeadStep";
+/// The kind of a parked key.
+pub const PARKED_KEY_KIND: &str = "ParkedKey";
+
+impl Bookkeeping {
+    /// The kinds under which the engine keeps its own; no domain may use them.
+    pub const KINDS: [&str; 4] = [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND];
+
+    /// Whether what is kept under `id` is the engine's and no aggregate: it has no events and its
+    /// version says nothing.
+    #[must_use]
+    pub fn is_kept_under(id: &AggregateId) -> bool {
+        Self::KINDS.contains(&id.kind())
+    }
+}
+
+/// Where an open process is kept.
+#[must_use]
+pub fn process(command_id: &str) -> AggregateId {
+    AggregateId::new(PROCESS_KIND, &[command_id])
+}
+
+/// Where the inbox of a source partition is kept.
+#[must_use]
+pub fn inbox(source_partition: i32) -> AggregateId {
+    AggregateId::new(INBOX_KIND, &[&source_partition.to_string()])
+}
+
+/// Where the step that stood at `offset` of the steps topic is kept while it is dead.
+#[must_use]
+pub fn dead_step(offset: i64) -> AggregateId {
+    AggregateId::new(DEAD_STEP_KIND, &[&offset.to_string()])
+}
+
+/// Longest record key that is spelled out, in bytes; no valid id is that long.
+const MAX_SPELLED_KEY: usize = 4 * id::MAX_ID_LENGTH;
+
+/// Where a parked record key is kept. Keys are any bytes: those an id may not have stand as
+/// `%` and two hexadecimal digits, the empty key as `%`, and what no id could be for its length as
+/// `%%` and a UUIDv5 of it.
+#[must_use]
+pub fn parked_key(key: &[u8]) -> AggregateId {
+    let mut text = String::with_capacity(key.len());
+    if key.is_empty() {
+        text.push('%');
+    } else if key.len() > MAX_SPELLED_KEY {
+        text = format!("%%{}", id::of_bytes(key));
+    } else {
+        for byte in key {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'-' => {
+                    text.push(char::from(*byte));
+                }
+                other => text.push_str(&format!("%{other:02x}")),
+            }
+        }
+    }
+    AggregateId::new(PARKED_KEY_KIND, &[&text])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_place_of_its_own() {
+        let long = [b'x'; 300];
+        let other = [b'y'; 300];
+        let keys: [&[u8]; 10] =
+            [b"", b"ann", b"ANN", b"a/b", b"a%2fb", b"%", b"\x00\xff", "ü".as_bytes(), &long, &other];
+        let mut seen = BTreeSet::new();
+        for key in keys {
+            let id = parked_key(key);
+            assert_eq!(AggregateId::parse(id.as_str()).as_ref(), Some(&id), "{key:?}");
+            assert_eq!(id.as_str().matches('/').count(), 1, "{id}");
+            assert!(Bookkeeping::is_kept_under(&id), "{id}");
+            assert!(seen.insert(id.clone()), "{id} is taken");
+        }
+        assert_eq!(parked_key(b"ann").as_str(), "ParkedKey/ann", "an id stands as it is");
+        assert!(!Bookkeeping::is_kept_under(&AggregateId::new("User", &["ann"])));
+    }
+}
