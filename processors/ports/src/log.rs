@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::roster::RosterEntry;
+
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
@@ -202,23 +204,11 @@ pub struct GroupSpec {
     pub session_timeout: Duration,
 }
 
-/// A member of a group as others see it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RosterEntry {
-    /// The name the broker has given it; members are dealt partitions in the order of their names.
-    pub member: String,
-    /// Where it connects from, as the broker tells it.
-    pub host: String,
-    /// The partitions of the group's topic that it owns.
-    pub partitions: Vec<i32>,
-    /// Whether it is the one who asks.
-    pub is_self: bool,
-}
-
 /// Membership in a consumer group that deals out the partitions of one topic.
 ///
 /// The group only says who owns what and keeps offsets, of any topic; records are read
-/// through [`Log::reader`] from the offsets it keeps.
+/// through [`Log::reader`] from the offsets it keeps. What a member leaves behind is dealt out as
+/// [`crate::roster::heirs`] says.
 pub trait Group: Send + Sync {
     /// The next change of ownership, waiting up to `wait`. Must be called often: a member
     /// that is not heard of for the session timeout loses its partitions.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use millrace_ports::roster::heirs;
 use millrace_ports::{LogFault, Transaction};
 
 use super::LogFixture;
@@ -142,4 +143,40 @@ pub fn the_roster_shows_who_owns_what(fixture: &dyn LogFixture) {
         assert_eq!(names, rosters[1].iter().map(|it| &it.member).collect());
         Some(())
     });
+}
+
+/// What a member leaves behind goes where the port says it will, so a copy can wait there for it.
+pub fn orphans_go_to_their_heirs(fixture: &dyn LogFixture) {
+    let topic = topic(fixture, "heirs", 8);
+    let mut seats: Vec<Seat> = (0..4).map(|_| Seat::join(fixture, "heirs", &topic)).collect();
+    while seats.len() > 1 {
+        let share = 8 / seats.len();
+        let roster = eventually("all is dealt out", || {
+            seats.iter_mut().for_each(Seat::step);
+            let roster = seats[0].group.roster().unwrap();
+            let owned: usize = roster.iter().map(|it| it.partitions.len()).sum();
+            let is_shared = roster.len() == seats.len()
+                && owned == 8
+                && seats.iter().all(|it| it.owned.len() >= share)
+                && roster.iter().any(|it| {
+                    it.is_self && it.partitions.iter().copied().collect::<BTreeSet<_>>() == seats[0].owned
+                });
+            is_shared.then_some(roster)
+        });
+        let leaving = seats.pop().unwrap();
+        let gone = leaving.group.roster().unwrap().into_iter().find(|it| it.is_self).unwrap();
+        let expected = heirs(&roster, &gone.member);
+        assert_eq!(expected.len(), gone.partitions.len());
+        leaving.group.leave();
+        eventually("the heirs have got it", || {
+            seats.iter_mut().for_each(Seat::step);
+            (seats.iter().map(|it| it.owned.len()).sum::<usize>() == 8).then_some(())
+        });
+        for seat in &seats {
+            let own = seat.group.roster().unwrap().into_iter().find(|it| it.is_self).unwrap().member;
+            for (partition, _) in expected.iter().filter(|(_, heir)| **heir == own) {
+                assert!(seat.owned.contains(partition), "{partition} was to go to {own}: {expected:?}");
+            }
+        }
+    }
 }

@@ -88,6 +88,7 @@ macro_rules! log_conformance {
             who_retires_goes_on_until_the_fence
             a_rebalance_refuses_nothing_of_what_is_kept
             the_roster_shows_who_owns_what
+            orphans_go_to_their_heirs
         }
     };
     (@cases $fixture:expr; $($case:ident)*) => {

@@ -144,7 +144,6 @@ impl Members {
         let count = self.members.len() as i32;
         let (fair, mut larger) = ((self.partitions / count) as usize, (self.partitions % count) as usize);
         let owned: BTreeSet<i32> = self.members.values().flat_map(|it| it.tenures.keys().copied()).collect();
-        let mut free: VecDeque<i32> = (0..self.partitions).filter(|it| !owned.contains(it)).collect();
 
         // those who have most keep the larger shares, so that little moves
         let mut order: Vec<u64> = self.members.keys().copied().collect();
@@ -161,17 +160,21 @@ impl Members {
                 member.revoked.extend(&surplus);
                 member.events.push_back(GroupEvent::Revoked(surplus));
             }
-            let mut given = Vec::new();
-            while kept + given.len() < share
-                && let Some(partition) = free.pop_front()
-            {
-                self.last_tenure += 1;
-                member.tenures.insert(partition, self.last_tenure);
-                member.lent.remove(&partition);
-                given.push(partition);
-            }
-            if !given.is_empty() {
-                member.events.push_back(GroupEvent::Assigned(given));
+        }
+        // as the port's `heirs` says: from the highest, each to whom has least
+        let mut given: BTreeMap<u64, Vec<i32>> = BTreeMap::new();
+        for partition in (0..self.partitions).rev().filter(|it| !owned.contains(it)) {
+            let least = self.members.iter_mut().min_by_key(|(id, it)| (it.tenures.len(), **id));
+            let Some((id, member)) = least else { break };
+            self.last_tenure += 1;
+            member.tenures.insert(partition, self.last_tenure);
+            member.lent.remove(&partition);
+            given.entry(*id).or_default().push(partition);
+        }
+        for (id, mut partitions) in given {
+            partitions.sort_unstable();
+            if let Some(member) = self.members.get_mut(&id) {
+                member.events.push_back(GroupEvent::Assigned(partitions));
             }
         }
     }
