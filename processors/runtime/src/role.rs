@@ -16,7 +16,7 @@ use crate::processor::lookup::{LookupFollower, LookupTables};
 use crate::processor::restore::RestoreFault;
 use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
 use crate::settings::{ProcessorSettings, ProjectorSettings};
-use crate::supervise::{LaneWork, Stop, Trouble, persist, supervise};
+use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topology::Topology;
 
 pub use crate::health::{HealthReport, LaneReport};
@@ -125,7 +125,17 @@ pub fn run_processor<D: Domain>(
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
         Box::new(Lane::new(Arc::clone(&shared), group, partition))
     };
-    supervise(&role, &*ports.log, &spec, health, stop, &make);
+    Supervision {
+        role: &role,
+        log: &*ports.log,
+        spec: &spec,
+        moves: Moves::ByFence,
+        health,
+        stop,
+        make: &make,
+        joined: &|_| {},
+    }
+    .run();
     if follower.join().is_err() {
         tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
     }
@@ -182,7 +192,17 @@ pub fn run_projector<D: Domain>(
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
         Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition))
     };
-    supervise(&role, &*ports.log, &spec, health, stop, &make);
+    Supervision {
+        role: &role,
+        log: &*ports.log,
+        spec: &spec,
+        moves: Moves::ByRelease,
+        health,
+        stop,
+        make: &make,
+        joined: &|_| {},
+    }
+    .run();
     Ok(())
 }
 
@@ -266,7 +286,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl<D: Domain> LaneWork for Lane<D> {
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
         Lane::turn(self, wait).map_err(|fault| {
-            self.reset();
+            // a wrong clock takes nothing away: what was read waits until it is right
+            if !matches!(fault, LaneFault::Clock { .. }) {
+                self.reset();
+            }
             let is_fenced = matches!(
                 &fault,
                 LaneFault::Log(LogFault::Fenced { .. })
@@ -297,6 +320,9 @@ impl<D: Domain> LaneWork for Lane<D> {
                 }
                 (LaneState::Running, text)
             }
+            LanePhase::ClockWrong { ahead_ms } => {
+                (LaneState::Faulted, LaneFault::Clock { ahead_ms }.to_string())
+            }
         }
     }
 }
@@ -304,8 +330,8 @@ impl<D: Domain> LaneWork for Lane<D> {
 impl<D: Domain> LaneWork for ProjectorLane<D> {
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
         ProjectorLane::turn(self, wait).map_err(|fault| {
-            // the store's faults leave the fold as it is: the same writes are due
-            if !matches!(fault, ProjectorFault::Store(_)) {
+            // only what takes the position away takes the fold with it
+            if matches!(&fault, ProjectorFault::Log(log) if !matches!(log, LogFault::Unavailable { .. })) {
                 self.reset();
             }
             let is_fenced = matches!(&fault, ProjectorFault::Log(LogFault::Fenced { .. }));

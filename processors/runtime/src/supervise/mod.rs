@@ -1,0 +1,45 @@
+//! A group member and its lanes: a thread for each partition that is ours, for as long as
+//! it is ours.
+
+mod member;
+mod patience;
+mod stop;
+mod worker;
+
+use std::time::Duration;
+
+pub use member::{Moves, Supervision};
+pub use patience::persist;
+pub use stop::Stop;
+
+use crate::health::LaneState;
+use crate::processor::lane::Turn;
+
+/// What is in the way of a lane.
+pub struct Trouble {
+    /// What happened, with its causes.
+    pub message: String,
+    /// Whether another instance owns the partition now.
+    pub is_fenced: bool,
+}
+
+/// A partition's work, one step at a time.
+pub trait LaneWork: Send {
+    /// One step; after trouble the next one goes on or begins again, as the work needs.
+    ///
+    /// # Errors
+    /// What is in the way.
+    fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble>;
+
+    /// Drops everything that is not committed; the next step begins again.
+    fn reset(&mut self);
+
+    /// Ends what is under way, for a planned move.
+    ///
+    /// # Errors
+    /// What is in the way; then the next owner repeats some work.
+    fn finish(&mut self) -> Result<(), Trouble>;
+
+    /// How it is and what it does.
+    fn describe(&self) -> (LaneState, String);
+}
