@@ -48,7 +48,9 @@ fn refusal(step: &StepData) -> Vec<(String, String)> {
     pairs(violations).into_iter().map(|(code, field)| (code.to_owned(), field.to_owned())).collect()
 }
 
-fn all_refused(rows: Vec<(&str, StepData, Vec<(&str, &str)>)>) {
+type Row<'a> = (&'a str, StepData, Vec<(&'a str, &'a str)>);
+
+fn all_refused(rows: Vec<Row<'_>>) {
     for (what, step, expected) in rows {
         let found = refusal(&step);
         let found: Vec<(&str, &str)> = found.iter().map(|(c, f)| (c.as_str(), f.as_str())).collect();

@@ -1,5 +1,7 @@
 //! The views of accounting: each family a consumer group that fills its own tables.
 
+pub mod accounts;
+
 use millrace_kernel::ProjectionFamily;
 
 use crate::messages::EventData;
@@ -8,5 +10,5 @@ use crate::settings::Settings;
 /// All view families.
 #[must_use]
 pub fn all(_settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
-    Vec::new()
+    vec![accounts::family()]
 }
