@@ -123,6 +123,20 @@ impl MemoryLog {
         self.shared.lock().broker.committed_records(topic)
     }
 
+    /// The committed records of a partition from `offset` on, and the offset up to which (exclusive)
+    /// all is decided; nothing where there is no such partition.
+    #[must_use]
+    pub fn committed_from(&self, at: &TopicPartition, offset: i64) -> (Vec<Record>, i64) {
+        let state = self.shared.lock();
+        state.broker.partition(at).map_or((Vec::new(), offset), |it| it.read(at, offset, usize::MAX))
+    }
+
+    /// The offset up to which (exclusive) all of a partition is committed or aborted.
+    #[must_use]
+    pub fn committed_end(&self, at: &TopicPartition) -> i64 {
+        self.shared.lock().broker.partition(at).map_or(0, |it| it.stable_end())
+    }
+
     fn step<T>(
         &self,
         operation: &Operation<'_>,

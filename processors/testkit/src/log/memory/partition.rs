@@ -39,7 +39,7 @@ impl Partition {
     }
 
     /// Up to here everything is decided: committed or aborted.
-    fn stable_end(&self) -> i64 {
+    pub(super) fn stable_end(&self) -> i64 {
         self.open.values().copied().min().unwrap_or_else(|| self.end())
     }
 
