@@ -98,14 +98,15 @@ impl From<LogFault> for Failed {
 /// Owns the producer of one transactional id.
 pub(crate) struct Committer {
     config: KafkaConfig,
-    member: Arc<Member>,
+    /// Whose offsets it commits, if anyone's.
+    member: Option<Arc<Member>>,
     transactional_id: String,
     producer: Option<BaseProducer<Deliveries>>,
     committed_at: Option<Instant>,
 }
 
 impl Committer {
-    pub(crate) fn new(config: KafkaConfig, member: Arc<Member>, transactional_id: &str) -> Self {
+    pub(crate) fn new(config: KafkaConfig, member: Option<Arc<Member>>, transactional_id: &str) -> Self {
         Self {
             config,
             member,
@@ -189,8 +190,9 @@ impl Committer {
     /// Waits until this member is one of the next generation; whether the batch may be tried again.
     fn rejoin(&self, failed: &Failed, claim: &Claim, deadline: Instant) -> bool {
         let Failed::MovedOn { generation } = failed else { return false };
-        while self.member.holds(claim) && Instant::now() < deadline {
-            if self.member.token().is_some_and(|token| token.generation() != *generation) {
+        let Some(member) = &self.member else { return false };
+        while member.holds(claim) && Instant::now() < deadline {
+            if member.token().is_some_and(|token| token.generation() != *generation) {
                 return true;
             }
             std::thread::sleep(REJOIN_LOOK);
@@ -259,10 +261,11 @@ impl Committer {
         record: &Outgoing,
         deadline: Instant,
     ) -> Result<(), LogFault> {
-        let mut next = BaseRecord::to(&record.topic)
-            .partition(record.partition)
-            .key(&record.key[..])
-            .timestamp(record.timestamp_ms);
+        let mut next =
+            BaseRecord::to(&record.topic).partition(record.partition).timestamp(record.timestamp_ms);
+        if let Some(key) = &record.key {
+            next = next.key(&key[..]);
+        }
         if let Some(value) = &record.value {
             next = next.payload(&value[..]);
         }
@@ -297,8 +300,9 @@ impl Committer {
         let list = list_of(offsets).map_err(|error| step.fault(&error, None))?;
         // In this order: the token is of a moment at which the claim still lasts, so when the
         // broker takes it for current, the partitions are this member's.
-        let token = self.member.token().ok_or_else(fenced)?;
-        if !self.member.holds(claim) {
+        let member = self.member.as_ref().ok_or_else(fenced)?;
+        let token = member.token().ok_or_else(fenced)?;
+        if !member.holds(claim) {
             return Err(fenced().into());
         }
         let Err(error) = token.send_offsets(producer.client().native_ptr(), &list, left(deadline)) else {

@@ -369,7 +369,7 @@ impl Group for KafkaGroup {
     }
 
     fn writer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalWriter>, LogFault> {
-        let writer = KafkaWriter::start(&self.0.config, self.0.clone(), transactional_id)?;
+        let writer = KafkaWriter::start(&self.0.config, Some(self.0.clone()), transactional_id)?;
         Ok(Box::new(writer))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_ports::{Group, GroupSpec, Log, LogFault, Reader, Start, TopicPartition};
+use millrace_ports::{Group, GroupSpec, Log, LogFault, Reader, Start, TopicPartition, TransactionalWriter};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
@@ -15,6 +15,7 @@ use crate::fault::Step;
 use crate::group::KafkaGroup;
 use crate::producer::KafkaProducer;
 use crate::reader::KafkaReader;
+use crate::writer::KafkaWriter;
 
 /// A Kafka cluster. It connects when it is first asked something, and again whenever the
 /// connection was lost.
@@ -98,6 +99,10 @@ impl KafkaLog {
 impl Log for KafkaLog {
     fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault> {
         Ok(Box::new(KafkaGroup::join(self.config(), spec)?))
+    }
+
+    fn writer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalWriter>, LogFault> {
+        Ok(Box::new(KafkaWriter::start(self.config(), None, transactional_id)?))
     }
 
     fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault> {

@@ -10,6 +10,7 @@ use crate::committer::{Committer, Job};
 use crate::config::KafkaConfig;
 use crate::fault::Step;
 use crate::group::Member;
+use crate::membership::Claim;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -21,7 +22,7 @@ enum State {
 
 /// Hands batches to a committer and waits for its answers.
 pub(crate) struct KafkaWriter {
-    member: Arc<Member>,
+    member: Option<Arc<Member>>,
     jobs: Sender<Job>,
     answers: Receiver<Result<(), LogFault>>,
     state: State,
@@ -29,10 +30,10 @@ pub(crate) struct KafkaWriter {
 }
 
 impl KafkaWriter {
-    /// A writer for the offsets of `member`'s group.
+    /// A writer for the offsets of `member`'s group, or for none.
     pub(crate) fn start(
         config: &KafkaConfig,
-        member: Arc<Member>,
+        member: Option<Arc<Member>>,
         transactional_id: &str,
     ) -> Result<Self, LogFault> {
         let (jobs, inbox) = mpsc::channel();
@@ -81,7 +82,15 @@ impl TransactionalWriter for KafkaWriter {
             State::InFlight => return Err(self.unavailable("submit", "the batch before is not settled")),
         }
         // the right to commit is that of this moment, not of a later one
-        let Some(claim) = self.member.claim(&batch.offsets) else {
+        let claim = match &self.member {
+            Some(member) => member.claim(&batch.offsets),
+            None if batch.offsets.is_empty() => Some(Claim::default()),
+            None => {
+                let message = "a writer without a group commits no offsets".to_owned();
+                return Err(LogFault::Refused { step: "submit", message });
+            }
+        };
+        let Some(claim) = claim else {
             self.state = State::Unfenced;
             return Err(LogFault::Fenced { step: "submit" });
         };

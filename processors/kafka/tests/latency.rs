@@ -46,7 +46,7 @@ impl Bench {
         let record = |index: usize| Outgoing {
             topic: events.clone(),
             partition: 0,
-            key: Bytes::from(format!("key {index}")),
+            key: Some(Bytes::from(format!("key {index}"))),
             value: Some(Bytes::from(vec![b'x'; 200])),
             timestamp_ms: 1_700_000_000_000,
             headers: Vec::new(),

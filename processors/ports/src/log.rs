@@ -57,8 +57,8 @@ pub struct Outgoing {
     pub topic: Arc<str>,
     /// The partition, chosen by the caller.
     pub partition: i32,
-    /// The key.
-    pub key: Bytes,
+    /// The key, if it has one.
+    pub key: Option<Bytes>,
     /// The value; `None` is a tombstone.
     pub value: Option<Bytes>,
     /// The record's timestamp, milliseconds since the epoch.
@@ -275,6 +275,13 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogFault`].
     fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault>;
+
+    /// A writer that belongs to no group: its batches carry no offsets, so the transactional id
+    /// alone says who may write.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn writer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalWriter>, LogFault>;
 
     /// Reads committed records of `partitions`, each from its start.
     ///

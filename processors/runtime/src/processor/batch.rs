@@ -74,7 +74,7 @@ impl<D: Domain> Batch<D> {
         let here = |topic: &Arc<str>, key: Bytes, value: Option<Bytes>, at_micros: i64| Outgoing {
             topic: Arc::clone(topic),
             partition: place.partition,
-            key,
+            key: Some(key),
             value,
             timestamp_ms: at_micros / 1_000,
             headers: headers.clone(),
@@ -155,7 +155,7 @@ impl<D: Domain> Batch<D> {
             let record = |topic: Arc<str>, value: Option<Bytes>| Outgoing {
                 topic,
                 partition: place.partition,
-                key: key_of(id.as_str()),
+                key: Some(key_of(id.as_str())),
                 value,
                 timestamp_ms: at_ms,
                 headers: Vec::new(),

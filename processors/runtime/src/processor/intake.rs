@@ -90,8 +90,9 @@ pub fn read<D: Domain>(
 pub fn bury(names: &Topology, record: &Record, reason: &str) -> Outgoing {
     let of_headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let fits = |length: usize| length <= MAX_BURIED_LENGTH;
-    let key = record.key.clone().filter(|key| fits(key.len())).unwrap_or_default();
-    let mut headers = if fits(key.len() + of_headers) { record.headers.clone() } else { Vec::new() };
+    let key = record.key.clone().filter(|key| fits(key.len()));
+    let key_length = key.as_ref().map_or(0, Bytes::len);
+    let mut headers = if fits(key_length + of_headers) { record.headers.clone() } else { Vec::new() };
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), Bytes::from(value)));
     add(dead_headers::REASON, reason.to_owned());
     add(dead_headers::TOPIC, record.topic.to_string());
@@ -99,7 +100,7 @@ pub fn bury(names: &Topology, record: &Record, reason: &str) -> Outgoing {
     add(dead_headers::OFFSET, record.offset.to_string());
     let mut value = record.value.clone();
     if let Some(whole) = &record.value
-        && !fits(key.len() + of_headers + whole.len())
+        && !fits(key_length + of_headers + whole.len())
     {
         add(dead_headers::CUT, whole.len().to_string());
         value = Some(whole.slice(..whole.len().min(MAX_BURIED_LENGTH / 2)));

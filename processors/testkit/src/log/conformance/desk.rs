@@ -32,7 +32,7 @@ pub(super) fn outgoing(at: &TopicPartition, value: &str) -> Outgoing {
     Outgoing {
         topic: at.topic.clone(),
         partition: at.partition,
-        key: Bytes::from(format!("key of {value}")),
+        key: Some(Bytes::from(format!("key of {value}"))),
         value: Some(Bytes::from(value.to_owned())),
         timestamp_ms: 1_700_000_000_000,
         headers: Vec::new(),

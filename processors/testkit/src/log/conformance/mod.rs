@@ -67,6 +67,7 @@ macro_rules! log_conformance {
             many_batches_in_a_row
             an_empty_batch_commits_only_offsets
             records_of_every_shape_are_written
+            a_writer_needs_no_group
             a_large_batch_is_one
             a_record_too_large_is_refused_with_its_batch
             a_batch_for_a_missing_topic_leaves_nothing

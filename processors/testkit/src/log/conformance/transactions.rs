@@ -112,19 +112,41 @@ pub fn records_of_every_shape_are_written(fixture: &dyn LogFixture) {
     let mut tombstone = outgoing(&here, "deleted");
     tombstone.value = None;
     let mut bare = outgoing(&here, "");
-    bare.key = Bytes::new();
+    bare.key = Some(Bytes::new());
+    let mut keyless = outgoing(&here, "no key is not an empty key");
+    keyless.key = None;
     let mut traced = outgoing(&here, "traced");
     traced.headers = vec![("a".to_owned(), Bytes::from_static(b"1")), ("b".to_owned(), Bytes::new())];
     traced.timestamp_ms = 1_700_000_123_456;
-    let sent = vec![tombstone, bare, traced];
+    let sent = vec![tombstone, bare, keyless, traced];
     commit(&mut *writer, batch(sent.clone())).unwrap();
     let got = read_all(fixture, &here);
     assert_eq!(got.len(), sent.len());
     for (got, sent) in got.iter().zip(&sent) {
-        assert_eq!(got.key.as_ref(), Some(&sent.key));
-        assert_eq!((&got.value, &got.headers), (&sent.value, &sent.headers));
+        assert_eq!((&got.key, &got.value, &got.headers), (&sent.key, &sent.value, &sent.headers));
         assert_eq!(got.timestamp_ms, sent.timestamp_ms);
     }
+}
+
+/// Who has no group writes all or nothing too, and the next of the same name fences it off.
+pub fn a_writer_needs_no_group(fixture: &dyn LogFixture) {
+    let topic = topic(fixture, "alone", 1);
+    let here = at(&topic, 0);
+    let name = format!("{}alone", fixture.prefix());
+    let mut first = fixture.log().writer(&name).unwrap();
+    fenced(&mut *first);
+    commit(&mut *first, batch(vec![outgoing(&here, "a")])).unwrap();
+    first.submit(batch(vec![outgoing(&here, "more")])).unwrap();
+    settled(&mut *first).unwrap();
+    let mut second = fixture.log().writer(&name).unwrap();
+    fenced(&mut *second);
+    let late = first.submit(batch(vec![outgoing(&here, "late")])).and_then(|()| settled(&mut *first));
+    assert_fenced(late);
+    commit(&mut *second, batch(vec![outgoing(&here, "b")])).unwrap();
+    assert_eq!(values(&read_all(fixture, &here)), ["a", "more", "b"]);
+    let offsets = [(here, 1)].into();
+    let refused = commit(&mut *second, Transaction { records: Vec::new(), offsets });
+    assert!(matches!(refused, Err(LogFault::Refused { .. })), "{refused:?}");
 }
 
 /// Ten thousand records over several partitions.

@@ -34,6 +34,10 @@ struct Own {
 }
 
 impl Seat {
+    pub(super) fn new(shared: Arc<Shared>, spec: GroupSpec, member: u64) -> Self {
+        Self { shared, spec, own: Mutex::new(Own { member, known: BTreeSet::new(), left: false }) }
+    }
+
     fn own(&self) -> MutexGuard<'_, Own> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,8 +49,7 @@ impl Seat {
 
 impl MemoryGroup {
     pub(super) fn new(shared: Arc<Shared>, spec: GroupSpec, member: u64) -> Self {
-        let own = Own { member, known: BTreeSet::new(), left: false };
-        Self { seat: Arc::new(Seat { shared, spec, own: Mutex::new(own) }) }
+        Self { seat: Arc::new(Seat::new(shared, spec, member)) }
     }
 
     fn group(&self) -> &str {

@@ -19,12 +19,14 @@ use std::time::{Duration, Instant};
 
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock, TopicPartition,
+    TransactionalWriter,
 };
 
 use broker::Broker;
 pub use faults::{Faults, NoFaults, Operation, Verdict};
 use group::MemoryGroup;
 use reader::MemoryReader;
+use writer::MemoryWriter;
 
 /// How long a blocked call sleeps before it looks at the clock again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -163,7 +165,7 @@ pub struct Plain {
 impl From<&Outgoing> for Plain {
     fn from(record: &Outgoing) -> Self {
         Self {
-            key: Some(record.key.clone()),
+            key: record.key.clone(),
             value: record.value.clone(),
             timestamp_ms: record.timestamp_ms,
             headers: record.headers.clone(),
@@ -268,6 +270,10 @@ impl Log for MemoryLog {
                 broker.join(spec, now)
             })?;
         Ok(Box::new(MemoryGroup::new(self.shared.clone(), spec.clone(), member)))
+    }
+
+    fn writer(&self, transactional_id: &str) -> Result<Box<dyn TransactionalWriter>, LogFault> {
+        Ok(Box::new(MemoryWriter::alone(self.shared.clone(), transactional_id)))
     }
 
     fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault> {

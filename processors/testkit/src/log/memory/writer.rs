@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_ports::{LogFault, Transaction, TransactionalWriter};
+use millrace_ports::{GroupSpec, LogFault, Transaction, TransactionalWriter};
 
 use super::broker::Committing;
 use super::group::Seat;
 use super::members::Claim;
-use super::{Operation, Step};
+use super::{Operation, Shared, Step};
 
 /// A writer under one transactional id.
 pub(super) struct MemoryWriter {
     seat: Arc<Seat>,
+    /// Whether it writes for a member of a group.
+    has_group: bool,
     id: String,
     epoch: Option<u64>,
     /// The batch that is written and not committed, and the right to commit it.
@@ -24,7 +26,13 @@ pub(super) struct MemoryWriter {
 
 impl MemoryWriter {
     pub(super) fn new(seat: Arc<Seat>, id: &str) -> Self {
-        Self { seat, id: id.to_owned(), epoch: None, written: None, failed: None }
+        Self { seat, has_group: true, id: id.to_owned(), epoch: None, written: None, failed: None }
+    }
+
+    /// A writer that belongs to no group.
+    pub(super) fn alone(shared: Arc<Shared>, id: &str) -> Self {
+        let spec = GroupSpec { group_id: String::new(), topic: "".into(), session_timeout: Duration::ZERO };
+        Self { has_group: false, ..Self::new(Arc::new(Seat::new(shared, spec, 0)), id) }
     }
 
     fn unavailable(step: &'static str, message: &str) -> LogFault {
@@ -48,6 +56,11 @@ impl TransactionalWriter for MemoryWriter {
         if self.written.is_some() || self.failed.is_some() {
             return Err(Self::unavailable("submit", "the batch before is not settled"));
         }
+        if !self.has_group && !batch.offsets.is_empty() {
+            let message = "a writer without a group commits no offsets".to_owned();
+            return Err(LogFault::Refused { step: "submit", message });
+        }
+        let has_group = self.has_group;
         let Some(epoch) = self.epoch else { return Err(Self::unavailable("submit", "not fenced")) };
         let (seat, id) = (self.seat.clone(), self.id.clone());
         let member = seat.member();
@@ -55,7 +68,10 @@ impl TransactionalWriter for MemoryWriter {
         let result = seat.shared.step(&Operation::Write { id: &id }, "write", |broker, now| {
             let own = batch.offsets.keys().filter(|it| it.topic == seat.spec.topic);
             let group = broker.groups.get(&seat.spec.group_id);
-            let claim = group.and_then(|it| it.members.claim(member, own.map(|it| it.partition)));
+            let claim = match has_group {
+                true => group.and_then(|it| it.members.claim(member, own.map(|it| it.partition))),
+                false => Some(Claim::default()),
+            };
             claimed = Some(claim.ok_or(LogFault::Fenced { step: "submit" })?);
             broker.write(&id, epoch, &seat.spec.group_id, batch, now)
         });
