@@ -32,15 +32,16 @@ COMMANDS = "millrace.chirp.commands"
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the system under test is, and the prefix of its topics."""
+    """Where the system under test is, the prefix of its topics, and whose they are."""
 
     kafka: str
     registry: str
     prefix: str = ""
+    domain: str = "chirp"
 
     def topic(self, suffix: str) -> str:
-        """The full name of one of chirp's topics."""
-        return f"{self.prefix}chirp.{suffix}"
+        """The full name of one of the domain's topics."""
+        return f"{self.prefix}{self.domain}.{suffix}"
 
 
 def _plain(schema: Any) -> Any:
@@ -131,9 +132,9 @@ def frame(schema_id: int, schema: Any, value: Record) -> bytes:
     return body.getvalue()
 
 
-def command(id_: str, kind: str, data: Record, **metadata: Any) -> Record:
+def command(id_: str, kind: str, data: Record, /, namespace: str = COMMANDS, **metadata: Any) -> Record:
     """A command's envelope; metadata that is not given is null."""
-    return {"id": id_, "metadata": metadata, "data": (f"{COMMANDS}.{kind}", data)}
+    return {"id": id_, "metadata": metadata, "data": (f"{namespace}.{kind}", data)}
 
 
 def producer(servers: Servers, **options: Any) -> Producer:

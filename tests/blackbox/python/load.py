@@ -2,12 +2,16 @@
 
 With `--pause-at PERCENT …` it prints `paused PERCENT` in mid-wave, with answers pending, and goes on when it reads a line:
 whoever started it can break something that it then sends into.
+
+With `--steady` it ends after the wave in which its input ends, sends no more than `--rate` commands a second, and says
+every second how far it has come.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import select
 import sys
 import time
 from collections import Counter
@@ -111,6 +115,11 @@ class Loader:
             self.open -= 1
 
 
+def is_told_to_end() -> bool:
+    """Whether the input has ended."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
 def main() -> int:
     """Sends a whole plan."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,6 +129,8 @@ def main() -> int:
     parser.add_argument("--plan", type=Path, required=True, help="JSON file with the fields of Plan")
     parser.add_argument("--places", type=Path, required=True, help="where to write what was sent where")
     parser.add_argument("--pause-at", type=int, nargs="*", default=[], help="percent of the commands")
+    parser.add_argument("--steady", action="store_true", help="until the input ends")
+    parser.add_argument("--rate", type=float, help="most commands a second")
     options = parser.parse_args()
 
     sendings = generate(Plan(**json.loads(options.plan.read_text()))).sendings
@@ -127,9 +138,16 @@ def main() -> int:
     loader = Loader(servers, len(sendings), options.pause_at)
     start = time.monotonic()
     for _, wave in groupby(sendings, key=lambda sending: sending.wave):
+        if options.steady and is_told_to_end():
+            break
         for sending in wave:
             loader.send(sending)
         loader.await_answers()
+        if options.steady:
+            print(json.dumps({"sent": loader.sent, "answered": loader.sent - loader.open}), flush=True)
+        if options.rate:
+            # Not to wait for anything: not to send faster than was asked for.
+            time.sleep(max(0.0, start + loader.sent / options.rate - time.monotonic()))
     seconds = time.monotonic() - start
     loader.outcomes.close()
     options.places.write_text(json.dumps(sorted(loader.places)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,31 +17,11 @@ import client
 import feeds
 import views
 from client import Codec, Record, Servers
+from differences import Differences
 from message import Prediction, Sending
 from model import Model, run
 from murmur2 import partition_of
 from workload import Plan, generate
-
-SHOWN_DIFFERENCES = 40
-
-
-class Differences:
-    """What is not as it must be, counted by kind; only the first of each kind are printed."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def add(self, kind: str, text: str) -> None:
-        """Notes a difference."""
-        self.counts[kind] += 1
-        if self.counts[kind] <= SHOWN_DIFFERENCES:
-            print(f"DIFFERENCE {kind}: {text}")
-
-    def check(self, holds: bool, kind: str, text: str) -> bool:
-        """Notes a difference unless it holds."""
-        if not holds:
-            self.add(kind, text)
-        return holds
 
 
 class Log:
@@ -248,6 +228,7 @@ def main() -> int:
     tables.add_argument("--sqlite", type=Path, help="folder of the tables")
     tables.add_argument("--cql", nargs=2, metavar=("ADDRESS", "KEYSPACE"))
     parser.add_argument("--millrace", required=True, help="the binary")
+    parser.add_argument("--steady", action="store_true", help="the load was ended before the plan was")
     parser.add_argument("--feeds", type=int, default=60, help="how many readers' feeds to compare")
     parser.add_argument("flags", nargs="*", help="flags for `millrace feed`, after --")
     options = parser.parse_args()
@@ -255,6 +236,8 @@ def main() -> int:
     plan = Plan(**json.loads(options.plan.read_text()))
     sendings = generate(plan).sendings
     places = {n: (partition, offset) for n, partition, offset in json.loads(options.places.read_text())}
+    if options.steady:
+        sendings = sendings[: len(places)]
     servers = Servers(options.kafka, options.registry, options.prefix)
     found = Differences()
     log = Log(servers)

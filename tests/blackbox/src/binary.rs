@@ -7,10 +7,10 @@ pub fn millrace() -> PathBuf {
     let path = match std::env::var_os("MILLRACE_BIN").filter(|value| !value.is_empty()) {
         Some(path) => PathBuf::from(path),
         None => {
-            // …/target/<profile>/deps/<test>
-            let test = std::env::current_exe().expect("a process knows its executable");
-            let profile = test.ancestors().nth(2).expect("a test lies two folders below the target folder");
-            profile.join("millrace")
+            // …/target/<profile>/deps/<test>, or a binary of this package in …/target/<profile>
+            let own = std::env::current_exe().expect("a process knows its executable");
+            let profile = own.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+            profile.expect("an executable lies in a folder").join("millrace")
         }
     };
     assert!(

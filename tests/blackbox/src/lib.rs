@@ -7,8 +7,10 @@
 //! A failing test prints the ends of the logs of all processes it had started.
 
 mod binary;
+pub mod chaos;
 mod cli;
 mod foreign;
+mod fragile;
 mod load;
 mod process;
 mod python;
@@ -18,6 +20,7 @@ mod system;
 pub use binary::millrace;
 pub use cli::{Cli, Ran};
 pub use foreign::{Dead, Foreign};
+pub use fragile::Fragile;
 pub use load::{Act, Load, run_load, verify};
 pub use process::Process;
 pub use python::{python, script};

@@ -12,6 +12,8 @@ use crate::spawn::spawn;
 
 /// How many lines of a log a failure shows.
 const TAIL_LINES: usize = 40;
+/// Of how many starts.
+const TAIL_STARTS: usize = 3;
 
 /// A long-running `millrace`; killed when dropped, and if that is because the test fails, its log's end is shown.
 #[derive(Debug)]
@@ -67,10 +69,29 @@ impl Process {
 
     /// Asks it to end with `signal` and gives its exit status; panics when it does not end in time.
     pub fn end(&mut self, signal: libc::c_int, deadline: Duration) -> ExitStatus {
+        self.signal(signal);
+        self.ended(deadline)
+    }
+
+    /// Freezes it: its connections stay open, its sessions run out, and it does not know.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Wakes a frozen one, which takes itself for what it was.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
         let child = self.child.as_ref().expect("the process runs");
         // SAFETY: kill takes two numbers; the pid is ours, as the child has not been waited for.
         assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
-        self.ended(deadline)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Waits until it ends by itself.
@@ -127,10 +148,15 @@ impl Process {
         self.dir.join(format!("{}-{}.log", self.name, self.starts))
     }
 
-    /// The end of the output of every start.
+    /// The files of its output, one for each start.
+    pub fn logs(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        (1..=self.starts).map(|start| self.dir.join(format!("{}-{start}.log", self.name)))
+    }
+
+    /// The end of the output of its last starts.
     pub fn tail(&self) -> String {
         let mut text = String::new();
-        for start in 1..=self.starts {
+        for start in self.starts.saturating_sub(TAIL_STARTS - 1).max(1)..=self.starts {
             let log = self.dir.join(format!("{}-{start}.log", self.name));
             let all = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
             let lines: Vec<&str> = all.lines().collect();

@@ -1,7 +1,7 @@
 //! The system under test in its two shapes: `millrace up`, and roles on real servers.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use millrace_services::{Port, Services, free_port, keyspace, topic_prefix};
@@ -132,7 +132,9 @@ pub struct Cluster {
     pub processors: Vec<Process>,
     /// The projectors.
     pub projectors: Vec<Process>,
-    dir: TempDir,
+    dir: PathBuf,
+    settings: String,
+    _temporary: Option<TempDir>,
     kafka: String,
     registry: String,
     cql: String,
@@ -154,10 +156,21 @@ impl Cluster {
 
     /// A cluster on these servers with nothing made and nothing started yet.
     pub fn on(test: &str, settings: &str, kafka: &str, registry: &str, cql: &str) -> Self {
+        let dir = workdir(settings);
+        let mut cluster = Self::within(dir.path(), test, settings, kafka, registry, cql);
+        cluster._temporary = Some(dir);
+        cluster
+    }
+
+    /// The same in a folder that stays: whoever reads its logs removes it.
+    pub fn within(dir: &Path, test: &str, settings: &str, kafka: &str, registry: &str, cql: &str) -> Self {
+        fs::write(dir.join("millrace.toml"), settings).expect("a file in its folder");
         Self {
             processors: Vec::new(),
             projectors: Vec::new(),
-            dir: workdir(settings),
+            dir: dir.to_path_buf(),
+            settings: settings.to_owned(),
+            _temporary: None,
             kafka: kafka.to_owned(),
             registry: registry.to_owned(),
             cql: cql.to_owned(),
@@ -182,11 +195,15 @@ impl Cluster {
         }
     }
 
-    /// Starts one process of a role.
+    /// Starts one process of a role, in a folder of its own: what it keeps on disk is its own as on a machine of its own.
     pub fn role(&self, role: &str, number: usize) -> Process {
+        let name = format!("{role}{number}");
+        let dir = self.dir.join(&name);
+        fs::create_dir_all(&dir).expect("a folder in its folder");
+        fs::write(dir.join("millrace.toml"), &self.settings).expect("a file in it");
         let mut arguments = vec![role.to_owned()];
         arguments.extend(self.cli().flags().iter().cloned());
-        Process::start(&format!("{role}{number}"), self.dir(), millrace(), arguments)
+        Process::start(&name, &dir, millrace(), arguments)
     }
 }
 
@@ -216,7 +233,7 @@ impl System for Cluster {
         &self.prefix
     }
     fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
     fn tables(&self) -> Vec<String> {
         vec!["--cql".to_owned(), self.cql.clone(), self.keyspace.clone()]

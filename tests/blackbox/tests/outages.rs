@@ -1,77 +1,12 @@
 //! Broker, registry and database absent at start, vanishing in mid-load, and coming back.
 //!
-//! The servers belong to the test, which kills them. Cassandra syncs before it acknowledges here: otherwise it would
-//! lose rows that it had acknowledged, and the test would blame the wrong one.
+//! The servers belong to the test, which kills them.
 
-use std::fs::File;
-use std::path::Path;
 use std::time::Instant;
 
-use millrace_blackbox::{
-    Act, Cli, Cluster, Foreign, LATER, Load, SMALL_THRESHOLDS, SOON, System, run_load, verify,
-};
-use millrace_services::{CommitLog, Owned, OwnedCassandra, OwnedKafka, OwnedRegistry, Recipe, wait_until};
+use millrace_blackbox::{Act, Foreign, Fragile, LATER, Load, SOON, System, run_load, verify};
+use millrace_services::{Owned, Recipe, wait_until};
 use serde_json::json;
-use tempfile::TempDir;
-
-/// Three servers are as much as a small machine carries besides what is tested: one test after the other, also when
-/// each runs in a process of its own.
-fn turn() -> File {
-    let lock = File::create(std::env::temp_dir().join("millrace-blackbox-outages.lock")).unwrap();
-    lock.lock().unwrap();
-    lock
-}
-
-/// A cluster on servers of its own.
-struct Fragile {
-    cluster: Cluster,
-    kafka: OwnedKafka,
-    registry: OwnedRegistry,
-    cql: OwnedCassandra,
-    _data: TempDir,
-    _turn: File,
-}
-
-impl Fragile {
-    /// Servers with topics, schemas and tables, and no role running.
-    fn new(test: &str) -> Self {
-        let turn = turn();
-        let data = tempfile::tempdir().unwrap();
-        let dir = |name: &str| {
-            let path = data.path().join(name);
-            std::fs::create_dir(&path).unwrap();
-            path
-        };
-        let kafka = OwnedKafka::start(&dir("kafka")).unwrap();
-        let registry = OwnedRegistry::start(&dir("registry")).unwrap();
-        let cql = OwnedCassandra::start(&dir("cql"), CommitLog::Batch).unwrap();
-        let cluster =
-            Cluster::on(test, SMALL_THRESHOLDS, &kafka.bootstrap(), &registry.url(), &cql.contact_point());
-        cluster.set_up();
-        Self { cluster, kafka, registry, cql, _data: data, _turn: turn }
-    }
-}
-
-impl System for Fragile {
-    fn cli(&self) -> Cli {
-        self.cluster.cli()
-    }
-    fn kafka(&self) -> &str {
-        self.cluster.kafka()
-    }
-    fn registry(&self) -> &str {
-        self.cluster.registry()
-    }
-    fn prefix(&self) -> &str {
-        self.cluster.prefix()
-    }
-    fn dir(&self) -> &Path {
-        self.cluster.dir()
-    }
-    fn tables(&self) -> Vec<String> {
-        self.cluster.tables()
-    }
-}
 
 fn strike<R: Recipe>(server: &mut Owned<R>, act: Act) {
     let done = match act {

@@ -1,0 +1,86 @@
+"""Compares everything that a load of accounting commands left behind with a naive ledger.
+
+From the topics alone: every command was answered once and rightly, every step taken once, no event is there twice, none is
+missing. The money adds up in every cut of the events that contains the cause of each event in it. The states and the rows of
+every view are those of the events. Prints each difference; exit code 1 when there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import accounting_cuts
+import accounting_log
+import accounting_views
+import views
+from accounting_log import Log
+from accounting_replay import replay
+from client import Servers
+from differences import Differences
+
+
+def check_sent(log: Log, sent: list[tuple[str, int, int]], found: Differences) -> None:
+    """Every command that the broker has acknowledged is there, once and where it said, and no other."""
+    there = {(command.value["id"], command.partition, command.offset) for command in log.commands}
+    acknowledged = {(id_, partition, offset) for id_, partition, offset in sent}
+    for lost in sorted(acknowledged - there)[:20]:
+        found.add("command", f"{lost} was acknowledged and is not there")
+    for foreign in sorted(there - acknowledged)[:20]:
+        found.add("command", f"{foreign} is there and was not acknowledged")
+
+
+def check_topics(log: Log, sent: list[tuple[str, int, int]], found: Differences) -> str:
+    """Everything in the topics; gives what was looked at."""
+    check_sent(log, sent, found)
+    for dead in log.dead:
+        found.add("dead", dead)
+    ledger, counts = replay(log, found)
+    accounting_views.check_states(log, ledger, found)
+    of = counts.of
+    return (
+        f"{of['commands']} commands ({of['rejected']} rejected at once, {of['repeated']} repeated, "
+        f"{of['misrouted']} misrouted), {of['transfers']} transfers ({of['failed transfers']} failed), "
+        f"{of['steps']} steps, {len(log.events)} events"
+    )
+
+
+def check_tables(log: Log, address: str, keyspace: str, seed: int, samples: int, found: Differences) -> str:
+    """Views and money; gives what was looked at."""
+    have = accounting_views.read(views.Cql(address, keyspace), found)
+    for text in views.differences(have, accounting_views.expected(log)):
+        found.add("view", text)
+    balances = {key: row[3] for key, row in have["account_statements"].items()}
+    cuts = accounting_cuts.check(log, balances, seed, samples, found)
+    return f"{cuts} cuts, {sum(map(len, have.values()))} rows of {len(have)} views"
+
+
+def main() -> int:
+    """Verifies a whole load."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kafka", required=True)
+    parser.add_argument("--registry", required=True)
+    parser.add_argument("--prefix", default="")
+    parser.add_argument("--sent", type=Path, required=True, help="what accounting_load.py has written")
+    parser.add_argument("--cql", nargs=2, metavar=("ADDRESS", "KEYSPACE"), required=True)
+    parser.add_argument("--seed", type=int, default=1, help="for the random cuts")
+    parser.add_argument("--cuts", type=int, default=40, help="how many random cuts")
+    options = parser.parse_args()
+    start = time.monotonic()
+    found = Differences()
+    log = accounting_log.read(Servers(options.kafka, options.registry, options.prefix, "accounting"))
+    sent = [(id_, partition, offset) for id_, partition, offset in json.loads(options.sent.read_text())]
+    said = check_topics(log, sent, found)
+    # One mistake must not look like thousands.
+    if not found.counts:
+        said += ", " + check_tables(log, *options.cql, options.seed, options.cuts, found)
+    verdict = ", ".join(f"{count} × {kind}" for kind, count in found.counts.items()) or "no difference"
+    print(f"accounting, {len(sent)} sent: {said}: {verdict} ({time.monotonic() - start:.0f} s)")
+    return 1 if found.counts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
