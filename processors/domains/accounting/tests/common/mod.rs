@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // every test file uses some of it
 
+pub mod bank;
+
 use millrace_domain_accounting::messages::{CommandData, EventData, StepData, commands, events, steps};
 use millrace_kernel::Violation;
 use millrace_testkit::world::Answer;
