@@ -13,7 +13,8 @@ use millrace_testkit::world::{Answer, World};
 /// Ann has 100 cents, Bob none.
 fn bank() -> World<Accounting> {
     let mut world = World::new(4);
-    for command in [open("ann", "user-ann", "EUR"), deposit("ann", 100, "EUR"), open("bob", "user-bob", "EUR")]
+    for command in
+        [open("ann", "user-ann", "EUR"), deposit("ann", 100, "EUR"), open("bob", "user-bob", "EUR")]
     {
         assert_eq!(world.command(command), Answer::Accepted);
     }

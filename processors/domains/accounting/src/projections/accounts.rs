@@ -167,8 +167,8 @@ fn read(event: &EventData) -> Option<(&str, Option<Entry<'_>>)> {
         }
         EventData::ReservationRefused(e) => (&e.from, None),
         EventData::CreditRefused(e) => (&e.to, None),
-        EventData::TransferRequested(_)
-        | EventData::TransferCompleted(_)
-        | EventData::TransferFailed(_) => return None,
+        EventData::TransferRequested(_) | EventData::TransferCompleted(_) | EventData::TransferFailed(_) => {
+            return None;
+        }
     })
 }

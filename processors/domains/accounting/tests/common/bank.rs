@@ -101,10 +101,8 @@ impl Bank {
                 }
                 let index = index.index(waiting.len());
                 // these know by the state that they were applied; of the others the engine knows
-                let knows = !matches!(
-                    waiting[index].step,
-                    StepData::CreditTransfer(_) | StepData::ReserveFunds(_)
-                );
+                let knows =
+                    !matches!(waiting[index].step, StepData::CreditTransfer(_) | StepData::ReserveFunds(_));
                 self.world.run_step(index, *again && knows);
             }
             Act::Tick => self.world.tick(1_000),

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test file uses some of it
 
 pub mod bank;
+pub mod tables;
 
 use millrace_domain_accounting::messages::{CommandData, EventData, StepData, commands, events, steps};
 use millrace_kernel::Violation;
@@ -84,6 +85,12 @@ impl Moving {
     }
     pub fn reserved(&self) -> EventData {
         message!(self, events::FundsReserved)
+    }
+    pub fn reservation_refused(&self, violations: Vec<Violation>) -> EventData {
+        message!(self, events::ReservationRefused, violations: violations)
+    }
+    pub fn credit_refused(&self, violations: Vec<Violation>) -> EventData {
+        message!(self, events::CreditRefused, violations: violations)
     }
     pub fn credited(&self) -> EventData {
         message!(self, events::TransferCredited)
