@@ -1,0 +1,433 @@
+//! The whole pipeline in memory — processors, lookups, projectors — one small step at a time
+//! in one thread, so that a seeded test decides what happens between any two steps.
+
+mod clock;
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_kernel::domain::Domain;
+use millrace_kernel::table::parse_tables;
+use millrace_kernel::{Command, Event, Outcome, partition};
+use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
+use millrace_runtime::health::LaneState;
+use millrace_runtime::processor::codecs::Codecs;
+use millrace_runtime::processor::lane::Shared;
+use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
+use millrace_runtime::progress::system_tables;
+use millrace_runtime::projector::ProjectorShared;
+use millrace_runtime::{ProcessorSettings, ProjectorSettings, Topology};
+use millrace_wire::{Codec, MemoryRegistry, Registry};
+
+pub use self::clock::{ManualClock, SkewedClock};
+use self::process::{Process, Role};
+pub use self::process::{RoleKind, Stepped};
+use crate::log::memory::{MemoryLog, Plain};
+use crate::store::memory::MemoryStore;
+
+/// How long a silent member keeps its partitions, by the simulated clock.
+pub const SESSION: Duration = Duration::from_secs(10);
+/// By how much the clock moves with every step.
+const STEP_MICROS: i64 = 1_000;
+/// By how much it moves when nothing is left to do: less than a session, so that whoever is polled stays.
+const QUIET_MICROS: i64 = 3_000_000;
+/// Where the clock begins.
+const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
+
+/// The pipeline of one domain, with as many processes of each role as asked for.
+pub struct Pipeline<D: Domain> {
+    /// The log, to look into and to inject faults.
+    pub log: MemoryLog,
+    /// The tables, likewise.
+    pub store: Arc<MemoryStore>,
+    /// The broker's clock, to let time pass.
+    pub clock: Arc<ManualClock>,
+    /// Settings of projectors that start from now on.
+    pub projector_settings: ProjectorSettings,
+    written_through: Arc<dyn ViewStore>,
+    names: Topology,
+    partitions: i32,
+    registry: Arc<dyn Registry>,
+    codecs: Codecs<D>,
+    domain_settings: D::Settings,
+    settings: ProcessorSettings,
+    processes: Vec<Process<D>>,
+    started: u64,
+    /// Memberships of the dead: nobody tells the group that they are gone.
+    graveyard: Vec<Arc<dyn Group>>,
+}
+
+impl<D: Domain> Pipeline<D> {
+    /// Topics of so many `partitions`, empty tables, and no process yet.
+    ///
+    /// # Panics
+    /// When the domain's schemas or tables do not parse.
+    #[must_use]
+    pub fn new(partitions: i32, domain_settings: D::Settings, settings: ProcessorSettings) -> Self {
+        let clock = Arc::new(ManualClock::at(BEGIN_MICROS));
+        let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
+        let names = Topology::new("", D::NAME);
+        for topic in
+            [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead]
+        {
+            log.create_topic(topic, partitions);
+        }
+        for kind in D::LOOKUPS {
+            log.create_topic(&names.lookup(kind), partitions);
+        }
+        let store = Arc::new(MemoryStore::new());
+        let mut tables = parse_tables(D::SCHEMAS.views).expect("views.cql parses");
+        tables.extend(system_tables());
+        store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).expect("tables can be made");
+        let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::default());
+        let codecs = Codecs::register(&registry, &names).expect("the schemas parse");
+        Self {
+            written_through: Arc::clone(&store) as Arc<dyn ViewStore>,
+            projector_settings: ProjectorSettings { batch_max_events: 7, ..ProjectorSettings::default() },
+            log,
+            store,
+            clock,
+            names,
+            partitions,
+            registry,
+            codecs,
+            domain_settings,
+            settings,
+            processes: Vec::new(),
+            started: 0,
+            graveyard: Vec::new(),
+        }
+    }
+
+    /// Projectors that start from now on write through `store`, which passes on to
+    /// [`Pipeline::store`] what it likes.
+    pub fn write_through(&mut self, store: Arc<dyn ViewStore>) {
+        self.written_through = store;
+    }
+
+    /// Starts a process of any kind.
+    ///
+    /// # Panics
+    /// When an injected fault is in the way: start processes while none is injected.
+    pub fn start(&mut self, kind: RoleKind) {
+        match kind {
+            RoleKind::Processor => self.start_processor(),
+            RoleKind::Projector(family) => self.start_projector(family),
+        }
+    }
+
+    /// Starts a processor.
+    ///
+    /// # Panics
+    /// As [`Pipeline::start`].
+    pub fn start_processor(&mut self) {
+        let lookup_topics = D::LOOKUPS.iter().map(|kind| (*kind, self.names.lookup(kind))).collect();
+        let lookups = Arc::new(LookupTables::new(lookup_topics, self.partitions));
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        let follower = LookupFollower::start(&*log, Arc::clone(&lookups)).expect("the log answers");
+        let group = self.join(&self.names.processor_group(), &self.names.commands);
+        let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
+        let shared = Shared {
+            log,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            names: self.names.clone(),
+            partitions: self.partitions,
+            codecs: Codecs::register(&self.registry, &self.names).expect("the schemas parse"),
+            lookups,
+            settings: self.settings.clone(),
+        };
+        self.add(group, Some(follower), Role::Processor(Arc::new(shared)), clock);
+    }
+
+    /// Starts a projector of every view family.
+    ///
+    /// # Panics
+    /// As [`Pipeline::start`].
+    pub fn start_projectors(&mut self) {
+        for family in 0..D::projections(&self.domain_settings).len() {
+            self.start_projector(family);
+        }
+    }
+
+    /// Starts a projector of the view family at this place; nothing when there is none.
+    ///
+    /// # Panics
+    /// As [`Pipeline::start`].
+    pub fn start_projector(&mut self, family: usize) {
+        let Some(found) = D::projections(&self.domain_settings).into_iter().nth(family) else { return };
+        let group = self.join(&self.names.projector_group(found.name), &self.names.events);
+        let subject = Topology::subject(&self.names.events);
+        let codec = Codec::register(Arc::clone(&self.registry), &subject, D::SCHEMAS.events);
+        let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
+        let shared = ProjectorShared {
+            log: Arc::new(self.log.clone()),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            store: Arc::clone(&self.written_through),
+            names: self.names.clone(),
+            projection: format!("{}.{}", D::NAME, found.name),
+            codec: codec.expect("the schema parses"),
+            make: found.projector,
+            settings: self.projector_settings.clone(),
+        };
+        self.add(group, None, Role::Projector(family, Arc::new(shared)), clock);
+    }
+
+    fn join(&self, group_id: &str, topic: &Arc<str>) -> Arc<dyn Group> {
+        let spec =
+            GroupSpec { group_id: group_id.to_owned(), topic: Arc::clone(topic), session_timeout: SESSION };
+        Arc::from(self.log.join(&spec).expect("the log answers"))
+    }
+
+    fn add(
+        &mut self,
+        group: Arc<dyn Group>,
+        follower: Option<LookupFollower>,
+        role: Role<D>,
+        clock: Arc<SkewedClock>,
+    ) {
+        self.started += 1;
+        let number = self.started;
+        let (lanes, lent) = Default::default();
+        let has_retired = false;
+        self.processes.push(Process { number, group, lanes, lent, has_retired, follower, role, clock });
+    }
+
+    /// How many processes run.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// The number of a process, which no other has or will have, and what it does.
+    #[must_use]
+    pub fn process(&self, instance: usize) -> Option<(u64, RoleKind)> {
+        self.processes.get(instance).map(|process| (process.number, process.kind()))
+    }
+
+    /// How many processes do this.
+    #[must_use]
+    pub fn count(&self, kind: RoleKind) -> usize {
+        self.processes.iter().filter(|process| process.kind() == kind).count()
+    }
+
+    /// Kills a process and starts another in its place: nothing it holds is finished, nobody is told.
+    ///
+    /// # Panics
+    /// As [`Pipeline::start`].
+    pub fn kill(&mut self, instance: usize) {
+        if let Some(kind) = self.crash(instance) {
+            self.start(kind);
+        }
+    }
+
+    /// Kills a process; what it did. It neither polls nor leaves: its session runs out by the clock.
+    pub fn crash(&mut self, instance: usize) -> Option<RoleKind> {
+        if instance >= self.processes.len() {
+            return None;
+        }
+        let killed = self.processes.remove(instance);
+        let kind = killed.kind();
+        self.graveyard.push(killed.group);
+        Some(kind)
+    }
+
+    /// Ends a process in good order. A processor with others of its kind goes on until they have
+    /// fenced it off, as under supervision.
+    pub fn leave(&mut self, instance: usize) {
+        let Some(leaving) = self.processes.get(instance) else { return };
+        let kind = leaving.kind();
+        let is_heir = |(at, it): (usize, &Process<D>)| at != instance && it.kind() == kind && !it.has_retired;
+        if leaving.moves_by_fence() && self.processes.iter().enumerate().any(is_heir) {
+            self.processes[instance].retire();
+        } else {
+            self.processes.remove(instance).leave();
+        }
+    }
+
+    /// Sets the clock of a process ahead of the broker's, or behind.
+    pub fn set_ahead(&self, instance: usize, micros: i64) {
+        if let Some(process) = self.processes.get(instance) {
+            process.clock.set_ahead(micros);
+        }
+    }
+
+    /// How a lane of a process is and what it does, as its health endpoint would say it.
+    #[must_use]
+    pub fn describe(&self, instance: usize, partition: i32) -> Option<(LaneState, String)> {
+        self.processes.get(instance)?.lanes.get(&partition).map(|lane| lane.describe())
+    }
+
+    /// Sends a command as a producer does; its partition and offset.
+    ///
+    /// # Panics
+    /// When the command cannot be encoded.
+    pub fn send(&self, command: &Command<D::Command>) -> (i32, i64) {
+        let key = D::routing_key(&command.data);
+        self.send_raw(&self.names.commands, Some(Bytes::from(key)), Some(self.encode(command)))
+    }
+
+    /// A command's bytes.
+    ///
+    /// # Panics
+    /// When the command cannot be encoded.
+    #[must_use]
+    pub fn encode(&self, command: &Command<D::Command>) -> Bytes {
+        self.codecs.commands.encode(command).expect("a command fits its schema")
+    }
+
+    /// Appends any record, to the partition of its key (0 without one).
+    ///
+    /// # Panics
+    /// When the topic does not exist.
+    pub fn send_raw(&self, topic: &str, key: Option<Bytes>, value: Option<Bytes>) -> (i32, i64) {
+        let to = key.as_deref().map_or(0, |key| partition::of_key(key, self.partitions));
+        self.send_to(topic, to, key, value)
+    }
+
+    /// Appends any record to any partition.
+    ///
+    /// # Panics
+    /// When the topic or partition does not exist.
+    pub fn send_to(&self, topic: &str, to: i32, key: Option<Bytes>, value: Option<Bytes>) -> (i32, i64) {
+        let record = Plain { key, value, timestamp_ms: self.clock.now_micros() / 1_000, headers: Vec::new() };
+        (to, self.log.append(&TopicPartition::new(topic, to), record).expect("the topic exists"))
+    }
+
+    /// The codecs of the domain's topics.
+    #[must_use]
+    pub fn codecs(&self) -> &Codecs<D> {
+        &self.codecs
+    }
+
+    /// How many partitions the domain has.
+    #[must_use]
+    pub fn partition_count(&self) -> i32 {
+        self.partitions
+    }
+
+    /// The names of the domain's topics.
+    #[must_use]
+    pub fn names(&self) -> &Topology {
+        &self.names
+    }
+
+    /// One step of the process `instance` and of its lane number `lane`; whether anything was done.
+    pub fn turn(&mut self, instance: usize, lane: usize) -> bool {
+        let count = self.processes.len().max(1);
+        let mut progress = self.membership(instance % count).progress;
+        progress |= self.follow(instance % count).progress;
+        progress | self.lane(instance % count, lane).progress
+    }
+
+    /// The process `instance` follows its group.
+    pub fn membership(&mut self, instance: usize) -> Stepped {
+        self.clock.pass(STEP_MICROS);
+        self.processes.get_mut(instance).map(Process::membership).unwrap_or_default()
+    }
+
+    /// The process `instance` follows its lookup tables.
+    pub fn follow(&mut self, instance: usize) -> Stepped {
+        self.clock.pass(STEP_MICROS);
+        self.processes.get_mut(instance).map(Process::follow).unwrap_or_default()
+    }
+
+    /// One of the lanes of the process `instance` takes a step; the clock of the broker moves on.
+    pub fn lane(&mut self, instance: usize, lane: usize) -> Stepped {
+        self.clock.pass(STEP_MICROS);
+        let Some(process) = self.processes.get_mut(instance) else { return Stepped::default() };
+        let stepped = process.lane(lane);
+        if process.is_over() {
+            self.processes.remove(instance);
+        }
+        stepped
+    }
+
+    /// Steps everything until nothing is left to do.
+    ///
+    /// # Panics
+    /// When something still moves after very many steps: a livelock.
+    pub fn settle(&mut self) {
+        assert!(self.comes_to_rest(), "the pipeline does not come to rest");
+    }
+
+    /// Steps everything until nothing is left to do; whether that ever happens.
+    pub fn comes_to_rest(&mut self) -> bool {
+        const ROUNDS: usize = 20_000;
+        // long enough for the session of a killed process and its open transaction to end
+        let quiet_rounds = 2 * SESSION.as_micros() as i64 / QUIET_MICROS + 2;
+        let mut quiet = 0;
+        for _ in 0..ROUNDS {
+            let mut progress = false;
+            for instance in (0..self.processes.len()).rev() {
+                progress |= self.membership(instance).progress;
+                progress |= self.follow(instance).progress;
+                let lanes = self.processes[instance].lanes.len();
+                let before = self.processes.len();
+                for lane in 0..lanes {
+                    if self.processes.len() < before {
+                        break;
+                    }
+                    progress |= self.lane(instance, lane).progress;
+                }
+            }
+            if progress {
+                quiet = 0;
+                continue;
+            }
+            quiet += 1;
+            if quiet > quiet_rounds {
+                return true;
+            }
+            self.clock.pass(QUIET_MICROS);
+        }
+        false
+    }
+
+    /// All outcomes, by partition and offset.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.read(&self.names.outcomes, |value| self.codecs.outcomes.decode(value).ok())
+    }
+
+    /// All events with their partitions, by partition and offset.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    #[must_use]
+    pub fn events(&self) -> Vec<(i32, Event<D::Event>)> {
+        let records = self.log.committed_records(&self.names.events);
+        let decode = |record: &Record| {
+            let value = record.value.as_deref().expect("an event has a value");
+            (record.partition, self.codecs.events.decode(value).expect("an event can be read"))
+        };
+        records.iter().map(decode).collect()
+    }
+
+    /// The offset at which the processors' group goes on with the commands of a partition.
+    #[must_use]
+    pub fn committed_commands(&self, partition: i32) -> Option<i64> {
+        self.committed(&TopicPartition::new(Arc::clone(&self.names.commands), partition))
+    }
+
+    /// The offset at which the processors' group goes on with one of its inputs.
+    ///
+    /// # Panics
+    /// When no processor runs.
+    #[must_use]
+    pub fn committed(&self, at: &TopicPartition) -> Option<i64> {
+        let is_processor = |process: &&Process<D>| process.kind() == RoleKind::Processor;
+        let processor = self.processes.iter().find(is_processor).expect("a processor runs");
+        processor.group.committed(std::slice::from_ref(at)).ok()?.get(at).copied()
+    }
+
+    fn read<T>(&self, topic: &str, decode: impl Fn(&[u8]) -> Option<T>) -> Vec<T> {
+        let records = self.log.committed_records(topic);
+        let values = records.iter().map(|record| record.value.as_deref().expect("it has a value"));
+        values.map(|value| decode(value).expect("it can be read")).collect()
+    }
+}
