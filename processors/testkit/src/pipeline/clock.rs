@@ -53,4 +53,7 @@ impl Clock for SkewedClock {
         self.of_broker.now_micros() + self.ahead_micros.load(Ordering::SeqCst)
     }
 
+    fn monotonic_micros(&self) -> i64 {
+        self.of_broker.now_micros()
+    }
 }
