@@ -1,6 +1,7 @@
 //! The views of accounting: each family a consumer group that fills its own tables.
 
 pub mod accounts;
+pub mod totals;
 
 use millrace_kernel::ProjectionFamily;
 
@@ -10,5 +11,5 @@ use crate::settings::Settings;
 /// All view families.
 #[must_use]
 pub fn all(_settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
-    vec![accounts::family()]
+    vec![accounts::family(), totals::family()]
 }
