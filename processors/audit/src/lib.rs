@@ -1,0 +1,28 @@
+//! The audit: whether states, answers and views are what the events say, and the history behind
+//! a command or an aggregate.
+//!
+//! Plan, execute and check are three things. Domains decide, the runtime carries out, and this
+//! crate looks at what is there, with nothing of the processor's own state: it reads the topics
+//! and the tables through the ports, folds the events by the domain's own functions, and compares.
+//! It writes nothing but a scratch store that it is given, and prints nothing.
+//!
+//! | to find out | open |
+//! |---|---|
+//! | what `millrace verify` checks of a partition | `verify/{states,bookkeeping,lookups,answers}.rs` |
+//! | how views are compared while they move | `verify/{replay,views}.rs` |
+//! | an aggregate's events, its state at any version or time | `history.rs` |
+//! | a command, its decision, events and rows | `explain/` |
+
+pub mod difference;
+pub mod explain;
+mod fault;
+pub mod history;
+mod reading;
+mod shown;
+pub mod verify;
+mod watch;
+
+pub use difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
+pub use fault::AuditFault;
+pub use verify::{Audit, Report, verify};
+pub use watch::{Silent, Watcher};

@@ -1,0 +1,114 @@
+//! What the engine remembers among the states: whether it makes sense beside the events.
+
+use millrace_kernel::bookkeeping::{Bookkeeping, INBOX_KIND, process};
+use millrace_kernel::{AggregateId, Domain, StateData};
+use serde_json::json;
+
+use super::Scene;
+use super::fold::{Fold, is_process};
+use super::states::States;
+use crate::difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
+
+/// A process whose record and events disagree so far: the events that were written meanwhile say
+/// whether that is right.
+pub(super) struct Doubt {
+    has_record: bool,
+    place: Option<EventPlace>,
+    pub has_begun: bool,
+    pub has_ended: bool,
+}
+
+impl<D: Domain> Scene<'_, D> {
+    /// Compares what is remembered with the events that were read before it.
+    pub(super) fn compare_processes(&mut self, fold: &mut Fold<D>, states: &States<D::State>) {
+        let mut doubts = Vec::new();
+        for (id, stated) in &states.newest {
+            let Some(remembered) = stated.state.as_ref().and_then(StateData::as_bookkeeping) else {
+                if is_process(id) {
+                    self.nonsense(id, "kind", json!("an open process"), json!(null), &stated.place);
+                }
+                continue;
+            };
+            match remembered {
+                Bookkeeping::Process(open) => {
+                    let command_id = id.split_once('/').map_or("", |(_, command_id)| command_id);
+                    match fold.processes.get(command_id) {
+                        None => doubts.push((id.clone(), true, Some(stated.place.clone()))),
+                        Some(events) if (events.from..=events.to).contains(&open.started_at) => {}
+                        Some(events) => {
+                            let (expected, found) = (json!(events.from), json!(open.started_at));
+                            self.nonsense(id, "started_at", expected, found, &stated.place);
+                        }
+                    }
+                }
+                Bookkeeping::Inbox(inbox) => {
+                    let source = AggregateId::parse(id)
+                        .filter(|id| id.kind() == INBOX_KIND)
+                        .and_then(|id| id.routing_key().parse::<i32>().ok());
+                    if source.is_none_or(|source| !(0..self.partitions).contains(&source)) {
+                        let expected = json!(format!("Inbox/0 to Inbox/{}", self.partitions - 1));
+                        self.nonsense(id, "aggregate_id", expected, json!(&**id), &stated.place);
+                    } else if inbox.sequence < 0 {
+                        self.nonsense(id, "sequence", json!(">= 0"), json!(inbox.sequence), &stated.place);
+                    }
+                }
+                Bookkeeping::DeadStep(_) => {}
+                Bookkeeping::ParkedKey(parked) => {
+                    if parked.next < 1 || parked.next > parked.newest {
+                        let expected = json!(format!("1 to {}", parked.newest));
+                        self.nonsense(id, "next", expected, json!(parked.next), &stated.place);
+                    }
+                }
+            }
+        }
+        for (command_id, open) in &fold.processes {
+            let id = process(command_id);
+            if !states.newest.contains_key(id.as_str()) {
+                doubts.push((id.as_str().into(), false, Some(fold.place(open.offset))));
+            }
+        }
+        for (id, has_record, place) in doubts {
+            fold.doubtful.insert(id, Doubt { has_record, place, has_begun: false, has_ended: false });
+        }
+    }
+
+    /// Reports the processes whose record and events still disagree.
+    pub(super) fn settle_processes(&mut self, fold: &Fold<D>) {
+        let topic = self.names.state.to_string();
+        for (id, doubt) in &fold.doubtful {
+            let (kind, message) = match doubt {
+                // it began after the events were read and before the states were
+                Doubt { has_record: true, has_begun: true, .. } => continue,
+                // it ended in between
+                Doubt { has_record: false, has_ended: true, .. } => continue,
+                Doubt { has_record: true, .. } => (
+                    Kind::Surplus,
+                    format!("{id} is remembered as open, but its process has ended, or never began"),
+                ),
+                Doubt { has_record: false, .. } => (
+                    Kind::Missing,
+                    format!(
+                        "the events leave {id} open, but it is not remembered: its command will get no outcome"
+                    ),
+                ),
+            };
+            let difference = self.difference(Check::States, kind, &topic, id, message);
+            self.findings.add(Difference { events: doubt.place.clone().into_iter().collect(), ..difference });
+        }
+    }
+
+    fn nonsense(
+        &mut self,
+        id: &str,
+        column: &str,
+        expected: serde_json::Value,
+        found: serde_json::Value,
+        place: &EventPlace,
+    ) {
+        let message = format!("what is remembered as {id} makes no sense");
+        let topic = self.names.state.to_string();
+        let difference = self.difference(Check::States, Kind::Different, &topic, id, message);
+        let column = ColumnDifference { column: column.to_owned(), expected, found };
+        self.findings.add(Difference { columns: vec![column], events: vec![place.clone()], ..difference });
+    }
+}
