@@ -32,6 +32,13 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
 
+.PHONY: chaos
+chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…
+	@scripts/needs build test
+	cargo build --locked -p millrace -p millrace-blackbox --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-chaos" $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
+
 .PHONY: lint
 lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/needs build

@@ -37,11 +37,13 @@ class Books:
         self.balance: dict[str, int] = {}
         self.sum: Counter[str] = Counter()
         self.outside: Counter[str] = Counter()
-        self.under_way: dict[str, int] = {}
-        self.credited: Counter[str] = Counter()
+        # Credited and not yet settled.
+        self.under_way: Counter[str] = Counter()
+        self.credits: dict[str, int] = {}
+        self.settled: set[str] = set()
 
     def add(self, event: Message) -> None:
-        """Takes one more event in."""
+        """Takes one more event in; events of different partitions in any order."""
         data, value = event.data, event.value
         match event.kind:
             case "AccountOpened":
@@ -51,23 +53,28 @@ class Books:
             case "MoneyWithdrawn":
                 self.outside[data["currency"]] -= data["amount"]
             case "TransferCredited":
-                self.under_way[data["transfer_id"]] = data["amount"]
-                self.credited[data["currency"]] += data["amount"]
+                self._credited(data["transfer_id"], data["currency"], data["amount"])
             case "ReservationSettled":
-                self.credited[data["currency"]] -= self.under_way.pop(data["transfer_id"], 0)
+                self.settled.add(data["transfer_id"])
+                self.under_way[data["currency"]] -= self.credits.get(data["transfer_id"], 0)
         kind, account = str(value["aggregate_id"]).split("/", 1)
         shown = self.shown.get((account, value["version"])) if kind == "Account" else None
         if shown is not None:
             self.sum[self.currency[account]] += shown - self.balance.get(account, 0)
             self.balance[account] = shown
 
+    def _credited(self, transfer: str, currency: str, amount: int) -> None:
+        if transfer not in self.credits:
+            self.credits[transfer] = amount
+            self.under_way[currency] += 0 if transfer in self.settled else amount
+
     def wrong(self) -> str:
         """What does not add up; nothing if all does."""
         for currency in self.sum.keys() | self.outside.keys():
-            left = self.sum[currency] - self.credited[currency]
+            left = self.sum[currency] - self.under_way[currency]
             if left != self.outside[currency]:
                 return (
-                    f"{currency}: balances {self.sum[currency]} less {self.credited[currency]} credited and not settled, "
+                    f"{currency}: balances {self.sum[currency]} less {self.under_way[currency]} credited and not settled, "
                     f"but {self.outside[currency]} came in from outside"
                 )
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 
 from accounting_log import Log
 from accounting_model import Ledger
@@ -33,7 +34,8 @@ COLUMNS: dict[str, tuple[list[str], list[str]]] = {
     "daily_totals": (["day", "currency", "source_partition"], ["deposits", "withdrawals"]),
 }
 NO_ENTRIES = {"ReservationRefused", "CreditRefused"}
-DAY = 86_400_000_000
+# The greatest total that a row can show.
+MOST = 2**63 - 1
 
 
 def read(tables: Tables, found: Differences) -> dict[str, View]:
@@ -75,7 +77,8 @@ def expected(log: Log) -> dict[str, View]:
             )
         if event.kind in ("MoneyDeposited", "MoneyWithdrawn"):
             name = "deposits" if event.kind == "MoneyDeposited" else "withdrawals"
-            totals[value["recorded_at"] // DAY, data["currency"], event.partition][name] += data["amount"]
+            day = datetime.fromtimestamp(value["recorded_at"] // 1_000_000, UTC).strftime("%Y-%m-%d")
+            totals[day, data["currency"], event.partition][name] += data["amount"]
     balances: View = {
         (account_id,): (
             account.owner,
@@ -87,7 +90,9 @@ def expected(log: Log) -> dict[str, View]:
         )
         for account_id, account in ledger.accounts.items()
     }
-    days: View = {key: (total["deposits"], total["withdrawals"]) for key, total in totals.items()}
+    days: View = {
+        key: (min(total["deposits"], MOST), min(total["withdrawals"], MOST)) for key, total in totals.items()
+    }
     return {"account_balances": balances, "account_statements": statements, "daily_totals": days}
 
 
@@ -111,9 +116,11 @@ def check_states(log: Log, ledger: Ledger, found: Differences) -> None:
             found.check(key in ledger.versions or state is None, "state", f"{key} has one and no event: {state}")
 
 
-def is_same(state: Record, ledger: Ledger, account_id: str) -> bool:
-    """Whether an account's state is the model's."""
-    account = ledger.accounts[account_id]
+def is_same(state: Record | None, ledger: Ledger, account_id: str) -> bool:
+    """Whether an account's state is the model's; of one that is not there, only refusals have been written."""
+    account = ledger.accounts.get(account_id)
+    if account is None or state is None:
+        return account is None and state is None
     reserved = {one["transfer_id"]: one["amount"] for one in state["reserved"]}
     is_ = (state["owner_id"], state["currency"], state["balance"], reserved, state["closed"])
     return bool(is_ == (account.owner, account.currency, account.balance, account.reserved, account.closed))

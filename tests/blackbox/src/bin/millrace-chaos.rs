@@ -1,7 +1,7 @@
 //! `make chaos`: steady load on real servers while processes and servers are killed, frozen, scaled and restarted.
 //!
-//! `MINUTES` or `SECONDS` say for how long, `SEED` which faults come in which order, `RATE` how many accounting commands
-//! come a second. Exit code 1 when anything is wrong.
+//! `--minutes` or `--seconds` say for how long, `--seed` which faults come in which order, `--rate` how many accounting
+//! commands come a second. Exit code 1 when anything is wrong, 2 when it was called wrongly.
 
 use std::env;
 use std::process::ExitCode;
@@ -10,42 +10,46 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use millrace_blackbox::chaos::{self, Plan};
 
 fn main() -> ExitCode {
-    match plan().map(|plan| chaos::run(&plan)) {
-        Ok(Ok(report)) => {
+    let plan = match plan(env::args().skip(1)) {
+        Ok(plan) => plan,
+        Err(wrong) => {
+            eprintln!("error: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    match chaos::run(&plan) {
+        Ok(report) => {
             println!("\n{}", report.text);
             ExitCode::SUCCESS
         }
-        Ok(Err(failure)) => {
+        Err(failure) => {
             eprintln!("\n{failure}");
             ExitCode::FAILURE
         }
-        Err(wrong) => {
-            eprintln!("error: {wrong}");
-            ExitCode::from(2)
-        }
     }
 }
 
-fn plan() -> Result<Plan, String> {
-    let seconds = match number("SECONDS")? {
-        Some(seconds) => seconds,
-        None => number("MINUTES")?.unwrap_or(10) * 60,
-    };
-    // Another one each time, printed, so that a failure can be dealt again.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Plan {
-        length: Duration::from_secs(seconds),
-        seed: number("SEED")?.unwrap_or(now % 1_000_000),
-        accounting_rate: number("RATE")?.unwrap_or(300) as u32,
+/// Ten minutes, and another seed each time, which is printed, so that a failure can be dealt again.
+fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut plan = Plan {
+        length: Duration::from_secs(600),
+        seed: now.as_secs() % 1_000_000,
+        accounting_rate: 300,
         chirp_rate: 50,
-    })
-}
-
-fn number(name: &str) -> Result<Option<u64>, String> {
-    match env::var(name) {
-        Ok(text) if !text.is_empty() => {
-            text.parse().map(Some).map_err(|_| format!("{name} must be a whole number, not `{text}`"))
+    };
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next().unwrap_or_default();
+        let number: u32 = value.parse().map_err(|_| format!("{flag} needs a whole number, not `{value}`"))?;
+        match flag.as_str() {
+            "--minutes" => plan.length = Duration::from_secs(60 * u64::from(number)),
+            "--seconds" => plan.length = Duration::from_secs(number.into()),
+            "--seed" => plan.seed = number.into(),
+            "--rate" => plan.accounting_rate = number,
+            _ => {
+                return Err(format!("there is no {flag}; there are --minutes, --seconds, --seed and --rate"));
+            }
         }
-        _ => Ok(None),
     }
+    Ok(plan)
 }
