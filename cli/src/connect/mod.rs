@@ -101,6 +101,7 @@ impl<'a> Servers<'a> {
             log: Arc::new(self.kafka_unreached(Duration::from_secs(5))?),
             registry: self.registry_unreached()?,
             clock: Arc::new(SystemClock),
+            local: None,
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_kernel::Domain;
-use millrace_ports::{Clock, Group, GroupSpec, Log, LogFault, ViewStore};
+use millrace_ports::{Clock, Group, GroupSpec, LocalStores, Log, LogFault, ViewStore};
 use millrace_wire::codec::CodecError;
 use millrace_wire::{Codec, Registry, RegistryFault};
 use thiserror::Error;
@@ -13,7 +13,8 @@ use crate::health::{Health, LaneState, ROLE_ITSELF};
 use crate::processor::codecs::Codecs;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::lookup::{LookupFollower, LookupTables};
-use crate::processor::restore::RestoreFault;
+use crate::processor::copy::{Copies, CopyFault};
+use crate::processor::local::LocalState;
 use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
 use crate::settings::{ProcessorSettings, ProjectorSettings};
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
@@ -35,6 +36,8 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where the state of partitions is kept on disk, if anywhere.
+    pub local: Option<Arc<dyn LocalStores>>,
 }
 
 /// Why a role cannot run, however long it waits.
@@ -118,9 +121,11 @@ pub fn run_processor<D: Domain>(
         clock: Arc::clone(&ports.clock),
         names,
         partitions,
-        codecs,
+        codecs: Arc::new(codecs),
         lookups,
         settings: settings.clone(),
+        local: ports.local.clone().map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
+        copies: Arc::new(Copies::new(false)),
     });
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
         Box::new(Lane::new(Arc::clone(&shared), group, partition))
@@ -293,7 +298,7 @@ impl<D: Domain> LaneWork for Lane<D> {
             let is_fenced = matches!(
                 &fault,
                 LaneFault::Log(LogFault::Fenced { .. })
-                    | LaneFault::Restore(RestoreFault::Log(LogFault::Fenced { .. }))
+                    | LaneFault::Copy(CopyFault::Log(LogFault::Fenced { .. }))
             );
             Trouble { message: chain(&fault), is_fenced }
         })
@@ -310,7 +315,8 @@ impl<D: Domain> LaneWork for Lane<D> {
     fn describe(&self) -> (LaneState, String) {
         match self.phase() {
             LanePhase::Fencing => (LaneState::Starting, "fencing off its predecessor".to_owned()),
-            LanePhase::Restoring(records) => {
+            LanePhase::Starting => (LaneState::Starting, "opening its state".to_owned()),
+            LanePhase::Warming(records) | LanePhase::CatchingUp(records) => {
                 (LaneState::Starting, format!("restoring, {records} records read"))
             }
             LanePhase::Running { aggregates, kept, clock_ahead_ms } => {

@@ -19,6 +19,22 @@ pub struct ProcessorSettings {
     pub session_timeout_ms: u64,
     /// How far ahead of its record a command's `issued_at` may be, in seconds.
     pub issued_at_ahead_seconds: u64,
+    /// Folder for local state, so that a restart reads only what is new. Each process needs one
+    /// of its own. Empty: everything is kept in memory and read from the topics at each start.
+    pub state_dir: String,
+    /// How much memory the states of aggregates may take in a process, in bytes, with
+    /// `state_dir`; what has changed since the last checkpoint comes on top. Without `state_dir`
+    /// all of them are in memory.
+    pub state_cache_bytes: usize,
+    /// Longest time between two checkpoints of local state, in milliseconds. A restart reads
+    /// what was written since.
+    pub checkpoint_interval_ms: u64,
+    /// After how many changes a checkpoint is taken earlier than that.
+    pub checkpoint_max_changes: usize,
+    /// How old local state may be, in seconds, before it is rebuilt from the topics. Less than
+    /// `delete.retention.ms` of the state topic: after that time the topic may not say any more
+    /// what was deleted.
+    pub state_max_age_seconds: u64,
 }
 
 impl Default for ProcessorSettings {
@@ -29,6 +45,12 @@ impl Default for ProcessorSettings {
             dedup_window_ids: 5_000_000,
             session_timeout_ms: 10_000,
             issued_at_ahead_seconds: 300,
+            state_dir: String::new(),
+            state_cache_bytes: 256 << 20,
+            checkpoint_interval_ms: 5_000,
+            checkpoint_max_changes: 200_000,
+            // 20 of the 24 hours that topics/<domain>.toml declares
+            state_max_age_seconds: 72_000,
         }
     }
 }

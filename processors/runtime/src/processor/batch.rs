@@ -166,6 +166,7 @@ impl<D: Domain> Batch<D> {
                 continue;
             }
             let value = if is_forgotten { None } else { Some(encode_state(codecs, &id, versioned)?) };
+            self.overlay.written.push((id.clone(), value.clone()));
             self.transaction.records.push(record(Arc::clone(&place.names.state), value));
             if let Some(lookup) = D::LOOKUPS.iter().position(|kind| *kind == id.kind()) {
                 let is_visible = D::is_visible(versioned.state.as_deref());

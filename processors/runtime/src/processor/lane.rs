@@ -1,8 +1,8 @@
 //! A lane: the life of one partition in a processor, one small step at a time.
 //!
-//! Fence off the predecessor, restore, then decide. While one batch commits the next is
-//! decided on top of it. Every fault ends in the beginning: nothing that was not committed
-//! is kept, and what was committed is read again.
+//! Follow the partition's topics until little is missing, fence off the predecessor, read the
+//! rest, then decide. While one batch commits the next is decided on top of it. Every fault ends
+//! in the beginning: nothing that was not committed is kept, and what was committed is read again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,27 +11,30 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
 use millrace_ports::{
-    Clock, Group, Log, LogFault, Reader, Record, Start, TopicPartition, TransactionalWriter,
+    Clock, Group, Log, LogFault, Reader, Record, Start, TopicPartition, Transaction, TransactionalWriter,
 };
 use millrace_wire::RegistryFault;
 use thiserror::Error;
 
 use super::batch::{Batch, BatchError};
+use super::clock_watch::ClockWatch;
 use super::codecs::Codecs;
+use super::copy::{Copies, CopyFault, PartitionCopy, Reached, ends};
 use super::decide::{Decider, Place, Verdict};
 use super::intake::{Intake, read};
+use super::local::LocalState;
 use super::lookup::{LookupPartition, LookupTables};
-use super::restore::{Restore, RestoreFault};
 use super::state::{Kept, Layers, Overlay, PartitionState};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
 /// Longest wait for a commit before the input is looked at again.
 const COMMIT_LOOK: Duration = Duration::from_millis(2);
-/// How far the clock may differ from the log's before health says so.
-const CLOCK_WARN_MS: i64 = 60_000;
-/// How far the clock may differ before nothing is decided any more.
-const CLOCK_STOP_MS: i64 = 3_600_000;
+/// How many records may be missing, at least, when the predecessor is fenced off: what takes
+/// some milliseconds to read.
+const WARM_ENOUGH: u64 = 10_000;
+/// How often a lane without input asks whether there really is none.
+const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
 /// What all lanes of a domain share in one process.
 pub struct Shared<D: Domain> {
@@ -44,11 +47,15 @@ pub struct Shared<D: Domain> {
     /// How many partitions the domain has.
     pub partitions: i32,
     /// The domain's codecs.
-    pub codecs: Codecs<D>,
+    pub codecs: Arc<Codecs<D>>,
     /// The domain's lookup tables.
     pub lookups: Arc<LookupTables>,
     /// What an operator has set.
     pub settings: ProcessorSettings,
+    /// Where the state of partitions lies on disk, if anywhere.
+    pub local: Option<LocalState>,
+    /// Copies of partitions that stand by in this process.
+    pub copies: Arc<Copies<D>>,
 }
 
 /// Why a lane must begin again.
@@ -60,9 +67,9 @@ pub enum LaneFault {
     /// The registry does not answer.
     #[error(transparent)]
     Registry(#[from] RegistryFault),
-    /// The state cannot be restored.
+    /// The state cannot be read or followed.
     #[error(transparent)]
-    Restore(#[from] RestoreFault),
+    Copy(#[from] CopyFault),
     /// A bug of ours.
     #[error(transparent)]
     Batch(#[from] BatchError),
@@ -76,7 +83,7 @@ pub enum LaneFault {
         input: TopicPartition,
     },
     /// Rows with times from the future would be refused by the database.
-    #[error("this machine's clock is {} s off the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
+    #[error("this machine's clock is {} s ahead of the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {
         /// How far ahead, milliseconds.
         ahead_ms: i64,
@@ -95,24 +102,35 @@ pub enum Turn {
 /// What a lane is doing, for health and status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LanePhase {
+    /// Opening what is at hand of its state.
+    Starting,
+    /// Reading its state while another may still decide; so many records so far.
+    Warming(u64),
     /// Ending what a predecessor left open.
     Fencing,
-    /// Reading its state; so many records so far.
-    Restoring(u64),
+    /// Reading what its predecessor committed last; so many records so far.
+    CatchingUp(u64),
     /// Deciding.
     Running {
-        /// How many aggregates it knows.
+        /// How many aggregates it has in memory.
         aggregates: usize,
         /// What the engine keeps of its own: open processes, dead steps, parked keys.
         kept: Kept,
         /// How far the clock seems ahead of the broker's, if that is worth saying.
         clock_ahead_ms: Option<i64>,
     },
+    /// Deciding nothing until the clock is right.
+    ClockWrong {
+        /// How far it is ahead of the broker's.
+        ahead_ms: i64,
+    },
 }
 
 enum Phase<D: Domain> {
     Start,
-    Restoring { writer: Box<dyn TransactionalWriter>, restore: Box<Restore<D>> },
+    Warming(Box<PartitionCopy<D>>),
+    Fencing(Box<PartitionCopy<D>>),
+    CatchingUp { writer: Box<dyn TransactionalWriter>, copy: Box<PartitionCopy<D>>, ends: Reached },
     Running(Box<Running<D>>),
 }
 
@@ -122,25 +140,33 @@ pub struct Lane<D: Domain> {
     group: Arc<dyn Group>,
     partition: i32,
     phase: Phase<D>,
+    /// Outlives a reset: beginning again does not set the clock right.
+    clock_watch: ClockWatch,
 }
 
 impl<D: Domain> Lane<D> {
     /// A lane that has not begun yet.
     #[must_use]
     pub fn new(shared: Arc<Shared<D>>, group: Arc<dyn Group>, partition: i32) -> Self {
-        Self { shared, group, partition, phase: Phase::Start }
+        Self { shared, group, partition, phase: Phase::Start, clock_watch: ClockWatch::default() }
     }
 
     /// What it is doing.
     #[must_use]
     pub fn phase(&self) -> LanePhase {
+        let clock = &*self.shared.clock;
         match &self.phase {
-            Phase::Start => LanePhase::Fencing,
-            Phase::Restoring { restore, .. } => LanePhase::Restoring(restore.records()),
+            Phase::Start => LanePhase::Starting,
+            Phase::Warming(copy) => LanePhase::Warming(copy.records()),
+            Phase::Fencing(_) => LanePhase::Fencing,
+            Phase::CatchingUp { copy, .. } => LanePhase::CatchingUp(copy.records()),
+            Phase::Running(_) if let Some(ahead_ms) = self.clock_watch.too_far_ahead(clock) => {
+                LanePhase::ClockWrong { ahead_ms }
+            }
             Phase::Running(running) => LanePhase::Running {
                 aggregates: running.committed.aggregate_count(),
                 kept: running.committed.kept(),
-                clock_ahead_ms: running.clock_ahead_ms,
+                clock_ahead_ms: self.clock_watch.worth_saying(clock),
             },
         }
     }
@@ -153,53 +179,86 @@ impl<D: Domain> Lane<D> {
     /// One step, which waits for input up to `wait` and not at all if there is work.
     ///
     /// # Errors
-    /// [`LaneFault`]; call [`Lane::reset`] before the next step.
+    /// [`LaneFault`]; call [`Lane::reset`] before the next step, except after
+    /// [`LaneFault::Clock`], which takes nothing away.
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, LaneFault> {
-        match &mut self.phase {
-            Phase::Start => {
-                let mut writer = self.group.writer(&self.shared.names.transactional_id(self.partition))?;
-                // first of all: only now no transaction of a predecessor can still commit
-                writer.fence()?;
-                let restore = Restore::start(
-                    &*self.shared.log,
-                    &self.shared.names,
-                    self.partition,
-                    &self.shared.settings,
-                )?;
-                self.phase = Phase::Restoring { writer, restore: Box::new(restore) };
-                Ok(Turn::Progress)
-            }
-            Phase::Restoring { restore, .. } => {
-                let shared = &self.shared;
-                let whole =
-                    restore.turn(&*shared.log, &shared.names, &shared.codecs, &shared.settings, wait)?;
-                if let Some(state) = whole {
-                    self.begin(state)?;
-                }
-                Ok(Turn::Progress)
-            }
-            Phase::Running(running) => running.turn(&self.shared, wait),
+        let turned = self.step(wait);
+        if let Err(LaneFault::Copy(CopyFault::Local(fault))) = &turned
+            && fault.is_lasting()
+            && let Some(local) = &self.shared.local
+        {
+            local.condemn(self.partition, fault.to_string());
         }
+        turned
     }
 
-    /// Finishes what was submitted, so that a planned move repeats nothing.
+    fn step(&mut self, wait: Duration) -> Result<Turn, LaneFault> {
+        let (shared, partition) = (&self.shared, self.partition);
+        match &mut self.phase {
+            Phase::Start => {
+                let copy = match shared.copies.take(partition) {
+                    Some(copy) => copy,
+                    None => PartitionCopy::open(shared, partition)?,
+                };
+                self.phase = Phase::Warming(Box::new(copy));
+            }
+            // whoever decides here now goes on meanwhile, so that the pause is short
+            Phase::Warming(copy) => {
+                let close = WARM_ENOUGH.max(4 * shared.settings.batch_max_records as u64);
+                if copy.lag(shared)? > close {
+                    copy.follow(shared, wait)?;
+                } else if let Phase::Warming(copy) = std::mem::replace(&mut self.phase, Phase::Start) {
+                    self.phase = Phase::Fencing(copy);
+                }
+            }
+            Phase::Fencing(_) => {
+                let mut writer = self.group.writer(&shared.names.transactional_id(partition))?;
+                // only now no transaction of a predecessor can still commit
+                writer.fence()?;
+                let ends = ends(shared, partition)?;
+                if let Phase::Fencing(copy) = std::mem::replace(&mut self.phase, Phase::Start) {
+                    self.phase = Phase::CatchingUp { writer, copy, ends };
+                }
+            }
+            Phase::CatchingUp { copy, ends, .. } => {
+                if copy.has_reached(ends) {
+                    self.begin()?;
+                } else {
+                    copy.follow(shared, wait)?;
+                }
+            }
+            Phase::Running(running) => return running.turn(shared, &mut self.clock_watch, wait),
+        }
+        Ok(Turn::Progress)
+    }
+
+    /// Finishes what was submitted, so that a planned move repeats nothing, and leaves its copy
+    /// of the state for whoever needs it next.
     ///
     /// # Errors
     /// As [`Lane::turn`].
     pub fn finish(&mut self, wait: Duration) -> Result<(), LaneFault> {
-        if let Phase::Running(running) = &mut self.phase {
-            running.writer.settle(wait)?;
+        match std::mem::replace(&mut self.phase, Phase::Start) {
+            Phase::Running(running) => {
+                if let Some(copy) = running.finish(&self.shared, wait)? {
+                    self.shared.copies.put(self.partition, copy);
+                }
+            }
+            Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => {
+                self.shared.copies.put(self.partition, *copy);
+            }
+            Phase::Start => {}
         }
-        self.phase = Phase::Start;
         Ok(())
     }
 
-    fn begin(&mut self, state: PartitionState<D::State>) -> Result<(), LaneFault> {
+    fn begin(&mut self) -> Result<(), LaneFault> {
         let shared = &self.shared;
         let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
         let steps = TopicPartition::new(Arc::clone(&shared.names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
-        if state.last_recorded_at > 0 && !committed.contains_key(&commands) {
+        let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
+        if copy.has_records() && !committed.contains_key(&commands) {
             return Err(LaneFault::OffsetsLost { input: commands });
         }
         let mut next = BTreeMap::new();
@@ -210,11 +269,14 @@ impl<D: Domain> Lane<D> {
         let starts: Vec<_> =
             next.iter().map(|(input, offset)| (input.clone(), Start::Offset(*offset))).collect();
         let reader = shared.log.reader(&starts)?;
-        let Phase::Restoring { writer, .. } = std::mem::replace(&mut self.phase, Phase::Start) else {
+        let Phase::CatchingUp { writer, copy, .. } = std::mem::replace(&mut self.phase, Phase::Start) else {
             return Ok(());
         };
+        let records = copy.records();
+        let state = copy.into_state();
         tracing::info!(
             partition = self.partition,
+            records,
             aggregates = state.aggregate_count(),
             from = ?next.iter().map(|(at, offset)| format!("{at} {offset}")).collect::<Vec<_>>(),
             "state restored, deciding"
@@ -231,8 +293,8 @@ impl<D: Domain> Lane<D> {
             barrier: Vec::new(),
             covered: HashMap::new(),
             next,
-            was_idle: false,
-            clock_ahead_ms: None,
+            quiet_at: None,
+            proof: Proof::None,
         }));
         Ok(())
     }
@@ -276,26 +338,52 @@ struct Running<D: Domain> {
     /// Where each input goes on. Every batch commits them all, since a broker forgets offsets
     /// that are not committed for long.
     next: BTreeMap<TopicPartition, i64>,
-    /// Whether the last poll found nothing at the end of the commands.
-    was_idle: bool,
-    clock_ahead_ms: Option<i64>,
+    /// When the end of the commands was last seen to be reached, by the clock that is never set;
+    /// nothing has come since.
+    quiet_at: Option<i64>,
+    proof: Proof,
+}
+
+/// Whether it is certain that nobody else has written below the offsets that a checkpoint was
+/// said to reach. One who was replaced without knowing it yet would take the records of its
+/// successor for its own. A commit that succeeds shows that it was not replaced before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    None,
+    /// The offsets were asked for; no commit was begun since.
+    Asked,
+    /// A commit that was begun after the offsets were asked for is under way.
+    Committing,
 }
 
 impl<D: Domain> Running<D> {
-    fn turn(&mut self, shared: &Shared<D>, wait: Duration) -> Result<Turn, LaneFault> {
+    fn turn(
+        &mut self,
+        shared: &Shared<D>,
+        watch: &mut ClockWatch,
+        wait: Duration,
+    ) -> Result<Turn, LaneFault> {
         let mut progress = self.settle(Duration::ZERO)?;
+        progress |= self.keep_checkpoint(shared)?;
+        if watch.too_far_ahead(&*shared.clock).is_some() {
+            // a record that ends a silence may tell that it is right again
+            self.poll(shared, watch, wait)?;
+        }
         if !self.pass_barrier(shared) {
             return self.wait_for_barrier(shared, wait);
         }
-        progress |= self.decide_held(shared)?;
+        progress |= self.decide_held(shared, watch)?;
         if self.barrier.is_empty() && self.batch.len() < shared.settings.batch_max_records {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
-            progress |= self.poll(shared, if may_wait { wait } else { Duration::ZERO })?;
-            progress |= self.decide_held(shared)?;
+            progress |= self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
+            progress |= self.decide_held(shared, watch)?;
         }
         if self.pending.is_none() && self.barrier.is_empty() && !self.batch.is_empty() {
             self.submit(shared)?;
             progress = true;
+        }
+        if self.proof == Proof::Asked && self.barrier.is_empty() && self.held.is_empty() {
+            self.submit_nothing()?;
         }
         if !progress && self.pending.is_some() {
             progress = self.settle(COMMIT_LOOK.min(wait))?;
@@ -311,7 +399,63 @@ impl<D: Domain> Running<D> {
         if let Some(overlay) = self.pending.take() {
             self.committed.merge(overlay);
         }
+        if self.proof == Proof::Committing {
+            self.proof = Proof::None;
+            self.committed.write_checkpoint();
+        }
         Ok(true)
+    }
+
+    /// Takes checkpoints when they are due. The offsets of what was committed are not known, but
+    /// while no transaction is open, all that lies below the high watermarks is in memory.
+    fn keep_checkpoint(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
+        let now = shared.clock.now_micros();
+        let progress = self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        if self.pending.is_some() || !self.committed.is_checkpoint_due(now) {
+            return Ok(progress);
+        }
+        self.committed.freeze(ends(shared, self.partition)?, now);
+        self.proof = Proof::Asked;
+        Ok(true)
+    }
+
+    /// Commits where the inputs stand once more, to prove by it that nobody has taken over.
+    fn submit_nothing(&mut self) -> Result<(), LaneFault> {
+        if self.pending.is_none() {
+            self.writer.submit(Transaction { records: Vec::new(), offsets: self.next.clone() })?;
+            self.pending = Some(Overlay::default());
+            self.proof = Proof::Committing;
+        }
+        Ok(())
+    }
+
+    /// Waits for the commit under way. Then its state, if somebody wants it: as a copy that
+    /// stands by, or on disk so that the next start reads less.
+    fn finish(
+        mut self: Box<Self>,
+        shared: &Shared<D>,
+        wait: Duration,
+    ) -> Result<Option<PartitionCopy<D>>, LaneFault> {
+        self.settle(wait)?;
+        self.committed.check()?;
+        if self.pending.is_some() || !(shared.copies.keeps() || self.committed.is_stored()) {
+            return Ok(None);
+        }
+        let reached = ends(shared, self.partition)?;
+        let now = shared.clock.now_micros();
+        // as in a simulation nobody would look again
+        self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        if self.committed.can_freeze() {
+            self.committed.freeze(reached, now);
+        }
+        self.proof = Proof::Asked;
+        self.submit_nothing()?;
+        self.settle(wait)?;
+        if self.pending.is_some() {
+            return Ok(None);
+        }
+        self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        Ok(Some(PartitionCopy::of_lane(self.partition, self.committed, reached)))
     }
 
     fn submit(&mut self, shared: &Shared<D>) -> Result<(), LaneFault> {
@@ -320,30 +464,42 @@ impl<D: Domain> Running<D> {
         let place = place(shared, self.partition);
         let (mut transaction, overlay) =
             std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below)?;
+        // what was decided without seeing all of the state must not be committed
+        self.committed.check()?;
         self.next.append(&mut transaction.offsets);
         transaction.offsets = self.next.clone();
         self.writer.submit(transaction)?;
         self.pending = Some(overlay);
+        if self.proof == Proof::Asked {
+            self.proof = Proof::Committing;
+        }
         Ok(())
     }
 
-    fn poll(&mut self, shared: &Shared<D>, wait: Duration) -> Result<bool, LaneFault> {
+    fn poll(
+        &mut self,
+        shared: &Shared<D>,
+        watch: &mut ClockWatch,
+        wait: Duration,
+    ) -> Result<bool, LaneFault> {
         let room = shared.settings.batch_max_records.saturating_sub(self.batch.len() + self.held.len());
         if room == 0 {
             return Ok(false);
         }
         let records = self.reader.poll(room, wait)?;
-        if let Some(first) =
-            records.first().filter(|first| self.was_idle && first.topic == shared.names.commands)
-        {
-            self.check_clock(shared, first)?;
-        }
-        if !records.is_empty() {
-            self.was_idle = false;
-        } else if !wait.is_zero() && !self.was_idle {
-            // an empty poll alone says nothing: a new client needs longer than that to connect
+        let now = shared.clock.monotonic_micros();
+        let is_quiet = |within: i64| self.quiet_at.is_some_and(|at| now - at <= within);
+        if let Some(first) = records.first() {
+            if first.topic == shared.names.commands && is_quiet(2 * QUIET_LOOK_MICROS) {
+                watch.learn(&*shared.clock, first.timestamp_ms);
+            }
+            self.quiet_at = None;
+        } else if !wait.is_zero() && !is_quiet(QUIET_LOOK_MICROS) {
+            // an empty poll alone says nothing: a new client needs longer than that to connect, and
+            // a connection may be lost without a word
             let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
-            self.was_idle = self.reader.position(&commands) >= shared.log.high_watermark(&commands)?;
+            let is_end = self.reader.position(&commands) >= shared.log.high_watermark(&commands)?;
+            self.quiet_at = is_end.then_some(now);
         }
         let is_empty = records.is_empty();
         for record in records {
@@ -353,15 +509,11 @@ impl<D: Domain> Running<D> {
         Ok(!is_empty)
     }
 
-    /// A record that ended a silence has just been appended, so its time is the broker's.
-    fn check_clock(&mut self, shared: &Shared<D>, fresh: &Record) -> Result<(), LaneFault> {
-        let ahead_ms = shared.clock.now_micros() / 1_000 - fresh.timestamp_ms;
-        self.clock_ahead_ms = (ahead_ms.abs() > CLOCK_WARN_MS).then_some(ahead_ms);
-        if ahead_ms > CLOCK_STOP_MS { Err(LaneFault::Clock { ahead_ms }) } else { Ok(()) }
-    }
-
     /// Decides what was read, until a lookup is behind or the batch is full.
-    fn decide_held(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
+    fn decide_held(&mut self, shared: &Shared<D>, watch: &ClockWatch) -> Result<bool, LaneFault> {
+        if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
+            return Err(LaneFault::Clock { ahead_ms });
+        }
         let place = place(shared, self.partition);
         let mut progress = false;
         while self.batch.len() < shared.settings.batch_max_records {

@@ -1,11 +1,19 @@
 //! The command processor: one lane a partition, each a state machine of its own.
 
+mod aggregates;
 pub mod batch;
+mod cache;
+mod checkpoint;
+pub mod clock_watch;
 pub mod codecs;
+pub mod copy;
 pub mod decide;
+pub mod fault;
+mod filter;
 pub mod intake;
+mod keeping;
 pub mod lane;
+pub mod local;
 pub mod lookup;
-pub mod restore;
 pub mod state;
 pub mod window;

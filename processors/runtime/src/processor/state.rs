@@ -1,12 +1,19 @@
 //! What a processor knows of its partition: committed state, and overlays on top of it.
 
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use millrace_kernel::AggregateId;
 use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
+use millrace_ports::LocalFault;
 
+use super::aggregates::{Aggregates, Decode};
+use super::checkpoint::{Checkpoint, Frozen, Reached};
+use super::fault::CopyFault;
+use super::keeping::Keeping;
 use super::window::Window;
 
 /// An aggregate as its newest event left it.
@@ -72,29 +79,101 @@ impl Kept {
 
 /// The committed state of one partition.
 pub struct PartitionState<S> {
-    pub(super) aggregates: HashMap<AggregateId, Versioned<S>>,
-    pub(super) window: Window,
+    aggregates: Aggregates<S>,
+    window: Window,
     pub(super) last_recorded_at: i64,
+    /// What the engine keeps of its own among the aggregates.
+    kept_ids: HashSet<AggregateId>,
     kept: Kept,
+    keeping: Option<Keeping>,
+    /// What was in the way of a look-up. Decisions are total functions of what they see, so the
+    /// fault waits here until the lane asks: nothing that was decided after it may be used.
+    fault: RefCell<Option<CopyFault>>,
 }
 
 impl<S> PartitionState<S> {
-    /// Nothing yet, with an empty window.
+    /// Nothing yet, and all that comes is kept in memory.
     #[must_use]
-    pub fn new(window: Window) -> Self {
-        Self { aggregates: HashMap::new(), window, last_recorded_at: 0, kept: Kept::default() }
+    pub fn in_memory(decode: Decode<S>, window: Window) -> Self {
+        Self::over(Aggregates::in_memory(decode), window, None)
     }
 
-    /// Sets the newest version of an aggregate; `None` forgets it.
-    pub fn set(&mut self, id: AggregateId, versioned: Option<Versioned<S>>) {
-        let count = self.kept.of(id.kind());
-        let (was, is) = match versioned {
-            Some(versioned) => (self.aggregates.insert(id, versioned).is_some(), true),
-            None => (self.aggregates.remove(&id).is_some(), false),
-        };
-        if let Some(count) = count {
-            *count = *count + usize::from(is) - usize::from(was);
+    pub(super) fn over(aggregates: Aggregates<S>, window: Window, keeping: Option<Keeping>) -> Self {
+        Self {
+            aggregates,
+            window,
+            last_recorded_at: 0,
+            kept_ids: HashSet::new(),
+            kept: Kept::default(),
+            keeping,
+            fault: RefCell::new(None),
         }
+    }
+
+    /// Takes in a record of the state topic; without a value the aggregate is forgotten.
+    pub(super) fn take_state(&mut self, id: AggregateId, value: Option<Bytes>) {
+        self.count(&id, value.is_some());
+        self.aggregates.take_in(id, value);
+    }
+
+    /// Takes in a first answer of the outcomes topic.
+    pub(super) fn take_answer(&mut self, command_id: Arc<str>, recorded_at: i64, outcome: Bytes) {
+        self.window.remember(command_id, recorded_at, outcome);
+    }
+
+    /// Takes in what a transaction has committed.
+    pub fn merge(&mut self, mut overlay: Overlay<S>) {
+        for (id, written) in overlay.written {
+            // one that is not there began and ended within the batch
+            let Some(versioned) = overlay.aggregates.remove(&id) else { continue };
+            self.count(&id, written.is_some());
+            self.aggregates.merge(id, versioned, written);
+        }
+        for (id, recorded_at, outcome) in overlay.answer_order {
+            self.window.remember(id, recorded_at, outcome);
+        }
+        self.last_recorded_at = self.last_recorded_at.max(overlay.last_recorded_at);
+    }
+
+    /// Counts what the engine keeps of its own.
+    pub(super) fn count(&mut self, id: &AggregateId, is: bool) {
+        let Some(count) = self.kept.of(id.kind()) else { return };
+        if is && self.kept_ids.insert(id.clone()) {
+            *count += 1;
+        } else if !is && self.kept_ids.remove(id) {
+            *count -= 1;
+        }
+    }
+
+    /// The newest version of an aggregate.
+    fn get(&self, id: &AggregateId) -> Option<Versioned<S>> {
+        self.or_fault(self.aggregates.get(id, self.writing()))
+    }
+
+    /// The encoded outcome a command id was answered with.
+    fn answer(&self, command_id: &str) -> Option<Bytes> {
+        let writing = self.writing().map(|frozen| &frozen.window);
+        self.or_fault(self.window.answer(command_id, writing).map_err(CopyFault::from))
+    }
+
+    fn writing(&self) -> Option<&Frozen> {
+        self.keeping.as_ref().and_then(Keeping::writing)
+    }
+
+    fn or_fault<T>(&self, found: Result<Option<T>, CopyFault>) -> Option<T> {
+        found.unwrap_or_else(|fault| {
+            self.fault.borrow_mut().get_or_insert(fault);
+            None
+        })
+    }
+
+    /// What was in the way of a look-up since this was last asked. After one, nothing that was
+    /// decided counts.
+    ///
+    /// # Errors
+    /// [`CopyFault`].
+    pub fn check(&self) -> Result<(), CopyFault> {
+        self.fault.borrow_mut().take().map_or(Ok(()), Err)
     }
 
     /// What the engine keeps of its own.
@@ -103,28 +182,69 @@ impl<S> PartitionState<S> {
         self.kept
     }
 
-    /// Takes in what a transaction has committed.
-    pub fn merge(&mut self, overlay: Overlay<S>) {
-        for (id, versioned) in overlay.aggregates {
-            let is_forgotten = versioned.is_forgotten();
-            self.set(id, (!is_forgotten).then_some(versioned));
-        }
-        for (id, recorded_at, outcome) in overlay.answer_order {
-            self.window.remember(id, recorded_at, outcome);
-        }
-        self.last_recorded_at = self.last_recorded_at.max(overlay.last_recorded_at);
-    }
-
-    /// How many aggregates are known.
+    /// How many aggregates are in memory: all of them, or those used last.
     #[must_use]
     pub fn aggregate_count(&self) -> usize {
-        self.aggregates.len() - self.kept.all()
+        self.aggregates.len().saturating_sub(self.kept.all())
+    }
+
+    /// Where it is kept on disk, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.keeping.as_ref().map(|keeping| keeping.path().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it is kept on disk.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.keeping.is_some()
+    }
+
+    /// Whether a checkpoint should be taken now.
+    #[must_use]
+    pub fn is_checkpoint_due(&self, now_micros: i64) -> bool {
+        let changes = self.aggregates.changed() + self.window.len();
+        self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(changes, now_micros))
+    }
+
+    /// Sets apart all changes so far, which reach up to `reached`, for a checkpoint. Nothing is
+    /// written before [`PartitionState::write_checkpoint`]. To be called when the last one is done.
+    pub fn freeze(&mut self, reached: Reached, now_micros: i64) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let aggregates = self.aggregates.freeze();
+        let (window, mark) = self.window.freeze();
+        let last_recorded_at = self.last_recorded_at;
+        let checkpoint = Checkpoint { reached, last_recorded_at, taken_at: now_micros, window: mark };
+        keeping.freeze(Frozen { aggregates, window, checkpoint });
+    }
+
+    /// Whether a checkpoint could be taken: there is a store, and the last one is done.
+    #[must_use]
+    pub fn can_freeze(&self) -> bool {
+        self.keeping.as_ref().is_some_and(Keeping::is_idle)
+    }
+
+    /// Begins to write what was set apart. Only to be called when it is certain that nobody else
+    /// had written to the topics below the offsets it is said to reach.
+    pub fn write_checkpoint(&mut self) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.write();
+        }
+    }
+
+    /// Looks after the checkpoint under way, without waiting; whether anything was done.
+    ///
+    /// # Errors
+    /// [`LocalFault`], a lasting one. What may pass is tried again later.
+    pub fn tend_checkpoint(&mut self, now_micros: i64) -> Result<bool, LocalFault> {
+        self.keeping.as_mut().map_or(Ok(false), |keeping| keeping.tend(now_micros))
     }
 }
 
 /// The effects of a batch that is not committed yet. Dropped when it is aborted.
 pub struct Overlay<S> {
     pub(super) aggregates: HashMap<AggregateId, Versioned<S>>,
+    /// What was written of each aggregate, where anything was; `None` is a tombstone.
+    pub(super) written: Vec<(AggregateId, Option<Bytes>)>,
     pub(super) answers: HashMap<Arc<str>, Bytes>,
     pub(super) answer_order: Vec<(Arc<str>, i64, Bytes)>,
     pub(super) last_recorded_at: i64,
@@ -134,6 +254,7 @@ impl<S> Default for Overlay<S> {
     fn default() -> Self {
         Self {
             aggregates: HashMap::new(),
+            written: Vec::new(),
             answers: HashMap::new(),
             answer_order: Vec::new(),
             last_recorded_at: 0,
@@ -167,8 +288,8 @@ impl<S> Layers<'_, S> {
     pub fn get(&self, id: &AggregateId) -> Versioned<S> {
         self.overlays()
             .find_map(|overlay| overlay.aggregates.get(id))
-            .or_else(|| self.committed.aggregates.get(id))
             .cloned()
+            .or_else(|| self.committed.get(id))
             .unwrap_or_else(Versioned::none)
     }
 
@@ -177,8 +298,8 @@ impl<S> Layers<'_, S> {
     pub fn answer(&self, command_id: &str) -> Option<Bytes> {
         self.overlays()
             .find_map(|overlay| overlay.answers.get(command_id))
-            .or_else(|| self.committed.window.answer(command_id))
             .cloned()
+            .or_else(|| self.committed.answer(command_id))
     }
 
     /// The newest `recorded_at` of the partition.

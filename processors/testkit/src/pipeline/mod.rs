@@ -14,6 +14,7 @@ use millrace_kernel::{Command, Event, Outcome, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
+use millrace_runtime::processor::copy::Copies;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
 use millrace_runtime::progress::system_tables;
@@ -134,9 +135,11 @@ impl<D: Domain> Pipeline<D> {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             names: self.names.clone(),
             partitions: self.partitions,
-            codecs: Codecs::register(&self.registry, &self.names).expect("the schemas parse"),
+            codecs: Arc::new(Codecs::register(&self.registry, &self.names).expect("the schemas parse")),
             lookups,
             settings: self.settings.clone(),
+            local: None,
+            copies: Arc::new(Copies::new(false)),
         };
         self.add(group, Some(follower), Role::Processor(Arc::new(shared)), clock);
     }

@@ -1,0 +1,170 @@
+//! Checkpoints: what was committed goes to the store of a partition together with the offsets it
+//! reaches, on a thread beside the lane.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use millrace_kernel::AggregateId;
+use millrace_ports::{Change, LocalFault, LocalStore, Space};
+use serde::{Deserialize, Serialize};
+
+use super::window::{WindowMark, WindowPart};
+
+/// The version of all that is written to a store: keys, values and checkpoints.
+pub const FORMAT: u32 = 1;
+
+/// Offsets of the two topics a partition's state comes from: everything below is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Of the state topic.
+    pub state: i64,
+    /// Of the outcomes topic; `None` while the states are not whole, as they say where the
+    /// window begins.
+    pub outcomes: Option<i64>,
+}
+
+impl Reached {
+    /// Whether all that lies below `other` is known.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.state >= other.state && self.outcomes >= other.outcomes
+    }
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    /// How far it reaches.
+    pub(super) reached: Reached,
+    /// The newest `recorded_at`, microseconds since the epoch.
+    pub(super) last_recorded_at: i64,
+    /// When the offsets were known, microseconds since the epoch.
+    pub(super) taken_at: i64,
+    /// What it says of the window.
+    pub(super) window: WindowMark,
+}
+
+impl Checkpoint {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a struct of numbers and texts is JSON")
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// All that one checkpoint writes. Readable until it is written.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    /// States by aggregate, as the topic has them; `None` removes one.
+    pub(super) aggregates: HashMap<AggregateId, Option<Bytes>>,
+    pub(super) window: WindowPart,
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl Frozen {
+    fn write(&self, store: &dyn LocalStore) -> Result<(), LocalFault> {
+        // in the order of their keys: a store that sorts has less to do
+        let mut aggregates: Vec<_> = self.aggregates.iter().collect();
+        aggregates.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        let mut answers: Vec<_> =
+            self.window.answers.iter().map(|(id, answer)| (id, answer.to_bytes())).collect();
+        answers.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        let space = Space::Answers(self.window.generation);
+        let mut changes = Vec::with_capacity(aggregates.len() + answers.len() + 1);
+        changes.extend(aggregates.iter().map(|(id, value)| Change {
+            space: Space::Aggregates,
+            key: id.as_str().as_bytes(),
+            value: value.as_deref(),
+        }));
+        changes.extend(answers.iter().map(|(id, value)| Change {
+            space,
+            key: id.as_bytes(),
+            value: Some(value),
+        }));
+        if let Some((key, value)) = &self.window.chunk {
+            changes.push(Change { space, key, value: Some(value) });
+        }
+        store.write(&changes, &self.checkpoint.to_bytes())?;
+        store.forget_answers_before(self.window.oldest)
+    }
+}
+
+/// Writes checkpoints, one at a time.
+pub(super) enum Writer {
+    /// By the caller, when it looks whether it is done: a simulation has one thread.
+    Stepwise { store: Arc<dyn LocalStore>, given: Option<Arc<Frozen>> },
+    /// On a thread of its own.
+    Beside(Beside),
+}
+
+pub(super) struct Beside {
+    path: PathBuf,
+    /// Taken away to end the thread.
+    give: Option<Sender<Arc<Frozen>>>,
+    done: Receiver<Result<(), LocalFault>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn new(store: Arc<dyn LocalStore>, is_stepwise: bool) -> Self {
+        if is_stepwise {
+            return Self::Stepwise { store, given: None };
+        }
+        let (give, given) = channel::<Arc<Frozen>>();
+        let (say, done) = channel();
+        let path = store.path();
+        let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
+            while let Ok(frozen) = given.recv() {
+                if say.send(frozen.write(&*store)).is_err() {
+                    return;
+                }
+            }
+        });
+        let thread = thread.expect("the system has room for a thread");
+        Self::Beside(Beside { path, give: Some(give), done, thread: Some(thread) })
+    }
+
+    /// Begins to write; one that was given before must be done.
+    pub(super) fn begin(&mut self, frozen: Arc<Frozen>) {
+        match self {
+            Self::Stepwise { given, .. } => *given = Some(frozen),
+            Self::Beside(beside) => {
+                // a thread that is gone is found when the end of this is asked for
+                let _ = beside.give.as_ref().map(|give| give.send(frozen));
+            }
+        }
+    }
+
+    /// How what was begun has ended, if it has.
+    pub(super) fn end(&mut self) -> Option<Result<(), LocalFault>> {
+        match self {
+            Self::Stepwise { store, given } => given.take().map(|frozen| frozen.write(&**store)),
+            Self::Beside(beside) => match beside.done.try_recv() {
+                Ok(result) => Some(result),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => {
+                    let why = "the thread that writes it ended by a panic".to_owned();
+                    Some(Err(LocalFault::Damaged { path: beside.path.clone(), why }))
+                }
+            },
+        }
+    }
+}
+
+impl Drop for Beside {
+    /// What was begun is written to the end: whoever opens the store next finds it whole and closed.
+    fn drop(&mut self) {
+        self.give = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("writing local state ended by a panic, which is a bug; the topics have it all");
+        }
+    }
+}

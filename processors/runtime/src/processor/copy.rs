@@ -1,0 +1,318 @@
+//! A copy of one partition's committed state that follows the topics it comes from: what a lane
+//! begins with, and what stands by on another instance.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use millrace_kernel::{AggregateId, Domain, codes};
+use millrace_ports::{LocalFault, LogFault, Reader, Record, Start, TopicPartition};
+use millrace_wire::DecodeFailure;
+
+pub use super::checkpoint::Reached;
+pub use super::fault::CopyFault;
+use super::lane::Shared;
+use super::local;
+use super::state::PartitionState;
+
+/// Most records taken from the log at once.
+const FOLLOW_AT_ONCE: usize = 5_000;
+
+/// A copy of a partition's committed state, and how far it has come.
+pub struct PartitionCopy<D: Domain> {
+    partition: i32,
+    state: PartitionState<D::State>,
+    reached: Reached,
+    stage: Stage,
+    reader: Option<Box<dyn Reader>>,
+    records: u64,
+}
+
+enum Stage {
+    /// Looking for the record that shows that the topics are those the store came from.
+    Proving { key: String, timestamp_ms: i64 },
+    /// Reading all states up to this offset: only then it is known where the window begins.
+    States { until: i64 },
+    /// Following both topics.
+    Following,
+}
+
+impl<D: Domain> PartitionCopy<D> {
+    /// The copy as local state has it, or an empty one. Reads nothing yet.
+    ///
+    /// # Errors
+    /// [`CopyFault`].
+    pub fn open(shared: &Arc<Shared<D>>, partition: i32) -> Result<Self, CopyFault> {
+        let opened = local::open(shared, partition)?;
+        let at = state_of(shared, partition);
+        let (reached, is_fresh) = match opened.reached {
+            Some(reached) => (reached, false),
+            None => (Reached { state: shared.log.low_watermark(&at)?, outcomes: None }, true),
+        };
+        let stage = match opened.proof {
+            Some((key, timestamp_ms)) => Stage::Proving { key, timestamp_ms },
+            None if reached.outcomes.is_some() => Stage::Following,
+            None => Stage::States { until: shared.log.high_watermark(&at)? },
+        };
+        if !is_fresh {
+            tracing::info!(partition, topic = %at.topic, offset = reached.state, "local state opened, reading on from there");
+        }
+        Ok(Self { partition, state: opened.state, reached, stage, reader: None, records: 0 })
+    }
+
+    /// The state of a lane that ends, which reaches up to `reached`.
+    #[must_use]
+    pub fn of_lane(partition: i32, state: PartitionState<D::State>, reached: Reached) -> Self {
+        Self { partition, state, reached, stage: Stage::Following, reader: None, records: 0 }
+    }
+
+    /// Takes in what was committed since, waiting up to `wait` for it; how many records it read.
+    ///
+    /// # Errors
+    /// [`CopyFault`]; after one, open it anew.
+    pub fn follow(&mut self, shared: &Shared<D>, wait: Duration) -> Result<usize, CopyFault> {
+        let followed = self.follow_on(shared, wait);
+        if let Err(CopyFault::Local(fault)) = &followed
+            && fault.is_lasting()
+            && let Some(local) = &shared.local
+        {
+            local.condemn(self.partition, fault.to_string());
+        }
+        followed
+    }
+
+    fn follow_on(&mut self, shared: &Shared<D>, wait: Duration) -> Result<usize, CopyFault> {
+        let now = shared.clock.now_micros();
+        self.state.tend_checkpoint(now)?;
+        if let Stage::Proving { .. } = self.stage {
+            return self.prove(shared, wait);
+        }
+        let (states, outcomes) = (state_of(shared, self.partition), outcomes_of(shared, self.partition));
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => {
+                let mut starts = vec![(states.clone(), Start::Offset(self.reached.state))];
+                starts.extend(self.reached.outcomes.map(|at| (outcomes.clone(), Start::Offset(at))));
+                shared.log.reader(&starts)?
+            }
+        };
+        let records = reader.poll(FOLLOW_AT_ONCE, wait)?;
+        for record in &records {
+            if record.topic == states.topic {
+                self.take_state(record)?;
+            } else {
+                self.take_outcome(shared, record)?;
+            }
+        }
+        self.records += records.len() as u64;
+        self.reached.state = reader.position(&states).max(self.reached.state);
+        if let Some(reached) = &mut self.reached.outcomes {
+            *reached = reader.position(&outcomes).max(*reached);
+        }
+        self.reader = Some(reader);
+        if let Stage::States { until } = self.stage
+            && self.reached.state >= until
+        {
+            self.begin_outcomes(shared)?;
+        }
+        if self.state.is_checkpoint_due(now) {
+            // all of it was read as committed
+            self.state.freeze(self.reached, now);
+            self.state.write_checkpoint();
+        }
+        Ok(records.len())
+    }
+
+    /// The window reaches back from the newest `recorded_at`. The states know one that is
+    /// hardly newer than that, so what is read is at least the window.
+    fn begin_outcomes(&mut self, shared: &Shared<D>) -> Result<(), LogFault> {
+        let at = outcomes_of(shared, self.partition);
+        let span_ms = i64::try_from(shared.settings.dedup_window_seconds.saturating_mul(1_000));
+        let since_ms = (self.state.last_recorded_at / 1_000).saturating_sub(span_ms.unwrap_or(i64::MAX));
+        self.reached.outcomes = Some(shared.log.offset_at(&at, since_ms.max(0))?);
+        self.stage = Stage::Following;
+        self.reader = None;
+        Ok(())
+    }
+
+    /// Looks for the answer remembered last where it must stand, unless retention has
+    /// taken it and everything else. A topic that was deleted and made anew does not have it.
+    fn prove(&mut self, shared: &Shared<D>, wait: Duration) -> Result<usize, CopyFault> {
+        let Stage::Proving { key, timestamp_ms } = &self.stage else { return Ok(0) };
+        let Some(reached) = self.reached.outcomes else {
+            self.stage =
+                Stage::States { until: shared.log.high_watermark(&state_of(shared, self.partition))? };
+            return Ok(0);
+        };
+        let at = outcomes_of(shared, self.partition);
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => {
+                let start = shared.log.offset_at(&at, *timestamp_ms)?;
+                if start >= reached && shared.log.low_watermark(&at)? >= reached {
+                    self.stage = Stage::Following;
+                    return Ok(0);
+                }
+                shared.log.reader(&[(at.clone(), Start::Offset(start.min(reached)))])?
+            }
+        };
+        let records = reader.poll(FOLLOW_AT_ONCE, wait)?;
+        self.records += records.len() as u64;
+        let is_it = |record: &Record| {
+            record.offset < reached && record.key.as_deref().is_some_and(|found| found == key.as_bytes())
+        };
+        if records.iter().any(is_it) {
+            self.stage = Stage::Following;
+        } else if reader.position(&at) >= reached {
+            return Err(CopyFault::Local(LocalFault::Foreign {
+                path: self.state.path(),
+                expected: format!("{at} as it is now"),
+                found: format!("a topic of that name which held the answer to {key}"),
+            }));
+        } else {
+            self.reader = Some(reader);
+        }
+        Ok(records.len())
+    }
+
+    /// The offsets below which everything committed is in this copy.
+    #[must_use]
+    pub fn reached(&self) -> Reached {
+        self.reached
+    }
+
+    /// Whether there is anything in it.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.state.last_recorded_at > 0
+    }
+
+    /// How many records it has read.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// How many records it is behind the topics, at most: markers of transactions count, too.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn lag(&self, shared: &Shared<D>) -> Result<u64, LogFault> {
+        let ends = ends(shared, self.partition)?;
+        let behind = |end: i64, reached: i64| u64::try_from(end - reached).unwrap_or(0);
+        let outcomes = match self.reached.outcomes {
+            Some(reached) => behind(ends.outcomes.unwrap_or(reached), reached),
+            None => {
+                let oldest = shared.log.low_watermark(&outcomes_of(shared, self.partition))?;
+                behind(ends.outcomes.unwrap_or(oldest), oldest)
+            }
+        };
+        let unproven = u64::from(matches!(self.stage, Stage::Proving { .. }));
+        Ok(behind(ends.state, self.reached.state) + outcomes + unproven)
+    }
+
+    /// Whether everything below `ends` is in this copy, so that it may decide.
+    #[must_use]
+    pub fn has_reached(&self, ends: &Reached) -> bool {
+        matches!(self.stage, Stage::Following) && self.reached.covers(ends)
+    }
+
+    /// Whether it is kept on disk.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.state.is_stored()
+    }
+
+    /// The state, to decide with: see [`PartitionCopy::has_reached`].
+    #[must_use]
+    pub fn into_state(self) -> PartitionState<D::State> {
+        self.state
+    }
+
+    fn take_state(&mut self, record: &Record) -> Result<(), CopyFault> {
+        let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+        let Some(id) = key.and_then(AggregateId::parse) else {
+            return Err(unreadable(record, "its key is no aggregate id".to_owned()));
+        };
+        // the record's own time is the batch's newest `recorded_at`, cut to the millisecond
+        let newest = record.timestamp_ms.saturating_mul(1_000).saturating_add(999);
+        self.state.last_recorded_at = self.state.last_recorded_at.max(newest);
+        self.state.take_state(id, record.value.clone());
+        Ok(())
+    }
+
+    fn take_outcome(&mut self, shared: &Shared<D>, record: &Record) -> Result<(), CopyFault> {
+        let Some(value) = record.value.as_ref() else { return Ok(()) };
+        let outcome = match shared.codecs.outcomes.decode(value) {
+            Ok(outcome) => outcome,
+            Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+            Err(other) => return Err(unreadable(record, other.to_string())),
+        };
+        self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
+        let is_misrouted = outcome.violations.iter().any(|violation| violation.code == codes::MISROUTED);
+        if !outcome.duplicate && !is_misrouted {
+            self.state.take_answer(outcome.command_id.into(), outcome.recorded_at, value.clone());
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(record: &Record, why: String) -> CopyFault {
+    let at = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+    CopyFault::Unreadable { at, record: format!("the record at offset {}", record.offset), why }
+}
+
+fn state_of<D: Domain>(shared: &Shared<D>, partition: i32) -> TopicPartition {
+    TopicPartition::new(Arc::clone(&shared.names.state), partition)
+}
+
+fn outcomes_of<D: Domain>(shared: &Shared<D>, partition: i32) -> TopicPartition {
+    TopicPartition::new(Arc::clone(&shared.names.outcomes), partition)
+}
+
+/// Where the topics of a partition's state end now, open transactions and markers included.
+///
+/// # Errors
+/// [`LogFault`].
+pub fn ends<D: Domain>(shared: &Shared<D>, partition: i32) -> Result<Reached, LogFault> {
+    Ok(Reached {
+        state: shared.log.high_watermark(&state_of(shared, partition))?,
+        outcomes: Some(shared.log.high_watermark(&outcomes_of(shared, partition))?),
+    })
+}
+
+/// Copies at hand in this process: lanes begin with them, and leave them when they end.
+pub struct Copies<D: Domain> {
+    slots: Mutex<BTreeMap<i32, PartitionCopy<D>>>,
+    keeps: bool,
+}
+
+impl<D: Domain> Copies<D> {
+    /// None yet. With `keeps`, what lanes leave stays for whoever follows it on; without, it is
+    /// dropped, as memory that nobody uses.
+    #[must_use]
+    pub fn new(keeps: bool) -> Self {
+        Self { slots: Mutex::default(), keeps }
+    }
+
+    /// Whether what is put here stays.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Takes the copy of a partition, if there is one.
+    #[must_use]
+    pub fn take(&self, partition: i32) -> Option<PartitionCopy<D>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition)
+    }
+
+    /// Leaves the copy of a partition.
+    pub fn put(&self, partition: i32, copy: PartitionCopy<D>) {
+        if self.keeps {
+            let before = self.slots.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, copy);
+            // outside the lock: what is dropped may wait for its disk
+            drop(before);
+        }
+    }
+}

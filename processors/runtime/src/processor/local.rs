@@ -1,0 +1,218 @@
+//! Opens what a partition has on disk, if it can be trusted; sets it aside if not.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millrace_kernel::bookkeeping::Bookkeeping;
+use millrace_kernel::{AggregateId, Domain, StateData};
+use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, Space, TopicPartition};
+use millrace_wire::DecodeFailure;
+
+use super::aggregates::{Aggregates, Decode};
+use super::cache::CacheBudget;
+use super::checkpoint::{Checkpoint, FORMAT, Reached};
+use super::fault::CopyFault;
+use super::keeping::Keeping;
+use super::lane::Shared;
+use super::state::{PartitionState, Versioned};
+use super::window::Window;
+
+/// Where the partitions of a process have their stores.
+pub struct LocalState {
+    stores: Arc<dyn LocalStores>,
+    is_stepwise: bool,
+    budget: Arc<CacheBudget>,
+    /// Partitions whose store was found damaged while it was in use, and how.
+    condemned: Mutex<BTreeMap<i32, String>>,
+}
+
+impl LocalState {
+    /// Stores whose checkpoints are written on a thread beside each lane.
+    #[must_use]
+    pub fn new(stores: Arc<dyn LocalStores>, cache_bytes: usize) -> Self {
+        let budget = CacheBudget::new(cache_bytes);
+        Self { stores, is_stepwise: false, budget, condemned: Mutex::default() }
+    }
+
+    /// Stores whose checkpoints are written within the lane's own steps: for a simulation.
+    #[must_use]
+    pub fn stepwise(stores: Arc<dyn LocalStores>, cache_bytes: usize) -> Self {
+        Self { is_stepwise: true, ..Self::new(stores, cache_bytes) }
+    }
+
+    /// The next opening of a partition sets its store aside.
+    pub(super) fn condemn(&self, partition: i32, why: String) {
+        let mut condemned = self.condemned.lock().unwrap_or_else(PoisonError::into_inner);
+        condemned.entry(partition).or_insert(why);
+    }
+
+    fn take_condemned(&self, partition: i32) -> Option<String> {
+        self.condemned.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition)
+    }
+}
+
+/// A partition's state as its disk has it, to be followed on.
+pub(super) struct Opened<S> {
+    pub(super) state: PartitionState<S>,
+    /// How far it reaches; `None` when there is nothing.
+    pub(super) reached: Option<Reached>,
+    /// The record of the outcomes topic that shows that it is the topic the store came from:
+    /// its key, and its timestamp in milliseconds.
+    pub(super) proof: Option<(String, i64)>,
+}
+
+/// Opens the store of a partition; nothing of it when it cannot be trusted.
+pub(super) fn open<D: Domain>(
+    shared: &Arc<Shared<D>>,
+    partition: i32,
+) -> Result<Opened<D::State>, CopyFault> {
+    let decode = decoder(shared, partition);
+    let settings = &shared.settings;
+    let Some(local) = &shared.local else {
+        let window = Window::new(settings.dedup_window_seconds, settings.dedup_window_ids);
+        return Ok(Opened { state: PartitionState::in_memory(decode, window), reached: None, proof: None });
+    };
+    let identity = identity(shared, partition);
+    if let Some(why) = local.take_condemned(partition) {
+        set_aside(local, &identity, &why)?;
+    }
+    let why = match open_trusted(shared, local, &identity, &decode) {
+        Ok(Ok(opened)) => return Ok(opened),
+        Ok(Err(why)) => why,
+        Err(CopyFault::Local(fault)) if fault.is_lasting() => fault.to_string(),
+        Err(fault) => return Err(fault),
+    };
+    set_aside(local, &identity, &why)?;
+    open_trusted(shared, local, &identity, &decode)?
+        .map_err(|why| LocalFault::Unavailable { path: identity.to_string().into(), why }.into())
+}
+
+fn identity<D: Domain>(shared: &Shared<D>, partition: i32) -> Identity {
+    Identity {
+        topic: Arc::clone(&shared.names.state),
+        partition,
+        partitions: shared.partitions,
+        format: FORMAT,
+    }
+}
+
+fn set_aside(local: &LocalState, identity: &Identity, why: &str) -> Result<(), LocalFault> {
+    let to = local.stores.set_aside(identity)?;
+    tracing::warn!(
+        topic = %identity.topic, partition = identity.partition, set_aside = %to.display(),
+        "local state is not used: {why}. It was set aside for whoever wants to look at it, and may be deleted; the partition is rebuilt from its topics"
+    );
+    Ok(())
+}
+
+/// The store's content, or why it is not to be trusted.
+fn open_trusted<D: Domain>(
+    shared: &Arc<Shared<D>>,
+    local: &LocalState,
+    identity: &Identity,
+    decode: &Decode<D::State>,
+) -> Result<Result<Opened<D::State>, String>, CopyFault> {
+    let store = local.stores.open(identity)?;
+    let now = shared.clock.now_micros();
+    let checkpoint = match store.checkpoint()? {
+        None => None,
+        Some(bytes) => match Checkpoint::parse(&bytes) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(why) => return Ok(Err(format!("its checkpoint cannot be read: {why}"))),
+        },
+    };
+    if let Some(checkpoint) = &checkpoint
+        && let Some(why) = distrust(shared, identity.partition, checkpoint, now)?
+    {
+        return Ok(Err(why));
+    }
+    let settings = &shared.settings;
+    let mark = checkpoint.as_ref().map(|checkpoint| checkpoint.window.clone());
+    let (span, ids) = (settings.dedup_window_seconds, settings.dedup_window_ids);
+    let window = Window::stored(Arc::clone(&store), mark, span, ids)?;
+    let aggregates = Aggregates::stored(Arc::clone(decode), Arc::clone(&store), Arc::clone(&local.budget));
+    let taken_at = checkpoint.as_ref().map_or(now, |checkpoint| checkpoint.taken_at);
+    let keeping = Keeping::new(Arc::clone(&store), local.is_stepwise, settings, taken_at);
+    let mut state = PartitionState::over(aggregates, window, Some(keeping));
+    for kind in Bookkeeping::KINDS {
+        count_kept(&*store, kind, &mut state)?;
+    }
+    state.last_recorded_at = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.last_recorded_at);
+    let proof = checkpoint.as_ref().and_then(|checkpoint| checkpoint.window.newest());
+    Ok(Ok(Opened {
+        proof: proof.map(|(id, at)| (id.to_owned(), at / 1_000)),
+        state,
+        reached: checkpoint.map(|checkpoint| checkpoint.reached),
+    }))
+}
+
+fn count_kept<S>(
+    store: &dyn LocalStore,
+    kind: &str,
+    state: &mut PartitionState<S>,
+) -> Result<(), LocalFault> {
+    let prefix = format!("{kind}/");
+    store.scan(Space::Aggregates, prefix.as_bytes(), &mut |key, _| {
+        if let Some(id) = std::str::from_utf8(key).ok().and_then(AggregateId::parse) {
+            state.count(&id, true);
+        }
+    })
+}
+
+/// Why a checkpoint does not fit the topics as they are now, or what is asked of it.
+fn distrust<D: Domain>(
+    shared: &Shared<D>,
+    partition: i32,
+    checkpoint: &Checkpoint,
+    now: i64,
+) -> Result<Option<String>, LogFault> {
+    let settings = &shared.settings;
+    if !checkpoint.window.covers(settings.dedup_window_seconds, settings.dedup_window_ids) {
+        return Ok(Some("its de-duplication window is shorter than the one that is set now".to_owned()));
+    }
+    let age = (now - checkpoint.taken_at) / 1_000_000;
+    if age > i64::try_from(settings.state_max_age_seconds).unwrap_or(i64::MAX) {
+        return Ok(Some(format!(
+            "it is {age} s old, and the topic may have forgotten what was deleted meanwhile (state_max_age_seconds is {})",
+            settings.state_max_age_seconds
+        )));
+    }
+    let topics = [
+        (&shared.names.state, Some(checkpoint.reached.state)),
+        (&shared.names.outcomes, checkpoint.reached.outcomes),
+    ];
+    for (topic, reached) in topics {
+        let Some(reached) = reached else { continue };
+        let at = TopicPartition::new(Arc::clone(topic), partition);
+        let (oldest, end) = (shared.log.low_watermark(&at)?, shared.log.high_watermark(&at)?);
+        if end < reached {
+            return Ok(Some(format!(
+                "it reaches to offset {reached} of {at}, which ends at {end}: the topic is another one, or has lost records"
+            )));
+        }
+        if oldest > reached {
+            return Ok(Some(format!(
+                "it reaches to offset {reached} of {at}, which begins at {oldest}: what lies between is gone"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads records of the state topic.
+fn decoder<D: Domain>(shared: &Arc<Shared<D>>, partition: i32) -> Decode<D::State> {
+    let codecs = Arc::clone(&shared.codecs);
+    let topic = Arc::clone(&shared.names.state);
+    Arc::new(move |id, bytes| {
+        let (_, version, recorded_at, state) = match codecs.state.decode(bytes) {
+            Ok(record) => D::State::from_record(record),
+            Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+            Err(other) => {
+                let at = TopicPartition::new(Arc::clone(&topic), partition);
+                let record = format!("the record of {id}");
+                return Err(CopyFault::Unreadable { at, record, why: other.to_string() });
+            }
+        };
+        Ok(Versioned { version, recorded_at, state: state.map(Arc::new) })
+    })
+}
