@@ -13,8 +13,8 @@ CREATE TABLE millrace_progress (
   projection text, -- view family, as <domain>.<family>
   source_partition int, -- partition of the events topic
   events_offset bigint, -- every event before this offset is in the tables
-  commands_offset bigint, -- newest command offset whose events are in the tables; -1 = none yet
-  steps_offset bigint, -- newest step offset whose events are in the tables; -1 = none yet
+  commands_offset bigint, -- newest command offset all of whose events are in the tables; -1 = none yet
+  steps_offset bigint, -- newest step offset all of whose events are in the tables; -1 = none yet
   recorded_at bigint, -- recorded_at of the newest event in the tables, microseconds since the epoch
   PRIMARY KEY ((projection), source_partition)
 ) WITH comment = 'How far each projection has come, per source partition.';
@@ -48,9 +48,9 @@ pub struct Progress {
     pub partition: i32,
     /// Every event before this offset is in the tables.
     pub events_offset: i64,
-    /// Newest command whose events are in the tables, or −1.
+    /// Newest command all of whose events are in the tables, or −1.
     pub commands_offset: i64,
-    /// Newest step whose events are in the tables, or −1.
+    /// Newest step all of whose events are in the tables, or −1.
     pub steps_offset: i64,
     /// `recorded_at` of the newest event in the tables, microseconds since the epoch.
     pub recorded_at: i64,
@@ -70,8 +70,10 @@ impl Progress {
         }
     }
 
-    /// The write that publishes it. A later one wins whoever sends it: the timestamp is
-    /// that of the newest event, and at equal times rows compare by value.
+    /// The write that publishes it. A later one wins whoever sends it: the timestamp is that of
+    /// the newest event. Two with one timestamp know the same commands and steps, as only whole
+    /// ones are published, and differ in `events_offset` alone, which is never negative: at a tie
+    /// CQL compares bytes, and -1 would win against every offset.
     #[must_use]
     pub fn write(&self) -> Write {
         Write::Put(Put {

@@ -1,6 +1,6 @@
 //! A projector's lane: fold what was applied, then apply what comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::processor::lane::Turn;
 use crate::progress::Progress;
 use crate::settings::ProjectorSettings;
 use crate::topology::Topology;
+
+/// Longest wait for the proof that a command has no more events.
+const OPEN_LOOK: Duration = Duration::from_millis(2);
 
 /// Makes the projector of a source partition.
 pub type MakeProjector<E> = Box<dyn Fn(i32) -> Box<dyn Projector<E>> + Send + Sync>;
@@ -48,11 +51,21 @@ pub enum ProjectorFault {
     /// The store does not answer or refuses.
     #[error(transparent)]
     Store(#[from] StoreFault),
-    /// The registry does not answer.
-    #[error(transparent)]
-    Registry(#[from] RegistryFault),
+    /// The registry does not answer, and an event needs a schema that is not known yet.
+    #[error("{at} offset {offset} cannot be read yet: {fault}; everything before it is in the tables")]
+    Schema {
+        /// Where it stands.
+        at: TopicPartition,
+        /// Its offset.
+        offset: i64,
+        /// What the registry said.
+        #[source]
+        fault: RegistryFault,
+    },
     /// An event cannot be read. It is not skipped: the views would be wrong without a word.
-    #[error("{at} offset {offset} cannot be read: {why}; the partition stands still until it can")]
+    #[error(
+        "{at} offset {offset} cannot be read: {why}; everything before it is in the tables, and the partition stands still there until it can be read"
+    )]
     Unreadable {
         /// Where it stands.
         at: TopicPartition,
@@ -81,7 +94,12 @@ struct Running<D: Domain> {
     applied: i64,
     committed: i64,
     committed_at: i64,
+    /// Read, not folded yet: what stands behind an event that cannot be read.
+    held: VecDeque<Record>,
+    /// Up to the last command or step all of whose events are folded.
     progress: Progress,
+    /// The events of the newest one, while there may be more of them.
+    open: Option<OpenCause>,
     /// The last progress that was published.
     published: Option<Progress>,
     /// Writes that the store has not acknowledged yet, in stages, and what they prove.
@@ -91,7 +109,21 @@ struct Running<D: Domain> {
 struct Unapplied {
     stages: Vec<Vec<Write>>,
     done: usize,
+    /// Before this offset all is applied then.
+    upto: i64,
     progress: Progress,
+}
+
+/// A command or step whose events are being read. They become visible together and stand
+/// together, but a poll may end between two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OpenCause {
+    is_step: bool,
+    /// Offset of the command or step.
+    offset: i64,
+    /// Where its newest event ends.
+    next: i64,
+    recorded_at: i64,
 }
 
 /// One source partition of a view family.
@@ -116,7 +148,7 @@ impl<D: Domain> ProjectorLane<D> {
         match &self.running {
             None => ProjectorPhase::Starting,
             Some(running) => {
-                let position = running.reader.position(&self.at);
+                let position = running.position(&self.at);
                 if position < running.applied {
                     ProjectorPhase::Folding(position, running.applied)
                 } else {
@@ -131,11 +163,12 @@ impl<D: Domain> ProjectorLane<D> {
         self.running = None;
     }
 
-    /// One step, which waits for events up to `wait`. After a fault of the store the same
-    /// writes are tried again by the next step: nothing is skipped.
+    /// One step, which waits for events up to `wait`. After a fault the next step goes on where
+    /// this one stood: nothing is skipped and nothing is folded twice.
     ///
     /// # Errors
-    /// [`ProjectorFault`]; after one of the log, call [`ProjectorLane::reset`].
+    /// [`ProjectorFault`]; after one of the log that is not [`LogFault::Unavailable`], call
+    /// [`ProjectorLane::reset`].
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, ProjectorFault> {
         let Some(running) = &mut self.running else {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
@@ -143,10 +176,16 @@ impl<D: Domain> ProjectorLane<D> {
         };
         running.apply(&*self.shared.store)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
-        let records = running.reader.poll(self.shared.settings.batch_max_events, wait)?;
-        let is_idle = records.is_empty();
-        running.take(&self.shared, &self.at, &records)?;
+        if running.held.is_empty() {
+            // somebody may wait for the command whose last event was just read
+            let wait = if running.open.is_some() { OPEN_LOOK.min(wait) } else { wait };
+            running.held = running.reader.poll(self.shared.settings.batch_max_events, wait)?.into();
+        }
+        let is_idle = running.held.is_empty();
+        let taken = running.take(&self.shared, &self.at);
+        // what came before a fault does not wait for it
         running.apply(&*self.shared.store)?;
+        taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
 
@@ -177,47 +216,106 @@ impl<D: Domain> Running<D> {
             applied: committed,
             committed,
             committed_at: shared.clock.now_micros(),
+            held: VecDeque::new(),
             progress: Progress::none(&shared.projection, at.partition),
+            open: None,
             published: None,
             unapplied: None,
         })
     }
 
-    /// Folds `records` and asks for the rows of those that are not applied yet.
-    fn take(
-        &mut self,
-        shared: &ProjectorShared<D>,
-        at: &TopicPartition,
-        records: &[Record],
-    ) -> Result<(), ProjectorFault> {
+    /// The offset before which everything is folded.
+    fn position(&self, at: &TopicPartition) -> i64 {
+        self.held.front().map_or_else(|| self.reader.position(at), |record| record.offset)
+    }
+
+    /// Folds what was read and asks for the rows of what is not applied yet. Stops at an event
+    /// that cannot be read; what came before it counts.
+    fn take(&mut self, shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<(), ProjectorFault> {
         let mut stages: Vec<Vec<Write>> = Vec::new();
         let mut writes = Writes::new();
         let mut muted = Writes::muted();
-        for record in records {
-            let event = decode(&shared.codec, at, record)?;
-            if record.offset < self.applied {
+        let mut fault = None;
+        let is_idle = self.held.is_empty();
+        while let Some(record) = self.held.front() {
+            let offset = record.offset;
+            let event = match decode(&shared.codec, at, record) {
+                Ok(event) => event,
+                Err(why) => {
+                    fault = Some(why);
+                    break;
+                }
+            };
+            self.note(&event, offset);
+            if offset < self.applied {
                 self.projector.apply(&event, &mut muted);
             } else {
                 self.projector.apply(&event, &mut writes);
                 append(&mut stages, writes.take());
             }
-            self.progress.recorded_at = self.progress.recorded_at.max(event.recorded_at);
-            let newest = if event.is_caused_by_step() {
-                &mut self.progress.steps_offset
-            } else {
-                &mut self.progress.commands_offset
-            };
-            *newest = (*newest).max(event.command_offset);
+            self.held.pop_front();
         }
-        let position = self.reader.position(at);
-        if position >= self.applied {
-            self.progress.events_offset = self.progress.events_offset.max(position);
-            let progress = self.progress.clone();
-            if !stages.is_empty() || self.published.as_ref() != Some(&progress) {
-                self.unapplied = Some(Unapplied { stages, done: 0, progress });
+        let upto = self.position(at);
+        if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
+            fault.get_or_insert(unasked);
+        }
+        if upto >= self.applied {
+            let is_new = self.published.as_ref() != Some(&self.progress);
+            if !stages.is_empty() || is_new || upto > self.applied {
+                let progress = self.progress.clone();
+                self.unapplied = Some(Unapplied { stages, done: 0, upto, progress });
             }
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Notes what `event` proves: that all events of another cause before it were read.
+    fn note(&mut self, event: &Event<D::Event>, offset: i64) {
+        let is_step = event.is_caused_by_step();
+        if self.open.is_some_and(|open| (open.is_step, open.offset) != (is_step, event.command_offset)) {
+            self.close(offset);
+        }
+        self.open = Some(OpenCause {
+            is_step,
+            offset: event.command_offset,
+            next: offset + 1,
+            recorded_at: event.recorded_at,
+        });
+    }
+
+    /// What was read up to `upto` may prove that the newest cause has no more events: a mark of
+    /// its transaction's end lies between, or the partition ends here.
+    fn close_at(
+        &mut self,
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        upto: i64,
+        is_idle: bool,
+    ) -> Result<(), ProjectorFault> {
+        match self.open {
+            None => {
+                self.progress.events_offset = self.progress.events_offset.max(upto);
+                Ok(())
+            }
+            // the reader has not come to the mark; events copied here without transactions have none
+            Some(open) if upto <= open.next && !(is_idle && upto >= shared.log.high_watermark(at)?) => Ok(()),
+            Some(_) => {
+                self.close(upto);
+                Ok(())
+            }
+        }
+    }
+
+    /// All events of the newest cause are folded, and everything before offset `upto` is.
+    fn close(&mut self, upto: i64) {
+        let Some(open) = self.open.take() else { return };
+        let newest = match open.is_step {
+            true => &mut self.progress.steps_offset,
+            false => &mut self.progress.commands_offset,
+        };
+        *newest = open.offset.max(*newest);
+        self.progress.recorded_at = self.progress.recorded_at.max(open.recorded_at);
+        self.progress.events_offset = self.progress.events_offset.max(upto);
     }
 
     /// Writes what is due, stage by stage, and then says so in the progress table.
@@ -227,10 +325,10 @@ impl<D: Domain> Running<D> {
             store.apply(stage)?;
             unapplied.done += 1;
         }
-        if unapplied.progress.recorded_at > 0 {
+        if unapplied.progress.recorded_at > 0 && self.published.as_ref() != Some(&unapplied.progress) {
             store.apply(&[unapplied.progress.write()])?;
         }
-        self.applied = self.applied.max(unapplied.progress.events_offset);
+        self.applied = self.applied.max(unapplied.upto);
         self.published = Some(unapplied.progress.clone());
         self.unapplied = None;
         Ok(())
@@ -278,7 +376,9 @@ where
         return Err(unreadable("a tombstone where an event should be".to_owned()));
     };
     codec.decode(value).map_err(|failure| match failure {
-        DecodeFailure::Registry(fault) => ProjectorFault::Registry(fault),
+        DecodeFailure::Registry(fault) => {
+            ProjectorFault::Schema { at: at.clone(), offset: record.offset, fault }
+        }
         other => unreadable(other.to_string()),
     })
 }
