@@ -1,8 +1,8 @@
 //! Lookup tables: which aggregates of any partition exist, followed from compacted topics.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashSet;
 use millrace_kernel::{AggregateId, partition};
@@ -10,6 +10,10 @@ use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
 
 /// Most records taken from the log at once while following.
 const FOLLOW_AT_ONCE: usize = 2_000;
+/// After so long without news a table is read again from the beginning: compaction drops a
+/// tombstone when its `delete.retention.ms` (a day, if nobody has set it) is over, and what it
+/// deleted would be known for ever.
+const MISSED_TOO_MUCH: Duration = Duration::from_secs(6 * 3_600);
 
 /// What no machine can sleep.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
@@ -23,9 +27,20 @@ pub struct LookupPartition {
     pub partition: i32,
 }
 
+/// What is known of one partition. It only ever moves forward: a table that has to be read again
+/// from the beginning is built aside, and this one answers until that has caught up.
 struct Slice {
     ids: RwLock<HashSet<Box<str>>>,
+    /// Up to which offset (exclusive) it has followed; −1 until it is whole.
     position: AtomicI64,
+    /// Whether the log no longer holds what comes next.
+    is_cut_off: AtomicBool,
+}
+
+impl Slice {
+    fn new() -> Self {
+        Self { ids: RwLock::default(), position: AtomicI64::new(-1), is_cut_off: AtomicBool::new(false) }
+    }
 }
 
 struct Table {
@@ -38,15 +53,21 @@ struct Table {
 pub struct LookupTables {
     tables: Vec<Table>,
     moved: (Mutex<()>, Condvar),
+    /// When the log was last heard.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl LookupTables {
     /// Empty tables for `lookups` (kind and topic), of so many `partitions` each.
     #[must_use]
     pub fn new(lookups: Vec<(&'static str, Arc<str>)>, partitions: i32) -> Self {
-        let slice = || Slice { ids: RwLock::default(), position: AtomicI64::new(-1) };
-        let table = |(kind, topic)| Table { kind, topic, slices: (0..partitions).map(|_| slice()).collect() };
-        Self { tables: lookups.into_iter().map(table).collect(), moved: Default::default() }
+        let slices = || (0..partitions).map(|_| Slice::new()).collect();
+        let table = |(kind, topic)| Table { kind, topic, slices: slices() };
+        Self {
+            tables: lookups.into_iter().map(table).collect(),
+            moved: Default::default(),
+            heard: Mutex::default(),
+        }
     }
 
     /// Whether the domain looks nothing up.
@@ -55,7 +76,8 @@ impl LookupTables {
         self.tables.is_empty()
     }
 
-    /// Whether the aggregate is known to exist, and the partition that would know.
+    /// Whether the aggregate is known to exist, and the partition that would know. Nothing is
+    /// known to exist before its table was read once as a whole.
     ///
     /// # Panics
     /// When the aggregate's kind is none of the domain's lookups: a bug in the domain.
@@ -77,10 +99,34 @@ impl LookupTables {
         TopicPartition::new(Arc::clone(&self.tables[of.lookup].topic), of.partition)
     }
 
-    /// The offset up to which (exclusive) the table has followed its topic.
+    /// The offset up to which (exclusive) the table has followed its topic; −1 before it was read
+    /// once as a whole. It goes back only when the topic itself has.
     #[must_use]
     pub fn position(&self, of: LookupPartition) -> i64 {
-        self.tables[of.lookup].slices[of.partition as usize].position.load(Ordering::Acquire)
+        self.slice(of).position.load(Ordering::Acquire)
+    }
+
+    /// Every partition of every table.
+    pub fn partitions(&self) -> impl Iterator<Item = LookupPartition> {
+        let of_table = |(lookup, table): (usize, &Table)| {
+            let partitions = 0..table.slices.len() as i32;
+            partitions.map(move |partition| LookupPartition { lookup, partition })
+        };
+        self.tables.iter().enumerate().flat_map(of_table)
+    }
+
+    fn slice(&self, of: LookupPartition) -> &Slice {
+        &self.tables[of.lookup].slices[of.partition as usize]
+    }
+
+    /// Whether what was missed since the log was last heard may be gone from it.
+    fn missed_too_much(&self) -> bool {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_some_and(|at| at.elapsed() > MISSED_TOO_MUCH)
+    }
+
+    fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Sleeps until a table has moved on, or for `wait`; a wait too short for the machine to keep
@@ -92,42 +138,84 @@ impl LookupTables {
         let guard = self.moved.0.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.moved.1.wait_timeout(guard, wait));
     }
+}
 
-    fn take_in(&self, record: &Record) {
-        let Some(table) = self.tables.iter().find(|table| table.topic == record.topic) else { return };
-        let Some(slice) = table.slices.get(record.partition as usize) else { return };
-        let Some(id) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { return };
-        let mut ids = slice.ids.write().unwrap_or_else(PoisonError::into_inner);
-        if record.value.is_some() {
-            ids.insert(id.into());
-        } else {
-            ids.remove(id);
-        }
+fn take_in(ids: &mut HashSet<Box<str>>, record: &Record) {
+    let Some(id) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { return };
+    match &record.value {
+        Some(_) => drop(ids.insert(id.into())),
+        None => drop(ids.remove(id)),
     }
+}
+
+/// A partition that is followed.
+struct Source {
+    of: LookupPartition,
+    at: TopicPartition,
+    building: Option<Building>,
+    /// The end of its topic at the last look.
+    seen_end: Option<i64>,
+}
+
+/// A partition whose table does not follow its topic, though the log answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Where.
+    pub at: TopicPartition,
+    /// How far the table has come.
+    pub position: i64,
+    /// Where the topic ended at the look before.
+    pub end: i64,
+}
+
+/// A table that is being read from the beginning, until it has reached `target`.
+struct Building {
+    ids: HashSet<Box<str>>,
+    target: i64,
 }
 
 /// Keeps lookup tables up to date.
 pub struct LookupFollower {
     tables: Arc<LookupTables>,
-    sources: Vec<(LookupPartition, TopicPartition)>,
+    sources: Vec<Source>,
     reader: Box<dyn Reader>,
 }
 
 impl LookupFollower {
-    /// Follows the topics of `tables` from their beginning. What the tables hold already
-    /// stays; reading it again changes nothing.
+    /// Follows the topics of `tables`, each from where its table stands. One that has not been
+    /// read yet, or whose next records the log no longer holds, is read from the beginning.
     ///
     /// # Errors
     /// [`LogFault`].
     pub fn start(log: &dyn Log, tables: Arc<LookupTables>) -> Result<Self, LogFault> {
+        let read_again = tables.missed_too_much();
         let mut sources = Vec::new();
-        for (lookup, table) in tables.tables.iter().enumerate() {
-            for partition in 0..table.slices.len() as i32 {
-                let of = LookupPartition { lookup, partition };
-                sources.push((of, tables.source(of)));
-            }
+        let mut starts = Vec::new();
+        for of in tables.partitions() {
+            let (slice, at) = (tables.slice(of), tables.source(of));
+            slice.is_cut_off.fetch_or(read_again, Ordering::AcqRel);
+            let position = slice.position.load(Ordering::Acquire);
+            let goes_on = position >= 0 && !slice.is_cut_off.load(Ordering::Acquire);
+            let building = match goes_on {
+                true => None,
+                false => {
+                    let target = log.high_watermark(&at)?;
+                    if target < position {
+                        tracing::error!(
+                            partition = %at, position, end = target,
+                            "the topic has gone back: records were lost, or it was made anew. Its lookup table is \
+                             read again from the beginning, and commands that need it wait for that. If the topic \
+                             was deleted, run `millrace verify`"
+                        );
+                        slice.position.store(-1, Ordering::Release);
+                    }
+                    Some(Building { ids: HashSet::new(), target })
+                }
+            };
+            let start = if goes_on { Start::Offset(position) } else { Start::Beginning };
+            starts.push((at.clone(), start));
+            sources.push(Source { of, at, building, seen_end: None });
         }
-        let starts: Vec<_> = sources.iter().map(|(_, at)| (at.clone(), Start::Beginning)).collect();
         let reader = log.reader(&starts)?;
         Ok(Self { tables, sources, reader })
     }
@@ -135,22 +223,82 @@ impl LookupFollower {
     /// Takes in what is new, waiting up to `wait` for it; whether there was anything.
     ///
     /// # Errors
-    /// [`LogFault`].
+    /// [`LogFault`]; after [`LogFault::Unavailable`] it may go on, after others
+    /// [`LookupFollower::start`] goes on where the tables stand.
     pub fn turn(&mut self, wait: Duration) -> Result<bool, LogFault> {
-        let records = self.reader.poll(FOLLOW_AT_ONCE, wait)?;
+        let records = match self.reader.poll(FOLLOW_AT_ONCE, wait) {
+            Ok(records) => records,
+            Err(fault) => {
+                self.note_cut(&fault);
+                return Err(fault);
+            }
+        };
         for record in &records {
-            self.tables.take_in(record);
+            self.take_in(record);
         }
         let mut moved = false;
-        for (of, source) in &self.sources {
-            let position = self.reader.position(source);
-            let slice = &self.tables.tables[of.lookup].slices[of.partition as usize];
-            moved |= slice.position.swap(position, Ordering::AcqRel) != position;
+        for source in &mut self.sources {
+            let position = self.reader.position(&source.at);
+            let slice = self.tables.slice(source.of);
+            if let Some(whole) = source.building.take_if(|building| position >= building.target) {
+                *slice.ids.write().unwrap_or_else(PoisonError::into_inner) = whole.ids;
+                slice.is_cut_off.store(false, Ordering::Release);
+            }
+            if source.building.is_none() {
+                moved |= slice.position.fetch_max(position, Ordering::AcqRel) < position;
+            }
         }
         if moved {
             drop(self.tables.moved.0.lock().unwrap_or_else(PoisonError::into_inner));
             self.tables.moved.1.notify_all();
         }
         Ok(!records.is_empty())
+    }
+
+    /// How many partitions are being read from the beginning.
+    #[must_use]
+    pub fn building(&self) -> usize {
+        self.sources.iter().filter(|source| source.building.is_some()).count()
+    }
+
+    /// Asks the log where the topics end; which tables have not come to where they ended at the
+    /// look before. Look seldom: what has just been written takes its time.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn look(&mut self, log: &dyn Log) -> Result<Vec<Late>, LogFault> {
+        let mut late = Vec::new();
+        for source in &mut self.sources {
+            let (at, position) = (&source.at, self.reader.position(&source.at));
+            match source.seen_end {
+                Some(end) if position < end => late.push(Late { at: at.clone(), position, end }),
+                _ => source.seen_end = Some(log.high_watermark(at)?),
+            }
+        }
+        if late.is_empty() {
+            self.tables.heard();
+        }
+        Ok(late)
+    }
+
+    fn take_in(&mut self, record: &Record) {
+        let is_source =
+            |source: &&mut Source| source.at.partition == record.partition && source.at.topic == record.topic;
+        let Some(source) = self.sources.iter_mut().find(is_source) else { return };
+        match &mut source.building {
+            Some(building) => take_in(&mut building.ids, record),
+            None => {
+                let slice = self.tables.slice(source.of);
+                take_in(&mut slice.ids.write().unwrap_or_else(PoisonError::into_inner), record);
+            }
+        }
+    }
+
+    /// What the log does not hold cannot be followed, whoever tries it next.
+    fn note_cut(&self, fault: &LogFault) {
+        let LogFault::OutOfRange { partition, .. } = fault else { return };
+        for source in self.sources.iter().filter(|source| source.at == *partition) {
+            self.tables.slice(source.of).is_cut_off.store(true, Ordering::Release);
+        }
     }
 }

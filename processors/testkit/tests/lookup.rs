@@ -1,0 +1,134 @@
+//! Lookup tables: what they know while they are read, and after the log was away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_kernel::AggregateId;
+use millrace_ports::{LogFault, SystemClock, TopicPartition};
+use millrace_runtime::processor::lookup::{LookupFollower, LookupPartition, LookupTables};
+use millrace_testkit::log::memory::{MemoryLog, Plain};
+
+const TOPIC: &str = "chirp.user.lookup";
+const ONLY: LookupPartition = LookupPartition { lookup: 0, partition: 0 };
+
+struct Scene {
+    log: MemoryLog,
+    tables: Arc<LookupTables>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let log = MemoryLog::stepwise(Arc::new(SystemClock));
+        log.create_topic(TOPIC, 1);
+        Self { log, tables: Arc::new(LookupTables::new(vec![("User", Arc::from(TOPIC))], 1)) }
+    }
+
+    fn at(&self) -> TopicPartition {
+        TopicPartition::new(TOPIC, 0)
+    }
+
+    fn write(&self, user: &str, is_there: bool) {
+        let key = Some(Bytes::from(format!("User/{user}")));
+        let value = is_there.then(|| Bytes::from_static(b"x"));
+        let record = Plain { key, value, timestamp_ms: 1, headers: Vec::new() };
+        self.log.append(&self.at(), record).unwrap();
+    }
+
+    fn follower(&self) -> LookupFollower {
+        LookupFollower::start(&self.log, Arc::clone(&self.tables)).unwrap()
+    }
+
+    fn knows(&self, user: &str) -> bool {
+        self.tables.exists(&AggregateId::new("User", &[user])).0
+    }
+
+    fn position(&self) -> i64 {
+        self.tables.position(ONLY)
+    }
+
+    fn catch_up(&self, follower: &mut LookupFollower) {
+        while follower.turn(Duration::ZERO).unwrap() || follower.building() > 0 {}
+    }
+}
+
+#[test]
+fn nothing_is_known_before_the_table_was_read_as_a_whole() {
+    let scene = Scene::new();
+    scene.write("gone", true);
+    for n in 0..5_000 {
+        scene.write(&format!("user-{n}"), true);
+    }
+    scene.write("gone", false);
+    let mut follower = scene.follower();
+    let mut turns = 0;
+    while follower.building() > 0 {
+        assert_eq!(scene.position(), -1, "commands wait");
+        assert!(!scene.knows("gone") && !scene.knows("user-0"), "after {turns} turns");
+        follower.turn(Duration::ZERO).unwrap();
+        turns += 1;
+    }
+    assert!(turns > 1, "the table is too small for this test");
+    assert_eq!(scene.position(), 5_002);
+    assert!(!scene.knows("gone") && scene.knows("user-0") && scene.knows("user-4999"));
+}
+
+#[test]
+fn after_a_fault_it_goes_on_where_it_stood_and_never_goes_back() {
+    let scene = Scene::new();
+    for n in 0..5_000 {
+        scene.write(&format!("user-{n}"), true);
+    }
+    scene.catch_up(&mut scene.follower());
+    scene.write("user-7", false);
+    let mut next = scene.follower();
+    assert_eq!(next.building(), 0, "nothing is read again");
+    assert_eq!(scene.position(), 5_000);
+    next.turn(Duration::ZERO).unwrap();
+    assert_eq!(scene.position(), 5_001, "one turn is enough");
+    assert!(!scene.knows("user-7"));
+}
+
+#[test]
+fn a_table_that_must_be_read_again_forgets_what_was_deleted_meanwhile() {
+    let scene = Scene::new();
+    scene.write("ann", true);
+    scene.write("bob", true);
+    let mut follower = scene.follower();
+    scene.catch_up(&mut follower);
+    // while it is away, ann goes and the log forgets that there was such a record
+    scene.write("ann", false);
+    for n in 0..5_000 {
+        scene.write(&format!("user-{n}"), true);
+    }
+    scene.write("bob", true);
+    scene.log.forget_before(&scene.at(), 3).unwrap();
+    let fault = follower.turn(Duration::ZERO).unwrap_err();
+    assert!(matches!(fault, LogFault::OutOfRange { .. }), "{fault}");
+    let mut next = scene.follower();
+    assert_eq!(next.building(), 1);
+    while next.building() > 0 {
+        assert_eq!(scene.position(), 2, "the old table answers for what it has seen, no more");
+        assert!(scene.knows("bob") && !scene.knows("user-0"));
+        next.turn(Duration::ZERO).unwrap();
+    }
+    assert_eq!(scene.position(), 5_004);
+    assert!(!scene.knows("ann") && scene.knows("bob") && scene.knows("user-0"));
+}
+
+#[test]
+fn a_table_whose_topic_was_made_anew_makes_commands_wait_until_it_is_read() {
+    let scene = Scene::new();
+    (0..10).for_each(|n| scene.write(&format!("user-{n}"), true));
+    scene.catch_up(&mut scene.follower());
+    // another log under the same name, with less in it
+    let other = Scene { tables: Arc::clone(&scene.tables), ..Scene::new() };
+    other.write("eve", true);
+    let fault = other.follower().turn(Duration::ZERO).unwrap_err();
+    assert!(matches!(fault, LogFault::OutOfRange { .. }), "{fault}");
+    let mut next = other.follower();
+    assert_eq!(other.position(), -1);
+    other.catch_up(&mut next);
+    assert_eq!(other.position(), 1);
+    assert!(other.knows("eve") && !other.knows("user-0"));
+}
