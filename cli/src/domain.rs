@@ -246,6 +246,16 @@ pub fn message_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> 
         .map_err(|error| CliError::failed(format!("schemas/{}/commands.avsc: {error}", entry.name())))
 }
 
+/// The steps of a domain's processes, by its `steps.avsc`: known so that it can be said why they are
+/// not sent.
+///
+/// # Errors
+/// A schema that cannot be read, which is a bug in the domain.
+pub fn step_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> {
+    MessageTypes::read(entry.name(), entry.schemas().steps)
+        .map_err(|error| CliError::failed(format!("schemas/{}/steps.avsc: {error}", entry.name())))
+}
+
 /// The domains named in `names`, or all of them.
 ///
 /// # Errors

@@ -68,6 +68,15 @@ fn wrong_usage_ends_with_2() {
     for (arguments, words) in rows {
         place.run(arguments).is(2, words);
     }
+    // a step would be a forged message of a process: only processors write those
+    for (step, domain, command) in [
+        ("ReserveFunds", "accounting", "Transfer"),
+        ("accounting.CreditTransfer", "accounting", "Transfer"),
+        ("ClaimUsername", "chirp", "RegisterUser"),
+    ] {
+        let words = ["a step of a process", domain, "only processors write steps", command];
+        place.run(&["send", step, "transfer_id=t1", "from=a", "to=b"]).is(2, &words);
+    }
     place.run(&["projector", "chirp.timeline"]).is(2, &["did you mean timelines?"]);
     place.run(&["processor", "chrip"]).is(2, &["did you mean chirp?"]);
     place.run(&["topics", "aply"]).is(2, &["apply"]);

@@ -10,13 +10,14 @@ pub use types::{Field, FieldType, MessageType, MessageTypes};
 use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
 
-use crate::domain::{DomainEntry, message_types};
+use crate::domain::{DomainEntry, message_types, step_types};
 use crate::error::CliError;
 use crate::nearest::suggestion;
 
 /// The message types of all domains of the binary.
 pub struct Catalogue {
     domains: Vec<MessageTypes>,
+    steps: Vec<MessageTypes>,
 }
 
 /// A message type and the domain it belongs to.
@@ -34,8 +35,9 @@ impl Catalogue {
     /// # Errors
     /// A schema that cannot be read, which is a bug in its domain.
     pub fn of(domains: &[Box<dyn DomainEntry>]) -> Result<Self, CliError> {
+        let steps = domains.iter().map(|entry| step_types(&**entry)).collect::<Result<_, _>>()?;
         let domains = domains.iter().map(|entry| message_types(&**entry)).collect::<Result<_, _>>()?;
-        Ok(Self { domains })
+        Ok(Self { domains, steps })
     }
 
     /// The type that `name` means: `Type`, or `domain.Type`.
@@ -72,6 +74,17 @@ impl Catalogue {
         {
             let near = suggestion(domain, self.domains.iter().map(|types| types.domain.as_str()));
             return Problem::new(format!("there is no domain {domain}{near}"));
+        }
+        let is_asked = |types: &&MessageTypes| domain.is_none_or(|wanted| types.domain == wanted);
+        if let Some(types) = self.steps.iter().filter(is_asked).find(|types| types.get(kind).is_some()) {
+            return Problem::new(format!(
+                "{kind} is no command but a step of a process of {}; only processors write steps",
+                types.domain
+            ))
+            .with_help(
+                "Send the command that begins the process.\n".to_owned()
+                    + &self.domains.iter().filter(is_asked).map(known).collect::<Vec<_>>().join("\n"),
+            );
         }
         let names = self.domains.iter().flat_map(|types| types.types.iter().map(|t| t.name.as_str()));
         Problem::new(format!("{name} is no command{}", suggestion(kind, names)))
