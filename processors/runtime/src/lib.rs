@@ -4,12 +4,15 @@
 //! until the log's adapter makes it a transaction; a projected event is data until the
 //! store's adapter writes it.
 
+pub mod advice;
+mod follow;
 pub mod health;
 pub mod processor;
 pub mod progress;
 pub mod projector;
 pub mod role;
 pub mod settings;
+pub mod standby;
 pub mod supervise;
 pub mod topology;
 

@@ -1,6 +1,6 @@
 //! The roles a process can play, each blocking its thread until it is asked to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_kernel::Domain;
@@ -9,14 +9,18 @@ use millrace_wire::codec::CodecError;
 use millrace_wire::{Codec, Registry, RegistryFault};
 use thiserror::Error;
 
+use crate::advice::{Advise, chain};
+use crate::follow::follow;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
 use crate::processor::codecs::Codecs;
+use crate::processor::copies::Copies;
+use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
-use crate::processor::lookup::{LookupFollower, LookupTables};
-use crate::processor::copy::{Copies, CopyFault};
 use crate::processor::local::LocalState;
+use crate::processor::lookup::LookupTables;
 use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
 use crate::settings::{ProcessorSettings, ProjectorSettings};
+use crate::standby::Standby;
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topology::Topology;
 
@@ -24,8 +28,6 @@ pub use crate::health::{HealthReport, LaneReport};
 
 /// How long a lane that must go waits for its last commit.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
-/// How long the follower of lookup tables waits for news.
-const FOLLOW_WAIT: Duration = Duration::from_millis(100);
 
 /// The outside world of a role.
 #[derive(Clone)]
@@ -107,10 +109,10 @@ pub fn run_processor<D: Domain>(
     let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
         return Ok(());
     };
-    let codecs = persist(&role, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
+    let codecs = persist(&role, health, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
     let Some(codecs) = codecs else { return Ok(()) };
     let lookups = Arc::new(LookupTables::new(lookup_topics, partitions));
-    let follower = follow(&role, Arc::clone(&ports.log), Arc::clone(&lookups), stop.clone());
+    let follower = follow(&role, Arc::clone(&ports.log), Arc::clone(&lookups), health, stop);
     let spec = GroupSpec {
         group_id: names.processor_group(),
         topic: Arc::clone(&names.commands),
@@ -125,10 +127,17 @@ pub fn run_processor<D: Domain>(
         lookups,
         settings: settings.clone(),
         local: ports.local.clone().map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
-        copies: Arc::new(Copies::new(false)),
+        copies: Arc::new(Copies::new(settings.standby_copies > 0)),
     });
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
         Box::new(Lane::new(Arc::clone(&shared), group, partition))
+    };
+    let standby = Mutex::new(None);
+    let stand_by = |group: &Arc<dyn Group>| {
+        let (shared, role, health) = (Arc::clone(&shared), role.clone(), health.clone());
+        let keeper = Standby { shared, role, health, copies: settings.standby_copies };
+        let thread = keeper.start(Arc::clone(group), stop.clone());
+        *standby.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     };
     Supervision {
         role: &role,
@@ -138,9 +147,13 @@ pub fn run_processor<D: Domain>(
         health,
         stop,
         make: &make,
-        joined: &|_| {},
+        joined: &stand_by,
     }
     .run();
+    let standby = standby.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if standby.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!(role, "keeping standby copies ended by a panic, which is a bug");
+    }
     if follower.join().is_err() {
         tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
     }
@@ -178,7 +191,7 @@ pub fn run_projector<D: Domain>(
     }
     let subject = Topology::subject(&names.events);
     let codec = || Codec::register(Arc::clone(&ports.registry), &subject, D::SCHEMAS.events);
-    let Some(codec) = persist(&role, stop, codec, is_final_codec)? else { return Ok(()) };
+    let Some(codec) = persist(&role, health, stop, codec, is_final_codec)? else { return Ok(()) };
     let spec = GroupSpec {
         group_id: names.projector_group(family),
         topic: Arc::clone(&names.events),
@@ -221,12 +234,8 @@ fn equal_partitions(
 ) -> Result<Option<i32>, RoleError> {
     let mut first: Option<(&str, i32)> = None;
     for topic in topics {
-        let ask = || {
-            log.partitions(topic).inspect_err(|fault| {
-                health.set(role, ROLE_ITSELF, LaneState::Faulted, fault.to_string());
-            })
-        };
-        let Some(found) = persist(role, stop, ask, is_final_log)? else { return Ok(None) };
+        let ask = || log.partitions(topic);
+        let Some(found) = persist(role, health, stop, ask, is_final_log)? else { return Ok(None) };
         match first {
             None => first = Some((topic, found)),
             Some((_, expected)) if expected == found => {}
@@ -243,54 +252,14 @@ fn equal_partitions(
     Ok(first.map(|(_, partitions)| partitions))
 }
 
-fn follow(
-    role: &str,
-    log: Arc<dyn Log>,
-    tables: Arc<LookupTables>,
-    stop: Stop,
-) -> std::thread::JoinHandle<()> {
-    let role = role.to_owned();
-    std::thread::Builder::new()
-        .name(format!("{role}.lookups"))
-        .spawn(move || {
-            if tables.is_empty() {
-                return;
-            }
-            while !stop.is_requested() {
-                let start = || LookupFollower::start(&*log, Arc::clone(&tables));
-                let Ok(Some(mut follower)) = persist(&role, &stop, start, |_: &LogFault| false) else {
-                    return;
-                };
-                while !stop.is_requested() {
-                    if let Err(fault) = follower.turn(FOLLOW_WAIT) {
-                        tracing::warn!(role, "following the lookup tables: {fault}; beginning again");
-                        stop.wait(FOLLOW_WAIT);
-                        break;
-                    }
-                }
-            }
-        })
-        .expect("the system has room for a thread")
-}
-
-/// An error with all its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = cause.source();
-    }
-    text
+fn trouble(fault: &(impl std::error::Error + Advise), position: String, is_fenced: bool) -> Trouble {
+    Trouble { message: chain(fault), position, next: fault.advice().to_string(), is_fenced }
 }
 
 impl<D: Domain> LaneWork for Lane<D> {
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
         Lane::turn(self, wait).map_err(|fault| {
+            let position = self.position();
             // a wrong clock takes nothing away: what was read waits until it is right
             if !matches!(fault, LaneFault::Clock { .. }) {
                 self.reset();
@@ -300,7 +269,7 @@ impl<D: Domain> LaneWork for Lane<D> {
                 LaneFault::Log(LogFault::Fenced { .. })
                     | LaneFault::Copy(CopyFault::Log(LogFault::Fenced { .. }))
             );
-            Trouble { message: chain(&fault), is_fenced }
+            trouble(&fault, position, is_fenced)
         })
     }
 
@@ -309,7 +278,12 @@ impl<D: Domain> LaneWork for Lane<D> {
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
-        Lane::finish(self, LAST_COMMIT).map_err(|fault| Trouble { message: chain(&fault), is_fenced: false })
+        let position = self.position();
+        Lane::finish(self, LAST_COMMIT).map_err(|fault| trouble(&fault, position, false))
+    }
+
+    fn position(&self) -> String {
+        Lane::position(self)
     }
 
     fn describe(&self) -> (LaneState, String) {
@@ -320,7 +294,8 @@ impl<D: Domain> LaneWork for Lane<D> {
                 (LaneState::Starting, format!("restoring, {records} records read"))
             }
             LanePhase::Running { aggregates, kept, clock_ahead_ms } => {
-                let mut text = format!("deciding; {aggregates} aggregates, {} open processes", kept.open_processes);
+                let mut text =
+                    format!("deciding; {aggregates} aggregates, {} open processes", kept.open_processes);
                 if let Some(ahead) = clock_ahead_ms {
                     text.push_str(&format!("; this machine's clock is {} s off the broker's", ahead / 1_000));
                 }
@@ -336,12 +311,13 @@ impl<D: Domain> LaneWork for Lane<D> {
 impl<D: Domain> LaneWork for ProjectorLane<D> {
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
         ProjectorLane::turn(self, wait).map_err(|fault| {
+            let position = self.position();
             // only what takes the position away takes the fold with it
             if matches!(&fault, ProjectorFault::Log(log) if !matches!(log, LogFault::Unavailable { .. })) {
                 self.reset();
             }
             let is_fenced = matches!(&fault, ProjectorFault::Log(LogFault::Fenced { .. }));
-            Trouble { message: chain(&fault), is_fenced }
+            trouble(&fault, position, is_fenced)
         })
     }
 
@@ -350,7 +326,12 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
-        ProjectorLane::finish(self).map_err(|fault| Trouble { message: chain(&fault), is_fenced: false })
+        let position = self.position();
+        ProjectorLane::finish(self).map_err(|fault| trouble(&fault, position, false))
+    }
+
+    fn position(&self) -> String {
+        ProjectorLane::position(self)
     }
 
     fn describe(&self) -> (LaneState, String) {

@@ -26,6 +26,10 @@ pub struct ProcessorSettings {
     /// `state_dir`; what has changed since the last checkpoint comes on top. Without `state_dir`
     /// all of them are in memory.
     pub state_cache_bytes: usize,
+    /// How many other instances keep a copy of each partition, as far as there are others. A
+    /// partition whose owner dies goes to where its copy is; without one, its next owner reads
+    /// the topics first.
+    pub standby_copies: usize,
     /// Longest time between two checkpoints of local state, in milliseconds. A restart reads
     /// what was written since.
     pub checkpoint_interval_ms: u64,
@@ -47,6 +51,7 @@ impl Default for ProcessorSettings {
             issued_at_ahead_seconds: 300,
             state_dir: String::new(),
             state_cache_bytes: 256 << 20,
+            standby_copies: 1,
             checkpoint_interval_ms: 5_000,
             checkpoint_max_changes: 200_000,
             // 20 of the 24 hours that topics/<domain>.toml declares

@@ -1,8 +1,7 @@
 //! A copy of one partition's committed state that follows the topics it comes from: what a lane
 //! begins with, and what stands by on another instance.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_kernel::{AggregateId, Domain, codes};
@@ -279,40 +278,4 @@ pub fn ends<D: Domain>(shared: &Shared<D>, partition: i32) -> Result<Reached, Lo
         state: shared.log.high_watermark(&state_of(shared, partition))?,
         outcomes: Some(shared.log.high_watermark(&outcomes_of(shared, partition))?),
     })
-}
-
-/// Copies at hand in this process: lanes begin with them, and leave them when they end.
-pub struct Copies<D: Domain> {
-    slots: Mutex<BTreeMap<i32, PartitionCopy<D>>>,
-    keeps: bool,
-}
-
-impl<D: Domain> Copies<D> {
-    /// None yet. With `keeps`, what lanes leave stays for whoever follows it on; without, it is
-    /// dropped, as memory that nobody uses.
-    #[must_use]
-    pub fn new(keeps: bool) -> Self {
-        Self { slots: Mutex::default(), keeps }
-    }
-
-    /// Whether what is put here stays.
-    #[must_use]
-    pub fn keeps(&self) -> bool {
-        self.keeps
-    }
-
-    /// Takes the copy of a partition, if there is one.
-    #[must_use]
-    pub fn take(&self, partition: i32) -> Option<PartitionCopy<D>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition)
-    }
-
-    /// Leaves the copy of a partition.
-    pub fn put(&self, partition: i32, copy: PartitionCopy<D>) {
-        if self.keeps {
-            let before = self.slots.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, copy);
-            // outside the lock: what is dropped may wait for its disk
-            drop(before);
-        }
-    }
 }

@@ -19,7 +19,8 @@ use thiserror::Error;
 use super::batch::{Batch, BatchError};
 use super::clock_watch::ClockWatch;
 use super::codecs::Codecs;
-use super::copy::{Copies, CopyFault, PartitionCopy, Reached, ends};
+use super::copies::Copies;
+use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::decide::{Decider, Place, Verdict};
 use super::intake::{Intake, read};
 use super::local::LocalState;
@@ -171,6 +172,22 @@ impl<D: Domain> Lane<D> {
         }
     }
 
+    /// How far it has come: where its inputs go on.
+    #[must_use]
+    pub fn position(&self) -> String {
+        let records = |copy: &PartitionCopy<D>| {
+            format!("partition {} of its state, {} records read", self.partition, copy.records())
+        };
+        match &self.phase {
+            Phase::Start => format!("partition {}, before its first record", self.partition),
+            Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => records(copy),
+            Phase::Running(running) => {
+                let inputs = running.next.iter().map(|(input, offset)| format!("{input} offset {offset}"));
+                inputs.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
     /// Drops everything that is not committed and begins again.
     pub fn reset(&mut self) {
         self.phase = Phase::Start;
@@ -300,6 +317,14 @@ impl<D: Domain> Lane<D> {
     }
 }
 
+impl<D: Domain> Drop for Lane<D> {
+    fn drop(&mut self) {
+        // what it still holds goes first: nobody else may open a store that is open
+        self.phase = Phase::Start;
+        self.shared.copies.vacate(self.partition);
+    }
+}
+
 /// Where an input goes on: at its committed offset, or at its beginning. Records that were
 /// deleted before anyone decided them are lost, which is said aloud.
 fn start_of(log: &dyn Log, input: &TopicPartition, committed: Option<i64>) -> Result<i64, LogFault> {
@@ -309,7 +334,9 @@ fn start_of(log: &dyn Log, input: &TopicPartition, committed: Option<i64>) -> Re
         tracing::error!(
             partition = %input,
             lost = oldest - offset,
-            "records {offset}..{oldest} were deleted by retention before they were decided; going on at {oldest}"
+            "records {offset}..{oldest} were deleted by retention before they were decided, and are lost; going on at \
+             {oldest}. What you can do: find their producers by time and let them send again; raise the topic's \
+             retention.ms above the longest outage"
         );
         return Ok(oldest);
     }
@@ -543,7 +570,7 @@ impl<D: Domain> Running<D> {
                     if let Some(reason) = &decided.dead {
                         tracing::warn!(
                             topic = %record.topic, partition = record.partition, offset = record.offset, reason,
-                            "record goes to the dead topic; see `millrace dead list`"
+                            "record goes to the dead topic, and the partition goes on; see `millrace dead list`"
                         );
                     }
                     self.batch.add(&shared.codecs, &place, &record, *decided)?;

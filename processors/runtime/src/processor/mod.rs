@@ -6,6 +6,7 @@ mod cache;
 mod checkpoint;
 pub mod clock_watch;
 pub mod codecs;
+pub mod copies;
 pub mod copy;
 pub mod decide;
 pub mod fault;

@@ -14,7 +14,7 @@ use millrace_kernel::{Command, Event, Outcome, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
-use millrace_runtime::processor::copy::Copies;
+use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
 use millrace_runtime::progress::system_tables;
@@ -302,6 +302,12 @@ impl<D: Domain> Pipeline<D> {
     #[must_use]
     pub fn codecs(&self) -> &Codecs<D> {
         &self.codecs
+    }
+
+    /// The registry that all codecs share.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<dyn Registry> {
+        &self.registry
     }
 
     /// How many partitions the domain has.

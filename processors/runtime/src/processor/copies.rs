@@ -1,0 +1,110 @@
+//! The copies of partitions in one process: whose each is now, so that no two use one store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millrace_kernel::Domain;
+
+use super::copy::{CopyFault, PartitionCopy};
+
+/// Who has the copy of a partition.
+enum Slot<D: Domain> {
+    /// Nobody; there may be a store on disk.
+    Free,
+    /// It stands by.
+    Standing(Box<PartitionCopy<D>>),
+    /// A lane works with it, or is opening it.
+    InLane,
+}
+
+/// Copies at hand in this process: lanes begin with them, and leave them when they end. In between
+/// they stand by, and follow.
+pub struct Copies<D: Domain> {
+    slots: Mutex<BTreeMap<i32, Arc<Mutex<Slot<D>>>>>,
+    keeps: bool,
+}
+
+impl<D: Domain> Copies<D> {
+    /// None yet. With `keeps`, what lanes leave stays for whoever follows it on; without, it is
+    /// dropped, as memory that nobody uses.
+    #[must_use]
+    pub fn new(keeps: bool) -> Self {
+        Self { slots: Mutex::default(), keeps }
+    }
+
+    /// Whether what is put here stays.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Takes the copy of a partition for a lane, if one stands by. From now on it is the lane's,
+    /// also when there was none: it may open one.
+    #[must_use]
+    pub fn take(&self, partition: i32) -> Option<PartitionCopy<D>> {
+        let slot = self.slot(partition);
+        match std::mem::replace(&mut *held(&slot), Slot::InLane) {
+            Slot::Standing(copy) => Some(*copy),
+            Slot::Free | Slot::InLane => None,
+        }
+    }
+
+    /// A lane leaves the copy of its partition.
+    pub fn put(&self, partition: i32, copy: PartitionCopy<D>) {
+        let slot = self.slot(partition);
+        let left = if self.keeps { Slot::Standing(Box::new(copy)) } else { Slot::Free };
+        *held(&slot) = left;
+    }
+
+    /// A lane is gone. What it has put stays.
+    pub fn vacate(&self, partition: i32) {
+        let slot = self.slot(partition);
+        let mut slot = held(&slot);
+        if matches!(*slot, Slot::InLane) {
+            *slot = Slot::Free;
+        }
+    }
+
+    /// Lets `follow` work on a copy that stands by, opened with `open` if there is none; `None`
+    /// when a lane has it. After a fault the copy is dropped, to be opened anew.
+    ///
+    /// # Errors
+    /// What the two say.
+    pub(crate) fn stand_by<T>(
+        &self,
+        partition: i32,
+        open: impl FnOnce() -> Result<PartitionCopy<D>, CopyFault>,
+        follow: impl FnOnce(&mut PartitionCopy<D>) -> Result<T, CopyFault>,
+    ) -> Result<Option<T>, CopyFault> {
+        let slot = self.slot(partition);
+        // a lane that starts meanwhile waits for this step of it
+        let mut slot = held(&slot);
+        if let Slot::Free = *slot {
+            *slot = Slot::Standing(Box::new(open()?));
+        }
+        let Slot::Standing(copy) = &mut *slot else { return Ok(None) };
+        let followed = follow(copy);
+        if followed.is_err() {
+            *slot = Slot::Free;
+        }
+        followed.map(Some)
+    }
+
+    /// Drops the copy of a partition if it stands by; what is on disk stays.
+    pub(crate) fn dismiss(&self, partition: i32) {
+        let slot = self.slot(partition);
+        let mut slot = held(&slot);
+        if matches!(*slot, Slot::Standing(_)) {
+            *slot = Slot::Free;
+        }
+    }
+
+    fn slot(&self, partition: i32) -> Arc<Mutex<Slot<D>>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(partition).or_insert_with(|| Arc::new(Mutex::new(Slot::Free))))
+    }
+}
+
+fn held<D: Domain>(slot: &Mutex<Slot<D>>) -> MutexGuard<'_, Slot<D>> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}

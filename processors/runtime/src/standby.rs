@@ -1,0 +1,173 @@
+//! Standby copies: partitions of other instances that this one would be dealt if their owner died.
+//!
+//! The group tells who owns what, and the rule by which orphans are dealt out is known
+//! ([`millrace_ports::roster`]). So a copy is kept where its partition will go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrace_kernel::Domain;
+use millrace_ports::roster::standbys;
+use millrace_ports::{Group, RosterEntry};
+
+use crate::health::{Health, LaneState};
+use crate::processor::copy::PartitionCopy;
+use crate::processor::lane::Shared;
+use crate::supervise::Stop;
+
+/// How often the roster is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The pause when no copy has anything to follow.
+const REST: Duration = Duration::from_millis(50);
+/// The pause before a copy that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The partitions of which this member should keep a copy: those that would come to it when
+/// one, two … up to `copies` owners in a row are gone. `None` while partitions are being dealt out.
+#[must_use]
+pub fn to_follow(roster: &[RosterEntry], partitions: i32, copies: usize) -> Option<BTreeSet<i32>> {
+    let me = roster.iter().find(|it| it.is_self)?;
+    let owned: usize = roster.iter().map(|it| it.partitions.len()).sum();
+    if owned != usize::try_from(partitions).ok()? {
+        return None;
+    }
+    let is_mine = |partition: &i32| {
+        !me.partitions.contains(partition) && standbys(roster, *partition, copies).contains(&me.member)
+    };
+    Some((0..partitions).filter(is_mine).collect())
+}
+
+/// Keeps the copies of one process.
+pub(crate) struct Standby<D: Domain> {
+    pub(crate) shared: Arc<Shared<D>>,
+    pub(crate) role: String,
+    pub(crate) health: Health,
+    pub(crate) copies: usize,
+}
+
+impl<D: Domain> Standby<D> {
+    /// Follows what the roster asks for until `stop`, in a thread of its own.
+    pub(crate) fn start(self, group: Arc<dyn Group>, stop: Stop) -> JoinHandle<()> {
+        std::thread::Builder::new()
+            .name(self.name())
+            .spawn(move || self.run(&*group, &stop))
+            .expect("the system has room for a thread")
+    }
+
+    fn run(&self, group: &dyn Group, stop: &Stop) {
+        let mut following = BTreeSet::new();
+        let mut failed: BTreeMap<i32, Instant> = BTreeMap::new();
+        let mut looked_at: Option<Instant> = None;
+        while !stop.is_requested() {
+            if looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+                looked_at = Some(Instant::now());
+                self.look(group, &mut following);
+            }
+            failed.retain(|_, at| at.elapsed() < RETRY);
+            let mut taken = 0;
+            for partition in
+                following.iter().filter(|it| !failed.contains_key(it)).copied().collect::<Vec<_>>()
+            {
+                match self.follow(partition) {
+                    Ok(records) => taken += records,
+                    Err(message) => {
+                        tracing::warn!(
+                            role = self.role,
+                            partition,
+                            "the standby copy cannot follow: {message}; it is opened anew in {} s, and a move to this instance takes longer until then",
+                            RETRY.as_secs()
+                        );
+                        failed.insert(partition, Instant::now());
+                    }
+                }
+            }
+            if taken == 0 {
+                stop.wait(REST);
+            }
+        }
+        following.iter().for_each(|partition| self.dismiss(*partition));
+    }
+
+    fn look(&self, group: &dyn Group, following: &mut BTreeSet<i32>) {
+        let wanted = match group.roster() {
+            Ok(roster) => to_follow(&roster, self.shared.partitions, self.copies),
+            Err(fault) => {
+                tracing::debug!(role = self.role, %fault, "the roster cannot be read; copies stay as they are");
+                None
+            }
+        };
+        let Some(wanted) = wanted else { return };
+        if wanted != *following {
+            tracing::info!(role = self.role, partitions = ?wanted, "keeping standby copies");
+        }
+        following.difference(&wanted).for_each(|partition| self.dismiss(*partition));
+        *following = wanted;
+    }
+
+    fn follow(&self, partition: i32) -> Result<usize, String> {
+        let open = || PartitionCopy::open(&self.shared, partition);
+        let followed = self.shared.copies.stand_by(partition, open, |copy| {
+            let taken = copy.follow(&self.shared, Duration::ZERO)?;
+            Ok((taken, copy.records()))
+        });
+        match followed {
+            Ok(Some((taken, records))) => {
+                let text = format!("standby copy, {records} records read");
+                self.health.set(&self.name(), partition, LaneState::Running, text);
+                Ok(taken)
+            }
+            Ok(None) => Ok(0),
+            Err(fault) => {
+                self.health.remove(&self.name(), partition);
+                Err(fault.to_string())
+            }
+        }
+    }
+
+    fn dismiss(&self, partition: i32) {
+        self.shared.copies.dismiss(partition);
+        self.health.remove(&self.name(), partition);
+    }
+
+    fn name(&self) -> String {
+        format!("{}.standby", self.role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(me: &str, of: &[(&str, &[i32])]) -> Vec<RosterEntry> {
+        let entry = |(member, partitions): &(&str, &[i32])| RosterEntry {
+            member: (*member).to_owned(),
+            host: String::new(),
+            partitions: partitions.to_vec(),
+            is_self: *member == me,
+        };
+        of.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn every_partition_has_as_many_copies_as_asked_for_and_none_with_its_owner() {
+        let of: [(&str, &[i32]); 3] = [("a", &[0, 3]), ("b", &[1, 4]), ("c", &[2, 5])];
+        for copies in 0..4 {
+            let mut count = [0; 6];
+            for (member, own) in of {
+                let followed = to_follow(&roster(member, &of), 6, copies).unwrap();
+                assert!(own.iter().all(|it| !followed.contains(it)));
+                followed.iter().for_each(|it| count[*it as usize] += 1);
+            }
+            assert_eq!(count, [copies.min(2); 6], "of {copies}");
+        }
+    }
+
+    #[test]
+    fn while_partitions_are_dealt_out_nothing_changes() {
+        assert_eq!(to_follow(&roster("a", &[("a", &[0]), ("b", &[])]), 2, 1), None);
+        assert_eq!(to_follow(&roster("x", &[("a", &[0, 1])]), 2, 1), None, "not a member yet");
+        assert_eq!(to_follow(&roster("a", &[("a", &[0, 1])]), 2, 1), Some(BTreeSet::new()), "alone");
+    }
+}
