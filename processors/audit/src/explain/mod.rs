@@ -7,7 +7,7 @@ mod walk;
 
 use std::sync::Arc;
 
-use millrace_kernel::{Command, Domain, FollowUp, Metadata, Named, Outcome, Status};
+use millrace_kernel::{Command, Domain, FollowUp, Metadata, Named, Outcome, Status, codes};
 use millrace_ports::{Log, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
 use millrace_runtime::processor::codecs::Codecs;
@@ -288,10 +288,6 @@ struct Found<C> {
 
 impl<D: Domain> Scene<'_, D> {
     fn standing(&self, found: &Found<D::Command>, acts: &[Act]) -> Result<Standing, AuditFault> {
-        // a record that came the wrong way may have been answered before the one that did not
-        let is_turned_away = |outcome: &Outcome| {
-            outcome.violations.first().is_some_and(|v| v.code == millrace_kernel::codes::MISROUTED)
-        };
         let first = |is_wanted: &dyn Fn(&Outcome) -> bool| {
             found.outcomes.iter().find(|answered| is_wanted(&answered.outcome))
         };
@@ -331,6 +327,12 @@ impl<D: Domain> Scene<'_, D> {
         let is_kept = self.question.log.low_watermark(&outcomes)? == 0;
         Ok(if is_kept { Standing::Lost } else { Standing::Forgotten })
     }
+}
+
+/// Whether an outcome answers a record that came the wrong way: the same command may have been
+/// answered, before or after, where it belongs.
+fn is_turned_away(outcome: &Outcome) -> bool {
+    outcome.violations.first().is_some_and(|violation| violation.code == codes::MISROUTED)
 }
 
 /// The names of the steps an event asks for, and whether it ends its process.

@@ -7,7 +7,7 @@ use millrace_ports::{Record, Start, TopicPartition};
 use serde_json::Value as Json;
 
 use super::find::place;
-use super::{Act, Found, Happened, Scene, name_of, sets_in_motion};
+use super::{Act, Found, Happened, Scene, is_turned_away, name_of, sets_in_motion};
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
 use crate::reading::{Tail, decode, decode_event, key_text};
@@ -71,6 +71,7 @@ impl<D: Domain> Scene<'_, D> {
                 answered.place.partition == asked.place.partition
                     && answered.outcome.positions.is_empty()
                     && !answered.outcome.duplicate
+                    && !is_turned_away(&answered.outcome)
             });
             if asked.is_decided && asked.dead.is_none() && !has_changed_nothing {
                 let since_ms = asked.at.div_euclid(1_000) - SKEW_MS;

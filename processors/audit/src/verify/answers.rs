@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use millrace_kernel::{Command, Domain, Outcome, codes, id, partition};
-use millrace_ports::{Record, TopicPartition};
+use millrace_ports::{Record, Start, TopicPartition};
 use millrace_runtime::processor::intake::dead_headers;
 use millrace_wire::DecodeFailure;
 
@@ -17,7 +17,7 @@ use super::Scene;
 use super::fold::Fold;
 use crate::difference::{Check, Difference, EventPlace, Kind};
 use crate::fault::AuditFault;
-use crate::reading::{between, decode, key_text};
+use crate::reading::{Tail, between, decode, key_text};
 
 /// Most commands whose ids are kept at once.
 const SLICE: i64 = 1_000_000;
@@ -86,21 +86,28 @@ impl<D: Domain> Scene<'_, D> {
         let (oldest_outcome, outcomes_end) = (log.low_watermark(&outcomes)?, log.high_watermark(&outcomes)?);
         let from = match oldest_outcome {
             0 => oldest,
-            _ => {
-                let mut since = None;
-                between(log, &outcomes, (oldest_outcome, outcomes_end), self.audit.watcher, &mut |record| {
-                    since.get_or_insert(record.timestamp_ms);
-                    Ok(())
-                })?;
-                match since {
-                    Some(since) => log.offset_at(&commands, since + SKEW_MS)?.max(oldest),
-                    None => decided,
-                }
-            }
+            _ => match self.first_time(&outcomes, (oldest_outcome, outcomes_end))? {
+                Some(since) => log.offset_at(&commands, since + SKEW_MS)?.max(oldest),
+                None => decided,
+            },
         };
         let dead = self.read_dead(&commands)?;
         let is_whole = oldest == 0 && oldest_outcome == 0;
         Ok(Stretch { commands, outcomes, from, decided, is_whole, outcomes_end, dead })
+    }
+
+    /// The time of the oldest record that a partition still holds, milliseconds.
+    fn first_time(&self, at: &TopicPartition, (from, end): (i64, i64)) -> Result<Option<i64>, AuditFault> {
+        let mut tail = Tail::open(self.audit.log, at.clone(), Start::Offset(from))?;
+        let (mut to, mut first) = (from, None);
+        while first.is_none() && to < end {
+            to = (to + 1_000).min(end);
+            tail.up_to(to, self.audit.watcher, &mut |record| {
+                first.get_or_insert(record.timestamp_ms);
+                Ok(())
+            })?;
+        }
+        Ok(first)
     }
 
     /// The offsets of the commands of a partition that are in the dead topic.

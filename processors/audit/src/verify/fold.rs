@@ -272,7 +272,11 @@ impl<D: Domain> Fold<D> {
     fn follow(&mut self, event: &Event<D::Event>, offset: i64) {
         let id = event.command_id.as_str();
         match D::follow_up(&event.data) {
-            FollowUp::None => {}
+            FollowUp::None => {
+                if let (false, Some(open)) = (event.is_caused_by_step(), self.processes.get_mut(id)) {
+                    open.to = event.recorded_at;
+                }
+            }
             FollowUp::Completed | FollowUp::Refused(_) => {
                 self.processes.remove(id);
                 if let Some(doubt) = self.doubtful.get_mut(process(id).as_str()) {

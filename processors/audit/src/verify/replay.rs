@@ -128,8 +128,11 @@ impl<D: Domain> Replay<D> {
 
     /// Looks at the events beyond those in the scratch store, which the live rows may show already.
     pub fn look_ahead(&mut self, scene: &Scene<'_, D>) -> Result<(), AuditFault> {
+        let published = self.published(scene)?;
         for source in &mut self.sources {
-            let end = scene.audit.log.high_watermark(&source.at)?.min(source.applied + AHEAD);
+            let progress = published.iter().find(|progress| progress.partition == source.at.partition);
+            let newest = progress.map_or(0, |progress| progress.events_offset).max(source.applied);
+            let end = scene.audit.log.high_watermark(&source.at)?.min(newest + AHEAD);
             let mut found = Vec::new();
             source.read(scene, end, |offset, writes| {
                 if !writes.is_empty() {

@@ -22,6 +22,8 @@ use crate::shown;
 const PAGE: usize = 500;
 /// How long the projection may stand still before a row that waits for it is reported.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a row is read that every time is touched again before it can be judged for good.
+const LOOKS: usize = 10;
 /// Between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -149,7 +151,9 @@ impl<D: Domain> Scene<'_, D> {
         mut candidates: Vec<Candidate>,
     ) -> Result<(), AuditFault> {
         let mut moved = (Instant::now(), i64::MIN);
+        let mut looks = 0;
         while !candidates.is_empty() {
+            looks += 1;
             replay.look_ahead(self)?;
             let keys: Vec<&[Value]> = candidates.iter().map(|candidate| candidate.key.as_slice()).collect();
             let expected = replay.rows(table, &keys)?;
@@ -159,7 +163,7 @@ impl<D: Domain> Scene<'_, D> {
                 let values = expected.as_ref().and_then(|replayed| replayed.values.as_deref());
                 match judge(replay, table, &candidate, values) {
                     Verdict::Right => {}
-                    Verdict::After(partition, offset) if moved.0.elapsed() < PATIENCE => {
+                    Verdict::After(partition, offset) if looks < LOOKS && moved.0.elapsed() < PATIENCE => {
                         wait_for.push((partition, offset));
                         later.push(candidate);
                     }
@@ -218,7 +222,7 @@ impl<D: Domain> Scene<'_, D> {
     ) {
         let key = shown::key(&table.columns, &candidate.key);
         let note = match stands {
-            true => "; later events touch it, but the projection stands still before them",
+            true => "; later events touch it, and none of them has made it right so far",
             false => "",
         };
         let whole = |values: &[Value], is_found: bool| -> Vec<ColumnDifference> {
