@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_ports::{StoreFault, ViewStore};
+use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::supervise::persist;
 use millrace_runtime::{Health, Stop};
 use tokio::runtime::Runtime;
@@ -112,7 +113,8 @@ fn projector_role<'a>(
         work: Box::new(move |health, stop| {
             let servers = Servers::new(config);
             let ports = servers.ports()?;
-            let Some(store) = stores.open(&name, &servers, entry, stop)? else { return Ok(()) };
+            health.set(&name, ROLE_ITSELF, LaneState::Starting, "looking for its tables");
+            let Some(store) = stores.open(&name, &servers, entry, health, stop)? else { return Ok(()) };
             entry.run_projector(ProjectorRole { ports: &ports, config, family, store, health, stop })
         }),
     }
@@ -129,6 +131,7 @@ impl Stores {
         role: &str,
         servers: &Servers<'_>,
         entry: &dyn DomainEntry,
+        health: &Health,
         stop: &Stop,
     ) -> Result<Option<Arc<dyn ViewStore>>, CliError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,10 +140,10 @@ impl Stores {
         }
         let declared = tables::all(entry)?;
         let is_final = |fault: &StoreFault| !matches!(fault, StoreFault::Unavailable { .. });
-        let Some(store) = persist(role, stop, || servers.store_unreached(entry), is_final)? else {
+        let Some(store) = persist(role, health, stop, || servers.store_unreached(entry), is_final)? else {
             return Ok(None);
         };
-        if persist(role, stop, || store.open_tables(&declared), is_final)?.is_none() {
+        if persist(role, health, stop, || store.open_tables(&declared), is_final)?.is_none() {
             return Ok(None);
         }
         known.insert(entry.name(), Arc::clone(&store));

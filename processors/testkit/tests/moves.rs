@@ -75,7 +75,12 @@ impl LaneWork for Scribe {
     fn turn(&mut self, _: Duration) -> Result<Turn, Trouble> {
         self.step().map_err(|fault| {
             self.writer = None;
-            Trouble { message: fault.to_string(), is_fenced: matches!(fault, LogFault::Fenced { .. }) }
+            Trouble {
+                message: fault.to_string(),
+                position: self.at.to_string(),
+                next: String::new(),
+                is_fenced: matches!(fault, LogFault::Fenced { .. }),
+            }
         })
     }
 
@@ -85,6 +90,10 @@ impl LaneWork for Scribe {
 
     fn finish(&mut self) -> Result<(), Trouble> {
         Ok(())
+    }
+
+    fn position(&self) -> String {
+        self.at.to_string()
     }
 
     fn describe(&self) -> (LaneState, String) {

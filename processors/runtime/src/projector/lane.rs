@@ -158,6 +158,15 @@ impl<D: Domain> ProjectorLane<D> {
         }
     }
 
+    /// How far it has come.
+    #[must_use]
+    pub fn position(&self) -> String {
+        match &self.running {
+            None => format!("{}, before its first event", self.at),
+            Some(running) => format!("{} offset {}", self.at, running.position(&self.at)),
+        }
+    }
+
     /// Forgets the local fold; the next step begins again.
     pub fn reset(&mut self) {
         self.running = None;

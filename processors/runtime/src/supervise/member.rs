@@ -9,6 +9,7 @@ use millrace_ports::{Group, GroupEvent, GroupSpec, Log, LogFault};
 use super::patience::{Patience, persist};
 use super::worker::{Order, Worker};
 use super::{LaneWork, Stop};
+use crate::advice::Advise;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
 
 /// How long membership waits for news before it looks whether it should stop.
@@ -20,6 +21,9 @@ const ENDING_WAIT: Duration = Duration::from_millis(5);
 const LINGER: Duration = Duration::from_secs(60);
 /// The same when the whole process is asked to stop.
 const RETIRE: Duration = Duration::from_secs(10);
+
+/// How often a process that is not known to be a member asks whether it is.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// How a partition passes to its next owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +59,18 @@ impl Supervision<'_> {
     /// Joins the group and works on the partitions it deals out until asked to stop.
     pub fn run(&self) {
         self.health.set(self.role, ROLE_ITSELF, LaneState::Starting, "joining its group");
-        let joined = persist(self.role, self.stop, || self.log.join(self.spec), |_: &LogFault| false);
+        let joined =
+            persist(self.role, self.health, self.stop, || self.log.join(self.spec), |_: &LogFault| false);
         let Ok(Some(group)) = joined else { return };
         let group: Arc<dyn Group> = Arc::from(group);
         (self.joined)(&group);
-        let mut lanes = Lanes { of: self, group, slots: BTreeMap::new() };
+        let mut lanes =
+            Lanes { of: self, group, slots: BTreeMap::new(), standing: Standing::Joining, reported: None };
         let mut patience = Patience::new();
+        let pulse = self.health.pulse(self.role, ROLE_ITSELF);
+        let mut asked_at = Instant::now();
         while !self.stop.is_requested() {
+            pulse.beat();
             lanes.sweep();
             let wait = if lanes.are_ending() { ENDING_WAIT } else { MEMBERSHIP_WAIT };
             match lanes.group.poll(wait) {
@@ -70,13 +79,22 @@ impl Supervision<'_> {
                     if let Some(event) = event {
                         lanes.take(event);
                     }
+                    // a member without a partition of its own is told nothing
+                    let is_time = lanes.standing != Standing::Member && asked_at.elapsed() >= ASK_EVERY;
+                    if is_time {
+                        asked_at = Instant::now();
+                        lanes.ask_standing();
+                    }
+                    lanes.report();
                 }
                 Err(fault) => {
                     let (pause, say) = patience.next();
-                    self.health.set(self.role, ROLE_ITSELF, LaneState::Faulted, fault.to_string());
+                    let advice = fault.advice();
+                    lanes.reported = None;
+                    self.health.fault(self.role, ROLE_ITSELF, fault.to_string(), advice.to_string());
                     if say {
-                        let role = self.role;
-                        tracing::warn!(role, "group membership: {fault}; trying again until it works");
+                        let (role, partitions) = (self.role, lanes.wanted());
+                        tracing::warn!(role, ?partitions, "group membership: {fault}. Next: {advice}");
                     }
                     self.stop.wait(pause);
                 }
@@ -113,6 +131,20 @@ struct Lanes<'a> {
     of: &'a Supervision<'a>,
     group: Arc<dyn Group>,
     slots: BTreeMap<i32, Slot>,
+    standing: Standing,
+    /// What health was told last; nothing after a fault.
+    reported: Option<Standing>,
+}
+
+/// How this process stands with its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not a member yet.
+    Joining,
+    /// A member.
+    Member,
+    /// Taken for dead by the group; it joins again by itself.
+    Lost,
 }
 
 impl Lanes<'_> {
@@ -121,7 +153,7 @@ impl Lanes<'_> {
         match event {
             GroupEvent::Assigned(partitions) => {
                 tracing::info!(role, ?partitions, "partitions assigned");
-                self.of.health.set(role, ROLE_ITSELF, LaneState::Running, "member of its group");
+                self.standing = Standing::Member;
                 for partition in partitions {
                     let slot = self.slots.entry(partition).or_default();
                     slot.is_wanted = true;
@@ -139,6 +171,7 @@ impl Lanes<'_> {
                     ?partitions,
                     "partitions lost to another instance, which goes on from the last commit; what was not committed here is dropped"
                 );
+                self.standing = Standing::Lost;
                 for partition in partitions {
                     let slot = self.slots.entry(partition).or_default();
                     slot.is_wanted = false;
@@ -149,6 +182,38 @@ impl Lanes<'_> {
             }
         }
         self.sweep();
+    }
+
+    /// Whether the group counts this process among its members.
+    fn ask_standing(&mut self) {
+        match self.group.roster() {
+            Ok(roster) if roster.iter().any(|member| member.is_self) => self.standing = Standing::Member,
+            Ok(_) => {}
+            Err(fault) => tracing::debug!(role = self.of.role, %fault, "the members are not known"),
+        }
+    }
+
+    fn report(&mut self) {
+        if self.reported == Some(self.standing) {
+            return;
+        }
+        self.reported = Some(self.standing);
+        let (role, health) = (self.of.role, self.of.health);
+        match self.standing {
+            Standing::Joining => health.set(role, ROLE_ITSELF, LaneState::Starting, "joining its group"),
+            Standing::Member => health.set(role, ROLE_ITSELF, LaneState::Running, "member of its group"),
+            Standing::Lost => health.fault(
+                role,
+                ROLE_ITSELF,
+                "the group took this process for dead and gave its partitions away",
+                "it joins again by itself. What you can do: if it repeats, this process is starved of CPU or \
+                 paused for longer than its session timeout",
+            ),
+        }
+    }
+
+    fn wanted(&self) -> Vec<i32> {
+        self.slots.iter().filter(|(_, slot)| slot.is_wanted).map(|(partition, _)| *partition).collect()
     }
 
     fn give_up(&mut self, partitions: &[i32]) {

@@ -9,6 +9,7 @@ mod worker;
 use std::time::Duration;
 
 pub use member::{Moves, Supervision};
+pub(crate) use patience::Patience;
 pub use patience::persist;
 pub use stop::Stop;
 
@@ -19,6 +20,10 @@ use crate::processor::lane::Turn;
 pub struct Trouble {
     /// What happened, with its causes.
     pub message: String,
+    /// How far the lane had come: inputs with the offsets at which it goes on.
+    pub position: String,
+    /// What happens next, and what an operator can do.
+    pub next: String,
     /// Whether another instance owns the partition now.
     pub is_fenced: bool,
 }
@@ -39,6 +44,9 @@ pub trait LaneWork: Send {
     /// # Errors
     /// What is in the way; then the next owner repeats some work.
     fn finish(&mut self) -> Result<(), Trouble>;
+
+    /// How far it has come: inputs with the offsets at which it goes on.
+    fn position(&self) -> String;
 
     /// How it is and what it does.
     fn describe(&self) -> (LaneState, String);

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Stop;
+use crate::advice::Advise;
+use crate::health::{Health, LaneState, ROLE_ITSELF};
 
 /// First and longest pause after a fault.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -10,48 +12,65 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 const REPEAT_WARNING: Duration = Duration::from_secs(10);
 
 /// Pauses that grow while a fault stays, and warnings that do not flood the log.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     pause: Duration,
     said_at: Option<Instant>,
 }
 
 impl Patience {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { pause: PAUSE.0, said_at: None }
     }
 
     /// The next pause, and whether the fault should be said (again).
-    pub(super) fn next(&mut self) -> (Duration, bool) {
+    pub(crate) fn next(&mut self) -> (Duration, bool) {
         let pause = self.pause;
         self.pause = (pause * 2).min(PAUSE.1);
+        (pause, self.is_due())
+    }
+
+    /// Whether the fault should be said (again).
+    pub(crate) fn is_due(&mut self) -> bool {
         let say = self.said_at.is_none_or(|at| at.elapsed() >= REPEAT_WARNING);
         if say {
             self.said_at = Some(Instant::now());
         }
-        (pause, say)
+        say
     }
 }
 
-/// Tries `attempt` until it succeeds, loudly; `None` when asked to stop meanwhile.
+/// Tries `attempt` for a role until it succeeds, loudly and for all to see in its health; `None`
+/// when asked to stop meanwhile.
 ///
 /// # Errors
 /// What `attempt` calls final.
-pub fn persist<T, E: std::fmt::Display>(
-    what: &str,
+pub fn persist<T, E: std::fmt::Display + Advise>(
+    role: &str,
+    health: &Health,
     stop: &Stop,
     mut attempt: impl FnMut() -> Result<T, E>,
     is_final: impl Fn(&E) -> bool,
 ) -> Result<Option<T>, E> {
     let mut patience = Patience::new();
+    let mut has_failed = false;
     loop {
         match attempt() {
-            Ok(value) => return Ok(Some(value)),
+            Ok(value) => {
+                if has_failed {
+                    tracing::info!(role, "what was in the way is gone");
+                    health.set(role, ROLE_ITSELF, LaneState::Starting, "starting");
+                }
+                return Ok(Some(value));
+            }
             Err(error) if is_final(&error) => return Err(error),
             Err(error) => {
                 let (pause, say) = patience.next();
+                let advice = error.advice();
                 if say {
-                    tracing::warn!("{what}: {error}; trying again until it works");
+                    tracing::warn!(role, "{error}. Next: {advice}");
                 }
+                has_failed = true;
+                health.fault(role, ROLE_ITSELF, error.to_string(), advice.to_string());
                 if stop.wait(pause) {
                     return Ok(None);
                 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 use super::{LaneWork, Trouble};
+use crate::advice::OF_A_PANIC;
 use crate::health::{Health, LaneState};
 use crate::processor::lane::Turn;
 
@@ -94,18 +95,21 @@ impl Worker {
             tracing::error!(
                 role,
                 partition,
-                "a lane ended by a panic, which is a bug; its partition is restored from the topics"
+                "a lane ended by a panic, which is a bug; its next owner restores the partition from the topics. \
+                 Report it with the lines before this one"
             );
         }
     }
 }
 
 fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, health: &Health) {
+    let pulse = health.pulse(role, partition);
     let mut patience = Patience::new();
     let mut described = None;
     let mut looked_at = Instant::now();
     let mut busy_at = Instant::now();
     loop {
+        pulse.beat();
         let order = Order::of(given.load(Ordering::Acquire));
         let is_leaving = order != Order::Work;
         let is_idle = order == Order::Retire && busy_at.elapsed() >= IDLE_ENOUGH;
@@ -142,9 +146,10 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
             Err(trouble) => {
                 described = None;
                 let (pause, say) = patience.next();
-                health.set(role, partition, LaneState::Faulted, trouble.message.clone());
+                let Trouble { message, position, next, .. } = &trouble;
+                health.fault(role, partition, format!("{message}; it stands at {position}"), next.clone());
                 if say && !trouble.is_fenced {
-                    tracing::warn!(role, partition, "{}; trying again until it works", trouble.message);
+                    tracing::warn!(role, partition, position, "{message}. Next: {next}");
                 }
                 let until = Instant::now() + if trouble.is_fenced { FENCED_PAUSE } else { pause };
                 while Instant::now() < until && given.load(Ordering::Acquire) == Order::Work as u8 {
@@ -160,8 +165,9 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
 /// One step; a panic is a bug, and a fault like any other to those who wait for the partition.
 fn guarded_turn(lane: &mut dyn LaneWork) -> Result<Turn, Trouble> {
     catch_unwind(AssertUnwindSafe(|| lane.turn(INPUT_WAIT))).unwrap_or_else(|_| {
+        let position = catch_unwind(AssertUnwindSafe(|| lane.position())).unwrap_or_default();
         lane.reset();
         let message = "a panic, which is a bug; see the lines above it".to_owned();
-        Err(Trouble { message, is_fenced: false })
+        Err(Trouble { message, position, next: OF_A_PANIC.to_string(), is_fenced: false })
     })
 }
