@@ -12,7 +12,9 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::{demo, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up};
+use crate::{
+    demo, examine, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up,
+};
 
 /// The binary under construction: its domains.
 #[derive(Default)]
@@ -112,6 +114,9 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Load(load) => load::run(&servers, domains, &load),
         Command::Feed(feed) => feed::run(&servers, domains, &feed),
         Command::Query(query) => query::run(&servers, domains, &query),
+        Command::Verify(verify) => examine::verify::run(&servers, domains, &verify),
+        Command::History(history) => examine::history::run(&servers, domains, &history),
+        Command::Explain(explain) => examine::explain::run(&servers, domains, &explain),
         Command::Status { json } => status::run(&servers, domains, json),
         Command::Config { json, .. } => output::configuration(config, json),
         Command::Completions { .. } => Ok(()),

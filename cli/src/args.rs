@@ -51,7 +51,7 @@ pub struct Global {
     /// configuration file or the environment
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set_kafka: Vec<String>,
-    /// Serve /health and /ready on this port; 0 is off
+    /// Serve /live, /ready and /health on this port; 0 is off
     #[arg(long, global = true, value_name = "PORT")]
     pub health_port: Option<u16>,
     /// Read this configuration file instead of ./millrace.toml
@@ -135,6 +135,28 @@ pub enum Command {
     #[command(after_help = "Examples:\n  millrace query user_profiles user_id=ann\n  \
         millrace query chirps_by_author author_id=ann --limit 10")]
     Query(Query),
+    /// Check that states, outcomes and views are what the events say
+    ///
+    /// Reads every topic and every table of a domain and compares: versions without gaps, times that
+    /// rise, states equal to the folded events, one outcome for every command, every row equal to
+    /// the replay's. It may run beside a system that goes on. Exits with 1 when anything differs.
+    #[command(after_help = "Examples:\n  millrace verify\n  millrace verify chirp --json")]
+    Verify(Verify),
+    /// Show an aggregate's events, and its state at any version or time
+    ///
+    /// Exits with 1 when the aggregate has no event.
+    #[command(after_help = "Examples:\n  millrace history User/ann\n  \
+        millrace history chirp:Chirp/ann/c1 --version 2\n  \
+        millrace history Account/a1 --at 2026-01-02T03:04:05Z --json")]
+    History(History),
+    /// Show what became of a command, and why: its decision, events, steps and rows
+    ///
+    /// Looks for the command among the outcomes, then in its topic, newest first, and in the dead
+    /// topic. Exits with 1 when none of them has it.
+    #[command(after_help = "Examples:\n  millrace explain 0198c1a2-7d1e-7a53-9a4e-2f1d6b1c9e70\n  \
+        millrace explain register-ann --since 2026-01-02T00:00:00Z --rows 100\n  \
+        millrace explain register-ann --json")]
+    Explain(Explain),
     /// Show how the roles are and how far the tables have come
     #[command(after_help = "Examples:\n  millrace status\n  millrace status --json")]
     Status {
@@ -319,6 +341,54 @@ pub struct Query {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
     /// Rows are JSON with or without it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// Only this domain [default: all]
+    #[arg(value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// List at most so many differences; the others are counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace history`
+#[derive(Args, Debug)]
+pub struct History {
+    /// The aggregate, as `<Aggregate>/<id>`, or `<domain>:<Aggregate>/<id>`
+    #[arg(value_name = "AGGREGATE_ID")]
+    pub aggregate_id: String,
+    /// Up to this version
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..), conflicts_with = "at")]
+    pub version: Option<i64>,
+    /// Up to this time, as RFC 3339: 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Print one JSON object; times are microseconds since the epoch, as in the messages
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The command's id, or `<domain>:<id>`
+    #[arg(value_name = "COMMAND_ID")]
+    pub command_id: String,
+    /// Look no further back than this time, as RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Show at most so many rows for one event and projection
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rows: usize,
+    /// Print one JSON object; times are microseconds since the epoch, as in the messages
     #[arg(long)]
     pub json: bool,
 }

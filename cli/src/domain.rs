@@ -12,6 +12,7 @@ use millrace_wire::{Codec, Registry};
 
 use crate::config::Config;
 use crate::error::CliError;
+use crate::examine::{Examiner, TypedExaminer};
 use crate::message::{MessageTypes, Problem};
 
 /// A view family: a consumer group and the views it fills.
@@ -86,6 +87,11 @@ pub trait DomainEntry: Send + Sync {
         health: &Health,
         stop: &Stop,
     ) -> Result<(), RoleError>;
+    /// What looks into its topics and tables, to check and to explain.
+    ///
+    /// # Errors
+    /// As [`DomainEntry::check_settings`].
+    fn examiner(&self, config: &Config) -> Result<Box<dyn Examiner>, CliError>;
     /// Fills the views of one family until `stop`.
     ///
     /// # Errors
@@ -194,6 +200,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
         stop: &Stop,
     ) -> Result<(), RoleError> {
         run_processor::<D>(ports, prefix, settings, health, stop)
+    }
+
+    fn examiner(&self, config: &Config) -> Result<Box<dyn Examiner>, CliError> {
+        Ok(Box::new(TypedExaminer::<D> { settings: self.settings(config)? }))
     }
 
     fn run_projector(&self, role: ProjectorRole<'_>) -> Result<(), CliError> {

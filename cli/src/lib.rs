@@ -20,6 +20,7 @@
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops | `roles.rs`, `health.rs` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
+//! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
 //! | everything in one process, and the demo | `up/`, `demo/` |
 
 mod app;
@@ -30,8 +31,9 @@ mod demo;
 pub mod domain;
 mod endpoints;
 pub mod error;
+mod examine;
 mod feed;
-mod health;
+pub mod health;
 mod load;
 mod logging;
 pub mod message;

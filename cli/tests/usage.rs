@@ -22,6 +22,9 @@ fn help_has_an_example_for_every_command() {
         "load",
         "feed",
         "query",
+        "verify",
+        "history",
+        "explain",
         "status",
         "config",
         "completions",
@@ -79,6 +82,12 @@ fn wrong_usage_ends_with_2() {
     }
     place.run(&["projector", "chirp.timeline"]).is(2, &["did you mean timelines?"]);
     place.run(&["processor", "chrip"]).is(2, &["did you mean chirp?"]);
+    place.run(&["verify", "chrip"]).is(2, &["did you mean chirp?"]);
+    place.run(&["history", "Chirp"]).is(2, &["<Aggregate>/<id>"]);
+    place.run(&["history", "chrip:Chirp/a/c"]).is(2, &["did you mean chirp?"]);
+    place.run(&["history", "Chirp/a/c", "--at", "noon"]).is(2, &["--at noon", "RFC 3339"]);
+    place.run(&["history", "Chirp/a/c", "--version", "0"]).is(2, &["--version"]);
+    place.run(&["explain", "c", "--since", "noon"]).is(2, &["--since noon", "RFC 3339"]);
     place.run(&["topics", "aply"]).is(2, &["apply"]);
     place.run(&["up", "--kafka-port", "70000"]).is(2, &["--kafka-port"]);
 }
@@ -88,7 +97,15 @@ fn a_server_that_is_away_is_named_with_its_address_and_flag() {
     let place = Place::new();
     let url = format!("http://{NOBODY}");
     let register: [&str; 4] = ["send", "RegisterUser", "user_id=a", "username=Abc"];
-    for call in [&register[..], &["topics", "plan"], &["status"], &["load", "commands.jsonl"]] {
+    for call in [
+        &register[..],
+        &["topics", "plan"],
+        &["status"],
+        &["load", "commands.jsonl"],
+        &["verify"],
+        &["history", "User/ann"],
+        &["explain", "c"],
+    ] {
         std::fs::write(place.path().join("commands.jsonl"), "{}\n").unwrap();
         let flags = ["--kafka", NOBODY, "--registry", &url, "--sqlite", "tables"];
         place.run(&[call, &flags].concat()).is(1, &[NOBODY, "Kafka", "--kafka", "connection refused"]);

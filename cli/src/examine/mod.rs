@@ -1,0 +1,215 @@
+//! Looking into topics and tables: `verify`, `history` and `explain`. The work is done by
+//! `millrace-audit`; here is what it is done with, and how it is printed.
+
+pub mod explain;
+pub mod history;
+mod paper;
+pub mod verify;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use millrace_audit::explain::{Explanation, Question, Searched};
+use millrace_audit::history::{History, Until};
+use millrace_audit::{Audit, AuditFault, Report, Watcher};
+use millrace_kafka::{Admin, KafkaLog};
+use millrace_kernel::{AggregateId, Domain};
+use millrace_ports::{LogFault, TopicPartition, ViewStore};
+use millrace_sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use millrace_wire::Registry;
+use tempfile::TempDir;
+
+use crate::connect::Servers;
+use crate::error::CliError;
+
+/// What everything here is done with.
+pub struct Tools<'a> {
+    servers: &'a Servers<'a>,
+    log: KafkaLog,
+    admin: Admin,
+    registry: Arc<dyn Registry>,
+    bar: Bar,
+}
+
+impl<'a> Tools<'a> {
+    /// Connects to Kafka and the registry.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub fn new(servers: &'a Servers<'a>) -> Result<Self, CliError> {
+        let log = servers.kafka()?;
+        Ok(Self { servers, admin: log.admin()?, log, registry: servers.registry()?, bar: Bar::new() })
+    }
+
+    fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, i64>, LogFault> {
+        self.admin.group_offsets(group, partitions)
+    }
+}
+
+/// Looks into one domain, whatever its types.
+pub trait Examiner {
+    /// Audits it; at most `limit` differences are listed.
+    ///
+    /// # Errors
+    /// Servers that do not answer.
+    fn verify(&self, tools: &Tools<'_>, store: &dyn ViewStore, limit: usize) -> Result<Report, CliError>;
+
+    /// Tells the history of an aggregate.
+    ///
+    /// # Errors
+    /// Servers that do not answer.
+    fn history(&self, tools: &Tools<'_>, id: &AggregateId, until: Until) -> Result<History, CliError>;
+
+    /// Explains a command.
+    ///
+    /// # Errors
+    /// Servers that do not answer.
+    fn explain(
+        &self,
+        tools: &Tools<'_>,
+        store: Option<&dyn ViewStore>,
+        asked: &Asking<'_>,
+    ) -> Result<Result<Explanation, Vec<Searched>>, CliError>;
+}
+
+/// What is asked of [`Examiner::explain`].
+pub struct Asking<'a> {
+    /// The command.
+    pub command_id: &'a str,
+    /// Look no further back, microseconds since the epoch.
+    pub since: Option<i64>,
+    /// Most rows for one event and projection.
+    pub most_rows: usize,
+}
+
+/// The examiner of the domain `D`.
+pub struct TypedExaminer<D: Domain> {
+    /// The domain's settings in force.
+    pub settings: D::Settings,
+}
+
+impl<D: Domain> Examiner for TypedExaminer<D> {
+    fn verify(&self, tools: &Tools<'_>, store: &dyn ViewStore, limit: usize) -> Result<Report, CliError> {
+        let scratch = Scratch::new()?;
+        let config = tools.servers.config;
+        let report = millrace_audit::verify(&Audit::<D> {
+            log: &tools.log,
+            registry: &tools.registry,
+            prefix: tools.servers.prefix(),
+            settings: &self.settings,
+            processor: &config.settings.processor,
+            store,
+            scratch: &|| scratch.store(),
+            committed: &|group, partitions| tools.committed(group, partitions),
+            limit,
+            watcher: &tools.bar,
+        });
+        tools.bar.clear();
+        Ok(report?)
+    }
+
+    fn history(&self, tools: &Tools<'_>, id: &AggregateId, until: Until) -> Result<History, CliError> {
+        let (log, registry, prefix) = (&tools.log, &tools.registry, tools.servers.prefix());
+        let told = millrace_audit::history::history::<D>(log, registry, prefix, id, until, &tools.bar);
+        tools.bar.clear();
+        Ok(told?)
+    }
+
+    fn explain(
+        &self,
+        tools: &Tools<'_>,
+        store: Option<&dyn ViewStore>,
+        asked: &Asking<'_>,
+    ) -> Result<Result<Explanation, Vec<Searched>>, CliError> {
+        let question = Question::<D> {
+            log: &tools.log,
+            registry: &tools.registry,
+            prefix: tools.servers.prefix(),
+            settings: &self.settings,
+            store,
+            committed: &|group, partitions| tools.committed(group, partitions),
+            since: asked.since,
+            most_rows: asked.most_rows,
+            watcher: &tools.bar,
+        };
+        let explained = millrace_audit::explain::explain(&question, asked.command_id);
+        tools.bar.clear();
+        Ok(explained?)
+    }
+}
+
+/// A folder for replayed views, gone when the audit ends.
+struct Scratch {
+    dir: TempDir,
+    stores: AtomicUsize,
+}
+
+impl Scratch {
+    fn new() -> Result<Self, CliError> {
+        let dir = tempfile::Builder::new().prefix("millrace-verify-").tempdir().map_err(|error| {
+            CliError::failed(format!(
+                "no folder for the replay in {}: {error}",
+                std::env::temp_dir().display()
+            ))
+            .hint("Name another place with the environment variable TMPDIR.")
+        })?;
+        Ok(Self { dir, stores: AtomicUsize::new(0) })
+    }
+
+    fn store(&self) -> Result<Box<dyn ViewStore>, AuditFault> {
+        let name = format!("replay-{}", self.stores.fetch_add(1, Ordering::Relaxed));
+        // what is lost with the power would be made again
+        let options = SqliteOptions { synchronous: Synchronous::Normal, ..SqliteOptions::default() };
+        Ok(Box::new(SqliteStore::open_with(self.dir.path(), &name, &options)?))
+    }
+}
+
+/// A progress bar on standard error, when a terminal shows it.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
+    }
+
+    fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Watcher for Bar {
+    fn stage(&self, what: &str, total: u64) {
+        let template = match total {
+            0 => "{spinner} {msg} {human_pos}",
+            _ => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.0.reset();
+        self.0.set_style(style);
+        match total {
+            0 => self.0.unset_length(),
+            _ => self.0.set_length(total),
+        }
+        self.0.set_message(what.to_owned());
+    }
+
+    fn advance(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+}
+
+/// A time as it was given with `flag`, in microseconds since the epoch.
+fn time(flag: &str, text: &str) -> Result<i64, CliError> {
+    let read = text.parse::<Timestamp>();
+    read.map(Timestamp::as_microsecond).map_err(|error| {
+        CliError::usage(format!("{flag} {text}: {error}"))
+            .hint("Write it as RFC 3339: 2026-01-02T03:04:05Z, or 2026-01-02T05:04:05.000001+02:00.")
+    })
+}
