@@ -24,7 +24,9 @@ pub struct Settings {
     pub topic_prefix: String,
     /// Keyspace of the tables on CQL, used as it stands. Empty: the name of the domain.
     pub keyspace: String,
-    /// Port of the health endpoints `/health` and `/ready`; 0 is off.
+    /// Port of the health endpoints `/live`, `/ready` and `/health`; 0 is off. `/live` answers 503
+    /// when a restart would help, `/ready` until everything is at work, `/health` while anything
+    /// is in the way; each says what, where, since when and what happens next.
     pub health_port: u16,
     /// Address on which the health endpoints listen. Loopback, unless others are to ask.
     pub health_host: String,
