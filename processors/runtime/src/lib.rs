@@ -7,6 +7,7 @@
 pub mod advice;
 mod follow;
 pub mod health;
+pub mod planted;
 pub mod processor;
 pub mod progress;
 pub mod projector;

@@ -209,10 +209,10 @@ impl<D: Domain> Pipeline<D> {
         self.processes.get(instance).map(|process| (process.number, process.kind()))
     }
 
-    /// How many processes do this.
+    /// How many processes do this and have not retired.
     #[must_use]
     pub fn count(&self, kind: RoleKind) -> usize {
-        self.processes.iter().filter(|process| process.kind() == kind).count()
+        self.processes.iter().filter(|process| process.kind() == kind && !process.has_retired).count()
     }
 
     /// Kills a process and starts another in its place: nothing it holds is finished, nobody is told.

@@ -1,0 +1,90 @@
+//! Bugs that tests turn on, one at a time, to show that they are found.
+//!
+//! Without the feature `planted-bugs` none of them exists: [`is_on`] is a constant and the code behind it is
+//! compiled away. With it, release builds do not compile. docs/simulation.md says what finds each of them.
+
+#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
+compile_error!(
+    "the feature `planted-bugs` is for tests only and must not get into a release: build without it, or with debug assertions"
+);
+
+macro_rules! bugs {
+    ($($name:ident: $says:literal,)*) => {
+        /// A bug that can be turned on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Bug {
+            $(#[doc = $says] $name,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What goes wrong while it is on.
+            #[must_use]
+            pub fn says(self) -> &'static str {
+                match self {
+                    $(Self::$name => $says,)*
+                }
+            }
+        }
+    };
+}
+
+bugs! {
+    StateFromTopic: "a decision sees the state that is committed, not what its own batch has decided",
+    OverlayKeptAfterAbort: "what an aborted batch has decided stays in the state",
+    OffsetsBeforeRows: "a projector commits offsets before the rows are acknowledged",
+    UnstableOffsets: "committed offsets are read without waiting for transactions under way",
+    DedupLostOnRebalance: "a new owner does not restore which commands were answered",
+    FencingSkipped: "a new owner does not fence off the old one",
+    FencedTooLate: "a new owner restores first and fences off the old one then",
+    StepNotIdempotent: "a step that is delivered twice is decided twice",
+    TimestampsNotMonotone: "recorded_at is what the clock says",
+    RestoreStopsEarly: "a restore ends at the first poll that gives nothing",
+    StableEndAsWatermark: "barriers and restores end at the last stable offset, not at the high watermark",
+    LookupBarrierSkipped: "a lookup that misses is final at once",
+    BarrierAskedTooEarly: "a barrier that was passed counts for commands that come later",
+    TombstonesIgnored: "a restore keeps what has been forgotten",
+    DuplicateCountedTwice: "a command repeated while its process runs is counted twice",
+    WaitingDuplicatesForgotten: "who repeats a command while its process runs gets no answer",
+    PublishedTooEarly: "a projector publishes its progress before the rows are there",
+    TimestampFromClock: "rows carry the time at which they are written",
+    StagesIgnored: "the stages of a projection are written in any order",
+    FoldSkipped: "a projector that begins again does not fold what it has applied before",
+    LostAnswerRetried: "a commit whose answer is lost is taken for failed, and its batch sent again",
+    WindowForgetsTooEarly: "answered commands are remembered for a quarter of the window",
+    StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",
+}
+
+#[cfg(feature = "planted-bugs")]
+mod on {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Bug;
+
+    const NONE: u8 = u8::MAX;
+    static ON: AtomicU8 = AtomicU8::new(NONE);
+
+    /// Turns one bug on in this process, or all of them off.
+    pub fn plant(bug: Option<Bug>) {
+        ON.store(bug.map_or(NONE, |bug| bug as u8), Ordering::SeqCst);
+    }
+
+    /// Whether a bug is on.
+    #[must_use]
+    pub fn is_on(bug: Bug) -> bool {
+        ON.load(Ordering::Relaxed) == bug as u8
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+pub use on::{is_on, plant};
+
+/// Whether a bug is on: never, in a build without them.
+#[cfg(not(feature = "planted-bugs"))]
+#[must_use]
+pub const fn is_on(_: Bug) -> bool {
+    false
+}

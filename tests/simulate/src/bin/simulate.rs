@@ -1,0 +1,117 @@
+//! Runs as many seeded histories as asked, shows what has happened in them, and replays and shrinks those that fail.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::many::{Many, many, silence_panics};
+use millrace_simulate::plan::Plan;
+use millrace_simulate::run::run;
+use millrace_simulate::show;
+use millrace_simulate::shrink::shrink;
+use millrace_simulate::workload::Workload;
+
+/// How often progress is printed.
+const EVERY_SECONDS: u64 = 5;
+
+/// Seeded histories of the whole pipeline with faults of every kind.
+#[derive(Parser)]
+struct Arguments {
+    /// How many histories to run.
+    #[arg(long, default_value_t = 2_000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Which domain; all of them when it is left out.
+    #[arg(long)]
+    workload: Option<Name>,
+    /// How many histories at a time.
+    #[arg(long, default_value_t = std::thread::available_parallelism().map_or(2, usize::from))]
+    jobs: usize,
+    /// Replays the one history of --from, prints all of it and, if it fails, the shortest that does.
+    #[arg(long)]
+    replay: bool,
+    /// Goes on after a failure and counts them.
+    #[arg(long)]
+    go_on: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    Chirp,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    silence_panics();
+    let all = [Name::Chirp];
+    let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
+    let mut good = true;
+    for name in names {
+        good &= match name {
+            Name::Chirp => simulate::<ChirpWorkload>(&arguments),
+        };
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn simulate<W: Workload>(arguments: &Arguments) -> bool {
+    if arguments.replay {
+        return replay::<W>(arguments.from);
+    }
+    let what =
+        Many { from: arguments.from, seeds: arguments.seeds, jobs: arguments.jobs, go_on: arguments.go_on };
+    let said = AtomicU64::new(0);
+    let progress = |ran: u64, took: Duration| {
+        let due = took.as_secs() / EVERY_SECONDS;
+        if said.fetch_max(due, Ordering::Relaxed) < due {
+            let rate = ran as f64 / took.as_secs_f64();
+            eprintln!("{}: {ran} of {} histories, {rate:.0} a second", W::NAME, what.seeds);
+        }
+    };
+    let summary = many::<W>(what, &progress);
+    let rate = summary.ran as f64 / summary.took.as_secs_f64();
+    println!(
+        "{}: {} histories from seed {} in {:.1} s, {rate:.0} a second; digest {}\n{}",
+        W::NAME,
+        summary.ran,
+        what.from,
+        summary.took.as_secs_f64(),
+        summary.digest,
+        summary.tally
+    );
+    for (seed, failure) in summary.failures.iter().take(20) {
+        println!("seed {seed} FAILS: {failure}");
+        println!("  replay: {}", command::<W>(*seed));
+    }
+    if summary.failures.len() > 1 {
+        println!("{} of {} histories fail", summary.failures.len(), summary.ran);
+    }
+    if let (Some((seed, _)), false) = (summary.failures.first(), arguments.go_on) {
+        replay::<W>(*seed);
+    }
+    summary.failures.is_empty()
+}
+
+fn command<W: Workload>(seed: u64) -> String {
+    format!("make simulate REPLAY=1 FROM={seed} WORKLOAD={}", W::NAME)
+}
+
+fn replay<W: Workload>(seed: u64) -> bool {
+    let plan = Plan::<W>::new(seed);
+    let ran = run(&plan, false);
+    println!("{} seed {seed}: {} acts, digest {}", W::NAME, plan.acts.len(), ran.digest);
+    let Some(failure) = &ran.failure else {
+        println!("{}", show::history(&plan));
+        return true;
+    };
+    println!("it fails: {failure}");
+    let short = shrink(&plan, 3_000);
+    println!("the shortest history found that breaks the same rule, {} acts:", short.acts.len());
+    println!("{}", show::history(&short));
+    println!("replay: {}", command::<W>(seed));
+    false
+}

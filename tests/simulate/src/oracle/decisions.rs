@@ -1,0 +1,407 @@
+//! Every command and step decided once more, by naive code, in the order in which they were committed.
+//!
+//! The log says in which order commands came, and in which order steps; how the two were mixed is
+//! told by the times of what came of them, which rise within a partition.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use millrace_kernel::{Command, Outcome, Position, Status, Step, Version};
+
+use super::world::{At, Diary, Failure, Partition, World};
+use crate::holds;
+use crate::workload::{Around, Broken, Known, Next, Workload};
+
+/// What a partition remembers of a command it has answered.
+struct Answered {
+    command_id: String,
+    at: i64,
+}
+
+/// What is known at the end of a history.
+pub struct Judged<W: Workload> {
+    /// The state of everything.
+    pub model: W::Model,
+}
+
+/// Judges all decisions.
+///
+/// # Errors
+/// What does not hold.
+pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
+    let mut model = W::Model::default();
+    let mut known = BTreeMap::new();
+    for (number, seen) in world.partitions() {
+        for (offset, event) in &seen.events {
+            if let Some(id) = W::made_known(&event.data) {
+                known.insert(id, Diary::visible(&world.diary.events[number as usize], *offset));
+            }
+        }
+    }
+    for (number, seen) in world.partitions() {
+        let replay = Replay {
+            world,
+            number,
+            seen,
+            known: &known,
+            model: &mut model,
+            versions: BTreeMap::new(),
+            answered: Vec::new(),
+            newest: 0,
+            open: BTreeMap::new(),
+            answers: Answers::of(seen),
+            expected: BTreeMap::new(),
+            events: events_by_cause(seen),
+            taken_steps: BTreeMap::new(),
+        };
+        replay.run()?;
+    }
+    Ok(Judged { model })
+}
+
+/// Indices of events, by topic of the cause (`true` = steps) and its offset.
+fn events_by_cause<W: Workload>(seen: &Partition<W>) -> BTreeMap<(bool, i64), Vec<usize>> {
+    let mut found: BTreeMap<(bool, i64), Vec<usize>> = BTreeMap::new();
+    for (index, (_, event)) in seen.events.iter().enumerate() {
+        found.entry((event.is_caused_by_step(), event.command_offset)).or_default().push(index);
+    }
+    found
+}
+
+/// The outcomes of a partition, by command.
+struct Answers<'a> {
+    first: BTreeMap<&'a str, VecDeque<&'a At<Outcome>>>,
+    again: BTreeMap<&'a str, Vec<&'a Outcome>>,
+}
+
+impl<'a> Answers<'a> {
+    fn of<W: Workload>(seen: &'a Partition<W>) -> Self {
+        let mut answers = Self { first: BTreeMap::new(), again: BTreeMap::new() };
+        for at in &seen.outcomes {
+            if at.1.duplicate {
+                answers.again.entry(&at.1.command_id).or_default().push(&at.1);
+            } else {
+                answers.first.entry(&at.1.command_id).or_default().push_back(at);
+            }
+        }
+        answers
+    }
+}
+
+struct Replay<'a, W: Workload> {
+    world: &'a World<'a, W>,
+    number: i32,
+    seen: &'a Partition<W>,
+    known: &'a BTreeMap<String, usize>,
+    model: &'a mut W::Model,
+    versions: BTreeMap<String, i64>,
+    answered: Vec<Answered>,
+    /// The newest time of the partition so far.
+    newest: i64,
+    /// Commands whose process has not ended, with how many more answers are due.
+    open: BTreeMap<String, usize>,
+    answers: Answers<'a>,
+    /// How many repeated answers are due for a command.
+    expected: BTreeMap<String, usize>,
+    events: BTreeMap<(bool, i64), Vec<usize>>,
+    taken_steps: BTreeMap<String, i64>,
+}
+
+/// The next of one kind of input, and when it was decided; `None` when that left no trace.
+type Turn<T> = Option<(i64, T, Option<i64>)>;
+
+impl<W: Workload> Replay<'_, W> {
+    fn run(mut self) -> Result<(), Failure> {
+        let (mut commands, mut steps) = (0, 0);
+        loop {
+            let command = self.seen.commands.get(commands).map(|(offset, command)| {
+                let at = self.time_of(false, *offset).or_else(|| self.time_of_rejection(command));
+                (*offset, command, at)
+            });
+            let step =
+                self.seen.steps.get(steps).map(|(offset, step)| (*offset, step, self.time_of(true, *offset)));
+            if is_first(&command, &step) {
+                let Some((offset, command, _)) = command else { break };
+                self.command(command, offset)?;
+                commands += 1;
+            } else {
+                let Some((offset, step, _)) = step else { break };
+                self.step(step, offset)?;
+                steps += 1;
+            }
+        }
+        self.end()
+    }
+
+    fn time_of(&self, is_step: bool, offset: i64) -> Option<i64> {
+        let first = self.events.get(&(is_step, offset))?.first()?;
+        Some(self.seen.events[*first].1.recorded_at)
+    }
+
+    /// A command that left no event and is no repetition was rejected at the time of its answer.
+    fn time_of_rejection(&self, command: &Command<W::CommandData>) -> Option<i64> {
+        if self.is_repeated(&command.id) {
+            return None;
+        }
+        let first = self.answers.first.get(command.id.as_str())?.front()?;
+        Some(first.1.recorded_at)
+    }
+
+    /// Whether the id is one that the partition must know.
+    fn is_repeated(&self, command_id: &str) -> bool {
+        self.open.contains_key(command_id) || self.is_remembered(command_id)
+    }
+
+    fn is_remembered(&self, command_id: &str) -> bool {
+        let newest_first = self.answered.iter().rev().take(self.world.setup.window_ids);
+        let span = self.world.setup.window_seconds as i64 * 1_000_000;
+        let mut recent = newest_first.take_while(|answer| answer.at >= self.newest - span);
+        recent.any(|answer| answer.command_id == command_id)
+    }
+
+    fn command(&mut self, command: &Command<W::CommandData>, offset: i64) -> Result<(), Failure> {
+        let id = command.id.as_str();
+        let number = self.number;
+        let shown = || format!("partition {number} offset {offset}: {command:?}");
+        let left_events = self.events.contains_key(&(false, offset));
+        if self.is_repeated(id) {
+            holds!(!left_events, "a repeated id changes nothing", "{}", shown());
+            match self.open.get_mut(id) {
+                Some(waiting) => *waiting += 1,
+                None => *self.expected.entry(id.to_owned()).or_default() += 1,
+            }
+            return Ok(());
+        }
+        let is_answered = self.answers.first.get(id).is_some_and(|answers| !answers.is_empty());
+        let was_known = self.answered.iter().any(|answer| answer.command_id == id);
+        if was_known && !is_answered && !left_events {
+            // older than the window, and remembered all the same: the window is the least there is
+            *self.expected.entry(id.to_owned()).or_default() += 1;
+            return Ok(());
+        }
+        holds!(is_answered, "every command is answered", "{}", shown());
+        let foretold = self.foretell(command, offset);
+        let events = self.take_events(false, offset, foretold.as_deref().unwrap_or_default(), &shown())?;
+        match foretold {
+            Err(broken) => self.answer(id, &broken, &shown()),
+            Ok(_) => match self.ending(&events) {
+                Ending::None | Ending::Accepted => self.answer(id, &[], &shown()),
+                Ending::Rejected(broken) => self.answer(id, &broken, &shown()),
+                Ending::Open => {
+                    self.open.insert(id.to_owned(), 0);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn foretell(
+        &self,
+        command: &Command<W::CommandData>,
+        offset: i64,
+    ) -> Result<Vec<W::EventData>, Vec<Broken>> {
+        if let Some(expected) = command.metadata.expected_version {
+            let target = W::target(&command.data);
+            let version = self.versions.get(&target).copied().unwrap_or(0);
+            let is_absent = W::state(self.model, &target).is_none();
+            if expected != version && !(expected == 0 && is_absent) {
+                let field = "metadata.expected_version".to_owned();
+                return Err(vec![("VersionConflict".to_owned(), Some(field))]);
+            }
+        }
+        let answer = self.answers.first.get(command.id.as_str()).and_then(|answers| answers.front());
+        let decided = answer.map_or(usize::MAX, |(offset, _)| {
+            Diary::visible(&self.world.diary.outcomes[self.number as usize], *offset)
+        });
+        let sent = self.world.diary.sent.get(&(self.number, offset)).copied().unwrap_or(0);
+        let around = Seeing { known: self.known, sent, decided, answer: answer.map(|(_, outcome)| outcome) };
+        W::decide(self.model, command, &around)
+    }
+
+    fn step(&mut self, step: &Step<W::StepData>, offset: i64) -> Result<(), Failure> {
+        let number = self.number;
+        let shown = || format!("partition {number} offset {offset}: {step:?}");
+        if let Some(first) = self.taken_steps.insert(step.id.clone(), offset) {
+            let again = self.events.contains_key(&(true, offset));
+            holds!(!again, "a repeated step changes nothing", "first at {first}: {}", shown());
+            return Ok(());
+        }
+        let foretold = W::decide_step(self.model, &step.data);
+        let events = self.take_events(true, offset, &foretold, &shown())?;
+        let command = step.process.command_id.as_str();
+        match self.ending(&events) {
+            Ending::None | Ending::Open => Ok(()),
+            Ending::Accepted => self.close(command, &[], &shown()),
+            Ending::Rejected(broken) => self.close(command, &broken, &shown()),
+        }
+    }
+
+    /// The events that a message has left, which must be those foretold.
+    fn take_events(
+        &mut self,
+        is_step: bool,
+        offset: i64,
+        foretold: &[W::EventData],
+        shown: &str,
+    ) -> Result<Vec<W::EventData>, Failure> {
+        let indices = self.events.get(&(is_step, offset)).cloned().unwrap_or_default();
+        let mut found = Vec::with_capacity(indices.len());
+        for index in &indices {
+            let mut data = self.seen.events[*index].1.data.clone();
+            W::blur(&mut data);
+            found.push(data);
+        }
+        let mut foretold = foretold.to_vec();
+        foretold.iter_mut().for_each(W::blur);
+        holds!(
+            found == foretold,
+            "events are what was foretold",
+            "{shown} left {found:?}, foretold {foretold:?}"
+        );
+        for index in indices {
+            let event = &self.seen.events[index].1;
+            W::apply(self.model, event);
+            self.versions.insert(event.aggregate_id.clone(), event.version);
+            self.newest = self.newest.max(event.recorded_at);
+        }
+        Ok(found)
+    }
+
+    fn ending(&self, events: &[W::EventData]) -> Ending {
+        let mut ending = Ending::None;
+        for event in events {
+            match W::next(event) {
+                Next::Nothing => {}
+                Next::Steps(_) => ending = Ending::Open,
+                Next::Accepted => ending = Ending::Accepted,
+                Next::Rejected(broken) => ending = Ending::Rejected(broken),
+            }
+        }
+        ending
+    }
+
+    /// A process has ended: all who have waited are answered.
+    fn close(&mut self, command_id: &str, broken: &[Broken], shown: &str) -> Result<(), Failure> {
+        let waiting = self.open.remove(command_id);
+        holds!(waiting.is_some(), "a process ends where it began", "{shown}");
+        *self.expected.entry(command_id.to_owned()).or_default() += waiting.unwrap_or(0);
+        self.answer(command_id, broken, shown)
+    }
+
+    /// The first answer of a command, which must be as foretold.
+    fn answer(&mut self, command_id: &str, broken: &[Broken], shown: &str) -> Result<(), Failure> {
+        let next = self.answers.first.get_mut(command_id).and_then(VecDeque::pop_front);
+        let Some((_, outcome)) = next else {
+            return Err(Failure::new("every command is answered", shown));
+        };
+        let expected = if broken.is_empty() { Status::Accepted } else { Status::Rejected };
+        let found: Vec<Broken> =
+            outcome.violations.iter().map(|v| (v.code.clone(), v.field.clone())).collect();
+        holds!(
+            outcome.status == expected && found == broken,
+            "the answer is the one foretold",
+            "{shown}: {:?} {found:?}, foretold {expected:?} {broken:?}",
+            outcome.status
+        );
+        self.newest = self.newest.max(outcome.recorded_at);
+        self.answered.push(Answered { command_id: command_id.to_owned(), at: outcome.recorded_at });
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        let number = self.number;
+        holds!(self.open.is_empty(), "every process ends", "partition {number}: {:?}", self.open);
+        for (id, left) in &self.answers.first {
+            holds!(left.is_empty(), "no command is answered twice", "partition {number}: {left:?}");
+            let again = self.answers.again.get(id).map_or(0, Vec::len);
+            let expected = self.expected.get(*id).copied().unwrap_or(0);
+            holds!(
+                again == expected,
+                "every sending is answered once",
+                "partition {number}: {id} has {again} repeated answers, {expected} are due"
+            );
+        }
+        positions(self.world, self.seen)
+    }
+}
+
+enum Ending {
+    None,
+    Open,
+    Accepted,
+    Rejected(Vec<Broken>),
+}
+
+fn is_first<A, B>(a: &Turn<A>, b: &Turn<B>) -> bool {
+    match (a, b) {
+        // what left no trace changed nothing, so it may as well come first
+        (Some((_, _, None)), _) | (Some(_), None) | (None, None) => true,
+        (None, Some(_)) | (Some(_), Some((_, _, None))) => false,
+        (Some((_, _, Some(a))), Some((_, _, Some(b)))) => a < b,
+    }
+}
+
+/// What a decision could know of other partitions.
+struct Seeing<'a> {
+    known: &'a BTreeMap<String, usize>,
+    sent: usize,
+    decided: usize,
+    answer: Option<&'a Outcome>,
+}
+
+impl Around for Seeing<'_> {
+    fn knows(&self, aggregate_id: &str) -> Known {
+        match self.known.get(aggregate_id) {
+            Some(since) if *since < self.sent => Known::Surely,
+            Some(since) if *since <= self.decided => Known::Perhaps,
+            _ => Known::Never,
+        }
+    }
+
+    fn answer_names(&self, code: &str, field: &str) -> bool {
+        let named = |outcome: &Outcome| {
+            outcome.violations.iter().any(|v| v.code == code && v.field.as_deref() == Some(field))
+        };
+        self.answer.is_some_and(named)
+    }
+}
+
+/// Answers name the newest versions that their command has made, and where to wait for them; a
+/// repeated answer is the first one again.
+fn positions<W: Workload>(world: &World<'_, W>, seen: &Partition<W>) -> Result<(), Failure> {
+    let names = world.pipeline.names();
+    let mut firsts: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
+    for (_, outcome) in seen.outcomes.iter().filter(|(_, outcome)| !outcome.duplicate) {
+        firsts.entry(&outcome.command_id).or_default().push(outcome);
+    }
+    for (_, outcome) in &seen.outcomes {
+        let first = firsts.get(outcome.command_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        // an id that was forgotten and decided again has several
+        let [first] = first else { continue };
+        if outcome.duplicate {
+            let again = Outcome { duplicate: false, ..outcome.clone() };
+            holds!(again == **first, "a repeated answer is the first", "{outcome:?}, first {first:?}");
+            continue;
+        }
+        let mut places: BTreeMap<i32, (i64, Position)> = BTreeMap::new();
+        let mut versions: BTreeMap<&str, Version> = BTreeMap::new();
+        for (number, other) in world.partitions() {
+            for (_, event) in other.events.iter().filter(|(_, e)| e.command_id == outcome.command_id) {
+                let topic = if event.is_caused_by_step() { &names.steps } else { &names.commands };
+                let position =
+                    Position { topic: topic.to_string(), partition: number, offset: event.command_offset };
+                places.insert(number, (event.recorded_at, position));
+                let version = Version { aggregate_id: event.aggregate_id.clone(), version: event.version };
+                versions.insert(&event.aggregate_id, version);
+            }
+        }
+        let mut found = outcome.positions.clone();
+        found.sort_by_key(|position| position.partition);
+        let expected: Vec<Position> = places.into_values().map(|(_, position)| position).collect();
+        holds!(found == expected, "an answer says where to wait", "{outcome:?}, expected {expected:?}");
+        let mut found = outcome.versions.clone();
+        found.sort_by(|a, b| a.aggregate_id.cmp(&b.aggregate_id));
+        let expected: Vec<Version> = versions.into_values().collect();
+        holds!(found == expected, "an answer names its versions", "{outcome:?}, expected {expected:?}");
+    }
+    Ok(())
+}

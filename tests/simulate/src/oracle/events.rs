@@ -1,0 +1,113 @@
+//! Events are numbered without gaps, their times rise, and each has exactly one cause and what it sets
+//! in motion.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_kernel::{Event, partition};
+
+use super::world::{Failure, Partition, World};
+use crate::holds;
+use crate::workload::{Next, Workload};
+
+/// Judges the events and steps of all partitions.
+///
+/// # Errors
+/// What does not hold.
+pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
+    let mut ids = BTreeSet::new();
+    let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
+    for (number, seen) in world.partitions() {
+        let mut last = 0;
+        for (offset, event) in &seen.events {
+            let shown = || format!("partition {number} offset {offset}: {event:?}");
+            holds!(event.recorded_at > last, "time rises within a partition", "{} after {last}", shown());
+            last = event.recorded_at;
+            holds!(ids.insert(event.id.as_str()), "an event stands there once", "{}", shown());
+            let aggregate = W::aggregate(&event.data);
+            holds!(event.aggregate_id == aggregate, "an event names its aggregate", "{}", shown());
+            let version = versions.entry(event.aggregate_id.as_str()).or_default();
+            holds!(
+                event.version == *version + 1,
+                "versions have no gaps",
+                "{} after version {version}",
+                shown()
+            );
+            *version = event.version;
+            caused::<W>(world, number, seen, event)
+                .map_err(|why| Failure::new("an event has its cause", format!("{why}: {}", shown())))?;
+        }
+    }
+    steps(world)
+}
+
+/// The cause stands where the event says, and is earlier.
+fn caused<W: Workload>(
+    world: &World<'_, W>,
+    number: i32,
+    seen: &Partition<W>,
+    event: &Event<W::EventData>,
+) -> Result<(), String> {
+    let cause = event.metadata.causation_id.as_deref().unwrap_or_default();
+    if !event.is_caused_by_step() {
+        let found = seen.commands.iter().find(|(offset, _)| *offset == event.command_offset);
+        let (_, command) = found.ok_or("there is no such command")?;
+        return if command.id == cause && command.id == event.command_id {
+            Ok(())
+        } else {
+            Err(format!("the command there is {}", command.id))
+        };
+    }
+    let found = seen.steps.iter().find(|(offset, _)| *offset == event.command_offset);
+    let (offset, step) = found.ok_or("there is no such step")?;
+    if world.diary.repeated_steps.contains(&(number, *offset)) {
+        return Err(format!("step {} was delivered twice and decided twice", step.id));
+    }
+    if step.id != cause || step.process.command_id != event.command_id {
+        return Err(format!("the step there is {}", step.id));
+    }
+    match step.metadata.issued_at {
+        Some(asked) if asked < event.recorded_at => Ok(()),
+        asked => Err(format!("it was asked for at {asked:?}")),
+    }
+}
+
+/// Every event's steps were sent, each once, to where it belongs, and no others.
+fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
+    let mut sent: BTreeMap<&str, Vec<(i32, i64, W::StepData)>> = BTreeMap::new();
+    for (number, seen) in world.partitions() {
+        for (offset, step) in &seen.steps {
+            if world.diary.repeated_steps.contains(&(number, *offset)) {
+                continue;
+            }
+            let mut data = step.data.clone();
+            W::blur_step(&mut data);
+            let cause = step.metadata.causation_id.as_deref().unwrap_or_default();
+            sent.entry(cause).or_default().push((number, step.metadata.issued_at.unwrap_or(0), data));
+        }
+    }
+    for (_, seen) in world.partitions() {
+        for (_, event) in &seen.events {
+            let Next::Steps(expected) = W::next(&event.data) else { continue };
+            let mut expected: Vec<_> = expected
+                .into_iter()
+                .map(|mut step| {
+                    let key = W::step_key(&step);
+                    let to = partition::of_key(key.as_bytes(), world.setup.partitions);
+                    W::blur_step(&mut step);
+                    (to, event.recorded_at, step)
+                })
+                .collect();
+            let mut found = sent.remove(event.id.as_str()).unwrap_or_default();
+            let order = |step: &(i32, i64, W::StepData)| format!("{step:?}");
+            expected.sort_by_key(order);
+            found.sort_by_key(order);
+            holds!(
+                found == expected,
+                "an event sets its steps in motion, once",
+                "{event:?}: {found:?}, expected {expected:?}"
+            );
+        }
+    }
+    holds!(sent.is_empty(), "no step comes from nowhere", "{sent:?}");
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! A history before it happens: every step of it as a value, so that it can be repeated exactly and
+//! made shorter.
+
+use millrace_kernel::Command;
+
+use crate::dice::Dice;
+use crate::workload::Workload;
+
+/// How often what goes wrong inside a step, so many times in a thousand chances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// An operation of the log is not done, and the caller is told so.
+    pub refuse: u32,
+    /// It is done, but the answer is lost.
+    pub lose_answer: u32,
+    /// It says "later": a poll gives nothing, a commit still runs.
+    pub later: u32,
+    /// The markers of a transaction that has ended are not written yet.
+    pub marker_later: u32,
+    /// The store does nothing and fails.
+    pub store_refuse: u32,
+    /// The store applies everything and then times out.
+    pub store_timeout: u32,
+    /// The store applies some of the writes and fails.
+    pub store_partly: u32,
+    /// The store fails now and applies the writes some time later.
+    pub store_late: u32,
+    /// The process dies in the middle of the step, before or after one of its operations.
+    pub die_inside: u32,
+}
+
+/// What holds for a whole history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup<S> {
+    /// How many partitions the domain has.
+    pub partitions: i32,
+    /// How many processors there are at first.
+    pub processors: usize,
+    /// How many projectors of every view family there are at first.
+    pub projectors: usize,
+    /// Most commands and steps in one transaction.
+    pub batch_max_records: usize,
+    /// Most events whose rows are written together.
+    pub batch_max_events: usize,
+    /// How many answered commands a partition remembers.
+    pub window_ids: usize,
+    /// For how many seconds of recorded time it remembers them.
+    pub window_seconds: u64,
+    /// How often what goes wrong.
+    pub rates: Rates,
+    /// The domain's own settings.
+    pub domain: S,
+}
+
+/// What is done next. Processes are named by a number, which counts round those that run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act<C> {
+    /// A producer sends a command.
+    Send(Box<Command<C>>),
+    /// A step that was committed is delivered once more.
+    RepeatStep {
+        /// Which one, of all.
+        pick: u64,
+    },
+    /// A lane takes a step.
+    Lane {
+        /// The process.
+        process: u64,
+        /// The lane, of those it has.
+        lane: u64,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
+    /// A process hears what has changed in its group.
+    Member {
+        /// The process.
+        process: u64,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
+    /// A process follows its lookup tables.
+    Follow {
+        /// The process.
+        process: u64,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
+    /// A process dies between two steps. Another is started in its place, or not.
+    Crash {
+        /// The process.
+        process: u64,
+        /// Whether another takes its place.
+        restart: bool,
+    },
+    /// One more process of the same kind as this one joins.
+    Join {
+        /// The process.
+        process: u64,
+    },
+    /// A process leaves in good order.
+    Leave {
+        /// The process.
+        process: u64,
+    },
+    /// A process does nothing for a while, is thrown out of its group, and then goes on as if
+    /// nothing had happened.
+    Sleep {
+        /// The process.
+        process: u64,
+        /// For how many acts.
+        acts: usize,
+    },
+    /// Time passes.
+    Pass {
+        /// How much, in microseconds.
+        micros: i64,
+        /// Whether those who are awake stay in touch with their groups meanwhile.
+        in_touch: bool,
+    },
+    /// The clock of a process is set, ahead of the broker's or behind it.
+    SetClock {
+        /// The process.
+        process: u64,
+        /// By how much, in microseconds.
+        ahead: i64,
+    },
+    /// The broker writes no markers of transactions for a while.
+    HoldMarkers {
+        /// For how many acts.
+        acts: usize,
+    },
+    /// The store is out of reach for a while.
+    StoreDown {
+        /// For how many acts.
+        acts: usize,
+    },
+    /// What the store had accepted late is applied now.
+    LateWrites,
+    /// The oracles look at the tables.
+    Look,
+}
+
+/// A whole history.
+#[derive(Clone, Debug)]
+pub struct Plan<W: Workload> {
+    /// The seed it comes from.
+    pub seed: u64,
+    /// What holds for all of it.
+    pub setup: Setup<W::Settings>,
+    /// What is done, in order.
+    pub acts: Vec<Act<W::CommandData>>,
+}
+
+impl<W: Workload> Plan<W> {
+    /// The history of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let setup = setup::<W>(&mut dice);
+        let acts = Writer::<W>::new(&mut dice, &setup).write();
+        Self { seed, setup, acts }
+    }
+}
+
+/// Not every history has every kind of fault: some only show when others do not get in their way.
+fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
+    let mut rate = |most: i64| if dice.per_mille(400) { dice.within(1, most) as u32 } else { 0 };
+    let rates = Rates {
+        refuse: rate(60),
+        lose_answer: rate(60),
+        later: rate(300),
+        marker_later: rate(600),
+        store_refuse: rate(100),
+        store_timeout: rate(100),
+        store_partly: rate(150),
+        store_late: rate(60),
+        die_inside: rate(60),
+    };
+    Setup {
+        partitions: dice.within(1, 4) as i32,
+        processors: dice.within(1, 3) as usize,
+        projectors: dice.within(1, 2) as usize,
+        batch_max_records: dice.within(1, 8) as usize,
+        batch_max_events: dice.within(1, 9) as usize,
+        window_ids: dice.within(16, 40) as usize,
+        window_seconds: if dice.per_mille(800) { 3_600 } else { dice.within(20, 300) as u64 },
+        rates,
+        domain: W::settings(dice),
+    }
+}
+
+/// Writes the acts of a history.
+struct Writer<'a, W: Workload> {
+    dice: &'a mut Dice,
+    partitions: i32,
+    producer: W::Producer,
+    sent: Vec<(i32, Command<W::CommandData>)>,
+    /// Chances of what happens to whole processes, each so many times in a thousand acts.
+    crash: u32,
+    join: u32,
+    leave: u32,
+    sleep: u32,
+    pass: u32,
+    set_clock: u32,
+    hold_markers: u32,
+    store_down: u32,
+    repeat: u32,
+    repeat_step: u32,
+    /// How many acts there are to a command.
+    pace: u32,
+    commands: usize,
+}
+
+impl<'a, W: Workload> Writer<'a, W> {
+    fn new(dice: &'a mut Dice, setup: &Setup<W::Settings>) -> Self {
+        let mut rate = |most: i64| if dice.per_mille(500) { dice.within(1, most) as u32 } else { 0 };
+        let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(8));
+        let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(6), rate(5));
+        let (repeat, repeat_step) = (rate(200), rate(20));
+        Self {
+            pace: dice.within(4, 14) as u32,
+            commands: dice.within(20, 90) as usize,
+            producer: W::producer(dice),
+            partitions: setup.partitions,
+            dice,
+            sent: Vec::new(),
+            crash,
+            join,
+            leave,
+            sleep,
+            pass,
+            set_clock,
+            hold_markers,
+            store_down,
+            repeat,
+            repeat_step,
+        }
+    }
+
+    fn write(mut self) -> Vec<Act<W::CommandData>> {
+        let mut acts = Vec::new();
+        while self.sent.len() < self.commands {
+            let act = if self.dice.below(self.pace as usize) == 0 { self.send() } else { self.other() };
+            acts.push(act);
+        }
+        acts
+    }
+
+    fn send(&mut self) -> Act<W::CommandData> {
+        let mut command = W::command(&mut self.producer, self.dice, self.sent.len());
+        let at = W::partition(&command.data, self.partitions);
+        if self.dice.per_mille(self.repeat) {
+            // an id again, by chance with other content: one command as long as its partition is the
+            // same, since another partition cannot know it
+            let recent = self.sent.iter().rev().filter(|(partition, _)| *partition == at).take(5);
+            let recent: Vec<_> = recent.map(|(_, command)| command.clone()).collect();
+            if !recent.is_empty() {
+                let again = self.dice.pick(&recent).clone();
+                command = if self.dice.below(3) == 0 { Command { id: again.id, ..command } } else { again };
+            }
+        }
+        self.sent.push((at, command.clone()));
+        Act::Send(Box::new(command))
+    }
+
+    fn other(&mut self) -> Act<W::CommandData> {
+        let process = self.dice.next();
+        let mut chance = self.dice.below(1_000) as u32;
+        let mut falls = |rate: u32| {
+            let hit = chance < rate;
+            chance = chance.saturating_sub(rate);
+            hit
+        };
+        if falls(self.crash) {
+            return Act::Crash { process, restart: self.dice.per_mille(800) };
+        }
+        if falls(self.join) {
+            return Act::Join { process };
+        }
+        if falls(self.leave) {
+            return Act::Leave { process };
+        }
+        if falls(self.sleep) {
+            return Act::Sleep { process, acts: self.dice.within(5, 120) as usize };
+        }
+        if falls(self.pass) {
+            let micros = match self.dice.below(4) {
+                0 => 11_000_000,
+                1 => 4_000_000,
+                _ => self.dice.within(1, 1_000_000),
+            };
+            return Act::Pass { micros, in_touch: self.dice.below(4) > 0 };
+        }
+        if falls(self.set_clock) {
+            return Act::SetClock { process, ahead: self.dice.within(-90_000_000, 90_000_000) };
+        }
+        if falls(self.hold_markers) {
+            return Act::HoldMarkers { acts: self.dice.within(2, 60) as usize };
+        }
+        if falls(self.store_down) {
+            return Act::StoreDown { acts: self.dice.within(2, 60) as usize };
+        }
+        if falls(self.repeat_step) {
+            return Act::RepeatStep { pick: self.dice.next() };
+        }
+        let luck = self.dice.next() | 1;
+        match self.dice.below(100) {
+            0..12 => Act::Member { process, luck },
+            12..24 => Act::Follow { process, luck },
+            24..26 => Act::LateWrites,
+            26 => Act::Look,
+            _ => Act::Lane { process, lane: self.dice.next(), luck },
+        }
+    }
+}

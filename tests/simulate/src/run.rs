@@ -1,0 +1,443 @@
+//! Carries a history out, one step at a time, and lets the oracles judge it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_kernel::Domain;
+use millrace_kernel::table::parse_tables;
+use millrace_ports::{TopicPartition, ViewStore};
+use millrace_runtime::{ProcessorSettings, ProjectorSettings};
+use millrace_testkit::log::memory::Plain;
+use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
+
+use crate::dice::{Dice, Digest};
+use crate::luck::Luck;
+use crate::oracle::world::{Diary, Failure, Seen, World};
+use crate::oracle::{judge, look};
+use crate::plan::{Act, Plan};
+use crate::show;
+use crate::store::UnreliableStore;
+use crate::tally::Tally;
+use crate::workload::Workload;
+
+/// Most processors at a time, and most projectors of one view family.
+const MOST: (usize, usize) = (4, 3);
+/// How much time passes at once while everybody stays in touch with their groups.
+const IN_TOUCH_MICROS: i64 = 4_000_000;
+
+/// What came of a history.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// A name for all that was written: the same whenever the history is.
+    pub digest: Digest,
+    /// What has happened.
+    pub tally: Tally,
+    /// What did not hold.
+    pub failure: Option<Failure>,
+    /// What was done, one line each, if it was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Carries `plan` out. With `traced`, what happens is written down as well.
+#[must_use]
+pub fn run<W: Workload>(plan: &Plan<W>, traced: bool) -> Ran {
+    let luck = Luck::new(plan.setup.rates.clone());
+    let mut trace = Vec::new();
+    let mut digest = Digest::default();
+    // a panic is a failure like any other: the seed must not get lost over it
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut running = Running::new(plan, luck.clone(), traced.then_some(&mut trace));
+        let result = running.run(plan);
+        running.digest(&mut digest);
+        result
+    }));
+    let failure = match result {
+        Ok(result) => result.err(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Some(Failure::new("nothing panics", text.unwrap_or_else(|| "a panic".to_owned())))
+        }
+    };
+    Ran { digest, tally: luck.tally(), failure, trace }
+}
+
+/// A process that sleeps.
+struct Asleep {
+    until: usize,
+    since_micros: i64,
+}
+
+struct Running<'a, W: Workload> {
+    pipeline: Pipeline<W::Domain>,
+    store: Arc<UnreliableStore>,
+    luck: Luck,
+    seen: Seen<W>,
+    diary: Diary,
+    keys: BTreeMap<String, usize>,
+    asleep: BTreeMap<u64, Asleep>,
+    markers_held_until: usize,
+    store_down_until: usize,
+    act: usize,
+    /// Steps that were committed, where and how, so that one can be delivered again.
+    trace: Option<&'a mut Vec<String>>,
+    dice: Dice,
+}
+
+impl<'a, W: Workload> Running<'a, W> {
+    fn new(plan: &Plan<W>, luck: Luck, trace: Option<&'a mut Vec<String>>) -> Self {
+        let setup = &plan.setup;
+        let settings = ProcessorSettings {
+            batch_max_records: setup.batch_max_records,
+            dedup_window_ids: setup.window_ids,
+            dedup_window_seconds: setup.window_seconds,
+            ..ProcessorSettings::default()
+        };
+        let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
+        pipeline.projector_settings =
+            ProjectorSettings { batch_max_events: setup.batch_max_events, ..ProjectorSettings::default() };
+        let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
+        pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
+        pipeline.log.inject(Box::new(luck.clone()));
+        for _ in 0..setup.processors {
+            pipeline.start_processor();
+        }
+        for _ in 0..setup.projectors {
+            pipeline.start_projectors();
+        }
+        let tables = parse_tables(<W::Domain as Domain>::SCHEMAS.views).unwrap_or_default();
+        Self {
+            keys: tables.iter().map(|table| (table.name.clone(), table.key_columns())).collect(),
+            store,
+            luck,
+            seen: Seen::new(setup.partitions),
+            diary: Diary::new(setup.partitions),
+            pipeline,
+            asleep: BTreeMap::new(),
+            markers_held_until: 0,
+            store_down_until: 0,
+            act: 0,
+            trace,
+            dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
+        }
+    }
+
+    fn run(&mut self, plan: &Plan<W>) -> Result<(), Failure> {
+        for act in &plan.acts {
+            self.act += 1;
+            if self.act == self.markers_held_until {
+                self.luck.hold_markers(false);
+            }
+            if self.act == self.store_down_until {
+                self.luck.set_store_down(false);
+            }
+            self.asleep.retain(|_, asleep| {
+                let sleeps = asleep.until > self.act;
+                let slept = millrace_ports::Clock::now_micros(&*self.pipeline.clock) - asleep.since_micros;
+                if !sleeps && slept > SESSION.as_micros() as i64 {
+                    self.luck.count(|tally| tally.zombies += 1);
+                }
+                sleeps
+            });
+            self.perform(plan, act)?;
+            self.note_visible();
+        }
+        self.settle(plan)
+    }
+
+    fn perform(&mut self, plan: &Plan<W>, act: &Act<W::CommandData>) -> Result<(), Failure> {
+        match act {
+            Act::Send(command) => {
+                let key = W::routing_key(&command.data).to_owned();
+                let at = TopicPartition::new(
+                    Arc::clone(&self.pipeline.names().commands),
+                    W::partition(&command.data, plan.setup.partitions),
+                );
+                let value = self.pipeline.encode(command);
+                let offset = self.append(&at, Some(Bytes::from(key)), Some(value))?;
+                let repeated = self.diary.sent.len();
+                self.diary.sent.insert((at.partition, offset), self.act);
+                self.luck.count(|tally| {
+                    tally.commands += 1;
+                    // ids are numbered, so one that is not the newest was used before
+                    tally.repeated += u64::from(command.id != format!("command-{repeated}"));
+                });
+                self.say(|| format!("send {} offset {offset}: {}", at, show::command(command)));
+            }
+            Act::RepeatStep { pick } => self.repeat_step(*pick)?,
+            Act::Lane { process, lane, luck } => {
+                self.step(*process, *luck, "lane", |pipeline, at| pipeline.lane(at, *lane as usize));
+            }
+            Act::Member { process, luck } => self.step(*process, *luck, "group", Pipeline::membership),
+            Act::Follow { process, luck } => self.step(*process, *luck, "lookups", Pipeline::follow),
+            Act::Crash { process, restart } => {
+                if let Some(at) = self.place(*process) {
+                    self.crash(at, *restart, "crashes");
+                    self.luck.count(|tally| tally.crashes += 1);
+                }
+            }
+            Act::Join { process } => {
+                let kind = self.place(*process).and_then(|at| self.pipeline.process(at));
+                if let Some((_, kind)) = kind {
+                    self.join(kind);
+                }
+            }
+            Act::Leave { process } => {
+                if let Some(at) = self.place(*process)
+                    && let Some((number, kind)) = self.pipeline.process(at)
+                    && !self.asleep.contains_key(&number)
+                    && self.pipeline.count(kind) > 1
+                {
+                    self.pipeline.leave(at);
+                    self.luck.count(|tally| tally.leaves += 1);
+                    self.say(|| format!("process {number} ({kind:?}) leaves"));
+                }
+            }
+            Act::Sleep { process, acts } => {
+                if let Some((number, _)) = self.place(*process).and_then(|at| self.pipeline.process(at)) {
+                    let since_micros = millrace_ports::Clock::now_micros(&*self.pipeline.clock);
+                    self.asleep.insert(number, Asleep { until: self.act + acts, since_micros });
+                    self.say(|| format!("process {number} sleeps for {acts} acts"));
+                    self.pass(SESSION.as_micros() as i64 + 1_000_000, true);
+                }
+            }
+            Act::Pass { micros, in_touch } => {
+                self.say(|| format!("{} ms pass", micros / 1_000));
+                self.pass(*micros, *in_touch);
+            }
+            Act::SetClock { process, ahead } => {
+                if let Some(at) = self.place(*process) {
+                    self.pipeline.set_ahead(at, *ahead);
+                    self.luck.count(|tally| tally.clocks_set += 1);
+                    self.say(|| format!("clock of process at {at} is {} ms ahead", ahead / 1_000));
+                }
+            }
+            Act::HoldMarkers { acts } => {
+                self.luck.hold_markers(true);
+                self.markers_held_until = self.act + acts;
+                self.say(|| format!("no markers for {acts} acts"));
+            }
+            Act::StoreDown { acts } => {
+                self.luck.set_store_down(true);
+                self.store_down_until = self.act + acts;
+                self.say(|| format!("no store for {acts} acts"));
+            }
+            Act::LateWrites => self.apply_late()?,
+            Act::Look => {
+                self.say(|| "look at the tables".to_owned());
+                self.look(plan)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&self, at: &TopicPartition, key: Option<Bytes>, value: Option<Bytes>) -> Result<i64, Failure> {
+        let timestamp_ms = millrace_ports::Clock::now_micros(&*self.pipeline.clock) / 1_000;
+        let record = Plain { key, value, timestamp_ms, headers: Vec::new() };
+        let appended = self.pipeline.log.append(at, record);
+        appended.map_err(|why| Failure::new("commands can be sent", why.to_string()))
+    }
+
+    /// Delivers a committed step once more, as a writer without idempotence or an operator might.
+    fn repeat_step(&mut self, pick: u64) -> Result<(), Failure> {
+        let steps = Arc::clone(&self.pipeline.names().steps);
+        let all = self.pipeline.log.committed_records(&steps);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let record = &all[(pick % all.len() as u64) as usize];
+        let at = TopicPartition::new(steps, record.partition);
+        let offset = self.append(&at, record.key.clone(), record.value.clone())?;
+        self.diary.repeated_steps.insert((at.partition, offset));
+        self.luck.count(|tally| tally.steps_repeated += 1);
+        self.say(|| format!("step at {at} offset {} is delivered again at {offset}", record.offset));
+        Ok(())
+    }
+
+    /// The place of a process that a plan names.
+    fn place(&self, process: u64) -> Option<usize> {
+        let count = self.pipeline.instances();
+        (count > 0).then(|| (process % count as u64) as usize)
+    }
+
+    fn step(
+        &mut self,
+        process: u64,
+        luck: u64,
+        what: &str,
+        take: impl FnOnce(&mut Pipeline<W::Domain>, usize) -> Stepped,
+    ) {
+        let Some(at) = self.place(process) else { return };
+        let Some((number, kind)) = self.pipeline.process(at) else { return };
+        if self.asleep.contains_key(&number) {
+            return;
+        }
+        self.luck.begin(luck);
+        let stepped = take(&mut self.pipeline, at);
+        let died = self.luck.end();
+        if let Some(trouble) = &stepped.trouble {
+            self.luck.count(|tally| {
+                tally.troubled += 1;
+                tally.fenced += u64::from(trouble.contains("fenced"));
+            });
+        }
+        if stepped.progress || died {
+            self.say(|| {
+                let trouble = stepped.trouble.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
+                format!("process {number} ({kind:?}) {what}{trouble}")
+            });
+        }
+        if died {
+            self.crash(at, true, "dies inside");
+            self.luck.count(|tally| tally.deaths_inside += 1);
+        }
+    }
+
+    fn crash(&mut self, at: usize, restart: bool, how: &str) {
+        let number = self.pipeline.process(at).map(|(number, _)| number);
+        let Some(kind) = self.pipeline.crash(at) else { return };
+        self.say(|| format!("process {} ({kind:?}) {how}", number.unwrap_or(0)));
+        if restart {
+            self.pipeline.start(kind);
+        }
+    }
+
+    fn join(&mut self, kind: RoleKind) {
+        let most = if kind == RoleKind::Processor { MOST.0 } else { MOST.1 };
+        if self.pipeline.count(kind) < most {
+            self.pipeline.start(kind);
+            self.luck.count(|tally| tally.joins += 1);
+            self.say(|| format!("one more {kind:?} joins"));
+        }
+    }
+
+    fn pass(&mut self, micros: i64, in_touch: bool) {
+        let mut left = micros;
+        while left > 0 {
+            let now = if in_touch { left.min(IN_TOUCH_MICROS) } else { left };
+            self.pipeline.clock.pass(now);
+            left -= now;
+            if !in_touch {
+                continue;
+            }
+            for at in 0..self.pipeline.instances() {
+                let number = self.pipeline.process(at).map_or(0, |(number, _)| number);
+                if !self.asleep.contains_key(&number) {
+                    self.pipeline.membership(at);
+                }
+            }
+        }
+    }
+
+    fn apply_late(&self) -> Result<(), Failure> {
+        self.store.apply_late().map_err(|why| Failure::new("rows can be written", why.to_string()))
+    }
+
+    /// Notes up to where events and outcomes can be seen now.
+    fn note_visible(&mut self) {
+        let (events, outcomes) =
+            (Arc::clone(&self.pipeline.names().events), Arc::clone(&self.pipeline.names().outcomes));
+        for (topic, ends) in [(events, &mut self.diary.events), (outcomes, &mut self.diary.outcomes)] {
+            for (number, ends) in ends.iter_mut().enumerate() {
+                let at = TopicPartition::new(Arc::clone(&topic), number as i32);
+                let end = self.pipeline.log.committed_end(&at);
+                if ends.last().map_or(end > 0, |(known, _)| end > *known) {
+                    ends.push((end, self.act));
+                }
+            }
+        }
+    }
+
+    fn world<'w>(&'w self, plan: &'w Plan<W>) -> World<'w, W> {
+        World {
+            setup: &plan.setup,
+            seen: &self.seen,
+            diary: &self.diary,
+            pipeline: &self.pipeline,
+            keys: &self.keys,
+        }
+    }
+
+    fn look(&mut self, plan: &Plan<W>) -> Result<(), Failure> {
+        self.seen.refresh(&self.pipeline)?;
+        let mut dice = self.dice.clone();
+        let feeds = look(&self.world(plan), &mut dice)?;
+        self.dice = dice;
+        self.luck.count(|tally| {
+            tally.looks += 1;
+            tally.feeds += feeds;
+        });
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more, all wake up, and everything is done that is left to do.
+    fn settle(&mut self, plan: &Plan<W>) -> Result<(), Failure> {
+        self.act += 1;
+        self.say(|| "nothing goes wrong any more".to_owned());
+        self.luck.hold_markers(false);
+        self.luck.set_store_down(false);
+        self.asleep.clear();
+        for kind in
+            [RoleKind::Processor, RoleKind::Projector(0), RoleKind::Projector(1), RoleKind::Projector(2)]
+        {
+            if self.pipeline.count(kind) == 0 {
+                self.pipeline.start(kind);
+            }
+        }
+        let rests = self.pipeline.comes_to_rest();
+        if !rests {
+            return Err(Failure::new(
+                "everything comes to rest",
+                "something still moves after very many steps",
+            ));
+        }
+        self.note_visible();
+        // what the store has accepted and never confirmed may come at any time
+        self.apply_late()?;
+        self.seen.refresh(&self.pipeline)?;
+        let (events, outcomes) = self.seen.partitions.iter().fold((0, 0), |(events, outcomes), partition| {
+            (events + partition.events.len() as u64, outcomes + partition.outcomes.len() as u64)
+        });
+        let acts = self.act as u64;
+        self.luck.count(|tally| {
+            tally.histories += 1;
+            tally.acts += acts;
+            tally.events += events;
+            tally.outcomes += outcomes;
+        });
+        let mut dice = self.dice.clone();
+        let feeds = judge(&self.world(plan), &mut dice)?;
+        self.luck.count(|tally| tally.feeds += feeds);
+        Ok(())
+    }
+
+    /// Names all that was written: every committed record and every row.
+    fn digest(&self, digest: &mut Digest) {
+        let names = self.pipeline.names();
+        let topics =
+            [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
+        for topic in topics {
+            for record in self.pipeline.log.committed_records(topic) {
+                digest.number(i64::from(record.partition));
+                digest.number(record.offset);
+                digest.number(record.timestamp_ms);
+                digest.bytes(record.key.as_deref().unwrap_or_default());
+                digest.bytes(record.value.as_deref().unwrap_or_default());
+            }
+        }
+        for table in self.keys.keys() {
+            for row in self.pipeline.store.rows(table) {
+                digest.bytes(format!("{row:?}").as_bytes());
+            }
+        }
+    }
+
+    fn say(&mut self, what: impl FnOnce() -> String) {
+        let act = self.act;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{act:>4}  {}", what()));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Counts of what has happened, so that one sees that the faults are really injected.
+
+use std::fmt;
+
+macro_rules! tally {
+    ($($field:ident: $says:literal,)*) => {
+        /// How many times what has happened.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each name says it, and is printed with what it says")]
+        pub struct Tally {
+            $(pub $field: u64,)*
+        }
+
+        impl Tally {
+            /// Adds another history's counts.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+
+        impl fmt::Display for Tally {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(writeln!(f, "{:>12}  {}", self.$field, $says)?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+tally! {
+    histories: "histories",
+    acts: "acts of the scheduler",
+    commands: "commands sent",
+    repeated: "of them with an id that had been used",
+    steps_repeated: "steps delivered twice",
+    events: "events committed",
+    outcomes: "outcomes committed",
+    crashes: "processes killed between two steps",
+    deaths_inside: "processes killed inside a step",
+    zombies: "processes that slept past their session and went on",
+    joins: "processes that joined",
+    leaves: "processes that left in good order",
+    lost: "times that a member lost partitions",
+    revoked: "times that a member gave partitions up",
+    troubled: "steps of lanes that ended in a fault",
+    fenced: "of them because another owned the partition",
+    refused: "operations of the log refused",
+    answers_lost: "operations of the log done whose answer was lost",
+    later: "operations of the log that said later",
+    markers_delayed: "times that markers of transactions were delayed",
+    clocks_set: "clocks set wrong",
+    store_refused: "calls of the store refused",
+    store_timed_out: "calls of the store applied and then failed",
+    store_partly: "calls of the store applied in part",
+    store_late: "calls of the store failed and applied later",
+    looks: "looks at tables amid the history",
+    feeds: "feeds compared with the oracle",
+}
