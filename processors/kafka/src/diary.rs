@@ -2,11 +2,14 @@
 //! explain a call that timed out.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
+
+use crate::quiet::Quiet;
 
 /// Keeps the last complaint of one client.
 #[derive(Debug, Default)]
@@ -39,18 +42,25 @@ impl ClientContext for Diary {
 
 impl ConsumerContext for Diary {}
 
-/// One log line of librdkafka.
+/// What all clients of this process have said lately.
+static SAID: Quiet = Quiet::new();
+
+/// One log line of librdkafka. Trouble is told as a warning, once for all clients: whoever waits for
+/// the broker says itself what that means for its partition.
 pub(crate) fn write(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => {
-            tracing::error!(target: "millrace_kafka::client", facility, "{message}");
-        }
-        RDKafkaLogLevel::Warning => {
-            tracing::warn!(target: "millrace_kafka::client", facility, "{message}");
-        }
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => match SAID.admit(facility, message, Instant::now()) {
+            Some(left_out) => tracing::warn!(
+                target: "millrace_kafka::client", facility, left_out,
+                "{message}. Next: the client tries again by itself, at least once a second. What you can do: \
+                 if it stays, look whether that broker runs and can be reached from here"
+            ),
+            None => tracing::trace!(target: "millrace_kafka::client", facility, "{message}"),
+        },
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
             tracing::info!(target: "millrace_kafka::client", facility, "{message}");
         }

@@ -64,7 +64,11 @@ impl Notes {
         };
         let paused = if list.count() > 0 { consumer.pause(list) } else { Ok(()) };
         for problem in [ends, taken, paused].into_iter().filter_map(Result::err) {
-            tracing::error!(topic = %self.topic, error = %problem, "cannot take an assignment");
+            tracing::error!(
+                topic = %self.topic, error = %problem, partitions = ?numbers(list),
+                "cannot take an assignment. Next: the group deals these partitions out again at its next rebalance. \
+                 What you can do: restart this process if they stay without an owner"
+            );
         }
         self.membership().assign(&numbers(list));
     }
@@ -92,7 +96,10 @@ impl Notes {
             _ => consumer.incremental_unassign(&self.list(partitions)),
         };
         if let Err(error) = done {
-            tracing::warn!(topic = %self.topic, ?partitions, %error, "cannot give partitions back");
+            tracing::warn!(
+                topic = %self.topic, ?partitions, %error,
+                "cannot give partitions back. Next: the group takes them back when the session times out"
+            );
         }
     }
 }

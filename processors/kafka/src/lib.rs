@@ -25,6 +25,7 @@ mod membership;
 #[allow(unsafe_code)]
 mod native;
 mod producer;
+mod quiet;
 mod reader;
 mod reaper;
 mod writer;
