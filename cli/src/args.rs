@@ -158,7 +158,13 @@ pub enum Command {
         millrace explain register-ann --json")]
     Explain(Explain),
     /// Show how the roles are and how far the tables have come
-    #[command(after_help = "Examples:\n  millrace status\n  millrace status --json")]
+    #[command(
+        long_about = "Show how the roles are and how far the tables have come.\n\nNot healthy, and exit code 1: a role \
+                      whose oldest record has waited for more than 30 s, or for which records wait while nobody is a \
+                      member of its group; a view that is more than 30 s behind. A role without members and without \
+                      work is healthy: nothing is left undone.",
+        after_help = "Examples:\n  millrace status\n  millrace status --json"
+    )]
     Status {
         /// Print one JSON object
         #[arg(long)]

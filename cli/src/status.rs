@@ -33,11 +33,28 @@ struct Report {
 struct Role {
     role: String,
     group: String,
+    members: usize,
     partitions: i32,
     lag_records: i64,
     lag_seconds: f64,
     healthy: bool,
     dead_letters: i64,
+}
+
+impl Role {
+    /// Work that waits is looked after when somebody is there for it, and comes to it in time.
+    /// Where nothing waits, nobody needs to be there.
+    fn is_healthy(members: usize, waiting: Behind) -> bool {
+        (members > 0 || waiting.records == 0) && waiting.seconds <= STUCK_AFTER_SECONDS
+    }
+
+    fn verdict(&self) -> &'static str {
+        match (self.healthy, self.members) {
+            (true, _) => "",
+            (false, 0) => "  NOBODY IS THERE",
+            (false, _) => "  STUCK?",
+        }
+    }
 }
 
 /// A view of one source partition.
@@ -55,6 +72,17 @@ struct Projection {
 struct Behind {
     records: i64,
     seconds: f64,
+}
+
+impl Behind {
+    /// All records of several partitions, and the longest wait.
+    fn total(of: &BTreeMap<TopicPartition, Self>) -> Self {
+        let add = |sum: Self, it: &Self| Self {
+            records: sum.records + it.records,
+            seconds: sum.seconds.max(it.seconds),
+        };
+        of.values().fold(Self::default(), add)
+    }
 }
 
 /// Runs `millrace status`.
@@ -101,14 +129,15 @@ fn look(
     for place in places(&names.dead) {
         dead_letters += log.high_watermark(&place)? - log.low_watermark(&place)?;
     }
-    let seconds = behind.values().fold(0.0, |most: f64, behind| most.max(behind.seconds));
+    let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
     report.roles.push(Role {
         role: format!("{}.processor", entry.name()),
         group,
+        members,
         partitions,
-        lag_records: behind.values().map(|behind| behind.records).sum(),
-        lag_seconds: seconds,
-        healthy: seconds <= STUCK_AFTER_SECONDS,
+        lag_records: waiting.records,
+        lag_seconds: waiting.seconds,
+        healthy: Role::is_healthy(members, waiting),
         dead_letters,
     });
 
@@ -123,14 +152,16 @@ fn look(
             })
             .collect();
         let behind = self::behind(log, &events, &next)?;
-        let seconds = behind.values().fold(0.0, |most: f64, behind| most.max(behind.seconds));
+        let group = names.projector_group(family.name);
+        let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
         report.roles.push(Role {
             role: format!("{}.projector.{}", entry.name(), family.name),
-            group: names.projector_group(family.name),
+            group,
+            members,
             partitions,
-            lag_records: behind.values().map(|behind| behind.records).sum(),
-            lag_seconds: seconds,
-            healthy: seconds <= STUCK_AFTER_SECONDS,
+            lag_records: waiting.records,
+            lag_seconds: waiting.seconds,
+            healthy: Role::is_healthy(members, waiting),
             dead_letters: 0,
         });
         for view in family.views {
@@ -200,14 +231,21 @@ fn behind(
 fn print(report: &Report) -> Result<(), CliError> {
     output::line(if report.healthy { "healthy" } else { "NOT healthy" })?;
     output::line("")?;
-    let mut rows =
-        vec![["role", "partitions", "records behind", "seconds behind", "dead"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["role", "members", "partitions", "records behind", "seconds behind", "dead"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for role in &report.roles {
         rows.push(vec![
             role.role.clone(),
+            match role.members {
+                0 => "nobody".to_owned(),
+                count => count.to_string(),
+            },
             role.partitions.to_string(),
             output::number(role.lag_records.unsigned_abs()),
-            format!("{:.1}{}", role.lag_seconds, if role.healthy { "" } else { "  STUCK?" }),
+            format!("{:.1}{}", role.lag_seconds, role.verdict()),
             match role.dead_letters {
                 0 => "-".to_owned(),
                 count => output::number(count.unsigned_abs()),
@@ -227,4 +265,34 @@ fn print(report: &Report) -> Result<(), CliError> {
         rows.push(vec![view.to_owned(), output::number(records.unsigned_abs()), format!("{seconds:.1}")]);
     }
     output::line(output::columns(&rows).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_waits_needs_somebody_who_comes_to_it() {
+        let waiting = |records, seconds| Behind { records, seconds };
+        let rows = [
+            ("nobody, and nothing to do", 0, waiting(0, 0.0), true),
+            ("nobody, and one record that has just come", 0, waiting(1, 0.1), false),
+            ("somebody who is at it", 1, waiting(1_000, 29.0), true),
+            ("somebody who does not come to it", 2, waiting(1, 31.0), false),
+            ("nobody for long", 0, waiting(1, 3_600.0), false),
+        ];
+        for (what, members, behind, expected) in rows {
+            assert_eq!(Role::is_healthy(members, behind), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_several_partitions_wait_for_is_added_up_and_the_longest_wait_counts() {
+        let at = |partition| TopicPartition::new("chirp.commands", partition);
+        let of = BTreeMap::from([
+            (at(0), Behind { records: 3, seconds: 7.0 }),
+            (at(1), Behind { records: 4, seconds: 2.0 }),
+        ]);
+        assert_eq!(Behind::total(&of), Behind { records: 7, seconds: 7.0 });
+    }
 }

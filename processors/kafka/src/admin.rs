@@ -108,6 +108,17 @@ impl Admin {
         })
     }
 
+    /// How many members a group has; none when nobody has ever joined it.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn members(&self, group: &str) -> Result<usize, LogFault> {
+        self.log.ask("count the members of a group", None, |client, wait| {
+            let found = client.fetch_group_list(Some(group), wait)?;
+            Ok(found.groups().iter().filter(|it| it.name() == group).map(|it| it.members().len()).sum())
+        })
+    }
+
     /// The topic as it is, or `None` when there is none.
     ///
     /// # Errors

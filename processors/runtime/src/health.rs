@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 /// A lane that has begun a step this long ago and not ended it hangs. Longer than anything a step
-/// waits for: questions to a server give up after seconds, and a lane that pauses says so.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+/// does: questions to a server give up after seconds and a lane that pauses says so, but the rows
+/// of an event with a very large audience take their time.
+const HANGS_AFTER: Duration = Duration::from_secs(300);
 
 /// How a lane is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
