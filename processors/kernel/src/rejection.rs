@@ -21,6 +21,8 @@ pub mod codes {
     pub const MISROUTED: &str = "Misrouted";
     /// The decision fails every time; the command is in the dead topic.
     pub const POISONED: &str = "Poisoned";
+    /// It waited behind a dead command of its key, and an operator has dropped it.
+    pub const SKIPPED: &str = "Skipped";
 }
 
 /// One rule that did not hold.

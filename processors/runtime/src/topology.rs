@@ -63,6 +63,12 @@ impl Topology {
         format!("{}{}.processor.{partition}", self.prefix, self.domain)
     }
 
+    /// The transactional id of a tool at work on a partition of the dead topic.
+    #[must_use]
+    pub fn dead_transactional_id(&self, partition: i32) -> String {
+        format!("{}{}.dead.{partition}", self.prefix, self.domain)
+    }
+
     /// The registry's subject of a topic's values.
     #[must_use]
     pub fn subject(topic: &str) -> String {

@@ -11,7 +11,7 @@ use millrace_kernel::{
     Status, View,
 };
 use millrace_runtime::ProcessorSettings;
-use millrace_runtime::processor::intake::dead_headers;
+use millrace_runtime::dead::headers as dead_headers;
 use millrace_testkit::pipeline::Pipeline;
 
 const PARTITIONS: i32 = 4;

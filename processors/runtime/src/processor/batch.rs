@@ -11,8 +11,9 @@ use thiserror::Error;
 
 use super::codecs::{Codecs, LookupRecord};
 use super::decide::{Answer, Decided, Place};
-use super::intake::{bury, carried};
+use super::intake::carried;
 use super::state::{Layers, Overlay, Versioned};
+use crate::dead::bury;
 
 /// A value of our own that could not be turned into bytes or back: a bug, not bad input.
 #[derive(Debug, Error)]
@@ -98,8 +99,8 @@ impl<D: Domain> Batch<D> {
             let (command_id, at, value) = self.answer(&codecs.outcomes, answer, decided.last_recorded_at)?;
             self.transaction.records.push(here(&names.outcomes, key_of(&command_id), Some(value), at));
         }
-        if let Some(reason) = &decided.dead {
-            self.transaction.records.push(bury(names, record, reason));
+        if let Some(burial) = &decided.dead {
+            self.transaction.records.push(bury(names, record, burial));
         }
         for (id, versioned) in decided.changes {
             if self.overlay.aggregates.insert(id.clone(), versioned).is_none() {

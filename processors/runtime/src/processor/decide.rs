@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use millrace_kernel::bookkeeping::{self, Bookkeeping, Inbox, OpenProcess};
+use millrace_kernel::bookkeeping::{self, Bookkeeping, OpenProcess};
 use millrace_kernel::id::{event_id, step_id};
 use millrace_kernel::{
     AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext,
@@ -13,8 +13,11 @@ use millrace_kernel::{
 use millrace_ports::Record;
 use millrace_wire::Unknown;
 
+use super::intake::Intake;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Layers, Versioned};
+use crate::dead::Burial;
+use crate::dead::headers::{self, DeadKind};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -48,7 +51,7 @@ pub struct Decided<D: Domain> {
     /// New versions of aggregates; version 0 without state means: forget it.
     pub changes: Vec<(AggregateId, Versioned<D::State>)>,
     /// Why the record belongs into the dead topic, if it does.
-    pub dead: Option<String>,
+    pub dead: Option<Burial>,
     /// The partition's newest `recorded_at` after this message.
     pub last_recorded_at: i64,
 }
@@ -68,7 +71,7 @@ pub enum Answer {
 }
 
 impl<D: Domain> Decided<D> {
-    fn nothing(last_recorded_at: i64) -> Self {
+    pub(super) fn nothing(last_recorded_at: i64) -> Self {
         Self {
             events: Vec::new(),
             steps: Vec::new(),
@@ -81,7 +84,7 @@ impl<D: Domain> Decided<D> {
 }
 
 /// What a decision sees, and which lookups it missed.
-struct DecisionView<'a, S> {
+pub(super) struct DecisionView<'a, S> {
     layers: &'a Layers<'a, S>,
     lookups: &'a LookupTables,
     routing_key: &'a str,
@@ -110,7 +113,7 @@ impl<S> View for DecisionView<'_, S> {
 }
 
 /// A decision that failed: a bug in the domain, the same every time.
-struct Failed(String);
+pub(super) struct Failed(pub(super) String);
 
 /// Decides messages of one partition against its layers of state.
 pub struct Decider<'a, D: Domain> {
@@ -133,16 +136,44 @@ pub enum Verdict<D: Domain> {
 }
 
 impl<D: Domain> Decider<'_, D> {
-    /// Decides a command that came with `record`.
+    /// Decides what came with `record`.
     #[must_use]
-    pub fn command(&self, command: &Command<D::Command>, record: &Record) -> Verdict<D> {
+    pub fn take(&self, intake: &Intake<D>, record: &Record) -> Verdict<D> {
+        if record.topic == self.place.names.steps {
+            return self.take_step(intake, record);
+        }
+        let (id, misrouted) = match intake {
+            Intake::Command(command) => {
+                let routing_key = D::routing_key(&command.data);
+                (Some(command.id.as_str()), self.misrouted(record, Some(&routing_key)))
+            }
+            Intake::Unknown(unknown) => (Some(unknown.id.as_str()), self.misrouted(record, None)),
+            Intake::Step(_) | Intake::Dead(_) => (None, None),
+        };
+        if headers::text(&record.headers, headers::SKIPPED).is_some() {
+            return self.skip(id, record);
+        }
+        match (id, misrouted) {
+            (Some(id), Some(violation)) => self.turn_away(id, violation),
+            (id, _) => self.in_line(id, record, || self.decide(intake, record)),
+        }
+    }
+
+    fn decide(&self, intake: &Intake<D>, record: &Record) -> Verdict<D> {
+        match intake {
+            Intake::Command(command) => {
+                self.repeated(&command.id).unwrap_or_else(|| self.command(command, record))
+            }
+            Intake::Unknown(unknown) => {
+                self.repeated(&unknown.id).unwrap_or_else(|| self.unknown(unknown, record))
+            }
+            Intake::Dead(reason) => self.bury(DeadKind::Unreadable, reason.clone()),
+            Intake::Step(_) => self.bury(DeadKind::Unreadable, "a step among the commands".to_owned()),
+        }
+    }
+
+    fn command(&self, command: &Command<D::Command>, record: &Record) -> Verdict<D> {
         let routing_key = D::routing_key(&command.data);
-        if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
-            return self.turn_away(&command.id, violation);
-        }
-        if let Some(repeated) = self.repeated(&command.id) {
-            return repeated;
-        }
         let target = D::target(&command.data);
         let before = self.layers.get(&target);
         if let Some(expected) = command.metadata.expected_version {
@@ -172,68 +203,24 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     /// Answers a command whose type is not known here.
-    #[must_use]
-    pub fn unknown(&self, unknown: &Unknown, record: &Record) -> Verdict<D> {
-        if let Some(violation) = self.misrouted(record, None) {
-            return self.turn_away(&unknown.id, violation);
-        }
-        if let Some(repeated) = self.repeated(&unknown.id) {
-            return repeated;
-        }
+    fn unknown(&self, unknown: &Unknown, record: &Record) -> Verdict<D> {
         let message = format!("this processor does not know the message type: {}", unknown.reason);
         let mut violations = self.metadata_violations(&unknown.metadata, record);
         violations.push(Violation::on(codes::INVALID_ARGUMENT, "data", message));
         self.reject(&unknown.id, violations)
     }
 
-    /// Decides a step that came with `record`.
-    #[must_use]
-    pub fn step(&self, step: &Step<D::Step>, record: &Record) -> Verdict<D> {
-        let routing_key = D::step_target(&step.data).routing_key().to_owned();
-        if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
-            return self.bury(violation.message);
-        }
-        // its source writes in one order: what is not newer than the newest was taken before
-        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest) {
-            return Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())));
-        }
-        let mut verdict = self.fresh_step(step, &routing_key, record);
-        if let Verdict::Decided(decided) = &mut verdict {
-            let inbox = Bookkeeping::Inbox(Inbox { sequence: step.source.sequence });
-            let kept = kept::<D>(inbox, decided.last_recorded_at);
-            decided.changes.push((bookkeeping::inbox(step.source.partition), kept));
-        }
-        verdict
-    }
-
-    fn fresh_step(&self, step: &Step<D::Step>, routing_key: &str, record: &Record) -> Verdict<D> {
-        let stamp = Stamp { now: step.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
-        let view = self.view(routing_key);
-        let decision = guarded(|| D::decide_step(&view, &step.data, stamp));
-        if let Some(behind) = self.behind(view) {
-            return behind;
-        }
-        match decision {
-            Err(Failed(why)) => self.bury(format!("the step fails every time: {why}")),
-            // a step that was applied before, sent again by an operator
-            Ok(events) if events.is_empty() => {
-                Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())))
-            }
-            Ok(events) => self.take_step(step, routing_key, events, record),
-        }
-    }
-
-    fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
+    pub(super) fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
         DecisionView { layers: self.layers, lookups: self.lookups, routing_key, missed: RefCell::default() }
     }
 
-    fn behind(&self, view: DecisionView<'_, D::State>) -> Option<Verdict<D>> {
+    pub(super) fn behind(&self, view: DecisionView<'_, D::State>) -> Option<Verdict<D>> {
         let missed: Vec<_> =
             view.missed.into_inner().into_iter().filter(|at| !(self.is_covered)(*at)).collect();
         (!missed.is_empty()).then_some(Verdict::Behind(missed))
     }
 
-    fn misrouted(&self, record: &Record, routing_key: Option<&str>) -> Option<Violation> {
+    pub(super) fn misrouted(&self, record: &Record, routing_key: Option<&str>) -> Option<Violation> {
         let key = record.key.as_deref();
         let hint =
             "set the record key to the routing key and, on librdkafka clients, partitioner=murmur2_random";
@@ -255,7 +242,7 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     /// The answer to a command id that was used before, if it was.
-    fn repeated(&self, command_id: &str) -> Option<Verdict<D>> {
+    pub(super) fn repeated(&self, command_id: &str) -> Option<Verdict<D>> {
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
         if let Some(answer) = self.layers.answer(command_id) {
             decided.outcomes.push(Answer::Repeat(answer));
@@ -268,21 +255,15 @@ impl<D: Domain> Decider<'_, D> {
         Some(Verdict::Decided(Box::new(decided)))
     }
 
-    fn open_process(&self, command_id: &str) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
+    pub(super) fn open_process(
+        &self,
+        command_id: &str,
+    ) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
         let id = bookkeeping::process(command_id);
         let versioned = self.layers.get(&id);
         let Bookkeeping::Process(open) = versioned.state.as_deref()?.as_bookkeeping()? else { return None };
         let open = open.clone();
         Some((id, open, versioned))
-    }
-
-    /// The newest step of a source partition that was taken, if there was one.
-    fn inbox(&self, source: StepSource) -> Option<i64> {
-        let versioned = self.layers.get(&bookkeeping::inbox(source.partition));
-        match versioned.state.as_deref()?.as_bookkeeping()? {
-            Bookkeeping::Inbox(inbox) => Some(inbox.sequence),
-            _ => None,
-        }
     }
 
     fn metadata_violations(&self, metadata: &Metadata, record: &Record) -> Vec<Violation> {
@@ -317,7 +298,7 @@ impl<D: Domain> Decider<'_, D> {
         *last
     }
 
-    fn reject(&self, command_id: &str, violations: Vec<Violation>) -> Verdict<D> {
+    pub(super) fn reject(&self, command_id: &str, violations: Vec<Violation>) -> Verdict<D> {
         self.refuse(command_id, violations, Answer::First)
     }
 
@@ -349,14 +330,9 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     /// Answers nothing: the record is for the dead topic.
-    #[must_use]
-    pub fn dead(&self, reason: String) -> Verdict<D> {
-        self.bury(reason)
-    }
-
-    fn bury(&self, reason: String) -> Verdict<D> {
+    pub(super) fn bury(&self, kind: DeadKind, reason: String) -> Verdict<D> {
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
-        decided.dead = Some(reason);
+        decided.dead = Some(Burial { kind, reason, line: None });
         Verdict::Decided(Box::new(decided))
     }
 
@@ -366,7 +342,8 @@ impl<D: Domain> Decider<'_, D> {
         );
         let mut verdict = self.reject(command_id, vec![Violation::of(codes::POISONED, message)]);
         if let Verdict::Decided(decided) = &mut verdict {
-            decided.dead = Some(format!("the decision fails every time: {why}"));
+            let reason = format!("the decision fails every time: {why}");
+            decided.dead = Some(Burial { kind: DeadKind::Poisoned, reason, line: None });
         }
         verdict
     }
@@ -409,46 +386,8 @@ impl<D: Domain> Decider<'_, D> {
         }
     }
 
-    fn take_step(
-        &self,
-        step: &Step<D::Step>,
-        routing_key: &str,
-        data: Vec<D::Event>,
-        record: &Record,
-    ) -> Verdict<D> {
-        let cause = Cause {
-            message_id: &step.id,
-            metadata: &step.metadata,
-            recorded_at: step.metadata.issued_at.unwrap_or(0),
-            process: step.process.clone(),
-        };
-        let (mut decided, context, ends) = match self.record(cause, routing_key, data, record) {
-            Err(Failed(why)) => return self.bury(format!("the step fails every time: {why}")),
-            Ok(done) => done,
-        };
-        let violations = match ends {
-            End::None | End::Open => return Verdict::Decided(Box::new(decided)),
-            End::Completed => Vec::new(),
-            End::Refused(violations) => violations,
-        };
-        let Some((id, open, _)) = self.open_process(&step.process.command_id) else {
-            return self.bury(format!(
-                "it ends the process of command {}, which is not open here",
-                step.process.command_id
-            ));
-        };
-        decided.changes.push((id, Versioned::none()));
-        let first = answer(&decided, context, violations);
-        if let Answer::First(outcome) = &first {
-            let again = Answer::Again(Outcome { duplicate: true, ..outcome.clone() });
-            decided.outcomes.extend(std::iter::repeat_n(again, open.duplicates.max(0) as usize));
-        }
-        decided.outcomes.insert(0, first);
-        Verdict::Decided(Box::new(decided))
-    }
-
     /// Envelopes the events of one message, folds them, and asks what they set in motion.
-    fn record(
+    pub(super) fn record(
         &self,
         cause: Cause<'_>,
         routing_key: &str,
@@ -545,28 +484,32 @@ impl<D: Domain> Decider<'_, D> {
 }
 
 /// What the engine remembers, as it stands among the states.
-fn kept<D: Domain>(bookkeeping: Bookkeeping, recorded_at: i64) -> Versioned<D::State> {
+pub(super) fn kept<D: Domain>(bookkeeping: Bookkeeping, recorded_at: i64) -> Versioned<D::State> {
     let state = Some(Arc::new(D::State::from_bookkeeping(bookkeeping)));
     Versioned { version: 1, recorded_at, state }
 }
 
 /// The message that events come from.
-struct Cause<'a> {
-    message_id: &'a str,
-    metadata: &'a Metadata,
-    recorded_at: i64,
-    process: ProcessContext,
+pub(super) struct Cause<'a> {
+    pub(super) message_id: &'a str,
+    pub(super) metadata: &'a Metadata,
+    pub(super) recorded_at: i64,
+    pub(super) process: ProcessContext,
 }
 
 /// Where a message leaves the process it belongs to.
-enum End {
+pub(super) enum End {
     None,
     Open,
     Completed,
     Refused(Vec<Violation>),
 }
 
-fn answer<D: Domain>(decided: &Decided<D>, context: ProcessContext, violations: Vec<Violation>) -> Answer {
+pub(super) fn answer<D: Domain>(
+    decided: &Decided<D>,
+    context: ProcessContext,
+    violations: Vec<Violation>,
+) -> Answer {
     Answer::First(Outcome {
         command_id: context.command_id,
         status: if violations.is_empty() { Status::Accepted } else { Status::Rejected },
@@ -604,7 +547,7 @@ fn merge_violations(rejections: Rejections, metadata: Vec<Violation>) -> Vec<Vio
 }
 
 /// Runs a domain's function; a panic in it is a failed decision, not the end of the process.
-fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
+pub(super) fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(decision)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Failed(

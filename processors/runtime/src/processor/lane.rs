@@ -22,10 +22,11 @@ use super::codecs::Codecs;
 use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::decide::{Decider, Place, Verdict};
-use super::intake::{Intake, read};
+use super::intake::read;
 use super::local::LocalState;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Kept, Layers, Overlay, PartitionState};
+use crate::dead::Burial;
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -554,20 +555,15 @@ impl<D: Domain> Running<D> {
             let is_covered = |at: LookupPartition| self.covered.get(&at).is_some_and(|upto| number <= *upto);
             let decider =
                 Decider { place: &place, layers: &layers, lookups: &shared.lookups, is_covered: &is_covered };
-            let verdict = match read(&shared.codecs, record, record.topic == shared.names.steps)? {
-                Intake::Command(command) => decider.command(&command, record),
-                Intake::Step(step) => decider.step(&step, record),
-                Intake::Unknown(unknown) => decider.unknown(&unknown, record),
-                Intake::Dead(reason) => decider.dead(reason),
-            };
-            match verdict {
+            let intake = read(&shared.codecs, record, record.topic == shared.names.steps)?;
+            match decider.take(&intake, record) {
                 Verdict::Behind(missed) => {
                     self.ask_barrier(shared, &missed)?;
                     break;
                 }
                 Verdict::Decided(decided) => {
                     let Some((_, record)) = self.held.pop_front() else { break };
-                    if let Some(reason) = &decided.dead {
+                    if let Some(Burial { reason, .. }) = &decided.dead {
                         tracing::warn!(
                             topic = %record.topic, partition = record.partition, offset = record.offset, reason,
                             "record goes to the dead topic, and the partition goes on; see `millrace dead list`"

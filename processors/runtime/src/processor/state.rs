@@ -293,6 +293,19 @@ impl<S> Layers<'_, S> {
             .unwrap_or_else(Versioned::none)
     }
 
+    /// Whether a key was parked when the last batch was committed. Mostly none is, and then no
+    /// key need be looked up.
+    #[must_use]
+    pub fn is_any_parked(&self) -> bool {
+        self.committed.kept().parked_keys > 0
+    }
+
+    /// As [`Layers::get`], but only what is not committed yet.
+    #[must_use]
+    pub fn get_uncommitted(&self, id: &AggregateId) -> Option<Versioned<S>> {
+        self.overlays().find_map(|overlay| overlay.aggregates.get(id)).cloned()
+    }
+
     /// The encoded outcome a command id was answered with.
     #[must_use]
     pub fn answer(&self, command_id: &str) -> Option<Bytes> {

@@ -1,0 +1,81 @@
+//! Chirp with a bug that can be mended while the test runs, and that keeps order behind dead
+//! commands: a chirp "boom" and a claim on the name "boom" fail every time.
+
+use std::cell::Cell;
+
+use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
+use millrace_kernel::{
+    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
+};
+
+thread_local! {
+    // the pipeline decides in the thread of its test
+    static MENDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the bug away.
+pub fn mend() {
+    MENDED.set(true);
+}
+
+/// The domain.
+pub struct Fragile;
+
+impl Domain for Fragile {
+    type Command = CommandData;
+    type Step = StepData;
+    type Event = EventData;
+    type State = State;
+    type Settings = Settings;
+    const NAME: &'static str = Chirp::NAME;
+    const SCHEMAS: Schemas = Chirp::SCHEMAS;
+    const LOOKUPS: &'static [&'static str] = Chirp::LOOKUPS;
+    const KEEPS_ORDER_BEHIND_DEAD: bool = true;
+
+    fn target(command: &CommandData) -> AggregateId {
+        Chirp::target(command)
+    }
+    fn routing_key(command: &CommandData) -> String {
+        Chirp::routing_key(command)
+    }
+    fn step_target(step: &StepData) -> AggregateId {
+        Chirp::step_target(step)
+    }
+    fn aggregate_id(event: &EventData) -> AggregateId {
+        Chirp::aggregate_id(event)
+    }
+    fn decide(
+        view: &impl View<State = State>,
+        command: &Command<CommandData>,
+        stamp: Stamp,
+    ) -> Result<Vec<EventData>, Rejections> {
+        if let CommandData::PostChirp(c) = &command.data {
+            assert!(c.content != "boom" || MENDED.get(), "a bug that shows on boom");
+            assert!(c.content != "never", "a bug that stays");
+        }
+        Chirp::decide(view, command, stamp)
+    }
+    fn decide_step(view: &impl View<State = State>, step: &StepData, stamp: Stamp) -> Vec<EventData> {
+        if let StepData::ClaimUsername(s) = step {
+            assert!(s.username != "boom" || MENDED.get(), "a bug that shows on boom");
+        }
+        Chirp::decide_step(view, step, stamp)
+    }
+    fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
+        Chirp::evolve(state, event, recorded_at)
+    }
+    fn follow_up(event: &EventData) -> FollowUp<StepData> {
+        Chirp::follow_up(event)
+    }
+    fn is_visible(state: Option<&State>) -> bool {
+        Chirp::is_visible(state)
+    }
+    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+        Chirp::projections(settings)
+    }
+}
+
+/// Puts the bug back.
+pub fn break_again() {
+    MENDED.set(false);
+}

@@ -1,0 +1,207 @@
+//! Dead records put back where they came from, or dropped for good: each exactly once.
+//!
+//! What is put back and the note in the dead topic that it was are one transaction. Before it looks
+//! what is still to be done, an operator's tool fences off whoever is at work on the same partition,
+//! so neither a crash in the middle nor two operators at once put a record back twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millrace_kernel::id::redriven_id;
+use millrace_kernel::{Command, Domain};
+use millrace_ports::{Clock, LogFault, Outgoing, Record, Transaction, TransactionalWriter};
+use millrace_wire::DecodeFailure;
+
+use super::headers::{self, DeadKind, Mark, header};
+use super::topic::{DeadError, DeadRecord, DeadTopic, Place, Selection, Values, in_order, waiting};
+
+/// Most records in one transaction.
+const BATCH_RECORDS: usize = 500;
+/// About how many bytes of values stand in one transaction.
+const BATCH_BYTES: usize = 4_000_000;
+/// How long a transaction may take.
+const COMMIT_WAIT: Duration = Duration::from_secs(30);
+
+/// What is done with the records that are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// They are put back.
+    Redrive,
+    /// They are dropped, and what waits behind them goes on.
+    Skip,
+}
+
+/// What was done with a record, or would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The dead record.
+    pub record: DeadRecord,
+    /// The topic it was put back to; `None` when only a note was written.
+    pub to: Option<String>,
+    /// The id under which the message comes back, if it has one.
+    pub id: Option<String>,
+}
+
+impl<D: Domain> DeadTopic<D> {
+    /// What [`DeadTopic::act`] would do now.
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    pub fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError> {
+        let order = in_order(&waiting(self.read(0..self.partitions)?), selection)?;
+        order.into_iter().map(|record| self.planned(record, action)).collect()
+    }
+
+    /// Puts back or drops what is meant and not done yet, in order; tells what it has done, batch
+    /// by batch. Nothing is done twice, whatever happens, and whoever else is at it.
+    ///
+    /// # Errors
+    /// [`DeadError`]; what was told is done. [`LogFault::Fenced`] when somebody else is at work on
+    /// the same records.
+    pub fn act(
+        &self,
+        selection: &Selection,
+        action: Action,
+        clock: &dyn Clock,
+        tell: &mut dyn FnMut(&[Moved]),
+    ) -> Result<(), DeadError> {
+        let plan = self.plan(selection, action)?;
+        let partitions: BTreeSet<i32> = plan.iter().map(|moved| moved.record.place.partition).collect();
+        for partition in partitions {
+            let mut writer = self.log.writer(&self.names.dead_transactional_id(partition))?;
+            writer.fence()?;
+            // only now nobody else can add to what is done
+            let order = in_order(&waiting(self.read(partition..partition + 1)?), selection)?;
+            let mut values = Values::open(self, partition)?;
+            let mut batch = Batch::default();
+            for record in order {
+                let Some(source) = values.at(record.place.offset)? else { continue };
+                let moved = self.planned(record, action)?;
+                self.add(&mut batch, moved, &source, action, clock.now_micros() / 1_000)?;
+                if batch.moved.len() >= BATCH_RECORDS || batch.bytes >= BATCH_BYTES {
+                    tell(&std::mem::take(&mut batch).commit(&mut *writer)?);
+                }
+            }
+            if !batch.moved.is_empty() {
+                tell(&batch.commit(&mut *writer)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of one record.
+    fn planned(&self, record: DeadRecord, action: Action) -> Result<Moved, DeadError> {
+        let at = record.place;
+        let refused = |why: String| Err(DeadError::NotRedrivable { at, why });
+        let is_known =
+            [&self.names.commands, &self.names.steps].into_iter().any(|name| **name == *record.topic);
+        if action == Action::Skip {
+            // nothing waits for a record that has no line and is no step
+            let waits = record.line.is_some() || record.kind == DeadKind::Step;
+            let to = (waits && is_known).then(|| record.topic.clone());
+            return Ok(Moved { to, id: record.id.clone(), record });
+        }
+        if !is_known {
+            return refused(format!("it came from {:?}, which is no input of this domain", record.topic));
+        }
+        if let Some(length) = record.cut {
+            return refused(format!(
+                "it is not whole, only a part of its {length} bytes was kept; drop it with `millrace dead skip`"
+            ));
+        }
+        let mut id = record.id.clone();
+        if record.kind == DeadKind::Poisoned {
+            let Some(first) = &record.id else {
+                return refused("this build cannot read the command to give it a new id".to_owned());
+            };
+            id = Some(redriven_id(first, at.partition, at.offset));
+        }
+        Ok(Moved { to: Some(record.topic.clone()), id, record })
+    }
+
+    fn add(
+        &self,
+        batch: &mut Batch,
+        moved: Moved,
+        source: &Record,
+        action: Action,
+        now_ms: i64,
+    ) -> Result<(), DeadError> {
+        let DeadRecord { place, kind, line, source_offset, .. } = moved.record;
+        if let Some(topic) = &moved.to {
+            let mut all = headers::foreign(&source.headers);
+            all.push(header(headers::REDRIVEN, format_args!("{}/{}", place.partition, place.offset)));
+            all.extend(line.map(|place| header(headers::LINE, place)));
+            if kind == DeadKind::Step {
+                all.push(header(headers::ORIGIN, source_offset));
+            }
+            let mut value = source.value.clone();
+            match action {
+                Action::Skip => {
+                    all.push(header(headers::KIND, kind.as_str()));
+                    all.push(header(headers::SKIPPED, "true"));
+                }
+                Action::Redrive if kind == DeadKind::Poisoned => {
+                    value = Some(self.renamed(place, source, moved.id.as_deref().unwrap_or_default())?);
+                }
+                Action::Redrive => {}
+            }
+            batch.bytes += value.as_ref().map_or(0, Bytes::len);
+            batch.transaction.records.push(Outgoing {
+                topic: topic.as_str().into(),
+                partition: place.partition,
+                key: source.key.clone(),
+                value,
+                timestamp_ms: now_ms,
+                headers: all,
+            });
+        }
+        let mark = if action == Action::Skip { Mark::Skipped } else { Mark::Redriven };
+        batch.transaction.records.push(Outgoing {
+            topic: Arc::clone(&self.names.dead),
+            partition: place.partition,
+            key: source.key.clone(),
+            value: None,
+            timestamp_ms: now_ms,
+            headers: vec![header(headers::MARK, mark.as_str()), header(headers::MARKED, place.offset)],
+        });
+        batch.moved.push(moved);
+        Ok(())
+    }
+
+    /// The command under its new id: the old one was answered with `Poisoned`.
+    fn renamed(&self, at: Place, source: &Record, id: &str) -> Result<Bytes, DeadError> {
+        let command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
+            Ok(command) => command,
+            Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+            Err(why) => return Err(DeadError::NotRedrivable { at, why: why.to_string() }),
+        };
+        let mut metadata = command.metadata;
+        metadata.causation_id.get_or_insert(command.id);
+        Ok(self.commands.encode(&Command { id: id.to_owned(), metadata, data: command.data })?)
+    }
+}
+
+/// Records on their way, and the notes about them.
+#[derive(Default)]
+struct Batch {
+    transaction: Transaction,
+    moved: Vec<Moved>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn commit(self, writer: &mut dyn TransactionalWriter) -> Result<Vec<Moved>, LogFault> {
+        writer.submit(self.transaction)?;
+        let until = Instant::now() + COMMIT_WAIT;
+        while !writer.settle(Duration::from_millis(100))? {
+            if Instant::now() > until {
+                let message = "no answer; `millrace dead list` tells what was done".to_owned();
+                return Err(LogFault::Unavailable { step: "commit", message });
+            }
+        }
+        Ok(self.moved)
+    }
+}

@@ -1,0 +1,403 @@
+//! The dead topic as an operator sees it: its records, and what was done with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millrace_kernel::{Command, Domain, Named, Step};
+use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
+use millrace_wire::codec::CodecError;
+use millrace_wire::{Codec, DecodeFailure, EncodeFailure, Registry, RegistryFault};
+use thiserror::Error;
+
+use super::headers::{self, DeadKind, LinePlace, Mark};
+use crate::topology::Topology;
+
+/// Most records taken from the log at once.
+const READ_AT_ONCE: usize = 1_000;
+/// How long the log may give nothing before its end is reached.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why nothing could be done with dead records. Whatever was said to be done before is done.
+#[derive(Debug, Error)]
+pub enum DeadError {
+    /// The log does not answer, or somebody else is at work on the same records.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// The registry does not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryFault),
+    /// The registry refuses the schemas.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A command cannot be written down under its new id, a bug.
+    #[error(transparent)]
+    Encode(#[from] EncodeFailure),
+    /// The log has come to no end.
+    #[error("{at} was not read to its end in time: a transaction is open there, or the log does not answer")]
+    Stuck {
+        /// Where.
+        at: TopicPartition,
+    },
+    /// There is no such record.
+    #[error("{topic}[{partition}] holds no dead record at offset {offset}")]
+    NoSuchRecord {
+        /// The dead topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: i64,
+    },
+    /// A record would overtake others of its key.
+    #[error("{at} waits behind {before} of its key; name the key with --key to take all of them in order")]
+    OutOfOrder {
+        /// The record asked for.
+        at: Place,
+        /// The one that comes first.
+        before: Place,
+    },
+    /// A record cannot be put back.
+    #[error("{at} cannot be put back: {why}")]
+    NotRedrivable {
+        /// The record.
+        at: Place,
+        /// Why, and what can be done.
+        why: String,
+    },
+}
+
+/// A place in the dead topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Place {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the record of partition {} at offset {}", self.partition, self.offset)
+    }
+}
+
+/// Which records are meant; all of them, as far as nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only those with this record key.
+    pub key: Option<Vec<u8>>,
+    /// Only the message with this id.
+    pub id: Option<String>,
+    /// Only those of this partition.
+    pub partition: Option<i32>,
+    /// Only the one at this offset.
+    pub offset: Option<i64>,
+}
+
+impl Selection {
+    /// Whether every record is meant.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn holds(&self, record: &DeadRecord) -> bool {
+        let key = self.key.as_deref().is_none_or(|key| record.key.as_deref() == Some(key));
+        let id = self.id.as_deref().is_none_or(|id| record.id.as_deref() == Some(id));
+        let partition = self.partition.is_none_or(|partition| record.place.partition == partition);
+        let offset = self.offset.is_none_or(|offset| record.place.offset == offset);
+        key && id && partition && offset
+    }
+}
+
+/// A record of the dead topic, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadRecord {
+    /// Where it stands.
+    pub place: Place,
+    /// What kind it is.
+    pub kind: DeadKind,
+    /// Why it is there.
+    pub reason: String,
+    /// Its key, if it has one.
+    pub key: Option<Bytes>,
+    /// The id of the message, if that can be read.
+    pub id: Option<String>,
+    /// The message's name, if that can be read.
+    pub message_type: Option<String>,
+    /// Of a step: the command whose process waits for it.
+    pub process: Option<String>,
+    /// The topic it came from.
+    pub topic: String,
+    /// Its offset there; the partition is the same.
+    pub source_offset: i64,
+    /// The record's own time, milliseconds since the epoch.
+    pub time_ms: i64,
+    /// Its place among the commands of its key that wait for each other.
+    pub line: Option<LinePlace>,
+    /// How many bytes it had, if it is not whole.
+    pub cut: Option<u64>,
+    /// What was done with it, and when, in milliseconds since the epoch.
+    pub done: Option<(Mark, i64)>,
+}
+
+/// A record's value, read as far as it can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// The message.
+    Message(serde_json::Value),
+    /// Bytes that are none, and why.
+    Bytes(Bytes, String),
+    /// There is no value.
+    Nothing,
+}
+
+/// The dead topic of a domain.
+pub struct DeadTopic<D: Domain> {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) names: Topology,
+    pub(super) partitions: i32,
+    pub(super) commands: Codec<Command<D::Command>>,
+    steps: Codec<Step<D::Step>>,
+    patience: Duration,
+}
+
+impl<D: Domain> DeadTopic<D> {
+    /// The dead topic of the domain whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`DeadError`]: the topic does not exist, or servers do not answer.
+    pub fn open(log: Arc<dyn Log>, registry: &Arc<dyn Registry>, prefix: &str) -> Result<Self, DeadError> {
+        let names = Topology::new(prefix, D::NAME);
+        let partitions = log.partitions(&names.dead)?;
+        let subject = |topic: &str| Topology::subject(topic);
+        let commands = Codec::register(Arc::clone(registry), &subject(&names.commands), D::SCHEMAS.commands)?;
+        let steps = Codec::register(Arc::clone(registry), &subject(&names.steps), D::SCHEMAS.steps)?;
+        Ok(Self { log, names, partitions, commands, steps, patience: PATIENCE })
+    }
+
+    /// How long to wait for a log that gives nothing; 30 s unless told.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The name of the topic.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.names.dead
+    }
+
+    /// All records that are meant, by partition and offset, also those that are done with.
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    pub fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
+        let mut all = self.read(0..self.partitions)?;
+        all.retain(|record| selection.holds(record));
+        Ok(all)
+    }
+
+    /// The record at `place` with its headers and its value.
+    ///
+    /// # Errors
+    /// [`DeadError::NoSuchRecord`] and others.
+    pub fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError> {
+        let missing = || DeadError::NoSuchRecord {
+            topic: self.names.dead.to_string(),
+            partition: place.partition,
+            offset: place.offset,
+        };
+        if !(0..self.partitions).contains(&place.partition) {
+            return Err(missing());
+        }
+        let all = self.read(place.partition..place.partition + 1)?;
+        let known = all.into_iter().find(|record| record.place == place).ok_or_else(missing)?;
+        let record = Values::open(self, place.partition)?.at(place.offset)?.ok_or_else(missing)?;
+        let content = match &record.value {
+            None => Content::Nothing,
+            Some(value) => self.content(known.kind, value)?,
+        };
+        Ok((known, record.headers, content))
+    }
+
+    fn content(&self, kind: DeadKind, value: &Bytes) -> Result<Content, DeadError> {
+        let message = match kind {
+            DeadKind::Step => self.steps.decode(value).map(|step| serde_json::to_value(&step)),
+            _ => self.commands.decode(value).map(|command| serde_json::to_value(&command)),
+        };
+        match message {
+            Ok(Ok(json)) => Ok(Content::Message(json)),
+            Ok(Err(why)) => Ok(Content::Bytes(value.clone(), why.to_string())),
+            Err(DecodeFailure::Registry(fault)) => Err(fault.into()),
+            Err(why) => Ok(Content::Bytes(value.clone(), why.to_string())),
+        }
+    }
+
+    /// The records of some partitions with what was done with them.
+    pub(super) fn read(&self, partitions: std::ops::Range<i32>) -> Result<Vec<DeadRecord>, DeadError> {
+        let mut ends = BTreeMap::new();
+        for partition in partitions {
+            let at = TopicPartition::new(Arc::clone(&self.names.dead), partition);
+            ends.insert(at.clone(), self.log.high_watermark(&at)?);
+        }
+        let starts: Vec<_> = ends.keys().map(|at| (at.clone(), Start::Beginning)).collect();
+        let mut reader = self.log.reader(&starts)?;
+        let mut found = Vec::new();
+        let mut marks = BTreeMap::new();
+        let mut heard = Instant::now();
+        loop {
+            ends.retain(|at, end| reader.position(at) < *end);
+            let Some(at) = ends.keys().next() else { break };
+            let records = reader.poll(READ_AT_ONCE, Duration::from_millis(100))?;
+            if !records.is_empty() {
+                heard = Instant::now();
+            } else if heard.elapsed() > self.patience {
+                return Err(DeadError::Stuck { at: at.clone() });
+            }
+            for record in &records {
+                match mark(record) {
+                    Some((place, mark)) => drop(marks.insert(place, (mark, record.timestamp_ms))),
+                    None => found.push(self.known(record)?),
+                }
+            }
+        }
+        found.sort_by_key(|record| record.place);
+        for record in &mut found {
+            record.done = marks.get(&record.place).copied();
+        }
+        Ok(found)
+    }
+
+    fn known(&self, record: &Record) -> Result<DeadRecord, DeadError> {
+        let text = |name| headers::text(&record.headers, name);
+        let topic = text(headers::TOPIC).unwrap_or_default().to_owned();
+        let kind = text(headers::KIND).and_then(DeadKind::parse).unwrap_or(DeadKind::Unreadable);
+        let mut known = DeadRecord {
+            place: Place { partition: record.partition, offset: record.offset },
+            kind,
+            reason: text(headers::REASON).unwrap_or("no reason is given").to_owned(),
+            key: record.key.clone(),
+            id: None,
+            message_type: None,
+            process: None,
+            topic,
+            source_offset: text(headers::OFFSET).and_then(|offset| offset.parse().ok()).unwrap_or(-1),
+            time_ms: record.timestamp_ms,
+            line: text(headers::LINE).and_then(LinePlace::parse),
+            cut: text(headers::CUT).and_then(|length| length.parse().ok()),
+            done: None,
+        };
+        let Some(value) = &record.value else { return Ok(known) };
+        match kind {
+            DeadKind::Step => match self.steps.decode(value) {
+                Ok(step) => {
+                    known.message_type = Some(step.data.name().to_owned());
+                    known.process = Some(step.process.command_id);
+                    known.id = Some(step.id);
+                }
+                Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+                Err(_) => {}
+            },
+            _ => match self.commands.decode(value) {
+                Ok(command) => {
+                    known.message_type = Some(command.data.name().to_owned());
+                    known.id = Some(command.id);
+                }
+                Err(DecodeFailure::UnknownType(unknown)) => known.id = Some(unknown.id),
+                Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+                Err(DecodeFailure::Unreadable(_)) => {}
+            },
+        }
+        Ok(known)
+    }
+}
+
+/// The place a note is about, and what it says; `None` for dead records.
+fn mark(record: &Record) -> Option<(Place, Mark)> {
+    let mark = Mark::parse(headers::text(&record.headers, headers::MARK)?)?;
+    let offset = headers::text(&record.headers, headers::MARKED)?.parse().ok()?;
+    Some((Place { partition: record.partition, offset }, mark))
+}
+
+/// Reads single records of a partition of the dead topic.
+pub(super) struct Values {
+    reader: Box<dyn Reader>,
+    at: TopicPartition,
+    patience: Duration,
+}
+
+impl Values {
+    pub(super) fn open<D: Domain>(topic: &DeadTopic<D>, partition: i32) -> Result<Self, DeadError> {
+        let at = TopicPartition::new(Arc::clone(&topic.names.dead), partition);
+        let reader = topic.log.reader(&[(at.clone(), Start::Beginning)])?;
+        Ok(Self { reader, at, patience: topic.patience })
+    }
+
+    /// The record at `offset`; `None` when retention has taken it.
+    pub(super) fn at(&mut self, offset: i64) -> Result<Option<Record>, DeadError> {
+        self.reader.seek(&self.at, offset)?;
+        let asked = Instant::now();
+        loop {
+            match self.reader.poll(1, Duration::from_millis(100)) {
+                Ok(records) => match records.into_iter().next() {
+                    Some(record) => return Ok((record.offset == offset).then_some(record)),
+                    None if self.reader.position(&self.at) > offset => return Ok(None),
+                    None if asked.elapsed() > self.patience => {
+                        return Err(DeadError::Stuck { at: self.at.clone() });
+                    }
+                    None => {}
+                },
+                Err(LogFault::OutOfRange { .. }) => return Ok(None),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+    }
+}
+
+/// Those that nothing was done with yet, by place.
+pub(super) fn waiting(records: Vec<DeadRecord>) -> Vec<DeadRecord> {
+    records.into_iter().filter(|record| record.done.is_none()).collect()
+}
+
+/// The records that are meant in the order in which they must be taken: by offset, and those of a
+/// line together, by number.
+///
+/// # Errors
+/// [`DeadError::OutOfOrder`] when one waits behind another that is not meant.
+pub(super) fn in_order(waiting: &[DeadRecord], selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
+    let mut lines: BTreeMap<(i32, i64), Vec<&DeadRecord>> = BTreeMap::new();
+    for record in waiting {
+        if let Some(place) = record.line {
+            lines.entry((record.place.partition, place.line)).or_default().push(record);
+        }
+    }
+    for line in lines.values_mut() {
+        line.sort_by_key(|record| record.line.map(|place| place.number));
+    }
+    let mut taken = BTreeSet::new();
+    let mut order = Vec::new();
+    for record in waiting.iter().filter(|record| selection.holds(record)) {
+        let Some(place) = record.line else {
+            order.push(record.clone());
+            continue;
+        };
+        let line = (record.place.partition, place.line);
+        if !taken.insert(line) {
+            continue;
+        }
+        let mut before = None;
+        for member in lines.get(&line).into_iter().flatten() {
+            match (selection.holds(member), before) {
+                (true, None) => order.push((*member).clone()),
+                (true, Some(before)) => return Err(DeadError::OutOfOrder { at: member.place, before }),
+                (false, None) => before = Some(member.place),
+                (false, Some(_)) => {}
+            }
+        }
+    }
+    Ok(order)
+}

@@ -1,0 +1,138 @@
+//! Steps: each is taken once, whatever is delivered twice, and a dead one once more when it is
+//! redriven.
+//!
+//! The processor of a source partition writes its steps in one order, and numbers them. So the
+//! newest number taken of each source is all that need be known: what is not above it was taken.
+//! A dead step counts as taken, or all behind it would wait; it is remembered by its offset
+//! instead, and comes through when it is redriven, once.
+
+use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox};
+use millrace_kernel::{Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
+use millrace_ports::Record;
+
+use super::decide::{Answer, Cause, Decided, Decider, End, Failed, Verdict, answer, guarded, kept};
+use super::intake::Intake;
+use super::state::Versioned;
+use crate::dead::headers::{self, DeadKind};
+
+impl<D: Domain> Decider<'_, D> {
+    /// Decides a record of the steps topic.
+    pub(super) fn take_step(&self, intake: &Intake<D>, record: &Record) -> Verdict<D> {
+        let step = match intake {
+            Intake::Step(step) => Some(&**step),
+            _ => None,
+        };
+        let origin = headers::text(&record.headers, headers::ORIGIN).and_then(|text| text.parse().ok());
+        if origin.is_some_and(|origin| !self.is_dead(origin)) {
+            return self.nothing();
+        }
+        let is_skipped = headers::text(&record.headers, headers::SKIPPED).is_some();
+        let mut verdict = match (step, intake) {
+            _ if is_skipped => self.nothing(),
+            (Some(step), _) => self.step(step, origin.is_some(), record),
+            (None, Intake::Dead(reason)) => self.bury(DeadKind::Step, reason.clone()),
+            (None, _) => self.bury(DeadKind::Step, "a command among the steps".to_owned()),
+        };
+        let Verdict::Decided(decided) = &mut verdict else { return verdict };
+        if let Some(origin) = origin {
+            decided.changes.push((bookkeeping::dead_step(origin), Versioned::none()));
+        }
+        // a tombstone asks for nothing, so nothing can come of it later
+        if decided.dead.is_some() && record.value.is_some() {
+            let dead = DeadStep {
+                command_id: step.map(|step| step.process.command_id.clone()),
+                step_type: step.map(|step| step.data.name().to_owned()),
+                since: self.place.clock_micros,
+            };
+            let kept = kept::<D>(Bookkeeping::DeadStep(dead), decided.last_recorded_at);
+            decided.changes.push((bookkeeping::dead_step(record.offset), kept));
+        }
+        verdict
+    }
+
+    fn step(&self, step: &Step<D::Step>, is_redriven: bool, record: &Record) -> Verdict<D> {
+        let routing_key = D::step_target(&step.data).routing_key().to_owned();
+        if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
+            return self.bury(DeadKind::Step, violation.message);
+        }
+        if is_redriven {
+            return self.fresh_step(step, &routing_key, record);
+        }
+        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest) {
+            return self.nothing();
+        }
+        let mut verdict = self.fresh_step(step, &routing_key, record);
+        if let Verdict::Decided(decided) = &mut verdict {
+            let inbox = Bookkeeping::Inbox(Inbox { sequence: step.source.sequence });
+            let kept = kept::<D>(inbox, decided.last_recorded_at);
+            decided.changes.push((bookkeeping::inbox(step.source.partition), kept));
+        }
+        verdict
+    }
+
+    fn fresh_step(&self, step: &Step<D::Step>, routing_key: &str, record: &Record) -> Verdict<D> {
+        let stamp = Stamp { now: step.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
+        let view = self.view(routing_key);
+        let decision = guarded(|| D::decide_step(&view, &step.data, stamp));
+        if let Some(behind) = self.behind(view) {
+            return behind;
+        }
+        let decided = decision.and_then(|events| self.apply_step(step, routing_key, events, record));
+        decided.unwrap_or_else(|Failed(why)| {
+            self.bury(DeadKind::Step, format!("the step fails every time: {why}"))
+        })
+    }
+
+    fn apply_step(
+        &self,
+        step: &Step<D::Step>,
+        routing_key: &str,
+        data: Vec<D::Event>,
+        record: &Record,
+    ) -> Result<Verdict<D>, Failed> {
+        let cause = Cause {
+            message_id: &step.id,
+            metadata: &step.metadata,
+            recorded_at: step.metadata.issued_at.unwrap_or(0),
+            process: step.process.clone(),
+        };
+        let (mut decided, context, ends) = self.record(cause, routing_key, data, record)?;
+        let violations = match ends {
+            End::None | End::Open => return Ok(Verdict::Decided(Box::new(decided))),
+            End::Completed => Vec::new(),
+            End::Refused(violations) => violations,
+        };
+        let Some((id, open, _)) = self.open_process(&step.process.command_id) else {
+            return Err(Failed(format!(
+                "it ends the process of command {}, which is not open here",
+                step.process.command_id
+            )));
+        };
+        decided.changes.push((id, Versioned::none()));
+        let first = answer(&decided, context, violations);
+        if let Answer::First(outcome) = &first {
+            let again = Answer::Again(Outcome { duplicate: true, ..outcome.clone() });
+            decided.outcomes.extend(std::iter::repeat_n(again, open.duplicates.max(0) as usize));
+        }
+        decided.outcomes.insert(0, first);
+        Ok(Verdict::Decided(Box::new(decided)))
+    }
+
+    fn nothing(&self) -> Verdict<D> {
+        Verdict::Decided(Box::new(Decided::nothing(self.layers.last_recorded_at())))
+    }
+
+    /// The newest step of a source partition that was taken, if there was one.
+    fn inbox(&self, source: StepSource) -> Option<i64> {
+        let versioned = self.layers.get(&bookkeeping::inbox(source.partition));
+        match versioned.state.as_deref()?.as_bookkeeping()? {
+            Bookkeeping::Inbox(inbox) => Some(inbox.sequence),
+            _ => None,
+        }
+    }
+
+    /// Whether the step that stood at `offset` is dead and has not come again.
+    fn is_dead(&self, offset: i64) -> bool {
+        self.layers.get(&bookkeeping::dead_step(offset)).state.is_some()
+    }
+}
