@@ -1,6 +1,7 @@
 //! Given/when/then, conformance suites, the in-memory adapters and oracles, for tests only.
 
 pub mod given;
+pub mod local;
 pub mod log;
 pub mod pipeline;
 pub mod store;

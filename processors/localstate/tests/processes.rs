@@ -1,0 +1,77 @@
+//! Two processes, and processes that die.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use millrace_localstate::LocalDir;
+use millrace_ports::{Change, LocalFault, LocalStores, Space};
+use millrace_testkit::local::conformance::identity;
+
+/// Names the folder in which a process of this test binary works until it is killed.
+const CHILD: &str = "MILLRACE_LOCALSTATE_CHILD";
+
+/// Runs as a process of its own, started by the tests below; alone it does nothing.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let stores = LocalDir::flushing_at(folder, 50_000);
+    let store = stores.open(&identity(0)).unwrap();
+    for round in 0_u64.. {
+        let value = round.to_le_bytes();
+        let keys: Vec<String> = (0..100).map(|number| format!("Account/{number}")).collect();
+        let change = |key| Change { space: Space::Aggregates, key, value: Some(&value[..]) };
+        let changes: Vec<_> = keys.iter().map(|key| change(key.as_bytes())).collect();
+        store.write(&changes, &value).unwrap();
+        println!("\nwritten {round}");
+    }
+}
+
+fn start(folder: &Path) -> (std::process::Child, impl Iterator<Item = u64>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child", "--exact", "--nocapture"])
+        .env(CHILD, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let written = lines.filter_map(|line| line.unwrap().strip_prefix("written ")?.parse().ok());
+    (child, written)
+}
+
+#[test]
+fn what_was_written_survives_kill_9_as_a_whole() {
+    let root = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let (mut child, mut written) = start(root.path());
+        let mut newest = written.by_ref().take(20).last().unwrap();
+        child.kill().unwrap();
+        newest = written.last().unwrap_or(newest);
+        child.wait().unwrap();
+        let store = LocalDir::new(root.path()).open(&identity(0)).unwrap();
+        let checkpoint = store.checkpoint().unwrap().unwrap();
+        let reached = u64::from_le_bytes(checkpoint[..].try_into().unwrap());
+        assert!(reached >= newest, "{reached} was kept, {newest} was said to be written");
+        for number in 0..100 {
+            let found = store.get(Space::Aggregates, format!("Account/{number}").as_bytes()).unwrap();
+            assert_eq!(found.as_deref(), Some(&checkpoint[..]), "all of one write, and nothing of the next");
+        }
+    }
+}
+
+#[test]
+fn a_second_process_is_told_who_is_there_and_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut child, mut written) = start(root.path());
+    written.next().unwrap();
+    let refused = LocalDir::new(root.path()).open(&identity(1));
+    let Err(fault @ LocalFault::Held { .. }) = refused else { panic!("two processes share a folder") };
+    let text = fault.to_string();
+    for part in [&format!("process {}", child.id()), "--state-dir", root.path().to_str().unwrap()] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!fault.is_lasting(), "nothing is set aside for it");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    LocalDir::new(root.path()).open(&identity(1)).map(drop).expect("the dead hold nothing");
+}
