@@ -157,7 +157,8 @@ fn a_history_is_told_to_any_version_and_time() {
         let then = cli.ok(&["history", "Chirp/ann/c1", "--at", &time, "--json"]).json();
         assert_eq!(then["state"]["content"], content, "{time}");
     }
-    let human = cli.ok(&["history", "Chirp/ann/c1"]).says(&["ChirpPosted", "content=one", "state at version 3"]);
+    let human =
+        cli.ok(&["history", "Chirp/ann/c1"]).says(&["ChirpPosted", "content=one", "state at version 3"]);
     assert!(human.stdout.lines().all(|line| line.chars().count() <= 100), "{human}");
 
     cli.run(&["history", "Chirp/ann/c2"]).exits(1).says(&["Chirp/ann/c2 has no event", "Chirp/ann/c1"]);
@@ -184,8 +185,18 @@ fn a_command_is_explained() {
     let cli = system.cli();
     let register = |id: &str, user: &str| {
         let fields = [format!("user_id={user}"), "username=Ann".to_owned()];
-        let call =
-            ["send", "RegisterUser", &fields[0], &fields[1], "--id", id, "--user", user, "--wait-for", "user_profiles"];
+        let call = [
+            "send",
+            "RegisterUser",
+            &fields[0],
+            &fields[1],
+            "--id",
+            id,
+            "--user",
+            user,
+            "--wait-for",
+            "user_profiles",
+        ];
         cli.run(&call)
     };
     register("register-ann", "ann").exits(0);
@@ -194,12 +205,16 @@ fn a_command_is_explained() {
 
     // a process over two partitions, its steps, its states and its rows
     let told = cli.ok(&["explain", "register-ann", "--json"]).json();
-    assert_eq!((&told["standing"]["state"], &told["standing"]["status"]), (&json!("answered"), &json!("accepted")));
+    assert_eq!(
+        (&told["standing"]["state"], &told["standing"]["status"]),
+        (&json!("answered"), &json!("accepted"))
+    );
     assert!(told["standing"]["after_micros"].as_i64().unwrap() >= 0);
     assert_eq!((told["asked"].as_array().unwrap().len(), told["outcomes"].as_array().unwrap().len()), (2, 2));
     assert_eq!(told["asked"][0]["metadata"]["user_id"], "ann");
     let acts = told["acts"].as_array().unwrap();
-    let names: Vec<(&Value, &Value)> = acts.iter().map(|act| (&act["type"], &act["events"][0]["type"])).collect();
+    let names: Vec<(&Value, &Value)> =
+        acts.iter().map(|act| (&act["type"], &act["events"][0]["type"])).collect();
     assert_eq!(
         names,
         [
@@ -211,25 +226,43 @@ fn a_command_is_explained() {
     let last = &acts[2]["events"][0];
     assert_eq!((&last["aggregate_id"], &last["version"]), (&json!("User/ann"), &json!(2)));
     assert_eq!((&last["state"]["username"], &last["ends"]), (&json!("Ann"), &json!(true)));
-    let users = last["rows"].as_array().unwrap().iter().find(|rows| rows["projection"] == "chirp.users").unwrap();
+    let users =
+        last["rows"].as_array().unwrap().iter().find(|rows| rows["projection"] == "chirp.users").unwrap();
     assert_eq!((&users["applied"], &users["writes"][0]["table"]), (&json!(true), &json!("user_profiles")));
     assert_eq!(users["writes"][0]["key"], json!({"user_id": "ann"}));
     assert_eq!(users["writes"][0]["timestamp"], last["recorded_at"]);
     let human = cli.ok(&["explain", "register-ann"]);
-    let human = human.says(&["accepted after", "step ClaimUsername", "chirp.steps[", "+ user_profiles", "asked again"]);
+    let human = human.says(&[
+        "accepted after",
+        "step ClaimUsername",
+        "chirp.steps[",
+        "+ user_profiles",
+        "asked again",
+    ]);
     assert!(human.stdout.lines().all(|line| line.chars().count() <= 100), "{human}");
 
     // refused by its process, and refused at once
-    cli.ok(&["explain", "register-bob"]).says(&["rejected after", "AlreadyExists on username", "RegistrationRefused"]);
-    let post = ["send", "PostChirp", "chirp_id=c", "author_id=nobody", "content= ", "--id", "post-1", "--wait"];
+    cli.ok(&["explain", "register-bob"]).says(&[
+        "rejected after",
+        "AlreadyExists on username",
+        "RegistrationRefused",
+    ]);
+    let post =
+        ["send", "PostChirp", "chirp_id=c", "author_id=nobody", "content= ", "--id", "post-1", "--wait"];
     cli.run(&post).exits(1);
     let told = cli.ok(&["explain", "chirp:post-1", "--json"]).json();
-    let codes: Vec<&Value> = told["outcomes"][0]["violations"].as_array().unwrap().iter().map(|v| &v["code"]).collect();
+    let codes: Vec<&Value> =
+        told["outcomes"][0]["violations"].as_array().unwrap().iter().map(|v| &v["code"]).collect();
     assert_eq!(codes, ["NotFound", "InvalidArgument"]);
     assert_eq!(told["acts"][0]["events"], json!([]));
 
     let ran = cli.run(&["explain", "no-such-command"]).exits(1);
-    ran.says(&["nothing is known of a command no-such-command", "chirp.outcomes:", "chirp.commands:", "back to"]);
+    ran.says(&[
+        "nothing is known of a command no-such-command",
+        "chirp.outcomes:",
+        "chirp.commands:",
+        "back to",
+    ]);
     cli.run(&["explain", "register-ann", "--since", "2999-01-01T00:00:00Z"]).exits(1).says(&["--since"]);
     cli.run(&["explain", "register-ann", "--since", "now"]).exits(2).says(&["--since now", "RFC 3339"]);
 }

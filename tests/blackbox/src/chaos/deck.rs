@@ -50,6 +50,15 @@ impl Kind {
         Self::RestartRegistry,
     ];
 
+    /// Who hides whose pauses: without a broker nobody answers whatever processors do, and without those nobody either.
+    pub fn rank(self) -> usize {
+        match self {
+            Self::KillBroker | Self::RestartBroker => 0,
+            kind if Self::PROCESSORS.contains(&kind) => 1,
+            _ => 2,
+        }
+    }
+
     /// What it is called in tables.
     pub fn name(self) -> &'static str {
         match self {

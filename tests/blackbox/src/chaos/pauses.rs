@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::Kind;
 
-/// A fault is blamed for pauses that begin before it has healed, or so long after: sessions run out, partitions move back.
-const AFTERMATH: Duration = Duration::from_secs(8);
+/// A fault is blamed for pauses that begin before it has healed, or so long after: partitions move back.
+const AFTERMATH: Duration = Duration::from_secs(3);
+/// Faults that are nearer to each other than this may have lengthened each other's pauses: sessions run out.
+const NEAR: Duration = Duration::from_secs(10);
 
 /// A fault that was injected and has healed.
 #[derive(Clone, Debug)]
@@ -33,23 +35,17 @@ pub struct Gap {
 }
 
 impl Injected {
-    /// The longest pause that this fault may have caused.
-    pub fn pause(&self, gaps: &[Gap]) -> Duration {
-        self.worst(gaps).map(|(pause, _)| pause).unwrap_or_default()
-    }
-
-    /// The same with its partition.
-    fn worst(&self, gaps: &[Gap]) -> Option<(Duration, i64)> {
+    /// The longest pause that this fault may have caused, and its partition; nothing when a fault that stops more was so
+    /// near that the pauses are rather that one's.
+    pub fn worst(&self, faults: &[Self], gaps: &[Gap]) -> Option<(Duration, i64)> {
+        let near = |other: &Self| other.begin < self.end + NEAR && self.begin < other.end + NEAR;
+        if faults.iter().any(|other| other.kind.rank() < self.kind.rank() && near(other)) {
+            return None;
+        }
         let blamed = gaps.iter().filter(|gap| gap.end > self.begin && gap.begin < self.end + AFTERMATH);
         // What was silent before is not this fault's doing.
-        blamed.map(|gap| (gap.end - gap.begin.max(self.begin), gap.partition)).max()
-    }
-
-    /// Whether no other fault was near enough to share the blame.
-    pub fn is_alone(&self, faults: &[Self]) -> bool {
-        let near = |other: &&Self| other.begin < self.end + AFTERMATH && self.begin < other.end + AFTERMATH;
-        // Itself is the one.
-        faults.iter().filter(near).count() == 1
+        let pauses = blamed.map(|gap| (gap.end - gap.begin.max(self.begin), gap.partition));
+        Some(pauses.max().unwrap_or_default())
     }
 }
 
@@ -57,18 +53,17 @@ impl Injected {
 pub fn table(faults: &[Injected], gaps: &[Gap]) -> String {
     let mut rows: Vec<&Injected> = faults.iter().collect();
     rows.sort_by_key(|fault| fault.begin);
-    let mut text = String::from(
-        "| at | fault | whom | healed after | longest pause of a partition | alone |\n|--:|---|---|--:|--:|---|\n",
-    );
+    let mut text =
+        String::from("| at | fault | whom | healed after | longest pause |\n|--:|---|---|--:|---|\n");
     for fault in rows {
-        let alone = if fault.is_alone(faults) { "yes" } else { "" };
-        let pause = match fault.worst(gaps) {
+        let pause = match fault.worst(faults, gaps) {
+            None => "hidden by another fault's".to_owned(),
+            Some((Duration::ZERO, _)) => seconds(Some(Duration::ZERO)),
             Some((pause, partition)) => format!("{} (partition {partition})", seconds(Some(pause))),
-            None => seconds(Some(Duration::ZERO)),
         };
         let _ = writeln!(
             text,
-            "| {:.1} s | {} | {} | {:.1} s | {pause} | {alone} |",
+            "| {:.1} s | {} | {} | {:.1} s | {pause} |",
             fault.begin.as_secs_f64(),
             fault.kind,
             fault.target,
@@ -78,27 +73,25 @@ pub fn table(faults: &[Injected], gaps: &[Gap]) -> String {
     text
 }
 
-/// A line for each kind: how often, and its pauses, once over all and once over those that no other fault overlapped.
+/// A line for each kind: how often it came, how often its pause could be told from others', and how long that was.
 pub fn summary(faults: &[Injected], gaps: &[Gap]) -> String {
     let mut kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let mut text = String::from(
-        "| fault | times | pause, median | pause, longest | longest when alone |\n|---|--:|--:|--:|--:|\n",
-    );
+    let mut text =
+        String::from("| fault | times | pauses measured | median | longest |\n|---|--:|--:|--:|--:|\n");
     for kind in kinds {
         let of_kind: Vec<&Injected> = faults.iter().filter(|fault| fault.kind == kind).collect();
-        let mut pauses: Vec<Duration> = of_kind.iter().map(|fault| fault.pause(gaps)).collect();
+        let worst = of_kind.iter().filter_map(|fault| fault.worst(faults, gaps));
+        let mut pauses: Vec<Duration> = worst.map(|(pause, _)| pause).collect();
         pauses.sort_unstable();
-        let alone =
-            of_kind.iter().filter(|fault| fault.is_alone(faults)).map(|fault| fault.pause(gaps)).max();
         let _ = writeln!(
             text,
             "| {kind} | {} | {} | {} | {} |",
+            of_kind.len(),
             pauses.len(),
-            seconds(Some(pauses[pauses.len() / 2])),
+            seconds(pauses.get(pauses.len() / 2).copied()),
             seconds(pauses.last().copied()),
-            seconds(alone),
         );
     }
     text
@@ -108,7 +101,7 @@ pub fn summary(faults: &[Injected], gaps: &[Gap]) -> String {
 fn seconds(pause: Option<Duration>) -> String {
     match pause {
         None => "–".to_owned(),
-        Some(pause) if pause.is_zero() => "< 0.5 s".to_owned(),
+        Some(Duration::ZERO) => "< 0.5 s".to_owned(),
         Some(pause) => format!("{:.1} s", pause.as_secs_f64()),
     }
 }
@@ -117,31 +110,30 @@ fn seconds(pause: Option<Duration>) -> String {
 mod tests {
     use super::*;
 
-    fn fault(begin: u64, end: u64) -> Injected {
+    fn fault(kind: Kind, begin: u64, end: u64) -> Injected {
         let seconds = Duration::from_secs;
-        Injected {
-            kind: Kind::KillBroker,
-            target: "broker".to_owned(),
-            begin: seconds(begin),
-            end: seconds(end),
-        }
+        Injected { kind, target: "it".to_owned(), begin: seconds(begin), end: seconds(end) }
     }
 
     fn gap(begin: u64, end: u64) -> Gap {
-        Gap { partition: 0, begin: Duration::from_secs(begin), end: Duration::from_secs(end) }
+        Gap { partition: 3, begin: Duration::from_secs(begin), end: Duration::from_secs(end) }
     }
 
     #[test]
     fn a_fault_is_blamed_for_what_it_may_have_caused_and_nothing_else() {
-        let (first, second) = (fault(10, 12), fault(40, 45));
-        let gaps = [gap(2, 5), gap(9, 16), gap(13, 15), gap(41, 42)];
-        assert_eq!(first.pause(&gaps), Duration::from_secs(6), "from its beginning on");
-        assert_eq!(second.pause(&gaps), Duration::from_secs(1));
-        assert_eq!(fault(60, 61).pause(&gaps), Duration::ZERO);
-        let all = [first.clone(), second.clone()];
-        assert!(first.is_alone(&all) && second.is_alone(&all));
-        assert!(!first.is_alone(&[first.clone(), fault(15, 16)]));
-        assert!(summary(&all, &gaps).contains("| broker kill -9 | 2 | 6.0 s | 6.0 s | 6.0 s |"));
-        assert_eq!(table(&all, &gaps).lines().count(), 4);
+        let broker = fault(Kind::KillBroker, 10, 12);
+        let later = fault(Kind::KillProcessor, 40, 45);
+        let gaps = [gap(2, 5), gap(9, 16), gap(13, 15), gap(41, 42), gap(49, 80)];
+        let all = [broker.clone(), later.clone()];
+        let pause = |fault: &Injected| fault.worst(&all, &gaps).map(|(pause, _)| pause.as_secs());
+        assert_eq!(pause(&broker), Some(6), "from its beginning on");
+        assert_eq!(pause(&later), Some(1));
+        assert_eq!(pause(&fault(Kind::KillBroker, 90, 91)), Some(0));
+        assert_eq!(pause(&fault(Kind::KillProcessor, 13, 14)), None, "hidden by the broker's");
+        assert_eq!(pause(&fault(Kind::KillCql, 46, 47)), None, "hidden by the processor's");
+        assert!(summary(&all, &gaps).contains("| broker kill -9 | 1 | 1 | 6.0 s | 6.0 s |"));
+        assert!(
+            table(&all, &gaps).contains("| 10.0 s | broker kill -9 | it | 2.0 s | 6.0 s (partition 3) |")
+        );
     }
 }
