@@ -55,6 +55,9 @@ bugs! {
     FoldSkipped: "a projector that begins again does not fold what it has applied before",
     LostAnswerRetried: "a commit whose answer is lost is taken for failed, and its batch sent again",
     WindowForgetsTooEarly: "answered commands are remembered for a quarter of the window",
+    CheckpointAhead: "a checkpoint says that it reaches further than its data",
+    CheckpointUncommitted: "a checkpoint holds what was not committed",
+    CheckpointUnproven: "a checkpoint is written by one who may have been replaced already",
     StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",
 }
 

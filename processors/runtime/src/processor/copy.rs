@@ -13,6 +13,7 @@ pub use super::fault::CopyFault;
 use super::lane::Shared;
 use super::local;
 use super::state::PartitionState;
+use crate::planted::{self, Bug};
 
 /// Most records taken from the log at once.
 const FOLLOW_AT_ONCE: usize = 5_000;
@@ -236,6 +237,9 @@ impl<D: Domain> PartitionCopy<D> {
         // the record's own time is the batch's newest `recorded_at`, cut to the millisecond
         let newest = record.timestamp_ms.saturating_mul(1_000).saturating_add(999);
         self.state.last_recorded_at = self.state.last_recorded_at.max(newest);
+        if record.value.is_none() && planted::is_on(Bug::TombstonesIgnored) {
+            return Ok(());
+        }
         self.state.take_state(id, record.value.clone());
         Ok(())
     }
@@ -249,7 +253,7 @@ impl<D: Domain> PartitionCopy<D> {
         };
         self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
         let is_misrouted = outcome.violations.iter().any(|violation| violation.code == codes::MISROUTED);
-        if !outcome.duplicate && !is_misrouted {
+        if !outcome.duplicate && !is_misrouted && !planted::is_on(Bug::DedupLostOnRebalance) {
             self.state.take_answer(outcome.command_id.into(), outcome.recorded_at, value.clone());
         }
         Ok(())

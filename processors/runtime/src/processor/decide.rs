@@ -18,6 +18,7 @@ use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Layers, Versioned};
 use crate::dead::Burial;
 use crate::dead::headers::{self, DeadKind};
+use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -250,7 +251,8 @@ impl<D: Domain> Decider<'_, D> {
         }
         // its process is still open: remember that one more answer is due when it ends
         let (id, open, versioned) = self.open_process(command_id)?;
-        let waiting = OpenProcess { duplicates: open.duplicates + 1, ..open };
+        let more = if planted::is_on(Bug::DuplicateCountedTwice) { 2 } else { 1 };
+        let waiting = OpenProcess { duplicates: open.duplicates + more, ..open };
         decided.changes.push((id, kept::<D>(Bookkeeping::Process(waiting), versioned.recorded_at)));
         Some(Verdict::Decided(Box::new(decided)))
     }
@@ -294,7 +296,11 @@ impl<D: Domain> Decider<'_, D> {
 
     /// The next `recorded_at`: never before the clock, the partition's last or the cause.
     fn tick(&self, last: &mut i64, cause: i64) -> i64 {
-        *last = self.place.clock_micros.max(*last + 1).max(cause + 1);
+        *last = if planted::is_on(Bug::TimestampsNotMonotone) {
+            self.place.clock_micros
+        } else {
+            self.place.clock_micros.max(*last + 1).max(cause + 1)
+        };
         *last
     }
 

@@ -27,6 +27,7 @@ use super::local::LocalState;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Kept, Layers, Overlay, PartitionState};
 use crate::dead::Burial;
+use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -144,13 +145,23 @@ pub struct Lane<D: Domain> {
     phase: Phase<D>,
     /// Outlives a reset: beginning again does not set the clock right.
     clock_watch: ClockWatch,
+    #[cfg(feature = "planted-bugs")]
+    aborted: Option<Overlay<D::State>>,
 }
 
 impl<D: Domain> Lane<D> {
     /// A lane that has not begun yet.
     #[must_use]
     pub fn new(shared: Arc<Shared<D>>, group: Arc<dyn Group>, partition: i32) -> Self {
-        Self { shared, group, partition, phase: Phase::Start, clock_watch: ClockWatch::default() }
+        Self {
+            shared,
+            group,
+            partition,
+            phase: Phase::Start,
+            clock_watch: ClockWatch::default(),
+            #[cfg(feature = "planted-bugs")]
+            aborted: None,
+        }
     }
 
     /// What it is doing.
@@ -191,6 +202,8 @@ impl<D: Domain> Lane<D> {
 
     /// Drops everything that is not committed and begins again.
     pub fn reset(&mut self) {
+        #[cfg(feature = "planted-bugs")]
+        self.keep_overlay();
         self.phase = Phase::Start;
     }
 
@@ -232,7 +245,9 @@ impl<D: Domain> Lane<D> {
             Phase::Fencing(_) => {
                 let mut writer = self.group.writer(&shared.names.transactional_id(partition))?;
                 // only now no transaction of a predecessor can still commit
-                writer.fence()?;
+                if !planted::is_on(Bug::FencedTooLate) {
+                    writer.fence()?;
+                }
                 let ends = ends(shared, partition)?;
                 if let Phase::Fencing(copy) = std::mem::replace(&mut self.phase, Phase::Start) {
                     self.phase = Phase::CatchingUp { writer, copy, ends };
@@ -241,8 +256,8 @@ impl<D: Domain> Lane<D> {
             Phase::CatchingUp { copy, ends, .. } => {
                 if copy.has_reached(ends) {
                     self.begin()?;
-                } else {
-                    copy.follow(shared, wait)?;
+                } else if copy.follow(shared, wait)? == 0 && planted::is_on(Bug::RestoreStopsEarly) {
+                    self.begin()?;
                 }
             }
             Phase::Running(running) => return running.turn(shared, &mut self.clock_watch, wait),
@@ -272,6 +287,11 @@ impl<D: Domain> Lane<D> {
 
     fn begin(&mut self) -> Result<(), LaneFault> {
         let shared = &self.shared;
+        if planted::is_on(Bug::FencedTooLate)
+            && let Phase::CatchingUp { writer, .. } = &mut self.phase
+        {
+            writer.fence()?;
+        }
         let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
         let steps = TopicPartition::new(Arc::clone(&shared.names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
@@ -292,6 +312,8 @@ impl<D: Domain> Lane<D> {
         };
         let records = copy.records();
         let state = copy.into_state();
+        #[cfg(feature = "planted-bugs")]
+        let state = with_aborted(state, self.aborted.take());
         tracing::info!(
             partition = self.partition,
             records,
@@ -313,9 +335,28 @@ impl<D: Domain> Lane<D> {
             next,
             quiet_at: None,
             proof: Proof::None,
+            #[cfg(feature = "planted-bugs")]
+            submitted: None,
         }));
         Ok(())
     }
+}
+
+#[cfg(feature = "planted-bugs")]
+impl<D: Domain> Lane<D> {
+    fn keep_overlay(&mut self) {
+        if let Phase::Running(running) = &mut self.phase
+            && planted::is_on(Bug::OverlayKeptAfterAbort)
+        {
+            self.aborted = running.pending.take();
+        }
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+fn with_aborted<S>(mut state: PartitionState<S>, aborted: Option<Overlay<S>>) -> PartitionState<S> {
+    aborted.into_iter().for_each(|overlay| state.merge(overlay));
+    state
 }
 
 impl<D: Domain> Drop for Lane<D> {
@@ -370,6 +411,8 @@ struct Running<D: Domain> {
     /// nothing has come since.
     quiet_at: Option<i64>,
     proof: Proof,
+    #[cfg(feature = "planted-bugs")]
+    submitted: Option<Transaction>,
 }
 
 /// Whether it is certain that nobody else has written below the offsets that a checkpoint was
@@ -421,7 +464,13 @@ impl<D: Domain> Running<D> {
 
     /// Takes in the batch under way if it has committed.
     fn settle(&mut self, wait: Duration) -> Result<bool, LaneFault> {
-        if self.pending.is_none() || !self.writer.settle(wait)? {
+        if self.pending.is_none() {
+            return Ok(false);
+        }
+        let settled = self.writer.settle(wait);
+        #[cfg(feature = "planted-bugs")]
+        let settled = self.or_again(settled);
+        if !settled? {
             return Ok(false);
         }
         if let Some(overlay) = self.pending.take() {
@@ -443,6 +492,10 @@ impl<D: Domain> Running<D> {
             return Ok(progress);
         }
         self.committed.freeze(ends(shared, self.partition)?, now);
+        if planted::is_on(Bug::CheckpointUnproven) {
+            self.committed.write_checkpoint();
+            return Ok(true);
+        }
         self.proof = Proof::Asked;
         Ok(true)
     }
@@ -486,6 +539,21 @@ impl<D: Domain> Running<D> {
         Ok(Some(PartitionCopy::of_lane(self.partition, self.committed, reached)))
     }
 
+    #[cfg(feature = "planted-bugs")]
+    fn or_again(&mut self, settled: Result<bool, LogFault>) -> Result<bool, LogFault> {
+        match (settled, self.submitted.take()) {
+            (Err(LogFault::Unavailable { .. }), Some(again)) if planted::is_on(Bug::LostAnswerRetried) => {
+                self.writer.fence()?;
+                self.writer.submit(again)?;
+                Ok(false)
+            }
+            (settled, submitted) => {
+                self.submitted = submitted;
+                settled
+            }
+        }
+    }
+
     fn submit(&mut self, shared: &Shared<D>) -> Result<(), LaneFault> {
         let nothing = Overlay::default();
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
@@ -496,8 +564,22 @@ impl<D: Domain> Running<D> {
         self.committed.check()?;
         self.next.append(&mut transaction.offsets);
         transaction.offsets = self.next.clone();
+        if planted::is_on(Bug::StepOffsetsNotCommitted) {
+            transaction.offsets.retain(|input, _| input.topic != shared.names.steps);
+        }
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.submitted = Some(transaction.clone());
+        }
         self.writer.submit(transaction)?;
         self.pending = Some(overlay);
+        if planted::is_on(Bug::CheckpointUncommitted)
+            && let Some(overlay) = self.pending.replace(Overlay::default())
+        {
+            self.committed.merge(overlay);
+            self.committed.freeze(ends(shared, self.partition)?, shared.clock.now_micros());
+            self.committed.write_checkpoint();
+        }
         if self.proof == Proof::Asked {
             self.proof = Proof::Committing;
         }
@@ -552,7 +634,10 @@ impl<D: Domain> Running<D> {
                 pending: self.pending.as_ref(),
                 current: &self.batch.overlay,
             };
-            let is_covered = |at: LookupPartition| self.covered.get(&at).is_some_and(|upto| number <= *upto);
+            let is_covered = |at: LookupPartition| {
+                self.covered.get(&at).is_some_and(|upto| number <= *upto)
+                    || planted::is_on(Bug::LookupBarrierSkipped)
+            };
             let decider =
                 Decider { place: &place, layers: &layers, lookups: &shared.lookups, is_covered: &is_covered };
             let intake = read(&shared.codecs, record, record.topic == shared.names.steps)?;
@@ -597,7 +682,8 @@ impl<D: Domain> Running<D> {
             return false;
         }
         for (at, _) in self.barrier.drain(..) {
-            self.covered.insert(at, self.polled);
+            let upto = if planted::is_on(Bug::BarrierAskedTooEarly) { u64::MAX } else { self.polled };
+            self.covered.insert(at, upto);
         }
         true
     }

@@ -15,6 +15,7 @@ use super::checkpoint::{Checkpoint, Frozen, Reached};
 use super::fault::CopyFault;
 use super::keeping::Keeping;
 use super::window::Window;
+use crate::planted::{self, Bug};
 
 /// An aggregate as its newest event left it.
 #[derive(Debug)]
@@ -208,8 +209,11 @@ impl<S> PartitionState<S> {
 
     /// Sets apart all changes so far, which reach up to `reached`, for a checkpoint. Nothing is
     /// written before [`PartitionState::write_checkpoint`]. To be called when the last one is done.
-    pub fn freeze(&mut self, reached: Reached, now_micros: i64) {
+    pub fn freeze(&mut self, mut reached: Reached, now_micros: i64) {
         let Some(keeping) = &mut self.keeping else { return };
+        if planted::is_on(Bug::CheckpointAhead) {
+            reached.state += 3;
+        }
         let aggregates = self.aggregates.freeze();
         let (window, mark) = self.window.freeze();
         let last_recorded_at = self.last_recorded_at;
@@ -287,6 +291,7 @@ impl<S> Layers<'_, S> {
     #[must_use]
     pub fn get(&self, id: &AggregateId) -> Versioned<S> {
         self.overlays()
+            .filter(|_| !planted::is_on(Bug::StateFromTopic))
             .find_map(|overlay| overlay.aggregates.get(id))
             .cloned()
             .or_else(|| self.committed.get(id))

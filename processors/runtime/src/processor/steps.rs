@@ -14,6 +14,7 @@ use super::decide::{Answer, Cause, Decided, Decider, End, Failed, Verdict, answe
 use super::intake::Intake;
 use super::state::Versioned;
 use crate::dead::headers::{self, DeadKind};
+use crate::planted::{self, Bug};
 
 impl<D: Domain> Decider<'_, D> {
     /// Decides a record of the steps topic.
@@ -58,7 +59,9 @@ impl<D: Domain> Decider<'_, D> {
         if is_redriven {
             return self.fresh_step(step, &routing_key, record);
         }
-        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest) {
+        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest)
+            && !planted::is_on(Bug::StepNotIdempotent)
+        {
             return self.nothing();
         }
         let mut verdict = self.fresh_step(step, &routing_key, record);
@@ -112,7 +115,9 @@ impl<D: Domain> Decider<'_, D> {
         let first = answer(&decided, context, violations);
         if let Answer::First(outcome) = &first {
             let again = Answer::Again(Outcome { duplicate: true, ..outcome.clone() });
-            decided.outcomes.extend(std::iter::repeat_n(again, open.duplicates.max(0) as usize));
+            let forgets = planted::is_on(Bug::WaitingDuplicatesForgotten);
+            let waiting = if forgets { 0 } else { open.duplicates.max(0) as usize };
+            decided.outcomes.extend(std::iter::repeat_n(again, waiting));
         }
         decided.outcomes.insert(0, first);
         Ok(Verdict::Decided(Box::new(decided)))

@@ -9,6 +9,7 @@ use millrace_ports::{LocalFault, LocalStore, Space};
 use serde::{Deserialize, Serialize};
 
 use super::filter::{Filter, hash_of};
+use crate::planted::{self, Bug};
 
 /// Into how many generations a full window is cut: what lies on disk is forgotten by generation,
 /// so that much more than the window may lie there.
@@ -117,6 +118,7 @@ impl Window {
     /// An empty window of `span_seconds` and at most `max_ids`, in memory.
     #[must_use]
     pub fn new(span_seconds: u64, max_ids: usize) -> Self {
+        let max_ids = if planted::is_on(Bug::WindowForgetsTooEarly) { max_ids / 4 } else { max_ids };
         let mark = WindowMark {
             span_micros: micros(span_seconds),
             max_ids: max_ids as u64,

@@ -11,6 +11,7 @@ use millrace_ports::{
 use millrace_wire::{Codec, DecodeFailure, RegistryFault};
 use thiserror::Error;
 
+use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
 use crate::progress::Progress;
 use crate::settings::ProjectorSettings;
@@ -183,6 +184,9 @@ impl<D: Domain> ProjectorLane<D> {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
+        if planted::is_on(Bug::OffsetsBeforeRows) {
+            running.commit(&self.shared, &*self.group, &self.at, true)?;
+        }
         running.apply(&*self.shared.store)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if running.held.is_empty() {
@@ -218,7 +222,8 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
         let committed = group.committed(std::slice::from_ref(at))?.get(at).copied().unwrap_or(0);
-        let reader = shared.log.reader(&[(at.clone(), Start::Beginning)])?;
+        let from = if planted::is_on(Bug::FoldSkipped) { Start::Offset(committed) } else { Start::Beginning };
+        let reader = shared.log.reader(&[(at.clone(), from)])?;
         Ok(Self {
             reader,
             projector: (shared.make)(at.partition),
@@ -263,6 +268,17 @@ impl<D: Domain> Running<D> {
                 append(&mut stages, writes.take());
             }
             self.held.pop_front();
+        }
+        if planted::is_on(Bug::StagesIgnored) {
+            stages = vec![stages.concat()];
+            stages.retain(|stage| !stage.is_empty());
+        }
+        if planted::is_on(Bug::TimestampFromClock) {
+            let now = shared.clock.now_micros();
+            stages.iter_mut().flatten().for_each(|write| match write {
+                Write::Put(put) => put.timestamp = now,
+                Write::Delete(delete) => delete.timestamp = now,
+            });
         }
         let upto = self.position(at);
         if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
@@ -330,6 +346,9 @@ impl<D: Domain> Running<D> {
     /// Writes what is due, stage by stage, and then says so in the progress table.
     fn apply(&mut self, store: &dyn ViewStore) -> Result<(), ProjectorFault> {
         let Some(unapplied) = &mut self.unapplied else { return Ok(()) };
+        if planted::is_on(Bug::PublishedTooEarly) {
+            store.apply(&[unapplied.progress.write()])?;
+        }
         while let Some(stage) = unapplied.stages.get(unapplied.done) {
             store.apply(stage)?;
             unapplied.done += 1;
@@ -350,6 +369,9 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
         now: bool,
     ) -> Result<(), ProjectorFault> {
+        if planted::is_on(Bug::OffsetsBeforeRows) {
+            self.applied = self.position(at);
+        }
         let is_due = shared.clock.now_micros() - self.committed_at
             >= shared.settings.commit_interval_ms as i64 * 1_000;
         if self.applied <= self.committed || !(is_due || now) {

@@ -70,11 +70,13 @@ pub enum Operation<'a> {
         /// The transactional id.
         id: &'a str,
     },
-    /// The broker writes the markers of a commit or an abort, which makes it visible. `Proceed`
-    /// writes them now, anything else keeps them for the next step.
+    /// The broker writes one marker of a commit or an abort, which makes it visible there. `Proceed`
+    /// writes it now, anything else keeps it for the next step.
     WriteMarkers {
         /// The transactional id.
         id: &'a str,
+        /// Where; `None` for the group's offsets.
+        at: Option<&'a TopicPartition>,
     },
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use millrace_ports::{
     Group, GroupEvent, GroupSpec, LogFault, RosterEntry, TopicPartition, TransactionalWriter,
 };
+use millrace_runtime::planted::{self, Bug};
 
 use super::members::Members;
 use super::writer::MemoryWriter;
@@ -145,7 +146,7 @@ impl Group for MemoryGroup {
             STABLE_WAIT,
             || None,
             |broker, _| {
-                if broker.is_unstable(self.group(), partitions) {
+                if broker.is_unstable(self.group(), partitions) && !planted::is_on(Bug::UnstableOffsets) {
                     return Ok(Step::NothingYet(None));
                 }
                 let offsets = broker.groups.get(self.group()).map(|it| &it.offsets);

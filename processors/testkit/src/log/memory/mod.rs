@@ -21,6 +21,7 @@ use millrace_ports::{
     Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock, TopicPartition,
     TransactionalWriter,
 };
+use millrace_runtime::planted::{self, Bug};
 
 use broker::Broker;
 pub use faults::{Faults, NoFaults, Operation, Verdict};
@@ -251,7 +252,8 @@ impl State {
     fn pass_time(&mut self, now: i64) {
         self.broker.pass_time(now);
         let faults = &mut self.faults;
-        self.broker.write_markers(|id| faults.before(&Operation::WriteMarkers { id }) == Verdict::Proceed);
+        self.broker
+            .write_markers(|id, at| faults.before(&Operation::WriteMarkers { id, at }) == Verdict::Proceed);
     }
 }
 
@@ -294,7 +296,8 @@ impl Log for MemoryLog {
 
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.step(&Operation::Watermark { partition }, "read the high watermark", |broker, _| {
-            Ok(broker.partition(partition)?.end())
+            let found = broker.partition(partition)?;
+            Ok(if planted::is_on(Bug::StableEndAsWatermark) { found.stable_end() } else { found.end() })
         })
     }
 
