@@ -130,6 +130,22 @@ impl Ledger {
         ledger
     }
 
+    /// Balances alone, whatever the order of the events: what was added and taken altogether.
+    pub fn summed<'a>(events: impl IntoIterator<Item = &'a EventData>) -> BTreeMap<String, i128> {
+        let mut ledger = Self::default();
+        for event in events {
+            match event {
+                EventData::AccountOpened(e) => ledger.add(&e.account_id, 0),
+                EventData::MoneyDeposited(e) => ledger.add(&e.account_id, e.amount.into()),
+                EventData::MoneyWithdrawn(e) => ledger.add(&e.account_id, -i128::from(e.amount)),
+                EventData::TransferCredited(e) => ledger.add(&e.to, e.amount.into()),
+                EventData::ReservationSettled(e) => ledger.add(&e.from, -i128::from(e.amount)),
+                _ => {}
+            }
+        }
+        ledger.balances
+    }
+
     fn add(&mut self, account: &str, amount: i128) {
         *self.balances.entry(account.to_owned()).or_default() += amount;
     }
