@@ -279,7 +279,7 @@ fn print_rows(paper: &mut Paper, follows: &Follows, recorded_at: i64) {
         if *timestamp != recorded_at {
             text.push_str(&format!(" (written as of {})", output::time(*timestamp)));
         }
-        paper.line(6, &text);
+        paper.item(6, &text);
     }
     if follows.more > 0 {
         let more = output::number(follows.more as u64);

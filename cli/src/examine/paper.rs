@@ -30,6 +30,11 @@ impl Paper {
         self.hang(indent, indent, text);
     }
 
+    /// An item of a list: what is folded stands further in than its beginning.
+    pub fn item(&mut self, indent: usize, text: &str) {
+        self.hang(indent, indent + 4, text);
+    }
+
     /// An empty line.
     pub fn gap(&mut self) {
         if self.lines.last().is_some_and(|line| !line.is_empty()) {

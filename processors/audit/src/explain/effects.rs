@@ -14,6 +14,9 @@ use crate::fault::AuditFault;
 use crate::reading::{Tail, decode_event};
 use crate::shown;
 
+/// A projector and the name of its projection.
+type Named<D> = (String, Box<dyn Projector<<D as Domain>::Event>>);
+
 /// What an event leaves.
 struct Effect {
     state: Json,
@@ -61,11 +64,10 @@ impl<D: Domain> Scene<'_, D> {
         let Some((last, _)) = wanted.last_key_value() else { return Ok(()) };
         let (log, watcher) = (self.question.log, self.question.watcher);
         let at = self.at(&self.names.events, partition);
-        let mut projectors: Vec<(String, Box<dyn Projector<D::Event>>)> =
-            D::projections(self.question.settings)
-                .iter()
-                .map(|family| (format!("{}.{}", D::NAME, family.name), (family.projector)(partition)))
-                .collect();
+        let mut projectors: Vec<Named<D>> = D::projections(self.question.settings)
+            .iter()
+            .map(|family| (format!("{}.{}", D::NAME, family.name), (family.projector)(partition)))
+            .collect();
         let aggregates: BTreeSet<&String> = wanted.values().collect();
         let mut states: HashMap<String, D::State> = HashMap::new();
         let mut tail = Tail::open(log, at.clone(), Start::Beginning)?;

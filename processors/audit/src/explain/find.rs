@@ -8,7 +8,7 @@ use millrace_runtime::processor::intake::dead_headers;
 use millrace_wire::DecodeFailure;
 use serde_json::Value as Json;
 
-use super::{Answered, Asked, Dead, Found, Scene, Searched};
+use super::{Answered, Asked, Dead, Found, FoundCommand, Scene, Searched};
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
 use crate::reading::{between, decode, key_text};
@@ -20,6 +20,9 @@ const PIECE: i64 = 20_000;
 const SKEW_MS: i64 = 120_000;
 /// How much further than the first record found an earlier one of the same id is looked for.
 const PIECES_BEYOND: usize = 5;
+
+/// What a record of a command holds: without its data where this build does not know it.
+type Read<C> = (Metadata, Option<Command<C>>);
 
 /// Where records were looked for.
 #[derive(Default)]
@@ -99,12 +102,11 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Looks for the command's records, newest first; where it was answered, only there.
-    #[allow(clippy::type_complexity)]
     fn find_commands(
         &self,
         command_id: &str,
         outcomes: &[Answered],
-    ) -> Result<(Vec<(Asked, Option<Command<D::Command>>)>, Trail), AuditFault> {
+    ) -> Result<(Vec<FoundCommand<D::Command>>, Trail), AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut left: BTreeMap<TopicPartition, (i64, i64)> = BTreeMap::new();
         for at in self.partitions_of(&self.names.commands) {
@@ -149,7 +151,7 @@ impl<D: Domain> Scene<'_, D> {
     fn find_dead(
         &self,
         command_id: &str,
-        asked: &mut Vec<(Asked, Option<Command<D::Command>>)>,
+        asked: &mut Vec<FoundCommand<D::Command>>,
     ) -> Result<Trail, AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut trail = Trail::default();
@@ -177,12 +179,7 @@ impl<D: Domain> Scene<'_, D> {
 
     /// The command that a record is, when it has this id; without its data where this build does
     /// not know it.
-    #[allow(clippy::type_complexity)]
-    fn command(
-        &self,
-        command_id: &str,
-        record: &Record,
-    ) -> Result<Option<(Metadata, Option<Command<D::Command>>)>, AuditFault> {
+    fn command(&self, command_id: &str, record: &Record) -> Result<Option<Read<D::Command>>, AuditFault> {
         let Some(value) = record.value.as_deref() else { return Ok(None) };
         // a text stands in Avro as it is: what does not hold the id need not be read
         if !value.windows(command_id.len().max(1)).any(|part| part == command_id.as_bytes()) {
@@ -198,13 +195,12 @@ impl<D: Domain> Scene<'_, D> {
         }
     }
 
-    #[allow(clippy::type_complexity)]
     fn asked(
         &self,
         record: &Record,
         place: EventPlace,
-        (metadata, command): (Metadata, Option<Command<D::Command>>),
-    ) -> Result<(Asked, Option<Command<D::Command>>), AuditFault> {
+        (metadata, command): Read<D::Command>,
+    ) -> Result<FoundCommand<D::Command>, AuditFault> {
         let at = TopicPartition::new(place.topic.as_str(), place.partition);
         let traceparent = record.headers.iter().find(|(name, _)| name == "traceparent");
         let asked = Asked {

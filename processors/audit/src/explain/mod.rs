@@ -280,9 +280,12 @@ pub fn explain<D: Domain>(
     }))
 }
 
+/// A record of a command, and the command, if this build knows its type.
+type FoundCommand<C> = (Asked, Option<Command<C>>);
+
 /// What was found of a command, oldest first.
 struct Found<C> {
-    asked: Vec<(Asked, Option<Command<C>>)>,
+    asked: Vec<FoundCommand<C>>,
     outcomes: Vec<Answered>,
 }
 

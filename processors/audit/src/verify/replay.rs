@@ -23,6 +23,9 @@ const BATCH: usize = 4_000;
 /// How many offsets beyond what is published may be looked at: more than a projector takes at once.
 const AHEAD: i64 = 20_000;
 
+/// Values of a row, or of its first columns.
+type Row = Vec<Value>;
+
 /// Writes of one event that the live view need not show yet.
 pub(super) struct Ahead {
     pub offset: i64,
@@ -169,7 +172,7 @@ impl<D: Domain> Replay<D> {
         table: &Table,
         after: &[Value],
         limit: usize,
-    ) -> Result<(Vec<Vec<Value>>, Option<Vec<Value>>), AuditFault> {
+    ) -> Result<(Vec<Row>, Option<Row>), AuditFault> {
         let Page { rows } = self.scratch.scan(&table.name, after, limit)?;
         let next = match rows.last() {
             Some(last) if rows.len() == limit => Some(last[..table.key_columns()].to_vec()),
@@ -177,6 +180,24 @@ impl<D: Domain> Replay<D> {
         };
         let kept = rows.into_iter().filter_map(|row| narrowed(table, row)?.values).collect();
         Ok((kept, next))
+    }
+
+    /// How far the scratch store has come in all partitions together.
+    pub fn position(&self) -> i64 {
+        self.sources.iter().map(|source| source.applied).sum()
+    }
+
+    /// How many rows of a table are not deleted.
+    pub fn count(&self, table: &Table) -> Result<u64, AuditFault> {
+        let (mut after, mut count) = (Vec::new(), 0);
+        loop {
+            let (rows, next) = self.scan(table, &after, 5_000)?;
+            count += rows.len() as u64;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(count),
+            }
+        }
     }
 
     /// Where an event stands.

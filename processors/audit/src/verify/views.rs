@@ -13,7 +13,7 @@ use millrace_runtime::progress::PROGRESS;
 use serde_json::json;
 
 use super::Scene;
-use super::replay::{Replay, effect};
+use super::replay::{Replay, Replayed, effect};
 use crate::difference::{Check, ColumnDifference, Difference, Kind};
 use crate::fault::AuditFault;
 use crate::shown;
@@ -54,8 +54,13 @@ impl<D: Domain> Scene<'_, D> {
         replay.advance(self)?;
         for table in replay.tables.clone() {
             self.audit.watcher.stage(&format!("comparing {}.{}", D::NAME, table.name), 0);
-            self.compare_live(&mut replay, &table)?;
-            self.look_for_missing(&mut replay, &table)?;
+            let before = replay.position();
+            let paired = self.compare_live(&mut replay, &table)?;
+            // while nothing moves, as many pairs as the replay has rows leave none without a live one
+            let is_complete = replay.position() == before && replay.count(&table)? == paired;
+            if !is_complete {
+                self.look_for_missing(&mut replay, &table)?;
+            }
         }
         Ok(())
     }
@@ -91,9 +96,10 @@ impl<D: Domain> Scene<'_, D> {
         Ok(())
     }
 
-    /// Every live row is the replay's.
-    fn compare_live(&mut self, replay: &mut Replay<D>, table: &Table) -> Result<(), AuditFault> {
+    /// Every live row is the replay's. Returns for how many the replay has a row of the same key.
+    fn compare_live(&mut self, replay: &mut Replay<D>, table: &Table) -> Result<u64, AuditFault> {
         let mut after = Vec::new();
+        let mut paired = 0;
         loop {
             replay.advance(self)?;
             let rows = self.audit.store.scan(&table.name, &after, PAGE)?.rows;
@@ -105,6 +111,8 @@ impl<D: Domain> Scene<'_, D> {
             }
             let keys: Vec<&[Value]> = rows.iter().map(|row| &row[..table.key_columns()]).collect();
             let expected = replay.rows(table, &keys)?;
+            let has_row = |replayed: &&Replayed| replayed.values.is_some();
+            paired += expected.iter().flatten().filter(has_row).count() as u64;
             let candidates = rows
                 .iter()
                 .zip(expected)
@@ -118,7 +126,7 @@ impl<D: Domain> Scene<'_, D> {
                 .collect();
             self.resolve(replay, table, candidates)?;
             if is_last {
-                return Ok(());
+                return Ok(paired);
             }
         }
     }
