@@ -13,7 +13,7 @@ use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::{
-    demo, examine, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up,
+    dead, demo, examine, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up,
 };
 
 /// The binary under construction: its domains.
@@ -117,6 +117,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Verify(verify) => examine::verify::run(&servers, domains, &verify),
         Command::History(history) => examine::history::run(&servers, domains, &history),
         Command::Explain(explain) => examine::explain::run(&servers, domains, &explain),
+        Command::Dead(chosen) => dead::run(&servers, domains, &chosen),
         Command::Status { json } => status::run(&servers, domains, json),
         Command::Config { json, .. } => output::configuration(config, json),
         Command::Completions { .. } => Ok(()),

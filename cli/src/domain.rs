@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Schemas, Table};
-use millrace_ports::ViewStore;
+use millrace_ports::{Log, ViewStore};
+use millrace_runtime::dead::{DeadError, DeadTopic};
 use millrace_runtime::role::{Ports, RoleError};
 use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor, run_projector};
 use millrace_wire::{Codec, Registry};
 
 use crate::config::Config;
+use crate::dead::DeadLetters;
 use crate::error::CliError;
 use crate::examine::{Examiner, TypedExaminer};
 use crate::message::{MessageTypes, Problem};
@@ -87,6 +89,16 @@ pub trait DomainEntry: Send + Sync {
         health: &Health,
         stop: &Stop,
     ) -> Result<(), RoleError>;
+    /// Its dead topic.
+    ///
+    /// # Errors
+    /// The topic does not exist, or servers do not answer.
+    fn dead_letters(
+        &self,
+        log: Arc<dyn Log>,
+        registry: Arc<dyn Registry>,
+        prefix: &str,
+    ) -> Result<Box<dyn DeadLetters>, DeadError>;
     /// What looks into its topics and tables, to check and to explain.
     ///
     /// # Errors
@@ -200,6 +212,15 @@ impl<D: Domain> DomainEntry for Entry<D> {
         stop: &Stop,
     ) -> Result<(), RoleError> {
         run_processor::<D>(ports, prefix, settings, health, stop)
+    }
+
+    fn dead_letters(
+        &self,
+        log: Arc<dyn Log>,
+        registry: Arc<dyn Registry>,
+        prefix: &str,
+    ) -> Result<Box<dyn DeadLetters>, DeadError> {
+        Ok(Box::new(DeadTopic::<D>::open(log, &registry, prefix)?))
     }
 
     fn examiner(&self, config: &Config) -> Result<Box<dyn Examiner>, CliError> {

@@ -102,6 +102,7 @@ failures!(
     millrace_ports::LogFault,
     millrace_ports::StoreFault,
     millrace_runtime::RoleError,
+    millrace_runtime::dead::DeadError,
     millrace_audit::AuditFault,
     millrace_runtime::progress::WaitError,
     millrace_wire::RegistryFault,

@@ -20,6 +20,7 @@
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops | `roles.rs`, `health.rs` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
+//! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
 //! | everything in one process, and the demo | `up/`, `demo/` |
 
@@ -27,6 +28,7 @@ mod app;
 mod args;
 pub mod config;
 mod connect;
+mod dead;
 mod demo;
 pub mod domain;
 mod endpoints;

@@ -11,6 +11,7 @@ use millrace_runtime::progress::{Progress, read_progress};
 use serde::Serialize;
 
 use crate::connect::Servers;
+use crate::dead::standstill;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::output;
@@ -38,7 +39,12 @@ struct Role {
     lag_records: i64,
     lag_seconds: f64,
     healthy: bool,
-    dead_letters: i64,
+    /// Dead records that nothing was done with.
+    dead_letters: usize,
+    /// Commands whose process waits for a dead step, the longest first.
+    waiting_processes: Vec<String>,
+    /// Keys whose commands wait behind a dead one, the longest first.
+    waiting_keys: Vec<String>,
 }
 
 impl Role {
@@ -125,10 +131,7 @@ fn look(
     let group = names.processor_group();
     let committed = admin.group_offsets(&group, &inputs)?;
     let behind = behind(log, &inputs, &committed)?;
-    let mut dead_letters = 0;
-    for place in places(&names.dead) {
-        dead_letters += log.high_watermark(&place)? - log.low_watermark(&place)?;
-    }
+    let dead = standstill(Arc::new(log.clone()), servers, entry)?;
     let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
     report.roles.push(Role {
         role: format!("{}.processor", entry.name()),
@@ -138,7 +141,9 @@ fn look(
         lag_records: waiting.records,
         lag_seconds: waiting.seconds,
         healthy: Role::is_healthy(members, waiting),
-        dead_letters,
+        dead_letters: dead.records,
+        waiting_processes: dead.processes,
+        waiting_keys: dead.keys,
     });
 
     let store = servers.open_store(entry)?;
@@ -163,6 +168,8 @@ fn look(
             lag_seconds: waiting.seconds,
             healthy: Role::is_healthy(members, waiting),
             dead_letters: 0,
+            waiting_processes: Vec::new(),
+            waiting_keys: Vec::new(),
         });
         for view in family.views {
             for place in &events {
@@ -248,11 +255,22 @@ fn print(report: &Report) -> Result<(), CliError> {
             format!("{:.1}{}", role.lag_seconds, role.verdict()),
             match role.dead_letters {
                 0 => "-".to_owned(),
-                count => output::number(count.unsigned_abs()),
+                count => output::number(count as u64),
             },
         ]);
     }
     output::line(output::columns(&rows).trim_end())?;
+    for role in &report.roles {
+        for (names, what) in [
+            (&role.waiting_processes, "process(es) wait for a dead step, the longest: command"),
+            (&role.waiting_keys, "key(s) wait behind a dead command, the longest: key"),
+        ] {
+            if let Some(first) = names.first() {
+                let count = names.len();
+                output::line(format!("{}: {count} {what} {first}; see `millrace dead list`", role.role))?;
+            }
+        }
+    }
     output::line("")?;
     let mut views: BTreeMap<&str, (i64, f64)> = BTreeMap::new();
     for projection in &report.projections {

@@ -143,7 +143,7 @@ impl<D: Domain> Scene<'_, D> {
 
         stage(commands, *from, *decided);
         between(log, commands, (*from, *decided), self.audit.watcher, &mut |record| {
-            let is_dead = stretch.dead.contains(&record.offset);
+            let is_dead = stretch.dead.contains(&record.offset) || is_dropped(record);
             match self.asked(record)? {
                 Some((command_id, misrouted)) if is_here(&command_id) => {
                     let tally = tallies
@@ -324,6 +324,13 @@ impl Tally {
         (is_whole && all > came)
             .then(|| (Kind::Surplus, format!("{command_id} came {came} times and was answered {all} times")))
     }
+}
+
+/// Whether a record was put back only to be dropped, so that those behind it go on. One that waited
+/// is answered; the others were answered before, or could never be.
+fn is_dropped(record: &Record) -> bool {
+    let kind = header(record, dead_headers::KIND).and_then(dead_headers::DeadKind::parse);
+    header(record, dead_headers::SKIPPED).is_some() && kind != Some(dead_headers::DeadKind::Waiting)
 }
 
 /// A header of a record as text.

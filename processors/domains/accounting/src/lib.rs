@@ -37,6 +37,8 @@ impl Domain for Accounting {
 
     const NAME: &'static str = "accounting";
     const SCHEMAS: Schemas = messages::SCHEMAS;
+    /// A withdrawal must not be refused for want of a deposit that lies in the dead topic.
+    const KEEPS_ORDER_BEHIND_DEAD: bool = true;
 
     fn target(command: &CommandData) -> AggregateId {
         match command {

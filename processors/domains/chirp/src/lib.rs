@@ -39,6 +39,9 @@ impl Domain for Chirp {
     const NAME: &'static str = "chirp";
     const SCHEMAS: Schemas = messages::SCHEMAS;
     const LOOKUPS: &'static [&'static str] = &[user::KIND];
+    /// One chirp hardly ever depends on the one before: better that a later one comes first than
+    /// that a user cannot write at all.
+    const KEEPS_ORDER_BEHIND_DEAD: bool = false;
 
     fn target(command: &CommandData) -> AggregateId {
         match command {

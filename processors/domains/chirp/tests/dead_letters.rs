@@ -365,6 +365,23 @@ fn list_or_fault(pipeline: &Pipeline<Fragile>) -> Option<Vec<DeadRecord>> {
 }
 
 #[test]
+fn a_line_whose_head_was_deleted_goes_on_from_what_is_left() {
+    let mut pipeline = pipeline();
+    for (id, content) in [("p1", "boom"), ("p2", "x"), ("p3", "x")] {
+        send(&pipeline, id, post("ann", id, content));
+    }
+    pipeline.settle();
+    let place = list(&pipeline)[1].place;
+    let at = TopicPartition::new(Arc::clone(&pipeline.names().dead), place.partition);
+    pipeline.log.forget_before(&at, place.offset).unwrap();
+    assert_eq!(redrive(&mut pipeline), 2);
+    assert_eq!(recorded(&pipeline), ["p2", "p3"]);
+    send(&pipeline, "p4", post("ann", "p4", "x"));
+    pipeline.settle();
+    assert_eq!(answers(&pipeline)["p4"], ["accepted"], "the key is free");
+}
+
+#[test]
 fn who_comes_second_is_fenced_off_or_finds_nothing_left() {
     let mut pipeline = pipeline();
     for n in 0..3 {

@@ -25,6 +25,8 @@ pub const LINE: &str = "millrace-line";
 pub const REDRIVEN: &str = "millrace-redriven";
 /// On a step that was put back or skipped: the offset in the steps topic at which it was found dead.
 pub const ORIGIN: &str = "millrace-origin";
+/// On a record that was put back: retention has taken all that stood before it in its line.
+pub const GONE: &str = "millrace-gone";
 /// On a record put back only so that it is dropped and those behind it go on.
 pub const SKIPPED: &str = "millrace-skipped";
 /// In the dead topic, on a note about a record before it: a [`Mark`].

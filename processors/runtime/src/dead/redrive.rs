@@ -4,7 +4,7 @@
 //! what is still to be done, an operator's tool fences off whoever is at work on the same partition,
 //! so neither a crash in the middle nor two operators at once put a record back twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,12 +73,17 @@ impl<D: Domain> DeadTopic<D> {
             let mut writer = self.log.writer(&self.names.dead_transactional_id(partition))?;
             writer.fence()?;
             // only now nobody else can add to what is done
-            let order = in_order(&waiting(self.read(partition..partition + 1)?), selection)?;
+            let all = self.read(partition..partition + 1)?;
+            let heads = heads(&all);
+            let order = in_order(&waiting(all), selection)?;
             let mut values = Values::open(self, partition)?;
             let mut batch = Batch::default();
             for record in order {
                 let Some(source) = values.at(record.place.offset)? else { continue };
                 let moved = self.planned(record, action)?;
+                let head = moved.record.line.and_then(|place| heads.get(&place.line).copied());
+                batch.is_head_gone =
+                    moved.record.line.is_some_and(|it| it.number > 1 && head == Some(it.number));
                 self.add(&mut batch, moved, &source, action, clock.now_micros() / 1_000)?;
                 if batch.moved.len() >= BATCH_RECORDS || batch.bytes >= BATCH_BYTES {
                     tell(&std::mem::take(&mut batch).commit(&mut *writer)?);
@@ -134,6 +139,9 @@ impl<D: Domain> DeadTopic<D> {
             let mut all = headers::foreign(&source.headers);
             all.push(header(headers::REDRIVEN, format_args!("{}/{}", place.partition, place.offset)));
             all.extend(line.map(|place| header(headers::LINE, place)));
+            if batch.is_head_gone {
+                all.push(header(headers::GONE, "true"));
+            }
             if kind == DeadKind::Step {
                 all.push(header(headers::ORIGIN, source_offset));
             }
@@ -190,6 +198,18 @@ struct Batch {
     transaction: Transaction,
     moved: Vec<Moved>,
     bytes: usize,
+    /// Whether all before the record at hand has gone from its line.
+    is_head_gone: bool,
+}
+
+/// The smallest number of every line of a partition that the dead topic still holds.
+fn heads(records: &[DeadRecord]) -> BTreeMap<i64, i64> {
+    let mut heads = BTreeMap::new();
+    for place in records.iter().filter_map(|record| record.line) {
+        let head = heads.entry(place.line).or_insert(place.number);
+        *head = place.number.min(*head);
+    }
+    heads
 }
 
 impl Batch {

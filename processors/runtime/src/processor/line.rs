@@ -80,7 +80,12 @@ impl<D: Domain> Decider<'_, D> {
     fn standing(&self, record: &Record) -> Standing {
         let Some((id, parked)) = self.parked(record) else { return Standing::Free };
         let place = headers::text(&record.headers, headers::LINE).and_then(LinePlace::parse);
+        let is_first = headers::text(&record.headers, headers::GONE).is_some();
         match place.filter(|place| place.line == parked.line) {
+            // nobody can put back what came before it any more
+            Some(place) if is_first && (parked.next..=parked.newest).contains(&place.number) => {
+                Standing::Next(id, ParkedKey { next: place.number, ..parked })
+            }
             Some(place) if place.number == parked.next => Standing::Next(id, parked),
             Some(place) if (parked.next..=parked.newest).contains(&place.number) => {
                 Standing::Behind(id, parked, Some(place.number))

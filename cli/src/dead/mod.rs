@@ -1,0 +1,251 @@
+//! `millrace dead`: what could not be decided, and how it is put back or dropped.
+
+mod print;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_kernel::Domain;
+use millrace_ports::{Clock, Log, LogFault, SystemClock};
+use millrace_runtime::dead::{Action, Content, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection};
+use serde::Serialize;
+
+use crate::args::{Dead, DeadAction, DeadChosen};
+use crate::connect::Servers;
+use crate::domain::{DomainEntry, select};
+use crate::error::CliError;
+use crate::output;
+
+/// A domain's dead topic, whatever its types.
+pub trait DeadLetters {
+    /// As [`DeadTopic::list`].
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError>;
+    /// As [`DeadTopic::show`].
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError>;
+    /// As [`DeadTopic::plan`].
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError>;
+    /// As [`DeadTopic::act`].
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    fn act(
+        &self,
+        selection: &Selection,
+        action: Action,
+        clock: &dyn Clock,
+        tell: &mut dyn FnMut(&[Moved]),
+    ) -> Result<(), DeadError>;
+}
+
+impl<D: Domain> DeadLetters for DeadTopic<D> {
+    fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
+        Self::list(self, selection)
+    }
+
+    fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError> {
+        Self::show(self, place)
+    }
+
+    fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError> {
+        Self::plan(self, selection, action)
+    }
+
+    fn act(
+        &self,
+        selection: &Selection,
+        action: Action,
+        clock: &dyn Clock,
+        tell: &mut dyn FnMut(&[Moved]),
+    ) -> Result<(), DeadError> {
+        Self::act(self, selection, action, clock, tell)
+    }
+}
+
+/// Runs `millrace dead …`.
+///
+/// # Errors
+/// Wrong usage, nothing that is meant, servers that do not answer.
+pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead) -> Result<(), CliError> {
+    match &dead.action {
+        DeadAction::List { domain, chosen, all, json } => {
+            let mut found = 0;
+            for entry in one_or_all(domains, domain.as_ref())? {
+                let mut records = open(servers, entry)?.list(&selection(chosen))?;
+                records.retain(|record| *all || record.done.is_none());
+                found += records.len();
+                print::list(entry.name(), &records, *json)?;
+            }
+            if found == 0 && !*json {
+                output::line("nothing is dead")?;
+            }
+            Ok(())
+        }
+        DeadAction::Show { domain, partition, offset, json } => {
+            let entry = only(domains, domain.as_ref())?;
+            let place = Place { partition: *partition, offset: *offset };
+            let (record, headers, content) = open(servers, entry)?.show(place)?;
+            print::show(entry.name(), &record, &headers, &content, *json)
+        }
+        DeadAction::Redrive { domain, chosen, dry_run, json } => {
+            let entries = one_or_all(domains, domain.as_ref())?;
+            act(servers, &entries, &selection(chosen), Action::Redrive, *dry_run, *json)
+        }
+        DeadAction::Skip { domain, chosen, yes, dry_run, json } => {
+            let selection = selection(chosen);
+            if selection.is_all() {
+                return Err(CliError::usage("what is to be dropped must be named").hint(
+                    "Name it with --key, --id, or --partition and --offset; `millrace dead list` shows them.",
+                ));
+            }
+            if !*yes && !*dry_run {
+                return Err(CliError::usage("a record that is dropped does not come back")
+                    .hint("Look with --dry-run what would be dropped, then say --yes."));
+            }
+            let entries = [only(domains, domain.as_ref())?];
+            act(servers, &entries, &selection, Action::Skip, *dry_run, *json)
+        }
+    }
+}
+
+fn act(
+    servers: &Servers<'_>,
+    entries: &[&dyn DomainEntry],
+    selection: &Selection,
+    action: Action,
+    dry_run: bool,
+    json: bool,
+) -> Result<(), CliError> {
+    let mut count = 0;
+    for entry in entries {
+        let letters = open(servers, *entry)?;
+        if dry_run {
+            let plan = letters.plan(selection, action)?;
+            count += plan.len();
+            print::moved(entry.name(), &plan, action, true, json)?;
+            continue;
+        }
+        let mut printed = Ok(());
+        let result = letters.act(selection, action, &SystemClock, &mut |moved| {
+            count += moved.len();
+            for one in moved {
+                let (at, id) = (one.record.place, one.id.as_deref().unwrap_or("-"));
+                tracing::info!(
+                    domain = entry.name(),
+                    partition = at.partition,
+                    offset = at.offset,
+                    id,
+                    ?action,
+                    "dead record"
+                );
+            }
+            if printed.is_ok() {
+                printed = print::moved(entry.name(), moved, action, false, json);
+            }
+        });
+        result.map_err(explained)?;
+        printed?;
+    }
+    if count == 0 {
+        let what = if action == Action::Skip { "drop" } else { "put back" };
+        return Err(CliError::failed(format!("there is nothing to {what}"))
+            .hint("`millrace dead list` shows what is dead; what was put back or dropped before is not touched again."));
+    }
+    if action == Action::Redrive && !dry_run && !json {
+        output::line("What dies again is listed again: `millrace dead list`.")?;
+    }
+    Ok(())
+}
+
+fn explained(error: DeadError) -> CliError {
+    let is_fenced = matches!(&error, DeadError::Log(LogFault::Fenced { .. }));
+    match is_fenced {
+        false => error.into(),
+        true => CliError::failed("somebody else is at work on the same records")
+            .hint("Nothing was done twice. `millrace dead list` shows what is left once they have finished."),
+    }
+}
+
+fn open(servers: &Servers<'_>, entry: &dyn DomainEntry) -> Result<Box<dyn DeadLetters>, CliError> {
+    let log: Arc<dyn Log> = Arc::new(servers.kafka()?);
+    entry.dead_letters(log, servers.registry()?, servers.prefix()).map_err(CliError::from)
+}
+
+fn one_or_all<'a>(
+    domains: &'a [Box<dyn DomainEntry>],
+    name: Option<&String>,
+) -> Result<Vec<&'a dyn DomainEntry>, CliError> {
+    select(domains, name.map_or(&[], std::slice::from_ref))
+}
+
+fn only<'a>(
+    domains: &'a [Box<dyn DomainEntry>],
+    name: Option<&String>,
+) -> Result<&'a dyn DomainEntry, CliError> {
+    match one_or_all(domains, name)?[..] {
+        [one] => Ok(one),
+        ref several => {
+            let names: Vec<&str> = several.iter().map(|entry| entry.name()).collect();
+            Err(CliError::usage("which domain is meant must be said")
+                .hint(format!("This binary has: {}", names.join(", "))))
+        }
+    }
+}
+
+fn selection(chosen: &DeadChosen) -> Selection {
+    Selection {
+        key: chosen.key.as_ref().map(|key| key.clone().into_bytes()),
+        id: chosen.id.clone(),
+        partition: chosen.partition,
+        offset: chosen.offset,
+    }
+}
+
+/// What waits for an operator, for `millrace status`.
+#[derive(Debug, Default, Serialize)]
+pub struct Standstill {
+    /// Dead records that nothing was done with.
+    pub records: usize,
+    /// Processes that wait for a dead step, the longest first: the id of the command.
+    pub processes: Vec<String>,
+    /// Keys whose commands wait behind a dead one, the longest first.
+    pub keys: Vec<String>,
+}
+
+/// What waits for an operator in a domain. Reads the whole dead topic.
+///
+/// # Errors
+/// Servers that do not answer.
+pub fn standstill(
+    log: Arc<dyn Log>,
+    servers: &Servers<'_>,
+    entry: &dyn DomainEntry,
+) -> Result<Standstill, CliError> {
+    let letters = entry.dead_letters(log, servers.registry()?, servers.prefix())?;
+    let mut records = letters.list(&Selection::default())?;
+    records.retain(|record| record.done.is_none());
+    let mut since: [BTreeMap<String, i64>; 2] = Default::default();
+    for record in &records {
+        let key = record.line.and(record.key.as_deref()).map(print::text);
+        for (names, name) in since.iter_mut().zip([record.process.clone(), key]) {
+            let Some(name) = name else { continue };
+            let oldest = names.entry(name).or_insert(record.time_ms);
+            *oldest = record.time_ms.min(*oldest);
+        }
+    }
+    let [processes, keys] = since.map(|names| {
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by_key(|(_, since)| *since);
+        names.into_iter().map(|(name, _)| name).collect()
+    });
+    Ok(Standstill { records: records.len(), processes, keys })
+}

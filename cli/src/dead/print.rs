@@ -1,0 +1,174 @@
+//! Dead records on paper: tables for people, one JSON object a line for programs.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use millrace_runtime::dead::{Action, Content, DeadRecord, Moved};
+use serde_json::{Map, Value as Json, json};
+
+use crate::error::CliError;
+use crate::output;
+
+/// How much of a reason a table shows, in characters.
+const REASON_WIDTH: usize = 90;
+/// How much of what cannot be read is shown, in bytes.
+const MAX_SHOWN: usize = 65_536;
+
+/// Bytes as text where they are some, else in hexadecimal digits behind `0x`.
+pub fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => format!("0x{}", hex(bytes)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn object(domain: &str, record: &DeadRecord) -> Map<String, Json> {
+    let place = json!({
+        "domain": domain,
+        "partition": record.place.partition,
+        "offset": record.place.offset,
+        "key": record.key.as_deref().map(text),
+        "kind": record.kind,
+        "id": record.id,
+        "type": record.message_type,
+        "process": record.process,
+        "reason": record.reason,
+        "source": {"topic": record.topic, "partition": record.place.partition, "offset": record.source_offset},
+        "time": output::time(record.time_ms * 1_000),
+        "line": record.line.map(|place| json!({"line": place.line, "number": place.number})),
+        "cut": record.cut,
+        "done": record.done.map(|(mark, _)| mark),
+        "done_at": record.done.map(|(_, at_ms)| output::time(at_ms * 1_000)),
+    });
+    match place {
+        Json::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+/// Prints records.
+pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), CliError> {
+    if as_json {
+        return records.iter().try_for_each(|record| output::json(&object(domain, record)));
+    }
+    if records.is_empty() {
+        return Ok(());
+    }
+    let title =
+        ["domain", "partition", "offset", "kind", "key", "message", "from offset", "time", "done", "reason"];
+    let mut rows = vec![title.map(str::to_owned).to_vec()];
+    for record in records {
+        let reason: String = record.reason.chars().take(REASON_WIDTH).collect();
+        rows.push(vec![
+            domain.to_owned(),
+            record.place.partition.to_string(),
+            record.place.offset.to_string(),
+            record.kind.as_str().to_owned(),
+            record.key.as_deref().map_or_else(|| "(none)".to_owned(), text),
+            message(record),
+            record.source_offset.to_string(),
+            output::time(record.time_ms * 1_000),
+            record.done.map_or("-", |(mark, _)| mark.as_str()).to_owned(),
+            reason,
+        ]);
+    }
+    output::line(output::columns(&rows).trim_end())
+}
+
+fn message(record: &DeadRecord) -> String {
+    match (&record.message_type, &record.id) {
+        (Some(kind), Some(id)) => format!("{kind} {id}"),
+        (None, Some(id)) => id.clone(),
+        _ => "-".to_owned(),
+    }
+}
+
+/// Prints one record with all that is in it.
+pub fn show(
+    domain: &str,
+    record: &DeadRecord,
+    headers: &[(String, Bytes)],
+    content: &Content,
+    as_json: bool,
+) -> Result<(), CliError> {
+    let mut all = object(domain, record);
+    let headers: Map<String, Json> =
+        headers.iter().map(|(name, value)| (name.clone(), Json::from(text(value)))).collect();
+    all.insert("headers".to_owned(), Json::Object(headers));
+    match content {
+        Content::Message(message) => drop(all.insert("message".to_owned(), message.clone())),
+        Content::Bytes(bytes, why) => {
+            all.insert("unreadable".to_owned(), Json::from(why.as_str()));
+            all.insert("value_bytes".to_owned(), Json::from(bytes.len()));
+            let shown = &bytes[..bytes.len().min(MAX_SHOWN)];
+            all.insert("value_hex".to_owned(), Json::from(hex(shown)));
+        }
+        Content::Nothing => drop(all.insert("value_bytes".to_owned(), Json::Null)),
+    }
+    match as_json {
+        true => output::json(&all),
+        false => output::line(serde_json::to_string_pretty(&all)?),
+    }
+}
+
+/// Prints what was done, or would be.
+pub fn moved(
+    domain: &str,
+    moved: &[Moved],
+    action: Action,
+    is_plan: bool,
+    as_json: bool,
+) -> Result<(), CliError> {
+    for one in moved {
+        let record = &one.record;
+        if as_json {
+            let action = if action == Action::Skip { "skip" } else { "redrive" };
+            output::json(&json!({
+                "domain": domain, "action": action, "dry_run": is_plan,
+                "partition": record.place.partition, "offset": record.place.offset,
+                "key": record.key.as_deref().map(text), "to": one.to, "id": one.id,
+            }))?;
+            continue;
+        }
+        let what = match (action, is_plan) {
+            (Action::Redrive, true) => "would go back",
+            (Action::Redrive, false) => "went back",
+            (Action::Skip, true) => "would be dropped",
+            (Action::Skip, false) => "was dropped",
+        };
+        let to = match (&one.to, action) {
+            (Some(topic), Action::Redrive) => format!(" to {topic}[{}]", record.place.partition),
+            _ => String::new(),
+        };
+        let new_id = match (&one.id, &record.id) {
+            (Some(new), Some(old)) if new != old => format!(" under the new id {new}"),
+            _ => String::new(),
+        };
+        let place = format!("{domain} [{}] offset {}", record.place.partition, record.place.offset);
+        output::line(format!("{place}: {} {what}{to}{new_id}", message(record)))?;
+        if let (Action::Skip, Some(process)) = (action, &record.process) {
+            output::line(format!("  the process of command {process} stays open for good"))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_text_or_digits() {
+        assert_eq!(text(b"ann"), "ann");
+        assert_eq!(text(b"\xff\x00"), "0xff00");
+        assert_eq!(text(b"a\nb"), "0x610a62");
+    }
+}
