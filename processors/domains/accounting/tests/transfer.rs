@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use millrace_domain_accounting::messages::state::Transfer;
-use millrace_domain_accounting::{Accounting, State, account, transfer as transfers};
+use millrace_domain_accounting::{Accounting, CommandData, State, account, transfer as transfers};
 use millrace_kernel::Named;
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND, NOT_PERMITTED};
 use millrace_testkit::world::{Answer, World};
@@ -73,9 +73,11 @@ fn money_moves_step_by_step() {
     assert_eq!((funds(&world, "ann"), funds(&world, "bob")), ((100, 100), (0, 0)));
 }
 
+type Row<'a> = (&'a str, Option<&'a str>, CommandData, Vec<(&'a str, &'a str)>);
+
 #[test]
 fn refused_where_the_money_is_nothing_was_ever_set_aside() {
-    let rows: Vec<(&str, Option<&str>, _, Vec<(&str, &str)>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("unknown", None, transfer("t1", "zoe", "bob", 1, "EUR"), vec![(NOT_FOUND, "from")]),
         ("too much", None, transfer("t1", "ann", "bob", 101, "EUR"), vec![(INSUFFICIENT_FUNDS, "amount")]),
         ("currency", None, transfer("t1", "ann", "bob", 1, "USD"), vec![(INVALID_ARGUMENT, "currency")]),

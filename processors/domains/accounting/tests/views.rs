@@ -34,8 +34,11 @@ fn pencil(events: &[&Event<EventData>]) -> (i64, i64) {
     (balance, reserved)
 }
 
-/// Amount, reference, transfer and counterparty of an event; `None` when it is no entry.
-fn said(event: &EventData) -> Option<(Option<i64>, Option<&str>, Option<&str>, Option<&str>)> {
+/// Amount, reference, transfer and counterparty.
+type Said<'a> = (Option<i64>, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+/// What an event says in a statement; `None` when it is no entry.
+fn said(event: &EventData) -> Option<Said<'_>> {
     Some(match event {
         EventData::AccountOpened(_) | EventData::AccountClosed(_) => (None, None, None, None),
         EventData::MoneyDeposited(e) => (Some(e.amount), Some(&e.reference), None, None),
