@@ -94,7 +94,8 @@ fn print(domain: &str, report: &Report, seconds: f64) -> String {
         1 => "1 difference".to_owned(),
         many => format!("{} differences", output::number(many)),
     };
-    paper.line(0, &format!("{domain}: {verdict}; {counts} checked in {seconds:.1} s"));
+    paper.line(0, &format!("{domain}: {verdict}"));
+    paper.line(2, &format!("checked {counts} in {seconds:.1} s"));
     paper.text()
 }
 
