@@ -1,0 +1,136 @@
+//! `millrace dead` on everything in one process: list, show, redrive, skip, and what is said when
+//! there is nothing to do.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use common::Place;
+use millrace_kafka::{KafkaConfig, KafkaLog, Message};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `millrace up` in a folder; it ends with the test.
+struct Up {
+    place: Place,
+    child: Child,
+    kafka: String,
+}
+
+impl Up {
+    fn start() -> Self {
+        let place = Place::new();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
+            .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
+            .current_dir(place.path())
+            .env("XDG_STATE_HOME", place.path().join("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let kafka = line.split_whitespace().find_map(|word| word.strip_prefix("kafka="));
+        let kafka = kafka.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned();
+        Self { place, child, kafka }
+    }
+
+    /// The objects a command prints, one a line.
+    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        let ran = self.place.run(arguments);
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+        ran.stdout.lines().map(parse).collect()
+    }
+
+    /// Lists dead records of accounting until there are `count`.
+    fn list(&self, count: usize) -> Vec<Value> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = self.json(&["dead", "list", "accounting", "--json"]);
+            if found.len() == count {
+                return found;
+            }
+            assert!(Instant::now() < until, "{} dead records, not {count}: {found:?}", found.len());
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn what_is_dead_is_listed_shown_dropped_and_put_back() {
+    let up = Up::start();
+    let open = ["send", "OpenAccount", "account_id=a1", "owner_id=ann", "currency=EUR", "--wait"];
+    let opened = up.place.run(&[&open[..], &["--json"]].concat()).is(0, &["accepted"]);
+    let outcome: Value = serde_json::from_str(opened.stdout.lines().last().unwrap()).unwrap();
+    let partition = outcome["positions"][0]["partition"].as_i64().unwrap() as i32;
+    up.place.run(&["dead", "list"]).is(0, &["nothing is dead"]);
+    up.place.run(&["dead", "redrive"]).is(1, &["nothing to put back"]);
+
+    // a record that cannot be read parks the account, and a deposit waits behind it
+    let producer = KafkaLog::connect(KafkaConfig::new(up.kafka.clone())).unwrap().producer().unwrap();
+    let junk = Message {
+        topic: "accounting.commands".into(),
+        partition,
+        key: Some(Bytes::from_static(b"a1")),
+        value: Some(Bytes::from_static(b"\x01junk")),
+        timestamp_ms: None,
+        headers: Vec::new(),
+    };
+    producer.send_and_wait(&junk, PATIENCE).unwrap();
+    up.list(1);
+    up.place
+        .run(&["send", "Deposit", "account_id=a1", "amount=5", "currency=EUR", "reference=", "--id", "d1"])
+        .is(0, &["d1"]);
+    let dead = up.list(2);
+    assert_eq!(dead[0]["kind"], "unreadable", "{dead:?}");
+    assert_eq!(dead[1]["kind"], "waiting", "{dead:?}");
+    assert_eq!((&dead[1]["id"], &dead[1]["type"]), (&"d1".into(), &"Deposit".into()), "{dead:?}");
+    assert_eq!((&dead[0]["key"], &dead[0]["line"]["number"]), (&"a1".into(), &1.into()), "{dead:?}");
+    up.place.run(&["dead", "list"]).is(0, &["unreadable", "waiting", "Deposit d1"]);
+    up.place.run(&["status"]).is(0, &["1 key(s) wait behind a dead command, the longest: key a1"]);
+
+    let at = |record: &Value| [record["partition"].to_string(), record["offset"].to_string()];
+    let [partition, offset] = at(&dead[0]);
+    let here = ["accounting", "--partition", &partition, "--offset", &offset];
+    let shown = &up.json(&[&["dead", "show"], &here[..], &["--json"]].concat())[0];
+    assert_eq!((&shown["value_hex"], &shown["value_bytes"]), (&"016a756e6b".into(), &5.into()), "{shown}");
+    assert_eq!(shown["headers"]["millrace-topic"], "accounting.commands", "{shown}");
+    let [_, second] = at(&dead[1]);
+    let there = ["accounting", "--partition", &partition, "--offset", &second];
+    let shown = &up.json(&[&["dead", "show"], &there[..], &["--json"]].concat())[0];
+    assert_eq!(shown["message"]["id"], "d1", "{shown}");
+    up.place.run(&["dead", "show", "accounting", "--partition", "0", "--offset", "999"]).is(1, &["999"]);
+
+    // what waits cannot overtake; a plan changes nothing; what is dropped must be confirmed
+    up.place.run(&["dead", "redrive", "accounting", "--id", "d1"]).is(1, &["--key"]);
+    let plan = up.json(&["dead", "redrive", "accounting", "--key", "a1", "--dry-run", "--json"]);
+    assert_eq!(plan.len(), 2, "{plan:?}");
+    assert!(plan.iter().all(|one| one["dry_run"] == true), "{plan:?}");
+    up.list(2);
+    up.place.run(&["dead", "skip", "accounting", "--yes"]).is(2, &["--key"]);
+    up.place.run(&[&["dead", "skip"], &here[..]].concat()).is(2, &["--yes"]);
+    up.place.run(&[&["dead", "skip"], &here[..], &["--yes"]].concat()).is(0, &["was dropped"]);
+    up.list(1);
+    up.place.run(&["dead", "redrive", "accounting", "--key", "a1"]).is(0, &["Deposit d1 went back"]);
+    up.list(0);
+    up.place.run(&["dead", "redrive", "accounting", "--key", "a1"]).is(1, &["nothing to put back"]);
+
+    // the deposit has its one outcome, and the account is free
+    let withdraw = ["send", "Withdraw", "account_id=a1", "amount=5", "currency=EUR", "reference=", "--wait"];
+    up.place.run(&withdraw).is(0, &["accepted"]);
+    let all = up.json(&["dead", "list", "accounting", "--all", "--json"]);
+    let done: Vec<_> = all.iter().map(|one| one["done"].as_str().unwrap_or("-")).collect();
+    assert_eq!(done, ["skipped", "redriven"], "{all:?}");
+    up.place.run(&["verify", "accounting"]).is(0, &[]);
+}
