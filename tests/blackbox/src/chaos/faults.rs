@@ -20,15 +20,16 @@ pub struct Stage<'a> {
     pub journal: &'a Journal,
     /// How long a silent process keeps its partitions.
     pub session: Duration,
-    length: Duration,
+    until: Duration,
     given_up: Mutex<bool>,
     woken: Condvar,
 }
 
 impl<'a> Stage<'a> {
-    /// Faults are dealt for at least `length`, and until every kind has come.
+    /// Faults are dealt for at least `length` from now on, and until every kind has come.
     pub fn new(journal: &'a Journal, length: Duration, session: Duration) -> Self {
-        Self { journal, session, length, given_up: Mutex::new(false), woken: Condvar::new() }
+        let until = journal.now() + length;
+        Self { journal, session, until, given_up: Mutex::new(false), woken: Condvar::new() }
     }
 
     /// Ends the run early: something is wrong already.
@@ -59,7 +60,7 @@ impl<'a> Stage<'a> {
         let mut deck = Deck::of(kinds);
         loop {
             self.hold(luck.between(rest_ms.0, rest_ms.1));
-            let is_enough = self.journal.now() >= self.length && deck.has_shown_all();
+            let is_enough = self.journal.now() >= self.until && deck.has_shown_all();
             if is_enough || self.is_given_up() {
                 return;
             }
