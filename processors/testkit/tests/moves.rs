@@ -238,6 +238,7 @@ fn who_has_nothing_to_do_and_nobody_to_wait_for_ends_at_once() {
     let log = log();
     let first = Instance::start(&log, "first");
     first.open();
+    both_grow(&log);
     let second = Instance::start(&log, "second");
     second.open();
     eventually("both have one", || second.has_started(1));
@@ -252,4 +253,62 @@ fn who_has_nothing_to_do_and_nobody_to_wait_for_ends_at_once() {
         instance.thread.join().unwrap();
         assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
     }
+}
+
+/// Never comes back from its first step, as from a database that is away.
+struct Hanging;
+
+impl LaneWork for Hanging {
+    fn turn(&mut self, _: Duration) -> Result<Turn, Trouble> {
+        sleep(3 * PATIENCE);
+        Ok(Turn::Idle)
+    }
+
+    fn reset(&mut self) {}
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn describe(&self) -> (LaneState, String) {
+        (LaneState::Running, String::new())
+    }
+
+    fn position(&self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn a_lane_that_hangs_does_not_keep_a_process_from_stopping() {
+    let log = log();
+    let (stop, has_lane) = (Stop::new(), Arc::new(AtomicBool::new(false)));
+    let (until, given) = (stop.clone(), Arc::clone(&has_lane));
+    let thread = std::thread::spawn(move || {
+        let spec = GroupSpec {
+            group_id: "hanging".to_owned(),
+            topic: TOPIC.into(),
+            session_timeout: Duration::from_secs(5),
+        };
+        let make = |_: Arc<dyn Group>, _: i32| -> Box<dyn LaneWork> {
+            given.store(true, Ordering::Release);
+            Box::new(Hanging)
+        };
+        Supervision {
+            role: "hanging",
+            log: &log,
+            spec: &spec,
+            moves: Moves::ByRelease,
+            health: &Health::default(),
+            stop: &until,
+            make: &make,
+            joined: &|_| {},
+        }
+        .run();
+    });
+    eventually("the lanes are at it", || has_lane.load(Ordering::Acquire));
+    let asked = Instant::now();
+    stop.request();
+    eventually("it has stopped", || thread.is_finished());
+    assert!(asked.elapsed() < Duration::from_secs(15));
 }

@@ -21,6 +21,9 @@ const ENDING_WAIT: Duration = Duration::from_millis(5);
 const LINGER: Duration = Duration::from_secs(60);
 /// The same when the whole process is asked to stop.
 const RETIRE: Duration = Duration::from_secs(10);
+/// How long lanes that were asked to stop may take to finish. What they do is idempotent or a transaction,
+/// so one that hangs on a server is left behind: whoever stops a process kills it if that takes long.
+const LAST: Duration = Duration::from_secs(8);
 
 /// How often a process that is not known to be a member asks whether it is.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -295,11 +298,18 @@ impl Lanes<'_> {
             }
         }
         self.slots.values_mut().for_each(|slot| slot.end(Order::Finish));
-        for (partition, slot) in std::mem::take(&mut self.slots) {
-            if let Some(worker) = slot.worker {
-                worker.join(self.of.role, partition);
-                self.of.health.remove(self.of.role, partition);
-            }
+        let until = Instant::now() + LAST;
+        while self.slots.values().any(|slot| slot.worker.is_some()) && Instant::now() < until {
+            std::thread::sleep(ENDING_WAIT);
+            self.sweep();
+        }
+        for partition in self.slots.keys() {
+            tracing::warn!(
+                role = self.of.role,
+                partition,
+                "the lane does not end within {} s, a server is slow or away; it is left behind, and its next owner repeats what was not committed",
+                LAST.as_secs()
+            );
         }
         self.group.leave();
     }
