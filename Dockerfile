@@ -14,7 +14,8 @@ FROM debian:${DEBIAN_RELEASE}-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --create-home --home-dir /var/lib/millrace millrace
+ && useradd --system --uid 10001 --create-home --home-dir /var/lib/millrace millrace \
+ && install -d -o millrace /var/lib/millrace/state
 # The declarations that `topics`, `schemas` and `tables` apply lie where the binary runs.
 WORKDIR /var/lib/millrace
 COPY --from=build /source/target/release/millrace /usr/local/bin/millrace

@@ -96,7 +96,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
     match command {
         Command::Up(_) => up::run(config, domains),
         Command::Demo(demo) => demo::run(config, domains, &demo),
-        Command::Processor { domains: names } => roles::processor(config, domains, &names),
+        Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
         Command::Projector { views } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {
             let apply = topics.action == TopicsAction::Apply;

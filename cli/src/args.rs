@@ -84,11 +84,16 @@ pub enum Command {
     #[command(after_help = "Example:\n  millrace demo --data ./millrace-data")]
     Demo(Demo),
     /// Decide commands, until stopped
-    #[command(after_help = "Examples:\n  millrace processor\n  millrace processor chirp --health-port 9600")]
+    #[command(
+        after_help = "Examples:\n  millrace processor --state-dir ./state\n  millrace processor chirp --health-port 9600"
+    )]
     Processor {
         /// Only these domains
         #[arg(value_name = "DOMAIN")]
         domains: Vec<String>,
+        /// Folder for local state, one for each process; a restart then reads only what is new
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
     },
     /// Fill the tables, until stopped
     #[command(after_help = "Examples:\n  millrace projector\n  millrace projector chirp.timelines")]
@@ -521,6 +526,13 @@ impl Command {
         matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
     }
 
+    fn state_dir(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Processor { state_dir, .. } => state_dir.as_ref(),
+            _ => None,
+        }
+    }
+
     fn up(&self) -> Option<&Up> {
         match self {
             Self::Up(up) => Some(up),
@@ -549,6 +561,7 @@ impl Cli {
             ("keyspace", "--keyspace", global.keyspace.clone()),
             ("health_port", "--health-port", global.health_port.map(|port| port.to_string())),
             ("log_format", "--log-format", format.map(|value| value.get_name().to_owned())),
+            ("processor.state_dir", "--state-dir", self.command.state_dir().map(path)),
             ("up.data", "--data", up.data.as_ref().map(path)),
             ("up.host", "--host", up.host),
             ("up.kafka_port", "--kafka-port", up.kafka_port.map(|port| port.to_string())),

@@ -128,8 +128,12 @@ fn a_domain_has_schemas_topics_tables_and_a_line_in_the_binary() {
 
 #[test]
 fn only_the_adapters_name_their_drivers() {
-    let only =
-        [("rdkafka", "processors/kafka"), ("scylla", "processors/scylla"), ("rusqlite", "processors/sqlite")];
+    let only = [
+        ("rdkafka", "processors/kafka"),
+        ("scylla", "processors/scylla"),
+        ("rusqlite", "processors/sqlite"),
+        ("fjall", "processors/localstate"),
+    ];
     for manifest in files(root(), "toml").into_iter().filter(|path| path.ends_with("Cargo.toml")) {
         let name = shown(&manifest);
         for (driver, home) in only {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_kafka::{KafkaConfig, KafkaLog};
-use millrace_ports::{StoreFault, SystemClock, ViewStore};
+use millrace_localstate::LocalDir;
+use millrace_ports::{LocalStores, StoreFault, SystemClock, ViewStore};
 use millrace_runtime::role::Ports;
 use millrace_wire::{ConfluentRegistry, Registry};
 
@@ -101,8 +102,14 @@ impl<'a> Servers<'a> {
             log: Arc::new(self.kafka_unreached(Duration::from_secs(5))?),
             registry: self.registry_unreached()?,
             clock: Arc::new(SystemClock),
-            local: None,
+            local: self.local(),
         })
+    }
+
+    /// Where processors keep their state, if it is to be kept.
+    fn local(&self) -> Option<Arc<dyn LocalStores>> {
+        let dir = &self.config.settings.processor.state_dir;
+        (!dir.is_empty()).then(|| Arc::new(LocalDir::new(dir)) as Arc<dyn LocalStores>)
     }
 
     fn kafka_unreached(&self, request_timeout: Duration) -> Result<KafkaLog, CliError> {

@@ -143,6 +143,7 @@ struct Embedded {
     broker: BrokerHandle,
     registry: RegistryHandle,
     tables: PathBuf,
+    state: PathBuf,
 }
 
 impl Embedded {
@@ -200,7 +201,7 @@ impl Embedded {
             },
         )?;
         kept.write(data);
-        Ok(Self { broker, registry, tables })
+        Ok(Self { broker, registry, tables, state: data.join("state") })
     }
 
     /// The configuration of everything in this process: these servers, and nothing that was meant
@@ -211,6 +212,7 @@ impl Embedded {
         settings.kafka = self.broker.bootstrap_servers();
         settings.registry = self.registry.url();
         settings.sqlite = self.tables.display().to_string();
+        settings.processor.state_dir = self.state.display().to_string();
         settings.cql.clear();
         settings.kafka_client.clear();
         settings.security = Default::default();

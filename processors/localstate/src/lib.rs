@@ -12,6 +12,7 @@ mod fault;
 mod lock;
 mod store;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -73,9 +74,9 @@ impl LocalDir {
         let topic = self.inner.dir.join(&*identity.topic);
         std::fs::create_dir_all(&topic).map_err(|error| unavailable(&topic, &error))?;
         let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if !places.locks.contains_key(&topic) {
-            let lock = Lock::take(&topic)?;
-            places.locks.insert(topic, lock);
+        if let Entry::Vacant(vacant) = places.locks.entry(topic) {
+            let lock = Lock::take(vacant.key())?;
+            vacant.insert(lock);
         }
         if !places.open.insert(folder.clone()) {
             return Err(LocalFault::Held { path: folder, by: "another part of this process".to_owned() });

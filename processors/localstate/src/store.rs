@@ -194,7 +194,7 @@ impl LocalStore for FjallStore {
     }
 
     fn checkpoint(&self) -> Result<Option<Bytes>, LocalFault> {
-        let found = self.with(|database| Ok(database.aggregates.get(CHECKPOINT)?))?;
+        let found = self.with(|database| database.aggregates.get(CHECKPOINT))?;
         let Some(checkpoint) = found else {
             // nothing is written without one
             let is_empty = self.with(|database| database.aggregates.is_empty())?;

@@ -16,8 +16,9 @@ fn a_loss_of_power_takes_whole_writes_newest_first() {
     let disk = MemoryDisk::new();
     let store = disk.open(&identity(0)).unwrap();
     for number in 0..3_u8 {
-        let change = |key| Change { space: Space::Aggregates, key, value: Some(&[number][..]) };
-        store.write(&[change(b"a"), change(b"b")], &[number]).unwrap();
+        let value = [number];
+        let change = |key| Change { space: Space::Aggregates, key, value: Some(&value[..]) };
+        store.write(&[change(b"a"), change(b"b")], &value).unwrap();
     }
     drop(store);
     disk.lose_power(1);

@@ -52,8 +52,19 @@ struct History {
 fn run(seed: u64) -> History {
     let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9));
     let settings = Settings { celebrity_above: 2, celebrity_below: 2, timeline_cap: 5 };
-    let engine = ProcessorSettings { batch_max_records: 4, ..ProcessorSettings::default() };
+    // every other history has disks, with checkpoints all the time and a cache of a few aggregates
+    let has_disks = seed % 2 == 1;
+    let engine = ProcessorSettings {
+        batch_max_records: 4,
+        state_cache_bytes: 2_000,
+        checkpoint_interval_ms: 200,
+        checkpoint_max_changes: 10,
+        ..ProcessorSettings::default()
+    };
     let mut pipeline = Pipeline::<Chirp>::new(PARTITIONS, settings, engine);
+    if has_disks {
+        pipeline.give_disks();
+    }
     pipeline.start_processor();
     pipeline.start_processor();
     pipeline.start_projectors();
@@ -70,7 +81,18 @@ fn run(seed: u64) -> History {
                 pipeline.send(&command);
                 sent.push(command);
             }
-            5 if dice.below(12) == 0 => pipeline.kill(dice.below(pipeline.instances())),
+            5 if dice.below(12) == 0 => {
+                let Some(kind) = pipeline.crash(dice.below(pipeline.instances())) else { continue };
+                for disk in pipeline.left_disks() {
+                    match dice.below(6) {
+                        0 => disk.wipe(),
+                        1 => disk.damage(),
+                        2 => disk.lose_power(dice.below(3)),
+                        _ => {}
+                    }
+                }
+                pipeline.start(kind);
+            }
             _ => {
                 let (instance, lane) = (dice.below(pipeline.instances()), dice.below(PARTITIONS as usize));
                 pipeline.turn(instance, lane);

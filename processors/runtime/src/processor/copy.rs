@@ -223,6 +223,12 @@ impl<D: Domain> PartitionCopy<D> {
         self.state.is_stored()
     }
 
+    /// The state as far as it has come.
+    #[must_use]
+    pub fn state(&self) -> &PartitionState<D::State> {
+        &self.state
+    }
+
     /// The state, to decide with: see [`PartitionCopy::has_reached`].
     #[must_use]
     pub fn into_state(self) -> PartitionState<D::State> {

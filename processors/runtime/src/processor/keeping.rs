@@ -95,7 +95,7 @@ impl Keeping {
             Stage::Refused(_, at) if now < *at => Ok(false),
             Stage::Refused(..) => {
                 self.write();
-                Ok(true)
+                Ok(false)
             }
             Stage::Writing(frozen) => match self.writer.end() {
                 None => Ok(false),
@@ -110,7 +110,7 @@ impl Keeping {
                         self.interval_micros / 1_000_000
                     );
                     self.stage = Stage::Refused(Arc::clone(frozen), now + self.interval_micros);
-                    Ok(true)
+                    Ok(false)
                 }
             },
         }

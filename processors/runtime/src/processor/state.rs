@@ -146,13 +146,15 @@ impl<S> PartitionState<S> {
         }
     }
 
-    /// The newest version of an aggregate.
-    fn get(&self, id: &AggregateId) -> Option<Versioned<S>> {
+    /// The newest version of an aggregate; see [`PartitionState::check`].
+    #[must_use]
+    pub fn get(&self, id: &AggregateId) -> Option<Versioned<S>> {
         self.or_fault(self.aggregates.get(id, self.writing()))
     }
 
-    /// The encoded outcome a command id was answered with.
-    fn answer(&self, command_id: &str) -> Option<Bytes> {
+    /// The encoded outcome a command id was answered with; see [`PartitionState::check`].
+    #[must_use]
+    pub fn answer(&self, command_id: &str) -> Option<Bytes> {
         let writing = self.writing().map(|frozen| &frozen.window);
         self.or_fault(self.window.answer(command_id, writing).map_err(CopyFault::from))
     }

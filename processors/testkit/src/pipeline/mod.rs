@@ -16,6 +16,7 @@ use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
+use millrace_runtime::processor::local::LocalState;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::ProjectorShared;
@@ -25,6 +26,7 @@ use millrace_wire::{Codec, MemoryRegistry, Registry};
 pub use self::clock::{ManualClock, SkewedClock};
 use self::process::{Process, Role};
 pub use self::process::{RoleKind, Stepped};
+use crate::local::MemoryDisk;
 use crate::log::memory::{MemoryLog, Plain};
 use crate::store::memory::MemoryStore;
 
@@ -58,6 +60,10 @@ pub struct Pipeline<D: Domain> {
     started: u64,
     /// Memberships of the dead: nobody tells the group that they are gone.
     graveyard: Vec<Arc<dyn Group>>,
+    /// Whether processors keep their state on a disk, each on its own.
+    has_disks: bool,
+    /// Disks of processes that are gone: the next to start gets the one that was left last.
+    left_disks: Vec<MemoryDisk>,
 }
 
 impl<D: Domain> Pipeline<D> {
@@ -99,6 +105,52 @@ impl<D: Domain> Pipeline<D> {
             processes: Vec::new(),
             started: 0,
             graveyard: Vec::new(),
+            has_disks: false,
+            left_disks: Vec::new(),
+        }
+    }
+
+    /// Processors that start from now on keep their state on a disk, each on its own. The disk
+    /// of one that is gone is taken over by the next.
+    pub fn give_disks(&mut self) {
+        self.has_disks = true;
+    }
+
+    /// Processors that start from now on keep their state in memory.
+    pub fn take_disks(&mut self) {
+        self.has_disks = false;
+    }
+
+    /// The disks of processors that are gone, to damage them or to let them lose something.
+    #[must_use]
+    pub fn left_disks(&self) -> &[MemoryDisk] {
+        &self.left_disks
+    }
+
+    /// The disk of a process, if it has one.
+    #[must_use]
+    pub fn disk(&self, instance: usize) -> Option<&MemoryDisk> {
+        self.processes.get(instance)?.disk.as_ref()
+    }
+
+    /// What the lanes of a processor would share that has this disk.
+    ///
+    /// # Panics
+    /// When the domain's schemas do not parse.
+    #[must_use]
+    pub fn shared(&self, disk: Option<MemoryDisk>, settings: ProcessorSettings) -> Shared<D> {
+        let lookup_topics = D::LOOKUPS.iter().map(|kind| (*kind, self.names.lookup(kind))).collect();
+        let local = disk.map(|disk| LocalState::stepwise(Arc::new(disk), settings.state_cache_bytes));
+        Shared {
+            log: Arc::new(self.log.clone()),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            names: self.names.clone(),
+            partitions: self.partitions,
+            codecs: Arc::new(Codecs::register(&self.registry, &self.names).expect("the schemas parse")),
+            lookups: Arc::new(LookupTables::new(lookup_topics, self.partitions)),
+            settings,
+            local,
+            copies: Arc::new(Copies::new(false)),
         }
     }
 
@@ -124,24 +176,19 @@ impl<D: Domain> Pipeline<D> {
     /// # Panics
     /// As [`Pipeline::start`].
     pub fn start_processor(&mut self) {
-        let lookup_topics = D::LOOKUPS.iter().map(|kind| (*kind, self.names.lookup(kind))).collect();
-        let lookups = Arc::new(LookupTables::new(lookup_topics, self.partitions));
-        let log: Arc<dyn Log> = Arc::new(self.log.clone());
-        let follower = LookupFollower::start(&*log, Arc::clone(&lookups)).expect("the log answers");
-        let group = self.join(&self.names.processor_group(), &self.names.commands);
+        let disk = self.has_disks.then(|| self.left_disks.pop().unwrap_or_default());
         let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
         let shared = Shared {
-            log,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            names: self.names.clone(),
-            partitions: self.partitions,
-            codecs: Arc::new(Codecs::register(&self.registry, &self.names).expect("the schemas parse")),
-            lookups,
-            settings: self.settings.clone(),
-            local: None,
-            copies: Arc::new(Copies::new(false)),
+            ..self.shared(disk.clone(), self.settings.clone())
         };
+        let follower =
+            LookupFollower::start(&*shared.log, Arc::clone(&shared.lookups)).expect("the log answers");
+        let group = self.join(&self.names.processor_group(), &self.names.commands);
         self.add(group, Some(follower), Role::Processor(Arc::new(shared)), clock);
+        if let Some(started) = self.processes.last_mut() {
+            started.disk = disk;
+        }
     }
 
     /// Starts a projector of every view family.
@@ -194,7 +241,17 @@ impl<D: Domain> Pipeline<D> {
         let number = self.started;
         let (lanes, lent) = Default::default();
         let has_retired = false;
-        self.processes.push(Process { number, group, lanes, lent, has_retired, follower, role, clock });
+        self.processes.push(Process {
+            number,
+            group,
+            lanes,
+            lent,
+            has_retired,
+            follower,
+            role,
+            clock,
+            disk: None,
+        });
     }
 
     /// How many processes run.
@@ -230,9 +287,12 @@ impl<D: Domain> Pipeline<D> {
         if instance >= self.processes.len() {
             return None;
         }
-        let killed = self.processes.remove(instance);
+        let mut killed = self.processes.remove(instance);
         let kind = killed.kind();
-        self.graveyard.push(killed.group);
+        let disk = killed.disk.take();
+        self.graveyard.push(Arc::clone(&killed.group));
+        drop(killed);
+        self.left_disks.extend(disk);
         Some(kind)
     }
 
@@ -245,7 +305,10 @@ impl<D: Domain> Pipeline<D> {
         if leaving.moves_by_fence() && self.processes.iter().enumerate().any(is_heir) {
             self.processes[instance].retire();
         } else {
-            self.processes.remove(instance).leave();
+            let mut leaving = self.processes.remove(instance);
+            let disk = leaving.disk.take();
+            leaving.leave();
+            self.left_disks.extend(disk);
         }
     }
 
@@ -348,7 +411,8 @@ impl<D: Domain> Pipeline<D> {
         let Some(process) = self.processes.get_mut(instance) else { return Stepped::default() };
         let stepped = process.lane(lane);
         if process.is_over() {
-            self.processes.remove(instance);
+            let gone = self.processes.remove(instance);
+            self.left_disks.extend(gone.disk);
         }
         stepped
     }

@@ -14,6 +14,7 @@ use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
 use millrace_runtime::supervise::LaneWork;
 
 use super::clock::SkewedClock;
+use crate::local::MemoryDisk;
 
 /// What a lane may wait: longer than nothing, since a lane does more when it may wait, and too
 /// short for the machine to sleep.
@@ -67,6 +68,7 @@ pub(super) struct Process<D: Domain> {
     pub(super) follower: Option<LookupFollower>,
     pub(super) role: Role<D>,
     pub(super) clock: Arc<SkewedClock>,
+    pub(super) disk: Option<MemoryDisk>,
 }
 
 impl<D: Domain> Process<D> {
