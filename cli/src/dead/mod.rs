@@ -5,10 +5,9 @@ mod print;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use millrace_kernel::Domain;
 use millrace_ports::{Clock, Log, LogFault, SystemClock};
-use millrace_runtime::dead::{Action, Content, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection};
+use millrace_runtime::dead::{Action, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection, Shown};
 use serde::Serialize;
 
 use crate::args::{Dead, DeadAction, DeadChosen};
@@ -28,7 +27,7 @@ pub trait DeadLetters {
     ///
     /// # Errors
     /// [`DeadError`].
-    fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError>;
+    fn show(&self, place: Place) -> Result<Shown, DeadError>;
     /// As [`DeadTopic::plan`].
     ///
     /// # Errors
@@ -52,7 +51,7 @@ impl<D: Domain> DeadLetters for DeadTopic<D> {
         Self::list(self, selection)
     }
 
-    fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError> {
+    fn show(&self, place: Place) -> Result<Shown, DeadError> {
         Self::show(self, place)
     }
 
@@ -93,8 +92,7 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
         DeadAction::Show { domain, partition, offset, json } => {
             let entry = only(domains, domain.as_ref())?;
             let place = Place { partition: *partition, offset: *offset };
-            let (record, headers, content) = open(servers, entry)?.show(place)?;
-            print::show(entry.name(), &record, &headers, &content, *json)
+            print::show(entry.name(), &open(servers, entry)?.show(place)?, *json)
         }
         DeadAction::Redrive { domain, chosen, dry_run, json } => {
             let entries = one_or_all(domains, domain.as_ref())?;

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
-use millrace_runtime::dead::{Action, Content, DeadRecord, Moved};
+use millrace_runtime::dead::{Action, Content, DeadRecord, Moved, Shown};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::CliError;
@@ -92,13 +91,8 @@ fn message(record: &DeadRecord) -> String {
 }
 
 /// Prints one record with all that is in it.
-pub fn show(
-    domain: &str,
-    record: &DeadRecord,
-    headers: &[(String, Bytes)],
-    content: &Content,
-    as_json: bool,
-) -> Result<(), CliError> {
+pub fn show(domain: &str, shown: &Shown, as_json: bool) -> Result<(), CliError> {
+    let Shown { record, headers, content } = shown;
     let mut all = object(domain, record);
     let headers: Map<String, Json> =
         headers.iter().map(|(name, value)| (name.clone(), Json::from(text(value)))).collect();

@@ -15,7 +15,7 @@ use millrace_kernel::{Command, Metadata, Outcome, Status, codes, partition};
 use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::dead::headers::{DeadKind, Mark};
-use millrace_runtime::dead::{Action, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection};
+use millrace_runtime::dead::{Action, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection, Shown};
 use millrace_testkit::log::memory::{Faults, Operation, Plain, Verdict};
 use millrace_testkit::pipeline::Pipeline;
 
@@ -409,7 +409,7 @@ fn what_is_asked_for_wrongly_is_named() {
     let missing = topic.show(Place { partition: 0, offset: 99 }).unwrap_err();
     assert!(missing.to_string().contains("chirp.commands.dead[0]"), "{missing}");
     let place = list(&pipeline)[0].place;
-    let (record, _, content) = topic.show(place).unwrap();
+    let Shown { record, content, .. } = topic.show(place).unwrap();
     assert_eq!(record.id.as_deref(), Some("p1"));
     assert!(format!("{content:?}").contains("boom"), "{content:?}");
     let plan = topic.plan(&Selection::default(), Action::Redrive).unwrap();

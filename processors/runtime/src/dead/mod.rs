@@ -10,4 +10,4 @@ pub mod topic;
 
 pub use bury::{Burial, bury};
 pub use redrive::{Action, Moved};
-pub use topic::{Content, DeadError, DeadRecord, DeadTopic, Place, Selection};
+pub use topic::{Content, DeadError, DeadRecord, DeadTopic, Place, Selection, Shown};

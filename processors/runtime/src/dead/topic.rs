@@ -154,6 +154,17 @@ pub enum Content {
     Nothing,
 }
 
+/// A record of the dead topic with all that is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// What is known of it.
+    pub record: DeadRecord,
+    /// Its headers, the engine's among them.
+    pub headers: Vec<(String, Bytes)>,
+    /// Its value.
+    pub content: Content,
+}
+
 /// The dead topic of a domain.
 pub struct DeadTopic<D: Domain> {
     pub(super) log: Arc<dyn Log>,
@@ -205,7 +216,7 @@ impl<D: Domain> DeadTopic<D> {
     ///
     /// # Errors
     /// [`DeadError::NoSuchRecord`] and others.
-    pub fn show(&self, place: Place) -> Result<(DeadRecord, Vec<(String, Bytes)>, Content), DeadError> {
+    pub fn show(&self, place: Place) -> Result<Shown, DeadError> {
         let missing = || DeadError::NoSuchRecord {
             topic: self.names.dead.to_string(),
             partition: place.partition,
@@ -221,7 +232,7 @@ impl<D: Domain> DeadTopic<D> {
             None => Content::Nothing,
             Some(value) => self.content(known.kind, value)?,
         };
-        Ok((known, record.headers, content))
+        Ok(Shown { record: known, headers: record.headers, content })
     }
 
     fn content(&self, kind: DeadKind, value: &Bytes) -> Result<Content, DeadError> {
