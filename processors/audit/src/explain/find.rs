@@ -24,6 +24,9 @@ const PIECES_BEYOND: usize = 5;
 /// What a record of a command holds: without its data where this build does not know it.
 type Read<C> = (Metadata, Option<Command<C>>);
 
+/// Records of one command.
+type Commands<C> = Vec<FoundCommand<C>>;
+
 /// Where records were looked for.
 #[derive(Default)]
 struct Trail {
@@ -106,7 +109,7 @@ impl<D: Domain> Scene<'_, D> {
         &self,
         command_id: &str,
         outcomes: &[Answered],
-    ) -> Result<(Vec<FoundCommand<D::Command>>, Trail), AuditFault> {
+    ) -> Result<(Commands<D::Command>, Trail), AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut left: BTreeMap<TopicPartition, (i64, i64)> = BTreeMap::new();
         for at in self.partitions_of(&self.names.commands) {
@@ -148,11 +151,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Says of what was found whether it is dead, and looks for what only the dead topic has.
-    fn find_dead(
-        &self,
-        command_id: &str,
-        asked: &mut Vec<FoundCommand<D::Command>>,
-    ) -> Result<Trail, AuditFault> {
+    fn find_dead(&self, command_id: &str, asked: &mut Commands<D::Command>) -> Result<Trail, AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut trail = Trail::default();
         let mut only_dead = Vec::new();
