@@ -78,7 +78,7 @@ pub fn bad_queries_are_refused(fixture: &Fixture) {
     }
     let scans: [(&str, &[Value], &str); 3] = [
         ("nowhere", &[], "nowhere"),
-        ("notes", &[a.clone()], "whole key"),
+        ("notes", std::slice::from_ref(&a), "whole key"),
         ("notes", &[a.clone(), a.clone()], "number"),
     ];
     for (table, after, word) in scans {
