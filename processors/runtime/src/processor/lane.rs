@@ -254,9 +254,9 @@ impl<D: Domain> Lane<D> {
                 }
             }
             Phase::CatchingUp { copy, ends, .. } => {
-                if copy.has_reached(ends) {
-                    self.begin()?;
-                } else if copy.follow(shared, wait)? == 0 && planted::is_on(Bug::RestoreStopsEarly) {
+                let is_whole = copy.has_reached(ends)
+                    || (copy.follow(shared, wait)? == 0 && planted::is_on(Bug::RestoreStopsEarly));
+                if is_whole {
                     self.begin()?;
                 }
             }
