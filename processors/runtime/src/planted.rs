@@ -36,7 +36,7 @@ bugs! {
     StateFromTopic: "a decision sees the state that is committed, not what its own batch has decided",
     OverlayKeptAfterAbort: "what an aborted batch has decided stays in the state",
     OffsetsBeforeRows: "a projector commits offsets before the rows are acknowledged",
-    UnstableOffsets: "committed offsets are read without waiting for transactions under way",
+    PendingNotAwaited: "a new owner reads where to go on before the commit its predecessor has under way has ended",
     DedupLostOnRebalance: "a new owner does not restore which commands were answered",
     FencingSkipped: "a new owner does not fence off the old one",
     FencedTooLate: "a new owner restores first and fences off the old one then",

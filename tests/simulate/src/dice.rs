@@ -73,6 +73,12 @@ impl Digest {
         self.0 = (self.0 ^ 0xff).wrapping_mul(0x0100_0000_01b3).rotate_left(5);
     }
 
+    /// The number that stands for all of it.
+    #[must_use]
+    pub fn value(self) -> u64 {
+        self.0
+    }
+
     /// Takes in a number.
     pub fn number(&mut self, number: i64) {
         self.bytes(&number.to_le_bytes());

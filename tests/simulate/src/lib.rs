@@ -4,12 +4,15 @@
 //! `store` put in what goes wrong, `oracle` and the workloads say what must come out, and `shrink`
 //! makes a history that fails as short as it can. docs/simulation.md explains the design.
 
+pub mod accounting;
 pub mod chirp;
 pub mod dice;
 pub mod luck;
 pub mod many;
 pub mod oracle;
 pub mod plan;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod run;
 pub mod show;
 pub mod shrink;

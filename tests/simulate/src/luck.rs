@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use millrace_ports::TopicPartition;
 use millrace_testkit::log::memory::{Faults, Operation, Verdict};
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Digest};
 use crate::plan::Rates;
 use crate::tally::Tally;
 
@@ -36,7 +37,7 @@ struct Inner {
     dies_after: Option<usize>,
     /// It has died: whatever it still does comes to nothing.
     is_dead: bool,
-    holds_markers: bool,
+    holds_markers: Option<u64>,
     store_is_down: bool,
     tally: Tally,
 }
@@ -53,7 +54,7 @@ impl Luck {
             dice: None,
             dies_after: None,
             is_dead: false,
-            holds_markers: false,
+            holds_markers: None,
             store_is_down: false,
             tally: Tally::default(),
         })))
@@ -81,9 +82,9 @@ impl Luck {
         std::mem::take(&mut inner.is_dead)
     }
 
-    /// The broker writes no markers, or goes on writing them.
-    pub fn hold_markers(&self, hold: bool) {
-        self.lock().holds_markers = hold;
+    /// The broker writes no markers to the partitions that `salt` chooses (0 = all), or goes on writing.
+    pub fn hold_markers(&self, salt: Option<u64>) {
+        self.lock().holds_markers = salt;
     }
 
     /// The store is out of reach, or back.
@@ -161,8 +162,8 @@ impl Inner {
     }
 
     fn log_chance(&mut self, operation: &Operation<'_>) -> Verdict {
-        if let Operation::WriteMarkers { .. } = operation {
-            let waits = self.holds_markers
+        if let Operation::WriteMarkers { at, .. } = operation {
+            let waits = self.holds_markers.is_some_and(|salt| is_chosen(*at, salt))
                 || self.dice.as_mut().is_some_and(|dice| dice.per_mille(self.rates.marker_later));
             self.tally.markers_delayed += u64::from(waits);
             return if waits { Verdict::Later } else { Verdict::Proceed };
@@ -195,6 +196,16 @@ impl Inner {
             Verdict::Proceed
         }
     }
+}
+
+/// Whether `salt` chooses a place: all of them or every other.
+fn is_chosen(at: Option<&TopicPartition>, salt: u64) -> bool {
+    let mut name = Digest::default();
+    if let Some(at) = at {
+        name.bytes(at.topic.as_bytes());
+        name.number(i64::from(at.partition));
+    }
+    salt == 0 || Dice::new(name.value() ^ salt).per_mille(500)
 }
 
 impl Faults for Luck {

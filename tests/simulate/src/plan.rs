@@ -46,10 +46,35 @@ pub struct Setup<S> {
     pub window_ids: usize,
     /// For how many seconds of recorded time it remembers them.
     pub window_seconds: u64,
+    /// Whether processors keep their state on disks.
+    pub disks: bool,
+    /// How many bytes of states a processor with a disk keeps in memory.
+    pub cache_bytes: usize,
+    /// Longest time between two checkpoints, in milliseconds.
+    pub checkpoint_ms: u64,
+    /// After how many changes a checkpoint is taken earlier.
+    pub checkpoint_changes: usize,
     /// How often what goes wrong.
     pub rates: Rates,
     /// The domain's own settings.
     pub domain: S,
+}
+
+/// What becomes of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFate {
+    /// Nothing.
+    Kept,
+    /// Its newest writes are lost, as many as that.
+    LosesPower(usize),
+    /// All of it is lost.
+    Wiped,
+    /// What is on it can be seen to be damaged.
+    Damaged,
+    /// It takes no writes any more.
+    Full,
+    /// It takes writes again.
+    Emptied,
 }
 
 /// What is done next. Processes are named by a number, which counts round those that run.
@@ -57,6 +82,11 @@ pub struct Setup<S> {
 pub enum Act<C> {
     /// A producer sends a command.
     Send(Box<Command<C>>),
+    /// Somebody who has just seen what happened sends a command about it.
+    Probe {
+        /// What is left to chance.
+        luck: u64,
+    },
     /// A step that was committed is delivered once more.
     RepeatStep {
         /// Which one, of all.
@@ -91,6 +121,15 @@ pub enum Act<C> {
         process: u64,
         /// Whether another takes its place.
         restart: bool,
+        /// What becomes of its disk.
+        disk: DiskFate,
+    },
+    /// Something happens to the disk of a process that goes on.
+    Disk {
+        /// The process.
+        process: u64,
+        /// What.
+        fate: DiskFate,
     },
     /// One more process of the same kind as this one joins.
     Join {
@@ -124,10 +163,12 @@ pub enum Act<C> {
         /// By how much, in microseconds.
         ahead: i64,
     },
-    /// The broker writes no markers of transactions for a while.
+    /// The broker writes no markers of transactions to some of the partitions for a while.
     HoldMarkers {
         /// For how many acts.
         acts: usize,
+        /// Chooses the partitions; 0 = all.
+        salt: u64,
     },
     /// The store is out of reach for a while.
     StoreDown {
@@ -182,8 +223,12 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         projectors: dice.within(1, 2) as usize,
         batch_max_records: dice.within(1, 8) as usize,
         batch_max_events: dice.within(1, 9) as usize,
-        window_ids: dice.within(16, 40) as usize,
+        window_ids: if dice.per_mille(500) { dice.within(2, 16) } else { dice.within(16, 60) } as usize,
         window_seconds: if dice.per_mille(800) { 3_600 } else { dice.within(20, 300) as u64 },
+        disks: dice.per_mille(600),
+        cache_bytes: dice.within(0, 3_000) as usize,
+        checkpoint_ms: dice.within(1, 2_000) as u64,
+        checkpoint_changes: dice.within(1, 30) as usize,
         rates,
         domain: W::settings(dice),
     }
@@ -204,8 +249,12 @@ struct Writer<'a, W: Workload> {
     set_clock: u32,
     hold_markers: u32,
     store_down: u32,
+    disk: u32,
     repeat: u32,
     repeat_step: u32,
+    probe: u32,
+    /// What is to come after so many acts.
+    queued: Vec<(usize, Act<W::CommandData>)>,
     /// How many acts there are to a command.
     pace: u32,
     commands: usize,
@@ -215,11 +264,12 @@ impl<'a, W: Workload> Writer<'a, W> {
     fn new(dice: &'a mut Dice, setup: &Setup<W::Settings>) -> Self {
         let mut rate = |most: i64| if dice.per_mille(500) { dice.within(1, most) as u32 } else { 0 };
         let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(8));
-        let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(6), rate(5));
-        let (repeat, repeat_step) = (rate(200), rate(20));
+        let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
+        let disk = rate(6);
+        let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
         Self {
-            pace: dice.within(4, 14) as u32,
-            commands: dice.within(20, 90) as usize,
+            pace: dice.within(3, 12) as u32,
+            commands: dice.within(20, 150) as usize,
             producer: W::producer(dice),
             partitions: setup.partitions,
             dice,
@@ -232,15 +282,24 @@ impl<'a, W: Workload> Writer<'a, W> {
             set_clock,
             hold_markers,
             store_down,
+            disk,
             repeat,
             repeat_step,
+            probe,
+            queued: Vec::new(),
         }
     }
 
     fn write(mut self) -> Vec<Act<W::CommandData>> {
         let mut acts = Vec::new();
         while self.sent.len() < self.commands {
-            let act = if self.dice.below(self.pace as usize) == 0 { self.send() } else { self.other() };
+            let due = self.queued.iter().position(|(left, _)| *left == 0);
+            self.queued.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
+            let act = match due {
+                Some(due) => self.queued.swap_remove(due).1,
+                None if self.dice.below(self.pace as usize) == 0 => self.send(),
+                None => self.other(),
+            };
             acts.push(act);
         }
         acts
@@ -251,8 +310,9 @@ impl<'a, W: Workload> Writer<'a, W> {
         let at = W::partition(&command.data, self.partitions);
         if self.dice.per_mille(self.repeat) {
             // an id again, by chance with other content: one command as long as its partition is the
-            // same, since another partition cannot know it
-            let recent = self.sent.iter().rev().filter(|(partition, _)| *partition == at).take(5);
+            // same, since another partition cannot know it. Mostly a recent one, which must be known
+            let most = if self.dice.per_mille(800) { 5 } else { usize::MAX };
+            let recent = self.sent.iter().rev().filter(|(partition, _)| *partition == at).take(most);
             let recent: Vec<_> = recent.map(|(_, command)| command.clone()).collect();
             if !recent.is_empty() {
                 let again = self.dice.pick(&recent).clone();
@@ -272,7 +332,23 @@ impl<'a, W: Workload> Writer<'a, W> {
             hit
         };
         if falls(self.crash) {
-            return Act::Crash { process, restart: self.dice.per_mille(800) };
+            let disk = match self.dice.below(12) {
+                0 | 1 => DiskFate::LosesPower(self.dice.within(1, 4) as usize),
+                2 => DiskFate::Wiped,
+                3 => DiskFate::Damaged,
+                _ => DiskFate::Kept,
+            };
+            let crash = Act::Crash { process, restart: self.dice.per_mille(800), disk };
+            if self.dice.per_mille(500) {
+                return crash;
+            }
+            // a commit is answered, and its owner dies before all of its markers are written
+            self.queued.push((self.dice.below(12), crash));
+            return Act::HoldMarkers { acts: 24, salt: self.dice.next() };
+        }
+        if falls(self.disk) {
+            let fates = [DiskFate::Damaged, DiskFate::Full, DiskFate::Emptied, DiskFate::Emptied];
+            return Act::Disk { process, fate: *self.dice.pick(&fates) };
         }
         if falls(self.join) {
             return Act::Join { process };
@@ -284,9 +360,11 @@ impl<'a, W: Workload> Writer<'a, W> {
             return Act::Sleep { process, acts: self.dice.within(5, 120) as usize };
         }
         if falls(self.pass) {
-            let micros = match self.dice.below(4) {
-                0 => 11_000_000,
-                1 => 4_000_000,
+            let micros = match self.dice.below(40) {
+                // the day may change
+                0 => self.dice.within(600, 40_000) * 1_000_000,
+                1..10 => 11_000_000,
+                10..20 => 4_000_000,
                 _ => self.dice.within(1, 1_000_000),
             };
             return Act::Pass { micros, in_touch: self.dice.below(4) > 0 };
@@ -295,10 +373,17 @@ impl<'a, W: Workload> Writer<'a, W> {
             return Act::SetClock { process, ahead: self.dice.within(-90_000_000, 90_000_000) };
         }
         if falls(self.hold_markers) {
-            return Act::HoldMarkers { acts: self.dice.within(2, 60) as usize };
+            let salt = if self.dice.per_mille(300) { 0 } else { self.dice.next() };
+            for _ in 0..self.dice.below(3) {
+                self.queued.push((self.dice.below(20), Act::Probe { luck: self.dice.next() }));
+            }
+            return Act::HoldMarkers { acts: self.dice.within(2, 60) as usize, salt };
         }
         if falls(self.store_down) {
             return Act::StoreDown { acts: self.dice.within(2, 60) as usize };
+        }
+        if falls(self.probe) {
+            return Act::Probe { luck: self.dice.next() };
         }
         if falls(self.repeat_step) {
             return Act::RepeatStep { pick: self.dice.next() };

@@ -1,14 +1,15 @@
 //! Carries a history out, one step at a time, and lets the oracles judge it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_kernel::Domain;
 use millrace_kernel::table::parse_tables;
+use millrace_kernel::{Command, Domain, Metadata};
 use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
+use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::log::memory::Plain;
 use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
 
@@ -16,7 +17,7 @@ use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
 use crate::oracle::world::{Diary, Failure, Seen, World};
 use crate::oracle::{judge, look};
-use crate::plan::{Act, Plan};
+use crate::plan::{Act, DiskFate, Plan};
 use crate::show;
 use crate::store::UnreliableStore;
 use crate::tally::Tally;
@@ -81,7 +82,8 @@ struct Running<'a, W: Workload> {
     markers_held_until: usize,
     store_down_until: usize,
     act: usize,
-    /// Steps that were committed, where and how, so that one can be delivered again.
+    /// Ids of commands that were sent.
+    ids: BTreeSet<String>,
     trace: Option<&'a mut Vec<String>>,
     dice: Dice,
 }
@@ -93,6 +95,9 @@ impl<'a, W: Workload> Running<'a, W> {
             batch_max_records: setup.batch_max_records,
             dedup_window_ids: setup.window_ids,
             dedup_window_seconds: setup.window_seconds,
+            state_cache_bytes: setup.cache_bytes,
+            checkpoint_interval_ms: setup.checkpoint_ms,
+            checkpoint_max_changes: setup.checkpoint_changes,
             ..ProcessorSettings::default()
         };
         let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
@@ -101,6 +106,9 @@ impl<'a, W: Workload> Running<'a, W> {
         let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
         pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
         pipeline.log.inject(Box::new(luck.clone()));
+        if setup.disks {
+            pipeline.give_disks();
+        }
         for _ in 0..setup.processors {
             pipeline.start_processor();
         }
@@ -119,6 +127,7 @@ impl<'a, W: Workload> Running<'a, W> {
             markers_held_until: 0,
             store_down_until: 0,
             act: 0,
+            ids: BTreeSet::new(),
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
         }
@@ -128,7 +137,7 @@ impl<'a, W: Workload> Running<'a, W> {
         for act in &plan.acts {
             self.act += 1;
             if self.act == self.markers_held_until {
-                self.luck.hold_markers(false);
+                self.luck.hold_markers(None);
             }
             if self.act == self.store_down_until {
                 self.luck.set_store_down(false);
@@ -149,33 +158,36 @@ impl<'a, W: Workload> Running<'a, W> {
 
     fn perform(&mut self, plan: &Plan<W>, act: &Act<W::CommandData>) -> Result<(), Failure> {
         match act {
-            Act::Send(command) => {
-                let key = W::routing_key(&command.data).to_owned();
-                let at = TopicPartition::new(
-                    Arc::clone(&self.pipeline.names().commands),
-                    W::partition(&command.data, plan.setup.partitions),
-                );
-                let value = self.pipeline.encode(command);
-                let offset = self.append(&at, Some(Bytes::from(key)), Some(value))?;
-                let repeated = self.diary.sent.len();
-                self.diary.sent.insert((at.partition, offset), self.act);
-                self.luck.count(|tally| {
-                    tally.commands += 1;
-                    // ids are numbered, so one that is not the newest was used before
-                    tally.repeated += u64::from(command.id != format!("command-{repeated}"));
-                });
-                self.say(|| format!("send {} offset {offset}: {}", at, show::command(command)));
+            Act::Send(command) => self.send(plan, command)?,
+            Act::Probe { luck } => {
+                self.seen.refresh(&self.pipeline)?;
+                if let Some(data) = W::probe(&self.seen, &plan.setup.domain, &mut Dice::new(*luck)) {
+                    let id = format!("probe-{}", self.act);
+                    self.send(plan, &Command { id, metadata: Metadata::default(), data })?;
+                }
             }
             Act::RepeatStep { pick } => self.repeat_step(*pick)?,
             Act::Lane { process, lane, luck } => {
+                let before = self.luck.tally().store_partly;
                 self.step(*process, *luck, "lane", |pipeline, at| pipeline.lane(at, *lane as usize));
+                // half of what belongs together is there: now is the time to look
+                if self.luck.tally().store_partly > before {
+                    self.look(plan)?;
+                }
             }
             Act::Member { process, luck } => self.step(*process, *luck, "group", Pipeline::membership),
             Act::Follow { process, luck } => self.step(*process, *luck, "lookups", Pipeline::follow),
-            Act::Crash { process, restart } => {
+            Act::Crash { process, restart, disk } => {
                 if let Some(at) = self.place(*process) {
-                    self.crash(at, *restart, "crashes");
+                    self.crash(at, *restart, *disk, "crashes");
                     self.luck.count(|tally| tally.crashes += 1);
+                }
+            }
+            Act::Disk { process, fate } => {
+                let disk = self.place(*process).and_then(|at| self.pipeline.disk(at)).cloned();
+                if let Some(disk) = disk {
+                    self.befall(&disk, *fate);
+                    self.say(|| format!("disk of a process: {fate:?}"));
                 }
             }
             Act::Join { process } => {
@@ -214,8 +226,8 @@ impl<'a, W: Workload> Running<'a, W> {
                     self.say(|| format!("clock of process at {at} is {} ms ahead", ahead / 1_000));
                 }
             }
-            Act::HoldMarkers { acts } => {
-                self.luck.hold_markers(true);
+            Act::HoldMarkers { acts, salt } => {
+                self.luck.hold_markers(Some(*salt));
                 self.markers_held_until = self.act + acts;
                 self.say(|| format!("no markers for {acts} acts"));
             }
@@ -230,6 +242,24 @@ impl<'a, W: Workload> Running<'a, W> {
                 self.look(plan)?;
             }
         }
+        Ok(())
+    }
+
+    fn send(&mut self, plan: &Plan<W>, command: &Command<W::CommandData>) -> Result<(), Failure> {
+        let key = W::routing_key(&command.data).to_owned();
+        let at = TopicPartition::new(
+            Arc::clone(&self.pipeline.names().commands),
+            W::partition(&command.data, plan.setup.partitions),
+        );
+        let value = self.pipeline.encode(command);
+        let offset = self.append(&at, Some(Bytes::from(key)), Some(value))?;
+        self.diary.sent.insert((at.partition, offset), self.act);
+        let is_new = self.ids.insert(command.id.clone());
+        self.luck.count(|tally| {
+            tally.commands += 1;
+            tally.repeated += u64::from(!is_new);
+        });
+        self.say(|| format!("send {at} offset {offset}: {}", show::command(command)));
         Ok(())
     }
 
@@ -290,18 +320,33 @@ impl<'a, W: Workload> Running<'a, W> {
             });
         }
         if died {
-            self.crash(at, true, "dies inside");
+            self.crash(at, true, DiskFate::Kept, "dies inside");
             self.luck.count(|tally| tally.deaths_inside += 1);
         }
     }
 
-    fn crash(&mut self, at: usize, restart: bool, how: &str) {
+    fn crash(&mut self, at: usize, restart: bool, disk: DiskFate, how: &str) {
         let number = self.pipeline.process(at).map(|(number, _)| number);
         let Some(kind) = self.pipeline.crash(at) else { return };
-        self.say(|| format!("process {} ({kind:?}) {how}", number.unwrap_or(0)));
+        self.say(|| format!("process {} ({kind:?}) {how}, its disk: {disk:?}", number.unwrap_or(0)));
+        if let Some(left) = self.pipeline.left_disks().last().cloned() {
+            self.befall(&left, disk);
+        }
         if restart {
             self.pipeline.start(kind);
         }
+    }
+
+    fn befall(&self, disk: &MemoryDisk, fate: DiskFate) {
+        match fate {
+            DiskFate::Kept => return,
+            DiskFate::LosesPower(writes) => disk.lose_power(writes),
+            DiskFate::Wiped => disk.wipe(),
+            DiskFate::Damaged => disk.damage(),
+            DiskFate::Full => disk.refuse_writes(true),
+            DiskFate::Emptied => disk.refuse_writes(false),
+        }
+        self.luck.count(|tally| tally.disks_hurt += u64::from(fate != DiskFate::Emptied));
     }
 
     fn join(&mut self, kind: RoleKind) {
@@ -376,9 +421,11 @@ impl<'a, W: Workload> Running<'a, W> {
     fn settle(&mut self, plan: &Plan<W>) -> Result<(), Failure> {
         self.act += 1;
         self.say(|| "nothing goes wrong any more".to_owned());
-        self.luck.hold_markers(false);
+        self.luck.hold_markers(None);
         self.luck.set_store_down(false);
         self.asleep.clear();
+        let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
+        of_running.chain(self.pipeline.left_disks()).for_each(|disk| disk.refuse_writes(false));
         for kind in
             [RoleKind::Processor, RoleKind::Projector(0), RoleKind::Projector(1), RoleKind::Projector(2)]
         {
@@ -401,10 +448,13 @@ impl<'a, W: Workload> Running<'a, W> {
             (events + partition.events.len() as u64, outcomes + partition.outcomes.len() as u64)
         });
         let acts = self.act as u64;
+        let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
+        let checkpoints: u64 = of_running.chain(self.pipeline.left_disks()).map(MemoryDisk::writes).sum();
         self.luck.count(|tally| {
             tally.histories += 1;
             tally.acts += acts;
             tally.events += events;
+            tally.checkpoints += checkpoints;
             tally.outcomes += outcomes;
         });
         let mut dice = self.dice.clone();

@@ -59,6 +59,7 @@ impl<W: Workload> Shrinking<W> {
         for change in [
             |plan: &mut Plan<W>| plan.setup.processors = 1,
             |plan: &mut Plan<W>| plan.setup.projectors = 1,
+            |plan: &mut Plan<W>| plan.setup.disks = false,
             |plan: &mut Plan<W>| plan.setup.partitions = 1,
             |plan: &mut Plan<W>| plan.setup.partitions = 2,
         ] {

@@ -49,6 +49,8 @@ tally! {
     later: "operations of the log that said later",
     markers_delayed: "times that markers of transactions were delayed",
     clocks_set: "clocks set wrong",
+    checkpoints: "checkpoints on the disks of processors",
+    disks_hurt: "disks that lost something, were damaged or full",
     store_refused: "calls of the store refused",
     store_timed_out: "calls of the store applied and then failed",
     store_partly: "calls of the store applied in part",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::dice::Dice;
-use crate::oracle::world::{Failure, World};
+use crate::oracle::world::{Failure, Seen, World};
 
 /// A rule that did not hold: its code and the field it is about.
 pub type Broken = (String, Option<String>);
@@ -94,6 +94,9 @@ pub trait Workload: Sized + 'static {
     fn producer(dice: &mut Dice) -> Self::Producer;
     /// The next command, which is number `n`.
     fn command(producer: &mut Self::Producer, dice: &mut Dice, n: usize) -> Command<Self::CommandData>;
+
+    /// What somebody asks for who has just seen the newest event of its kind, if there is one.
+    fn probe(seen: &Seen<Self>, settings: &Self::Settings, dice: &mut Dice) -> Option<Self::CommandData>;
 
     /// The record key of a command.
     fn routing_key(command: &Self::CommandData) -> &str;

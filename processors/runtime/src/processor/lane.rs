@@ -147,6 +147,8 @@ pub struct Lane<D: Domain> {
     clock_watch: ClockWatch,
     #[cfg(feature = "planted-bugs")]
     aborted: Option<Overlay<D::State>>,
+    #[cfg(feature = "planted-bugs")]
+    early: Option<BTreeMap<TopicPartition, i64>>,
 }
 
 impl<D: Domain> Lane<D> {
@@ -161,6 +163,8 @@ impl<D: Domain> Lane<D> {
             clock_watch: ClockWatch::default(),
             #[cfg(feature = "planted-bugs")]
             aborted: None,
+            #[cfg(feature = "planted-bugs")]
+            early: None,
         }
     }
 
@@ -244,6 +248,10 @@ impl<D: Domain> Lane<D> {
             }
             Phase::Fencing(_) => {
                 let mut writer = self.group.writer(&shared.names.transactional_id(partition))?;
+                #[cfg(feature = "planted-bugs")]
+                {
+                    self.early = committed_early(&*self.group, shared, partition);
+                }
                 // only now no transaction of a predecessor can still commit
                 if !planted::is_on(Bug::FencedTooLate) {
                     writer.fence()?;
@@ -295,6 +303,8 @@ impl<D: Domain> Lane<D> {
         let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
         let steps = TopicPartition::new(Arc::clone(&shared.names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
+        #[cfg(feature = "planted-bugs")]
+        let committed = self.early.take().unwrap_or(committed);
         let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
         if copy.has_records() && !committed.contains_key(&commands) {
             return Err(LaneFault::OffsetsLost { input: commands });
@@ -351,6 +361,20 @@ impl<D: Domain> Lane<D> {
             self.aborted = running.pending.take();
         }
     }
+}
+
+#[cfg(feature = "planted-bugs")]
+fn committed_early<D: Domain>(
+    group: &dyn Group,
+    shared: &Shared<D>,
+    partition: i32,
+) -> Option<BTreeMap<TopicPartition, i64>> {
+    if !planted::is_on(Bug::PendingNotAwaited) {
+        return None;
+    }
+    let inputs = [&shared.names.commands, &shared.names.steps];
+    let inputs = inputs.map(|topic| TopicPartition::new(Arc::clone(topic), partition));
+    group.committed(&inputs).ok()
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -184,9 +184,6 @@ impl<D: Domain> ProjectorLane<D> {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
-        if planted::is_on(Bug::OffsetsBeforeRows) {
-            running.commit(&self.shared, &*self.group, &self.at, true)?;
-        }
         running.apply(&*self.shared.store)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if running.held.is_empty() {
@@ -196,6 +193,9 @@ impl<D: Domain> ProjectorLane<D> {
         }
         let is_idle = running.held.is_empty();
         let taken = running.take(&self.shared, &self.at);
+        if planted::is_on(Bug::OffsetsBeforeRows) {
+            running.commit(&self.shared, &*self.group, &self.at, true)?;
+        }
         // what came before a fault does not wait for it
         running.apply(&*self.shared.store)?;
         taken?;
@@ -369,7 +369,7 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
         now: bool,
     ) -> Result<(), ProjectorFault> {
-        if planted::is_on(Bug::OffsetsBeforeRows) {
+        if planted::is_on(Bug::OffsetsBeforeRows) && self.position(at) > self.applied {
             self.applied = self.position(at);
         }
         let is_due = shared.clock.now_micros() - self.committed_at

@@ -427,7 +427,7 @@ impl<D: Domain> Pipeline<D> {
 
     /// Steps everything until nothing is left to do; whether that ever happens.
     pub fn comes_to_rest(&mut self) -> bool {
-        const ROUNDS: usize = 20_000;
+        const ROUNDS: usize = 3_000;
         // long enough for the session of a killed process and its open transaction to end
         let quiet_rounds = 2 * SESSION.as_micros() as i64 / QUIET_MICROS + 2;
         let mut quiet = 0;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
@@ -37,25 +38,60 @@ struct Arguments {
     /// Goes on after a failure and counts them.
     #[arg(long)]
     go_on: bool,
+    /// Turns on one planted bug after the other, or the one named, and counts the histories that find it.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
+    planted: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
     Chirp,
+    Accounting,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     silence_panics();
-    let all = [Name::Chirp];
+    #[cfg(feature = "planted-bugs")]
+    if let Some(name) = &arguments.planted {
+        return hunt(&arguments, name);
+    }
+    let all = [Name::Chirp, Name::Accounting];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {
         good &= match name {
             Name::Chirp => simulate::<ChirpWorkload>(&arguments),
+            Name::Accounting => simulate::<AccountingWorkload>(&arguments),
         };
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A table of bugs, and in how many histories each was found.
+#[cfg(feature = "planted-bugs")]
+fn hunt(arguments: &Arguments, name: &str) -> ExitCode {
+    use millrace_runtime::planted::Bug;
+    use millrace_simulate::planted;
+
+    let what = Many { from: arguments.from, seeds: arguments.seeds, jobs: arguments.jobs, go_on: true };
+    let mut missed = 0;
+    println!(
+        "| bug | what goes wrong | chirp | accounting | the rule it breaks most |\n|---|---|---|---|---|"
+    );
+    for bug in Bug::ALL.iter().filter(|bug| name.is_empty() || format!("{bug:?}") == name) {
+        let chirp = planted::hunt::<ChirpWorkload>(*bug, what);
+        let accounting = planted::hunt::<AccountingWorkload>(*bug, what);
+        let clearer = if accounting.failed > chirp.failed { &accounting } else { &chirp };
+        let (says, rule) = (bug.says(), clearer.rule);
+        println!(
+            "| `{bug:?}` | {says} | {} of {} | {} of {} | {rule} |",
+            chirp.failed, chirp.of, accounting.failed, accounting.of
+        );
+        missed += usize::from(clearer.failed == 0);
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn simulate<W: Workload>(arguments: &Arguments) -> bool {

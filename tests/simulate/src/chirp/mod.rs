@@ -6,12 +6,13 @@ mod model;
 mod producer;
 mod rows;
 
+use millrace_domain_chirp::messages::commands::FollowUser;
 use millrace_domain_chirp::messages::steps::{ClaimUsername, ConfirmRegistration, RefuseRegistration};
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::{Command, Event, Value};
 
 use crate::dice::Dice;
-use crate::oracle::world::{Failure, World};
+use crate::oracle::world::{Failure, Seen, World};
 use crate::workload::{Around, Broken, Next, Place, Workload};
 
 /// The workload.
@@ -44,6 +45,21 @@ impl Workload for ChirpWorkload {
 
     fn command(producer: &mut producer::Producer, dice: &mut Dice, n: usize) -> Command<CommandData> {
         producer.command(dice, n)
+    }
+
+    fn probe(seen: &Seen<Self>, _: &Settings, dice: &mut Dice) -> Option<CommandData> {
+        // who has just registered follows somebody at once: nobody may say that they are unknown
+        let mut users: Vec<&str> = Vec::new();
+        let mut newest: Option<(i64, &str)> = None;
+        for (_, event) in seen.partitions.iter().flat_map(|partition| &partition.events) {
+            if let EventData::UserRegistered(e) = &event.data {
+                users.push(&e.user_id);
+                newest = newest.max(Some((event.recorded_at, &e.user_id)));
+            }
+        }
+        let (_, follower) = newest?;
+        let (follower_id, followee_id) = (follower.to_owned(), (*dice.pick(&users)).to_owned());
+        Some(FollowUser { follower_id, followee_id }.into())
     }
 
     fn routing_key(command: &CommandData) -> &str {

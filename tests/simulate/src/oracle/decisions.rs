@@ -50,6 +50,7 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
             open: BTreeMap::new(),
             answers: Answers::of(seen),
             expected: BTreeMap::new(),
+            came: BTreeMap::new(),
             events: events_by_cause(seen),
             taken_steps: BTreeMap::new(),
         };
@@ -70,15 +71,18 @@ fn events_by_cause<W: Workload>(seen: &Partition<W>) -> BTreeMap<(bool, i64), Ve
 /// The outcomes of a partition, by command.
 struct Answers<'a> {
     first: BTreeMap<&'a str, VecDeque<&'a At<Outcome>>>,
-    again: BTreeMap<&'a str, Vec<&'a Outcome>>,
+    again: BTreeMap<&'a str, usize>,
+    /// All of them, each of which answers one sending: both stand in one order.
+    all: BTreeMap<&'a str, Vec<&'a At<Outcome>>>,
 }
 
 impl<'a> Answers<'a> {
     fn of<W: Workload>(seen: &'a Partition<W>) -> Self {
-        let mut answers = Self { first: BTreeMap::new(), again: BTreeMap::new() };
+        let mut answers = Self { first: BTreeMap::new(), again: BTreeMap::new(), all: BTreeMap::new() };
         for at in &seen.outcomes {
+            answers.all.entry(&at.1.command_id).or_default().push(at);
             if at.1.duplicate {
-                answers.again.entry(&at.1.command_id).or_default().push(&at.1);
+                *answers.again.entry(&at.1.command_id).or_default() += 1;
             } else {
                 answers.first.entry(&at.1.command_id).or_default().push_back(at);
             }
@@ -102,8 +106,11 @@ struct Replay<'a, W: Workload> {
     answers: Answers<'a>,
     /// How many repeated answers are due for a command.
     expected: BTreeMap<String, usize>,
+    /// How often each id has come.
+    came: BTreeMap<String, usize>,
     events: BTreeMap<(bool, i64), Vec<usize>>,
-    taken_steps: BTreeMap<String, i64>,
+    /// Steps by who wrote them and in which place, with where they stood first.
+    taken_steps: BTreeMap<(i32, i64), i64>,
 }
 
 /// The next of one kind of input, and when it was decided; `None` when that left no trace.
@@ -137,13 +144,16 @@ impl<W: Workload> Replay<'_, W> {
         Some(self.seen.events[*first].1.recorded_at)
     }
 
-    /// A command that left no event and is no repetition was rejected at the time of its answer.
+    /// A command that left no event was rejected at the time of its answer, unless that repeats another.
     fn time_of_rejection(&self, command: &Command<W::CommandData>) -> Option<i64> {
-        if self.is_repeated(&command.id) {
-            return None;
-        }
-        let first = self.answers.first.get(command.id.as_str())?.front()?;
-        Some(first.1.recorded_at)
+        let (_, outcome) = self.answer_to_this(&command.id)?;
+        (!outcome.duplicate).then_some(outcome.recorded_at)
+    }
+
+    /// The answer to the sending of an id that is at hand.
+    fn answer_to_this(&self, command_id: &str) -> Option<&At<Outcome>> {
+        let came = self.came.get(command_id).copied().unwrap_or(0);
+        self.answers.all.get(command_id)?.get(came).copied()
     }
 
     /// Whether the id is one that the partition must know.
@@ -163,6 +173,8 @@ impl<W: Workload> Replay<'_, W> {
         let number = self.number;
         let shown = || format!("partition {number} offset {offset}: {command:?}");
         let left_events = self.events.contains_key(&(false, offset));
+        let answer = self.answer_to_this(id).cloned();
+        *self.came.entry(id.to_owned()).or_default() += 1;
         if self.is_repeated(id) {
             holds!(!left_events, "a repeated id changes nothing", "{}", shown());
             match self.open.get_mut(id) {
@@ -171,15 +183,14 @@ impl<W: Workload> Replay<'_, W> {
             }
             return Ok(());
         }
-        let is_answered = self.answers.first.get(id).is_some_and(|answers| !answers.is_empty());
         let was_known = self.answered.iter().any(|answer| answer.command_id == id);
-        if was_known && !is_answered && !left_events {
+        if was_known && answer.as_ref().is_some_and(|(_, outcome)| outcome.duplicate) && !left_events {
             // older than the window, and remembered all the same: the window is the least there is
             *self.expected.entry(id.to_owned()).or_default() += 1;
             return Ok(());
         }
-        holds!(is_answered, "every command is answered", "{}", shown());
-        let foretold = self.foretell(command, offset);
+        holds!(answer.is_some(), "every command is answered", "{}", shown());
+        let foretold = self.foretell(command, offset, answer.as_ref());
         let events = self.take_events(false, offset, foretold.as_deref().unwrap_or_default(), &shown())?;
         match foretold {
             Err(broken) => self.answer(id, &broken, &shown()),
@@ -198,6 +209,7 @@ impl<W: Workload> Replay<'_, W> {
         &self,
         command: &Command<W::CommandData>,
         offset: i64,
+        answer: Option<&At<Outcome>>,
     ) -> Result<Vec<W::EventData>, Vec<Broken>> {
         if let Some(expected) = command.metadata.expected_version {
             let target = W::target(&command.data);
@@ -208,7 +220,6 @@ impl<W: Workload> Replay<'_, W> {
                 return Err(vec![("VersionConflict".to_owned(), Some(field))]);
             }
         }
-        let answer = self.answers.first.get(command.id.as_str()).and_then(|answers| answers.front());
         let decided = answer.map_or(usize::MAX, |(offset, _)| {
             Diary::visible(&self.world.diary.outcomes[self.number as usize], *offset)
         });
@@ -220,7 +231,8 @@ impl<W: Workload> Replay<'_, W> {
     fn step(&mut self, step: &Step<W::StepData>, offset: i64) -> Result<(), Failure> {
         let number = self.number;
         let shown = || format!("partition {number} offset {offset}: {step:?}");
-        if let Some(first) = self.taken_steps.insert(step.id.clone(), offset) {
+        let source = (step.source.partition, step.source.sequence);
+        if let Some(first) = self.taken_steps.insert(source, offset) {
             let again = self.events.contains_key(&(true, offset));
             holds!(!again, "a repeated step changes nothing", "first at {first}: {}", shown());
             return Ok(());
@@ -312,7 +324,7 @@ impl<W: Workload> Replay<'_, W> {
         holds!(self.open.is_empty(), "every process ends", "partition {number}: {:?}", self.open);
         for (id, left) in &self.answers.first {
             holds!(left.is_empty(), "no command is answered twice", "partition {number}: {left:?}");
-            let again = self.answers.again.get(id).map_or(0, Vec::len);
+            let again = self.answers.again.get(id).copied().unwrap_or(0);
             let expected = self.expected.get(*id).copied().unwrap_or(0);
             holds!(
                 again == expected,

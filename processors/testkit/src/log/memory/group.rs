@@ -146,7 +146,7 @@ impl Group for MemoryGroup {
             STABLE_WAIT,
             || None,
             |broker, _| {
-                if broker.is_unstable(self.group(), partitions) && !planted::is_on(Bug::UnstableOffsets) {
+                if broker.is_unstable(self.group(), partitions) && !planted::is_on(Bug::PendingNotAwaited) {
                     return Ok(Step::NothingYet(None));
                 }
                 let offsets = broker.groups.get(self.group()).map(|it| &it.offsets);

@@ -1,0 +1,46 @@
+//! Hunts for planted bugs: each is turned on, and the same histories are run that pass without it.
+
+use std::collections::BTreeMap;
+
+use millrace_runtime::planted::{Bug, plant};
+
+use crate::many::{Many, Summary, many};
+use crate::workload::Workload;
+
+/// In how many histories a bug was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The bug.
+    pub bug: Bug,
+    /// The workload.
+    pub workload: &'static str,
+    /// How many histories failed.
+    pub failed: usize,
+    /// Of how many.
+    pub of: u64,
+    /// The rule that was broken most often.
+    pub rule: &'static str,
+}
+
+/// Runs `what` with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
+#[must_use]
+pub fn hunt<W: Workload>(bug: Bug, what: Many) -> Found {
+    plant(Some(bug));
+    let summary = many::<W>(Many { go_on: true, ..what }, &|_, _| {});
+    plant(None);
+    Found {
+        bug,
+        workload: W::NAME,
+        failed: summary.failures.len(),
+        of: summary.ran,
+        rule: most_broken(&summary),
+    }
+}
+
+fn most_broken(summary: &Summary) -> &'static str {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (_, failure) in &summary.failures {
+        *counts.entry(failure.rule).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or("", |(rule, _)| rule)
+}
