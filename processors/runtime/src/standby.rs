@@ -13,7 +13,7 @@ use millrace_ports::roster::standbys;
 use millrace_ports::{Group, RosterEntry};
 
 use crate::health::{Health, LaneState};
-use crate::processor::copy::PartitionCopy;
+use crate::processor::copy::{CopyFault, PartitionCopy};
 use crate::processor::lane::Shared;
 use crate::supervise::Stop;
 
@@ -37,6 +37,17 @@ pub fn to_follow(roster: &[RosterEntry], partitions: i32, copies: usize) -> Opti
         !me.partitions.contains(partition) && standbys(roster, *partition, copies).contains(&me.member)
     };
     Some((0..partitions).filter(is_mine).collect())
+}
+
+/// Lets the copy of a partition follow once, without waiting, unless a lane has it; how many
+/// records it read. For a simulation, which has no threads.
+///
+/// # Errors
+/// What is in the way of it; it is opened anew by the next call.
+pub fn follow_once<D: Domain>(shared: &Arc<Shared<D>>, partition: i32) -> Result<usize, CopyFault> {
+    let open = || PartitionCopy::open(shared, partition);
+    let followed = shared.copies.stand_by(partition, open, |copy| copy.follow(shared, Duration::ZERO));
+    Ok(followed?.unwrap_or(0))
 }
 
 /// Keeps the copies of one process.

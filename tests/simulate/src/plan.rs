@@ -1,7 +1,7 @@
 //! A history before it happens: every step of it as a value, so that it can be repeated exactly and
 //! made shorter.
 
-use millrace_kernel::Command;
+use millrace_kernel::{Command, Metadata};
 
 use crate::dice::Dice;
 use crate::workload::Workload;
@@ -48,6 +48,8 @@ pub struct Setup<S> {
     pub window_seconds: u64,
     /// Whether processors keep their state on disks.
     pub disks: bool,
+    /// Whether processors keep copies of partitions that others own.
+    pub copies: bool,
     /// How many bytes of states a processor with a disk keeps in memory.
     pub cache_bytes: usize,
     /// Longest time between two checkpoints, in milliseconds.
@@ -92,12 +94,14 @@ pub enum Act<C> {
         /// Which one, of all.
         pick: u64,
     },
-    /// A lane takes a step.
+    /// A lane takes some steps.
     Lane {
         /// The process.
         process: u64,
         /// The lane, of those it has.
         lane: u64,
+        /// How many steps at most, as long as there is something to do.
+        steps: usize,
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
@@ -105,6 +109,15 @@ pub enum Act<C> {
     Member {
         /// The process.
         process: u64,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
+    /// The copy that a process keeps of a partition follows.
+    StandBy {
+        /// The process.
+        process: u64,
+        /// The partition, of all.
+        partition: u64,
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
@@ -226,6 +239,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         window_ids: if dice.per_mille(500) { dice.within(2, 16) } else { dice.within(16, 60) } as usize,
         window_seconds: if dice.per_mille(800) { 3_600 } else { dice.within(20, 300) as u64 },
         disks: dice.per_mille(600),
+        copies: dice.per_mille(500),
         cache_bytes: dice.within(0, 3_000) as usize,
         checkpoint_ms: dice.within(1, 2_000) as u64,
         checkpoint_changes: dice.within(1, 30) as usize,
@@ -238,6 +252,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
 struct Writer<'a, W: Workload> {
     dice: &'a mut Dice,
     partitions: i32,
+    copies: bool,
     producer: W::Producer,
     sent: Vec<(i32, Command<W::CommandData>)>,
     /// Chances of what happens to whole processes, each so many times in a thousand acts.
@@ -255,6 +270,8 @@ struct Writer<'a, W: Workload> {
     probe: u32,
     /// What is to come after so many acts.
     queued: Vec<(usize, Act<W::CommandData>)>,
+    /// For how many more acts no producer sends anything.
+    quiet: usize,
     /// How many acts there are to a command.
     pace: u32,
     commands: usize,
@@ -263,7 +280,7 @@ struct Writer<'a, W: Workload> {
 impl<'a, W: Workload> Writer<'a, W> {
     fn new(dice: &'a mut Dice, setup: &Setup<W::Settings>) -> Self {
         let mut rate = |most: i64| if dice.per_mille(500) { dice.within(1, most) as u32 } else { 0 };
-        let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(8));
+        let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(12));
         let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
         let disk = rate(6);
         let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
@@ -272,6 +289,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             commands: dice.within(20, 150) as usize,
             producer: W::producer(dice),
             partitions: setup.partitions,
+            copies: setup.copies,
             dice,
             sent: Vec::new(),
             crash,
@@ -287,17 +305,19 @@ impl<'a, W: Workload> Writer<'a, W> {
             repeat_step,
             probe,
             queued: Vec::new(),
+            quiet: 0,
         }
     }
 
     fn write(mut self) -> Vec<Act<W::CommandData>> {
         let mut acts = Vec::new();
         while self.sent.len() < self.commands {
+            self.quiet = self.quiet.saturating_sub(1);
             let due = self.queued.iter().position(|(left, _)| *left == 0);
             self.queued.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
             let act = match due {
                 Some(due) => self.queued.swap_remove(due).1,
-                None if self.dice.below(self.pace as usize) == 0 => self.send(),
+                None if self.quiet == 0 && self.dice.below(self.pace as usize) == 0 => self.send(),
                 None => self.other(),
             };
             acts.push(act);
@@ -357,7 +377,13 @@ impl<'a, W: Workload> Writer<'a, W> {
             return Act::Leave { process };
         }
         if falls(self.sleep) {
-            return Act::Sleep { process, acts: self.dice.within(5, 120) as usize };
+            let acts = self.dice.within(5, 120) as usize;
+            // it goes on where it was before it hears that it was replaced
+            for turn in 0..self.dice.below(8) {
+                let (lane, luck) = (self.dice.next(), 0);
+                self.queued.push((acts + turn, Act::Lane { process, lane, steps: 1, luck }));
+            }
+            return Act::Sleep { process, acts };
         }
         if falls(self.pass) {
             let micros = match self.dice.below(40) {
@@ -374,10 +400,22 @@ impl<'a, W: Workload> Writer<'a, W> {
         }
         if falls(self.hold_markers) {
             let salt = if self.dice.per_mille(300) { 0 } else { self.dice.next() };
+            let acts = self.dice.within(2, 80) as usize;
             for _ in 0..self.dice.below(3) {
-                self.queued.push((self.dice.below(20), Act::Probe { luck: self.dice.next() }));
+                self.queued.push((self.dice.below(acts), Act::Probe { luck: self.dice.next() }));
             }
-            return Act::HoldMarkers { acts: self.dice.within(2, 60) as usize, salt };
+            if self.dice.per_mille(500) {
+                // who has nothing more to write leaves markers as they are for longer
+                self.quiet = acts;
+                if let Some(data) = W::introduce(self.sent.len() + acts) {
+                    let id = format!("new-{}-{acts}", self.sent.len());
+                    let command = Command { id, metadata: Metadata::default(), data };
+                    let at = W::partition(&command.data, self.partitions);
+                    self.sent.push((at, command.clone()));
+                    self.queued.push((0, Act::Send(Box::new(command))));
+                }
+            }
+            return Act::HoldMarkers { acts, salt };
         }
         if falls(self.store_down) {
             return Act::StoreDown { acts: self.dice.within(2, 60) as usize };
@@ -394,7 +432,11 @@ impl<'a, W: Workload> Writer<'a, W> {
             12..24 => Act::Follow { process, luck },
             24..26 => Act::LateWrites,
             26 => Act::Look,
-            _ => Act::Lane { process, lane: self.dice.next(), luck },
+            27..33 if self.copies => Act::StandBy { process, partition: self.dice.next(), luck },
+            _ => {
+                let steps = if self.dice.per_mille(400) { 1 } else { self.dice.within(2, 9) as usize };
+                Act::Lane { process, lane: self.dice.next(), steps, luck }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata};
-use millrace_ports::{TopicPartition, ViewStore};
+use millrace_ports::{GroupEvent, TopicPartition, ViewStore};
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::log::memory::Plain;
@@ -109,6 +109,9 @@ impl<'a, W: Workload> Running<'a, W> {
         if setup.disks {
             pipeline.give_disks();
         }
+        if setup.copies {
+            pipeline.keep_copies();
+        }
         for _ in 0..setup.processors {
             pipeline.start_processor();
         }
@@ -167,16 +170,33 @@ impl<'a, W: Workload> Running<'a, W> {
                 }
             }
             Act::RepeatStep { pick } => self.repeat_step(*pick)?,
-            Act::Lane { process, lane, luck } => {
-                let before = self.luck.tally().store_partly;
-                self.step(*process, *luck, "lane", |pipeline, at| pipeline.lane(at, *lane as usize));
-                // half of what belongs together is there: now is the time to look
-                if self.luck.tally().store_partly > before {
-                    self.look(plan)?;
+            Act::Lane { process, lane, steps, luck } => {
+                let before = self.luck.partly();
+                for step in 0..*steps {
+                    // every step has a luck of its own, and 0 stays 0
+                    let luck = luck.wrapping_mul(2 * step as u64 + 1);
+                    let take = |pipeline: &mut Pipeline<W::Domain>, at| pipeline.lane(at, *lane as usize);
+                    let goes_on = self.step(*process, luck, "lane", take);
+                    if self.luck.partly() > before {
+                        // half of what belongs together is there: now is the time to look
+                        self.look(plan)?;
+                        break;
+                    }
+                    if !goes_on {
+                        break;
+                    }
                 }
             }
-            Act::Member { process, luck } => self.step(*process, *luck, "group", Pipeline::membership),
-            Act::Follow { process, luck } => self.step(*process, *luck, "lookups", Pipeline::follow),
+            Act::Member { process, luck } => {
+                self.step(*process, *luck, "group", Pipeline::membership);
+            }
+            Act::Follow { process, luck } => {
+                self.step(*process, *luck, "lookups", Pipeline::follow);
+            }
+            Act::StandBy { process, partition, luck } => {
+                let partition = (partition % plan.setup.partitions as u64) as i32;
+                self.step(*process, *luck, "copy", |pipeline, at| pipeline.stand_by(at, partition));
+            }
             Act::Crash { process, restart, disk } => {
                 if let Some(at) = self.place(*process) {
                     self.crash(at, *restart, *disk, "crashes");
@@ -298,15 +318,16 @@ impl<'a, W: Workload> Running<'a, W> {
         luck: u64,
         what: &str,
         take: impl FnOnce(&mut Pipeline<W::Domain>, usize) -> Stepped,
-    ) {
-        let Some(at) = self.place(process) else { return };
-        let Some((number, kind)) = self.pipeline.process(at) else { return };
+    ) -> bool {
+        let Some(at) = self.place(process) else { return false };
+        let Some((number, kind)) = self.pipeline.process(at) else { return false };
         if self.asleep.contains_key(&number) {
-            return;
+            return false;
         }
         self.luck.begin(luck);
         let stepped = take(&mut self.pipeline, at);
         let died = self.luck.end();
+        self.hear(&stepped);
         if let Some(trouble) = &stepped.trouble {
             self.luck.count(|tally| {
                 tally.troubled += 1;
@@ -323,6 +344,7 @@ impl<'a, W: Workload> Running<'a, W> {
             self.crash(at, true, DiskFate::Kept, "dies inside");
             self.luck.count(|tally| tally.deaths_inside += 1);
         }
+        stepped.progress && !died
     }
 
     fn crash(&mut self, at: usize, restart: bool, disk: DiskFate, how: &str) {
@@ -370,10 +392,20 @@ impl<'a, W: Workload> Running<'a, W> {
             for at in 0..self.pipeline.instances() {
                 let number = self.pipeline.process(at).map_or(0, |(number, _)| number);
                 if !self.asleep.contains_key(&number) {
-                    self.pipeline.membership(at);
+                    let stepped = self.pipeline.membership(at);
+                    self.hear(&stepped);
                 }
             }
         }
+    }
+
+    fn hear(&self, stepped: &Stepped) {
+        self.luck.count(|tally| match &stepped.heard {
+            Some(GroupEvent::Lost(_)) => tally.lost += 1,
+            Some(GroupEvent::Revoked(_)) => tally.revoked += 1,
+            Some(GroupEvent::Assigned(_)) => tally.assigned += 1,
+            None => {}
+        });
     }
 
     fn apply_late(&self) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ pub fn shrink<W: Workload>(plan: &Plan<W>, tries: usize) -> Plan<W> {
         shrinking.fewer_processes();
         shrinking.fewer_acts();
         shrinking.fewer_faults();
+        shrinking.fewer_steps();
         if (shrinking.best.acts.len(), size(&shrinking.best)) == before || shrinking.tries == 0 {
             return shrinking.best;
         }
@@ -60,6 +61,7 @@ impl<W: Workload> Shrinking<W> {
             |plan: &mut Plan<W>| plan.setup.processors = 1,
             |plan: &mut Plan<W>| plan.setup.projectors = 1,
             |plan: &mut Plan<W>| plan.setup.disks = false,
+            |plan: &mut Plan<W>| plan.setup.copies = false,
             |plan: &mut Plan<W>| plan.setup.partitions = 1,
             |plan: &mut Plan<W>| plan.setup.partitions = 2,
         ] {
@@ -88,6 +90,18 @@ impl<W: Workload> Shrinking<W> {
                 return;
             }
             piece = piece.div_ceil(2);
+        }
+    }
+
+    /// Lets lanes take one step instead of several.
+    fn fewer_steps(&mut self) {
+        for at in 0..self.best.acts.len() {
+            let mut plan = copy(&self.best);
+            match &mut plan.acts[at] {
+                Act::Lane { steps, .. } if *steps > 1 => *steps = 1,
+                _ => continue,
+            }
+            self.accept(plan);
         }
     }
 

@@ -40,6 +40,7 @@ tally! {
     zombies: "processes that slept past their session and went on",
     joins: "processes that joined",
     leaves: "processes that left in good order",
+    assigned: "times that a member was assigned partitions",
     lost: "times that a member lost partitions",
     revoked: "times that a member gave partitions up",
     troubled: "steps of lanes that ended in a fault",

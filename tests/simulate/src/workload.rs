@@ -95,6 +95,9 @@ pub trait Workload: Sized + 'static {
     /// The next command, which is number `n`.
     fn command(producer: &mut Self::Producer, dice: &mut Dice, n: usize) -> Command<Self::CommandData>;
 
+    /// A command that makes something known that no other does, if other partitions look anything up.
+    fn introduce(n: usize) -> Option<Self::CommandData>;
+
     /// What somebody asks for who has just seen the newest event of its kind, if there is one.
     fn probe(seen: &Seen<Self>, settings: &Self::Settings, dice: &mut Dice) -> Option<Self::CommandData>;
 

@@ -518,7 +518,7 @@ impl<D: Domain> Running<D> {
         self.committed.freeze(ends(shared, self.partition)?, now);
         if planted::is_on(Bug::CheckpointUnproven) {
             self.committed.write_checkpoint();
-            return Ok(true);
+            return Ok(self.committed.tend_checkpoint(now).map_err(CopyFault::from)?);
         }
         self.proof = Proof::Asked;
         Ok(true)

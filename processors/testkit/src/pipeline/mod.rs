@@ -62,6 +62,8 @@ pub struct Pipeline<D: Domain> {
     graveyard: Vec<Arc<dyn Group>>,
     /// Whether processors keep their state on a disk, each on its own.
     has_disks: bool,
+    /// Whether processors keep copies of partitions that others own.
+    keeps_copies: bool,
     /// Disks of processes that are gone: the next to start gets the one that was left last.
     left_disks: Vec<MemoryDisk>,
 }
@@ -106,6 +108,7 @@ impl<D: Domain> Pipeline<D> {
             started: 0,
             graveyard: Vec::new(),
             has_disks: false,
+            keeps_copies: false,
             left_disks: Vec::new(),
         }
     }
@@ -114,6 +117,11 @@ impl<D: Domain> Pipeline<D> {
     /// of one that is gone is taken over by the next.
     pub fn give_disks(&mut self) {
         self.has_disks = true;
+    }
+
+    /// Processors that start from now on keep copies of partitions that others own.
+    pub fn keep_copies(&mut self) {
+        self.keeps_copies = true;
     }
 
     /// Processors that start from now on keep their state in memory.
@@ -150,7 +158,7 @@ impl<D: Domain> Pipeline<D> {
             lookups: Arc::new(LookupTables::new(lookup_topics, self.partitions)),
             settings,
             local,
-            copies: Arc::new(Copies::new(false)),
+            copies: Arc::new(Copies::new(self.keeps_copies)),
         }
     }
 
@@ -403,6 +411,12 @@ impl<D: Domain> Pipeline<D> {
     pub fn follow(&mut self, instance: usize) -> Stepped {
         self.clock.pass(STEP_MICROS);
         self.processes.get_mut(instance).map(Process::follow).unwrap_or_default()
+    }
+
+    /// The copy that the process `instance` keeps of a partition follows.
+    pub fn stand_by(&mut self, instance: usize, partition: i32) -> Stepped {
+        self.clock.pass(STEP_MICROS);
+        self.processes.get_mut(instance).map(|process| process.stand_by(partition)).unwrap_or_default()
     }
 
     /// One of the lanes of the process `instance` takes a step; the clock of the broker moves on.

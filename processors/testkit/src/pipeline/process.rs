@@ -11,6 +11,7 @@ use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::LookupFollower;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
+use millrace_runtime::standby::follow_once;
 use millrace_runtime::supervise::LaneWork;
 
 use super::clock::SkewedClock;
@@ -44,15 +45,17 @@ pub struct Stepped {
     pub progress: bool,
     /// What was in the way, if anything.
     pub trouble: Option<String>,
+    /// What was heard of the group, if anything.
+    pub heard: Option<GroupEvent>,
 }
 
 impl Stepped {
     fn progress(progress: bool) -> Self {
-        Self { progress, trouble: None }
+        Self { progress, ..Self::default() }
     }
 
     fn trouble(message: String) -> Self {
-        Self { progress: true, trouble: Some(message) }
+        Self { progress: true, trouble: Some(message), heard: None }
     }
 }
 
@@ -94,6 +97,7 @@ impl<D: Domain> Process<D> {
             Ok(Some(event)) => event,
             Err(fault) => return Stepped::trouble(fault.to_string()),
         };
+        let heard = Some(event.clone());
         match event {
             GroupEvent::Assigned(partitions) => {
                 for partition in partitions {
@@ -126,7 +130,19 @@ impl<D: Domain> Process<D> {
                 drop(self.group.release(&partitions));
             }
         }
-        Stepped::progress(true)
+        Stepped { progress: true, heard, trouble: None }
+    }
+
+    /// Lets a standby copy of a partition follow, unless a lane has it.
+    pub(super) fn stand_by(&self, partition: i32) -> Stepped {
+        let Role::Processor(shared) = &self.role else { return Stepped::default() };
+        if !shared.copies.keeps() || self.has_retired {
+            return Stepped::default();
+        }
+        match follow_once(shared, partition) {
+            Ok(records) => Stepped::progress(records > 0),
+            Err(fault) => Stepped::trouble(fault.to_string()),
+        }
     }
 
     /// Follows the lookup tables.

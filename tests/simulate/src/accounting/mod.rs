@@ -69,6 +69,10 @@ impl Workload for AccountingWorkload {
         producer.command(dice, n)
     }
 
+    fn introduce(_: usize) -> Option<CommandData> {
+        None
+    }
+
     fn probe(seen: &Seen<Self>, _: &Settings, _: &mut Dice) -> Option<CommandData> {
         // who has just been paid spends it at once
         let events = seen.partitions.iter().flat_map(|partition| &partition.events);

@@ -6,7 +6,7 @@ mod model;
 mod producer;
 mod rows;
 
-use millrace_domain_chirp::messages::commands::FollowUser;
+use millrace_domain_chirp::messages::commands::{FollowUser, RegisterUser};
 use millrace_domain_chirp::messages::steps::{ClaimUsername, ConfirmRegistration, RefuseRegistration};
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::{Command, Event, Value};
@@ -32,7 +32,8 @@ impl Workload for ChirpWorkload {
     const NAME: &'static str = "chirp";
 
     fn settings(dice: &mut Dice) -> Settings {
-        let above = dice.within(1, 3) as u64;
+        // without celebrities more is copied
+        let above = if dice.per_mille(300) { 100 } else { dice.within(1, 3) as u64 };
         let below = dice.within(1, above as i64) as u64;
         // a cap that is never reached shows more of what goes on amid a history
         let cap = if dice.per_mille(500) { 1_000 } else { dice.within(2, 6) as usize };
@@ -45,6 +46,10 @@ impl Workload for ChirpWorkload {
 
     fn command(producer: &mut producer::Producer, dice: &mut Dice, n: usize) -> Command<CommandData> {
         producer.command(dice, n)
+    }
+
+    fn introduce(n: usize) -> Option<CommandData> {
+        Some(RegisterUser { user_id: format!("new-{n}"), username: format!("new_{n}") }.into())
     }
 
     fn probe(seen: &Seen<Self>, _: &Settings, dice: &mut Dice) -> Option<CommandData> {

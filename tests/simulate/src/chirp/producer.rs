@@ -27,8 +27,8 @@ impl Producer {
         Self {
             users,
             authors: dice.within(1, 3) as usize,
-            names: dice.within(2, users as i64 + 2) as usize,
-            chirps: dice.within(3, 12) as usize,
+            names: dice.within(users as i64 - 1, 2 * users as i64) as usize,
+            chirps: dice.within(5, 30) as usize,
         }
     }
 
@@ -46,9 +46,9 @@ impl Producer {
     }
 
     fn data(&self, dice: &mut Dice, n: usize) -> CommandData {
-        // users first, or there is nothing to refuse
-        if n < self.users {
-            return self.register(user(n), dice);
+        // users first, or all is refused; those who lost their name try again
+        if n < 2 * self.users {
+            return self.register(user(n % self.users), dice);
         }
         let (someone, author) = (user(dice.below(self.users)), user(dice.below(self.authors)));
         let chirp_id = format!("chirp-{}", dice.below(self.chirps));
