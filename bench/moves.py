@@ -53,7 +53,7 @@ class Processors(System):
 
     def processor(self, name: str) -> None:
         """Starts one more."""
-        os.environ["MILLRACE_PROCESSOR__SESSION_TIMEOUT_MS"] = str(SESSION_SECONDS * 1000)
+        os.environ["MILLRACE_PROCESSOR_SESSION_TIMEOUT_MS"] = str(SESSION_SECONDS * 1000)
         self.role(name, "processor", "chirp", *self.flags, "--state-dir", str(self.folder / f"state-{name}"))
         self.named[name] = self.processes[-1]
 
