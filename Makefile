@@ -28,6 +28,7 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	@scripts/nextest $(NEXTEST_VERSION)
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --doc -q
+	cargo nextest run --locked -p millrace-simulate --features planted-bugs --test planted
 	cargo run --locked -q -p millrace-services -- exec -- cargo nextest run --locked --workspace $(TESTS)
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
@@ -39,11 +40,28 @@ chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real se
 	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-chaos" $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
+# Profile "simulate" is a release build with debug assertions; it takes some minutes the first time.
+SEEDS ?= 2000
+
+.PHONY: simulate
+simulate: ## Run SEEDS=2000 seeded histories with faults; FROM=, WORKLOAD=chirp|accounting, JOBS=, REPLAY=1
+	@scripts/needs build
+	cargo run --locked -q --profile simulate -p millrace-simulate --bin simulate -- --seeds $(SEEDS) \
+		$(if $(FROM),--from $(FROM)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(REPLAY),--replay)
+
+.PHONY: planted
+planted: ## Turn on one planted bug after the other and count the histories, of SEEDS=2000, that find it
+	@scripts/needs build
+	cargo run --locked -q --profile simulate -p millrace-simulate --features planted-bugs --bin simulate -- \
+		--planted --seeds $(SEEDS) $(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
+
 .PHONY: lint
 lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/needs build
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p millrace-simulate --features planted-bugs --all-targets -- -D warnings
 	@scripts/lint-python
 
 .PHONY: bench

@@ -9,7 +9,7 @@ compile_error!(
 );
 
 macro_rules! bugs {
-    ($($name:ident: $says:literal,)*) => {
+    ($dollar:tt $($name:ident: $says:literal,)*) => {
         /// A bug that can be turned on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
@@ -29,10 +29,19 @@ macro_rules! bugs {
                 }
             }
         }
+
+        /// Gives the names of all bugs to a macro, so that none can be left out of a test.
+        #[macro_export]
+        macro_rules! each_planted_bug {
+            ($dollar do:ident) => {
+                $dollar do! { $($name)* }
+            };
+        }
     };
 }
 
 bugs! {
+    $
     StateFromTopic: "a decision sees the state that is committed, not what its own batch has decided",
     OverlayKeptAfterAbort: "what an aborted batch has decided stays in the state",
     OffsetsBeforeRows: "a projector commits offsets before the rows are acknowledged",

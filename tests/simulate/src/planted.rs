@@ -22,6 +22,17 @@ pub struct Found {
     pub rule: &'static str,
 }
 
+impl Found {
+    /// Adds what more histories have found.
+    pub fn add(&mut self, more: Self) {
+        self.failed += more.failed;
+        self.of += more.of;
+        if self.rule.is_empty() {
+            self.rule = more.rule;
+        }
+    }
+}
+
 /// Runs `what` with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
 #[must_use]
 pub fn hunt<W: Workload>(bug: Bug, what: Many) -> Found {

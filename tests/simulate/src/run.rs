@@ -82,6 +82,8 @@ struct Running<'a, W: Workload> {
     markers_held_until: usize,
     store_down_until: usize,
     act: usize,
+    /// Where look-ups are followed from.
+    lookups: Vec<TopicPartition>,
     /// Ids of commands that were sent.
     ids: BTreeSet<String>,
     trace: Option<&'a mut Vec<String>>,
@@ -118,6 +120,12 @@ impl<'a, W: Workload> Running<'a, W> {
         for _ in 0..setup.projectors {
             pipeline.start_projectors();
         }
+        let kinds = <W::Domain as Domain>::LOOKUPS.iter();
+        let topics = kinds.map(|kind| pipeline.names().lookup(kind));
+        let lookups = topics.flat_map(|topic| {
+            (0..setup.partitions).map(move |number| TopicPartition::new(Arc::clone(&topic), number))
+        });
+        let lookups = lookups.collect();
         let tables = parse_tables(<W::Domain as Domain>::SCHEMAS.views).unwrap_or_default();
         Self {
             keys: tables.iter().map(|table| (table.name.clone(), table.key_columns())).collect(),
@@ -130,6 +138,7 @@ impl<'a, W: Workload> Running<'a, W> {
             markers_held_until: 0,
             store_down_until: 0,
             act: 0,
+            lookups,
             ids: BTreeSet::new(),
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
@@ -416,14 +425,20 @@ impl<'a, W: Workload> Running<'a, W> {
     fn note_visible(&mut self) {
         let (events, outcomes) =
             (Arc::clone(&self.pipeline.names().events), Arc::clone(&self.pipeline.names().outcomes));
+        let (log, act) = (&self.pipeline.log, self.act);
+        let note = |at: &TopicPartition, ends: &mut Vec<(i64, usize)>| {
+            let end = log.committed_end(at);
+            if ends.last().map_or(end > 0, |(known, _)| end > *known) {
+                ends.push((end, act));
+            }
+        };
         for (topic, ends) in [(events, &mut self.diary.events), (outcomes, &mut self.diary.outcomes)] {
             for (number, ends) in ends.iter_mut().enumerate() {
-                let at = TopicPartition::new(Arc::clone(&topic), number as i32);
-                let end = self.pipeline.log.committed_end(&at);
-                if ends.last().map_or(end > 0, |(known, _)| end > *known) {
-                    ends.push((end, self.act));
-                }
+                note(&TopicPartition::new(Arc::clone(&topic), number as i32), ends);
             }
+        }
+        for at in &self.lookups {
+            note(at, self.diary.lookups.entry((Arc::clone(&at.topic), at.partition)).or_default());
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use millrace_kernel::{Command, Outcome, Position, Status, Step, Version};
+use millrace_kernel::{Command, Domain, Outcome, Position, Status, Step, Version};
 
 use super::world::{At, Diary, Failure, Partition, World};
 use crate::holds;
@@ -29,14 +29,7 @@ pub struct Judged<W: Workload> {
 /// What does not hold.
 pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
     let mut model = W::Model::default();
-    let mut known = BTreeMap::new();
-    for (number, seen) in world.partitions() {
-        for (offset, event) in &seen.events {
-            if let Some(id) = W::made_known(&event.data) {
-                known.insert(id, Diary::visible(&world.diary.events[number as usize], *offset));
-            }
-        }
-    }
+    let known = known(world);
     for (number, seen) in world.partitions() {
         let replay = Replay {
             world,
@@ -57,6 +50,37 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
         replay.run()?;
     }
     Ok(Judged { model })
+}
+
+/// When an aggregate could be known to other partitions.
+#[derive(Clone, Copy)]
+struct Since {
+    /// Everybody could see that it exists.
+    seen: usize,
+    /// Its look-up topic said so: the markers of one transaction come at different times.
+    told: usize,
+}
+
+fn known<W: Workload>(world: &World<'_, W>) -> BTreeMap<String, Since> {
+    let mut known = BTreeMap::new();
+    for (number, seen) in world.partitions() {
+        for (offset, event) in &seen.events {
+            if let Some(id) = W::made_known(&event.data) {
+                let seen = Diary::visible(&world.diary.events[number as usize], *offset);
+                known.insert(id, Since { seen, told: usize::MAX });
+            }
+        }
+    }
+    for kind in <W::Domain as Domain>::LOOKUPS {
+        for record in world.records(&world.pipeline.names().lookup(kind)) {
+            let id = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
+            let ends = world.diary.lookups.get(&(record.topic, record.partition));
+            if let (Some(since), Some(ends)) = (known.get_mut(&id), ends) {
+                since.told = since.told.min(Diary::visible(ends, record.offset));
+            }
+        }
+    }
+    known
 }
 
 /// Indices of events, by topic of the cause (`true` = steps) and its offset.
@@ -95,7 +119,7 @@ struct Replay<'a, W: Workload> {
     world: &'a World<'a, W>,
     number: i32,
     seen: &'a Partition<W>,
-    known: &'a BTreeMap<String, usize>,
+    known: &'a BTreeMap<String, Since>,
     model: &'a mut W::Model,
     versions: BTreeMap<String, i64>,
     answered: Vec<Answered>,
@@ -354,7 +378,7 @@ fn is_first<A, B>(a: &Turn<A>, b: &Turn<B>) -> bool {
 
 /// What a decision could know of other partitions.
 struct Seeing<'a> {
-    known: &'a BTreeMap<String, usize>,
+    known: &'a BTreeMap<String, Since>,
     sent: usize,
     decided: usize,
     answer: Option<&'a Outcome>,
@@ -363,8 +387,8 @@ struct Seeing<'a> {
 impl Around for Seeing<'_> {
     fn knows(&self, aggregate_id: &str) -> Known {
         match self.known.get(aggregate_id) {
-            Some(since) if *since < self.sent => Known::Surely,
-            Some(since) if *since <= self.decided => Known::Perhaps,
+            Some(since) if since.seen < self.sent => Known::Surely,
+            Some(since) if since.told <= self.decided => Known::Perhaps,
             _ => Known::Never,
         }
     }

@@ -83,6 +83,8 @@ pub struct Diary {
     pub events: Vec<Vec<(i64, usize)>>,
     /// The same of outcomes.
     pub outcomes: Vec<Vec<(i64, usize)>>,
+    /// The same of look-up topics, by name and partition.
+    pub lookups: BTreeMap<(Arc<str>, i32), Vec<(i64, usize)>>,
 }
 
 impl Diary {

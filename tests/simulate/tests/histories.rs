@@ -1,0 +1,104 @@
+//! Seeded histories hold, and a seed gives the same history wherever and whenever it runs.
+
+use std::process::Command;
+
+use millrace_simulate::accounting::AccountingWorkload;
+use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::many::{Many, many};
+use millrace_simulate::plan::Plan;
+use millrace_simulate::run::run;
+use millrace_simulate::show;
+use millrace_simulate::shrink::shrink;
+use millrace_simulate::tally::Tally;
+use millrace_simulate::workload::Workload;
+
+/// How many histories of each workload: the two tests run beside each other, one core each.
+const HISTORIES: u64 = 2_000;
+
+fn all_hold<W: Workload>() -> Tally {
+    let summary = many::<W>(Many { from: 0, seeds: HISTORIES, jobs: 1, go_on: false }, &|_, _| {});
+    println!("{} histories in {:.1} s\n{}", summary.ran, summary.took.as_secs_f64(), summary.tally);
+    if let Some((seed, failure)) = summary.failures.first() {
+        let short = shrink(&Plan::<W>::new(*seed), 2_000);
+        let name = W::NAME;
+        panic!(
+            "{name} seed {seed}: {failure}\nreplay: make simulate REPLAY=1 FROM={seed} WORKLOAD={name}\n{}",
+            show::history(&short)
+        );
+    }
+    let tally = &summary.tally;
+    let injected = [
+        ("processes killed between steps", tally.crashes),
+        ("processes killed inside a step", tally.deaths_inside),
+        ("zombies", tally.zombies),
+        ("joins", tally.joins),
+        ("leaves", tally.leaves),
+        ("lost partitions", tally.lost),
+        ("moved partitions", tally.revoked),
+        ("fenced owners", tally.fenced),
+        ("refusals", tally.refused),
+        ("lost answers", tally.answers_lost),
+        ("delays", tally.later),
+        ("late markers", tally.markers_delayed),
+        ("wrong clocks", tally.clocks_set),
+        ("checkpoints", tally.checkpoints),
+        ("hurt disks", tally.disks_hurt),
+        ("repeated commands", tally.repeated),
+        ("repeated steps", tally.steps_repeated),
+        ("refused writes", tally.store_refused),
+        ("timed out writes", tally.store_timed_out),
+        ("partial writes", tally.store_partly),
+        ("late writes", tally.store_late),
+        ("looks at tables", tally.looks),
+    ];
+    for (what, count) in injected {
+        assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");
+    }
+    summary.tally
+}
+
+#[test]
+fn a_network_holds_in_every_history() {
+    let tally = all_hold::<ChirpWorkload>();
+    assert!(tally.feeds > HISTORIES, "feeds were compared");
+}
+
+#[test]
+fn money_holds_in_every_history() {
+    all_hold::<AccountingWorkload>();
+}
+
+fn same_again<W: Workload>() {
+    for seed in 0..40 {
+        let (first, second) = (run(&Plan::<W>::new(seed), false), run(&Plan::<W>::new(seed), true));
+        assert_eq!(first.digest, second.digest, "{} seed {seed}", W::NAME);
+        assert_eq!(first.tally, second.tally, "{} seed {seed}", W::NAME);
+        assert!(!second.trace.is_empty(), "what happened can be read");
+        assert_ne!(
+            first.digest,
+            run(&Plan::<W>::new(seed + 1), false).digest,
+            "another seed, another history"
+        );
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_history_again() {
+    same_again::<ChirpWorkload>();
+    same_again::<AccountingWorkload>();
+}
+
+#[test]
+fn a_seed_gives_the_same_history_in_another_process() {
+    let digests = |jobs: &str| {
+        let binary = env!("CARGO_BIN_EXE_simulate");
+        let output = Command::new(binary).args(["--seeds", "60", "--jobs", jobs]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let digests: Vec<String> =
+            text.lines().filter_map(|line| line.split_once("digest ")).map(|(_, it)| it.to_owned()).collect();
+        assert_eq!(digests.len(), 2, "one a workload: {text}");
+        digests
+    };
+    assert_eq!(digests("1"), digests("2"));
+}

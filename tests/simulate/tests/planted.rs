@@ -1,0 +1,72 @@
+//! Every planted bug is found. Run with `--features planted-bugs`; see docs/simulation.md.
+
+#![cfg(feature = "planted-bugs")]
+
+use millrace_runtime::planted::{Bug, plant};
+use millrace_simulate::accounting::AccountingWorkload;
+use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::many::{Many, many, silence_panics};
+use millrace_simulate::plan::Plan;
+use millrace_simulate::planted::{Found, hunt};
+use millrace_simulate::run::run;
+use millrace_simulate::shrink::shrink;
+
+/// How many histories of each workload are counted.
+const HISTORIES: u64 = 100;
+/// How many are run at most for a bug that none of those has found.
+const MOST: u64 = 4_000;
+
+fn is_found(bug: Bug) {
+    silence_panics();
+    let counted = Many { from: 0, seeds: HISTORIES, jobs: 1, go_on: true };
+    let (mut chirp, mut accounting) =
+        (hunt::<ChirpWorkload>(bug, counted), hunt::<AccountingWorkload>(bug, counted));
+    while chirp.failed + accounting.failed == 0 && chirp.of < MOST {
+        let next = Many { from: chirp.of, ..counted };
+        chirp.add(hunt::<ChirpWorkload>(bug, next));
+        accounting.add(hunt::<AccountingWorkload>(bug, next));
+    }
+    for Found { workload, failed, of, rule, .. } in [&chirp, &accounting] {
+        println!("{bug:?}: found in {failed} of {of} histories of {workload}; {rule}");
+    }
+    let of = chirp.of;
+    assert!(
+        chirp.failed + accounting.failed > 0,
+        "{bug:?} ({}) is not found in {of} histories of each workload",
+        bug.says()
+    );
+}
+
+macro_rules! tests {
+    ($($bug:ident)*) => {
+        $(
+            #[test]
+            #[allow(non_snake_case, reason = "the test has the name of its bug")]
+            fn $bug() {
+                is_found(Bug::$bug);
+            }
+        )*
+    };
+}
+
+millrace_runtime::each_planted_bug!(tests);
+
+#[test]
+fn no_history_fails_while_no_bug_is_on() {
+    let what = Many { from: 0, seeds: HISTORIES, jobs: 2, go_on: false };
+    assert_eq!(many::<ChirpWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<AccountingWorkload>(what, &|_, _| {}).failures, []);
+}
+
+#[test]
+fn a_failure_shrinks_to_a_short_history_that_fails_alike() {
+    silence_panics();
+    plant(Some(Bug::StateFromTopic));
+    let fails = |plan: &Plan<AccountingWorkload>| run(plan, false).failure.map(|failure| failure.rule);
+    let plan = (0..100).map(Plan::<AccountingWorkload>::new).find(|plan| fails(plan).is_some());
+    let plan = plan.expect("this bug is found at once");
+    let short = shrink(&plan, 2_000);
+    assert_eq!(fails(&plan), fails(&short));
+    assert!(short.acts.len() * 4 < plan.acts.len(), "{} of {} acts", short.acts.len(), plan.acts.len());
+    plant(None);
+}
