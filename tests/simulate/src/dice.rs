@@ -13,7 +13,7 @@ impl Dice {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,17 +24,17 @@ impl Dice {
     /// A number below `n`, which counts as at least 1.
     pub fn below(&mut self, n: usize) -> usize {
         // the bias of a remainder is far below anything that a history could show
-        (self.next() % n.max(1) as u64) as usize
+        (self.roll() % n.max(1) as u64) as usize
     }
 
     /// A number from `low` to `high`, both included.
     pub fn within(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low + 1).max(1) as u64) as i64
+        low + (self.roll() % (high - low + 1).max(1) as u64) as i64
     }
 
     /// True so many times in a thousand.
     pub fn per_mille(&mut self, chance: u32) -> bool {
-        chance > 0 && self.next() % 1_000 < u64::from(chance)
+        chance > 0 && self.roll() % 1_000 < u64::from(chance)
     }
 
     /// One of `items`.

@@ -122,7 +122,7 @@ impl Luck {
             StoreVerdict::Partly => inner.tally.store_partly += 1,
             StoreVerdict::Late => inner.tally.store_late += 1,
         }
-        let dice = inner.dice.as_mut().map_or_else(|| Dice::new(0), |dice| Dice::new(dice.next()));
+        let dice = inner.dice.as_mut().map_or_else(|| Dice::new(0), |dice| Dice::new(dice.roll()));
         (verdict, dice)
     }
 }

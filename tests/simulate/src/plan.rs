@@ -344,7 +344,7 @@ impl<'a, W: Workload> Writer<'a, W> {
     }
 
     fn other(&mut self) -> Act<W::CommandData> {
-        let process = self.dice.next();
+        let process = self.dice.roll();
         let mut chance = self.dice.below(1_000) as u32;
         let mut falls = |rate: u32| {
             let hit = chance < rate;
@@ -364,7 +364,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             }
             // a commit is answered, and its owner dies before all of its markers are written
             self.queued.push((self.dice.below(12), crash));
-            return Act::HoldMarkers { acts: 24, salt: self.dice.next() };
+            return Act::HoldMarkers { acts: 24, salt: self.dice.roll() };
         }
         if falls(self.disk) {
             let fates = [DiskFate::Damaged, DiskFate::Full, DiskFate::Emptied, DiskFate::Emptied];
@@ -380,7 +380,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             let acts = self.dice.within(5, 120) as usize;
             // it goes on where it was before it hears that it was replaced
             for turn in 0..self.dice.below(8) {
-                let (lane, luck) = (self.dice.next(), 0);
+                let (lane, luck) = (self.dice.roll(), 0);
                 self.queued.push((acts + turn, Act::Lane { process, lane, steps: 1, luck }));
             }
             return Act::Sleep { process, acts };
@@ -399,10 +399,10 @@ impl<'a, W: Workload> Writer<'a, W> {
             return Act::SetClock { process, ahead: self.dice.within(-90_000_000, 90_000_000) };
         }
         if falls(self.hold_markers) {
-            let salt = if self.dice.per_mille(300) { 0 } else { self.dice.next() };
+            let salt = if self.dice.per_mille(300) { 0 } else { self.dice.roll() };
             let acts = self.dice.within(2, 80) as usize;
             for _ in 0..self.dice.below(3) {
-                self.queued.push((self.dice.below(acts), Act::Probe { luck: self.dice.next() }));
+                self.queued.push((self.dice.below(acts), Act::Probe { luck: self.dice.roll() }));
             }
             if self.dice.per_mille(500) {
                 // who has nothing more to write leaves markers as they are for longer
@@ -421,21 +421,21 @@ impl<'a, W: Workload> Writer<'a, W> {
             return Act::StoreDown { acts: self.dice.within(2, 60) as usize };
         }
         if falls(self.probe) {
-            return Act::Probe { luck: self.dice.next() };
+            return Act::Probe { luck: self.dice.roll() };
         }
         if falls(self.repeat_step) {
-            return Act::RepeatStep { pick: self.dice.next() };
+            return Act::RepeatStep { pick: self.dice.roll() };
         }
-        let luck = self.dice.next() | 1;
+        let luck = self.dice.roll() | 1;
         match self.dice.below(100) {
             0..12 => Act::Member { process, luck },
             12..24 => Act::Follow { process, luck },
             24..26 => Act::LateWrites,
             26 => Act::Look,
-            27..33 if self.copies => Act::StandBy { process, partition: self.dice.next(), luck },
+            27..33 if self.copies => Act::StandBy { process, partition: self.dice.roll(), luck },
             _ => {
                 let steps = if self.dice.per_mille(400) { 1 } else { self.dice.within(2, 9) as usize };
-                Act::Lane { process, lane: self.dice.next(), steps, luck }
+                Act::Lane { process, lane: self.dice.roll(), steps, luck }
             }
         }
     }

@@ -15,7 +15,7 @@ use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
-use crate::oracle::world::{Diary, Failure, Seen, World};
+use crate::oracle::world::{Diary, Ends, Failure, Seen, World};
 use crate::oracle::{judge, look};
 use crate::plan::{Act, DiskFate, Plan};
 use crate::show;
@@ -426,7 +426,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let (events, outcomes) =
             (Arc::clone(&self.pipeline.names().events), Arc::clone(&self.pipeline.names().outcomes));
         let (log, act) = (&self.pipeline.log, self.act);
-        let note = |at: &TopicPartition, ends: &mut Vec<(i64, usize)>| {
+        let note = |at: &TopicPartition, ends: &mut Ends| {
             let end = log.committed_end(at);
             if ends.last().map_or(end > 0, |(known, _)| end > *known) {
                 ends.push((end, act));

@@ -73,9 +73,12 @@ fn caused<W: Workload>(
     }
 }
 
+/// A step, and the partition it was sent to.
+type SentTo<S> = (i32, S);
+
 /// Every event's steps were sent, each once, to where it belongs, and no others.
 fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
-    let mut sent: BTreeMap<(&str, i64), Vec<(i32, W::StepData)>> = BTreeMap::new();
+    let mut sent: BTreeMap<(&str, i64), Vec<SentTo<W::StepData>>> = BTreeMap::new();
     for (number, seen) in world.partitions() {
         for (offset, step) in &seen.steps {
             if world.diary.repeated_steps.contains(&(number, *offset)) {
@@ -101,7 +104,7 @@ fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
                 })
                 .collect();
             let mut found = sent.remove(&(event.id.as_str(), event.recorded_at)).unwrap_or_default();
-            let order = |step: &(i32, W::StepData)| format!("{step:?}");
+            let order = |step: &SentTo<W::StepData>| format!("{step:?}");
             expected.sort_by_key(order);
             found.sort_by_key(order);
             holds!(

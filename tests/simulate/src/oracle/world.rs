@@ -72,6 +72,9 @@ impl<W: Workload> Default for Partition<W> {
     }
 }
 
+/// Up to which offset (exclusive) records were visible after which act.
+pub type Ends = Vec<(i64, usize)>;
+
 /// When what became visible.
 #[derive(Clone, Debug, Default)]
 pub struct Diary {
@@ -80,11 +83,11 @@ pub struct Diary {
     /// Steps that were delivered a second time by the scheduler, by partition and offset.
     pub repeated_steps: BTreeSet<(i32, i64)>,
     /// Per partition, up to which offset events were visible after which act.
-    pub events: Vec<Vec<(i64, usize)>>,
+    pub events: Vec<Ends>,
     /// The same of outcomes.
-    pub outcomes: Vec<Vec<(i64, usize)>>,
+    pub outcomes: Vec<Ends>,
     /// The same of look-up topics, by name and partition.
-    pub lookups: BTreeMap<(Arc<str>, i32), Vec<(i64, usize)>>,
+    pub lookups: BTreeMap<(Arc<str>, i32), Ends>,
 }
 
 impl Diary {
