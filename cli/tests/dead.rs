@@ -1,6 +1,7 @@
 //! `millrace dead` on everything in one process: list, show, redrive, skip, and what is said when
 //! there is nothing to do.
 
+#[allow(dead_code, reason = "it uses less of it than others do")]
 mod common;
 
 use std::io::{BufRead as _, BufReader};
