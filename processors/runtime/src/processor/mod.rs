@@ -17,6 +17,7 @@ pub mod lane;
 mod line;
 pub mod local;
 pub mod lookup;
+mod running;
 pub mod state;
 mod steps;
 pub mod window;

@@ -1,0 +1,375 @@
+//! A partition at work: read, decide, commit; the next batch is decided while one commits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use millrace_kernel::Domain;
+#[cfg(feature = "planted-bugs")]
+use millrace_ports::LogFault;
+use millrace_ports::{Reader, Record, TopicPartition, Transaction, TransactionalWriter};
+
+use super::batch::Batch;
+use super::clock_watch::ClockWatch;
+use super::copy::{CopyFault, PartitionCopy, ends};
+use super::decide::{Decider, Place, Verdict};
+use super::intake::read;
+use super::lane::{LaneFault, Shared, Turn};
+use super::lookup::LookupPartition;
+use super::state::{Layers, Overlay, PartitionState};
+use crate::dead::Burial;
+use crate::planted::{self, Bug};
+
+/// Longest wait for a commit before the input is looked at again.
+const COMMIT_LOOK: Duration = Duration::from_millis(2);
+/// How often a lane without input asks whether there really is none.
+const QUIET_LOOK_MICROS: i64 = 30_000_000;
+
+/// A lookup partition and the offset its table must reach.
+type Barrier = (LookupPartition, i64);
+
+/// A partition that is being decided: its input, its state, and the batches under way.
+pub(super) struct Running<D: Domain> {
+    partition: i32,
+    writer: Box<dyn TransactionalWriter>,
+    reader: Box<dyn Reader>,
+    pub(super) committed: PartitionState<D::State>,
+    /// What the transaction under way will add to `committed`.
+    pub(super) pending: Option<Overlay<D::State>>,
+    /// Decided, not submitted yet.
+    batch: Batch<D>,
+    /// Read, not decided yet, each with its number.
+    held: VecDeque<(u64, Record)>,
+    /// How many records were read.
+    polled: u64,
+    barrier: Vec<Barrier>,
+    /// Up to which record number a miss in a lookup partition is final.
+    covered: HashMap<LookupPartition, u64>,
+    /// Where each input goes on. Every batch commits them all, since a broker forgets offsets
+    /// that are not committed for long.
+    pub(super) next: BTreeMap<TopicPartition, i64>,
+    /// When the end of the commands was last seen to be reached, by the clock that is never set;
+    /// nothing has come since.
+    quiet_at: Option<i64>,
+    proof: Proof,
+    #[cfg(feature = "planted-bugs")]
+    submitted: Option<Transaction>,
+}
+
+/// Whether it is certain that nobody else has written below the offsets that a checkpoint was
+/// said to reach. One who was replaced without knowing it yet would take the records of its
+/// successor for its own. A commit that succeeds shows that it was not replaced before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    None,
+    /// The offsets were asked for; no commit was begun since.
+    Asked,
+    /// A commit that was begun after the offsets were asked for is under way.
+    Committing,
+}
+
+impl<D: Domain> Running<D> {
+    /// Begins with the state as it was restored, at the offsets `next` from which `reader` reads.
+    pub(super) fn new(
+        partition: i32,
+        writer: Box<dyn TransactionalWriter>,
+        reader: Box<dyn Reader>,
+        committed: PartitionState<D::State>,
+        next: BTreeMap<TopicPartition, i64>,
+    ) -> Self {
+        Self {
+            partition,
+            writer,
+            reader,
+            committed,
+            pending: None,
+            batch: Batch::default(),
+            held: VecDeque::new(),
+            polled: 0,
+            barrier: Vec::new(),
+            covered: HashMap::new(),
+            next,
+            quiet_at: None,
+            proof: Proof::None,
+            #[cfg(feature = "planted-bugs")]
+            submitted: None,
+        }
+    }
+
+    /// One step, which waits for input up to `wait` and not at all if there is work.
+    pub(super) fn turn(
+        &mut self,
+        shared: &Shared<D>,
+        watch: &mut ClockWatch,
+        wait: Duration,
+    ) -> Result<Turn, LaneFault> {
+        let mut progress = self.settle(Duration::ZERO)?;
+        progress |= self.keep_checkpoint(shared)?;
+        if watch.too_far_ahead(&*shared.clock).is_some() {
+            // a record that ends a silence may tell that it is right again
+            self.poll(shared, watch, wait)?;
+        }
+        if !self.pass_barrier(shared) {
+            return self.wait_for_barrier(shared, wait);
+        }
+        progress |= self.decide_held(shared, watch)?;
+        if self.barrier.is_empty() && self.batch.len() < shared.settings.batch_max_records {
+            let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
+            progress |= self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
+            progress |= self.decide_held(shared, watch)?;
+        }
+        if self.pending.is_none() && self.barrier.is_empty() && !self.batch.is_empty() {
+            self.submit(shared)?;
+            progress = true;
+        }
+        if self.proof == Proof::Asked && self.barrier.is_empty() && self.held.is_empty() {
+            self.submit_nothing()?;
+        }
+        if !progress && self.pending.is_some() {
+            progress = self.settle(COMMIT_LOOK.min(wait))?;
+        }
+        Ok(if progress { Turn::Progress } else { Turn::Idle })
+    }
+
+    /// Takes in the batch under way if it has committed.
+    fn settle(&mut self, wait: Duration) -> Result<bool, LaneFault> {
+        if self.pending.is_none() {
+            return Ok(false);
+        }
+        let settled = self.writer.settle(wait);
+        #[cfg(feature = "planted-bugs")]
+        let settled = self.or_again(settled);
+        if !settled? {
+            return Ok(false);
+        }
+        if let Some(overlay) = self.pending.take() {
+            self.committed.merge(overlay);
+        }
+        if self.proof == Proof::Committing {
+            self.proof = Proof::None;
+            self.committed.write_checkpoint();
+        }
+        Ok(true)
+    }
+
+    /// Takes checkpoints when they are due. The offsets of what was committed are not known, but
+    /// while no transaction is open, all that lies below the high watermarks is in memory.
+    fn keep_checkpoint(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
+        let now = shared.clock.now_micros();
+        let progress = self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        if self.pending.is_some() || !self.committed.is_checkpoint_due(now) {
+            return Ok(progress);
+        }
+        self.committed.freeze(ends(shared, self.partition)?, now);
+        if planted::is_on(Bug::CheckpointUnproven) {
+            self.committed.write_checkpoint();
+            return Ok(self.committed.tend_checkpoint(now).map_err(CopyFault::from)?);
+        }
+        self.proof = Proof::Asked;
+        Ok(true)
+    }
+
+    /// Commits where the inputs stand once more, to prove by it that nobody has taken over.
+    fn submit_nothing(&mut self) -> Result<(), LaneFault> {
+        if self.pending.is_none() {
+            self.writer.submit(Transaction { records: Vec::new(), offsets: self.next.clone() })?;
+            self.pending = Some(Overlay::default());
+            self.proof = Proof::Committing;
+        }
+        Ok(())
+    }
+
+    /// Waits for the commit under way. Then its state, if somebody wants it: as a copy that
+    /// stands by, or on disk so that the next start reads less.
+    pub(super) fn finish(
+        mut self: Box<Self>,
+        shared: &Shared<D>,
+        wait: Duration,
+    ) -> Result<Option<PartitionCopy<D>>, LaneFault> {
+        self.settle(wait)?;
+        self.committed.check()?;
+        if self.pending.is_some() || !(shared.copies.keeps() || self.committed.is_stored()) {
+            return Ok(None);
+        }
+        let reached = ends(shared, self.partition)?;
+        let now = shared.clock.now_micros();
+        // as in a simulation nobody would look again
+        self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        if self.committed.can_freeze() {
+            self.committed.freeze(reached, now);
+        }
+        self.proof = Proof::Asked;
+        self.submit_nothing()?;
+        self.settle(wait)?;
+        if self.pending.is_some() {
+            return Ok(None);
+        }
+        self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
+        Ok(Some(PartitionCopy::of_lane(self.partition, self.committed, reached)))
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    fn or_again(&mut self, settled: Result<bool, LogFault>) -> Result<bool, LogFault> {
+        match (settled, self.submitted.take()) {
+            (Err(LogFault::Unavailable { .. }), Some(again)) if planted::is_on(Bug::LostAnswerRetried) => {
+                self.writer.fence()?;
+                self.writer.submit(again)?;
+                Ok(false)
+            }
+            (settled, submitted) => {
+                self.submitted = submitted;
+                settled
+            }
+        }
+    }
+
+    fn submit(&mut self, shared: &Shared<D>) -> Result<(), LaneFault> {
+        let nothing = Overlay::default();
+        let below = Layers { committed: &self.committed, pending: None, current: &nothing };
+        let place = place(shared, self.partition);
+        let (mut transaction, overlay) =
+            std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below)?;
+        // what was decided without seeing all of the state must not be committed
+        self.committed.check()?;
+        self.next.append(&mut transaction.offsets);
+        transaction.offsets = self.next.clone();
+        if planted::is_on(Bug::StepOffsetsNotCommitted) {
+            transaction.offsets.retain(|input, _| input.topic != shared.names.steps);
+        }
+        #[cfg(feature = "planted-bugs")]
+        {
+            self.submitted = Some(transaction.clone());
+        }
+        self.writer.submit(transaction)?;
+        self.pending = Some(overlay);
+        if planted::is_on(Bug::CheckpointUncommitted)
+            && let Some(overlay) = self.pending.replace(Overlay::default())
+        {
+            self.committed.merge(overlay);
+            self.committed.freeze(ends(shared, self.partition)?, shared.clock.now_micros());
+            self.committed.write_checkpoint();
+        }
+        if self.proof == Proof::Asked {
+            self.proof = Proof::Committing;
+        }
+        Ok(())
+    }
+
+    fn poll(
+        &mut self,
+        shared: &Shared<D>,
+        watch: &mut ClockWatch,
+        wait: Duration,
+    ) -> Result<bool, LaneFault> {
+        let room = shared.settings.batch_max_records.saturating_sub(self.batch.len() + self.held.len());
+        if room == 0 {
+            return Ok(false);
+        }
+        let records = self.reader.poll(room, wait)?;
+        let now = shared.clock.monotonic_micros();
+        let is_quiet = |within: i64| self.quiet_at.is_some_and(|at| now - at <= within);
+        if let Some(first) = records.first() {
+            if first.topic == shared.names.commands && is_quiet(2 * QUIET_LOOK_MICROS) {
+                watch.learn(&*shared.clock, first.timestamp_ms);
+            }
+            self.quiet_at = None;
+        } else if !wait.is_zero() && !is_quiet(QUIET_LOOK_MICROS) {
+            // an empty poll alone says nothing: a new client needs longer than that to connect, and
+            // a connection may be lost without a word
+            let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
+            let is_end = self.reader.position(&commands) >= shared.log.high_watermark(&commands)?;
+            self.quiet_at = is_end.then_some(now);
+        }
+        let is_empty = records.is_empty();
+        for record in records {
+            self.polled += 1;
+            self.held.push_back((self.polled, record));
+        }
+        Ok(!is_empty)
+    }
+
+    /// Decides what was read, until a lookup is behind or the batch is full.
+    fn decide_held(&mut self, shared: &Shared<D>, watch: &ClockWatch) -> Result<bool, LaneFault> {
+        if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
+            return Err(LaneFault::Clock { ahead_ms });
+        }
+        let place = place(shared, self.partition);
+        let mut progress = false;
+        while self.batch.len() < shared.settings.batch_max_records {
+            let Some((number, record)) = self.held.front() else { break };
+            let number = *number;
+            let layers = Layers {
+                committed: &self.committed,
+                pending: self.pending.as_ref(),
+                current: &self.batch.overlay,
+            };
+            let is_covered = |at: LookupPartition| {
+                self.covered.get(&at).is_some_and(|upto| number <= *upto)
+                    || planted::is_on(Bug::LookupBarrierSkipped)
+            };
+            let decider =
+                Decider { place: &place, layers: &layers, lookups: &shared.lookups, is_covered: &is_covered };
+            let intake = read(&shared.codecs, record, record.topic == shared.names.steps)?;
+            match decider.take(&intake, record) {
+                Verdict::Behind(missed) => {
+                    self.ask_barrier(shared, &missed)?;
+                    break;
+                }
+                Verdict::Decided(decided) => {
+                    let Some((_, record)) = self.held.pop_front() else { break };
+                    if let Some(Burial { reason, .. }) = &decided.dead {
+                        tracing::warn!(
+                            topic = %record.topic, partition = record.partition, offset = record.offset, reason,
+                            "record goes to the dead topic, and the partition goes on; see `millrace dead list`"
+                        );
+                    }
+                    self.batch.add(&shared.codecs, &place, &record, *decided)?;
+                    progress = true;
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// What was committed when the records at hand had arrived must be in the lookup tables
+    /// before a miss counts. Never asked while a transaction of ours is open: two processors
+    /// would wait for each other.
+    fn ask_barrier(&mut self, shared: &Shared<D>, missed: &[LookupPartition]) -> Result<(), LaneFault> {
+        if self.pending.is_some() {
+            return Ok(());
+        }
+        for &at in missed {
+            let target = shared.log.high_watermark(&shared.lookups.source(at))?;
+            self.barrier.push((at, target));
+        }
+        Ok(())
+    }
+
+    /// Whether no barrier is left to wait for.
+    fn pass_barrier(&mut self, shared: &Shared<D>) -> bool {
+        if self.barrier.iter().any(|(at, target)| shared.lookups.position(*at) < *target) {
+            return false;
+        }
+        for (at, _) in self.barrier.drain(..) {
+            let upto = if planted::is_on(Bug::BarrierAskedTooEarly) { u64::MAX } else { self.polled };
+            self.covered.insert(at, upto);
+        }
+        true
+    }
+
+    fn wait_for_barrier(&self, shared: &Shared<D>, wait: Duration) -> Result<Turn, LaneFault> {
+        shared.lookups.wait_for_move(COMMIT_LOOK.min(wait));
+        Ok(Turn::Idle)
+    }
+}
+
+fn place<D: Domain>(shared: &Shared<D>, partition: i32) -> Place<'_> {
+    Place {
+        names: &shared.names,
+        partition,
+        partitions: shared.partitions,
+        clock_micros: shared.clock.now_micros(),
+        settings: &shared.settings,
+    }
+}
