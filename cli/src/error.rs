@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+pub use millrace_runtime::advice::chain;
+
 /// Why a command failed, for the person who called it.
 #[derive(Debug)]
 pub struct CliError {
@@ -71,21 +73,6 @@ impl fmt::Display for CliError {
             None => Ok(()),
         }
     }
-}
-
-/// An error with all its causes in one line, each said once.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 macro_rules! failures {
