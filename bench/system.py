@@ -100,10 +100,14 @@ class System:
 
     def role(self, name: str, *arguments: str) -> Path:
         """Starts `millrace` with these arguments; gives the file of its output."""
+        return self.launch(name, [self.millrace, *arguments])
+
+    def launch(self, name: str, command: list[str]) -> Path:
+        """Starts a program; gives the file of its output."""
         log = self.folder / f"{name}.log"
         self.processes.append(
             subprocess.Popen(
-                [self.millrace, *arguments],
+                command,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log.open("wb"),
