@@ -27,11 +27,20 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICKS
 
 
+def memory_mb(pid: int) -> float:
+    """Its resident memory now, in megabytes (10^6 bytes)."""
+    return _status_mb(pid, "VmRSS")
+
+
 def peak_memory_mb(pid: int) -> float:
     """The most resident memory it has had, in megabytes (10^6 bytes)."""
+    return _status_mb(pid, "VmHWM")
+
+
+def _status_mb(pid: int, name: str) -> float:
     kibibytes = 0
     for member in _family(pid):
         for line in Path(f"/proc/{member}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 kibibytes += int(line.split()[1])
     return kibibytes * 1024 / 1e6

@@ -124,7 +124,7 @@ class Embedded(System):
     def start(self) -> None:
         """Starts it and takes the addresses from its `ready` line."""
         data = str(self.folder / "data")
-        log = self.role("up", "up", "--data", data, "--kafka-port", _free(), "--registry-port", _free())
+        log = self.role("up", "up", "--data", data, "--kafka-port", free_port(), "--registry-port", free_port())
         deadline = time.monotonic() + READY_SECONDS
         while True:
             lines = log.read_text(errors="replace").splitlines()
@@ -157,7 +157,8 @@ class Cluster(System):
         self.rows = CqlRows(cql, keyspace)
 
 
-def _free() -> str:
+def free_port() -> str:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])

@@ -1,0 +1,182 @@
+"""Topics as a processor would have left them, and processors that are started on them, killed, and looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from contest import RELEASE, Contest, Contestant
+from process import cpu_seconds, memory_mb, peak_memory_mb
+from system import free_port
+
+# How long anything that is waited for may take.
+PATIENCE = 900.0
+GROUP = "accounting.processor"
+
+
+def wait_until(what: str, is_so: Callable[[], bool], seconds: float = PATIENCE, look: float = 0.02) -> None:
+    """Waits for a condition.
+
+    Raises:
+        TimeoutError: it does not come about in `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(look)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a processor's log: when it was written, seconds since the epoch, and its fields."""
+
+    at: float
+    fields: dict[str, Any]
+
+
+class Started:
+    """A process that was started: when, what it says, what it uses."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, at: float, health_port: int = 0) -> None:
+        self.process, self.log, self.at, self.health_port = process, log, at, health_port
+
+    def said(self, begin: str, since: float = 0.0) -> list[Line]:
+        """Lines of its log (as JSON) whose message begins so, written at `since` or later."""
+        found = []
+        for text in self.log.read_text(errors="replace").splitlines():
+            try:
+                line = json.loads(text)
+                at, fields = datetime.fromisoformat(line["timestamp"]).timestamp(), line["fields"]
+            except (ValueError, KeyError, TypeError):
+                continue  # cut off by a kill, or not the logger's
+            if at >= since and str(fields.get("message", "")).startswith(begin):
+                found.append(Line(at, fields))
+        return found
+
+    def restored(self, since: float = 0.0) -> dict[int, Line]:
+        """The line in which it says that a partition's state is back, by partition."""
+        return {int(line.fields["partition"]): line for line in self.said("state restored", since)}
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """Its lanes, as its health endpoint tells."""
+        request = f"http://127.0.0.1:{self.health_port}/live"
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return list(json.load(answer)["lanes"])
+        except OSError:
+            return []  # not listening yet
+
+    def has_ended(self) -> bool:
+        """Whether it is gone."""
+        return self.process.poll() is not None
+
+    def cpu_seconds(self) -> float:
+        """CPU time it has used."""
+        return cpu_seconds(self.process.pid)
+
+    def memory_mb(self) -> float:
+        """Its resident memory."""
+        return memory_mb(self.process.pid)
+
+    def peak_memory_mb(self) -> float:
+        """The most resident memory it has had."""
+        return peak_memory_mb(self.process.pid)
+
+    def kill(self) -> float:
+        """`kill -9`; the moment, seconds since the epoch."""
+        at = time.time()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+        return at
+
+    def stop(self) -> None:
+        """Asks it to end, and waits for that."""
+        self.process.terminate()
+        self.process.wait(120)
+
+
+class Filled(Contest):
+    """Topics of accounting, filled as a processor would have left them."""
+
+    def __init__(self, contestant: Contestant, folder: Path, partitions: int, **settings: object) -> None:
+        super().__init__(contestant, folder, partitions)
+        self.settings = settings
+        self.starts = 0
+
+    def start(self) -> None:
+        """Makes the topics, and says for the group where its inputs go on: at their beginning.
+
+        A processor that finds states but no offsets takes the offsets for lost and decides nothing.
+        """
+        super().start()
+        consumer = Consumer({"bootstrap.servers": self.servers.kafka, "group.id": self.servers.prefix + GROUP})
+        inputs = [self.servers.topic(suffix) for suffix in ("commands", "steps")]
+        offsets = [TopicPartition(topic, n, 0) for topic in inputs for n in range(self.partitions)]
+        consumer.commit(offsets=offsets, asynchronous=False)
+        consumer.close()
+
+    def processor(self, state: Path | None) -> Started:
+        """Starts Millrace's processor, with a folder for its state or without."""
+        self.starts += 1
+        values = [f"MILLRACE_PROCESSOR_{key.upper()}={value}" for key, value in self.settings.items()]
+        port = int(free_port())
+        command = ["env", *values, self.millrace, "processor", "accounting", *self.where]
+        command += ["--health-port", str(port), "--log-format", "json"]
+        command += ["--state-dir", str(state)] if state is not None else []
+        return self._started(f"processor-{self.starts}", command, port)
+
+    def peer(self, contestant: Contestant) -> Started:
+        """Starts a program that is compared; its state is in the folder `state`."""
+        self.starts += 1
+        return self._started(f"peer-{self.starts}", contestant.command(self))
+
+    def _started(self, name: str, command: list[str], port: int = 0) -> Started:
+        at = time.time()
+        log = self.launch(name, command)
+        return Started(self.processes[-1], log, at, port)
+
+    def load(self, rate: int, seconds: int, accounts: int) -> subprocess.Popen[bytes]:
+        """Begins to send commands at a steady rate, each account alike; it ends when all are answered."""
+        self.starts += 1
+        flags = ["--rate", str(rate), "--seconds", str(seconds), "--warm-up", "0", "--accounts", str(accounts)]
+        # other seeds give other ids: none is to be taken for a repeat
+        flags += ["--seed", str(1_000 * self.starts)]
+        self.launch(f"load-{self.starts}", [str(RELEASE / "millrace-workload"), *self.where, "rate", *flags])
+        return self.processes[-1]
+
+    def await_empty_group(self, group: str = GROUP) -> None:
+        """Waits until the group has noticed that its members are gone."""
+        admin = AdminClient({"bootstrap.servers": self.servers.kafka})
+        name = self.servers.prefix + group
+
+        def is_empty() -> bool:
+            state = admin.describe_consumer_groups([name])[name].result().state
+            return state in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
+
+        wait_until(f"group {name} is empty", is_empty, 120)
+
+
+def without(folder: Path) -> Path:
+    """The folder, with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def disk_mb(folder: Path) -> float:
+    """What lies in a folder, in megabytes (10^6 bytes)."""
+    sizes = (os.path.getsize(Path(where) / name) for where, _, names in os.walk(folder) for name in names)
+    return sum(sizes) / 1e6
