@@ -52,7 +52,7 @@ def account_id(number: int) -> str:
 
 
 def remembered_id(number: int) -> str:
-    """A command id that `millrace-workload outcomes` has answered, in partition `number` modulo their count; 0 is the oldest."""
+    """A command id that `millrace-workload outcomes` has answered, in partition `number` modulo their count; 0 was the first."""
     return f"{number * 0x9E3779B9 & 0xFFFFFFFF:08x}-0000-4000-8000-{number:012x}"
 
 
@@ -82,11 +82,14 @@ class Probe:
         self.thread.join()
         self.consumer.close()
 
-    def ask(self, repeats: bool) -> Asked:
-        """Sends a deposit to every partition, and with `repeats` the oldest id that its window holds."""
-        deposits = {partition: str(uuid.uuid4()) for partition in self.accounts}
-        # under another key than the first time, but in the same partition: ids are remembered by partition
-        asked = Asked(deposits, {n: remembered_id(n) for n in self.accounts} if repeats else {})
+    def ask(self, ids: int) -> Asked:
+        """Sends a deposit to every partition and, if there are `ids` in the windows, one of the older of them."""
+        asked = Asked({partition: str(uuid.uuid4()) for partition in self.accounts}, {})
+        if ids > 0:
+            # not the very first, which a full window forgets for each that is new
+            older = ids // 10 // self.partitions * self.partitions
+            # under another key than the first time, but in the same partition: ids are remembered by partition
+            asked.repeats.update({partition: remembered_id(older + partition) for partition in self.accounts})
         for id_ in asked.ids:
             self.answers.pop(id_, None)
         self.watched |= asked.ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,8 @@ from system import free_port
 # How long anything that is waited for may take.
 PATIENCE = 900.0
 GROUP = "accounting.processor"
+# What Kafka Streams says when a store is back.
+RESTORED = re.compile(r"Finished restoring changelog .* total number of (\d+) records")
 
 
 def wait_until(what: str, is_so: Callable[[], bool], seconds: float = PATIENCE, look: float = 0.02) -> None:
@@ -38,6 +41,15 @@ def wait_until(what: str, is_so: Callable[[], bool], seconds: float = PATIENCE, 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
         time.sleep(look)
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What a start came through, by the process's own log: seconds since the epoch, and how many records it read."""
+
+    dealt_at: float
+    restored_at: float
+    records: int
 
 
 @dataclass(frozen=True)
@@ -67,9 +79,13 @@ class Started:
                 found.append(Line(at, fields))
         return found
 
-    def restored(self, since: float = 0.0) -> dict[int, Line]:
-        """The line in which it says that a partition's state is back, by partition."""
-        return {int(line.fields["partition"]): line for line in self.said("state restored", since)}
+    def phases(self, since: float = 0.0) -> Phases | None:
+        """When it was dealt partitions first after `since`, and had the state of the last one; nothing if it does not tell."""
+        dealt, restored = self.said("partitions assigned", since), self.said("state restored", since)
+        if not dealt or not restored:
+            return None
+        records = sum(int(line.fields["records"]) for line in restored)
+        return Phases(dealt[0].at, max(line.at for line in restored), records)
 
     def lanes(self) -> list[dict[str, Any]]:
         """Its lanes, as its health endpoint tells."""
@@ -109,6 +125,30 @@ class Started:
         self.process.wait(120)
 
 
+class StartedPeer(Started):
+    """A Kafka Streams program."""
+
+    def phases(self, since: float = 0.0) -> Phases | None:
+        """As of a processor: until tasks were assigned, and until the last store had been restored."""
+        dealt: list[float] = []
+        restored: list[float] = []
+        records = 0
+        for text in self.log.read_text(errors="replace").splitlines():
+            first, _, rest = text.partition(" ")
+            try:
+                at = datetime.fromisoformat(first).timestamp()
+            except ValueError:
+                continue
+            if "Adding newly assigned partitions" in rest:
+                dealt.append(at)
+            elif found := RESTORED.search(rest):
+                restored.append(at)
+                records += int(found[1])
+        if not dealt or not restored:
+            return None
+        return Phases(dealt[0], max(restored), records)
+
+
 class Filled(Contest):
     """Topics of accounting, filled as a processor would have left them."""
 
@@ -123,7 +163,8 @@ class Filled(Contest):
         A processor that finds states but no offsets takes the offsets for lost and decides nothing.
         """
         super().start()
-        consumer = Consumer({"bootstrap.servers": self.servers.kafka, "group.id": self.servers.prefix + GROUP})
+        settings = {"bootstrap.servers": self.servers.kafka, "group.id": self.servers.prefix + GROUP}
+        consumer = Consumer({**settings, "enable.auto.commit": False})
         inputs = [self.servers.topic(suffix) for suffix in ("commands", "steps")]
         offsets = [TopicPartition(topic, n, 0) for topic in inputs for n in range(self.partitions)]
         consumer.commit(offsets=offsets, asynchronous=False)
@@ -137,17 +178,16 @@ class Filled(Contest):
         command = ["env", *values, self.millrace, "processor", "accounting", *self.where]
         command += ["--health-port", str(port), "--log-format", "json"]
         command += ["--state-dir", str(state)] if state is not None else []
-        return self._started(f"processor-{self.starts}", command, port)
+        at = time.time()
+        log = self.launch(f"processor-{self.starts}", command)
+        return Started(self.processes[-1], log, at, port)
 
-    def peer(self, contestant: Contestant) -> Started:
+    def peer(self, contestant: Contestant) -> StartedPeer:
         """Starts a program that is compared; its state is in the folder `state`."""
         self.starts += 1
-        return self._started(f"peer-{self.starts}", contestant.command(self))
-
-    def _started(self, name: str, command: list[str], port: int = 0) -> Started:
         at = time.time()
-        log = self.launch(name, command)
-        return Started(self.processes[-1], log, at, port)
+        log = self.launch(f"peer-{self.starts}", contestant.command(self))
+        return StartedPeer(self.processes[-1], log, at)
 
     def load(self, rate: int, seconds: int, accounts: int) -> subprocess.Popen[bytes]:
         """Begins to send commands at a steady rate, each account alike; it ends when all are answered."""
