@@ -1,6 +1,5 @@
 //! Reads committed records of assigned partitions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,10 +22,20 @@ pub(crate) struct KafkaReader {
     bootstrap: String,
     topics: Vec<Arc<str>>,
     /// How far each partition has been read, as records and ends of partitions tell it.
-    reached: HashMap<TopicPartition, i64>,
+    reached: Vec<(TopicPartition, i64)>,
     /// Found behind records that had to be delivered first.
     pending: Option<LogFault>,
     seek_wait: Duration,
+}
+
+/// What an event was.
+enum Taken {
+    /// There was none.
+    Nothing,
+    /// The broker has answered: a record, or the end of a partition.
+    News,
+    /// Something the client says by itself.
+    Other,
 }
 
 impl KafkaReader {
@@ -55,7 +64,7 @@ impl KafkaReader {
             client: Some((queue, consumer)),
             bootstrap: config.bootstrap.clone(),
             topics,
-            reached: partitions.iter().cloned().collect(),
+            reached: partitions.to_vec(),
             pending: None,
             seek_wait: config.request_timeout,
         })
@@ -71,25 +80,26 @@ impl KafkaReader {
     }
 
     /// What one event means; a record is added to `records`.
-    fn take(&mut self, wait: Duration, records: &mut Vec<Record>) -> Result<bool, LogFault> {
+    fn take(&mut self, wait: Duration, records: &mut Vec<Record>) -> Result<Taken, LogFault> {
         let Some(event) = self.client.as_ref().and_then(|(queue, _)| queue.poll(wait)) else {
-            return Ok(false);
+            return Ok(Taken::Nothing);
         };
         match event.seen() {
             Seen::Record(raw) => {
                 let record = self.copy(&raw);
-                let at = TopicPartition::new(record.topic.clone(), record.partition);
-                self.advance(at, record.offset + 1);
+                self.advance(&record.topic, record.partition, record.offset + 1);
                 records.push(record);
+                return Ok(Taken::News);
             }
             Seen::Error { code: Code::PartitionEOF, place: Some((topic, partition, offset)), .. } => {
-                self.advance(TopicPartition::new(self.shared(topic.as_bytes()), partition), offset);
+                self.advance(&self.shared(topic.as_bytes()), partition, offset);
+                return Ok(Taken::News);
             }
             Seen::Error { code, message, place } => self.error(code, message, place)?,
             Seen::Log(level, facility, line) => diary::write(level, &facility, &line),
             Seen::Other => {}
         }
-        Ok(true)
+        Ok(Taken::Other)
     }
 
     fn error(&self, code: Code, message: String, place: Option<(String, i32, i64)>) -> Result<(), LogFault> {
@@ -136,9 +146,16 @@ impl KafkaReader {
         }
     }
 
-    fn advance(&mut self, at: TopicPartition, offset: i64) {
-        let reached = self.reached.entry(at).or_insert(offset);
-        *reached = offset.max(*reached);
+    fn advance(&mut self, topic: &Arc<str>, partition: i32, offset: i64) {
+        // a handful at most, so a map would only cost more
+        let known = self.reached.iter_mut().find(|(at, _)| at.partition == partition && at.topic == *topic);
+        if let Some((_, reached)) = known {
+            *reached = offset.max(*reached);
+        }
+    }
+
+    fn reached(&self, partition: &TopicPartition) -> i64 {
+        self.reached.iter().find(|(at, _)| at == partition).map_or(0, |(_, reached)| *reached)
     }
 }
 
@@ -149,15 +166,20 @@ impl Reader for KafkaReader {
         }
         let deadline = Instant::now() + wait;
         let mut records = Vec::new();
+        // An outage queues an error for every attempt to connect. Whoever pauses after a fault would take
+        // minutes to come to the records behind them, so a fault is told only when nothing better comes.
+        let mut told = None;
         while records.len() < max {
             let left = match records.is_empty() {
                 true => deadline.saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
             match self.take(left, &mut records) {
-                Ok(true) => {}
-                Ok(false) if records.is_empty() && Instant::now() < deadline => {}
-                Ok(false) => break,
+                Ok(Taken::News) => told = None,
+                Ok(Taken::Other) => {}
+                Ok(Taken::Nothing) if records.is_empty() && Instant::now() < deadline => {}
+                Ok(Taken::Nothing) => break,
+                Err(fault @ LogFault::Unavailable { .. }) => told = Some(fault),
                 Err(fault) if records.is_empty() => return Err(fault),
                 Err(fault) => {
                     self.pending = Some(fault);
@@ -165,11 +187,11 @@ impl Reader for KafkaReader {
                 }
             }
         }
-        Ok(records)
+        told.filter(|_| records.is_empty()).map_or(Ok(records), Err)
     }
 
     fn position(&self, partition: &TopicPartition) -> i64 {
-        let reached = self.reached.get(partition).copied().unwrap_or(0);
+        let reached = self.reached(partition);
         // the client also counts the markers of transactions, which it never delivers
         let client = self.client.as_ref().and_then(|(_, consumer)| {
             native::position(consumer.client().native_ptr(), &partition.topic, partition.partition)
@@ -194,7 +216,9 @@ impl Reader for KafkaReader {
                 .and_then(|()| consumer.incremental_assign(&list))
                 .map_err(|error| step.fault(&error, None))?;
         }
-        self.reached.insert(partition.clone(), offset);
+        if let Some((_, reached)) = self.reached.iter_mut().find(|(at, _)| at == partition) {
+            *reached = offset;
+        }
         if matches!(&self.pending, Some(LogFault::OutOfRange { partition: at, .. }) if at == partition) {
             self.pending = None;
         }
