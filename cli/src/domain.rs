@@ -254,7 +254,7 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
             .map_err(|error| Problem::new(format!("{kind}: {error}")).at("data"))?;
         let key = D::routing_key(&data);
         let command = Command { id: id.to_owned(), metadata, data };
-        let value = self.codec.encode(&command).map_err(|error| Problem::new(error.to_string()))?.to_vec();
+        let value = self.codec.encode(&command).to_vec();
         Ok(Encoded { key, value })
     }
 }

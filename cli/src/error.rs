@@ -94,7 +94,6 @@ failures!(
     millrace_runtime::progress::WaitError,
     millrace_wire::RegistryFault,
     millrace_wire::codec::CodecError,
-    millrace_wire::EncodeFailure,
     millrace_embedded::broker::BrokerError,
     millrace_embedded::registry::RegistryError,
     serde_json::Error,

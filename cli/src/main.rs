@@ -6,6 +6,11 @@ use millrace::App;
 use millrace_domain_accounting::Accounting;
 use millrace_domain_chirp::Chirp;
 
+/// Records and states are made on one thread and freed on another by the million, which the
+/// system's allocator does poorly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     App::new()
         .checked_domain::<Chirp>(|settings| settings.validate().map_err(|error| error.to_string()))

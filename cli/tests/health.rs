@@ -212,7 +212,7 @@ impl Scene {
         };
         let record = Plain {
             key: Some(Bytes::from(format!("user-{n}"))),
-            value: Some(self.codecs.commands.encode(&command).unwrap()),
+            value: Some(self.codecs.commands.encode(&command)),
             timestamp_ms: SystemClock.now_micros() / 1_000,
             headers: Vec::new(),
         };

@@ -3,11 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::Event;
+use millrace_kernel::{Datum, Event};
 use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
 use millrace_wire::{Codec, DecodeFailure};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::fault::AuditFault;
 use crate::watch::Watcher;
@@ -101,10 +99,7 @@ pub(crate) fn place_of(record: &Record) -> TopicPartition {
 }
 
 /// A record's message, or why there is none; only a registry that is away is a fault.
-pub(crate) fn decode<T: Serialize + DeserializeOwned>(
-    codec: &Codec<T>,
-    record: &Record,
-) -> Result<Result<T, String>, AuditFault> {
+pub(crate) fn decode<T: Datum>(codec: &Codec<T>, record: &Record) -> Result<Result<T, String>, AuditFault> {
     let Some(value) = record.value.as_deref() else {
         return Ok(Err("a tombstone where a message should be".to_owned()));
     };
@@ -118,7 +113,7 @@ pub(crate) fn decode<T: Serialize + DeserializeOwned>(
 /// An event, without which nothing behind it can be folded.
 pub(crate) fn decode_event<E>(codec: &Codec<Event<E>>, record: &Record) -> Result<Event<E>, AuditFault>
 where
-    Event<E>: Serialize + DeserializeOwned,
+    Event<E>: Datum,
 {
     decode(codec, record)?.map_err(|why| AuditFault::Unreadable {
         at: place_of(record),

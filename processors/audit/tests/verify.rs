@@ -79,7 +79,7 @@ fn a_state_that_was_changed() {
     chirp.content = "damaged".to_owned();
     let damaged =
         State::to_record(&AggregateId::parse(&id).unwrap(), version, recorded_at, Some(&State::Chirp(chirp)));
-    write_again(&pipeline, &record, Some(pipeline.codecs().state.encode(&damaged).unwrap()));
+    write_again(&pipeline, &record, Some(pipeline.codecs().state.encode(&damaged)));
     let report = audit(&pipeline);
     let found = only(&report);
     assert_eq!((found.check, found.kind, &*found.place), (Check::States, Kind::Different, "chirp.state"));
@@ -100,7 +100,7 @@ fn a_state_of_a_version_that_never_was_and_one_that_is_gone() {
     let (_, version, recorded_at, state) = State::from_record(read);
     let damaged =
         State::to_record(&AggregateId::parse(ahead).unwrap(), version + 7, recorded_at, state.as_ref());
-    write_again(&pipeline, record, Some(pipeline.codecs().state.encode(&damaged).unwrap()));
+    write_again(&pipeline, record, Some(pipeline.codecs().state.encode(&damaged)));
     write_again(&pipeline, tombstoned, None);
     let report = audit(&pipeline);
     assert_eq!(report.total(), 2, "{:#?}", report.differences);
@@ -120,7 +120,7 @@ fn an_event_with_a_gap() {
     event.recorded_at += 1_000_000;
     event.id = millrace_kernel::id::event_id("forged", 0);
     event.metadata.causation_id = Some("forged".to_owned());
-    write_again(&pipeline, record, Some(pipeline.codecs().events.encode(&event).unwrap()));
+    write_again(&pipeline, record, Some(pipeline.codecs().events.encode(&event)));
     let report = audit(&pipeline);
     let gap = report.differences.iter().find(|found| found.check == Check::Events).unwrap();
     assert_eq!((&gap.key, &*gap.columns[0].column), (&event.aggregate_id, "version"));
@@ -171,7 +171,7 @@ fn an_outcome_that_is_gone_and_one_too_many() {
     assert_eq!((found.check, found.kind, &*found.key), (Check::Outcomes, Kind::Surplus, "register-3"));
     let outcome = pipeline.codecs().outcomes.decode(hidden.value.as_deref().unwrap()).unwrap();
     let invented = millrace_kernel::Outcome { command_id: "nobodys".to_owned(), ..outcome };
-    let value = pipeline.codecs().outcomes.encode(&invented).unwrap();
+    let value = pipeline.codecs().outcomes.encode(&invented);
     pipeline.send_to(&pipeline.names().outcomes, 0, Some(Bytes::from("nobodys")), Some(value));
     let report = audit(&pipeline);
     assert!(report.differences.iter().any(|found| found.key == "nobodys"), "{:#?}", report.differences);
@@ -196,7 +196,7 @@ fn a_process_that_is_remembered_as_open_and_one_that_is_forgotten() {
     let open = OpenProcess { command_type: "RegisterUser".to_owned(), started_at: 1, duplicates: 0 };
     let id = process("register-2");
     let state = State::from_bookkeeping(Bookkeeping::Process(open));
-    let value = pipeline.codecs().state.encode(&State::to_record(&id, 1, 1, Some(&state))).unwrap();
+    let value = pipeline.codecs().state.encode(&State::to_record(&id, 1, 1, Some(&state)));
     let home = partition::of_key(b"u2", common::PARTITIONS);
     let key = Some(Bytes::from(id.as_str().to_owned()));
     pipeline.send_to(&pipeline.names().state, home, key, Some(value));

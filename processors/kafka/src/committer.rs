@@ -13,15 +13,15 @@ use millrace_ports::{LogFault, Outgoing, TopicPartition, Transaction};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
 use crate::group::{Member, list_of};
 use crate::membership::Claim;
-use crate::native;
+use crate::native::{self, Topic};
 use crate::reaper::reap;
 
 /// What a committer is asked to do; it answers every job once.
@@ -95,13 +95,45 @@ impl From<LogFault> for Failed {
     }
 }
 
+/// A producer, and the topics it has written to.
+struct Session {
+    /// They go before the producer.
+    topics: Vec<(Arc<str>, Topic)>,
+    producer: BaseProducer<Deliveries>,
+}
+
+impl Session {
+    fn new(producer: BaseProducer<Deliveries>) -> Self {
+        Self { topics: Vec::new(), producer }
+    }
+
+    fn enqueue(&mut self, record: &Outgoing) -> Result<(), Code> {
+        let handle = self.producer.client().native_ptr();
+        let known = self.topics.iter().position(|(name, _)| *name == record.topic);
+        let known = match known {
+            Some(known) => known,
+            None => {
+                self.topics.push((Arc::clone(&record.topic), Topic::of(handle, &record.topic)?));
+                self.topics.len() - 1
+            }
+        };
+        self.topics[known].1.produce(handle, record)
+    }
+
+    /// Lets go of the producer without waiting for it.
+    fn end(self) {
+        drop(self.topics);
+        reap(self.producer);
+    }
+}
+
 /// Owns the producer of one transactional id.
 pub(crate) struct Committer {
     config: KafkaConfig,
     /// Whose offsets it commits, if anyone's.
     member: Option<Arc<Member>>,
     transactional_id: String,
-    producer: Option<BaseProducer<Deliveries>>,
+    session: Option<Session>,
     committed_at: Option<Instant>,
 }
 
@@ -111,7 +143,7 @@ impl Committer {
             config,
             member,
             transactional_id: transactional_id.to_owned(),
-            producer: None,
+            session: None,
             committed_at: None,
         }
     }
@@ -136,8 +168,8 @@ impl Committer {
     /// A new producer takes over the transactional id: whatever state the old one is in, the broker
     /// ends its transaction and refuses it from then on.
     fn fence(&mut self) -> Result<(), LogFault> {
-        if let Some(old) = self.producer.take() {
-            reap(old);
+        if let Some(old) = self.session.take() {
+            old.end();
         }
         let producer: BaseProducer<Deliveries> = self
             .config
@@ -146,7 +178,7 @@ impl Committer {
             .map_err(|error| self.step("fence").fault(&error, None))?;
         match producer.init_transactions(self.config.transaction_timeout) {
             Ok(()) => {
-                self.producer = Some(producer);
+                self.session = Some(Session::new(producer));
                 Ok(())
             }
             Err(error) => {
@@ -159,20 +191,20 @@ impl Committer {
     }
 
     fn commit(&mut self, batch: &Transaction, claim: &Claim) -> Result<(), LogFault> {
-        let Some(producer) = self.producer.take() else {
+        let Some(mut session) = self.session.take() else {
             return Err(self.step("commit").unavailable("not fenced", None));
         };
         let deadline = Instant::now() + self.config.transaction_timeout;
         loop {
-            let failed = match self.write(&producer, batch, claim) {
+            let failed = match self.write(&mut session, batch, claim) {
                 Ok(()) => {
-                    self.producer = Some(producer);
+                    self.session = Some(session);
                     self.committed_at = Some(Instant::now());
                     return Ok(());
                 }
                 Err(failed) => failed,
             };
-            let is_ended = self.abort(&producer);
+            let is_ended = self.abort(&session.producer);
             let fault = match failed {
                 // a rebalance passes also for those who keep their partitions: the same batch again
                 Failed::MovedOn { .. } if is_ended && self.rejoin(&failed, claim, deadline) => continue,
@@ -182,7 +214,7 @@ impl Committer {
                 }
                 Failed::Fault(fault) => fault,
             };
-            reap(producer);
+            session.end();
             return Err(fault);
         }
     }
@@ -218,13 +250,9 @@ impl Committer {
         }
     }
 
-    fn write(
-        &self,
-        producer: &BaseProducer<Deliveries>,
-        batch: &Transaction,
-        claim: &Claim,
-    ) -> Result<(), Failed> {
+    fn write(&self, session: &mut Session, batch: &Transaction, claim: &Claim) -> Result<(), Failed> {
         let deadline = Instant::now() + self.config.transaction_timeout;
+        let producer = &session.producer;
         let diary = Some(&producer.context().diary);
         // log lines of quiet times, and nothing else: no batch is under way
         serve(producer);
@@ -235,8 +263,9 @@ impl Committer {
             self.send_offsets(producer, &batch.offsets, claim, deadline)?;
         }
         for record in &batch.records {
-            self.enqueue(producer, record, deadline)?;
+            self.enqueue(session, record, deadline)?;
         }
+        let producer = &session.producer;
         if !first && !batch.offsets.is_empty() {
             self.send_offsets(producer, &batch.offsets, claim, deadline)?;
         }
@@ -255,36 +284,15 @@ impl Committer {
         self.committed_at.is_some_and(|it| it.elapsed() < MARKERS_WAIT)
     }
 
-    fn enqueue(
-        &self,
-        producer: &BaseProducer<Deliveries>,
-        record: &Outgoing,
-        deadline: Instant,
-    ) -> Result<(), LogFault> {
-        let mut next =
-            BaseRecord::to(&record.topic).partition(record.partition).timestamp(record.timestamp_ms);
-        if let Some(key) = &record.key {
-            next = next.key(&key[..]);
-        }
-        if let Some(value) = &record.value {
-            next = next.payload(&value[..]);
-        }
-        if !record.headers.is_empty() {
-            next = next.headers(headers(&record.headers));
-        }
+    fn enqueue(&self, session: &mut Session, record: &Outgoing, deadline: Instant) -> Result<(), LogFault> {
         loop {
-            match producer.send(next) {
-                Ok(()) => return Ok(()),
-                Err((error, back)) => {
-                    let full = error.rdkafka_error_code() == Some(Code::QueueFull);
-                    if !full || Instant::now() >= deadline {
-                        let step = Step { topic: Some(&record.topic), ..self.step("write") };
-                        return Err(step.fault(&error, Some(&producer.context().diary)));
-                    }
-                    producer.poll(Duration::from_millis(1));
-                    next = back;
-                }
+            let Err(code) = session.enqueue(record) else { return Ok(()) };
+            if code != Code::QueueFull || Instant::now() >= deadline {
+                let step = Step { topic: Some(&record.topic), ..self.step("write") };
+                let diary = Some(&session.producer.context().diary);
+                return Err(step.of_code(code, code.to_string(), diary));
             }
+            session.producer.poll(Duration::from_millis(1));
         }
     }
 
@@ -357,8 +365,8 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        if let Some(producer) = self.producer.take() {
-            reap(producer);
+        if let Some(session) = self.session.take() {
+            session.end();
         }
     }
 }
@@ -372,11 +380,4 @@ fn serve(producer: &BaseProducer<Deliveries>) {
 
 fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
-}
-
-/// Headers for the client.
-pub(crate) fn headers<V: AsRef<[u8]>>(headers: &[(String, V)]) -> OwnedHeaders {
-    headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |all, (key, value)| {
-        all.insert(Header { key, value: Some(value.as_ref()) })
-    })
 }

@@ -1,4 +1,4 @@
-//! What rdkafka has no safe call for. The only file with `unsafe`.
+//! What rdkafka has no safe call for. The only module with `unsafe`.
 //!
 //! - Events of a consumer with their offsets: rdkafka's `poll` reports the end of a partition
 //!   without the offset at which it was found, and without the topic.
@@ -10,6 +10,8 @@
 //! Every pointer taken here is given back by the `Drop` of the value that holds it, and no value
 //! outlives its client: each borrows it or keeps it beside itself, dropped later.
 
+mod produce;
+
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 use std::slice;
@@ -20,6 +22,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_resp_err_t as Resp;
+
+pub(crate) use self::produce::Topic;
 
 /// A client's handle, valid as long as the rdkafka client it came from.
 pub(crate) type Handle = *mut sys::rd_kafka_t;

@@ -9,10 +9,9 @@ use millrace_ports::LogFault;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
-use crate::committer::headers;
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
@@ -166,4 +165,11 @@ impl KafkaProducer {
     pub fn outstanding(&self) -> usize {
         usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
     }
+}
+
+/// Headers for the client.
+fn headers<V: AsRef<[u8]>>(headers: &[(String, V)]) -> OwnedHeaders {
+    headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |all, (key, value)| {
+        all.insert(Header { key, value: Some(value.as_ref()) })
+    })
 }

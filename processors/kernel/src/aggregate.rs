@@ -15,13 +15,21 @@ impl AggregateId {
     /// The id of a `kind` of aggregate, from the parts of its own id.
     #[must_use]
     pub fn new(kind: &str, parts: &[&str]) -> Self {
-        let mut text = String::with_capacity(kind.len() + parts.iter().map(|p| p.len() + 1).sum::<usize>());
-        text.push_str(kind);
-        for part in parts {
-            text.push('/');
-            text.push_str(part);
+        const ROOM: usize = 256;
+        let length = kind.len() + parts.iter().map(|part| part.len() + 1).sum::<usize>();
+        if length > ROOM {
+            return Self(format!("{kind}/{}", parts.join("/")).into());
         }
-        Self(text.into())
+        // ids are made by the million: built on the stack, so that one allocation remains
+        let mut room = [0_u8; ROOM];
+        let mut end = kind.len();
+        room[..end].copy_from_slice(kind.as_bytes());
+        for part in parts {
+            room[end] = b'/';
+            room[end + 1..end + 1 + part.len()].copy_from_slice(part.as_bytes());
+            end += 1 + part.len();
+        }
+        Self(String::from_utf8_lossy(&room[..end]).into())
     }
 
     /// Reads `<Aggregate>/<part>[/<part>…]`; `None` when a part is empty or missing.
@@ -46,7 +54,7 @@ impl AggregateId {
     /// The routing key: what stands between the first and the second `/`.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        self.0.split('/').nth(1).unwrap_or_default()
+        routing_key(&self.0)
     }
 
     /// The whole id as it stands in keys and records.
@@ -66,6 +74,12 @@ impl fmt::Debug for AggregateId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AggregateId({})", self.0)
     }
+}
+
+/// The routing key in the text of an aggregate id: what stands between the first and the second `/`.
+#[must_use]
+pub fn routing_key(aggregate_id: &str) -> &str {
+    aggregate_id.split('/').nth(1).unwrap_or_default()
 }
 
 /// What a decision sees: the aggregates that share its routing key, with the effects of

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::AggregateId;
+use crate::avro_record;
 use crate::id;
 
 /// A process that has not ended, kept as `Process/<command id>` so that a restart knows which
@@ -129,6 +130,11 @@ pub fn parked_key(key: &[u8]) -> AggregateId {
     }
     AggregateId::new(PARKED_KEY_KIND, &[&text])
 }
+
+avro_record!(OpenProcess { command_type, started_at, duplicates });
+avro_record!(Inbox { sequence });
+avro_record!(DeadStep { command_id, step_type, since });
+avro_record!(ParkedKey { line, next, newest, since });
 
 #[cfg(test)]
 mod tests {

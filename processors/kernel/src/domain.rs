@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::{AggregateId, View};
+use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
 use crate::message::{Command, Named, Stamp};
 use crate::projection::ProjectionFamily;
@@ -37,7 +38,7 @@ pub struct Schemas {
 /// Generated from `state.avsc`: one nullable field per kind of aggregate and of bookkeeping.
 pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The record of the state topic.
-    type Record: Serialize + DeserializeOwned;
+    type Record: Datum + Serialize + DeserializeOwned;
 
     /// The record of an aggregate at `version`; without state it holds the version alone.
     fn to_record(
@@ -47,6 +48,15 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
         state: Option<&Self>,
     ) -> Self::Record;
 
+    /// Appends the record that [`StateData::to_record`] gives to `out`, without making it.
+    fn write_record(
+        aggregate_id: &AggregateId,
+        version: i64,
+        recorded_at: i64,
+        state: Option<&Self>,
+        out: &mut Vec<u8>,
+    );
+
     /// The parts of a record: aggregate id, version, `recorded_at` and state.
     fn from_record(record: Self::Record) -> (String, i64, i64, Option<Self>);
 
@@ -55,6 +65,17 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
 
     /// What the engine remembers, if this is no aggregate's state.
     fn as_bookkeeping(&self) -> Option<&Bookkeeping>;
+}
+
+/// A union of a domain's messages, generated from its schema.
+pub trait Message:
+    Named + Datum + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+impl<T> Message for T where
+    T: Named + Datum + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
 }
 
 /// What an event sets in motion beyond its own partition.
@@ -76,11 +97,11 @@ pub enum FollowUp<S> {
 /// same answer on every replay.
 pub trait Domain: Send + Sync + 'static {
     /// The union of `commands.avsc`.
-    type Command: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Command: Message;
     /// The union of `steps.avsc`.
-    type Step: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Step: Message;
     /// The union of `events.avsc`.
-    type Event: Named + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Event: Message;
     /// The states of `state.avsc`.
     type State: StateData;
 

@@ -5,6 +5,7 @@
 //! out. Everything here is a value or a pure function of values.
 
 pub mod aggregate;
+pub mod avro;
 pub mod bookkeeping;
 pub mod domain;
 pub mod id;
@@ -18,8 +19,9 @@ pub mod row;
 pub mod table;
 
 pub use aggregate::{AggregateId, View};
+pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
-pub use domain::{Domain, FollowUp, Schemas, StateData};
+pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
 pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
 pub use outcome::{Outcome, Position, Status, Version};
 pub use page::{Page, PageQuery};

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::avro_record;
 use crate::outcome::{Position, Version};
 
 /// A union branch that knows its record name: `RegisterUser`, `UserRegistered`.
@@ -128,3 +129,10 @@ pub struct Stamp {
     /// `metadata.issued_at`, else the record's timestamp; microseconds since the epoch.
     pub now: i64,
 }
+
+avro_record!(Metadata { trace_id, user_id, correlation_id, causation_id, issued_at, expected_version });
+avro_record!(Command<T> { id, metadata, data });
+avro_record!(ProcessContext { command_id, positions, versions });
+avro_record!(StepSource { partition, sequence });
+avro_record!(Step<T> { id, metadata, source, process, data });
+avro_record!(Event<T> { id, metadata, aggregate_id, version, command_id, command_offset, recorded_at, data });

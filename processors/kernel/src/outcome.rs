@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::avro::{BadDatum, Datum, Input};
+use crate::avro_record;
 use crate::rejection::Violation;
 
 /// Accepted or rejected; nothing in between.
@@ -51,4 +53,25 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// When it was decided, in microseconds since the epoch.
     pub recorded_at: i64,
+}
+
+avro_record!(Position { topic, partition, offset });
+avro_record!(Version { aggregate_id, version });
+avro_record!(Outcome { command_id, status, duplicate, positions, versions, violations, recorded_at });
+
+impl Datum for Status {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(match self {
+            Self::Accepted => 0,
+            Self::Rejected => 2,
+        });
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
+        match input.index()? {
+            0 => Ok(Self::Accepted),
+            1 => Ok(Self::Rejected),
+            _ => Err(input.bad("a status that is none")),
+        }
+    }
 }

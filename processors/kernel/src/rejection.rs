@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::avro_record;
+
 /// Machine-readable reasons shared by all domains. Append-only: a name is never changed
 /// or used for something else.
 pub mod codes {
@@ -112,3 +114,5 @@ impl From<Vec<Violation>> for Rejections {
         Self(violations)
     }
 }
+
+avro_record!(Violation { code, message, field });

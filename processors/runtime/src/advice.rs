@@ -206,7 +206,7 @@ mod tests {
     use std::path::PathBuf;
 
     use millrace_ports::TopicPartition;
-    use millrace_wire::codec::EncodeFailure;
+    use millrace_wire::DecodeFailure;
 
     use super::*;
     use crate::processor::batch::BatchError;
@@ -274,8 +274,7 @@ mod tests {
         let mut all: Vec<LaneFault> = log().into_iter().map(LaneFault::from).collect();
         all.extend(registry().into_iter().map(LaneFault::from));
         all.extend(copy().into_iter().map(LaneFault::from));
-        let failure = EncodeFailure { record: "Event".to_owned(), message: "a hole".to_owned() };
-        all.push(LaneFault::Batch(BatchError::Encode(failure)));
+        all.push(LaneFault::Batch(BatchError(DecodeFailure::Unreadable("a hole".to_owned()))));
         all.push(LaneFault::OffsetsLost { input: at() });
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all

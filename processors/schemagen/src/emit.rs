@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::avro::{Enum, Record, Type};
+use crate::datum;
 use crate::envelope::{self, Kind};
 
 /// The module of one schema file; empty when the kernel has all of it.
@@ -49,6 +50,7 @@ pub fn schemas_constant(dir: &Path, topics: &Path) -> String {
     code
 }
 
+const AVRO: &str = datum::AVRO;
 const BOOKKEEPING: &str = "::millrace_kernel::Bookkeeping";
 const DERIVE: &str = "#[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]\n";
 
@@ -77,6 +79,7 @@ fn messages_enum(
         let _ = writeln!(code, "Self::{name}(_) => {name:?},", name = record.name);
     }
     code.push_str("}\n}\n}\n\n");
+    code.push_str(&datum::union(data, &messages.iter().map(|it| it.name.as_str()).collect::<Vec<_>>()));
     for record in messages {
         items.record(record)?;
         let name = &record.name;
@@ -108,7 +111,7 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
     states.push_str(
         "#[derive(Clone, Debug, PartialEq)]\n#[allow(clippy::large_enum_variant)]\npub enum State {\n",
     );
-    let (mut to_record, mut from_record) = (String::new(), String::new());
+    let (mut to_record, mut from_record, mut write) = (String::new(), String::new(), String::new());
     for field in &schema.fields[..3] {
         let kind = items.rust_type(&field.kind)?;
         let _ = writeln!(record, "/// {}\npub {}: {kind},", line(&field.doc), identifier(&field.name));
@@ -137,15 +140,25 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
             to_record,
             "{field}: match state {{ Some({pattern}) => Some(state.clone()), _ => None }},"
         );
+        let _ = writeln!(
+            write,
+            "match state {{ Some({pattern}) => {{ out.push(2); {AVRO}::Datum::write(state, out); }} _ => out.push(0) }}"
+        );
         let _ = write!(from_record, ".or(record.{field}.map({make}))");
     }
     let _ = writeln!(states, "/// What the engine remembers; no aggregate.\nBookkeeping({BOOKKEEPING}),");
+    let names: Vec<String> = schema.fields.iter().map(|field| identifier(&field.name)).collect();
+    let datum = datum::record("StateRecord", &names);
     Ok(format!(
-        "{record}}}\n\n{states}}}\n\n\
+        "{record}}}\n\n{datum}{states}}}\n\n\
          impl ::millrace_kernel::StateData for State {{\n\
          type Record = StateRecord;\n\n\
          fn to_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, state: Option<&Self>) -> StateRecord {{\n\
          StateRecord {{\naggregate_id: aggregate_id.as_str().to_owned(),\nversion,\nrecorded_at,\n{to_record}}}\n}}\n\n\
+         fn write_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, state: Option<&Self>, out: &mut Vec<u8>) {{\n\
+         {AVRO}::write_str(aggregate_id.as_str(), out);\n\
+         {AVRO}::Datum::write(&version, out);\n\
+         {AVRO}::Datum::write(&recorded_at, out);\n{write}}}\n\n\
          fn from_record(record: StateRecord) -> (String, i64, i64, Option<Self>) {{\n\
          let state = None{from_record};\n\
          (record.aggregate_id, record.version, record.recorded_at, state)\n}}\n\n\
@@ -208,6 +221,8 @@ impl Items {
             let _ = writeln!(code, "pub {}: {kind},", identifier(&field.name));
         }
         code.push_str("}\n\n");
+        let names: Vec<String> = record.fields.iter().map(|field| identifier(&field.name)).collect();
+        code.push_str(&datum::record(&record.name, &names));
         self.code.push_str(&code);
         Ok(())
     }
@@ -226,6 +241,8 @@ impl Items {
             let _ = writeln!(code, "/// `{symbol}`\n#[serde(rename = {symbol:?})]\n{},", camel_case(symbol));
         }
         code.push_str("}\n\n");
+        let symbols: Vec<String> = one.symbols.iter().map(|symbol| camel_case(symbol)).collect();
+        code.push_str(&datum::symbols(&one.name, &symbols));
     }
 }
 

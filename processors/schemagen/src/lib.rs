@@ -18,6 +18,7 @@
 //! ```
 
 mod avro;
+mod datum;
 mod emit;
 mod envelope;
 mod tables;

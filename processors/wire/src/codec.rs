@@ -1,5 +1,6 @@
 //! One codec per topic: its schema, the schema's id, and other writers' schemas as met.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,12 +9,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use bytes::Bytes;
-use millrace_kernel::Metadata;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_avro_fast::de::DeserializerState;
-use serde_avro_fast::de::read::SliceRead;
-use serde_avro_fast::ser::{SerializerConfig, SerializerState};
+use millrace_kernel::avro::Input;
+use millrace_kernel::{Datum, Metadata};
 use thiserror::Error;
 
 use crate::registry::{Registry, RegistryFault};
@@ -48,16 +45,6 @@ pub enum DecodeFailure {
     Registry(#[from] RegistryFault),
 }
 
-/// A value that does not fit the schema: a bug, since types are generated from it.
-#[derive(Debug, Error)]
-#[error("{record} cannot be encoded: {message}")]
-pub struct EncodeFailure {
-    /// The schema's record.
-    pub record: String,
-    /// What does not fit.
-    pub message: String,
-}
-
 /// A schema that could not be used at all.
 #[derive(Debug, Error)]
 pub enum CodecError {
@@ -74,7 +61,11 @@ pub enum CodecError {
     Registry(#[from] RegistryFault),
 }
 
-/// Turns values of `T` into bytes in the wire format and back.
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Turns values of `T` into bytes in the wire format and back. `T` must be made from the schema.
 pub struct Codec<T> {
     schema: &'static Compiled,
     id: u32,
@@ -91,7 +82,7 @@ enum Foreign {
     Alien(String),
 }
 
-impl<T: Serialize + DeserializeOwned> Codec<T> {
+impl<T: Datum> Codec<T> {
     /// The codec of `subject`, whose `schema` is registered if it is not yet.
     ///
     /// # Errors
@@ -113,19 +104,22 @@ impl<T: Serialize + DeserializeOwned> Codec<T> {
     }
 
     /// `value` in the wire format.
-    ///
-    /// # Errors
-    /// When the value does not fit the schema.
-    pub fn encode(&self, value: &T) -> Result<Bytes, EncodeFailure> {
-        let mut buffer = Vec::with_capacity(256);
-        buffer.push(0);
-        buffer.extend_from_slice(&self.id.to_be_bytes());
-        let mut config = SerializerConfig::new(&self.schema.fast);
-        let mut state = SerializerState::from_writer(buffer, &mut config);
-        value
-            .serialize(state.serializer())
-            .map_err(|e| EncodeFailure { record: self.schema.full_name.clone(), message: e.to_string() })?;
-        Ok(Bytes::from(state.into_writer()))
+    #[must_use]
+    pub fn encode(&self, value: &T) -> Bytes {
+        self.encode_with(|out| value.write(out))
+    }
+
+    /// What `write` appends, as a value of the schema in the wire format.
+    #[must_use]
+    pub fn encode_with(&self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+        // one allocation of the right size: values are kept, and buffers that grow are too large
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            scratch.push(0);
+            scratch.extend_from_slice(&self.id.to_be_bytes());
+            write(scratch);
+            Bytes::copy_from_slice(scratch)
+        })
     }
 
     /// The value that `bytes` hold.
@@ -153,15 +147,13 @@ impl<T: Serialize + DeserializeOwned> Codec<T> {
 
     /// Straight from the bytes of this build's own schema.
     fn decode_body(&self, body: &[u8]) -> Result<T, String> {
-        let mut state = DeserializerState::new(SliceRead::new(body), &self.schema.fast);
-        let value = T::deserialize(state.deserializer())
-            .map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
-        // a reader that stops early took other bytes for a message
-        let (mut rest, _) = state.into_inner();
-        match serde_avro_fast::de::read::Read::skip_bytes(&mut rest, 1) {
-            Ok(()) => Err(format!("not a {}: bytes are left over behind the message", self.schema.full_name)),
-            Err(_) => Ok(value),
+        let mut input = Input::new(body);
+        let value = T::read(&mut input).map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
+        if input.left() > 0 {
+            // a reader that stops early took other bytes for a message
+            return Err(format!("not a {}: bytes are left over behind the message", self.schema.full_name));
         }
+        Ok(value)
     }
 
     fn foreign(&self, id: u32) -> Result<Arc<Foreign>, DecodeFailure> {

@@ -9,5 +9,5 @@ pub mod codec;
 pub mod registry;
 mod schema;
 
-pub use codec::{Codec, DecodeFailure, EncodeFailure, Unknown};
+pub use codec::{Codec, DecodeFailure, Unknown};
 pub use registry::{ConfluentRegistry, MemoryRegistry, Registry, RegistryFault};

@@ -5,10 +5,8 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value as Json;
 
-/// One schema in the forms the two Avro libraries want.
+/// One schema, parsed.
 pub(crate) struct Compiled {
-    /// For direct conversion between bytes and Rust types.
-    pub fast: serde_avro_fast::Schema,
     /// For resolution against another writer's schema.
     pub resolving: apache_avro::Schema,
     /// The record's full name.
@@ -19,7 +17,7 @@ pub(crate) struct Compiled {
 }
 
 /// Parses `text`, once per process: a schema is a constant of the build, so what is
-/// leaked is bounded by the number of schemas, and serializers may borrow from it.
+/// leaked is bounded by the number of schemas.
 pub(crate) fn compile(text: &str) -> Result<&'static Compiled, String> {
     static KNOWN: OnceLock<Mutex<HashMap<String, &'static Compiled>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
@@ -29,9 +27,8 @@ pub(crate) fn compile(text: &str) -> Result<&'static Compiled, String> {
     }
     let resolving = apache_avro::Schema::parse_str(text).map_err(|e| e.to_string())?;
     let full_name = full_name(&resolving).ok_or("the schema is not a record")?;
-    let fast = without_namespaces(text)?.parse::<serde_avro_fast::Schema>().map_err(|e| e.to_string())?;
     let branches = narrowed(text)?;
-    let compiled: &'static Compiled = Box::leak(Box::new(Compiled { fast, resolving, full_name, branches }));
+    let compiled: &'static Compiled = Box::leak(Box::new(Compiled { resolving, full_name, branches }));
     known.insert(text.to_owned(), compiled);
     Ok(compiled)
 }
@@ -42,29 +39,6 @@ pub(crate) fn full_name(schema: &apache_avro::Schema) -> Option<String> {
         apache_avro::Schema::Record(record) => Some(record.name.fullname(None)),
         _ => None,
     }
-}
-
-/// `schema` with short names only: the direct conversion names a union's branch by its full
-/// name when it reads, and Rust's variants have the short one. The bytes are the same.
-fn without_namespaces(text: &str) -> Result<String, String> {
-    fn strip(schema: &mut Json) {
-        match schema {
-            Json::Object(object) => {
-                object.remove("namespace");
-                for key in ["type", "items", "values", "fields"] {
-                    if let Some(inner) = object.get_mut(key) {
-                        strip(inner);
-                    }
-                }
-            }
-            Json::Array(items) => items.iter_mut().for_each(strip),
-            Json::String(name) => *name = name.rsplit('.').next().unwrap_or_default().to_owned(),
-            _ => {}
-        }
-    }
-    let mut schema: Json = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    strip(&mut schema);
-    Ok(schema.to_string())
 }
 
 /// The record names of the branches of `data`, in the union's order.

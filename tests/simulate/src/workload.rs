@@ -1,9 +1,7 @@
 //! What a domain brings to the simulator: commands to send, and naive code that knows what must
 //! come of them.
 
-use millrace_kernel::{Command, Domain, Event, Named, StateData, Value};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use millrace_kernel::{Command, Domain, Event, Message, StateData, Value};
 
 use crate::dice::Dice;
 use crate::oracle::world::{Failure, Seen, World};
@@ -36,17 +34,6 @@ pub enum Next<S> {
     Accepted,
     /// Its process ends with these.
     Rejected(Vec<Broken>),
-}
-
-/// What commands, steps and events have in common.
-pub trait Message:
-    Named + Clone + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
-{
-}
-
-impl<T> Message for T where
-    T: Named + Clone + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
-{
 }
 
 /// What of the world beyond its routing key a decision may depend on.

@@ -4,6 +4,8 @@
 //! [`release`]. At `to`: [`credit`]. Money that is reserved is still in the balance, but not
 //! available, and keeps the account from being closed.
 
+use std::sync::Arc;
+
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND};
 use millrace_kernel::{AggregateId, Rejections, View, Violation};
 
@@ -48,10 +50,17 @@ impl Account {
     }
 }
 
-/// The account, which must have the routing key of the message being decided.
-fn get(view: &impl View<State = State>, account_id: &str) -> Option<Account> {
-    match view.get(&id(account_id)).as_deref() {
-        Some(State::Account(account)) => Some(account.clone()),
+/// What is kept under an account's id, which must have the routing key of the message being
+/// decided; shared with the engine rather than copied, since every command looks at one.
+type Kept = Option<Arc<State>>;
+
+fn get(view: &impl View<State = State>, account_id: &str) -> Kept {
+    view.get(&id(account_id))
+}
+
+fn account(kept: &Kept) -> Option<&Account> {
+    match kept.as_deref() {
+        Some(State::Account(account)) => Some(account),
         _ => None,
     }
 }
@@ -66,7 +75,7 @@ pub(crate) fn open(
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, &command.owner_id, "the user named in owner_id");
     if rules::well_formed(&mut rejections, "account_id", account_id) {
-        rejections.require(get(view, account_id).is_none(), || {
+        rejections.require(account(&get(view, account_id)).is_none(), || {
             let message = format!("account id {account_id} is taken, or was once; choose another");
             Violation::on(ALREADY_EXISTS, "account_id", message)
         });
@@ -87,12 +96,13 @@ pub(crate) fn deposit(
 ) -> Result<MoneyDeposited, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let account = existing(&mut rejections, view, account_id);
-    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    let kept = existing(&mut rejections, view, account_id);
+    let account = account(&kept);
+    is_open(&mut rejections, "account_id", account_id, account);
     if rules::positive(&mut rejections, command.amount) {
-        has_room(&mut rejections, account.as_ref(), command.amount);
+        has_room(&mut rejections, account, command.amount);
     }
-    same_currency(&mut rejections, account_id, account.as_ref(), &command.currency);
+    same_currency(&mut rejections, account_id, account, &command.currency);
     rejections.or(|| MoneyDeposited {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -109,12 +119,13 @@ pub(crate) fn withdraw(
 ) -> Result<MoneyWithdrawn, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let account = owned(&mut rejections, view, actor, account_id);
-    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    let kept = owned(&mut rejections, view, actor, account_id);
+    let account = account(&kept);
+    is_open(&mut rejections, "account_id", account_id, account);
     if rules::positive(&mut rejections, command.amount) {
-        has_funds(&mut rejections, account.as_ref(), command.amount);
+        has_funds(&mut rejections, account, command.amount);
     }
-    same_currency(&mut rejections, account_id, account.as_ref(), &command.currency);
+    same_currency(&mut rejections, account_id, account, &command.currency);
     rejections.or(|| MoneyWithdrawn {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -131,8 +142,9 @@ pub(crate) fn close(
 ) -> Result<AccountClosed, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let account = owned(&mut rejections, view, actor, account_id);
-    is_open(&mut rejections, "account_id", account_id, account.as_ref());
+    let kept = owned(&mut rejections, view, actor, account_id);
+    let account = account(&kept);
+    is_open(&mut rejections, "account_id", account_id, account);
     if let Some(account) = account {
         rejections.require(account.balance == 0 && account.reserved.is_empty(), || {
             let message = format!(
@@ -148,19 +160,20 @@ pub(crate) fn close(
 
 /// Sets the amount of a transfer aside. Nothing happens when a repeated step finds it done.
 pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> Option<EventData> {
-    let account = get(view, &step.from);
-    if account.as_ref().is_some_and(|account| account.has_reserved(&step.transfer_id)) {
+    let kept = get(view, &step.from);
+    let account = account(&kept);
+    if account.is_some_and(|account| account.has_reserved(&step.transfer_id)) {
         return None;
     }
     let mut rejections = Rejections::none();
-    if let Some(account) = &account {
+    if let Some(account) = account {
         let actor = step.requested_by.as_deref();
         rules::permitted(&mut rejections, actor, &account.owner_id, "the owner of the account in from");
     }
-    exists(&mut rejections, "from", &step.from, account.as_ref());
-    is_open(&mut rejections, "from", &step.from, account.as_ref());
-    has_funds(&mut rejections, account.as_ref(), step.amount);
-    same_currency(&mut rejections, &step.from, account.as_ref(), &step.currency);
+    exists(&mut rejections, "from", &step.from, account);
+    is_open(&mut rejections, "from", &step.from, account);
+    has_funds(&mut rejections, account, step.amount);
+    same_currency(&mut rejections, &step.from, account, &step.currency);
     Some(match rejections.or(|| ()) {
         Ok(()) => FundsReserved {
             transfer_id: step.transfer_id.clone(),
@@ -185,12 +198,13 @@ pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> O
 /// Takes the amount of a transfer in. The account keeps no list of the transfers that came
 /// in, so that a step is not applied twice is the engine's promise here.
 pub(crate) fn credit(view: &impl View<State = State>, step: &CreditTransfer) -> EventData {
-    let account = get(view, &step.to);
+    let kept = get(view, &step.to);
+    let account = account(&kept);
     let mut rejections = Rejections::none();
-    exists(&mut rejections, "to", &step.to, account.as_ref());
-    is_open(&mut rejections, "to", &step.to, account.as_ref());
-    has_room(&mut rejections, account.as_ref(), step.amount);
-    same_currency(&mut rejections, &step.to, account.as_ref(), &step.currency);
+    exists(&mut rejections, "to", &step.to, account);
+    is_open(&mut rejections, "to", &step.to, account);
+    has_room(&mut rejections, account, step.amount);
+    same_currency(&mut rejections, &step.to, account, &step.currency);
     match rejections.or(|| ()) {
         Ok(()) => TransferCredited {
             transfer_id: step.transfer_id.clone(),
@@ -215,7 +229,7 @@ pub(crate) fn credit(view: &impl View<State = State>, step: &CreditTransfer) -> 
 /// Takes out what was set aside. It cannot fail: the reservation is there, or a repeated
 /// step finds it done.
 pub(crate) fn settle(view: &impl View<State = State>, step: &SettleReservation) -> Option<EventData> {
-    get(view, &step.from)?.has_reserved(&step.transfer_id).then(|| {
+    account(&get(view, &step.from))?.has_reserved(&step.transfer_id).then(|| {
         ReservationSettled {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -229,7 +243,7 @@ pub(crate) fn settle(view: &impl View<State = State>, step: &SettleReservation) 
 
 /// Makes available again what was set aside; like [`settle`], it cannot fail.
 pub(crate) fn release(view: &impl View<State = State>, step: &ReleaseReservation) -> Option<EventData> {
-    get(view, &step.from)?.has_reserved(&step.transfer_id).then(|| {
+    account(&get(view, &step.from))?.has_reserved(&step.transfer_id).then(|| {
         ReservationReleased {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -243,17 +257,13 @@ pub(crate) fn release(view: &impl View<State = State>, step: &ReleaseReservation
 }
 
 /// The account of a command, if the id is one and it exists.
-fn existing(
-    rejections: &mut Rejections,
-    view: &impl View<State = State>,
-    account_id: &str,
-) -> Option<Account> {
+fn existing(rejections: &mut Rejections, view: &impl View<State = State>, account_id: &str) -> Kept {
     if !rules::well_formed(rejections, "account_id", account_id) {
         return None;
     }
-    let account = get(view, account_id);
-    exists(rejections, "account_id", account_id, account.as_ref());
-    account
+    let kept = get(view, account_id);
+    exists(rejections, "account_id", account_id, account(&kept));
+    kept
 }
 
 /// As [`existing`], of a command that belongs to the account's owner.
@@ -262,17 +272,17 @@ fn owned(
     view: &impl View<State = State>,
     actor: Option<&str>,
     account_id: &str,
-) -> Option<Account> {
+) -> Kept {
     // who may is said first, but only an account that exists has an owner
     let mut others = Rejections::none();
-    let account = existing(&mut others, view, account_id);
-    if let Some(account) = &account {
+    let kept = existing(&mut others, view, account_id);
+    if let Some(account) = account(&kept) {
         rules::permitted(rejections, actor, &account.owner_id, "the owner of the account");
     }
     for violation in others.into_violations() {
         rejections.push(violation);
     }
-    account
+    kept
 }
 
 fn exists(rejections: &mut Rejections, field: &str, account_id: &str, account: Option<&Account>) {

@@ -141,7 +141,7 @@ fn a_step_cannot_be_forged_as_a_command() {
         process: ProcessContext { command_id: "c9".into(), ..ProcessContext::default() },
         data: moving("t1", "ann", "eve", 1_000_000).credit(),
     };
-    let value = pipeline.codecs().steps.encode(&forged).unwrap();
+    let value = pipeline.codecs().steps.encode(&forged);
     let (key, names) = (Bytes::from("eve"), pipeline.names().clone());
     pipeline.send_raw(&names.commands, Some(key), Some(value));
     pipeline.settle();

@@ -145,7 +145,7 @@ impl Stage {
             recorded_at: 1_000_000 + self.sent,
             data: EventData::UserRegistered(UserRegistered { user_id: "ann".into(), username: "Ann".into() }),
         };
-        self.codec.encode(&event).unwrap()
+        self.codec.encode(&event)
     }
 
     /// Writes what several causes have led to, as one transaction.

@@ -9,22 +9,26 @@ use millrace_domain_chirp::messages::{
     CommandData, EventData, State, StepData, commands, events, state, steps,
 };
 use millrace_domain_chirp::{Chirp, user};
+use millrace_kernel::avro::Input;
 use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
-    Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
+    Command, Datum, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Encodes and decodes `value`, has another implementation read the bytes, and returns what
 /// that one saw.
-fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(schema: &str, value: &T) -> Avro {
-    let fast: serde_avro_fast::Schema = schema.parse().unwrap();
-    let mut config = serde_avro_fast::ser::SerializerConfig::new(&fast);
-    let bytes = serde_avro_fast::to_datum_vec(value, &mut config).unwrap();
-    let back: T = serde_avro_fast::from_datum_slice(&bytes, &fast).unwrap();
-    assert_eq!(*value, back);
+fn round_trip<T: Datum + Serialize + DeserializeOwned + PartialEq + Debug>(schema: &str, value: &T) -> Avro {
+    let mut bytes = Vec::new();
+    value.write(&mut bytes);
+    let mut input = Input::new(&bytes);
+    assert_eq!(*value, T::read(&mut input).unwrap());
+    assert_eq!(input.left(), 0, "all of it is read");
+    for cut in 0..bytes.len() {
+        assert!(T::read(&mut Input::new(&bytes[..cut])).is_err(), "{cut} of {} bytes", bytes.len());
+    }
     let json = serde_json::to_string(value).unwrap();
     assert_eq!(*value, serde_json::from_str(&json).unwrap(), "{json}");
 

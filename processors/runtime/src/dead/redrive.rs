@@ -188,7 +188,7 @@ impl<D: Domain> DeadTopic<D> {
         };
         let mut metadata = command.metadata;
         metadata.causation_id.get_or_insert(command.id);
-        Ok(self.commands.encode(&Command { id: id.to_owned(), metadata, data: command.data })?)
+        Ok(self.commands.encode(&Command { id: id.to_owned(), metadata, data: command.data }))
     }
 }
 

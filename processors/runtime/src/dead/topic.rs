@@ -8,7 +8,7 @@ use bytes::Bytes;
 use millrace_kernel::{Command, Domain, Named, Step};
 use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
 use millrace_wire::codec::CodecError;
-use millrace_wire::{Codec, DecodeFailure, EncodeFailure, Registry, RegistryFault};
+use millrace_wire::{Codec, DecodeFailure, Registry, RegistryFault};
 use thiserror::Error;
 
 use super::headers::{self, DeadKind, LinePlace, Mark};
@@ -31,9 +31,6 @@ pub enum DeadError {
     /// The registry refuses the schemas.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// A command cannot be written down under its new id, a bug.
-    #[error(transparent)]
-    Encode(#[from] EncodeFailure),
     /// The log has come to no end.
     #[error("{at} was not read to its end in time: a transaction is open there, or the log does not answer")]
     Stuck {

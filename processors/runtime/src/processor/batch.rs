@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_kernel::{AggregateId, Domain, Outcome, StateData, partition};
+use millrace_kernel::{AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition};
 use millrace_ports::{Outgoing, Record, TopicPartition, Transaction};
-use millrace_wire::codec::EncodeFailure;
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
 
@@ -15,22 +14,18 @@ use super::intake::carried;
 use super::state::{Layers, Overlay, Versioned};
 use crate::dead::bury;
 
-/// A value of our own that could not be turned into bytes or back: a bug, not bad input.
+/// An outcome of our own that cannot be read any more: a bug, not bad input.
 #[derive(Debug, Error)]
-pub enum BatchError {
-    /// It does not fit its schema.
-    #[error(transparent)]
-    Encode(#[from] EncodeFailure),
-    /// An outcome written earlier cannot be read.
-    #[error("a remembered outcome cannot be read: {0}")]
-    Decode(#[from] DecodeFailure),
-}
+#[error("a remembered outcome cannot be read: {0}")]
+pub struct BatchError(#[from] pub DecodeFailure);
 
 /// Decided messages that are not committed yet: their records and their effect on state.
 pub struct Batch<D: Domain> {
     transaction: Transaction,
     /// Aggregates in the order in which they were first touched.
     touched: Vec<AggregateId>,
+    /// Where each input goes on.
+    next: Vec<(Arc<str>, i64)>,
     /// What the next decisions see.
     pub overlay: Overlay<D::State>,
     inputs: usize,
@@ -41,6 +36,7 @@ impl<D: Domain> Default for Batch<D> {
         Self {
             transaction: Transaction::default(),
             touched: Vec::new(),
+            next: Vec::new(),
             overlay: Overlay::default(),
             inputs: 0,
         }
@@ -82,15 +78,18 @@ impl<D: Domain> Batch<D> {
         };
         let names = place.names;
         for event in &decided.events {
-            // the aggregate's routing key, so that a consumer can partition alike
-            let key = AggregateId::parse(&event.aggregate_id)
-                .map_or_else(Bytes::new, |id| key_of(id.routing_key()));
-            let value = codecs.events.encode(event)?;
+            // the aggregate's routing key, so that a consumer can partition alike; the command's was the same
+            let routing_key = aggregate::routing_key(&event.aggregate_id).as_bytes();
+            let key = match &record.key {
+                Some(key) if key == routing_key => key.clone(),
+                _ => Bytes::copy_from_slice(routing_key),
+            };
+            let value = codecs.events.encode(event);
             self.transaction.records.push(here(&names.events, key, Some(value), event.recorded_at));
         }
         for step in &decided.steps {
             let key = D::step_target(&step.data).routing_key().to_owned();
-            let value = codecs.steps.encode(step)?;
+            let value = codecs.steps.encode(step);
             let mut outgoing = here(&names.steps, key_of(&key), Some(value), decided.last_recorded_at);
             outgoing.partition = partition::of_key(key.as_bytes(), place.partitions);
             self.transaction.records.push(outgoing);
@@ -103,13 +102,16 @@ impl<D: Domain> Batch<D> {
             self.transaction.records.push(bury(names, record, burial));
         }
         for (id, versioned) in decided.changes {
+            self.overlay.is_any_kept |= Bookkeeping::is_kept_under(&id);
             if self.overlay.aggregates.insert(id.clone(), versioned).is_none() {
                 self.touched.push(id);
             }
         }
         self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(decided.last_recorded_at);
-        let input = TopicPartition::new(Arc::clone(&record.topic), record.partition);
-        self.transaction.offsets.insert(input, record.offset + 1);
+        match self.next.iter_mut().find(|(topic, _)| *topic == record.topic) {
+            Some((_, next)) => *next = record.offset + 1,
+            None => self.next.push((Arc::clone(&record.topic), record.offset + 1)),
+        }
         self.inputs += 1;
         Ok(())
     }
@@ -123,16 +125,16 @@ impl<D: Domain> Batch<D> {
     ) -> Result<(String, i64, Bytes), BatchError> {
         Ok(match answer {
             Answer::First(outcome) => {
-                let value = codec.encode(outcome)?;
+                let value = codec.encode(outcome);
                 self.overlay.answer(outcome.command_id.as_str().into(), outcome.recorded_at, value.clone());
                 (outcome.command_id.clone(), outcome.recorded_at, value)
             }
             Answer::Unremembered(outcome) | Answer::Again(outcome) => {
-                (outcome.command_id.clone(), outcome.recorded_at, codec.encode(outcome)?)
+                (outcome.command_id.clone(), outcome.recorded_at, codec.encode(outcome))
             }
             Answer::Repeat(bytes) => {
                 let outcome = Outcome { duplicate: true, ..codec.decode(bytes)? };
-                let value = codec.encode(&outcome)?;
+                let value = codec.encode(&outcome);
                 (outcome.command_id, now, value)
             }
         })
@@ -140,15 +142,13 @@ impl<D: Domain> Batch<D> {
 
     /// Closes the batch: adds the newest state of every aggregate it touched, compared with
     /// what `below` it is committed.
-    ///
-    /// # Errors
-    /// [`BatchError`], a bug.
+    #[must_use]
     pub fn close(
         mut self,
         codecs: &Codecs<D>,
         place: &Place<'_>,
         below: &Layers<'_, D::State>,
-    ) -> Result<(Transaction, Overlay<D::State>), BatchError> {
+    ) -> (Transaction, Overlay<D::State>) {
         for id in std::mem::take(&mut self.touched) {
             let Some(versioned) = self.overlay.aggregates.get(&id) else { continue };
             let before = below.get(&id);
@@ -166,7 +166,7 @@ impl<D: Domain> Batch<D> {
                 // a process that began and ended within this batch was never written
                 continue;
             }
-            let value = if is_forgotten { None } else { Some(encode_state(codecs, &id, versioned)?) };
+            let value = if is_forgotten { None } else { Some(encode_state(codecs, &id, versioned)) };
             self.overlay.written.push((id.clone(), value.clone()));
             self.transaction.records.push(record(Arc::clone(&place.names.state), value));
             if let Some(lookup) = D::LOOKUPS.iter().position(|kind| *kind == id.kind()) {
@@ -177,22 +177,23 @@ impl<D: Domain> Batch<D> {
                         version: versioned.version,
                         recorded_at: versioned.recorded_at,
                     };
-                    let value = if is_visible { Some(codecs.lookups[lookup].encode(&entry)?) } else { None };
+                    let value = if is_visible { Some(codecs.lookups[lookup].encode(&entry)) } else { None };
                     self.transaction.records.push(record(place.names.lookup(D::LOOKUPS[lookup]), value));
                 }
             }
         }
-        Ok((self.transaction, self.overlay))
+        for (topic, next) in self.next {
+            self.transaction.offsets.insert(TopicPartition::new(topic, place.partition), next);
+        }
+        (self.transaction, self.overlay)
     }
 }
 
-fn encode_state<D: Domain>(
-    codecs: &Codecs<D>,
-    id: &AggregateId,
-    versioned: &Versioned<D::State>,
-) -> Result<Bytes, EncodeFailure> {
+fn encode_state<D: Domain>(codecs: &Codecs<D>, id: &AggregateId, versioned: &Versioned<D::State>) -> Bytes {
     let state = versioned.state.as_deref();
-    codecs.state.encode(&D::State::to_record(id, versioned.version, versioned.recorded_at, state))
+    codecs.state.encode_with(|out| {
+        D::State::write_record(id, versioned.version, versioned.recorded_at, state, out);
+    })
 }
 
 fn key_of(text: &str) -> Bytes {

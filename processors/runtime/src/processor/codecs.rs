@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::{Command, Domain, Event, Outcome, StateData, Step};
+use millrace_kernel::{Command, Domain, Event, Outcome, StateData, Step, avro_record};
 use millrace_wire::codec::CodecError;
 use millrace_wire::{Codec, Registry};
-use serde::{Deserialize, Serialize};
 
 use crate::topology::Topology;
 
 /// What stands in a lookup topic: that an aggregate exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupRecord {
     /// `<Aggregate>/<id>`
     pub aggregate_id: String,
@@ -19,6 +18,8 @@ pub struct LookupRecord {
     /// When that was recorded, microseconds since the epoch.
     pub recorded_at: i64,
 }
+
+avro_record!(LookupRecord { aggregate_id, version, recorded_at });
 
 /// One codec per topic of a domain.
 pub struct Codecs<D: Domain> {

@@ -261,6 +261,9 @@ impl<D: Domain> Decider<'_, D> {
         &self,
         command_id: &str,
     ) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
+        if !self.layers.may_keep(|kept| kept.open_processes) {
+            return None;
+        }
         let id = bookkeeping::process(command_id);
         let versioned = self.layers.get(&id);
         let Bookkeeping::Process(open) = versioned.state.as_deref()?.as_bookkeeping()? else { return None };

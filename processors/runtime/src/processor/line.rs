@@ -95,16 +95,11 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     fn parked(&self, record: &Record) -> Option<(AggregateId, ParkedKey)> {
-        if !D::KEEPS_ORDER_BEHIND_DEAD && !self.layers.is_any_parked() {
+        if !self.layers.may_keep(|kept| kept.parked_keys) {
             return None;
         }
         let id = self.line_of(record)?;
-        let versioned = match self.layers.get_uncommitted(&id) {
-            Some(newer) => newer,
-            None if self.layers.is_any_parked() => self.layers.get(&id),
-            None => return None,
-        };
-        match versioned.state.as_deref()?.as_bookkeeping()? {
+        match self.layers.get(&id).state.as_deref()?.as_bookkeeping()? {
             Bookkeeping::ParkedKey(parked) => Some((id, parked.clone())),
             _ => None,
         }

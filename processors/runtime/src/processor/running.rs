@@ -229,7 +229,7 @@ impl<D: Domain> Running<D> {
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
         let place = place(shared, self.partition);
         let (mut transaction, overlay) =
-            std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below)?;
+            std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below);
         // what was decided without seeing all of the state must not be committed
         self.committed.check()?;
         self.next.append(&mut transaction.offsets);

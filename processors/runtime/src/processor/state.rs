@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use millrace_kernel::AggregateId;
 use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
+use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
 
 use super::aggregates::{Aggregates, Decode};
@@ -149,6 +149,10 @@ impl<S> PartitionState<S> {
     /// The newest version of an aggregate; see [`PartitionState::check`].
     #[must_use]
     pub fn get(&self, id: &AggregateId) -> Option<Versioned<S>> {
+        if Bookkeeping::is_kept_under(id) && !self.kept_ids.contains(id) {
+            // known without a look at the disk
+            return None;
+        }
         self.or_fault(self.aggregates.get(id, self.writing()))
     }
 
@@ -189,6 +193,12 @@ impl<S> PartitionState<S> {
     #[must_use]
     pub fn aggregate_count(&self) -> usize {
         self.aggregates.len().saturating_sub(self.kept.all())
+    }
+
+    /// How many command ids of the de-duplication window are in memory.
+    #[must_use]
+    pub fn window_count(&self) -> usize {
+        self.window.len()
     }
 
     /// Where it is kept on disk, for messages.
@@ -254,6 +264,8 @@ pub struct Overlay<S> {
     pub(super) answers: HashMap<Arc<str>, Bytes>,
     pub(super) answer_order: Vec<(Arc<str>, i64, Bytes)>,
     pub(super) last_recorded_at: i64,
+    /// Whether any of the aggregates is the engine's own record.
+    pub(super) is_any_kept: bool,
 }
 
 impl<S> Default for Overlay<S> {
@@ -264,6 +276,7 @@ impl<S> Default for Overlay<S> {
             answers: HashMap::new(),
             answer_order: Vec::new(),
             last_recorded_at: 0,
+            is_any_kept: false,
         }
     }
 }
@@ -300,17 +313,11 @@ impl<S> Layers<'_, S> {
             .unwrap_or_else(Versioned::none)
     }
 
-    /// Whether a key was parked when the last batch was committed. Mostly none is, and then no
-    /// key need be looked up.
+    /// Whether the engine may keep a record of its own among those that `count` counts. Mostly
+    /// there is none, and then none need be looked up.
     #[must_use]
-    pub fn is_any_parked(&self) -> bool {
-        self.committed.kept().parked_keys > 0
-    }
-
-    /// As [`Layers::get`], but only what is not committed yet.
-    #[must_use]
-    pub fn get_uncommitted(&self, id: &AggregateId) -> Option<Versioned<S>> {
-        self.overlays().find_map(|overlay| overlay.aggregates.get(id)).cloned()
+    pub fn may_keep(&self, count: impl Fn(Kept) -> usize) -> bool {
+        count(self.committed.kept()) > 0 || self.overlays().any(|overlay| overlay.is_any_kept)
     }
 
     /// The encoded outcome a command id was answered with.

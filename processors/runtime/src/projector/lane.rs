@@ -400,7 +400,7 @@ fn decode<E>(
     record: &Record,
 ) -> Result<Event<E>, ProjectorFault>
 where
-    E: serde::Serialize + serde::de::DeserializeOwned,
+    E: millrace_kernel::Datum,
 {
     let unreadable = |why: String| ProjectorFault::Unreadable { at: at.clone(), offset: record.offset, why };
     let Some(value) = record.value.as_deref() else {

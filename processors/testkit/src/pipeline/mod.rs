@@ -348,7 +348,7 @@ impl<D: Domain> Pipeline<D> {
     /// When the command cannot be encoded.
     #[must_use]
     pub fn encode(&self, command: &Command<D::Command>) -> Bytes {
-        self.codecs.commands.encode(command).expect("a command fits its schema")
+        self.codecs.commands.encode(command)
     }
 
     /// Appends any record, to the partition of its key (0 without one).
