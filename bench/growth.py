@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import check_builds, millrace  # noqa: E402
+from contest import RELEASE, check_builds, millrace  # noqa: E402
 from growth_plot import draw  # noqa: E402
 from report import RESULTS, machine, table, write  # noqa: E402
 from restarts import Filled, disk_mb, wait_until  # noqa: E402
@@ -28,9 +28,10 @@ COUNTED = 0.95
 
 def measure(options: argparse.Namespace, aggregates: int, partitions: int) -> dict[str, Any]:
     """The figures of one pair."""
+    one = argparse.Namespace(**{**vars(options), "partitions": partitions})
     with (
         tempfile.TemporaryDirectory(prefix="millrace-bench-") as name,
-        Filled(millrace(), Path(name), partitions) as topics,
+        Filled(millrace(), Path(name), one) as topics,
     ):
         folder = topics.folder / "state"
         topics.workload("state", "--aggregates", str(aggregates))
@@ -73,10 +74,11 @@ def main() -> None:
     parser.add_argument("--partitions", nargs="+", type=int, default=[1, 4, 16])
     parser.add_argument("--warm-up", type=int, default=500_000, help="commands that do not count")
     parser.add_argument("--commands", type=int, default=2_000_000, help="commands that count")
+    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
     parser.add_argument("--name", default="growth", help="of the file in bench/results; - for none")
     parser.add_argument("--plot", default=str(RESULTS.parent / "growth.svg"), help="the drawing; - for none")
     options = parser.parse_args()
-    check_builds()
+    check_builds(options)
     heads = ["aggregates", "partitions", "commands/s", "per CPU-second", "memory, MB", "peak, MB", "on disk, MB"]
     pairs: list[dict[str, Any]] = []
     for partitions in options.partitions:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,8 +153,8 @@ class StartedPeer(Started):
 class Filled(Contest):
     """Topics of accounting, filled as a processor would have left them."""
 
-    def __init__(self, contestant: Contestant, folder: Path, partitions: int, **settings: object) -> None:
-        super().__init__(contestant, folder, partitions)
+    def __init__(self, contestant: Contestant, folder: Path, options: Namespace, **settings: object) -> None:
+        super().__init__(contestant, folder, options)
         self.settings = settings
         self.starts = 0
 
@@ -200,7 +201,7 @@ class Filled(Contest):
 
     def await_empty_group(self, group: str = GROUP) -> None:
         """Waits until the group has noticed that its members are gone."""
-        admin = AdminClient({"bootstrap.servers": self.servers.kafka})
+        admin = AdminClient({"bootstrap.servers": self.servers.kafka, "log_level": 4})
         name = self.servers.prefix + group
 
         def is_empty() -> bool:

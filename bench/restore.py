@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import Contestant, check_builds, kafka_streams, millrace  # noqa: E402
+from contest import RELEASE, Contestant, check_builds, kafka_streams, millrace  # noqa: E402
 from probe import Asked, Probe  # noqa: E402
 from report import machine, table, write  # noqa: E402
 from restarts import PATIENCE, Filled, Started, disk_mb, wait_until, without  # noqa: E402
@@ -173,7 +173,7 @@ def filled(options: argparse.Namespace, contestant: Contestant) -> Iterator[Fill
     settings = {"session_timeout_ms": SESSION_MS, "dedup_window_seconds": WINDOW_SECONDS, "standby_copies": 1}
     with (
         tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder,
-        Filled(contestant, Path(folder), options.partitions, **settings) as topics,
+        Filled(contestant, Path(folder), options, **settings) as topics,
     ):
         yield topics
 
@@ -237,9 +237,10 @@ def main() -> None:
     parser.add_argument("--peer-threads", type=int, default=4, help="of Kafka Streams: one a partition restores fastest")
     kinds = ["aggregates", "window", "both", "peer"]
     parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
+    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
     parser.add_argument("--name", default="restore", help="of the file in bench/results; - for none")
     options = parser.parse_args()
-    check_builds()
+    check_builds(options)
     sizes = {
         "aggregates": (options.aggregates, 0),
         "window": (0, options.ids),
