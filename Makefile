@@ -11,7 +11,7 @@ NEXTEST_VERSION := 0.9.151
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: build ## Build, start everything embedded, load a demo network, show a feed and stay up
@@ -65,15 +65,38 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: build ## Measure commands per second and latency, embedded and on Kafka with CQL
+bench: bench-end-to-end bench-throughput bench-latency ## Measure everything that bench/README.md shows, beside its peers
+
+.PHONY: bench-build
+bench-build: build ## Build what is compared: release binaries and the Kafka Streams program
+	@scripts/needs test
+	cargo build --release --locked -p millrace-bench-workload -p millrace-bench-raw-copy
+	mvn -q -B -f bench/peers/kafka-streams/pom.xml compile dependency:copy-dependencies -DincludeScope=runtime
+
+.PHONY: bench-end-to-end
+bench-end-to-end: build ## Measure chirps to outcome and to row, embedded and on Kafka with CQL
 	@scripts/needs test
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	$$python bench/end_to_end.py embedded && \
 	cargo run --locked -q -p millrace-services -- exec -- $$python bench/end_to_end.py cluster
 
+# Further flags for the script, such as BENCH="--rounds 1 --only millrace".
+BENCH ?=
+
+.PHONY: bench-throughput
+bench-throughput: bench-build ## Measure commands per CPU-second beside a raw copy and Kafka Streams; BENCH=flags
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/throughput.py $(BENCH)
+
+.PHONY: bench-latency
+bench-latency: bench-build ## Measure command to visible outcome at steady rates, beside the same; BENCH=flags
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/latency.py $(BENCH)
+
 .PHONY: docs
-docs: ## Render docs/configuration.md from the doc comments of the settings
+docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them
 	cargo run --locked -q -p millrace --bin millrace -- config --explain > docs/configuration.md
+	cargo run --locked -q -p millrace --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
 .PHONY: ci
 ci: test lint ## What continuous integration runs

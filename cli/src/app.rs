@@ -72,6 +72,9 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
             clap_complete::generate(*shell, &mut Cli::command(), "millrace", &mut script);
             return Ok(std::io::stdout().write_all(&script)?);
         }
+        Command::Metrics => {
+            return Ok(std::io::stdout().write_all(millrace_telemetry::manual().as_bytes())?);
+        }
         // the manual must be readable while the configuration is wrong
         Command::Config { explain: true, .. } => {
             return Ok(std::io::stdout().write_all(explain::reference(domains).as_bytes())?);
@@ -118,8 +121,9 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::History(history) => examine::history::run(&servers, domains, &history),
         Command::Explain(explain) => examine::explain::run(&servers, domains, &explain),
         Command::Dead(chosen) => dead::run(&servers, domains, &chosen),
-        Command::Status { json } => status::run(&servers, domains, json),
+        Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
+        Command::Status { json, .. } => status::run(&servers, domains, json),
         Command::Config { json, .. } => output::configuration(config, json),
-        Command::Completions { .. } => Ok(()),
+        Command::Metrics | Command::Completions { .. } => Ok(()),
     }
 }

@@ -178,13 +178,28 @@ pub enum Command {
                       whose oldest record has waited for more than 30 s, or for which records wait while nobody is a \
                       member of its group; a view that is more than 30 s behind. A role without members and without \
                       work is healthy: nothing is left undone.",
-        after_help = "Examples:\n  millrace status\n  millrace status --json"
+        after_help = "Examples:\n  millrace status\n  millrace status --json\n  \
+                      millrace status --watch --processes host1:9600,host2:9600"
     )]
     Status {
         /// Print one JSON object
-        #[arg(long)]
+        #[arg(long, conflicts_with = "watch")]
         json: bool,
+        /// Show it live, with what the processes measure, until interrupted
+        #[arg(long)]
+        watch: bool,
+        /// With --watch, health endpoints of the processes, as host:port, several separated by
+        /// commas [default: the setting telemetry.processes, or the one of `millrace up`]
+        #[arg(long, value_name = "HOSTS", requires = "watch")]
+        processes: Option<String>,
+        /// With --watch, seconds between two looks at the processes
+        #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 2,
+              value_parser = clap::value_parser!(u64).range(1..))]
+        every: u64,
     },
+    /// Show every metric that processes serve at /metrics: what it means, and what to do
+    #[command(after_help = "Example:\n  millrace metrics")]
+    Metrics,
     /// Show the configuration in force and where each value comes from
     #[command(after_help = "Examples:\n  millrace config\n  millrace config --explain")]
     Config {
@@ -307,6 +322,10 @@ pub struct Send {
     /// How long to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+    /// Begin a trace, whose id is printed on standard error; with TRACEPARENT in the environment
+    /// the command belongs to that one anyway
+    #[arg(long)]
+    pub trace: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -526,6 +545,13 @@ impl Command {
         matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
     }
 
+    fn processes(&self) -> Option<String> {
+        match self {
+            Self::Status { processes, .. } => processes.clone(),
+            _ => None,
+        }
+    }
+
     fn state_dir(&self) -> Option<&PathBuf> {
         match self {
             Self::Processor { state_dir, .. } => state_dir.as_ref(),
@@ -562,6 +588,7 @@ impl Cli {
             ("health_port", "--health-port", global.health_port.map(|port| port.to_string())),
             ("log_format", "--log-format", format.map(|value| value.get_name().to_owned())),
             ("processor.state_dir", "--state-dir", self.command.state_dir().map(path)),
+            ("telemetry.processes", "--processes", self.command.processes()),
             ("up.data", "--data", up.data.as_ref().map(path)),
             ("up.host", "--host", up.host),
             ("up.kafka_port", "--kafka-port", up.kafka_port.map(|port| port.to_string())),

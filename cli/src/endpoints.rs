@@ -25,6 +25,9 @@ pub struct Endpoints {
     pub data: PathBuf,
     /// The process.
     pub pid: u32,
+    /// Its health endpoints, `host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// The file this was read from.
     #[serde(skip)]
     pub file: PathBuf,

@@ -1,39 +1,82 @@
-//! `/live`, `/ready` and `/health` over HTTP. All three print the same report; they differ in
-//! when they answer 503.
+//! `/live`, `/ready` and `/health` over HTTP, and `/metrics` beside them. The first three print the
+//! same report; they differ in when they answer 503.
 
-use axum::http::StatusCode;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::http::{StatusCode, header};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use millrace_runtime::Health;
 use millrace_runtime::health::HealthReport;
+use millrace_telemetry::Telemetry;
 use tokio::net::TcpListener;
 
 use crate::config::Settings;
 use crate::error::CliError;
 
-/// Serves the health of this process until the runtime ends; does nothing when it is off.
+/// The media type of Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is served when nobody has chosen a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unless {
+    /// Nothing.
+    Off,
+    /// A free port of loopback, for who knows this process.
+    Free,
+}
+
+/// Serves the health and the metrics of this process until the runtime ends, and says where.
 ///
 /// # Errors
 /// The port is taken.
-pub async fn serve(settings: &Settings, health: Health) -> Result<(), CliError> {
-    if settings.health_port == 0 {
-        return Ok(());
-    }
-    let address = format!("{}:{}", settings.health_host, settings.health_port);
+pub async fn serve(
+    settings: &Settings,
+    health: Health,
+    telemetry: Telemetry,
+    unless: Unless,
+) -> Result<Option<SocketAddr>, CliError> {
+    let address = match (settings.health_port, unless) {
+        (0, Unless::Off) => return Ok(None),
+        (0, Unless::Free) => format!("{}:0", Ipv4Addr::LOCALHOST),
+        (port, _) => format!("{}:{port}", settings.health_host),
+    };
     let listener = TcpListener::bind(&address).await.map_err(|error| {
         CliError::failed(format!("the health endpoints cannot listen on {address}: {error}"))
             .hint("Choose another port with --health-port; 0 is off.")
     })?;
-    tracing::info!("health endpoints at http://{address}/live, /ready and /health");
+    let address = listener.local_addr()?;
+    tracing::info!("health endpoints at http://{address}/live, /ready and /health; metrics at /metrics");
+    let router = router(&health).route("/metrics", metrics(telemetry));
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router(&health)).await {
+        if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(
                 "the health endpoints have ended: {error}. Next: the roles go on without them. What you can do: \
                  restart this process"
             );
         }
     });
-    Ok(())
+    Ok(Some(address))
+}
+
+/// All metrics, in Prometheus' text format. Looking at everything may take a moment, which must not
+/// keep `/live` waiting.
+fn metrics(telemetry: Telemetry) -> MethodRouter {
+    get(async move || {
+        let telemetry = telemetry.clone();
+        let text = tokio::task::spawn_blocking(move || telemetry.text()).await;
+        match text {
+            Ok(Ok(text)) => (StatusCode::OK, [(header::CONTENT_TYPE, TEXT_FORMAT)], text),
+            Ok(Err(error)) => failed(error.to_string()),
+            Err(error) => failed(error.to_string()),
+        }
+    })
+}
+
+type Answer = (StatusCode, [(header::HeaderName, &'static str); 1], String);
+
+fn failed(why: String) -> Answer {
+    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, TEXT_FORMAT)], why)
 }
 
 /// - `/live`: 503 when a lane hangs. Then a restart helps, and only then: a broker or a store that

@@ -18,7 +18,7 @@
 //! | a setting, its layers and its manual | `config/` |
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
-//! | what a role does when it starts and stops | `roles.rs`, `health.rs` |
+//! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
@@ -48,7 +48,9 @@ mod schemas;
 mod send;
 mod status;
 mod tables;
+mod telemetry;
 mod topics;
+mod trace;
 mod up;
 mod views;
 

@@ -15,7 +15,7 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, ProjectorRole, by_name, select};
 use crate::error::CliError;
 use crate::nearest::suggestion;
-use crate::{health, tables};
+use crate::{health, tables, telemetry};
 
 /// A role to play: its name and its work.
 pub struct Role<'a> {
@@ -157,13 +157,17 @@ impl Stores {
 /// What the first role that could not go on says.
 pub fn play(config: &Config, roles: Vec<Role<'_>>) -> Result<(), CliError> {
     let runtime = runtime()?;
-    let (health, stop) = (Health::default(), Stop::new());
-    runtime.block_on(health::serve(&config.settings, health.clone()))?;
+    let telemetry = telemetry::start(&config.settings)?;
+    let (health, stop) = (Health::default().measured(telemetry.metrics()), Stop::new());
+    telemetry.observe(&health);
+    let served = health::serve(&config.settings, health.clone(), telemetry.clone(), health::Unless::Off);
+    runtime.block_on(served)?;
     stop_on_signals(&runtime, stop.clone())?;
     let played = std::thread::scope(|scope| {
         let threads = start(scope, roles, &health, &stop).inspect_err(|_| stop.request())?;
         finish(threads)
     });
+    telemetry.shutdown();
     runtime.shutdown_background();
     tracing::info!("stopped");
     played

@@ -17,6 +17,7 @@ use crate::error::CliError;
 use crate::message::{Catalogue, Found, check_data, from_text};
 use crate::nearest::suggestion;
 use crate::outcomes::Outcomes;
+use crate::trace::Trace;
 use crate::{output, views};
 
 /// How long the broker may take to acknowledge one record.
@@ -100,7 +101,12 @@ pub fn run(
     };
     let target = Target::open(servers, &log, registry.clone(), entry)?;
     let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
-    let message = target.message(encoded);
+    let mut message = target.message(encoded);
+    let trace = Trace::of_command(&servers.config.settings, send.trace, &found.kind.name, &target.topic)?;
+    if let Some(trace) = &trace {
+        let (name, value) = trace.header();
+        message.headers.push((name, value.into()));
+    }
     let waits = send.wait || send.wait_for.is_some();
     let mut outcomes = match waits {
         true => Some(Outcomes::from_now(&log, registry, entry, servers.prefix(), &[message.partition])?),
@@ -108,6 +114,12 @@ pub fn run(
     };
     let producer: KafkaProducer = log.producer()?;
     let delivered = producer.send_and_wait(&message, ACKNOWLEDGE)?;
+    if let Some(trace) = trace {
+        if send.trace {
+            eprintln!("trace {}", trace.id());
+        }
+        trace.sent();
+    }
     let sent = Sent {
         id: command_id,
         topic: target.topic,

@@ -14,6 +14,7 @@ use millrace_domain_chirp::{Chirp, CommandData, Settings};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Page, PageQuery, Table, Write};
 use millrace_ports::{Clock, Log, StoreFault, SystemClock, TableChange, TopicPartition, ViewStore};
+use millrace_runtime::metrics::MessageResult;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::{
@@ -121,6 +122,7 @@ struct Scene {
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
     sent: usize,
+    health: Health,
     _server: tokio::runtime::Runtime,
 }
 
@@ -163,8 +165,19 @@ impl Scene {
                 .unwrap();
         }));
         let (address, server) = serve(&health);
-        let scene =
-            Self { log, store, clock, wrong, codecs, address, stop, threads, sent: 0, _server: server };
+        let scene = Self {
+            log,
+            store,
+            clock,
+            wrong,
+            codecs,
+            address,
+            stop,
+            threads,
+            sent: 0,
+            health,
+            _server: server,
+        };
         scene.until_well();
         scene
     }
@@ -217,6 +230,14 @@ impl Scene {
             headers: Vec::new(),
         };
         self.log.append(&TopicPartition::new("chirp.commands", 0), record).unwrap();
+    }
+
+    /// How many registrations of the processor have come to this, and how many faults it has met.
+    fn counted(&self, result: MessageResult) -> (u64, u64) {
+        let roles = self.health.metrics().snapshot();
+        let counts = &roles.iter().find(|role| role.role == "chirp.processor").expect("it reports").counts;
+        let of_commands = counts.messages().iter().filter(|message| !message.is_step);
+        (of_commands.map(|message| message.of(result)).sum(), counts.faults.values().sum())
     }
 
     /// Sends a command that can be decided, and waits for its answer.
@@ -291,6 +312,23 @@ fn a_log_that_is_away_is_told_until_it_is_back() {
     scene.wrong.set(Wrong::Nothing);
     scene.until_well();
     scene.decide_one();
+}
+
+#[test]
+fn a_command_counts_when_it_is_committed_and_once() {
+    let mut scene = Scene::start();
+    scene.decide_one();
+    eventually("it counts", || scene.counted(MessageResult::Begun).0 == 1);
+    let (_, faults) = scene.counted(MessageResult::Begun);
+    scene.wrong.set(Wrong::Commits);
+    scene.send();
+    eventually("it was decided several times", || scene.counted(MessageResult::Begun).1 >= faults + 3);
+    assert_eq!(scene.counted(MessageResult::Begun).0, 1, "what was aborted does not count");
+    scene.wrong.set(Wrong::Nothing);
+    eventually("it counts", || scene.counted(MessageResult::Begun).0 == 2);
+    scene.decide_one();
+    eventually("all of them count", || scene.counted(MessageResult::Begun).0 == 3);
+    assert_eq!(scene.counted(MessageResult::Duplicate).0, 0);
 }
 
 #[test]

@@ -132,7 +132,8 @@ fn only_the_adapters_name_their_drivers() {
         ("rdkafka", "processors/kafka"),
         ("scylla", "processors/scylla"),
         ("rusqlite", "processors/sqlite"),
-        ("fjall", "processors/localstate"),
+        ("opentelemetry", "processors/telemetry"),
+        ("prometheus", "processors/telemetry"),
     ];
     for manifest in files(root(), "toml").into_iter().filter(|path| path.ends_with("Cargo.toml")) {
         let name = shown(&manifest);
@@ -144,7 +145,7 @@ fn only_the_adapters_name_their_drivers() {
             for section in ["dependencies", "build-dependencies"] {
                 let named = dependencies(&manifest, section).iter().any(|dependency| {
                     dependency == driver
-                        || dependency.strip_prefix(driver).is_some_and(|rest| rest.starts_with('-'))
+                        || dependency.strip_prefix(driver).is_some_and(|rest| rest.starts_with(['-', '_']))
                 });
                 assert!(!named || name.starts_with(home), "{name} names {driver}; only {home} may");
             }
@@ -154,12 +155,13 @@ fn only_the_adapters_name_their_drivers() {
 
 #[test]
 fn arrows_point_inward() {
-    let allowed: [(&str, &[&str]); 6] = [
+    let allowed: [(&str, &[&str]); 7] = [
         ("processors/kernel", &[]),
         ("processors/ports", &["millrace-kernel"]),
         ("processors/wire", &["millrace-kernel"]),
         ("processors/runtime", &["millrace-kernel", "millrace-ports", "millrace-wire"]),
         ("processors/audit", &["millrace-kernel", "millrace-ports", "millrace-wire", "millrace-runtime"]),
+        ("processors/telemetry", &["millrace-runtime"]),
         ("processors/embedded", &[]),
     ];
     for (folder, known) in allowed {

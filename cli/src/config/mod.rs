@@ -16,7 +16,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
 pub use layers::{Given, Inputs};
-pub use settings::{CqlSettings, LogFormat, Settings};
+pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings};
 
 use crate::endpoints::Endpoints;
 use crate::error::CliError;

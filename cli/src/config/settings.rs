@@ -24,9 +24,11 @@ pub struct Settings {
     pub topic_prefix: String,
     /// Keyspace of the tables on CQL, used as it stands. Empty: the name of the domain.
     pub keyspace: String,
-    /// Port of the health endpoints `/live`, `/ready` and `/health`; 0 is off. `/live` answers 503
-    /// when a restart would help, `/ready` until everything is at work, `/health` while anything
-    /// is in the way; each says what, where, since when and what happens next.
+    /// Port of the health endpoints `/live`, `/ready` and `/health`, and of `/metrics` for
+    /// Prometheus; 0 is off, but `millrace up` then takes a free one of loopback for
+    /// `millrace status --watch`. `/live` answers 503 when a restart would help, `/ready` until
+    /// everything is at work, `/health` while anything is in the way; each says what, where, since
+    /// when and what happens next.
     pub health_port: u16,
     /// Address on which the health endpoints listen. Loopback, unless others are to ask.
     pub health_host: String,
@@ -45,6 +47,8 @@ pub struct Settings {
     pub processor: ProcessorSettings,
     /// The projectors.
     pub projector: ProjectorSettings,
+    /// Where metrics and traces go.
+    pub telemetry: TelemetrySettings,
     /// Everything in one process.
     pub up: UpSettings,
 }
@@ -120,6 +124,22 @@ pub struct SecuritySettings {
     pub cql_password_file: String,
 }
 
+/// Where metrics and traces go: `[telemetry]`. Prometheus asks for metrics at `/metrics` on the
+/// health port; docs/operations.md says what each means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySettings {
+    /// URL of a collector that takes OTLP by HTTP, such as `http://localhost:4318`. Traces go there:
+    /// of commands whose producers ask for it by a sampled `traceparent` header. Empty: the URL in
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`; without that nothing is sent.
+    pub otlp_endpoint: String,
+    /// Whether metrics are sent to that collector as well.
+    pub otlp_metrics: bool,
+    /// Health endpoints of all processes, as `host:port`, several separated by commas:
+    /// `millrace status --watch` shows what they measure. Empty: that of a running `millrace up`.
+    pub processes: String,
+}
+
 /// Everything in one process: `[up]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -156,6 +176,7 @@ impl Default for Settings {
             security: SecuritySettings::default(),
             processor: ProcessorSettings::default(),
             projector: ProjectorSettings::default(),
+            telemetry: TelemetrySettings::default(),
             up: UpSettings::default(),
         }
     }

@@ -12,6 +12,7 @@ use millrace_embedded::registry::{Registry, RegistryConfig, RegistryError, Regis
 use millrace_ports::Log as _;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop, Topology};
+use millrace_telemetry::Telemetry;
 use tokio::runtime::Runtime;
 
 use self::ports::Kept;
@@ -21,7 +22,7 @@ use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::roles::{Role, Stores, finish, processor_role, projector_roles, runtime, start, stop_on_signals};
-use crate::{health, output, schemas, tables, topics};
+use crate::{health, output, schemas, tables, telemetry, topics};
 
 /// How often the start looks whether everything is at work.
 const LOOK: Duration = Duration::from_millis(10);
@@ -47,15 +48,27 @@ pub fn run_with(
     let data = PathBuf::from(&config.settings.up.data);
     let data = std::path::absolute(&data).unwrap_or(data);
     let runtime = runtime()?;
-    let (health, stop) = (Health::default(), Stop::new());
+    let telemetry = telemetry::start(&config.settings)?;
+    let (health, stop) = (Health::default().measured(telemetry.metrics()), Stop::new());
+    telemetry.observe(&health);
     stop_on_signals(&runtime, stop.clone())?;
     let embedded = Embedded::start(&runtime, config, &data)?;
     let inner = embedded.config(config);
-    let done = play(&runtime, &inner, domains, &data, &embedded, (&health, &stop), then);
+    let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
+    let done = play(&runtime, &inner, domains, &data, &embedded, serving, then);
+    telemetry.shutdown();
     let ended = embedded.shutdown(&runtime);
     runtime.shutdown_background();
     tracing::info!("stopped");
     done.and(ended)
+}
+
+/// What shows how this process is, and ends it.
+#[derive(Clone, Copy)]
+struct Serving<'a> {
+    health: &'a Health,
+    telemetry: &'a Telemetry,
+    stop: &'a Stop,
 }
 
 fn play(
@@ -64,11 +77,12 @@ fn play(
     domains: &[Box<dyn DomainEntry>],
     data: &Path,
     embedded: &Embedded,
-    (health, stop): (&Health, &Stop),
+    Serving { health, telemetry, stop }: Serving<'_>,
     then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
 ) -> Result<(), CliError> {
     let expected = prepare(config, domains)?;
-    runtime.block_on(health::serve(&config.settings, health.clone()))?;
+    let served = health::serve(&config.settings, health.clone(), telemetry.clone(), health::Unless::Free);
+    let served = runtime.block_on(served)?;
     let stores = Stores::default();
     let mut roles: Vec<Role<'_>> = Vec::new();
     for entry in domains {
@@ -80,7 +94,8 @@ fn play(
         if !ready(health, stop, &expected) {
             return finish(threads);
         }
-        let endpoints = embedded.endpoints(data);
+        let mut endpoints = embedded.endpoints(data);
+        endpoints.health = served.map(|address| address.to_string());
         let announced = endpoints
             .publish()
             .map_err(|error| CliError::from(error).context(data.display()))
@@ -227,6 +242,7 @@ impl Embedded {
             sqlite: self.tables.clone(),
             data: data.to_path_buf(),
             pid: std::process::id(),
+            health: None,
             file: PathBuf::new(),
         }
     }

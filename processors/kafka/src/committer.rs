@@ -23,6 +23,7 @@ use crate::group::{Member, list_of};
 use crate::membership::Claim;
 use crate::native::{self, Topic};
 use crate::reaper::reap;
+use crate::timing::Timing;
 
 /// What a committer is asked to do; it answers every job once.
 pub(crate) enum Job {
@@ -135,6 +136,7 @@ pub(crate) struct Committer {
     transactional_id: String,
     session: Option<Session>,
     committed_at: Option<Instant>,
+    timing: Timing,
 }
 
 impl Committer {
@@ -145,7 +147,13 @@ impl Committer {
             transactional_id: transactional_id.to_owned(),
             session: None,
             committed_at: None,
+            timing: Timing::default(),
         }
+    }
+
+    /// How long its transactions take.
+    pub(crate) fn timing(&self) -> Timing {
+        self.timing.clone()
     }
 
     /// Does jobs until the writer is gone.
@@ -257,6 +265,7 @@ impl Committer {
         // log lines of quiet times, and nothing else: no batch is under way
         serve(producer);
         producer.context().take();
+        let began = Instant::now();
         producer.begin_transaction().map_err(|error| self.step("begin").fault(&error, diary))?;
         let first = self.follows_closely();
         if first && !batch.offsets.is_empty() {
@@ -270,10 +279,12 @@ impl Committer {
             self.send_offsets(producer, &batch.offsets, claim, deadline)?;
         }
         self.await_deliveries(producer, deadline)?;
+        let written = Instant::now();
         producer.commit_transaction(left(deadline)).map_err(|error| {
             serve(producer);
             self.failure("commit", producer, &error)
         })?;
+        self.timing.set(began, written);
         Ok(())
     }
 

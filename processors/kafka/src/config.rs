@@ -43,6 +43,13 @@ impl KafkaConfig {
         config
     }
 
+    /// Asks where committed reads come to.
+    pub(crate) fn committed_inquirer(&self) -> ClientConfig {
+        let mut config = self.common();
+        config.set("isolation.level", "read_committed");
+        config
+    }
+
     /// Asks for the offsets of a group without joining it.
     pub(crate) fn observer(&self, group_id: &str) -> ClientConfig {
         let mut config = self.inquirer();

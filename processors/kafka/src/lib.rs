@@ -28,6 +28,7 @@ mod producer;
 mod quiet;
 mod reader;
 mod reaper;
+mod timing;
 mod writer;
 
 pub use admin::{Admin, Broker, Cluster, GroupLag, NewTopic, TopicDescription};

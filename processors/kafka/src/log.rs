@@ -1,6 +1,6 @@
 //! The port's view of a Kafka cluster.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use millrace_ports::{Group, GroupSpec, Log, LogFault, Reader, Start, TopicPartition, TransactionalWriter};
@@ -27,6 +27,8 @@ pub struct KafkaLog {
 struct Inner {
     config: KafkaConfig,
     inquirer: BaseConsumer<Diary>,
+    /// Made when it is first needed: most processes never ask.
+    committed_inquirer: OnceLock<BaseConsumer<Diary>>,
 }
 
 impl KafkaLog {
@@ -40,7 +42,7 @@ impl KafkaLog {
             .inquirer()
             .create_with_context(Diary::default())
             .map_err(|error| step.fault(&error, None))?;
-        Ok(Self { inner: Arc::new(Inner { config, inquirer }) })
+        Ok(Self { inner: Arc::new(Inner { config, inquirer, committed_inquirer: OnceLock::new() }) })
     }
 
     /// Its settings.
@@ -71,7 +73,17 @@ impl KafkaLog {
         topic: Option<&str>,
         question: impl Fn(&BaseConsumer<Diary>, Duration) -> Result<T, KafkaError>,
     ) -> Result<T, LogFault> {
-        let Inner { config, inquirer } = &*self.inner;
+        self.ask_of(&self.inner.inquirer, step, topic, question)
+    }
+
+    fn ask_of<T>(
+        &self,
+        inquirer: &BaseConsumer<Diary>,
+        step: &'static str,
+        topic: Option<&str>,
+        question: impl Fn(&BaseConsumer<Diary>, Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, LogFault> {
+        let config = &self.inner.config;
         let answer = question(inquirer, config.request_timeout);
         // its log lines and complaints arrive only when it is asked for them
         for _ in 0..8 {
@@ -85,6 +97,17 @@ impl KafkaLog {
 
     fn watermarks(&self, step: &'static str, at: &TopicPartition) -> Result<(i64, i64), LogFault> {
         self.ask(step, Some(&at.topic), |client, wait| client.fetch_watermarks(&at.topic, at.partition, wait))
+    }
+
+    fn committed_inquirer(&self) -> Result<&BaseConsumer<Diary>, LogFault> {
+        let Inner { config, committed_inquirer, .. } = &*self.inner;
+        if let Some(known) = committed_inquirer.get() {
+            return Ok(known);
+        }
+        let step = Step { step: "configure Kafka", bootstrap: &config.bootstrap, topic: None };
+        let made = config.committed_inquirer().create_with_context(Diary::default());
+        let made = made.map_err(|error| step.fault(&error, None))?;
+        Ok(committed_inquirer.get_or_init(|| made))
     }
 
     fn check_exists(&self, at: &TopicPartition) -> Result<(), LogFault> {
@@ -133,6 +156,15 @@ impl Log for KafkaLog {
 
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.watermarks("read the high watermark", partition).map(|it| it.1)
+    }
+
+    fn last_stable_offset(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        let step = "read the last stable offset";
+        let (_, stable) =
+            self.ask_of(self.committed_inquirer()?, step, Some(&partition.topic), |client, wait| {
+                client.fetch_watermarks(&partition.topic, partition.partition, wait)
+            })?;
+        Ok(stable)
     }
 
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {

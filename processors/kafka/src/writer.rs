@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use millrace_ports::{LogFault, Transaction, TransactionalWriter};
+use millrace_ports::{CommitTiming, LogFault, Transaction, TransactionalWriter};
 
 use crate::committer::{Committer, Job};
 use crate::config::KafkaConfig;
 use crate::fault::Step;
 use crate::group::Member;
 use crate::membership::Claim;
+use crate::timing::Timing;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -26,6 +27,7 @@ pub(crate) struct KafkaWriter {
     jobs: Sender<Job>,
     answers: Receiver<Result<(), LogFault>>,
     state: State,
+    timing: Timing,
     bootstrap: String,
 }
 
@@ -39,6 +41,7 @@ impl KafkaWriter {
         let (jobs, inbox) = mpsc::channel();
         let (outbox, answers) = mpsc::channel();
         let committer = Committer::new(config.clone(), member.clone(), transactional_id);
+        let timing = committer.timing();
         // not joined: it ends by itself once this end of the channel is gone
         std::thread::Builder::new()
             .name("kafka-committer".to_owned())
@@ -47,7 +50,8 @@ impl KafkaWriter {
                 let step = Step { step: "start a writer", bootstrap: &config.bootstrap, topic: None };
                 step.unavailable(error.to_string(), None)
             })?;
-        Ok(Self { member, jobs, answers, state: State::Unfenced, bootstrap: config.bootstrap.clone() })
+        let (state, bootstrap) = (State::Unfenced, config.bootstrap.clone());
+        Ok(Self { member, jobs, answers, state, timing, bootstrap })
     }
 
     fn unavailable(&self, step: &'static str, message: &str) -> LogFault {
@@ -113,5 +117,9 @@ impl TransactionalWriter for KafkaWriter {
         };
         self.state = if answer.is_ok() { State::Idle } else { State::Unfenced };
         answer.map(|()| true)
+    }
+
+    fn timing(&self) -> Option<CommitTiming> {
+        self.timing.get()
     }
 }

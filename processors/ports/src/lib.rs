@@ -12,9 +12,9 @@ pub mod store;
 pub mod tables;
 
 pub use clock::{Clock, SystemClock};
-pub use local::{Change, Identity, LocalFault, LocalStore, LocalStores, Space};
+pub use local::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 pub use log::{
-    Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
+    CommitTiming, Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, TopicPartition,
     Transaction, TransactionalWriter,
 };
 pub use millrace_kernel::{Page, PageQuery};

@@ -76,6 +76,15 @@ pub struct Transaction {
     pub offsets: BTreeMap<TopicPartition, i64>,
 }
 
+/// How long the parts of a transaction took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitTiming {
+    /// From its begin until all its records were acknowledged.
+    pub write: Duration,
+    /// From then on until it was committed.
+    pub commit: Duration,
+}
+
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -179,6 +188,11 @@ pub trait TransactionalWriter: Send {
     /// # Errors
     /// [`LogFault`]; the batch was aborted, or its fate is known only after `fence`.
     fn settle(&mut self, wait: Duration) -> Result<bool, LogFault>;
+
+    /// How long the batch took that was settled last, where the adapter knows.
+    fn timing(&self) -> Option<CommitTiming> {
+        None
+    }
 }
 
 /// A change in what this member of a group may work on.
@@ -294,6 +308,16 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogFault`].
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault>;
+
+    /// Up to where (exclusive) committed reads of a partition come: its high watermark, or the first
+    /// offset of the oldest transaction that is still open. A log on which nobody leaves a
+    /// transaction open need not tell them apart.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn last_stable_offset(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.high_watermark(partition)
+    }
 
     /// The oldest offset the partition still holds.
     ///

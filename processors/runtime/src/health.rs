@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::metrics::Metrics;
+
 /// A lane that has begun a step this long ago and not ended it hangs. Longer than anything a step
 /// does: questions to a server give up after seconds and a lane that pauses says so, but the rows
 /// of an event with a very large audience take their time.
@@ -63,6 +65,7 @@ pub struct HealthReport {
 pub struct Health {
     lanes: Arc<Mutex<Lanes>>,
     hangs_after: Duration,
+    metrics: Metrics,
 }
 
 impl Default for Health {
@@ -108,7 +111,19 @@ impl Health {
     /// Takes a lane whose step has not ended for `bound` for one that hangs.
     #[must_use]
     pub fn hanging_after(bound: Duration) -> Self {
-        Self { lanes: Arc::default(), hangs_after: bound }
+        Self { lanes: Arc::default(), hangs_after: bound, metrics: Metrics::default() }
+    }
+
+    /// The same, with `metrics` beside it.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// What the process measures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -146,6 +161,7 @@ impl Health {
     /// The lane is another instance's now.
     pub fn remove(&self, role: &str, partition: i32) {
         self.lock().remove(&(role.to_owned(), partition));
+        self.metrics.left(role, partition);
     }
 
     /// Everything as it is now.

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod dead;
 mod follow;
 pub mod health;
+pub mod metrics;
 pub mod planted;
 pub mod processor;
 pub mod progress;
@@ -19,6 +20,7 @@ pub mod supervise;
 pub mod topology;
 
 pub use health::Health;
+pub use metrics::Metrics;
 pub use role::{Ports, RoleError, run_processor, run_projector};
 pub use settings::{ProcessorSettings, ProjectorSettings};
 pub use supervise::Stop;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::advice::{Advise, chain};
 use crate::follow::follow;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
+use crate::metrics::{Watched, watch};
 use crate::processor::codecs::Codecs;
 use crate::processor::copies::Copies;
 use crate::processor::copy::CopyFault;
@@ -118,6 +119,8 @@ pub fn run_processor<D: Domain>(
         topic: Arc::clone(&names.commands),
         session_timeout: settings.session_timeout(),
     };
+    let meter = health.metrics().role(&role);
+    watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs_of_processor(&names), stop.clone());
     let shared = Arc::new(Shared::<D> {
         log: Arc::clone(&ports.log),
         clock: Arc::clone(&ports.clock),
@@ -130,7 +133,7 @@ pub fn run_processor<D: Domain>(
         copies: Arc::new(Copies::new(settings.standby_copies > 0)),
     });
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
-        Box::new(Lane::new(Arc::clone(&shared), group, partition))
+        Box::new(Lane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
     };
     let standby = Mutex::new(None);
     let stand_by = |group: &Arc<dyn Group>| {
@@ -197,6 +200,8 @@ pub fn run_projector<D: Domain>(
         topic: Arc::clone(&names.events),
         session_timeout: settings.session_timeout(),
     };
+    let meter = health.metrics().role(&role);
+    watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs_of_projector(&names), stop.clone());
     let shared = Arc::new(ProjectorShared::<D> {
         log: Arc::clone(&ports.log),
         clock: Arc::clone(&ports.clock),
@@ -208,7 +213,7 @@ pub fn run_projector<D: Domain>(
         settings: settings.clone(),
     });
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
-        Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition))
+        Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
     };
     Supervision {
         role: &role,
@@ -252,8 +257,55 @@ fn equal_partitions(
     Ok(first.map(|(_, partitions)| partitions))
 }
 
-fn trouble(fault: &(impl std::error::Error + Advise), position: String, is_fenced: bool) -> Trouble {
-    Trouble { message: chain(fault), position, next: fault.advice().to_string(), is_fenced }
+/// What a processor reads, and who may keep transactions open there: for commands that is whoever
+/// sends them, for steps any processor of the domain.
+fn inputs_of_processor(names: &Topology) -> Vec<Watched> {
+    let (producers, any) = (names.dead_transactional_ids(), names.transactional_ids());
+    vec![
+        Watched {
+            topic: Arc::clone(&names.commands),
+            holder: Box::new(move |_| format!("a producer of commands, or {producers}")),
+        },
+        Watched { topic: Arc::clone(&names.steps), holder: Box::new(move |_| any.clone()) },
+    ]
+}
+
+/// What a projector reads: only the partition's processor writes there.
+fn inputs_of_projector(names: &Topology) -> Vec<Watched> {
+    let (topic, names) = (Arc::clone(&names.events), names.clone());
+    vec![Watched { topic, holder: Box::new(move |partition| names.transactional_id(partition)) }]
+}
+
+fn trouble(
+    fault: &(impl std::error::Error + Advise),
+    position: String,
+    kind: &'static str,
+    is_fenced: bool,
+) -> Trouble {
+    Trouble { message: chain(fault), position, next: fault.advice().to_string(), is_fenced, kind }
+}
+
+fn kind_of_log(fault: &LogFault) -> &'static str {
+    if matches!(fault, LogFault::Fenced { .. }) { "fenced" } else { "log" }
+}
+
+fn kind_of_lane(fault: &LaneFault) -> &'static str {
+    match fault {
+        LaneFault::Log(fault) | LaneFault::Copy(CopyFault::Log(fault)) => kind_of_log(fault),
+        LaneFault::Registry(_) | LaneFault::Copy(CopyFault::Registry(_)) => "registry",
+        LaneFault::Copy(_) | LaneFault::OffsetsLost { .. } => "state",
+        LaneFault::Batch(_) => "bug",
+        LaneFault::Clock { .. } => "clock",
+    }
+}
+
+fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
+    match fault {
+        ProjectorFault::Log(fault) => kind_of_log(fault),
+        ProjectorFault::Store(_) => "store",
+        ProjectorFault::Schema { .. } => "registry",
+        ProjectorFault::Unreadable { .. } => "unreadable",
+    }
 }
 
 impl<D: Domain> LaneWork for Lane<D> {
@@ -264,12 +316,8 @@ impl<D: Domain> LaneWork for Lane<D> {
             if !matches!(fault, LaneFault::Clock { .. }) {
                 self.reset();
             }
-            let is_fenced = matches!(
-                &fault,
-                LaneFault::Log(LogFault::Fenced { .. })
-                    | LaneFault::Copy(CopyFault::Log(LogFault::Fenced { .. }))
-            );
-            trouble(&fault, position, is_fenced)
+            let kind = kind_of_lane(&fault);
+            trouble(&fault, position, kind, kind == "fenced")
         })
     }
 
@@ -279,7 +327,8 @@ impl<D: Domain> LaneWork for Lane<D> {
 
     fn finish(&mut self) -> Result<(), Trouble> {
         let position = self.position();
-        Lane::finish(self, LAST_COMMIT).map_err(|fault| trouble(&fault, position, false))
+        Lane::finish(self, LAST_COMMIT)
+            .map_err(|fault| trouble(&fault, position, kind_of_lane(&fault), false))
     }
 
     fn position(&self) -> String {
@@ -306,6 +355,10 @@ impl<D: Domain> LaneWork for Lane<D> {
             }
         }
     }
+
+    fn measure(&self) {
+        Lane::measure(self);
+    }
 }
 
 impl<D: Domain> LaneWork for ProjectorLane<D> {
@@ -316,8 +369,8 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
             if matches!(&fault, ProjectorFault::Log(log) if !matches!(log, LogFault::Unavailable { .. })) {
                 self.reset();
             }
-            let is_fenced = matches!(&fault, ProjectorFault::Log(LogFault::Fenced { .. }));
-            trouble(&fault, position, is_fenced)
+            let kind = kind_of_projector(&fault);
+            trouble(&fault, position, kind, kind == "fenced")
         })
     }
 
@@ -327,7 +380,8 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
 
     fn finish(&mut self) -> Result<(), Trouble> {
         let position = self.position();
-        ProjectorLane::finish(self).map_err(|fault| trouble(&fault, position, false))
+        ProjectorLane::finish(self)
+            .map_err(|fault| trouble(&fault, position, kind_of_projector(&fault), false))
     }
 
     fn position(&self) -> String {
@@ -344,5 +398,9 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
                 (LaneState::Running, format!("applied up to offset {offset}"))
             }
         }
+    }
+
+    fn measure(&self) {
+        ProjectorLane::measure(self);
     }
 }

@@ -63,6 +63,18 @@ impl Topology {
         format!("{}{}.processor.{partition}", self.prefix, self.domain)
     }
 
+    /// All of them, as people write it.
+    #[must_use]
+    pub fn transactional_ids(&self) -> String {
+        format!("{}{}.processor.*", self.prefix, self.domain)
+    }
+
+    /// Those of all tools at work on the dead topic, as people write it.
+    #[must_use]
+    pub fn dead_transactional_ids(&self) -> String {
+        format!("{}{}.dead.*", self.prefix, self.domain)
+    }
+
     /// The transactional id of a tool at work on a partition of the dead topic.
     #[must_use]
     pub fn dead_transactional_id(&self, partition: i32) -> String {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
@@ -71,6 +71,7 @@ class Foreign:
         self.outcomes = Tail(servers, servers.topic("outcomes"))
         self.dead_topic = Tail(servers, servers.topic("commands.dead"))
         self.answered: dict[str, int] = {}
+        self.holding: Producer | None = None
 
     def send(self, request: Record) -> Record:
         """Sends a command."""
@@ -86,6 +87,25 @@ class Foreign:
         payload = None if request["hex"] is None else bytes.fromhex(request["hex"])
         key = bytes.fromhex(request["key_hex"]) if "key_hex" in request else request["key"]
         return self._produce(key, request["partition"], payload)
+
+    def hold(self, request: Record) -> Record:
+        """Begins a transaction, writes a command in it, and leaves it open."""
+        configuration = {"bootstrap.servers": self.servers.kafka, "transactional.id": request["transactional_id"]}
+        self.holding = Producer({**configuration, "transaction.timeout.ms": 300_000})
+        self.holding.init_transactions(30)
+        self.holding.begin_transaction()
+        key = request["data"][ROUTING_FIELD[request["type"]]]
+        partition = request["partition"]
+        self.holding.produce(self.commands, self._bytes(request), client.as_bytes(key), partition)
+        self.holding.flush(30)
+        return {}
+
+    def release(self, _request: Record) -> Record:
+        """Commits the transaction that was left open."""
+        if self.holding is not None:
+            self.holding.commit_transaction(30)
+            self.holding = None
+        return {}
 
     def schema_id(self, request: Record) -> Record:
         """The id of the newest schema of one of chirp's topics."""

@@ -80,6 +80,19 @@ impl Foreign {
         place(&self.ask(&json!({"op": "raw", "key": key, "partition": partition, "hex": hex})))
     }
 
+    /// Writes a command in a transaction that stays open until [`Foreign::release`].
+    pub fn hold(&mut self, id: &str, kind: &str, partition: i64, data: Value) {
+        self.ask(&json!({
+            "op": "hold", "transactional_id": "somebody-else", "partition": partition,
+            "id": id, "type": kind, "data": data,
+        }));
+    }
+
+    /// Commits what was held.
+    pub fn release(&mut self) {
+        self.ask(&json!({"op": "release"}));
+    }
+
     /// The bytes of a command, in hexadecimal, to be damaged by the caller.
     pub fn encode(&mut self, id: &str, kind: &str, data: Value) -> String {
         let answer = self.ask(&json!({"op": "encode", "id": id, "type": kind, "data": data}));

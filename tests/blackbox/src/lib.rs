@@ -9,9 +9,11 @@
 mod binary;
 pub mod chaos;
 mod cli;
+mod collector;
 mod foreign;
 mod fragile;
 mod load;
+mod metrics;
 mod process;
 mod python;
 mod spawn;
@@ -19,9 +21,11 @@ mod system;
 
 pub use binary::millrace;
 pub use cli::{Cli, Ran};
+pub use collector::{Collector, Span};
 pub use foreign::{Dead, Foreign};
 pub use fragile::Fragile;
 pub use load::{Act, Load, run_load, verify};
+pub use metrics::{Metrics, http_get};
 pub use process::Process;
 pub use python::{python, script};
 pub use system::{Cluster, Embedded, SMALL_THRESHOLDS, System, shared_cluster, shared_embedded, workdir};

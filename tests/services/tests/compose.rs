@@ -37,6 +37,27 @@ fn the_compose_file_is_valid() {
 }
 
 #[test]
+fn monitoring_is_there_when_it_is_asked_for() {
+    let output = compose(&["--profile", "monitoring", "config", "--services"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for service in ["prometheus", "grafana"] {
+        assert!(text.lines().any(|line| line == service), "{service} is not among {text}");
+    }
+}
+
+#[test]
+fn prometheus_asks_every_role() {
+    let scraped = read("deploy/prometheus/prometheus.yml");
+    let output = compose(&["config", "--services"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let roles = text.lines().filter(|name| name.starts_with("processor-") || name.starts_with("projector-"));
+    for role in roles {
+        assert!(scraped.contains(&format!("- {role}:9600")), "{role} is not asked");
+    }
+}
+
+#[test]
 fn every_role_runs_twice_beside_the_servers() {
     let output = compose(&["config", "--services"]);
     let text = String::from_utf8(output.stdout).unwrap();

@@ -24,6 +24,7 @@ use super::running::Running;
 use super::state::Kept;
 #[cfg(feature = "planted-bugs")]
 use super::state::{Overlay, PartitionState};
+use crate::metrics::{BatchMeter, Meter};
 use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
@@ -138,6 +139,7 @@ pub struct Lane<D: Domain> {
     phase: Phase<D>,
     /// Outlives a reset: beginning again does not set the clock right.
     clock_watch: ClockWatch,
+    meter: Meter,
     #[cfg(feature = "planted-bugs")]
     aborted: Option<Overlay<D::State>>,
     #[cfg(feature = "planted-bugs")]
@@ -154,10 +156,33 @@ impl<D: Domain> Lane<D> {
             partition,
             phase: Phase::Start,
             clock_watch: ClockWatch::default(),
+            meter: Meter::default(),
             #[cfg(feature = "planted-bugs")]
             aborted: None,
             #[cfg(feature = "planted-bugs")]
             early: None,
+        }
+    }
+
+    /// The same, reporting to `meter`.
+    #[must_use]
+    pub fn metered(mut self, meter: Meter) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// Reports how it is in numbers.
+    pub fn measure(&self) {
+        let restored = |copy: &PartitionCopy<D>| {
+            self.meter.update(|numbers| {
+                numbers.is_held = true;
+                numbers.restore_read = copy.records();
+            })
+        };
+        match &self.phase {
+            Phase::Start => self.meter.update(|numbers| numbers.is_held = true),
+            Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => restored(copy),
+            Phase::Running(running) => running.measure(&self.shared, &self.clock_watch),
         }
     }
 
@@ -233,7 +258,9 @@ impl<D: Domain> Lane<D> {
             // whoever decides here now goes on meanwhile, so that the pause is short
             Phase::Warming(copy) => {
                 let close = WARM_ENOUGH.max(4 * shared.settings.batch_max_records as u64);
-                if copy.lag(shared)? > close {
+                let left = copy.lag(shared)?;
+                self.meter.update(|numbers| numbers.restore_left = left);
+                if left > close {
                     copy.follow(shared, wait)?;
                 } else if let Phase::Warming(copy) = std::mem::replace(&mut self.phase, Phase::Start) {
                     self.phase = Phase::Fencing(copy);
@@ -324,7 +351,9 @@ impl<D: Domain> Lane<D> {
             from = ?next.iter().map(|(at, offset)| format!("{at} {offset}")).collect::<Vec<_>>(),
             "state restored, deciding"
         );
-        let running = Running::new(self.partition, writer, reader, state, next);
+        self.meter.update(|numbers| (numbers.restore_read, numbers.restore_left) = (records, 0));
+        let meter = BatchMeter::new(self.meter.clone());
+        let running = Running::new(self.partition, writer, reader, state, next, meter);
         self.phase = Phase::Running(Box::new(running));
         Ok(())
     }

@@ -19,6 +19,7 @@ use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
 use super::state::{Layers, Overlay, PartitionState};
 use crate::dead::Burial;
+use crate::metrics::BatchMeter;
 use crate::planted::{self, Bug};
 
 /// Longest wait for a commit before the input is looked at again.
@@ -53,6 +54,7 @@ pub(super) struct Running<D: Domain> {
     /// nothing has come since.
     quiet_at: Option<i64>,
     proof: Proof,
+    meter: BatchMeter,
     #[cfg(feature = "planted-bugs")]
     submitted: Option<Transaction>,
 }
@@ -77,6 +79,7 @@ impl<D: Domain> Running<D> {
         reader: Box<dyn Reader>,
         committed: PartitionState<D::State>,
         next: BTreeMap<TopicPartition, i64>,
+        meter: BatchMeter,
     ) -> Self {
         Self {
             partition,
@@ -92,9 +95,36 @@ impl<D: Domain> Running<D> {
             next,
             quiet_at: None,
             proof: Proof::None,
+            meter,
             #[cfg(feature = "planted-bugs")]
             submitted: None,
         }
+    }
+
+    /// Reports how it is in numbers.
+    pub(super) fn measure(&self, shared: &Shared<D>, watch: &ClockWatch) {
+        let (now_ms, kept) = (shared.clock.now_micros() / 1_000, self.committed.kept());
+        let oldest = self.meter.oldest_ms().or(self.held.front().map(|(_, record)| record.timestamp_ms));
+        let oldest = oldest.map(|at| Duration::from_millis(u64::try_from(now_ms - at).unwrap_or(0)));
+        self.meter.meter().update(|numbers| {
+            numbers.is_held = true;
+            for input in self.next.keys() {
+                numbers.read_up_to(&input.topic, self.reader.position(input));
+            }
+            numbers.hold(self.meter.in_hand() + self.held.len(), oldest);
+            numbers.paused = match (watch.too_far_ahead(&*shared.clock), self.barrier.is_empty()) {
+                (Some(_), _) => Some("clock"),
+                (None, false) => Some("lookup"),
+                (None, true) => None,
+            };
+            numbers.aggregates = self.committed.aggregate_count() as u64;
+            numbers.window_ids = self.committed.window_count() as u64;
+            numbers.open_processes = kept.open_processes as u64;
+            numbers.dead_steps = kept.dead_steps as u64;
+            numbers.parked_keys = kept.parked_keys as u64;
+            numbers.clock_ahead_ms = watch.ahead_ms(&*shared.clock);
+            numbers.store = self.committed.is_stored().then(|| self.committed.path());
+        });
     }
 
     /// One step, which waits for input up to `wait` and not at all if there is work.
@@ -146,6 +176,7 @@ impl<D: Domain> Running<D> {
         if let Some(overlay) = self.pending.take() {
             self.committed.merge(overlay);
         }
+        self.meter.committed(self.writer.timing());
         if self.proof == Proof::Committing {
             self.proof = Proof::None;
             self.committed.write_checkpoint();
@@ -174,6 +205,7 @@ impl<D: Domain> Running<D> {
     fn submit_nothing(&mut self) -> Result<(), LaneFault> {
         if self.pending.is_none() {
             self.writer.submit(Transaction { records: Vec::new(), offsets: self.next.clone() })?;
+            self.meter.submitted_nothing();
             self.pending = Some(Overlay::default());
             self.proof = Proof::Committing;
         }
@@ -225,6 +257,7 @@ impl<D: Domain> Running<D> {
     }
 
     fn submit(&mut self, shared: &Shared<D>) -> Result<(), LaneFault> {
+        self.meter.begin();
         let nothing = Overlay::default();
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
         let place = place(shared, self.partition);
@@ -241,7 +274,9 @@ impl<D: Domain> Running<D> {
         {
             self.submitted = Some(transaction.clone());
         }
+        self.meter.pause();
         self.writer.submit(transaction)?;
+        self.meter.submitted(shared.clock.now_micros() / 1_000);
         self.pending = Some(overlay);
         if planted::is_on(Bug::CheckpointUncommitted)
             && let Some(overlay) = self.pending.replace(Overlay::default())
@@ -294,6 +329,10 @@ impl<D: Domain> Running<D> {
         if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
             return Err(LaneFault::Clock { ahead_ms });
         }
+        if self.held.is_empty() {
+            return Ok(false);
+        }
+        self.meter.begin();
         let place = place(shared, self.partition);
         let mut progress = false;
         while self.batch.len() < shared.settings.batch_max_records {
@@ -317,7 +356,8 @@ impl<D: Domain> Running<D> {
                     break;
                 }
                 Verdict::Decided(decided) => {
-                    let Some((_, record)) = self.held.pop_front() else { break };
+                    let Some((_, mut record)) = self.held.pop_front() else { break };
+                    self.meter.decided(&intake, &mut record, &decided);
                     if let Some(Burial { reason, .. }) = &decided.dead {
                         tracing::warn!(
                             topic = %record.topic, partition = record.partition, offset = record.offset, reason,
@@ -329,6 +369,7 @@ impl<D: Domain> Running<D> {
                 }
             }
         }
+        self.meter.pause();
         Ok(progress)
     }
 

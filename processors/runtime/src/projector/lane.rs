@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_kernel::{Domain, Event, Projector, Write, Writes};
 use millrace_ports::{
@@ -11,6 +11,7 @@ use millrace_ports::{
 use millrace_wire::{Codec, DecodeFailure, RegistryFault};
 use thiserror::Error;
 
+use crate::metrics::{Distribution, Meter, Span, TRACEPARENT};
 use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
 use crate::progress::Progress;
@@ -93,6 +94,8 @@ struct Running<D: Domain> {
     projector: Box<dyn Projector<D::Event>>,
     /// Rows of events before this offset are acknowledged; the group may know less.
     applied: i64,
+    /// Where folding began.
+    began_at: i64,
     committed: i64,
     committed_at: i64,
     /// Read, not folded yet: what stands behind an event that cannot be read.
@@ -113,6 +116,18 @@ struct Unapplied {
     /// Before this offset all is applied then.
     upto: i64,
     progress: Progress,
+    tally: Tally,
+}
+
+/// What a batch of events has come to.
+#[derive(Default)]
+struct Tally {
+    events: u64,
+    puts: u64,
+    deletes: u64,
+    /// When the oldest event was written, milliseconds since the epoch.
+    oldest_ms: Option<i64>,
+    spans: Vec<Box<dyn Span>>,
 }
 
 /// A command or step whose events are being read. They become visible together and stand
@@ -132,6 +147,7 @@ pub struct ProjectorLane<D: Domain> {
     shared: Arc<ProjectorShared<D>>,
     group: Arc<dyn Group>,
     at: TopicPartition,
+    meter: Meter,
     running: Option<Box<Running<D>>>,
 }
 
@@ -140,7 +156,31 @@ impl<D: Domain> ProjectorLane<D> {
     #[must_use]
     pub fn new(shared: Arc<ProjectorShared<D>>, group: Arc<dyn Group>, partition: i32) -> Self {
         let at = TopicPartition::new(Arc::clone(&shared.names.events), partition);
-        Self { shared, group, at, running: None }
+        Self { shared, group, at, meter: Meter::default(), running: None }
+    }
+
+    /// The same, reporting to `meter`.
+    #[must_use]
+    pub fn metered(self, meter: Meter) -> Self {
+        Self { meter, ..self }
+    }
+
+    /// Reports how it is in numbers.
+    pub fn measure(&self) {
+        let now_ms = self.shared.clock.now_micros() / 1_000;
+        self.meter.update(|numbers| {
+            numbers.is_held = true;
+            let Some(running) = &self.running else { return };
+            numbers.read_up_to(&self.at.topic, running.reader.position(&self.at));
+            (numbers.restore_read, numbers.restore_left) = running.folded(&self.at);
+            let waiting = running.unapplied.as_ref().map(|it| &it.tally);
+            let oldest =
+                waiting.and_then(|it| it.oldest_ms).or(running.held.front().map(|it| it.timestamp_ms));
+            let oldest = oldest.map(|at| Duration::from_millis(u64::try_from(now_ms - at).unwrap_or(0)));
+            let in_hand = running.held.len() + waiting.map_or(0, |it| it.events as usize);
+            numbers.hold(in_hand, oldest);
+            numbers.paused = running.unapplied.is_some().then_some("store");
+        });
     }
 
     /// What it is doing.
@@ -184,7 +224,7 @@ impl<D: Domain> ProjectorLane<D> {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
-        running.apply(&*self.shared.store)?;
+        running.apply(&*self.shared.store, &self.meter)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if running.held.is_empty() {
             // somebody may wait for the command whose last event was just read
@@ -192,12 +232,12 @@ impl<D: Domain> ProjectorLane<D> {
             running.held = running.reader.poll(self.shared.settings.batch_max_events, wait)?.into();
         }
         let is_idle = running.held.is_empty();
-        let taken = running.take(&self.shared, &self.at);
+        let taken = running.take(&self.shared, &self.at, &self.meter);
         if planted::is_on(Bug::OffsetsBeforeRows) {
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
         // what came before a fault does not wait for it
-        running.apply(&*self.shared.store)?;
+        running.apply(&*self.shared.store, &self.meter)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
@@ -224,7 +264,9 @@ impl<D: Domain> Running<D> {
         let committed = group.committed(std::slice::from_ref(at))?.get(at).copied().unwrap_or(0);
         let from = if planted::is_on(Bug::FoldSkipped) { Start::Offset(committed) } else { Start::Beginning };
         let reader = shared.log.reader(&[(at.clone(), from)])?;
+        let began_at = reader.position(at);
         Ok(Self {
+            began_at,
             reader,
             projector: (shared.make)(at.partition),
             applied: committed,
@@ -238,6 +280,13 @@ impl<D: Domain> Running<D> {
         })
     }
 
+    /// How many offsets were folded that were applied before, and how many are still to be.
+    fn folded(&self, at: &TopicPartition) -> (u64, u64) {
+        let position = self.position(at);
+        let count = |offsets: i64| u64::try_from(offsets).unwrap_or(0);
+        (count(position.min(self.applied) - self.began_at), count(self.applied - position))
+    }
+
     /// The offset before which everything is folded.
     fn position(&self, at: &TopicPartition) -> i64 {
         self.held.front().map_or_else(|| self.reader.position(at), |record| record.offset)
@@ -245,7 +294,13 @@ impl<D: Domain> Running<D> {
 
     /// Folds what was read and asks for the rows of what is not applied yet. Stops at an event
     /// that cannot be read; what came before it counts.
-    fn take(&mut self, shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<(), ProjectorFault> {
+    fn take(
+        &mut self,
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        meter: &Meter,
+    ) -> Result<(), ProjectorFault> {
+        let mut tally = Tally::default();
         let mut stages: Vec<Vec<Write>> = Vec::new();
         let mut writes = Writes::new();
         let mut muted = Writes::muted();
@@ -260,6 +315,9 @@ impl<D: Domain> Running<D> {
                     break;
                 }
             };
+            if offset >= self.applied {
+                tally.take(record, meter, &shared.projection);
+            }
             self.note(&event, offset);
             if offset < self.applied {
                 self.projector.apply(&event, &mut muted);
@@ -288,7 +346,8 @@ impl<D: Domain> Running<D> {
             let is_new = self.published.as_ref() != Some(&self.progress);
             if !stages.is_empty() || is_new || upto > self.applied {
                 let progress = self.progress.clone();
-                self.unapplied = Some(Unapplied { stages, done: 0, upto, progress });
+                tally.count(&stages);
+                self.unapplied = Some(Unapplied { stages, done: 0, upto, progress, tally });
             }
         }
         fault.map_or(Ok(()), Err)
@@ -344,8 +403,9 @@ impl<D: Domain> Running<D> {
     }
 
     /// Writes what is due, stage by stage, and then says so in the progress table.
-    fn apply(&mut self, store: &dyn ViewStore) -> Result<(), ProjectorFault> {
+    fn apply(&mut self, store: &dyn ViewStore, meter: &Meter) -> Result<(), ProjectorFault> {
         let Some(unapplied) = &mut self.unapplied else { return Ok(()) };
+        let began = Instant::now();
         if planted::is_on(Bug::PublishedTooEarly) {
             store.apply(&[unapplied.progress.write()])?;
         }
@@ -358,7 +418,9 @@ impl<D: Domain> Running<D> {
         }
         self.applied = self.applied.max(unapplied.upto);
         self.published = Some(unapplied.progress.clone());
-        self.unapplied = None;
+        if let Some(applied) = self.unapplied.take() {
+            applied.tally.report(meter, began.elapsed());
+        }
         Ok(())
     }
 
@@ -381,6 +443,43 @@ impl<D: Domain> Running<D> {
         self.committed = self.applied;
         self.committed_at = shared.clock.now_micros();
         Ok(())
+    }
+}
+
+impl Tally {
+    /// Takes in an event whose rows are to be written.
+    fn take(&mut self, record: &Record, meter: &Meter, projection: &str) {
+        self.events += 1;
+        self.oldest_ms = Some(self.oldest_ms.map_or(record.timestamp_ms, |it| it.min(record.timestamp_ms)));
+        let Some((_, parent)) = record.headers.iter().find(|(name, _)| name == TRACEPARENT) else { return };
+        let of = [
+            ("messaging.system", "kafka".to_owned()),
+            ("messaging.destination.name", record.topic.to_string()),
+            ("messaging.destination.partition.id", record.partition.to_string()),
+            ("messaging.kafka.offset", record.offset.to_string()),
+        ];
+        self.spans.extend(meter.role().begin(&format!("project {projection}"), parent, &of));
+    }
+
+    fn count(&mut self, stages: &[Vec<Write>]) {
+        for write in stages.iter().flatten() {
+            match write {
+                Write::Put(_) => self.puts += 1,
+                Write::Delete(_) => self.deletes += 1,
+            }
+        }
+    }
+
+    fn report(self, meter: &Meter, took: Duration) {
+        meter.update(|numbers| numbers.records += self.events);
+        if self.puts + self.deletes > 0 {
+            meter.role().record(Distribution::RowsSeconds, took.as_secs_f64());
+            meter.role().count(|counts| {
+                counts.puts += self.puts;
+                counts.deletes += self.deletes;
+            });
+        }
+        self.spans.into_iter().for_each(|span| span.end());
     }
 }
 

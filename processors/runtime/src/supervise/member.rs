@@ -153,6 +153,13 @@ enum Standing {
 impl Lanes<'_> {
     fn take(&mut self, event: GroupEvent) {
         let role = self.of.role;
+        let kind = match &event {
+            GroupEvent::Assigned(_) => "assigned",
+            GroupEvent::Revoked(_) => "revoked",
+            GroupEvent::Lost(_) => "lost",
+        };
+        let meter = self.of.health.metrics().role(role);
+        meter.count(|counts| *counts.rebalances.entry(kind).or_default() += 1);
         match event {
             GroupEvent::Assigned(partitions) => {
                 tracing::info!(role, ?partitions, "partitions assigned");

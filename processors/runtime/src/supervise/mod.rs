@@ -26,6 +26,8 @@ pub struct Trouble {
     pub next: String,
     /// Whether another instance owns the partition now.
     pub is_fenced: bool,
+    /// What kind of thing it is, for its count.
+    pub kind: &'static str,
 }
 
 /// A partition's work, one step at a time.
@@ -50,4 +52,7 @@ pub trait LaneWork: Send {
 
     /// How it is and what it does.
     fn describe(&self) -> (LaneState, String);
+
+    /// Reports the same in numbers.
+    fn measure(&self);
 }

@@ -104,6 +104,7 @@ impl Worker {
 
 fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, health: &Health) {
     let pulse = health.pulse(role, partition);
+    let faults = health.metrics().role(role);
     let mut patience = Patience::new();
     let mut described = None;
     let mut looked_at = Instant::now();
@@ -126,6 +127,7 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
                 // looking at the whole lane costs more than a small step of it
                 if turn == Turn::Idle || described.is_none() || looked_at.elapsed() >= DESCRIBE_EVERY {
                     looked_at = Instant::now();
+                    lane.measure();
                     let (state, mut detail) = lane.describe();
                     if is_leaving {
                         detail.insert_str(0, "handing over; ");
@@ -145,6 +147,8 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
             }
             Err(trouble) => {
                 described = None;
+                lane.measure();
+                faults.count(|counts| *counts.faults.entry(trouble.kind).or_default() += 1);
                 let (pause, say) = patience.next();
                 let Trouble { message, position, next, .. } = &trouble;
                 health.fault(role, partition, format!("{message}; it stands at {position}"), next.clone());
@@ -168,6 +172,6 @@ fn guarded_turn(lane: &mut dyn LaneWork) -> Result<Turn, Trouble> {
         let position = catch_unwind(AssertUnwindSafe(|| lane.position())).unwrap_or_default();
         lane.reset();
         let message = "a panic, which is a bug; see the lines above it".to_owned();
-        Err(Trouble { message, position, next: OF_A_PANIC.to_string(), is_fenced: false })
+        Err(Trouble { message, position, next: OF_A_PANIC.to_string(), is_fenced: false, kind: "panic" })
     })
 }

@@ -64,6 +64,7 @@ macro_rules! log_conformance {
             a_batch_is_invisible_until_it_is_committed
             a_batch_is_visible_as_a_whole_in_several_topics
             the_position_passes_markers
+            committed_reads_come_to_the_end_once_nothing_is_open
             many_batches_in_a_row
             an_empty_batch_commits_only_offsets
             records_of_every_shape_are_written

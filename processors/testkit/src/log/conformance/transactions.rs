@@ -72,6 +72,22 @@ pub fn the_position_passes_markers(fixture: &dyn LogFixture) {
     });
 }
 
+/// What is committed can be read up to the end, markers included, as soon as they are written.
+pub fn committed_reads_come_to_the_end_once_nothing_is_open(fixture: &dyn LogFixture) {
+    let topic = topic(fixture, "stable", 1);
+    let here = at(&topic, 0);
+    let seat = Seat::alone(fixture, "stable", &topic, 1);
+    assert_eq!(fixture.log().last_stable_offset(&here).unwrap(), 0, "there is nothing");
+    let mut writer = seat.writer(fixture, "stable");
+    commit(&mut *writer, batch(vec![outgoing(&here, "a"), outgoing(&here, "b")])).unwrap();
+    eventually("the end of what is committed is the end", || {
+        let log = fixture.log();
+        let (stable, end) = (log.last_stable_offset(&here).unwrap(), log.high_watermark(&here).unwrap());
+        assert!(stable <= end, "{stable} lies behind the end, {end}");
+        (stable == end && end >= 3).then_some(())
+    });
+}
+
 /// One batch after the other, each seen, in order.
 pub fn many_batches_in_a_row(fixture: &dyn LogFixture) {
     let topic = topic(fixture, "row", 1);

@@ -309,6 +309,12 @@ impl Log for MemoryLog {
         })
     }
 
+    fn last_stable_offset(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
+        self.step(&Operation::Watermark { partition }, "read the last stable offset", |broker, _| {
+            Ok(broker.partition(partition)?.stable_end())
+        })
+    }
+
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.step(&Operation::Watermark { partition }, "read the low watermark", |broker, _| {
             Ok(broker.partition(partition)?.start())

@@ -1,5 +1,9 @@
 //! `millrace status`: how far roles and projections have come.
 
+mod scrape;
+mod screen;
+pub mod watch;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,14 +100,7 @@ impl Behind {
 /// # Errors
 /// Servers that do not answer; or something is not healthy.
 pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: bool) -> Result<(), CliError> {
-    let log = servers.kafka()?;
-    let admin = log.admin()?;
-    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new() };
-    for entry in domains {
-        look(servers, &log, &admin, &**entry, &mut report)?;
-    }
-    let is_late = |projection: &Projection| projection.lag_seconds > STUCK_AFTER_SECONDS;
-    report.healthy = report.roles.iter().all(|role| role.healthy) && !report.projections.iter().any(is_late);
+    let report = gather(servers, domains)?;
     match as_json {
         true => output::json(&report)?,
         false => print(&report)?,
@@ -112,6 +109,19 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: boo
         true => Ok(()),
         false => Err(CliError::said()),
     }
+}
+
+/// Asks Kafka and the tables how everything is.
+fn gather(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Report, CliError> {
+    let log = servers.kafka()?;
+    let admin = log.admin()?;
+    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new() };
+    for entry in domains {
+        look(servers, &log, &admin, &**entry, &mut report)?;
+    }
+    let is_late = |projection: &Projection| projection.lag_seconds > STUCK_AFTER_SECONDS;
+    report.healthy = report.roles.iter().all(|role| role.healthy) && !report.projections.iter().any(is_late);
+    Ok(report)
 }
 
 fn look(

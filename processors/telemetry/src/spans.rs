@@ -1,0 +1,154 @@
+//! Spans within traces that producers have begun, sent away by OTLP.
+
+use millrace_runtime::metrics::Span;
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+
+use crate::exporter::TelemetryError;
+
+/// Begins spans and sends them away, in a thread of its own, when they have ended.
+#[derive(Clone)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// Sends spans to the OTLP endpoint `base`, by HTTP.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Endpoint`].
+    pub(crate) fn start(base: &str, resource: Resource) -> Result<Self, TelemetryError> {
+        let endpoint = format!("{base}/v1/traces");
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(&endpoint)
+            .build()
+            .map_err(|error| TelemetryError::Endpoint { endpoint, why: error.to_string() })?;
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource)
+            // what is not to be recorded never gets here
+            .with_sampler(Sampler::AlwaysOn)
+            .with_batch_exporter(exporter)
+            .build();
+        Ok(Self { tracer: provider.tracer("millrace"), provider })
+    }
+
+    /// Begins a span below the one that `traceparent` names; `None` when it names none, or one that
+    /// is not recorded.
+    #[must_use]
+    pub fn child(
+        &self,
+        name: &str,
+        kind: SpanRole,
+        traceparent: &[u8],
+        attributes: &[(&'static str, String)],
+    ) -> Option<Box<dyn Span>> {
+        let parent = Context::new().with_remote_span_context(sampled(traceparent)?);
+        Some(self.begin(name, kind, &parent, attributes))
+    }
+
+    /// Begins a trace.
+    #[must_use]
+    pub fn root(&self, name: &str, kind: SpanRole, attributes: &[(&'static str, String)]) -> Box<dyn Span> {
+        self.begin(name, kind, &Context::new(), attributes)
+    }
+
+    fn begin(
+        &self,
+        name: &str,
+        kind: SpanRole,
+        parent: &Context,
+        attributes: &[(&'static str, String)],
+    ) -> Box<dyn Span> {
+        let attributes = attributes.iter().map(|(name, value)| KeyValue::new(*name, value.clone()));
+        let kind = match kind {
+            SpanRole::Producer => SpanKind::Producer,
+            SpanRole::Consumer => SpanKind::Consumer,
+        };
+        let builder = self.tracer.span_builder(name.to_owned()).with_kind(kind);
+        let span = builder.with_attributes(attributes).start_with_context(&self.tracer, parent);
+        let context = span.span_context();
+        let traceparent = format!("00-{}-{}-01", context.trace_id(), context.span_id());
+        Box::new(Begun { span, traceparent })
+    }
+
+    /// Sends away what has ended. Those that cannot be sent are lost: traces are no evidence.
+    pub fn shutdown(&self) {
+        if let Err(error) = self.provider.shutdown() {
+            tracing::debug!("traces: {error}");
+        }
+    }
+}
+
+/// Which side of a topic a span is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanRole {
+    /// It sends a message.
+    Producer,
+    /// It works on a message.
+    Consumer,
+}
+
+struct Begun {
+    span: opentelemetry_sdk::trace::Span,
+    traceparent: String,
+}
+
+impl Span for Begun {
+    fn traceparent(&self) -> &str {
+        &self.traceparent
+    }
+
+    fn end(mut self: Box<Self>) {
+        self.span.end();
+    }
+}
+
+/// The span that a header names (W3C Trace Context, version 00 and what later ones keep of it), if it
+/// is to be recorded.
+fn sampled(traceparent: &[u8]) -> Option<SpanContext> {
+    let text = std::str::from_utf8(traceparent).ok()?.trim();
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_well_formed = version.len() == 2 && version != "ff" && trace.len() == 32 && span.len() == 16;
+    let flags = u8::from_str_radix(flags, 16).ok()?;
+    if !is_well_formed || flags & 1 == 0 {
+        return None;
+    }
+    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    let is_valid = trace != TraceId::INVALID && span != SpanId::INVALID;
+    is_valid.then(|| SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_recorded_is_taken_up() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let rows = [
+            (format!("00-{trace}-00f067aa0ba902b7-01"), true, "recorded"),
+            (format!("00-{trace}-00f067aa0ba902b7-00"), false, "not recorded"),
+            (format!("cc-{trace}-00f067aa0ba902b7-01-what-comes-later"), true, "of a later version"),
+            (format!("ff-{trace}-00f067aa0ba902b7-01"), false, "a version that is none"),
+            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), false, "no trace"),
+            (format!("00-{trace}-0000000000000000-01"), false, "no span"),
+            (format!("00-{trace}-01"), false, "too short"),
+            ("nonsense".to_owned(), false, "nonsense"),
+            (String::new(), false, "empty"),
+        ];
+        for (header, expected, what) in rows {
+            assert_eq!(sampled(header.as_bytes()).is_some(), expected, "{what}: {header}");
+        }
+        assert!(sampled(&[0xff, 0xfe]).is_none());
+    }
+}
