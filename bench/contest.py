@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +55,9 @@ class Sample:
 class Contest(System):
     """One contestant on topics of its own, which are deleted in the end."""
 
-    def __init__(self, contestant: Contestant, folder: Path, partitions: int) -> None:
-        super().__init__(str(RELEASE / "millrace"), folder)
-        self.contestant, self.partitions = contestant, partitions
+    def __init__(self, contestant: Contestant, folder: Path, options: Namespace) -> None:
+        super().__init__(options.millrace, folder)
+        self.contestant, self.partitions = contestant, options.partitions
         kafka, registry = (os.environ[f"MILLRACE_TEST_{name}"] for name in ("KAFKA", "REGISTRY"))
         self.servers = Servers(kafka, registry, f"bench-{uuid.uuid4().hex[:10]}.", "accounting")
 
@@ -88,8 +91,8 @@ class Contest(System):
         """Starts the contestant."""
         self.launch(self.contestant.name.replace(" ", "-"), self.contestant.command(self))
 
-    def reach(self, goals: Iterable[int]) -> list[Sample]:
-        """Waits until so many commands are committed, for each goal; what had been used at that moment.
+    def reach(self, goals: Iterable[int]) -> Iterator[Sample]:
+        """Waits until so many commands are committed, for each goal; gives what had been used at that moment.
 
         Progress is what the group has committed, which is exact: the commands topic has no transactions in it.
         """
@@ -97,6 +100,7 @@ class Contest(System):
             {
                 "bootstrap.servers": self.servers.kafka,
                 "group.id": self.servers.prefix + self.contestant.group,
+                "enable.auto.commit": False,
                 # offsets in an open transaction are not waited for
                 "isolation.level": "read_uncommitted",
             }
@@ -104,7 +108,6 @@ class Contest(System):
         topic = self.servers.topic("commands")
         asked = [TopicPartition(topic, n) for n in range(partition_count(self.servers, topic))]
         process = self.processes[-1]
-        samples: list[Sample] = []
         last, moved = -1, time.perf_counter()
         try:
             for goal in goals:
@@ -112,7 +115,7 @@ class Contest(System):
                     found = consumer.committed(asked, timeout=30)
                     now, commands = time.perf_counter(), sum(max(at.offset, 0) for at in found)
                     if commands >= goal:
-                        samples.append(Sample(now, commands, cpu_seconds(process.pid)))
+                        yield Sample(now, commands, cpu_seconds(process.pid))
                         break
                     if commands > last:
                         last, moved = commands, now
@@ -123,7 +126,24 @@ class Contest(System):
                     time.sleep(LOOK)
         finally:
             consumer.close()
-        return samples
+
+    def pass_by(self, goal: int) -> Sample:
+        """Waits until so many commands are committed."""
+        return next(iter(self.reach([goal])))
+
+    @contextmanager
+    def profiled(self, file: str | None) -> Iterator[None]:
+        """Has `perf` record the contestant meanwhile, if there is a file for it."""
+        if file is None:
+            yield
+            return
+        sampling = ["perf", "record", "-q", "-F", "499", "-g", "--call-graph", "dwarf,16384", "-o", file]
+        recorder = subprocess.Popen([*sampling, "-p", str(self.processes[-1].pid)])
+        try:
+            yield
+        finally:
+            recorder.send_signal(signal.SIGINT)
+            recorder.wait()
 
     def peak_memory_mb(self) -> float:
         """The most memory the contestant has had."""
@@ -172,14 +192,22 @@ def _given(flags: dict[str, object]) -> list[str]:
     return [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def check_builds() -> None:
+def add_arguments(parser: ArgumentParser) -> None:
+    """The flags that all contests have."""
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=[""], help="of the contestants, those whose name begins so")
+    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
+
+
+def check_builds(options: Namespace) -> None:
     """Names what is not built yet.
 
     Raises:
         SystemExit: with the command that builds it.
     """
-    for program in ("millrace", "millrace-workload", "millrace-raw-copy"):
-        if not os.access(RELEASE / program, os.X_OK):
-            raise SystemExit(f"there is no {RELEASE / program}; build it with: make bench-build")
+    for program in (options.millrace, RELEASE / "millrace-workload", RELEASE / "millrace-raw-copy"):
+        if not os.access(program, os.X_OK):
+            raise SystemExit(f"there is no {program}; build it with: make bench-build")
     if not (STREAMS / "classes").is_dir() or not (STREAMS / "dependency").is_dir():
         raise SystemExit("the Kafka Streams program is not built; build it with: make bench-build")

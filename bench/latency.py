@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import Contest, Contestant, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
+from contest import Contest, Contestant, add_arguments, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
 from report import machine, middle, table, write  # noqa: E402
 
 ACCOUNTS = 10_000
@@ -38,12 +38,12 @@ def measure(contestant: Contestant, options: argparse.Namespace) -> dict[int, di
     found: dict[int, dict[str, float]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder,
-        Contest(contestant, Path(folder), options.partitions) as contest,
+        Contest(contestant, Path(folder), options) as contest,
     ):
         # with the accounts come enough commands for everything to be loaded and compiled
         contest.workload("commands", "--accounts", str(ACCOUNTS), "--count", "200000")
         contest.run()
-        contest.reach([ACCOUNTS + 200_000])
+        contest.pass_by(ACCOUNTS + 200_000)
         for rate in options.rates:
             flags = ["--rate", str(rate), "--seconds", str(options.seconds), "--accounts", str(ACCOUNTS)]
             found[rate] = contest.workload("rate", *flags)
@@ -55,13 +55,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", nargs="+", type=int, default=[200, 500, 2_000], help="commands per second")
     parser.add_argument("--seconds", type=int, default=15, help="how long each rate is measured")
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="of the contestants, those whose name begins so")
     parser.add_argument("--name", default="latency", help="of the file in bench/results; - for none")
+    add_arguments(parser)
     options = parser.parse_args()
-    check_builds()
-    chosen = [one for one in CONTESTANTS if not options.only or one.name.startswith(tuple(options.only))]
+    check_builds(options)
+    chosen = [one for one in CONTESTANTS if one.name.startswith(tuple(options.only))]
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
     figures: dict[str, Any] = {"machine": machine(), "settings": vars(options), "runs": [], "medians": []}
     for turn in range(options.rounds):

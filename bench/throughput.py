@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import Contest, Contestant, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
+from contest import Contest, Contestant, add_arguments, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
 from report import machine, middle, table, write  # noqa: E402
 
 RAW_SINGLE = raw_copy("raw copy, single", "one producer a partition, one call a record", calls="single")
@@ -41,11 +41,14 @@ def measure(contestant: Contestant, keys: str, options: argparse.Namespace) -> d
     count = options.warm_up + options.commands
     with (
         tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder,
-        Contest(contestant, Path(folder), options.partitions) as contest,
+        Contest(contestant, Path(folder), options) as contest,
     ):
         contest.workload("commands", "--accounts", str(options.accounts), "--count", str(count), "--keys", keys)
         contest.run()
-        begin, end = contest.reach([before, options.accounts + count])
+        progress = contest.reach([before, options.accounts + count])
+        begin = next(progress)
+        with contest.profiled(options.profile):
+            end = next(progress)
         commands, seconds, cpu = end.commands - begin.commands, end.at - begin.at, end.cpu - begin.cpu
         return {
             "per_second": commands / seconds,
@@ -63,11 +66,11 @@ def compare_answers(contestants: list[Contestant], options: argparse.Namespace) 
     for contestant in contestants:
         with (
             tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder,
-            Contest(contestant, Path(folder), options.partitions) as contest,
+            Contest(contestant, Path(folder), options) as contest,
         ):
             contest.workload("commands", "--accounts", "1000", "--count", "50000")
             contest.run()
-            contest.reach([51_000])
+            contest.pass_by(51_000)
             said[contestant.name] = contest.workload("check")
     first = next(iter(said.values()), {})
     for name, found in said.items():
@@ -107,14 +110,13 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--warm-up", type=int, default=1_000_000, help="commands that do not count")
     parser.add_argument("--commands", type=int, default=3_000_000, help="commands that count")
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="of the contestants, those whose name begins so")
     parser.add_argument("--no-check", action="store_true", help="do not compare the answers first")
     parser.add_argument("--name", default="throughput", help="of the file in bench/results; - for none")
+    parser.add_argument("--profile", metavar="FILE", help="have perf record what counts; the figures suffer")
+    add_arguments(parser)
     options = parser.parse_args()
-    check_builds()
-    chosen = [one for one in CONTESTANTS if not options.only or one.name.startswith(tuple(options.only))]
+    check_builds(options)
+    chosen = [one for one in CONTESTANTS if one.name.startswith(tuple(options.only))]
     figures: dict[str, Any] = {"machine": machine(), "settings": vars(options), "runs": [], "medians": {}}
     if not options.no_check:
         figures["answers"] = compare_answers([one for one in chosen if one.decides], options)

@@ -78,7 +78,10 @@ final class Settings {
     settings.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.ByteArraySerde.class);
     settings.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, RocksTuning.class);
     settings.put(StreamsConfig.ENABLE_METRICS_PUSH_CONFIG, false);
-    consumer(settings, ConsumerConfig.MAX_POLL_RECORDS_CONFIG, number("poll-records", 10_000));
+    long pollRecords = number("poll-records", 10_000);
+    // what one poll brings has room in a task's queue, so that its partition is not paused at once
+    settings.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, (int) pollRecords);
+    consumer(settings, ConsumerConfig.MAX_POLL_RECORDS_CONFIG, pollRecords);
     consumer(settings, ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 8 << 20);
     consumer(settings, ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 64 << 20);
     producer(settings, ProducerConfig.LINGER_MS_CONFIG, number("linger-ms", 100));
@@ -93,6 +96,8 @@ final class Settings {
 
   private static void consumer(Properties settings, String name, long value) {
     settings.put(StreamsConfig.mainConsumerPrefix(name), Long.toString(value));
+    // a store is read back from its changelog in pieces as large
+    settings.put(StreamsConfig.restoreConsumerPrefix(name), Long.toString(value));
   }
 
   private static void producer(Properties settings, String name, Object value) {
