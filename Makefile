@@ -65,7 +65,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: bench-end-to-end bench-throughput bench-latency ## Measure everything that bench/README.md shows, beside its peers
+bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
 bench-build: build ## Build what is compared: release binaries and the Kafka Streams program
@@ -92,6 +92,17 @@ bench-throughput: bench-build ## Measure commands per CPU-second beside a raw co
 bench-latency: bench-build ## Measure command to visible outcome at steady rates, beside the same; BENCH=flags
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/latency.py $(BENCH)
+
+# Ten million aggregates take half an hour and 20 GB of disk; BENCH="--aggregates 100000 --ids 50000" takes some minutes.
+.PHONY: bench-restore
+bench-restore: bench-build ## Measure restarts after kill -9 with much state, beside Kafka Streams; BENCH=flags
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/restore.py $(BENCH)
+
+.PHONY: bench-growth
+bench-growth: bench-build ## Measure what more aggregates and partitions cost, and draw it; BENCH=flags
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
 
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them

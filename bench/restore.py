@@ -136,7 +136,8 @@ class Measurement:
             raise RuntimeError("the second processor does not say that it took over")
         waits = [firsts[partition] - phases.dealt_at for partition in orphans]
         restart = Restart(self.what, STANDBY, min(waits), max(waits), cpu, memory)
-        restart.restored, restart.records = phases.restored_at - phases.dealt_at, phases.records - copied
+        restart.restored = phases.restored_at - phases.dealt_at
+        restart.records = max(phases.records - copied, 0)
         waited = phases.dealt_at - killed_at
         restart.note = f"the group dealt out partitions {orphans} {waited:.2f} s after the kill"
         self.add(restart)
