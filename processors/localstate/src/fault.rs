@@ -1,7 +1,6 @@
-//! What the library and the system say, as faults of local state.
+//! What the system says, as faults of local state.
 
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use millrace_ports::LocalFault;
@@ -12,6 +11,11 @@ pub(crate) fn damaged(path: &Path, why: impl Into<String>) -> LocalFault {
 
 pub(crate) fn unavailable(path: &Path, error: &std::io::Error) -> LocalFault {
     LocalFault::Unavailable { path: path.to_owned(), why: error.to_string() }
+}
+
+/// A call of the system that failed: for now, or as what is on disk cannot be read.
+pub(crate) fn failed(path: &Path, error: &std::io::Error) -> LocalFault {
+    if is_passing(error) { unavailable(path, error) } else { damaged(path, error.to_string()) }
 }
 
 /// Whether an error of the system says nothing about what is on disk.
@@ -32,33 +36,3 @@ fn is_passing(error: &std::io::Error) -> bool {
 
 /// `EMFILE`, which has no kind of its own.
 const TOO_MANY_FILES: i32 = 24;
-
-fn system_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// Runs a call of the library; also a panic in it is a fault, since damaged files cause some.
-pub(crate) fn guarded<T>(
-    path: &Path,
-    call: impl FnOnce() -> Result<T, fjall::Error>,
-) -> Result<T, LocalFault> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => match system_error(&error) {
-            Some(system) if is_passing(system) => Err(unavailable(path, system)),
-            _ => Err(damaged(path, format!("{error:?}"))),
-        },
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(damaged(path, format!("a panic while it was used: {}", text.unwrap_or_default())))
-        }
-    }
-}

@@ -1,15 +1,25 @@
-//! Local state on disk: one fjall database for each partition.
+//! Local state on disk: files of a partition that are only ever appended to, and indexes in memory.
 //!
-//! `DIR/<state topic>/<partition>/` holds a file `identity` that says what the store belongs to,
-//! and a folder `db`, which is fjall's. Aggregates and the checkpoint stand in one keyspace, each
-//! generation of answers in one of its own, so that it can be dropped as a whole.
-//! `DIR/<state topic>/lock` is held by the process that works there.
+//! `DIR/<state topic>/<partition>/` holds
+//! - `identity`, which says what the store belongs to and which version of files these are;
+//! - `states-<n>`: states as they were written, in frames (see [`frame`]); the newest write ends with the checkpoint;
+//! - `answers-<n>`: answers to commands, each file of one generation, deleted as a whole;
+//! - `index`: where the newest record of every state lay some time ago; what came after is read from the states' frames.
 //!
-//! Everything fjall reads from disk it checks against checksums. It says so by errors, and now and
-//! then by a panic; either way the store is damaged, and nothing that was read is believed.
+//! `DIR/<state topic>/lock` is held by the process that works there. A write appends its answers, then its
+//! states and the checkpoint, each brought to the disk; the checkpoint says how far the answers reach. What was
+//! never said to be written is cut off when the store is opened. Everything that is read is checked against
+//! checksums; what is not as it was written makes the store damaged, and nothing of it is believed.
 
+mod clean;
 mod fault;
+mod frame;
+mod index;
 mod lock;
+mod log;
+mod note;
+mod restore;
+mod snapshot;
 mod store;
 
 use std::collections::btree_map::Entry;
@@ -21,15 +31,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores};
 
 use crate::fault::{damaged, unavailable};
+use crate::frame::LAYOUT;
 use crate::lock::Lock;
-use crate::store::{Database, FjallStore};
+use crate::store::LogStore;
 
 /// File that says what a store belongs to.
 const IDENTITY: &str = "identity";
-/// Folder of the database.
-const DATABASE: &str = "db";
-/// How much is gathered in memory before it becomes a sorted file, in bytes, unless told.
-const FLUSH_BYTES: u64 = 16 << 20;
+
+/// When files end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// After how many bytes the next write of states goes to another file.
+    pub(crate) file_bytes: u64,
+    /// The same for answers of one generation.
+    pub(crate) answers_file_bytes: u64,
+    /// After how many changes the index is written, at least; a store with more keys waits for a
+    /// fourth of them.
+    pub(crate) snapshot_changes: u64,
+}
+
+const SIZES: Sizes = Sizes { file_bytes: 32 << 20, answers_file_bytes: 256 << 20, snapshot_changes: 250_000 };
 
 /// The folder in which a process keeps its partitions.
 #[derive(Clone)]
@@ -39,7 +60,7 @@ pub struct LocalDir {
 
 struct Inner {
     dir: PathBuf,
-    flush_bytes: u64,
+    sizes: Sizes,
     places: Mutex<Places>,
 }
 
@@ -54,14 +75,18 @@ impl LocalDir {
     /// The folder `dir`, made when the first store is opened.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self::flushing_at(dir, FLUSH_BYTES)
+        Self::of_sizes(dir, SIZES)
     }
 
-    /// As [`LocalDir::new`]; so many bytes of changes are gathered before they become a file of
-    /// their own.
+    /// As [`LocalDir::new`], with files of about so many bytes: small ones are cleaned often.
     #[must_use]
-    pub fn flushing_at(dir: impl Into<PathBuf>, bytes: u64) -> Self {
-        Self { inner: Arc::new(Inner { dir: dir.into(), flush_bytes: bytes, places: Mutex::default() }) }
+    pub fn with_files_of(dir: impl Into<PathBuf>, bytes: u64) -> Self {
+        let snapshot_changes = bytes / 64;
+        Self::of_sizes(dir, Sizes { file_bytes: bytes, answers_file_bytes: bytes, snapshot_changes })
+    }
+
+    fn of_sizes(dir: impl Into<PathBuf>, sizes: Sizes) -> Self {
+        Self { inner: Arc::new(Inner { dir: dir.into(), sizes, places: Mutex::default() }) }
     }
 
     fn folder(&self, identity: &Identity) -> PathBuf {
@@ -102,8 +127,7 @@ impl LocalStores for LocalDir {
         let claim = self.claim(identity)?;
         let folder = claim.folder.clone();
         identify(&folder, identity)?;
-        let database = Database::open(&folder.join(DATABASE), &folder, self.inner.flush_bytes)?;
-        Ok(Arc::new(FjallStore::new(database, claim)))
+        Ok(Arc::new(LogStore::open(claim, folder, self.inner.sizes)?))
     }
 
     fn set_aside(&self, identity: &Identity) -> Result<PathBuf, LocalFault> {
@@ -121,18 +145,18 @@ impl LocalStores for LocalDir {
     }
 }
 
-/// Compares what a folder says it belongs to; one without a database gets the name.
+/// Compares what a folder says it belongs to; an empty one gets the name.
 fn identify(folder: &Path, identity: &Identity) -> Result<(), LocalFault> {
-    let (file, expected) = (folder.join(IDENTITY), format!("{identity}\n"));
+    let (file, expected) = (folder.join(IDENTITY), format!("{identity}, files {LAYOUT}\n"));
     match std::fs::read(&file) {
         Ok(found) if found == expected.as_bytes() => Ok(()),
         Ok(found) => Err(LocalFault::Foreign {
             path: folder.to_owned(),
-            expected: identity.to_string(),
+            expected: expected.trim_end().to_owned(),
             found: String::from_utf8_lossy(&found).trim_end().to_owned(),
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            if folder.join(DATABASE).exists() {
+            if restore::is_any(folder).map_err(|error| unavailable(folder, &error))? {
                 return Err(damaged(folder, format!("its file {IDENTITY} is missing")));
             }
             let named = || {

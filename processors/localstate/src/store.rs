@@ -1,215 +1,226 @@
-//! The store of one partition, on one fjall database.
+//! The store of one partition: a log of states, a log of answers, and the checkpoint in the states' newest frame.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
-use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
-use millrace_ports::{Change, LocalFault, LocalStore, Space};
+use millrace_ports::{Answered, Change, LocalFault, LocalStore, Space};
 
-use crate::Claim;
-use crate::fault::{damaged, guarded};
-
-/// Cache of blocks, in bytes; the system caches files beside it.
-const CACHE_BYTES: u64 = 16 << 20;
-/// Most bytes of journals that an open must read again; the least fjall allows.
-const JOURNAL_BYTES: u64 = 64 << 20;
-/// Keyspace of aggregates and the checkpoint.
-const AGGREGATES: &str = "aggregates";
-/// Keyspaces of answers begin with this.
-const ANSWERS: &str = "answers-";
-/// First byte of an aggregate's key.
-const AGGREGATE_MARK: u8 = b'a';
-/// The checkpoint's key. In the keyspace of the aggregates, since only within one keyspace it is
-/// certain that what is older is not newer on disk than what is newer.
-const CHECKPOINT: &[u8] = b"c";
-
-/// An open database.
-pub(crate) struct Database {
-    db: fjall::Database,
-    aggregates: Keyspace,
-    /// Changed by the one writer; never held while anything is read or written.
-    answers: RwLock<BTreeMap<u64, Keyspace>>,
-    path: PathBuf,
-    folder: PathBuf,
-    flush_bytes: u64,
-}
-
-impl Database {
-    pub(crate) fn open(path: &Path, folder: &Path, flush_bytes: u64) -> Result<Self, LocalFault> {
-        guarded(folder, || {
-            let builder = fjall::Database::builder(path).worker_threads(1).cache_size(CACHE_BYTES);
-            let db = builder.max_journaling_size(JOURNAL_BYTES).open()?;
-            let aggregates = db.keyspace(AGGREGATES, || options(flush_bytes))?;
-            let mut answers = BTreeMap::new();
-            for name in db.list_keyspace_names() {
-                if let Some(number) = name.strip_prefix(ANSWERS).and_then(|number| number.parse().ok()) {
-                    answers.insert(number, db.keyspace(&name, || options(flush_bytes))?);
-                }
-            }
-            let (path, folder) = (path.to_owned(), folder.to_owned());
-            let answers = RwLock::new(answers);
-            Ok(Self { db, aggregates, answers, path, folder, flush_bytes })
-        })
-    }
-
-    fn keyspace(&self, space: Space) -> Option<Keyspace> {
-        match space {
-            Space::Aggregates => Some(self.aggregates.clone()),
-            Space::Answers(number) => {
-                self.answers.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
-            }
-        }
-    }
-
-    fn keyspace_to_write(&self, space: Space) -> Result<Keyspace, fjall::Error> {
-        if let Some(found) = self.keyspace(space) {
-            return Ok(found);
-        }
-        let Space::Answers(number) = space else { return Ok(self.aggregates.clone()) };
-        let made = self.db.keyspace(&format!("{ANSWERS}{number}"), || options(self.flush_bytes))?;
-        self.answers.write().unwrap_or_else(PoisonError::into_inner).insert(number, made.clone());
-        Ok(made)
-    }
-
-    fn write(&self, changes: &[Change<'_>], checkpoint: &[u8]) -> Result<(), fjall::Error> {
-        let mut batch = self.db.batch();
-        let mut last: Option<(Space, Keyspace)> = None;
-        for change in changes {
-            let keyspace = match last.take() {
-                Some((space, keyspace)) if space == change.space => keyspace,
-                _ => self.keyspace_to_write(change.space)?,
-            };
-            let key = key_of(change.space, change.key);
-            match change.value {
-                Some(value) => batch.insert(&keyspace, key, value),
-                None => batch.remove(&keyspace, key),
-            }
-            last = Some((change.space, keyspace));
-        }
-        batch.insert(&self.aggregates, CHECKPOINT, checkpoint);
-        batch.durability(Some(PersistMode::SyncData)).commit()
-    }
-
-    fn forget_before(&self, generation: u64) -> Result<(), fjall::Error> {
-        loop {
-            let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(oldest) = answers.first_entry().filter(|oldest| *oldest.key() < generation) else {
-                return Ok(());
-            };
-            let keyspace = oldest.remove();
-            drop(answers);
-            self.db.delete_keyspace(keyspace)?;
-        }
-    }
-}
-
-fn options(flush_bytes: u64) -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(flush_bytes)
-}
-
-fn key_of(space: Space, key: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(key.len() + 1);
-    if space == Space::Aggregates {
-        bytes.push(AGGREGATE_MARK);
-    }
-    bytes.extend(key);
-    bytes
-}
+use crate::clean::{clean, is_due};
+use crate::fault::{failed, unavailable};
+use crate::frame::Mark;
+use crate::log::{Appending, Ledger, Log, Written};
+use crate::note::Note;
+use crate::restore::{self, Listed};
+use crate::snapshot;
+use crate::{Claim, Sizes};
 
 /// The store of one partition.
-pub(crate) struct FjallStore {
-    /// `None` while it could not be opened again after a write that failed.
-    database: RwLock<Option<Database>>,
-    writing: Mutex<()>,
-    reopen: (PathBuf, PathBuf, u64),
-    /// Given back when the database is closed.
+pub(crate) struct LogStore {
+    folder: PathBuf,
+    sizes: Sizes,
+    states: Log,
+    answers: Log,
+    listed: RwLock<Listed>,
+    checkpoint: RwLock<Option<Bytes>>,
+    writing: Mutex<Writing>,
+    /// Given back when the store is closed.
     _claim: Claim,
 }
 
-impl FjallStore {
-    pub(crate) fn new(database: Database, claim: Claim) -> Self {
-        let reopen = (database.path.clone(), database.folder.clone(), database.flush_bytes);
-        Self { database: RwLock::new(Some(database)), writing: Mutex::new(()), reopen, _claim: claim }
+/// What only the one who writes knows.
+struct Writing {
+    states: Ledger,
+    answers: Ledger,
+    note: Note,
+    /// The number of the file that the newest snapshot reaches into.
+    snapshot_file: u64,
+    since_snapshot: u64,
+}
+
+impl LogStore {
+    pub(crate) fn open(claim: Claim, folder: PathBuf, sizes: Sizes) -> Result<Self, LocalFault> {
+        let restored = restore::open(&folder)?;
+        let ((states, states_ledger), (answers, answers_ledger)) = (restored.states, restored.answers);
+        let checkpoint = RwLock::new(restored.note.checkpoint.clone());
+        let writing = Mutex::new(Writing {
+            states: states_ledger,
+            answers: answers_ledger,
+            note: restored.note,
+            snapshot_file: restored.snapshot_file,
+            since_snapshot: restored.since_snapshot,
+        });
+        let listed = RwLock::new(restored.listed);
+        Ok(Self { folder, sizes, states, answers, listed, checkpoint, writing, _claim: claim })
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Option<Database>> {
-        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    /// Writes the answers among `changes`, all to one generation.
+    fn append_answers(
+        &self,
+        ledger: &mut Ledger,
+        changes: &[Change<'_>],
+        generation: u64,
+    ) -> io::Result<Written> {
+        let mut answers = changes.iter().filter(|change| change.space == Space::Answers).peekable();
+        if answers.peek().is_none() {
+            return Ok(Written::default());
+        }
+        let mut out =
+            Appending::new(&self.answers, ledger, generation, self.sizes.answers_file_bytes, false)?;
+        out.reserve(changes.len());
+        for change in answers {
+            match change.value {
+                Some(value) => out.put(Mark::Answer, change.key, value)?,
+                None => out.remove(Mark::Answer, change.key)?,
+            }
+        }
+        out.end(&[])
     }
 
-    fn with<T>(&self, call: impl FnOnce(&Database) -> Result<T, fjall::Error>) -> Result<T, LocalFault> {
-        let database = self.read();
-        let Some(database) = &*database else {
-            return Err(LocalFault::Unavailable { path: self.path(), why: "a write failed".to_owned() });
-        };
-        guarded(&self.reopen.1, || call(database))
+    fn append_states(&self, ledger: &mut Ledger, changes: &[Change<'_>], note: &Note) -> io::Result<Written> {
+        let mut out = Appending::new(&self.states, ledger, 0, self.sizes.file_bytes, false)?;
+        for change in changes {
+            let mark = match change.space {
+                Space::Aggregates => Mark::Aggregate,
+                Space::Kept => Mark::Kept,
+                Space::Answers => continue,
+            };
+            match change.value {
+                Some(value) => out.put(mark, change.key, value)?,
+                None => out.remove(mark, change.key)?,
+            }
+        }
+        out.end(&note.to_bytes())
+    }
+
+    fn list(&self, changes: &[Change<'_>]) {
+        let kept = changes.iter().filter(|change| change.space == Space::Kept);
+        let mut listed = None;
+        for change in kept {
+            let listed =
+                listed.get_or_insert_with(|| self.listed.write().unwrap_or_else(PoisonError::into_inner));
+            let hash = self.states.hasher.hash(Mark::Kept, change.key);
+            match change.value {
+                Some(_) => listed.insert(hash, change.key.into()),
+                None => listed.remove(&hash),
+            };
+        }
+    }
+
+    /// Deletes the answers of generations before `oldest`.
+    fn forget(&self, ledger: &mut Ledger, oldest: u64) {
+        let old = ledger.held().filter(|(_, held)| held.generation < oldest).map(|(slot, _)| slot);
+        let old: Vec<u16> = old.collect();
+        if old.is_empty() {
+            return;
+        }
+        self.answers.index.retain(|place| !old.contains(&place.slot()));
+        old.into_iter().for_each(|slot| self.answers.remove(ledger, slot));
+    }
+
+    /// Gives the disk its room back, and keeps the next open short.
+    fn tidy(&self, writing: &mut Writing) -> Result<(), LocalFault> {
+        let limit = (self.states.index.len() as u64 / 4).max(self.sizes.snapshot_changes);
+        let is_clean =
+            clean(&self.states, &mut writing.states, self.sizes.file_bytes, writing.snapshot_file)?;
+        if writing.since_snapshot >= limit || (!is_clean && self.is_snapshot_in_the_way(writing)) {
+            self.snapshot(writing).map_err(|error| failed(&self.folder, &error))?;
+            clean(&self.states, &mut writing.states, self.sizes.file_bytes, writing.snapshot_file)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there are files that could be cleaned if only there was a newer snapshot.
+    fn is_snapshot_in_the_way(&self, writing: &Writing) -> bool {
+        let newer = writing.states.held().filter(|(_, held)| held.number >= writing.snapshot_file).count();
+        newer > 2 && is_due(&writing.states, self.sizes.file_bytes)
+    }
+
+    fn snapshot(&self, writing: &mut Writing) -> io::Result<()> {
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = listed.iter().map(|(hash, key)| (*hash, &**key));
+        snapshot::save(&self.states, &writing.states, &writing.note, keys)?;
+        let current = writing.states.current.and_then(|slot| writing.states.held[usize::from(slot)].as_ref());
+        writing.snapshot_file = current.map_or(0, |held| held.number);
+        writing.since_snapshot = 0;
+        Ok(())
     }
 }
 
-impl LocalStore for FjallStore {
+impl LocalStore for LogStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, LocalFault> {
-        self.with(|database| {
-            let Some(keyspace) = database.keyspace(space) else { return Ok(None) };
-            let found = keyspace.get(key_of(space, key))?;
-            Ok(found.map(|value| Bytes::copy_from_slice(&value)))
-        })
+        match space {
+            Space::Aggregates => self.states.get(Mark::Aggregate, key),
+            Space::Kept => self.states.get(Mark::Kept, key),
+            Space::Answers => self.answers.get(Mark::Answer, key),
+        }
     }
 
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<(), LocalFault> {
-        self.with(|database| {
-            let Some(keyspace) = database.keyspace(space) else { return Ok(()) };
-            let mark = usize::from(space == Space::Aggregates);
-            for entry in keyspace.prefix(key_of(space, prefix)) {
-                let (key, value) = entry.into_inner()?;
-                each(&key[mark..], &value);
+    fn scan_kept(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LocalFault> {
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        let mut keys: Vec<&[u8]> = listed.values().map(|key| &**key).collect();
+        keys.sort_unstable();
+        for key in keys {
+            match self.states.get(Mark::Kept, key)? {
+                Some(value) => each(key, &value),
+                None => {
+                    let why = format!("{} is listed, but not there", String::from_utf8_lossy(key));
+                    return Err(crate::fault::damaged(&self.folder, why));
+                }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
-    /// After a write that failed, fjall takes no other: the next one opens the database again.
-    fn write(&self, changes: &[Change<'_>], checkpoint: &[u8]) -> Result<(), LocalFault> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let change = || self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if self.read().is_none() {
-            let (path, folder, flush_bytes) = &self.reopen;
-            *change() = Some(Database::open(path, folder, *flush_bytes)?);
+    fn write(&self, changes: &[Change<'_>], answered: Answered, checkpoint: &[u8]) -> Result<(), LocalFault> {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = &mut *writing;
+        let (answers_before, states_before) = (writing.answers.before(), writing.states.before());
+        let result: io::Result<_> = (|| {
+            let answers = self.append_answers(&mut writing.answers, changes, answered.newest)?;
+            let oldest_kept = writing
+                .answers
+                .held()
+                .filter(|(_, held)| held.generation >= answered.oldest)
+                .map(|(_, held)| held.first_frame)
+                .min();
+            let note = Note {
+                answers_from: oldest_kept.unwrap_or(writing.answers.next_frame),
+                answers_to: writing.answers.next_frame - 1,
+                checkpoint: Some(Bytes::copy_from_slice(checkpoint)),
+            };
+            let states = self.append_states(&mut writing.states, changes, &note)?;
+            Ok((answers, states, note))
+        })();
+        let (answers, states, note) = match result {
+            Ok(written) => written,
+            Err(error) => {
+                self.answers.take_back(&mut writing.answers, &answers_before);
+                self.states.take_back(&mut writing.states, &states_before);
+                return Err(unavailable(&self.folder, &error));
+            }
+        };
+        self.answers.accept(&mut writing.answers, &answers);
+        self.states.accept(&mut writing.states, &states);
+        self.list(changes);
+        *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = note.checkpoint.clone();
+        writing.note = note;
+        writing.since_snapshot += states.moves.len() as u64;
+        drop((answers, states));
+        self.forget(&mut writing.answers, answered.oldest);
+        match self.tidy(writing) {
+            // what was to be written is written; the rest is tried again with the next write
+            Err(fault) if !fault.is_lasting() => Ok(()),
+            other => other,
         }
-        let written = self.with(|database| database.write(changes, checkpoint));
-        if written.as_ref().is_err_and(|fault| !fault.is_lasting()) {
-            *change() = None;
-        }
-        written
-    }
-
-    fn forget_answers_before(&self, generation: u64) -> Result<(), LocalFault> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.with(|database| database.forget_before(generation))
     }
 
     fn checkpoint(&self) -> Result<Option<Bytes>, LocalFault> {
-        let found = self.with(|database| database.aggregates.get(CHECKPOINT))?;
-        let Some(checkpoint) = found else {
-            // nothing is written without one
-            let is_empty = self.with(|database| database.aggregates.is_empty())?;
-            let has_answers = self.with(|database| {
-                Ok(!database.answers.read().unwrap_or_else(PoisonError::into_inner).is_empty())
-            })?;
-            if !is_empty || has_answers {
-                return Err(damaged(&self.path(), "it holds something, but no checkpoint"));
-            }
-            return Ok(None);
-        };
-        Ok(Some(Bytes::copy_from_slice(&checkpoint)))
+        Ok(self.checkpoint.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn path(&self) -> PathBuf {
-        self.reopen.1.clone()
+        self.folder.clone()
     }
 }

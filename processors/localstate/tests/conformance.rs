@@ -22,7 +22,7 @@ fn small_files_make_no_difference() {
     let count = std::cell::Cell::new(0);
     run(&|| {
         count.set(count.get() + 1);
-        Arc::new(LocalDir::flushing_at(root.path().join(count.get().to_string()), 20_000))
+        Arc::new(LocalDir::with_files_of(root.path().join(count.get().to_string()), 20_000))
             as Arc<dyn LocalStores>
     });
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use millrace_localstate::LocalDir;
-use millrace_ports::{Change, LocalFault, LocalStores, Space};
+use millrace_ports::{Answered, Change, LocalFault, LocalStores, Space};
 use millrace_testkit::local::conformance::identity;
 
 /// Names the folder in which a process of this test binary works until it is killed.
@@ -15,14 +15,14 @@ const CHILD: &str = "MILLRACE_LOCALSTATE_CHILD";
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    let stores = LocalDir::flushing_at(folder, 50_000);
+    let stores = LocalDir::with_files_of(folder, 50_000);
     let store = stores.open(&identity(0)).unwrap();
     for round in 0_u64.. {
         let value = round.to_le_bytes();
         let keys: Vec<String> = (0..100).map(|number| format!("Account/{number}")).collect();
         let change = |key| Change { space: Space::Aggregates, key, value: Some(&value[..]) };
         let changes: Vec<_> = keys.iter().map(|key| change(key.as_bytes())).collect();
-        store.write(&changes, &value).unwrap();
+        store.write(&changes, Answered { oldest: 0, newest: 0 }, &value).unwrap();
         println!("\nwritten {round}");
     }
 }

@@ -36,9 +36,20 @@ impl fmt::Display for Identity {
 pub enum Space {
     /// Aggregates by their id.
     Aggregates,
-    /// One generation of the de-duplication window: answers by command id. Generations are
-    /// forgotten as a whole.
-    Answers(u64),
+    /// What the engine keeps of its own, which it lists when it begins: few, compared with aggregates.
+    Kept,
+    /// The de-duplication window: answers by command id. They are written in generations, which are
+    /// forgotten as a whole; of one command the newest answer is found.
+    Answers,
+}
+
+/// Of which generations the answers of a store are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Those before this one are forgotten.
+    pub oldest: u64,
+    /// What is written goes to this one. It never goes back.
+    pub newest: u64,
 }
 
 /// A value to be written, or removed.
@@ -110,28 +121,19 @@ pub trait LocalStore: Send + Sync {
     /// [`LocalFault`]; a wrong value is never returned.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, LocalFault>;
 
-    /// Gives every key that begins with `prefix`, in their order, with its value, to `each`.
+    /// Gives every key of [`Space::Kept`], in their order, with its value, to `each`.
     ///
     /// # Errors
     /// [`LocalFault`].
-    fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]))
-    -> Result<(), LocalFault>;
+    fn scan_kept(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LocalFault>;
 
-    /// Writes all of `changes` and the `checkpoint`, or nothing of it, whatever crashes. When
-    /// it returns, the end of the process loses nothing of it any more, and a power failure
-    /// nothing but whole writes, newest first. Later changes of one key win.
+    /// Writes all of `changes` and the `checkpoint`, and forgets what is older than `answered` says, or
+    /// nothing of it, whatever crashes. When it returns, the end of the process loses nothing of it any
+    /// more, and a power failure nothing but whole writes, newest first. Later changes of one key win.
     ///
     /// # Errors
     /// [`LocalFault`]; then nothing of it is visible, or the store is damaged.
-    fn write(&self, changes: &[Change<'_>], checkpoint: &[u8]) -> Result<(), LocalFault>;
-
-    /// Forgets the generations of answers before `generation`, which no checkpoint speaks of any
-    /// more. Not part of any write: after a crash they may be there again, until they are
-    /// forgotten again.
-    ///
-    /// # Errors
-    /// [`LocalFault`].
-    fn forget_answers_before(&self, generation: u64) -> Result<(), LocalFault>;
+    fn write(&self, changes: &[Change<'_>], answered: Answered, checkpoint: &[u8]) -> Result<(), LocalFault>;
 
     /// The checkpoint written last; `None` for a new store, which is empty.
     ///

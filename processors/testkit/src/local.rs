@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use millrace_ports::{Change, Identity, LocalFault, LocalStore, LocalStores, Space};
+use millrace_ports::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 
 /// How many whole writes a loss of power can take away at most.
 const UNSYNCED: usize = 4;
@@ -38,7 +38,8 @@ struct Content {
 
 #[derive(Clone, Default)]
 struct Data {
-    entries: BTreeMap<(Space, Vec<u8>), Bytes>,
+    /// With the generation it was written in, which only answers have.
+    entries: BTreeMap<(Space, Vec<u8>), (u64, Bytes)>,
     checkpoint: Option<Bytes>,
 }
 
@@ -173,25 +174,17 @@ impl MemoryLocalStore {
 
 impl LocalStore for MemoryLocalStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, LocalFault> {
-        self.with(|content| content.newest().entries.get(&(space, key.to_vec())).cloned())
+        self.with(|content| content.newest().entries.get(&(space, key.to_vec())).map(|(_, value)| value.clone()))
     }
 
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<(), LocalFault> {
+    fn scan_kept(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LocalFault> {
         self.with(|content| {
-            let from = content.newest().entries.range((space, prefix.to_vec())..);
-            for ((_, key), value) in from.take_while(|((at, key), _)| *at == space && key.starts_with(prefix))
-            {
-                each(key, value);
-            }
+            let kept = content.newest().entries.iter().filter(|((space, _), _)| *space == Space::Kept);
+            kept.for_each(|((_, key), (_, value))| each(key, value));
         })
     }
 
-    fn write(&self, changes: &[Change<'_>], checkpoint: &[u8]) -> Result<(), LocalFault> {
+    fn write(&self, changes: &[Change<'_>], answered: Answered, checkpoint: &[u8]) -> Result<(), LocalFault> {
         if self.disk.lock().refuses {
             return Err(LocalFault::Unavailable { path: self.path(), why: "no space is left".to_owned() });
         }
@@ -200,10 +193,12 @@ impl LocalStore for MemoryLocalStore {
             for change in changes {
                 let at = (change.space, change.key.to_vec());
                 match change.value {
-                    Some(value) => data.entries.insert(at, Bytes::copy_from_slice(value)),
+                    Some(value) => data.entries.insert(at, (answered.newest, Bytes::copy_from_slice(value))),
                     None => data.entries.remove(&at),
                 };
             }
+            let is_kept = |space: Space, generation: u64| space != Space::Answers || generation >= answered.oldest;
+            data.entries.retain(|(space, _), (generation, _)| is_kept(*space, *generation));
             data.checkpoint = Some(Bytes::copy_from_slice(checkpoint));
             content.unsynced.push(data);
             if content.unsynced.len() > UNSYNCED {
@@ -212,18 +207,6 @@ impl LocalStore for MemoryLocalStore {
         })?;
         self.disk.lock().writes += 1;
         Ok(())
-    }
-
-    fn forget_answers_before(&self, generation: u64) -> Result<(), LocalFault> {
-        let is_kept = |space: &Space| !matches!(space, Space::Answers(number) if *number < generation);
-        self.with(|content| {
-            // never where an earlier write may still be lost
-            if let Some(newest) = content.unsynced.last_mut() {
-                newest.entries.retain(|(space, _), _| is_kept(space));
-            } else {
-                content.durable.entries.retain(|(space, _), _| is_kept(space));
-            }
-        })
     }
 
     fn checkpoint(&self) -> Result<Option<Bytes>, LocalFault> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_ports::{Change, LocalStores, Space};
+use millrace_ports::{Answered, Change, LocalStores, Space};
 use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::local::conformance::{identity, run};
 
@@ -15,10 +15,11 @@ fn the_memory_disk_keeps_to_the_suite() {
 fn a_loss_of_power_takes_whole_writes_newest_first() {
     let disk = MemoryDisk::new();
     let store = disk.open(&identity(0)).unwrap();
+    let answered = Answered { oldest: 0, newest: 0 };
     for number in 0..3_u8 {
         let value = [number];
         let change = |key| Change { space: Space::Aggregates, key, value: Some(&value[..]) };
-        store.write(&[change(b"a"), change(b"b")], &value).unwrap();
+        store.write(&[change(b"a"), change(b"b")], answered, &value).unwrap();
     }
     drop(store);
     disk.lose_power(1);

@@ -126,7 +126,7 @@ impl<D: Domain> Batch<D> {
         Ok(match answer {
             Answer::First(outcome) => {
                 let value = codec.encode(outcome);
-                self.overlay.answer(outcome.command_id.as_str().into(), outcome.recorded_at, value.clone());
+                self.overlay.answer(&outcome.command_id, outcome.recorded_at, &value);
                 (outcome.command_id.clone(), outcome.recorded_at, value)
             }
             Answer::Unremembered(outcome) | Answer::Again(outcome) => {

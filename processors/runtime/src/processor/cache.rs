@@ -1,17 +1,21 @@
-//! Decoded aggregates that were used last, within a bound of bytes.
+//! Aggregates in memory: all of a partition, or those used of late, within a bound of bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashlink::LinkedHashMap;
+use bytes::Bytes;
 use millrace_kernel::AggregateId;
 
+use super::changes::ChangePlace;
+use super::hashed::{Hash, Hashed};
 use super::state::Versioned;
 
-/// What an entry takes beside its id and its state: links, hash and counts.
-const ENTRY_BYTES: usize = 160;
-/// How much larger a decoded state is than its bytes in the topic, roughly.
-const DECODED_FACTOR: usize = 3;
+/// What the hash table takes for an entry.
+const TABLE_BYTES: usize = 13;
+/// What an allocation takes beside what it holds: counts and rounding.
+const ALLOCATION_BYTES: usize = 24;
+/// How many entries are looked at for each that comes, while there are too many.
+const LOOKED_AT: usize = 8;
 
 /// The memory that all caches of a process share.
 pub struct CacheBudget {
@@ -31,52 +35,198 @@ impl CacheBudget {
     }
 }
 
-/// The aggregates used last, of one partition.
+/// An aggregate, decoded when it is first asked for.
+pub(super) enum Held<S> {
+    Encoded(Bytes),
+    Decoded(Versioned<S>),
+}
+
+/// A change that no store has yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unwritten {
+    /// Counts the checkpoints: in which one the change is written.
+    pub(super) checkpoint: u64,
+    pub(super) place: ChangePlace,
+}
+
+/// Longest id that an entry holds within itself: to compare it costs no further look into memory.
+const SHORT_ID: usize = 46;
+
+enum Id {
+    Short(u8, [u8; SHORT_ID]),
+    Long(AggregateId),
+}
+
+impl Id {
+    fn of(id: &AggregateId) -> Self {
+        let text = id.as_str().as_bytes();
+        let mut bytes = [0; SHORT_ID];
+        match bytes.get_mut(..text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text);
+                Self::Short(text.len() as u8, bytes)
+            }
+            None => Self::Long(id.clone()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Self::Long(id) => id.as_str().as_bytes(),
+        }
+    }
+}
+
+pub(super) struct Entry<S> {
+    id: Id,
+    pub(super) held: Held<S>,
+    /// The newest change of it; stays when it has been written.
+    pub(super) unwritten: Option<Unwritten>,
+    bytes: u32,
+    /// Since the hand came by.
+    is_used: bool,
+}
+
+/// Aggregates by id.
 pub(super) struct Cache<S> {
-    entries: LinkedHashMap<AggregateId, (Versioned<S>, usize)>,
+    places: Hashed,
+    entries: Vec<Option<Entry<S>>>,
+    free: Vec<u32>,
     bytes: usize,
-    budget: Arc<CacheBudget>,
+    /// `None`: everything stays.
+    budget: Option<Arc<CacheBudget>>,
+    /// Where the next entry is looked for that may go. What was used since it was here may stay
+    /// for another round: nearly as good as to let go of what was used longest ago, and cheaper.
+    hand: usize,
+    /// The newest checkpoint that has been written: what changed later must stay.
+    written: u64,
 }
 
 impl<S> Cache<S> {
-    pub(super) fn new(budget: Arc<CacheBudget>) -> Self {
+    /// One from which nothing goes.
+    pub(super) fn unbounded() -> Self {
+        Self::new(None)
+    }
+
+    fn new(budget: Option<Arc<CacheBudget>>) -> Self {
+        let (places, entries, free) = (Hashed::default(), Vec::new(), Vec::new());
+        Self { places, entries, free, bytes: 0, budget, hand: 0, written: 0 }
+    }
+
+    /// One within a budget.
+    pub(super) fn within(budget: Arc<CacheBudget>) -> Self {
         budget.users.fetch_add(1, Ordering::Relaxed);
-        Self { entries: LinkedHashMap::new(), bytes: 0, budget }
+        Self::new(Some(budget))
     }
 
-    /// The aggregate, if it is here; from now on it is the one used last.
-    pub(super) fn get(&mut self, id: &AggregateId) -> Option<Versioned<S>> {
-        self.entries.to_back(id).map(|(versioned, _)| versioned.clone())
+    /// Where the aggregate is, if it is here; until the next change of the cache.
+    pub(super) fn find(&self, hash: Hash, id: &AggregateId) -> Option<usize> {
+        let id = id.as_str().as_bytes();
+        let is_it =
+            |place: u32| self.entries[place as usize].as_ref().is_some_and(|entry| entry.id.as_bytes() == id);
+        self.places.find(hash, is_it).map(|place| place as usize)
     }
 
-    /// Keeps an aggregate whose encoded state has so many bytes.
-    pub(super) fn put(&mut self, id: AggregateId, versioned: Versioned<S>, encoded: usize) {
-        let bytes = ENTRY_BYTES + 2 * id.as_str().len() + DECODED_FACTOR * encoded;
+    /// What was found there.
+    pub(super) fn at(&mut self, place: usize) -> Option<&mut Entry<S>> {
+        let entry = self.entries[place].as_mut()?;
+        entry.is_used = true;
+        Some(entry)
+    }
+
+    /// Keeps an aggregate whose encoded state has so many bytes, where it was found or anew.
+    pub(super) fn put(
+        &mut self,
+        found: Option<usize>,
+        (hash, id): (Hash, &AggregateId),
+        held: Held<S>,
+        encoded: usize,
+        unwritten: Option<Unwritten>,
+    ) {
+        let bytes = Self::bytes_of(id, &held, encoded);
         self.bytes += bytes;
-        if let Some((_, before)) = self.entries.insert(id, (versioned, bytes)) {
+        let bytes = bytes as u32;
+        if let Some(entry) = found.and_then(|place| self.at(place)) {
+            let before = std::mem::replace(&mut entry.bytes, bytes) as usize;
+            entry.held = held;
+            entry.unwritten = unwritten;
             self.bytes -= before;
+        } else {
+            let entry = Entry { id: Id::of(id), held, unwritten, bytes, is_used: false };
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.entries.push(None);
+                (self.entries.len() - 1) as u32
+            });
+            self.entries[place as usize] = Some(entry);
+            self.places.add(hash, place);
         }
-        let share = self.budget.share();
-        while self.bytes > share {
-            let Some((_, (_, bytes))) = self.entries.pop_front() else { break };
-            self.bytes -= bytes;
+        self.make_room(LOOKED_AT);
+    }
+
+    /// What an entry takes in memory, about.
+    fn bytes_of(id: &AggregateId, held: &Held<S>, encoded: usize) -> usize {
+        let state = match held {
+            Held::Encoded(bytes) => bytes.len() + ALLOCATION_BYTES,
+            // texts and lists are about as long as they are encoded, each with an allocation of its own
+            Held::Decoded(Versioned { state: Some(_), .. }) => {
+                size_of::<S>() + 2 * ALLOCATION_BYTES + encoded + encoded / 2
+            }
+            Held::Decoded(_) => 0,
+        };
+        let length = id.as_str().len();
+        let id = if length > SHORT_ID { length + ALLOCATION_BYTES } else { 0 };
+        size_of::<Option<Entry<S>>>() + TABLE_BYTES + id + state
+    }
+
+    /// Lets go of what was found there.
+    pub(super) fn let_go(&mut self, hash: Hash, place: usize) {
+        self.places.remove(hash, place as u32);
+        if let Some(entry) = self.entries[place].take() {
+            self.bytes -= entry.bytes as usize;
+            self.free.push(place as u32);
         }
     }
 
-    pub(super) fn remove(&mut self, id: &AggregateId) {
-        if let Some((_, bytes)) = self.entries.remove(id) {
-            self.bytes -= bytes;
+    /// All changes up to this checkpoint are in the store.
+    pub(super) fn written(&mut self, checkpoint: u64) {
+        self.written = checkpoint;
+        self.make_room(2 * self.entries.len());
+    }
+
+    /// Lets go of what was not used of late, as long as there is too much.
+    fn make_room(&mut self, mut looked_at: usize) {
+        let Some(share) = self.budget.as_ref().map(|budget| budget.share()) else { return };
+        while self.bytes > share && looked_at > 0 && !self.entries.is_empty() {
+            looked_at -= 1;
+            let place = self.hand % self.entries.len();
+            self.hand = place + 1;
+            let Some(entry) = &mut self.entries[place] else { continue };
+            let must_stay = entry.unwritten.is_some_and(|unwritten| unwritten.checkpoint > self.written);
+            if std::mem::take(&mut entry.is_used) || must_stay {
+                continue;
+            }
+            let hash = Hash::of(entry.id.as_bytes());
+            self.let_go(hash, place);
         }
     }
 
+    /// How many are here.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.places.len()
+    }
+
+    /// How much memory they take, about, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl<S> Drop for Cache<S> {
     fn drop(&mut self) {
-        self.budget.users.fetch_sub(1, Ordering::Relaxed);
+        if let Some(budget) = &self.budget {
+            budget.users.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -84,20 +234,79 @@ impl<S> Drop for Cache<S> {
 mod tests {
     use super::*;
 
+    fn id(n: &str) -> AggregateId {
+        AggregateId::new("User", &[n])
+    }
+
+    fn none() -> Held<()> {
+        Held::Decoded(Versioned::none())
+    }
+
+    fn put(cache: &mut Cache<()>, n: &str, unwritten: Option<u64>) {
+        let unwritten = unwritten.map(|checkpoint| Unwritten { checkpoint, place: ChangePlace::default() });
+        let found = cache.find(Hash::of(id(n).as_str()), &id(n));
+        cache.put(found, (Hash::of(id(n).as_str()), &id(n)), none(), 0, unwritten);
+    }
+
+    fn has(cache: &mut Cache<()>, n: &str) -> bool {
+        let found = cache.find(Hash::of(id(n).as_str()), &id(n));
+        found.is_some_and(|place| cache.at(place).is_some())
+    }
+
+    fn room_for(entries: usize) -> Arc<CacheBudget> {
+        CacheBudget::new(entries * Cache::<()>::bytes_of(&id("a"), &none(), 0))
+    }
+
     #[test]
-    fn forgets_what_was_used_longest_ago() {
-        let budget = CacheBudget::new(3 * (ENTRY_BYTES + 2 * "User/a".len()));
-        let mut cache = Cache::<()>::new(Arc::clone(&budget));
-        let id = |n: &str| AggregateId::new("User", &[n]);
+    fn forgets_what_was_not_used() {
+        let budget = room_for(3);
+        let mut cache = Cache::within(Arc::clone(&budget));
         for n in ["a", "b", "c"] {
-            cache.put(id(n), Versioned::none(), 0);
+            put(&mut cache, n, None);
         }
-        assert!(cache.get(&id("a")).is_some());
-        cache.put(id("d"), Versioned::none(), 0);
-        assert!(cache.get(&id("b")).is_none(), "b was used longest ago");
-        assert!(cache.get(&id("a")).is_some());
-        let _second = Cache::<()>::new(budget);
-        cache.put(id("e"), Versioned::none(), 0);
+        assert!(has(&mut cache, "a"));
+        put(&mut cache, "d", None);
+        assert_eq!(cache.len(), 3);
+        assert!(has(&mut cache, "a") && !has(&mut cache, "b"), "b was not used since it came");
+        let second = Cache::<()>::within(budget);
+        for n in ["e", "f", "g", "h"] {
+            put(&mut cache, n, None);
+        }
         assert_eq!(cache.len(), 1, "two caches share the bound");
+        drop(second);
+        for n in ["i", "j", "k", "l"] {
+            put(&mut cache, n, None);
+        }
+        assert_eq!(cache.len(), 3, "and one has it for itself again");
+    }
+
+    #[test]
+    fn what_no_store_has_yet_stays() {
+        let mut cache = Cache::within(room_for(1));
+        for n in ["a", "b", "c"] {
+            put(&mut cache, n, Some(1));
+        }
+        put(&mut cache, "d", Some(2));
+        assert_eq!(cache.len(), 4);
+        cache.written(1);
+        assert_eq!(cache.len(), 1);
+        assert!(has(&mut cache, "d"));
+        let hash = Hash::of(id("d").as_str());
+        let place = cache.find(hash, &id("d")).unwrap();
+        cache.let_go(hash, place);
+        assert_eq!((cache.len(), cache.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn ids_of_every_length_are_told_apart() {
+        let mut cache = Cache::unbounded();
+        let ids: Vec<String> = (1..120).map(|length| "x".repeat(length)).collect();
+        for n in &ids {
+            put(&mut cache, n, None);
+            put(&mut cache, n, None);
+        }
+        assert_eq!(cache.len(), ids.len());
+        assert!(ids.iter().all(|n| has(&mut cache, n)));
+        assert!(!has(&mut cache, &"x".repeat(120)));
     }
 }

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
-use hashbrown::HashMap;
-use millrace_kernel::AggregateId;
 use millrace_ports::{Change, LocalFault, LocalStore, Space};
 use serde::{Deserialize, Serialize};
 
+use super::aggregates::AggregatesPart;
 use super::window::{WindowMark, WindowPart};
 
 /// The version of all that is written to a store: keys, values and checkpoints.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Offsets of the two topics a partition's state comes from: everything below is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,37 +59,19 @@ impl Checkpoint {
 /// All that one checkpoint writes. Readable until it is written.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    /// States by aggregate, as the topic has them; `None` removes one.
-    pub(super) aggregates: HashMap<AggregateId, Option<Bytes>>,
+    pub(super) aggregates: AggregatesPart,
     pub(super) window: WindowPart,
     pub(super) checkpoint: Checkpoint,
 }
 
 impl Frozen {
     fn write(&self, store: &dyn LocalStore) -> Result<(), LocalFault> {
-        // in the order of their keys: a store that sorts has less to do
-        let mut aggregates: Vec<_> = self.aggregates.iter().collect();
-        aggregates.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        let mut answers: Vec<_> =
-            self.window.answers.iter().map(|(id, answer)| (id, answer.to_bytes())).collect();
-        answers.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        let space = Space::Answers(self.window.generation);
-        let mut changes = Vec::with_capacity(aggregates.len() + answers.len() + 1);
-        changes.extend(aggregates.iter().map(|(id, value)| Change {
-            space: Space::Aggregates,
-            key: id.as_str().as_bytes(),
-            value: value.as_deref(),
-        }));
-        changes.extend(answers.iter().map(|(id, value)| Change {
-            space,
-            key: id.as_bytes(),
-            value: Some(value),
-        }));
-        if let Some((key, value)) = &self.window.chunk {
-            changes.push(Change { space, key, value: Some(value) });
-        }
-        store.write(&changes, &self.checkpoint.to_bytes())?;
-        store.forget_answers_before(self.window.oldest)
+        let (aggregates, answers) = (&self.aggregates.changes, &self.window.answers);
+        let mut changes = Vec::with_capacity(aggregates.len() + answers.len());
+        changes.extend(aggregates.iter());
+        let space = Space::Answers;
+        changes.extend(answers.iter().map(|(key, value)| Change { space, key, value: Some(value) }));
+        store.write(&changes, self.window.answered, &self.checkpoint.to_bytes())
     }
 }
 
@@ -121,7 +101,10 @@ impl Writer {
         let path = store.path();
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             while let Ok(frozen) = given.recv() {
-                if say.send(frozen.write(&*store)).is_err() {
+                let written = frozen.write(&*store);
+                // whoever is told has it for itself
+                drop(frozen);
+                if say.send(written).is_err() {
                     return;
                 }
             }

@@ -246,7 +246,7 @@ impl<D: Domain> PartitionCopy<D> {
         if record.value.is_none() && planted::is_on(Bug::TombstonesIgnored) {
             return Ok(());
         }
-        self.state.take_state(id, record.value.clone());
+        self.state.take_state(&id, record.value.clone());
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl<D: Domain> PartitionCopy<D> {
         self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
         let is_misrouted = outcome.violations.iter().any(|violation| violation.code == codes::MISROUTED);
         if !outcome.duplicate && !is_misrouted && !planted::is_on(Bug::DedupLostOnRebalance) {
-            self.state.take_answer(outcome.command_id.into(), outcome.recorded_at, value.clone());
+            self.state.take_answer(outcome.command_id.as_bytes(), outcome.recorded_at, value);
         }
         Ok(())
     }

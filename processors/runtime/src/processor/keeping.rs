@@ -8,6 +8,19 @@ use millrace_ports::{LocalFault, LocalStore};
 use super::checkpoint::{Frozen, Writer};
 use crate::settings::ProcessorSettings;
 
+/// Changes of so many bytes are written before their number or the time asks for it: they are in memory
+/// twice, as others come while these are written.
+const MOST_BYTES: usize = 48 << 20;
+
+/// What has changed since the last checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changed {
+    /// Aggregates and answers.
+    pub(super) count: usize,
+    /// What they take in memory.
+    pub(super) bytes: usize,
+}
+
 /// Keeps a partition's store up to date.
 pub(super) struct Keeping {
     path: PathBuf,
@@ -59,13 +72,14 @@ impl Keeping {
         &self.path
     }
 
-    pub(super) fn is_due(&self, changes: usize, now: i64) -> bool {
+    pub(super) fn is_due(&self, changed: Changed, now: i64) -> bool {
         let since = now - self.last_taken_at;
         // a clock that was set back must not keep the store from being written
         let is_over = |limit: i64| !(0..limit).contains(&since);
         matches!(self.stage, Stage::Idle)
-            && (changes >= self.max_changes
-                || (changes > 0 && is_over(self.interval_micros))
+            && (changed.count >= self.max_changes
+                || changed.bytes >= MOST_BYTES
+                || (changed.count > 0 && is_over(self.interval_micros))
                 || is_over(self.refresh_micros))
     }
 
@@ -89,30 +103,30 @@ impl Keeping {
         };
     }
 
-    pub(super) fn tend(&mut self, now: i64) -> Result<bool, LocalFault> {
+    /// Looks after the write under way; what was frozen, once it is written.
+    pub(super) fn tend(&mut self, now: i64) -> Result<Option<Frozen>, LocalFault> {
         match &self.stage {
-            Stage::Idle | Stage::Frozen(_) => Ok(false),
-            Stage::Refused(_, at) if now < *at => Ok(false),
+            Stage::Idle | Stage::Frozen(_) => return Ok(None),
+            Stage::Refused(_, at) if now < *at => return Ok(None),
             Stage::Refused(..) => {
                 self.write();
-                Ok(false)
+                return Ok(None);
             }
-            Stage::Writing(frozen) => match self.writer.end() {
-                None => Ok(false),
-                Some(Ok(())) => {
-                    self.stage = Stage::Idle;
-                    Ok(true)
-                }
-                Some(Err(fault)) if fault.is_lasting() => Err(fault),
-                Some(Err(fault)) => {
-                    tracing::warn!(
-                        "{fault}; commands are decided all the same, and the checkpoint is tried again in {} s: until then a restart reads more, and what has changed stays in memory",
-                        self.interval_micros / 1_000_000
-                    );
-                    self.stage = Stage::Refused(Arc::clone(frozen), now + self.interval_micros);
-                    Ok(false)
-                }
-            },
+            Stage::Writing(_) => {}
+        }
+        let Some(written) = self.writer.end() else { return Ok(None) };
+        let Stage::Writing(frozen) = std::mem::replace(&mut self.stage, Stage::Idle) else { return Ok(None) };
+        match written {
+            Ok(()) => Ok(Arc::into_inner(frozen)),
+            Err(fault) if fault.is_lasting() => Err(fault),
+            Err(fault) => {
+                tracing::warn!(
+                    "{fault}; commands are decided all the same, and the checkpoint is tried again in {} s: until then a restart reads more, and what has changed stays in memory",
+                    self.interval_micros / 1_000_000
+                );
+                self.stage = Stage::Refused(frozen, now + self.interval_micros);
+                Ok(None)
+            }
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{AggregateId, Domain, StateData};
-use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, Space, TopicPartition};
+use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, TopicPartition};
 use millrace_wire::DecodeFailure;
 
 use super::aggregates::{Aggregates, Decode};
@@ -16,6 +15,7 @@ use super::keeping::Keeping;
 use super::lane::Shared;
 use super::state::{PartitionState, Versioned};
 use super::window::Window;
+use crate::settings::ProcessorSettings;
 
 /// Where the partitions of a process have their stores.
 pub struct LocalState {
@@ -126,18 +126,8 @@ fn open_trusted<D: Domain>(
     {
         return Ok(Err(why));
     }
-    let settings = &shared.settings;
-    let mark = checkpoint.as_ref().map(|checkpoint| checkpoint.window.clone());
-    let (span, ids) = (settings.dedup_window_seconds, settings.dedup_window_ids);
-    let window = Window::stored(Arc::clone(&store), mark, span, ids)?;
-    let aggregates = Aggregates::stored(Arc::clone(decode), Arc::clone(&store), Arc::clone(&local.budget));
-    let taken_at = checkpoint.as_ref().map_or(now, |checkpoint| checkpoint.taken_at);
-    let keeping = Keeping::new(Arc::clone(&store), local.is_stepwise, settings, taken_at);
-    let mut state = PartitionState::over(aggregates, window, Some(keeping));
-    for kind in Bookkeeping::KINDS {
-        count_kept(&*store, kind, &mut state)?;
-    }
-    state.last_recorded_at = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.last_recorded_at);
+    let place = Place { store, decode: Arc::clone(decode), settings: &shared.settings, now };
+    let state = place.state(checkpoint.as_ref(), local)?;
     let proof = checkpoint.as_ref().and_then(|checkpoint| checkpoint.window.newest());
     Ok(Ok(Opened {
         proof: proof.map(|(id, at)| (id.to_owned(), at / 1_000)),
@@ -146,13 +136,54 @@ fn open_trusted<D: Domain>(
     }))
 }
 
-fn count_kept<S>(
-    store: &dyn LocalStore,
-    kind: &str,
-    state: &mut PartitionState<S>,
-) -> Result<(), LocalFault> {
-    let prefix = format!("{kind}/");
-    store.scan(Space::Aggregates, prefix.as_bytes(), &mut |key, _| {
+/// A store, and what is needed to work with it.
+struct Place<'a, S> {
+    store: Arc<dyn LocalStore>,
+    decode: Decode<S>,
+    settings: &'a ProcessorSettings,
+    now: i64,
+}
+
+impl<S> Place<'_, S> {
+    /// The state of which the store's checkpoint speaks.
+    fn state(
+        self,
+        checkpoint: Option<&Checkpoint>,
+        local: &LocalState,
+    ) -> Result<PartitionState<S>, LocalFault> {
+        let Self { store, decode, settings, now } = self;
+        let mark = checkpoint.map(|checkpoint| checkpoint.window.clone());
+        let (span, ids) = (settings.dedup_window_seconds, settings.dedup_window_ids);
+        let window = Window::stored(Arc::clone(&store), mark, span, ids);
+        let aggregates = Aggregates::stored(decode, Arc::clone(&store), Arc::clone(&local.budget));
+        let taken_at = checkpoint.map_or(now, |checkpoint| checkpoint.taken_at);
+        let keeping = Keeping::new(Arc::clone(&store), local.is_stepwise, settings, taken_at);
+        let mut state = PartitionState::over(aggregates, window, Some(keeping));
+        count_kept(&*store, &mut state)?;
+        state.last_recorded_at = checkpoint.map_or(0, |checkpoint| checkpoint.last_recorded_at);
+        Ok(state)
+    }
+}
+
+/// The state in the store of `identity`, whether or not it fits any topic: for measurements.
+///
+/// # Errors
+/// [`LocalFault`].
+pub fn open_alone<S>(
+    local: &LocalState,
+    identity: &Identity,
+    decode: Decode<S>,
+    settings: &ProcessorSettings,
+    now: i64,
+) -> Result<PartitionState<S>, LocalFault> {
+    let store = local.stores.open(identity)?;
+    let checkpoint = store.checkpoint()?.map(|bytes| Checkpoint::parse(&bytes)).transpose();
+    let checkpoint = checkpoint.map_err(|why| LocalFault::Damaged { path: store.path(), why })?;
+    Place { store, decode, settings, now }.state(checkpoint.as_ref(), local)
+}
+
+fn count_kept<S>(store: &dyn LocalStore, state: &mut PartitionState<S>) -> Result<(), LocalFault> {
+    store.scan_kept(&mut |key, _| {
         if let Some(id) = std::str::from_utf8(key).ok().and_then(AggregateId::parse) {
             state.count(&id, true);
         }

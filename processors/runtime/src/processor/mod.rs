@@ -1,8 +1,10 @@
 //! The command processor: one lane a partition, each a state machine of its own.
 
 mod aggregates;
+mod answers;
 pub mod batch;
 mod cache;
+mod changes;
 mod checkpoint;
 pub mod clock_watch;
 pub mod codecs;
@@ -10,7 +12,7 @@ pub mod copies;
 pub mod copy;
 pub mod decide;
 pub mod fault;
-mod filter;
+mod hashed;
 pub mod intake;
 mod keeping;
 pub mod lane;
@@ -21,3 +23,5 @@ mod running;
 pub mod state;
 mod steps;
 pub mod window;
+#[cfg(test)]
+mod window_model;

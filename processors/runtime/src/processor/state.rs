@@ -10,10 +10,13 @@ use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, 
 use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
 
-use super::aggregates::{Aggregates, Decode};
+use super::aggregates::Aggregates;
+pub use super::aggregates::Decode;
+use super::answers::{Answer, Answers};
 use super::checkpoint::{Checkpoint, Frozen, Reached};
 use super::fault::CopyFault;
-use super::keeping::Keeping;
+use super::hashed::Hash;
+use super::keeping::{Changed, Keeping};
 use super::window::Window;
 use crate::planted::{self, Bug};
 
@@ -112,14 +115,14 @@ impl<S> PartitionState<S> {
     }
 
     /// Takes in a record of the state topic; without a value the aggregate is forgotten.
-    pub(super) fn take_state(&mut self, id: AggregateId, value: Option<Bytes>) {
-        self.count(&id, value.is_some());
+    pub(super) fn take_state(&mut self, id: &AggregateId, value: Option<Bytes>) {
+        self.count(id, value.is_some());
         self.aggregates.take_in(id, value);
     }
 
     /// Takes in a first answer of the outcomes topic.
-    pub(super) fn take_answer(&mut self, command_id: Arc<str>, recorded_at: i64, outcome: Bytes) {
-        self.window.remember(command_id, recorded_at, outcome);
+    pub(super) fn take_answer(&mut self, command_id: &[u8], recorded_at: i64, outcome: &[u8]) {
+        self.window.remember(Hash::of(command_id), command_id, recorded_at, outcome);
     }
 
     /// Takes in what a transaction has committed.
@@ -128,10 +131,11 @@ impl<S> PartitionState<S> {
             // one that is not there began and ended within the batch
             let Some(versioned) = overlay.aggregates.remove(&id) else { continue };
             self.count(&id, written.is_some());
-            self.aggregates.merge(id, versioned, written);
+            self.aggregates.merge(&id, versioned, written.as_deref());
         }
-        for (id, recorded_at, outcome) in overlay.answer_order {
-            self.window.remember(id, recorded_at, outcome);
+        for (id, value) in overlay.answers.iter() {
+            let Some(answer) = Answer::parse(value) else { continue };
+            self.window.remember(Hash::of(id), id, answer.recorded_at, answer.outcome);
         }
         self.last_recorded_at = self.last_recorded_at.max(overlay.last_recorded_at);
     }
@@ -153,18 +157,15 @@ impl<S> PartitionState<S> {
             // known without a look at the disk
             return None;
         }
-        self.or_fault(self.aggregates.get(id, self.writing()))
+        self.or_fault(self.aggregates.get(id))
     }
 
     /// The encoded outcome a command id was answered with; see [`PartitionState::check`].
     #[must_use]
     pub fn answer(&self, command_id: &str) -> Option<Bytes> {
-        let writing = self.writing().map(|frozen| &frozen.window);
-        self.or_fault(self.window.answer(command_id, writing).map_err(CopyFault::from))
-    }
-
-    fn writing(&self) -> Option<&Frozen> {
-        self.keeping.as_ref().and_then(Keeping::writing)
+        let writing = self.keeping.as_ref().and_then(Keeping::writing).map(|frozen| &frozen.window);
+        let id = command_id.as_bytes();
+        self.or_fault(self.window.answer(Hash::of(id), id, writing).map_err(CopyFault::from))
     }
 
     fn or_fault<T>(&self, found: Result<Option<T>, CopyFault>) -> Option<T> {
@@ -195,6 +196,12 @@ impl<S> PartitionState<S> {
         self.aggregates.len().saturating_sub(self.kept.all())
     }
 
+    /// How much memory those in memory take, about, in bytes.
+    #[must_use]
+    pub fn cache_bytes(&self) -> usize {
+        self.aggregates.cache_bytes()
+    }
+
     /// How many command ids of the de-duplication window are in memory.
     #[must_use]
     pub fn window_count(&self) -> usize {
@@ -215,8 +222,9 @@ impl<S> PartitionState<S> {
     /// Whether a checkpoint should be taken now.
     #[must_use]
     pub fn is_checkpoint_due(&self, now_micros: i64) -> bool {
-        let changes = self.aggregates.changed() + self.window.len();
-        self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(changes, now_micros))
+        let count = self.aggregates.changed() + self.window.len();
+        let bytes = self.aggregates.changed_bytes() + self.window.bytes();
+        self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(Changed { count, bytes }, now_micros))
     }
 
     /// Sets apart all changes so far, which reach up to `reached`, for a checkpoint. Nothing is
@@ -252,7 +260,11 @@ impl<S> PartitionState<S> {
     /// # Errors
     /// [`LocalFault`], a lasting one. What may pass is tried again later.
     pub fn tend_checkpoint(&mut self, now_micros: i64) -> Result<bool, LocalFault> {
-        self.keeping.as_mut().map_or(Ok(false), |keeping| keeping.tend(now_micros))
+        let Some(keeping) = &mut self.keeping else { return Ok(false) };
+        let Some(Frozen { aggregates, window, .. }) = keeping.tend(now_micros)? else { return Ok(false) };
+        self.aggregates.reuse(aggregates);
+        self.window.reuse(window);
+        Ok(true)
     }
 }
 
@@ -261,8 +273,7 @@ pub struct Overlay<S> {
     pub(super) aggregates: HashMap<AggregateId, Versioned<S>>,
     /// What was written of each aggregate, where anything was; `None` is a tombstone.
     pub(super) written: Vec<(AggregateId, Option<Bytes>)>,
-    pub(super) answers: HashMap<Arc<str>, Bytes>,
-    pub(super) answer_order: Vec<(Arc<str>, i64, Bytes)>,
+    pub(super) answers: Answers,
     pub(super) last_recorded_at: i64,
     /// Whether any of the aggregates is the engine's own record.
     pub(super) is_any_kept: bool,
@@ -273,8 +284,7 @@ impl<S> Default for Overlay<S> {
         Self {
             aggregates: HashMap::new(),
             written: Vec::new(),
-            answers: HashMap::new(),
-            answer_order: Vec::new(),
+            answers: Answers::default(),
             last_recorded_at: 0,
             is_any_kept: false,
         }
@@ -282,10 +292,17 @@ impl<S> Default for Overlay<S> {
 }
 
 impl<S> Overlay<S> {
+    /// Records an aggregate, and what is written of it.
+    pub fn write(&mut self, id: AggregateId, versioned: Versioned<S>, written: Option<Bytes>) {
+        self.aggregates.insert(id.clone(), versioned);
+        self.written.push((id, written));
+    }
+
     /// Records how a command was answered.
-    pub fn answer(&mut self, command_id: Arc<str>, recorded_at: i64, outcome: Bytes) {
-        self.answers.insert(Arc::clone(&command_id), outcome.clone());
-        self.answer_order.push((command_id, recorded_at, outcome));
+    pub fn answer(&mut self, command_id: &str, recorded_at: i64, outcome: &[u8]) {
+        // it gets its number when it is committed
+        let answer = Answer { number: 0, recorded_at, outcome };
+        self.answers.put(Hash::of(command_id), command_id.as_bytes(), answer);
     }
 }
 
@@ -323,9 +340,10 @@ impl<S> Layers<'_, S> {
     /// The encoded outcome a command id was answered with.
     #[must_use]
     pub fn answer(&self, command_id: &str) -> Option<Bytes> {
+        let (hash, id) = (Hash::of(command_id), command_id.as_bytes());
         self.overlays()
-            .find_map(|overlay| overlay.answers.get(command_id))
-            .cloned()
+            .find_map(|overlay| overlay.answers.get(hash, id))
+            .map(|answer| Bytes::copy_from_slice(answer.outcome))
             .or_else(|| self.committed.answer(command_id))
     }
 

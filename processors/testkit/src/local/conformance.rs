@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use millrace_ports::{Change, Identity, LocalFault, LocalStore, LocalStores, Space};
+use millrace_ports::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 
 /// Runs every case against places that `fresh` makes.
 ///
@@ -39,54 +39,60 @@ fn get(store: &dyn LocalStore, space: Space, key: &str) -> Option<String> {
 }
 
 const A: Space = Space::Aggregates;
+const K: Space = Space::Kept;
+/// No answers are written or forgotten.
+const NONE: Answered = Answered { oldest: 0, newest: 0 };
 
 fn new_stores_are_empty(stores: &dyn LocalStores) {
     let store = stores.open(&identity(0)).expect("it opens");
     assert_eq!(store.checkpoint().expect("it answers"), None);
     assert_eq!(get(&*store, A, "User/ann"), None);
-    assert_eq!(get(&*store, Space::Answers(3), "c1"), None, "a generation that was never written");
-    store.scan(Space::Answers(3), b"", &mut |_, _| panic!("there is nothing")).expect("it answers");
+    assert_eq!(get(&*store, Space::Answers, "c1"), None);
+    store.scan_kept(&mut |_, _| panic!("there is nothing")).expect("it answers");
 }
 
 fn writes_are_read_back(stores: &dyn LocalStores) {
     let store = stores.open(&identity(0)).expect("it opens");
     let changes = [put(A, "User/ann", "1"), put(A, "User/bob", ""), put(A, "User/ann", "2")];
-    store.write(&changes, b"first").expect("it writes");
+    store.write(&changes, NONE, b"first").expect("it writes");
     assert_eq!(get(&*store, A, "User/ann").as_deref(), Some("2"), "the later change wins");
     assert_eq!(get(&*store, A, "User/bob").as_deref(), Some(""), "empty is not absent");
     assert_eq!(get(&*store, A, "User/an"), None);
     let removed = Change { space: A, key: b"User/ann", value: None };
-    store.write(&[removed, removed], b"second").expect("it writes");
+    store.write(&[removed, removed], NONE, b"second").expect("it writes");
     assert_eq!(get(&*store, A, "User/ann"), None);
     assert_eq!(store.checkpoint().expect("it answers").as_deref(), Some(&b"second"[..]));
-    store.write(&[], b"third").expect("a checkpoint alone");
+    store.write(&[], NONE, b"third").expect("a checkpoint alone");
     assert_eq!(store.checkpoint().expect("it answers").as_deref(), Some(&b"third"[..]));
 }
 
 fn spaces_are_apart(stores: &dyn LocalStores) {
     let store = stores.open(&identity(0)).expect("it opens");
-    let changes = [put(A, "k", "a"), put(Space::Answers(0), "k", "0"), put(Space::Answers(1), "k", "1")];
-    store.write(&changes, b"c").expect("it writes");
+    let changes = [put(A, "k", "a"), put(K, "k", "k"), put(Space::Answers, "k", "0")];
+    store.write(&changes, NONE, b"c").expect("it writes");
     assert_eq!(get(&*store, A, "k").as_deref(), Some("a"));
-    assert_eq!(get(&*store, Space::Answers(0), "k").as_deref(), Some("0"));
-    assert_eq!(get(&*store, Space::Answers(1), "k").as_deref(), Some("1"));
+    assert_eq!(get(&*store, K, "k").as_deref(), Some("k"));
+    assert_eq!(get(&*store, Space::Answers, "k").as_deref(), Some("0"));
+    store.write(&[Change { space: K, key: b"k", value: None }], NONE, b"c").expect("it writes");
+    assert_eq!(get(&*store, K, "k"), None);
+    assert_eq!(get(&*store, A, "k").as_deref(), Some("a"));
 }
 
 fn scans_are_in_order(stores: &dyn LocalStores) {
-    let store = stores.open(&identity(0)).expect("it opens");
-    let changes = [put(A, "b/2", "2"), put(A, "a", "x"), put(A, "b/1", "1"), put(A, "c", "x")];
-    store.write(&changes, b"c").expect("it writes");
-    store.write(&[put(A, "b/10", "10"), put(A, "b/2", "two")], b"c").expect("it writes");
-    let mut seen = Vec::new();
-    let mut each = |key: &[u8], value: &[u8]| {
-        seen.push((String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()));
-    };
-    store.scan(A, b"b/", &mut each).expect("it answers");
-    let expected = [("b/1", "1"), ("b/10", "10"), ("b/2", "two")];
-    assert_eq!(seen, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    let mut count = 0;
-    store.scan(A, b"", &mut |_, _| count += 1).expect("it answers");
-    assert_eq!(count, 5, "no checkpoint and nothing of the store's own is among the keys");
+    let mut store = stores.open(&identity(0)).expect("it opens");
+    let changes = [put(K, "b/2", "2"), put(A, "a", "x"), put(K, "b/1", "1"), put(K, "c", "x")];
+    store.write(&changes, NONE, b"c").expect("it writes");
+    let removed = Change { space: K, key: b"c", value: None };
+    store.write(&[put(K, "b/10", "10"), put(K, "b/2", "two"), removed], NONE, b"c").expect("it writes");
+    for _ in 0..2 {
+        let mut seen = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        store.scan_kept(&mut |key, value| seen.push((text(key), text(value)))).expect("it answers");
+        let expected = [("b/1", "1"), ("b/10", "10"), ("b/2", "two")];
+        assert_eq!(seen, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        drop(store);
+        store = stores.open(&identity(0)).expect("it opens again");
+    }
 }
 
 fn all_stays_when_it_is_closed(stores: &dyn LocalStores) {
@@ -95,7 +101,9 @@ fn all_stays_when_it_is_closed(stores: &dyn LocalStores) {
         for before in 0..round {
             assert_eq!(get(&*store, A, &format!("k{before}")), Some(format!("v{before}")));
         }
-        store.write(&[put(A, &format!("k{round}"), &format!("v{round}"))], &[round]).expect("it writes");
+        store
+            .write(&[put(A, &format!("k{round}"), &format!("v{round}"))], NONE, &[round])
+            .expect("it writes");
     }
     let store = stores.open(&identity(0)).expect("it opens again");
     assert_eq!(store.checkpoint().expect("it answers").as_deref(), Some(&[2][..]));
@@ -103,7 +111,7 @@ fn all_stays_when_it_is_closed(stores: &dyn LocalStores) {
 
 fn partitions_are_apart(stores: &dyn LocalStores) {
     let (one, two) = (stores.open(&identity(0)).expect("it opens"), stores.open(&identity(1)).expect("too"));
-    one.write(&[put(A, "k", "one")], b"1").expect("it writes");
+    one.write(&[put(A, "k", "one")], NONE, b"1").expect("it writes");
     assert_eq!(get(&*two, A, "k"), None);
     assert_eq!(two.checkpoint().expect("it answers"), None);
 }
@@ -118,7 +126,7 @@ fn one_owner_at_a_time(stores: &dyn LocalStores) {
 }
 
 fn foreign_stores_are_refused(stores: &dyn LocalStores) {
-    stores.open(&identity(0)).expect("it opens").write(&[put(A, "k", "v")], b"c").expect("it writes");
+    stores.open(&identity(0)).expect("it opens").write(&[put(A, "k", "v")], NONE, b"c").expect("it writes");
     let others = [Identity { partitions: 8, ..identity(0) }, Identity { format: 2, ..identity(0) }];
     for other in others {
         match stores.open(&other) {
@@ -145,7 +153,7 @@ fn what_is_set_aside_is_gone(stores: &dyn LocalStores) {
     for round in 0..2 {
         let store = stores.open(&identity(0)).expect("it opens");
         assert_eq!(store.checkpoint().expect("it answers"), None, "round {round}");
-        store.write(&[put(A, "k", "v")], b"c").expect("it writes");
+        store.write(&[put(A, "k", "v")], NONE, b"c").expect("it writes");
         drop(store);
         let to = stores.set_aside(&identity(0)).expect("it moves");
         assert!(to.to_string_lossy().contains("set-aside"), "{}", to.display());
@@ -158,19 +166,31 @@ fn generations_are_forgotten(stores: &dyn LocalStores) {
     for reopen in [false, true] {
         let mut store = stores.open(&identity(i32::from(reopen))).expect("it opens");
         for generation in 0..4 {
-            store.write(&[put(Space::Answers(generation), "c", "v")], b"c").expect("it writes");
+            let id = format!("c{generation}");
+            let changes = [put(Space::Answers, &id, "v"), put(Space::Answers, "c", "v")];
+            let answered = Answered { oldest: 0, newest: generation };
+            store.write(&changes, answered, b"c").expect("it writes");
         }
-        store.forget_answers_before(2).expect("it forgets");
-        store.forget_answers_before(2).expect("again changes nothing");
+        for _ in 0..2 {
+            store.write(&[], Answered { oldest: 2, newest: 3 }, b"c").expect("again changes nothing");
+        }
         if reopen {
             drop(store);
             store = stores.open(&identity(i32::from(reopen))).expect("it opens");
         }
         let there: Vec<_> =
-            (0..4).map(|number| get(&*store, Space::Answers(number), "c").is_some()).collect();
+            (0..4).map(|number| get(&*store, Space::Answers, &format!("c{number}")).is_some()).collect();
         assert_eq!(there, [false, false, true, true]);
-        store.write(&[put(Space::Answers(4), "c", "v")], b"c").expect("it goes on");
-        assert!(get(&*store, Space::Answers(4), "c").is_some());
+        assert!(get(&*store, Space::Answers, "c").is_some(), "it was written again in the newest");
+        let answered = Answered { oldest: 4, newest: 4 };
+        store.write(&[put(Space::Answers, "d", "v")], answered, b"c").expect("it goes on");
+        assert!(get(&*store, Space::Answers, "d").is_some());
+        assert!(get(&*store, Space::Answers, "c").is_none());
+        store.write(&[], Answered { oldest: 9, newest: 9 }, b"c").expect("nothing need be left");
+        assert!(get(&*store, Space::Answers, "d").is_none());
+        drop(store);
+        let store = stores.open(&identity(i32::from(reopen))).expect("it opens");
+        assert!(get(&*store, Space::Answers, "d").is_none());
     }
 }
 
@@ -186,36 +206,38 @@ fn many_changes_of_few_keys(stores: &dyn LocalStores) {
     for round in 0_u32..60 {
         let mut written = Vec::new();
         for _ in 0..200 {
+            let space = [A, A, A, K][roll(4) as usize];
             let key = format!("Account/{}", roll(500));
             let value = (roll(5) > 0).then(|| format!("{round}/{}", "x".repeat(roll(300) as usize)));
             match &value {
-                Some(value) => expected.insert(key.clone(), value.clone()),
-                None => expected.remove(&key),
+                Some(value) => expected.insert((space, key.clone()), value.clone()),
+                None => expected.remove(&(space, key.clone())),
             };
-            written.push((key, value));
+            written.push((space, key, value));
         }
         let changes: Vec<_> = written
             .iter()
-            .map(|(key, value)| Change {
-                space: A,
+            .map(|(space, key, value)| Change {
+                space: *space,
                 key: key.as_bytes(),
                 value: value.as_deref().map(str::as_bytes),
             })
             .collect();
-        store.write(&changes, &round.to_le_bytes()).expect("it writes");
+        store.write(&changes, NONE, &round.to_le_bytes()).expect("it writes");
         if round % 20 == 19 {
             drop(store);
             store = stores.open(&identity(0)).expect("it opens");
         }
     }
-    for key in (0..500).map(|number| format!("Account/{number}")) {
-        assert_eq!(get(&*store, A, &key), expected.get(&key).cloned(), "{key}");
+    for (space, key) in
+        [A, K].into_iter().flat_map(|space| (0..500).map(move |n| (space, format!("Account/{n}"))))
+    {
+        assert_eq!(get(&*store, space, &key), expected.get(&(space, key.clone())).cloned(), "{key}");
     }
     let mut scanned = std::collections::BTreeMap::new();
-    let mut each = |key: &[u8], value: &[u8]| {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        scanned.insert(text(key), text(value));
-    };
-    store.scan(A, b"", &mut each).expect("it answers");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut each = |key: &[u8], value: &[u8]| drop(scanned.insert((K, text(key)), text(value)));
+    store.scan_kept(&mut each).expect("it answers");
+    expected.retain(|(space, _), _| *space == K);
     assert_eq!(scanned, expected);
 }

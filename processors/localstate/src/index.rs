@@ -1,0 +1,407 @@
+//! Where the newest record of every key lies: a table in memory, sixteen bytes a key.
+//!
+//! Keys are known by 64-bit hashes. Whoever reads a record compares its key; two keys of one hash are
+//! noticed there.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Into how many tables an index is cut, in bits: none of them is ever large enough to stop anyone
+/// while it grows.
+const SHARD_BITS: u32 = 12;
+const REST_BITS: u32 = 64 - SHARD_BITS;
+/// Bits of a [`Place`].
+const PLACE_BITS: u32 = 44;
+const OFFSET_BITS: u32 = 28;
+/// Records begin at multiples of so many bytes.
+pub(crate) const UNIT: u64 = 8;
+/// Longest file whose every record has a place, in bytes.
+pub(crate) const FILE_LIMIT: u64 = UNIT << OFFSET_BITS;
+/// Fullest a table gets, in eighths.
+const FULL_EIGHTHS: usize = 7;
+/// Room for runs that reach beyond the last home.
+const SLACK: usize = 48;
+
+/// A slot of a file and an offset in it; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u64);
+
+impl Place {
+    /// The place at `offset` of the file in `slot`.
+    pub(crate) fn new(slot: u16, offset: u64) -> Self {
+        debug_assert!(offset > 0 && offset < FILE_LIMIT && offset.is_multiple_of(UNIT));
+        Self((u64::from(slot) << OFFSET_BITS) | (offset / UNIT))
+    }
+
+    pub(crate) fn slot(self) -> u16 {
+        (self.0 >> OFFSET_BITS) as u16
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        (self.0 & ((1 << OFFSET_BITS) - 1)) * UNIT
+    }
+}
+
+/// A key's hash and its newest place; `None` removes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    pub(crate) hash: u64,
+    pub(crate) to: Option<Place>,
+}
+
+/// The places of all keys.
+pub(crate) struct Index {
+    shards: Box<[RwLock<Table>]>,
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Self { shards: (0..1 << SHARD_BITS).map(|_| RwLock::default()).collect() }
+    }
+
+    pub(crate) fn get(&self, hash: u64) -> Option<Place> {
+        self.read(shard_of(hash)).get(rest_of(hash))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        (0..self.shards.len()).map(|shard| self.read(shard).used).sum()
+    }
+
+    /// Carries out `moves` in their order; what each of them displaced is given to `left`.
+    pub(crate) fn apply(&self, moves: &[Move], mut left: impl FnMut(Place)) {
+        for_each_shard(moves, |shard, moves| {
+            let mut table = self.write(shard);
+            for one in moves {
+                let before = match one.to {
+                    Some(place) => table.insert(rest_of(one.hash), place),
+                    None => table.remove(rest_of(one.hash)),
+                };
+                before.into_iter().for_each(&mut left);
+            }
+        });
+    }
+
+    /// Those of `claims` that are where the index says, in the order of their places.
+    pub(crate) fn confirmed(&self, claims: &[Move]) -> Vec<Move> {
+        let mut confirmed: Vec<Move> = Vec::new();
+        for_each_shard(claims, |shard, claims| {
+            let table = self.read(shard);
+            let is_right = |claim: &&Move| claim.to.is_some() && table.get(rest_of(claim.hash)) == claim.to;
+            confirmed.extend(claims.iter().filter(is_right));
+        });
+        confirmed.sort_unstable_by_key(|claim| claim.to.map(|place| place.0));
+        confirmed
+    }
+
+    /// Forgets all keys whose newest place is not kept.
+    pub(crate) fn retain(&self, is_kept: impl Fn(Place) -> bool) {
+        for shard in 0..self.shards.len() {
+            // whoever reads meanwhile waits only for the exchange
+            let kept = self.read(shard).filtered(&is_kept);
+            *self.write(shard) = kept;
+        }
+    }
+
+    /// Appends the content, shard by shard.
+    pub(crate) fn save(&self, shard: usize, out: &mut Vec<u8>) {
+        let table = self.read(shard);
+        out.extend((table.used as u32).to_le_bytes());
+        for entry in table.entries() {
+            entry.0.iter().for_each(|word| out.extend(word.to_le_bytes()));
+        }
+    }
+
+    /// How many parts [`Index::save`] has.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Takes back what was saved, from the front of `bytes`; `None` when it is not that. Every
+    /// place is given to `each`.
+    pub(crate) fn load(mut bytes: &[u8], mut each: impl FnMut(Place)) -> Option<Self> {
+        let index = Self::new();
+        for shard in 0..index.shards.len() {
+            let (count, rest) = bytes.split_first_chunk::<4>()?;
+            let (entries, rest) = rest.split_at_checked(u32::from_le_bytes(*count) as usize * 12)?;
+            let entries = entries.chunks_exact(12).map(|entry| {
+                let word =
+                    |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+                Entry([word(0), word(4), word(8)])
+            });
+            entries.clone().for_each(|entry| each(entry.place()));
+            let table = Table::of(entries.len(), entries)?;
+            *index.write(shard) = table;
+            bytes = rest;
+        }
+        bytes.is_empty().then_some(index)
+    }
+
+    fn read(&self, shard: usize) -> RwLockReadGuard<'_, Table> {
+        self.shards[shard].read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Table> {
+        self.shards[shard].write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_of(hash: u64) -> usize {
+    (hash >> REST_BITS) as usize
+}
+
+fn rest_of(hash: u64) -> u64 {
+    hash & ((1 << REST_BITS) - 1)
+}
+
+/// Gives the moves of each shard to `act`, in their order: what lies together in memory is touched together.
+fn for_each_shard(moves: &[Move], mut act: impl FnMut(usize, &[Move])) {
+    let mut ends = vec![0_u32; (1 << SHARD_BITS) + 1];
+    moves.iter().for_each(|one| ends[shard_of(one.hash) + 1] += 1);
+    for shard in 1..ends.len() {
+        ends[shard] += ends[shard - 1];
+    }
+    let mut sorted = vec![Move { hash: 0, to: None }; moves.len()];
+    for one in moves {
+        // from where its shard begins to where it ends
+        let at = &mut ends[shard_of(one.hash)];
+        sorted[*at as usize] = *one;
+        *at += 1;
+    }
+    let mut from = 0;
+    for (shard, end) in ends.iter().take(1 << SHARD_BITS).enumerate() {
+        let upto = *end as usize;
+        if upto > from {
+            act(shard, &sorted[from..upto]);
+        }
+        from = upto;
+    }
+}
+
+/// 52 bits of a hash above 44 bits of a place; all zero is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry([u32; 3]);
+
+const NONE: Entry = Entry([0; 3]);
+
+impl Entry {
+    fn new(rest: u64, place: Place) -> Self {
+        let high = (place.0 >> 32) as u32 | ((rest as u32) << (PLACE_BITS - 32));
+        Self([place.0 as u32, high, (rest >> (64 - PLACE_BITS)) as u32])
+    }
+
+    fn rest(self) -> u64 {
+        (u64::from(self.0[2]) << (64 - PLACE_BITS)) | u64::from(self.0[1] >> (PLACE_BITS - 32))
+    }
+
+    fn place(self) -> Place {
+        Place((u64::from(self.0[1] & ((1 << (PLACE_BITS - 32)) - 1)) << 32) | u64::from(self.0[0]))
+    }
+}
+
+/// A hash table whose entries stand in the order of their hashes, as near behind their homes as
+/// they can: a look-up ends where a greater one stands.
+#[derive(Default)]
+struct Table {
+    entries: Vec<Entry>,
+    homes: usize,
+    used: usize,
+}
+
+impl Table {
+    fn home(&self, rest: u64) -> usize {
+        ((u128::from(rest) * self.homes as u128) >> REST_BITS) as usize
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> + Clone {
+        self.entries.iter().copied().filter(|entry| *entry != NONE)
+    }
+
+    /// Where `rest` stands, or where it would.
+    fn find(&self, rest: u64) -> Result<usize, usize> {
+        let mut at = self.home(rest);
+        loop {
+            match self.entries.get(at) {
+                Some(entry) if *entry != NONE && entry.rest() < rest => at += 1,
+                Some(entry) if *entry != NONE && entry.rest() == rest => return Ok(at),
+                _ => return Err(at),
+            }
+        }
+    }
+
+    fn get(&self, rest: u64) -> Option<Place> {
+        self.find(rest).ok().map(|at| self.entries[at].place())
+    }
+
+    fn insert(&mut self, rest: u64, place: Place) -> Option<Place> {
+        let entry = Entry::new(rest, place);
+        if let Ok(at) = self.find(rest) {
+            return Some(std::mem::replace(&mut self.entries[at], entry).place());
+        }
+        if self.used * 8 >= self.homes * FULL_EIGHTHS {
+            self.grow();
+        }
+        let (Ok(at) | Err(at)) = self.find(rest);
+        let run = self.entries.get(at..).unwrap_or_default();
+        let length = run.iter().position(|entry| *entry == NONE).unwrap_or(run.len());
+        self.make_room(at + length);
+        self.entries.copy_within(at..at + length, at + 1);
+        self.entries[at] = entry;
+        self.used += 1;
+        None
+    }
+
+    /// Runs may reach beyond the last home.
+    fn make_room(&mut self, at: usize) {
+        if at >= self.entries.len() {
+            self.entries.reserve_exact(at + SLACK - self.entries.len());
+            self.entries.resize(at + SLACK, NONE);
+        }
+    }
+
+    fn remove(&mut self, rest: u64) -> Option<Place> {
+        let at = self.find(rest).ok()?;
+        let removed = self.entries[at].place();
+        let mut end = at + 1;
+        while end < self.entries.len()
+            && self.entries[end] != NONE
+            && self.home(self.entries[end].rest()) < end
+        {
+            end += 1;
+        }
+        self.entries.copy_within(at + 1..end, at);
+        self.entries[end - 1] = NONE;
+        self.used -= 1;
+        Some(removed)
+    }
+
+    fn grow(&mut self) {
+        *self = Self::with_homes(self.homes + self.homes / 6 + 8, self.entries());
+    }
+
+    /// A table of entries that come in their order; `None` when they do not.
+    fn of(count: usize, entries: impl Iterator<Item = Entry> + Clone) -> Option<Self> {
+        let mut last = None;
+        let in_order = |entry: Entry| {
+            let (rest, place) = (entry.rest(), entry.place());
+            place.offset() > 0 && last.replace(rest).is_none_or(|before| before < rest)
+        };
+        if !entries.clone().all(in_order) {
+            return None;
+        }
+        let homes = count * 5 / 4 + usize::from(count > 0) * 8;
+        Some(Self::with_homes(homes, entries))
+    }
+
+    fn with_homes(homes: usize, entries: impl Iterator<Item = Entry>) -> Self {
+        let room = if homes == 0 { 0 } else { homes + SLACK };
+        let mut table = Self { entries: vec![NONE; room], homes, used: 0 };
+        let mut next = 0;
+        for entry in entries {
+            let at = table.home(entry.rest()).max(next);
+            table.make_room(at);
+            table.entries[at] = entry;
+            table.used += 1;
+            next = at + 1;
+        }
+        table
+    }
+
+    fn filtered(&self, is_kept: impl Fn(Place) -> bool) -> Self {
+        Self::with_homes(self.homes, self.entries().filter(|entry| is_kept(entry.place())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mixed = (self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed ^ (mixed >> 32)
+        }
+    }
+
+    fn place(number: u64) -> Place {
+        Place::new((number % 65_000) as u16, (1 + number % 1_000_000) * UNIT)
+    }
+
+    #[test]
+    fn a_place_is_read_as_it_was_written() {
+        for (slot, offset) in [(0, 8), (u16::MAX, FILE_LIMIT - 8), (7, 4_096)] {
+            let place = Place::new(slot, offset);
+            assert_eq!((place.slot(), place.offset()), (slot, offset));
+            for rest in [0, 1, (1 << REST_BITS) - 1, 0x000f_edcb_a987_6543] {
+                let entry = Entry::new(rest, place);
+                assert_eq!((entry.rest(), entry.place()), (rest, place));
+            }
+        }
+    }
+
+    /// Crowded at the ends of shards, so that tables grow and their runs collide.
+    #[test]
+    fn it_answers_as_a_map_does() {
+        for (seed, hashes, apart) in
+            [(1, 40_u64, 1), (2, 3_000, 1), (3, 3_000, 1 << 39), (4, 200_000, 1 << 33)]
+        {
+            let mut dice = Dice(seed);
+            let (index, mut expected) = (Index::new(), BTreeMap::new());
+            for round in 0..60 {
+                let mut left = Vec::new();
+                let mut should_leave = Vec::new();
+                let mut moves = Vec::new();
+                for number in 0..500 {
+                    let ends = [0, (1 << REST_BITS) - hashes * apart, 7 << REST_BITS];
+                    let hash = ends[(dice.roll() % 3) as usize] + dice.roll() % hashes * apart;
+                    let to = (dice.roll() % 4 > 0).then(|| place(round * 1_000 + number));
+                    let before = match to {
+                        Some(to) => expected.insert(hash, to),
+                        None => expected.remove(&hash),
+                    };
+                    should_leave.extend(before.map(|place| place.0));
+                    moves.push(Move { hash, to });
+                }
+                index.apply(&moves, |place| left.push(place.0));
+                left.sort_unstable();
+                should_leave.sort_unstable();
+                assert_eq!(left, should_leave, "seed {seed}, round {round}");
+            }
+            assert_eq!(index.len(), expected.len());
+            for (hash, place) in &expected {
+                assert_eq!(index.get(*hash), Some(*place), "seed {seed}");
+                assert_eq!(index.get(hash ^ (1 << 40)), expected.get(&(hash ^ (1 << 40))).copied());
+            }
+            let claims: Vec<_> =
+                expected.iter().map(|(hash, to)| Move { hash: *hash, to: Some(*to) }).collect();
+            assert_eq!(index.confirmed(&claims).len(), claims.len());
+            index.retain(|place| place.slot().is_multiple_of(2));
+            expected.retain(|_, place| place.slot().is_multiple_of(2));
+            assert_eq!(index.confirmed(&claims).len(), expected.len(), "what is gone is confirmed no more");
+            let mut saved = Vec::new();
+            (0..index.shards()).for_each(|shard| index.save(shard, &mut saved));
+            let mut seen = 0;
+            let loaded = Index::load(&saved, |_| seen += 1).expect("it was saved");
+            assert_eq!((seen, loaded.len()), (expected.len(), expected.len()));
+            for (hash, place) in &expected {
+                assert_eq!(loaded.get(*hash), Some(*place), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_saved_is_not_loaded() {
+        let index = Index::new();
+        index.apply(&[Move { hash: 3, to: Some(place(1)) }, Move { hash: 4, to: Some(place(2)) }], |_| ());
+        let mut saved = Vec::new();
+        (0..index.shards()).for_each(|shard| index.save(shard, &mut saved));
+        assert!(Index::load(&saved[..saved.len() - 1], |_| ()).is_none(), "cut off");
+        assert!(Index::load(&[&saved[..], &[0]].concat(), |_| ()).is_none(), "too long");
+        let (first, second) = saved[4..28].split_at(12);
+        let swapped = [&saved[..4], second, first, &saved[28..]].concat();
+        assert!(Index::load(&swapped, |_| ()).is_none(), "out of order");
+    }
+}
