@@ -94,8 +94,8 @@ struct Running<D: Domain> {
     projector: Box<dyn Projector<D::Event>>,
     /// Rows of events before this offset are acknowledged; the group may know less.
     applied: i64,
-    /// Where folding began.
-    began_at: i64,
+    /// Where folding began, and where it had been applied before.
+    folded: (i64, i64),
     committed: i64,
     committed_at: i64,
     /// Read, not folded yet: what stands behind an event that cannot be read.
@@ -266,7 +266,7 @@ impl<D: Domain> Running<D> {
         let reader = shared.log.reader(&[(at.clone(), from)])?;
         let began_at = reader.position(at);
         Ok(Self {
-            began_at,
+            folded: (began_at, committed),
             reader,
             projector: (shared.make)(at.partition),
             applied: committed,
@@ -284,7 +284,8 @@ impl<D: Domain> Running<D> {
     fn folded(&self, at: &TopicPartition) -> (u64, u64) {
         let position = self.position(at);
         let count = |offsets: i64| u64::try_from(offsets).unwrap_or(0);
-        (count(position.min(self.applied) - self.began_at), count(self.applied - position))
+        let (from, until) = self.folded;
+        (count(position.min(until) - from), count(until - position))
     }
 
     /// The offset before which everything is folded.

@@ -109,6 +109,7 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
     let mut described = None;
     let mut looked_at = Instant::now();
     let mut busy_at = Instant::now();
+    let mut measured_at = None;
     loop {
         pulse.beat();
         let order = Order::of(given.load(Ordering::Acquire));
@@ -124,10 +125,13 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
                 if turn == Turn::Progress {
                     busy_at = Instant::now();
                 }
+                if measured_at.is_none_or(|at: Instant| at.elapsed() >= DESCRIBE_EVERY) {
+                    measured_at = Some(Instant::now());
+                    lane.measure();
+                }
                 // looking at the whole lane costs more than a small step of it
                 if turn == Turn::Idle || described.is_none() || looked_at.elapsed() >= DESCRIBE_EVERY {
                     looked_at = Instant::now();
-                    lane.measure();
                     let (state, mut detail) = lane.describe();
                     if is_leaving {
                         detail.insert_str(0, "handing over; ");
