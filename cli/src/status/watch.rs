@@ -15,6 +15,7 @@ use super::scrape::{Asker, Look, Window};
 use super::screen::{Known, Size, render};
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
+use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::roles::{runtime, stop_on_signals};
 
@@ -61,7 +62,9 @@ fn processes(servers: &Servers<'_>) -> String {
     if !set.is_empty() {
         return set.clone();
     }
-    servers.config.up.as_ref().and_then(|up| up.health.clone()).unwrap_or_default()
+    // also when somebody has given the addresses of a `millrace up` by hand
+    let is_it = |up: &Endpoints| up.kafka == servers.config.settings.kafka;
+    Endpoints::find().filter(is_it).and_then(|up| up.health).unwrap_or_default()
 }
 
 fn keep_up_to_date(
