@@ -66,6 +66,9 @@ enum What {
     Open {
         #[arg(long, default_value_t = 5_000_000)]
         answers: u64,
+        /// The store is there from an earlier run.
+        #[arg(long)]
+        filled: bool,
     },
     /// Gets aggregates at random that fit into the cache, and some that do not.
     Get {
@@ -97,7 +100,7 @@ fn main() -> Result<(), Failure> {
         What::Commands { commands, no_changes, no_answers, in_memory } => {
             bench.commands(commands, !no_changes, !no_answers, in_memory)
         }
-        What::Open { answers } => bench.open(answers),
+        What::Open { answers, filled } => bench.open(answers, filled),
         What::Get { gets } => bench.get(gets),
     }
 }
@@ -273,20 +276,10 @@ impl Bench {
         std::hint::black_box(kept);
     }
 
-    fn open(&mut self, answers: u64) -> Result<(), Failure> {
-        let mut state = self.fresh()?;
-        self.fill(&mut state)?;
-        for _ in 0..answers / BATCH {
-            self.batch(&mut state, &[], BATCH)?;
+    fn open(&mut self, answers: u64, filled: bool) -> Result<(), Failure> {
+        if !filled {
+            self.fill_to_open(answers)?;
         }
-        // as after a crash under load: some writes came after the newest snapshot
-        for _ in 0..1_000 {
-            let numbers: Vec<u64> =
-                (0..BATCH).map(|_| self.random.random_range(0..self.arguments.aggregates)).collect();
-            self.batch(&mut state, &numbers, 0)?;
-        }
-        self.settle(&mut state)?;
-        drop(state);
         let before = memory_mb();
         for _ in 0..3 {
             let spent = Spent::now();
@@ -303,6 +296,21 @@ impl Bench {
             println!("memory {before:.0} MB before, {:.0} MB with it open", memory_mb());
         }
         Ok(())
+    }
+
+    fn fill_to_open(&mut self, answers: u64) -> Result<(), Failure> {
+        let mut state = self.fresh()?;
+        self.fill(&mut state)?;
+        for _ in 0..answers / BATCH {
+            self.batch(&mut state, &[], BATCH)?;
+        }
+        // as after a crash under load: some writes came after the newest snapshot
+        for _ in 0..1_000 {
+            let numbers: Vec<u64> =
+                (0..BATCH).map(|_| self.random.random_range(0..self.arguments.aggregates)).collect();
+            self.batch(&mut state, &numbers, 0)?;
+        }
+        self.settle(&mut state)
     }
 
     fn get(&mut self, gets: u64) -> Result<(), Failure> {

@@ -88,7 +88,7 @@ fn copy_newest(
             .lines
             .iter()
             .filter_map(|line| {
-                let place = Place::new(slot, frame.place(line.at?));
+                let place = Place::new(slot, frame.place(line.at()?));
                 Some(Move { hash: line.hash, to: Some(place) })
             })
             .collect();

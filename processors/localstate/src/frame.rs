@@ -171,27 +171,36 @@ pub(crate) fn parse_record(bytes: &[u8]) -> Option<Record<'_>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) hash: u64,
-    /// Offset from the first record of the frame, in bytes; `None` for a removal, which has no record.
-    pub(crate) at: Option<u64>,
-    pub(crate) is_listed: bool,
+    /// Offset from the first record of the frame in [`UNIT`]s, and two flags.
+    place: u32,
 }
 
 impl Line {
+    /// Of a record at so many bytes from the first of its frame; of a removal, which has none.
+    pub(crate) fn new(hash: u64, at: Option<u64>, is_listed: bool) -> Self {
+        let place = at.map_or(REMOVED_BIT, |at| (at / UNIT) as u32);
+        Self { hash, place: if is_listed { place | LISTED_BIT } else { place } }
+    }
+
+    /// Offset of the record from the first one of the frame, in bytes; `None` for a removal.
+    pub(crate) fn at(self) -> Option<u64> {
+        (self.place & REMOVED_BIT == 0).then(|| u64::from(self.place & (LISTED_BIT - 1)) * UNIT)
+    }
+
+    /// Whether its key is listed.
+    pub(crate) fn is_listed(self) -> bool {
+        self.place & LISTED_BIT != 0
+    }
+
     fn put(self, out: &mut Vec<u8>) {
-        let mut place = self.at.map_or(REMOVED_BIT, |at| (at / UNIT) as u32);
-        if self.is_listed {
-            place |= LISTED_BIT;
-        }
         out.extend_from_slice(&self.hash.to_le_bytes());
-        out.extend_from_slice(&place.to_le_bytes());
+        out.extend_from_slice(&self.place.to_le_bytes());
     }
 
     fn parse(bytes: &[u8]) -> Self {
         let (hash, place) = bytes.split_at(8);
         let hash = u64::from_le_bytes(hash.try_into().expect("eight bytes"));
-        let place = u32::from_le_bytes(place.try_into().expect("four bytes"));
-        let at = (place & REMOVED_BIT == 0).then(|| u64::from(place & (LISTED_BIT - 1)) * UNIT);
-        Self { hash, at, is_listed: place & LISTED_BIT != 0 }
+        Self { hash, place: u32::from_le_bytes(place.try_into().expect("four bytes")) }
     }
 }
 
@@ -292,14 +301,14 @@ impl Frame {
 
     /// The hashes of those keys that are listed.
     pub(crate) fn listed(&self) -> HashSet<u64> {
-        self.lines.iter().filter(|line| line.is_listed).map(|line| line.hash).collect()
+        self.lines.iter().filter(|line| line.is_listed()).map(|line| line.hash).collect()
     }
 
     /// Whether every record is there and is what its line says.
     pub(crate) fn has_all(&self, file: &File, hasher: Hasher) -> io::Result<bool> {
         let mut window = Window::new(file);
         for line in &self.lines {
-            let Some(at) = line.at else { continue };
+            let Some(at) = line.at() else { continue };
             let is_it = |record: Record<'_>| {
                 Mark::of(record.mark).is_some_and(|mark| hasher.hash(mark, record.key) == line.hash)
             };

@@ -3,6 +3,7 @@
 //! Keys are known by 64-bit hashes. Whoever reads a record compares its key; two keys of one hash are
 //! noticed there.
 
+use std::num::NonZeroU64;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Into how many tables an index is cut, in bits: none of them is ever large enough to stop anyone
@@ -21,23 +22,24 @@ const FULL_EIGHTHS: usize = 7;
 /// Room for runs that reach beyond the last home.
 const SLACK: usize = 48;
 
-/// A slot of a file and an offset in it; never 0.
+/// A slot of a file and an offset in it, which is never 0: a file begins with its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u64);
+pub(crate) struct Place(NonZeroU64);
 
 impl Place {
     /// The place at `offset` of the file in `slot`.
     pub(crate) fn new(slot: u16, offset: u64) -> Self {
         debug_assert!(offset > 0 && offset < FILE_LIMIT && offset.is_multiple_of(UNIT));
-        Self((u64::from(slot) << OFFSET_BITS) | (offset / UNIT))
+        let number = (u64::from(slot) << OFFSET_BITS) | (offset / UNIT);
+        Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 
     pub(crate) fn slot(self) -> u16 {
-        (self.0 >> OFFSET_BITS) as u16
+        (self.0.get() >> OFFSET_BITS) as u16
     }
 
     pub(crate) fn offset(self) -> u64 {
-        (self.0 & ((1 << OFFSET_BITS) - 1)) * UNIT
+        (self.0.get() & ((1 << OFFSET_BITS) - 1)) * UNIT
     }
 }
 
@@ -184,16 +186,23 @@ const NONE: Entry = Entry([0; 3]);
 
 impl Entry {
     fn new(rest: u64, place: Place) -> Self {
-        let high = (place.0 >> 32) as u32 | ((rest as u32) << (PLACE_BITS - 32));
-        Self([place.0 as u32, high, (rest >> (64 - PLACE_BITS)) as u32])
+        let place = place.0.get();
+        let high = (place >> 32) as u32 | ((rest as u32) << (PLACE_BITS - 32));
+        Self([place as u32, high, (rest >> (64 - PLACE_BITS)) as u32])
     }
 
     fn rest(self) -> u64 {
         (u64::from(self.0[2]) << (64 - PLACE_BITS)) | u64::from(self.0[1] >> (PLACE_BITS - 32))
     }
 
+    /// Of an entry that was read from a file it may be no place.
+    fn checked_place(self) -> Option<Place> {
+        let high = u64::from(self.0[1] & ((1 << (PLACE_BITS - 32)) - 1)) << 32;
+        NonZeroU64::new(high | u64::from(self.0[0])).map(Place)
+    }
+
     fn place(self) -> Place {
-        Place((u64::from(self.0[1] & ((1 << (PLACE_BITS - 32)) - 1)) << 32) | u64::from(self.0[0]))
+        self.checked_place().unwrap_or(Place(NonZeroU64::MIN))
     }
 }
 
@@ -281,8 +290,8 @@ impl Table {
     fn of(count: usize, entries: impl Iterator<Item = Entry> + Clone) -> Option<Self> {
         let mut last = None;
         let in_order = |entry: Entry| {
-            let (rest, place) = (entry.rest(), entry.place());
-            place.offset() > 0 && last.replace(rest).is_none_or(|before| before < rest)
+            let rest = entry.rest();
+            entry.checked_place().is_some() && last.replace(rest).is_none_or(|before| before < rest)
         };
         if !entries.clone().all(in_order) {
             return None;

@@ -352,7 +352,7 @@ impl<'a> Appending<'a> {
     /// The key has no record any more.
     pub(crate) fn remove(&mut self, mark: Mark, key: &[u8]) -> io::Result<()> {
         let hash = self.log.hasher.hash(mark, key);
-        self.open()?.lines.push(Line { hash, at: None, is_listed: mark == Mark::Kept });
+        self.open()?.lines.push(Line::new(hash, None, mark == Mark::Kept));
         self.written.moves.push(Move { hash, to: None });
         Ok(())
     }
@@ -387,7 +387,7 @@ impl<'a> Appending<'a> {
     fn count(&mut self, hash: u64, is_listed: bool, length: u64) -> io::Result<()> {
         let Some(frame) = &mut self.frame else { return Ok(()) };
         let at = frame.data;
-        frame.lines.push(Line { hash, at: Some(at), is_listed });
+        frame.lines.push(Line::new(hash, Some(at), is_listed));
         let place = Place::new(frame.slot, frame.at + HEAD + at);
         self.written.moves.push(Move { hash, to: Some(place) });
         frame.data += length;

@@ -276,10 +276,12 @@ impl States {
         for (slot, frame) in &group.frames {
             let moves = frame.lines.iter().map(|line| Move {
                 hash: line.hash,
-                to: line.at.map(|at| Place::new(*slot, frame.place(at))),
+                to: line.at().map(|at| Place::new(*slot, frame.place(at))),
             });
             written.moves.extend(moves);
-            written.records.push((*slot, frame.lines.iter().filter(|line| line.at.is_some()).count() as u64));
+            written
+                .records
+                .push((*slot, frame.lines.iter().filter(|line| line.at().is_some()).count() as u64));
             self.list(*slot, frame)?;
         }
         self.since_snapshot += written.moves.len() as u64;
@@ -297,8 +299,8 @@ impl States {
     fn list(&mut self, slot: u16, frame: &Frame) -> Result<(), LocalFault> {
         let Some(file) = self.log.file(slot) else { return Ok(()) };
         let mut window = Window::new(&file);
-        for line in frame.lines.iter().filter(|line| line.is_listed) {
-            let Some(at) = line.at else {
+        for line in frame.lines.iter().filter(|line| line.is_listed()) {
+            let Some(at) = line.at() else {
                 self.listed.remove(&line.hash);
                 continue;
             };
@@ -364,7 +366,10 @@ fn read_answers(log: Log, note: &Note, files: Vec<Found>) -> Result<(Log, Ledger
             let moves: Vec<_> = frame
                 .lines
                 .iter()
-                .map(|line| Move { hash: line.hash, to: line.at.map(|at| Place::new(slot, frame.place(at))) })
+                .map(|line| Move {
+                    hash: line.hash,
+                    to: line.at().map(|at| Place::new(slot, frame.place(at))),
+                })
                 .collect();
             let records = vec![(slot, moves.len() as u64)];
             log.accept(&mut ledger, &Written { moves, records });
