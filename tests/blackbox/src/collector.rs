@@ -1,8 +1,9 @@
-//! A collector of traces: takes OTLP over HTTP, as protobuf, and keeps what it was told of spans.
+//! A collector: takes OTLP over HTTP, as protobuf, and keeps what it was told of spans, and the names of metrics.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A span as far as tests ask for it; ids in hexadecimal.
@@ -22,7 +23,13 @@ pub struct Span {
 #[derive(Clone, Debug)]
 pub struct Collector {
     url: String,
-    spans: Arc<Mutex<Vec<Span>>>,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    spans: Vec<Span>,
+    metrics: BTreeSet<String>,
 }
 
 impl Collector {
@@ -30,31 +37,44 @@ impl Collector {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("it listens"));
-        let spans = Arc::<Mutex<Vec<Span>>>::default();
-        let taken = Arc::clone(&spans);
+        let collector = Self { url, taken: Arc::default() };
+        let taking = collector.clone();
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                if let Some(body) = take(connection) {
-                    taken.lock().unwrap_or_else(PoisonError::into_inner).extend(spans_of(&body));
+                let Some((request, body)) = take(connection) else { continue };
+                if request.starts_with("POST /v1/traces ") {
+                    taking.lock().spans.extend(innermost(&body).iter().map(|span| span_of(span)));
+                }
+                if request.starts_with("POST /v1/metrics ") {
+                    taking.lock().metrics.extend(innermost(&body).iter().map(|metric| text(metric, 1)));
                 }
             }
         });
-        Self { url, spans }
+        collector
     }
 
-    /// Where it takes traces, without `/v1/traces`.
+    /// Where it takes what it is told, without `/v1/…`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// All spans so far.
     pub fn spans(&self) -> Vec<Span> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().spans.clone()
+    }
+
+    /// The names of all metrics so far.
+    pub fn metrics(&self) -> BTreeSet<String> {
+        self.lock().metrics.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The body of a request for traces, which is answered.
-fn take(connection: TcpStream) -> Option<Vec<u8>> {
+/// The first line and the body of a request, which is answered.
+fn take(connection: TcpStream) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(connection);
     let mut first = String::new();
     reader.read_line(&mut first).ok()?;
@@ -75,25 +95,28 @@ fn take(connection: TcpStream) -> Option<Vec<u8>> {
     reader.read_exact(&mut body).ok()?;
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     reader.get_mut().write_all(answer.as_bytes()).ok()?;
-    first.starts_with("POST /v1/traces ").then_some(body)
+    Some((first, body))
 }
 
-/// `ExportTraceServiceRequest.resource_spans.scope_spans.spans`.
-fn spans_of(request: &[u8]) -> Vec<Span> {
+/// `ExportTraceServiceRequest.resource_spans.scope_spans.spans`, and the metrics of a request with metrics,
+/// which stand under the same numbers.
+fn innermost(request: &[u8]) -> Vec<Vec<u8>> {
     let within = |messages: Vec<&[u8]>, number: u64| -> Vec<Vec<u8>> {
         messages.into_iter().flat_map(|message| fields(message, number)).collect()
     };
     let resources = within(vec![request], 1);
     let scopes = within(resources.iter().map(Vec::as_slice).collect(), 2);
-    let spans = within(scopes.iter().map(Vec::as_slice).collect(), 2);
-    spans.iter().map(|span| span_of(span)).collect()
+    within(scopes.iter().map(Vec::as_slice).collect(), 2)
+}
+
+fn text(message: &[u8], number: u64) -> String {
+    String::from_utf8_lossy(&fields(message, number).pop().unwrap_or_default()).into_owned()
 }
 
 fn span_of(span: &[u8]) -> Span {
     let bytes = |number| fields(span, number).pop().unwrap_or_default();
     let hex = |number| bytes(number).iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = String::from_utf8_lossy(&bytes(5)).into_owned();
-    Span { name, trace_id: hex(1), span_id: hex(2), parent_id: hex(4) }
+    Span { name: text(span, 5), trace_id: hex(1), span_id: hex(2), parent_id: hex(4) }
 }
 
 /// The values of all fields of a protobuf message that have this number and are of bytes.

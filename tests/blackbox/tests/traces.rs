@@ -1,4 +1,4 @@
-//! One trace from the producer to the row, by the header `traceparent` alone.
+//! One trace from the producer to the row, by the header `traceparent` alone; and metrics by OTLP, where that is set.
 
 use millrace_blackbox::{Collector, Embedded, SMALL_THRESHOLDS, SOON, Span, System};
 use millrace_services::wait_for;
@@ -36,4 +36,18 @@ fn one_command_is_one_trace_from_its_producer_to_its_rows() {
     assert!(decision.name.starts_with("decide "), "rows follow from a decision, not from {decision:?}");
     // what nobody asked to trace is not traced
     assert!(collector.spans().iter().all(|span| span.trace_id == trace), "{:#?}", collector.spans());
+}
+
+#[test]
+fn metrics_go_where_traces_go_if_that_is_wanted() {
+    let collector = Collector::start();
+    let settings = format!("[telemetry]\notlp_endpoint = \"{}\"\notlp_metrics = true\n", collector.url());
+    let mut system = Embedded::start(&settings);
+    system.cli().ok(&["send", "RegisterUser", "user_id=ann", "username=ann", "--wait"]);
+    // what is left is sent when it ends
+    assert!(system.up.end(libc::SIGTERM, SOON).success());
+    let metrics = collector.metrics();
+    for name in ["millrace_commands_total", "millrace_transaction_seconds", "millrace_partitions"] {
+        assert!(metrics.contains(name), "{name} is not among {metrics:?}");
+    }
 }
