@@ -74,6 +74,41 @@ impl<'a> Input<'a> {
         u64::try_from(index).map_err(|_| self.bad("a branch or symbol with a negative number"))
     }
 
+    /// A string, where it stands.
+    ///
+    /// # Errors
+    /// [`BadDatum`].
+    #[inline]
+    pub fn text(&mut self) -> Result<&'a str, BadDatum> {
+        let length = self.length()?;
+        let bytes = self.take(length)?;
+        std::str::from_utf8(bytes).map_err(|_| self.bad("a string that is not UTF-8"))
+    }
+
+    /// An array, each of whose items `item` takes.
+    ///
+    /// # Errors
+    /// [`BadDatum`].
+    pub fn items(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), BadDatum>) -> Result<(), BadDatum> {
+        loop {
+            let count = i64::read(self)?;
+            if count < 0 {
+                // others may say how many bytes the block takes
+                self.length()?;
+            }
+            let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+            if count == 0 {
+                return Ok(());
+            }
+            if count > self.left() {
+                return Err(self.bad("an array that is longer than the message"));
+            }
+            for _ in 0..count {
+                item(self)?;
+            }
+        }
+    }
+
     fn length(&mut self) -> Result<usize, BadDatum> {
         let length = i64::read(self)?;
         usize::try_from(length).map_err(|_| self.bad("a negative length"))
@@ -162,12 +197,7 @@ impl Datum for String {
 
     #[inline]
     fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
-        let length = input.length()?;
-        let bytes = input.take(length)?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(input.bad("a string that is not UTF-8")),
-        }
+        input.text().map(str::to_owned)
     }
 }
 
@@ -214,23 +244,11 @@ impl<T: Datum> Datum for Vec<T> {
 
     fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
         let mut items = Self::new();
-        loop {
-            let count = i64::read(input)?;
-            if count < 0 {
-                // others may say how many bytes the block takes
-                input.length()?;
-            }
-            let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-            if count == 0 {
-                return Ok(items);
-            }
-            if count > input.left() {
-                return Err(input.bad("an array that is longer than the message"));
-            }
-            for _ in 0..count {
-                items.push(T::read(input)?);
-            }
-        }
+        input.items(|input| {
+            items.push(T::read(input)?);
+            Ok(())
+        })?;
+        Ok(items)
     }
 }
 

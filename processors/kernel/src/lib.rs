@@ -23,7 +23,7 @@ pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
 pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
 pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
-pub use outcome::{Outcome, Position, Status, Version};
+pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
 pub use projection::{ProjectionFamily, Projector, Writes};
 pub use rejection::{Rejections, Violation, codes};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::avro::{BadDatum, Datum, Input};
 use crate::avro_record;
+use crate::codes::MISROUTED;
 use crate::rejection::Violation;
 
 /// Accepted or rejected; nothing in between.
@@ -55,6 +56,45 @@ pub struct Outcome {
     pub recorded_at: i64,
 }
 
+/// What the de-duplication window asks of an outcome: read without making anything of the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutcomeHead {
+    /// As [`Outcome::duplicate`].
+    pub duplicate: bool,
+    /// Whether the command was refused as it had come to the wrong partition.
+    pub is_misrouted: bool,
+    /// As [`Outcome::recorded_at`].
+    pub recorded_at: i64,
+}
+
+impl OutcomeHead {
+    /// Takes an [`Outcome`] from the front of `input`.
+    ///
+    /// # Errors
+    /// [`BadDatum`] when the bytes are none.
+    pub fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
+        input.text()?;
+        Status::read(input)?;
+        let duplicate = bool::read(input)?;
+        input.items(|position| {
+            position.text()?;
+            i32::read(position)?;
+            i64::read(position).map(drop)
+        })?;
+        input.items(|version| {
+            version.text()?;
+            i64::read(version).map(drop)
+        })?;
+        let mut is_misrouted = false;
+        input.items(|violation| {
+            is_misrouted |= violation.text()? == MISROUTED;
+            violation.text()?;
+            Option::<String>::read(violation).map(drop)
+        })?;
+        Ok(Self { duplicate, is_misrouted, recorded_at: i64::read(input)? })
+    }
+}
+
 avro_record!(Position { topic, partition, offset });
 avro_record!(Version { aggregate_id, version });
 avro_record!(Outcome { command_id, status, duplicate, positions, versions, violations, recorded_at });
@@ -72,6 +112,42 @@ impl Datum for Status {
             0 => Ok(Self::Accepted),
             1 => Ok(Self::Rejected),
             _ => Err(input.bad("a status that is none")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_an_outcome_is_what_the_whole_says() {
+        let violation = |code: &str, field: Option<&str>| Violation {
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            field: field.map(str::to_owned),
+        };
+        for (duplicate, codes) in [(false, &[][..]), (true, &["NotFound", MISROUTED]), (false, &["NotFound"])]
+        {
+            let outcome = Outcome {
+                command_id: "c1".to_owned(),
+                status: Status::Rejected,
+                duplicate,
+                positions: vec![Position { topic: "commands".to_owned(), partition: 3, offset: 1 << 40 }; 2],
+                versions: vec![Version { aggregate_id: "User/ann".to_owned(), version: 7 }],
+                violations: codes.iter().map(|code| violation(code, Some("field"))).collect(),
+                recorded_at: 1_700_000_000_000_000,
+            };
+            let mut bytes = Vec::new();
+            outcome.write(&mut bytes);
+            let mut input = Input::new(&bytes);
+            let head = OutcomeHead::read(&mut input).unwrap();
+            assert_eq!(input.left(), 0, "all of it is read");
+            let is_misrouted = codes.contains(&MISROUTED);
+            assert_eq!(head, OutcomeHead { duplicate, is_misrouted, recorded_at: outcome.recorded_at });
+            for length in 0..bytes.len() {
+                assert!(OutcomeHead::read(&mut Input::new(&bytes[..length])).is_err(), "cut off at {length}");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use bytes::Bytes;
-use millrace_kernel::avro::Input;
+use millrace_kernel::avro::{BadDatum, Input};
 use millrace_kernel::{Datum, Metadata};
 use thiserror::Error;
 
@@ -127,6 +127,18 @@ impl<T: Datum> Codec<T> {
     /// # Errors
     /// [`DecodeFailure`], which tells bad bytes from a registry that is away.
     pub fn decode(&self, bytes: &[u8]) -> Result<T, DecodeFailure> {
+        self.decode_with(bytes, T::read)
+    }
+
+    /// What `read` makes of the message that `bytes` hold; it must take all of it.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`].
+    pub fn decode_with<U>(
+        &self,
+        bytes: &[u8],
+        read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
+    ) -> Result<U, DecodeFailure> {
         let unreadable = |why: String| Err(DecodeFailure::Unreadable(why));
         if bytes.len() < HEADER_LENGTH || bytes[0] != 0 {
             return unreadable(
@@ -137,18 +149,22 @@ impl<T: Datum> Codec<T> {
         let id = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
         let body = &bytes[HEADER_LENGTH..];
         if id == self.id {
-            return self.decode_body(body).or_else(unreadable);
+            return self.decode_body(body, read).or_else(unreadable);
         }
         match &*self.foreign(id)? {
             Foreign::Alien(why) => unreadable(why.clone()),
-            Foreign::Version(writer) => self.resolve(id, writer, body),
+            Foreign::Version(writer) => self.resolve(id, writer, body, read),
         }
     }
 
     /// Straight from the bytes of this build's own schema.
-    fn decode_body(&self, body: &[u8]) -> Result<T, String> {
+    fn decode_body<U>(
+        &self,
+        body: &[u8],
+        read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
+    ) -> Result<U, String> {
         let mut input = Input::new(body);
-        let value = T::read(&mut input).map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
+        let value = read(&mut input).map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
         if input.left() > 0 {
             // a reader that stops early took other bytes for a message
             return Err(format!("not a {}: bytes are left over behind the message", self.schema.full_name));
@@ -181,7 +197,13 @@ impl<T: Datum> Codec<T> {
     }
 
     /// From another version's bytes, by Avro's resolution rules.
-    fn resolve(&self, id: u32, writer: &apache_avro::Schema, body: &[u8]) -> Result<T, DecodeFailure> {
+    fn resolve<U>(
+        &self,
+        id: u32,
+        writer: &apache_avro::Schema,
+        body: &[u8],
+        read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
+    ) -> Result<U, DecodeFailure> {
         let unreadable = |e: &dyn std::fmt::Display| {
             DecodeFailure::Unreadable(format!("not a message of schema {id}: {e}"))
         };
@@ -203,7 +225,7 @@ impl<T: Datum> Codec<T> {
             .build()
             .and_then(|writer| writer.write_value_to_vec(resolved))
             .map_err(|e| unreadable(&e))?;
-        self.decode_body(&own).map_err(|e| unreadable(&e))
+        self.decode_body(&own, read).map_err(|e| unreadable(&e))
     }
 
     /// `written` as a value of this build's schema, or why its shape does not allow that.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_kernel::{AggregateId, Domain, codes};
+use millrace_kernel::{AggregateId, Domain, OutcomeHead};
 use millrace_ports::{LocalFault, LogFault, Reader, Record, Start, TopicPartition};
 use millrace_wire::DecodeFailure;
 
@@ -252,15 +252,18 @@ impl<D: Domain> PartitionCopy<D> {
 
     fn take_outcome(&mut self, shared: &Shared<D>, record: &Record) -> Result<(), CopyFault> {
         let Some(value) = record.value.as_ref() else { return Ok(()) };
-        let outcome = match shared.codecs.outcomes.decode(value) {
+        let outcome = match shared.codecs.outcomes.decode_with(value, OutcomeHead::read) {
             Ok(outcome) => outcome,
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Err(other) => return Err(unreadable(record, other.to_string())),
         };
         self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
-        let is_misrouted = outcome.violations.iter().any(|violation| violation.code == codes::MISROUTED);
-        if !outcome.duplicate && !is_misrouted && !planted::is_on(Bug::DedupLostOnRebalance) {
-            self.state.take_answer(outcome.command_id.as_bytes(), outcome.recorded_at, value);
+        let is_first = !outcome.duplicate && !outcome.is_misrouted;
+        if is_first && !planted::is_on(Bug::DedupLostOnRebalance) {
+            let Some(command_id) = record.key.as_ref() else {
+                return Err(unreadable(record, "it has no key, which is the command's id".to_owned()));
+            };
+            self.state.take_answer(command_id, outcome.recorded_at, value);
         }
         Ok(())
     }

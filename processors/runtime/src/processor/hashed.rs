@@ -23,6 +23,8 @@ impl Hash {
 
 /// Least room of a table that holds anything.
 const LEAST: usize = 16;
+/// Room of a table that need not be spared.
+const SMALL: usize = 1 << 12;
 
 /// Numbers by hash, in one list without links: a look-up in a large table waits for memory once.
 #[derive(Debug, Default)]
@@ -120,7 +122,9 @@ impl Hashed {
         if (self.used + 1) * 4 <= self.words.len() * 3 {
             return;
         }
-        let room = (self.words.len() + self.words.len() / 2).max(LEAST);
+        // small ones grow soon, and large ones are to waste little
+        let more = if self.words.len() < SMALL { self.words.len() } else { self.words.len() / 2 };
+        let room = (self.words.len() + more).max(LEAST);
         let words = std::mem::replace(&mut self.words, vec![0; room]);
         for word in words.into_iter().filter(|word| *word != 0) {
             let (Ok(at) | Err(at)) = self.search(hash_in(word), |_| false);
