@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_ports::{CommitTiming, LogFault, Transaction, TransactionalWriter};
 
-use crate::committer::{Committer, Job};
+use crate::committer::{Committer, Done, Job};
 use crate::config::KafkaConfig;
 use crate::fault::Step;
 use crate::group::Member;
@@ -25,7 +25,7 @@ enum State {
 pub(crate) struct KafkaWriter {
     member: Option<Arc<Member>>,
     jobs: Sender<Job>,
-    answers: Receiver<Result<(), LogFault>>,
+    answers: Receiver<Done>,
     state: State,
     timing: Timing,
     bootstrap: String,
@@ -72,7 +72,7 @@ impl TransactionalWriter for KafkaWriter {
         self.state = State::Unfenced;
         self.hand_over("fence", Job::Fence)?;
         match self.answers.recv() {
-            Ok(answer) => answer?,
+            Ok(done) => done.result?,
             Err(_) => return Err(self.unavailable("fence", "the committer has ended")),
         }
         self.state = State::Idle;
@@ -108,7 +108,7 @@ impl TransactionalWriter for KafkaWriter {
             return Ok(true);
         }
         let answer = match self.answers.recv_timeout(wait) {
-            Ok(answer) => answer,
+            Ok(done) => done.result,
             Err(RecvTimeoutError::Timeout) => return Ok(false),
             Err(RecvTimeoutError::Disconnected) => {
                 self.state = State::Unfenced;
