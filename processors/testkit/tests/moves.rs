@@ -80,6 +80,7 @@ impl LaneWork for Scribe {
                 position: self.at.to_string(),
                 next: String::new(),
                 is_fenced: matches!(fault, LogFault::Fenced { .. }),
+                kind: "log",
             }
         })
     }

@@ -53,6 +53,6 @@ pub trait LaneWork: Send {
     /// How it is and what it does.
     fn describe(&self) -> (LaneState, String);
 
-    /// Reports the same in numbers.
-    fn measure(&self);
+    /// Reports the same in numbers, to whoever it reports to.
+    fn measure(&self) {}
 }
