@@ -68,7 +68,7 @@ class Contest(System):
     def __exit__(self, *failure: Any) -> None:
         """Ends it and gives the disk back."""
         super().__exit__(*failure)
-        admin = AdminClient({"bootstrap.servers": self.servers.kafka})
+        admin = AdminClient({"bootstrap.servers": self.servers.kafka, "log_level": 4})
         mine = [name for name in admin.list_topics(timeout=30).topics if name.startswith(self.servers.prefix)]
         for deleted in admin.delete_topics(mine, operation_timeout=30).values():
             deleted.result()
@@ -101,6 +101,7 @@ class Contest(System):
                 "bootstrap.servers": self.servers.kafka,
                 "group.id": self.servers.prefix + self.contestant.group,
                 "enable.auto.commit": False,
+                "log_level": 4,
                 # offsets in an open transaction are not waited for
                 "isolation.level": "read_uncommitted",
             }

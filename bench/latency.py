@@ -23,10 +23,11 @@ ACCOUNTS = 10_000
 # Millrace's p99 over the raw copy's is to be at most this.
 AIM = 1.5
 
-RAW = raw_copy("raw copy", calls="batch", linger_ms=0)
+RAW = raw_copy("raw copy, single", calls="single", linger_ms=0)
 MILLRACE = millrace()
 CONTESTANTS = [
     RAW,
+    raw_copy("raw copy, batch", calls="batch", linger_ms=0),
     MILLRACE,
     kafka_streams("kafka streams, 10 ms", "commit.interval.ms 10", store="memory", commit_ms=10, linger_ms=0),
     kafka_streams("kafka streams, 100 ms", "commit.interval.ms 100", store="memory", commit_ms=100, linger_ms=0),
