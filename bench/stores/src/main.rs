@@ -1,9 +1,8 @@
 //! Compares embeddable stores on what a processor's local state asks of them.
 //!
-//! `cargo run --manifest-path bench/stores/Cargo.toml --target-dir target -- [STORE…] [--aggregates N] [--dir DIR]`
+//! `cargo run --manifest-path bench/stores/Cargo.toml --target-dir target -- [STORE…] [--aggregates N] [--batch N] [--dir DIR]`
 //!
-//! One line a store: bulk load, look-ups that hit and that miss, batches of 1,000 changes with a
-//! checkpoint, all in microseconds of wall and of processor time for one change or look-up; then
+//! One line a store: bulk load, look-ups that hit and that miss, batches of changes with a checkpoint, all in microseconds of wall and of processor time for one change or look-up; then
 //! the time to open after `kill -9` in the middle of a batch, and the size on disk.
 
 mod stores;
@@ -15,10 +14,10 @@ use std::time::Instant;
 
 use stores::{Change, open};
 
-const NAMES: [&str; 4] = ["fjall", "redb", "sqlite", "lmdb"];
+const NAMES: [&str; 6] = ["millrace", "fjall", "fjall-bulk", "redb", "sqlite", "lmdb"];
 const VALUE_BYTES: usize = 200;
-const BATCH: u64 = 1_000;
-const BATCHES: u64 = 300;
+/// Changes in all.
+const CHANGES: u64 = 1_000_000;
 const LOOK_UPS: u64 = 200_000;
 
 /// Numbers that look random and are the same each time.
@@ -84,7 +83,7 @@ fn size_of(path: &Path) -> u64 {
     sizes.sum()
 }
 
-fn bench(name: &str, aggregates: u64, dir: &Path) {
+fn bench(name: &str, aggregates: u64, size: u64, dir: &Path) {
     let path = dir.join(name);
     let _ = std::fs::remove_dir_all(&path);
     let mut dice = Dice(1);
@@ -108,16 +107,18 @@ fn bench(name: &str, aggregates: u64, dir: &Path) {
         measured(LOOK_UPS, || (0..LOOK_UPS).filter(|n| store.get(&key(aggregates + n)).is_none()).count());
     assert_eq!(misses as u64, LOOK_UPS, "{name} made something up");
     let mut slowest = 0.0_f64;
-    let (_, write) = measured(BATCH * BATCHES, || {
-        for number in 0..BATCHES {
+    let batches: Vec<_> = (0..CHANGES / size).map(|_| batch(&mut dice, aggregates, size)).collect();
+    let count = batches.iter().map(|batch| batch.len() as u64).sum();
+    let (_, write) = measured(count, || {
+        for (number, batch) in batches.iter().enumerate() {
             let begin = Instant::now();
-            store.write(&batch(&mut dice, aggregates, BATCH), number);
+            store.write(batch, number as u64);
             slowest = slowest.max(begin.elapsed().as_secs_f64() * 1e3);
         }
         store.settle();
     });
     drop(store);
-    let written = killed_while_writing(name, aggregates, dir);
+    let written = killed_while_writing(name, aggregates, size, dir);
     let begin = Instant::now();
     let store = open(name, &path);
     let checkpoint = store.checkpoint().expect("it was written");
@@ -126,14 +127,14 @@ fn bench(name: &str, aggregates: u64, dir: &Path) {
     assert!(checkpoint >= written, "{name} lost a checkpoint: {checkpoint} of {written}");
     drop(store);
     let size = size_of(&path) as f64 / 1e6;
-    println!("| {name:7}| {load} | {hit} | {miss} | {write} | {slowest:6.1} | {reopen:7.1} | {size:6.0} |");
+    println!("| {name:10}| {load} | {hit} | {miss} | {write} | {slowest:6.1} | {reopen:7.1} | {size:6.0} |");
 }
 
 /// Kills a process in the middle of its writes; the newest batch it had said to be written.
-fn killed_while_writing(name: &str, aggregates: u64, dir: &Path) -> u64 {
+fn killed_while_writing(name: &str, aggregates: u64, size: u64, dir: &Path) -> u64 {
     let me = std::env::current_exe().expect("a path");
     let mut child = Command::new(me)
-        .args([name, "--aggregates", &aggregates.to_string(), "--dir"])
+        .args([name, "--aggregates", &aggregates.to_string(), "--batch", &size.to_string(), "--dir"])
         .arg(dir)
         .arg("--write-until-killed")
         .stdout(Stdio::piped())
@@ -142,7 +143,7 @@ fn killed_while_writing(name: &str, aggregates: u64, dir: &Path) -> u64 {
     let mut newest = 0;
     for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
         newest = line.expect("text").parse().expect("a number");
-        if newest == 100 {
+        if newest == 5 {
             child.kill().expect("it runs");
         }
     }
@@ -150,39 +151,41 @@ fn killed_while_writing(name: &str, aggregates: u64, dir: &Path) -> u64 {
     newest
 }
 
-fn write_until_killed(name: &str, aggregates: u64, dir: &Path) {
+fn write_until_killed(name: &str, aggregates: u64, size: u64, dir: &Path) {
     let store = open(name, &dir.join(name));
     let mut dice = Dice(7);
     for number in 1.. {
-        store.write(&batch(&mut dice, aggregates, BATCH), number);
+        store.write(&batch(&mut dice, aggregates, size), number);
         writeln!(std::io::stdout(), "{number}").expect("somebody reads");
     }
 }
 
 fn main() {
-    let (mut names, mut aggregates, mut dir) = (Vec::new(), 1_000_000, PathBuf::from("target/stores"));
+    let (mut names, mut aggregates, mut size) = (Vec::new(), 1_000_000, 1_000);
+    let mut dir = PathBuf::from("target/stores");
     let mut is_child = false;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--aggregates" => aggregates = args.next().and_then(|it| it.parse().ok()).expect("a number"),
+            "--batch" => size = args.next().and_then(|it| it.parse().ok()).expect("a number"),
             "--dir" => dir = args.next().expect("a folder").into(),
             "--write-until-killed" => is_child = true,
             name => names.push(name.to_owned()),
         }
     }
     if is_child {
-        return write_until_killed(&names[0], aggregates, &dir);
+        return write_until_killed(&names[0], aggregates, size, &dir);
     }
     if names.is_empty() {
         names = NAMES.map(str::to_owned).to_vec();
     }
-    println!("{aggregates} aggregates of {VALUE_BYTES} bytes; µs wall / processor for each");
+    println!("{aggregates} aggregates of {VALUE_BYTES} bytes, {size} changes at once; µs wall / processor for each");
     println!(
         "| store  | load | look-up, hit | look-up, miss | change | slowest batch ms | open after kill -9 ms | MB |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for name in &names {
-        bench(name, aggregates, &dir);
+        bench(name, aggregates, size, &dir);
     }
 }

@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use millrace_localstate::LocalDir;
+use millrace_ports::{Answered, Identity, LocalStore, LocalStores, Space};
+
 /// A key and its new value.
 pub type Change = (Vec<u8>, Vec<u8>);
 
@@ -24,7 +27,9 @@ pub trait Store {
 pub fn open(name: &str, path: &Path) -> Box<dyn Store> {
     std::fs::create_dir_all(path).expect("a folder");
     match name {
-        "fjall" => Box::new(Fjall::open(path)),
+        "millrace" => Box::new(Own::open(path)),
+        "fjall" => Box::new(Fjall::open(path, false)),
+        "fjall-bulk" => Box::new(Fjall::open(path, true)),
         "redb" => Box::new(Redb::open(path)),
         "sqlite" => Box::new(Sqlite::open(path)),
         "lmdb" => Box::new(Lmdb::open(path)),
@@ -32,23 +37,64 @@ pub fn open(name: &str, path: &Path) -> Box<dyn Store> {
     }
 }
 
+/// What became of the comparison: `processors/localstate`.
+struct Own(std::sync::Arc<dyn LocalStore>);
+
+impl Own {
+    fn open(path: &Path) -> Self {
+        let identity = Identity { topic: "bench".into(), partition: 0, partitions: 1, format: 1 };
+        Self(LocalDir::new(path).open(&identity).expect("it opens"))
+    }
+}
+
+impl Store for Own {
+    fn write(&self, changes: &[Change], checkpoint: u64) {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(key, value)| millrace_ports::Change { space: Space::Aggregates, key, value: Some(value) })
+            .collect();
+        let answered = Answered { oldest: 0, newest: 0 };
+        self.0.write(&changes, answered, &checkpoint.to_le_bytes()).expect("it writes");
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(Space::Aggregates, key).expect("it reads").map(|value| value.to_vec())
+    }
+
+    fn checkpoint(&self) -> Option<u64> {
+        let bytes = self.0.checkpoint().expect("it reads")?;
+        Some(u64::from_le_bytes(bytes[..].try_into().expect("8 bytes")))
+    }
+}
+
 struct Fjall {
     db: fjall::Database,
     all: fjall::Keyspace,
+    /// Writes sorted files instead of a journal, as fjall advises for bulk loads.
+    is_bulk: bool,
 }
 
 impl Fjall {
-    fn open(path: &Path) -> Self {
+    fn open(path: &Path, is_bulk: bool) -> Self {
         let builder = fjall::Database::builder(path).worker_threads(1).cache_size(32 << 20);
         let db = builder.max_journaling_size(64 << 20).open().expect("fjall opens");
         let options = || fjall::KeyspaceCreateOptions::default().max_memtable_size(16 << 20);
         let all = db.keyspace("all", options).expect("a keyspace");
-        Self { db, all }
+        Self { db, all, is_bulk }
     }
 }
 
 impl Store for Fjall {
     fn write(&self, changes: &[Change], checkpoint: u64) {
+        if self.is_bulk {
+            let mut ingestion = self.all.start_ingestion().expect("fjall begins");
+            // it sorts before all others
+            ingestion.write(CHECKPOINT, checkpoint.to_le_bytes()).expect("fjall writes");
+            for (key, value) in changes {
+                ingestion.write(key.as_slice(), value.as_slice()).expect("fjall writes");
+            }
+            return ingestion.finish().expect("fjall writes");
+        }
         let mut batch = self.db.batch();
         for (key, value) in changes {
             batch.insert(&self.all, key.as_slice(), value.as_slice());
