@@ -87,7 +87,8 @@ def main() -> None:
             print("  ".join(f"{head} {cell}" for head, cell in zip(heads, cells(pairs[-1]))), flush=True)
     print(f"\n{options.commands:,} commands after {options.warm_up:,}, keys uniform, with local state\n")
     print(table(heads, [cells(pair) for pair in pairs]))
-    figures = {"machine": machine(), "settings": vars(options), "pairs": pairs}
+    settings = {name: value for name, value in vars(options).items() if name not in ("millrace", "plot")}
+    figures = {"machine": machine(), "settings": settings, "pairs": pairs}
     if options.name != "-":
         print(f"\nwritten to {write(options.name, figures)}")
     if options.plot != "-":

@@ -6,6 +6,7 @@ and a repeated id is answered as it was the first time.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -26,9 +27,8 @@ FILLED_VERSION = 2
 
 @dataclass(frozen=True)
 class Answer:
-    """An outcome: where it stood, when it was read (seconds since the epoch), and its bytes."""
+    """An outcome: when it was read (seconds since the epoch), and its bytes."""
 
-    partition: int
     at: float
     value: bytes
 
@@ -101,7 +101,7 @@ class Probe:
         return asked
 
     def wait(self, asked: Asked, seconds: float, has_ended: Callable[[], bool]) -> dict[int, float]:
-        """Waits until all of it is answered; when each partition gave its first answer.
+        """Waits until all of it is answered; when each partition's commands got their first answer.
 
         Raises:
             TimeoutError: some are not, in `seconds`, or whoever was to answer `has_ended`.
@@ -112,9 +112,10 @@ class Probe:
                 raise TimeoutError(f"{len(missing)} of {len(asked.ids)} commands are unanswered")
             time.sleep(0.005)
         firsts: dict[int, float] = {}
-        for id_ in asked.ids:
-            answer = self.answers[id_]
-            firsts[answer.partition] = min(firsts.get(answer.partition, answer.at), answer.at)
+        # by where the command lies: not everybody answers in the same partition
+        for ids in (asked.deposits, asked.repeats):
+            for partition, id_ in ids.items():
+                firsts[partition] = min(firsts.get(partition, math.inf), self.answers[id_].at)
         return firsts
 
     def check(self, asked: Asked, aggregates: int) -> None:
@@ -180,4 +181,4 @@ class Probe:
                 continue
             at, got = time.time(), Got.of(message)
             if got.text in self.watched:
-                self.answers.setdefault(got.text, Answer(got.partition, at, got.value or b""))
+                self.answers.setdefault(got.text, Answer(at, got.value or b""))

@@ -259,7 +259,8 @@ def main() -> None:
     verdict = judge(rows)
     print("\n" + "\n".join(verdict))
     if options.name != "-":
-        figures = {"machine": machine(), "settings": vars(options), "restarts": [asdict(one) for one in restarts]}
+        settings = {name: value for name, value in vars(options).items() if name != "millrace"}
+        figures = {"machine": machine(), "settings": settings, "restarts": [asdict(one) for one in restarts]}
         print(f"\nwritten to {write(options.name, figures | {'verdict': verdict})}")
 
 
