@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
 from contest import Contest, Contestant, add_arguments, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
-from report import machine, middle, table, write  # noqa: E402
+from report import machine, middle, settings, table, write  # noqa: E402
 
 ACCOUNTS = 10_000
 # Millrace's p99 over the raw copy's is to be at most this.
@@ -62,7 +62,7 @@ def main() -> None:
     check_builds(options)
     chosen = [one for one in CONTESTANTS if one.name.startswith(tuple(options.only))]
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
-    figures: dict[str, Any] = {"machine": machine(), "settings": vars(options), "runs": [], "medians": []}
+    figures: dict[str, Any] = {"machine": machine(), "settings": settings(options), "runs": [], "medians": []}
     for turn in range(options.rounds):
         for one in chosen:
             for rate, found in measure(one, options).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -31,6 +32,11 @@ def machine() -> dict[str, Any]:
         "load_before": [round(load, 2) for load in os.getloadavg()],
         "commit": _commit(),
     }
+
+
+def settings(options: Namespace) -> dict[str, Any]:
+    """What a script was told, but for paths: they are this machine's own."""
+    return {name: value for name, value in vars(options).items() if name not in ("millrace", "profile")}
 
 
 def _commit() -> str:

@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
 from contest import Contest, Contestant, add_arguments, check_builds, kafka_streams, millrace, raw_copy  # noqa: E402
-from report import machine, middle, table, write  # noqa: E402
+from report import machine, middle, settings, table, write  # noqa: E402
 
 RAW_SINGLE = raw_copy("raw copy, single", "one producer a partition, one call a record", calls="single")
 RAW_BATCH = raw_copy(
@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     check_builds(options)
     chosen = [one for one in CONTESTANTS if one.name.startswith(tuple(options.only))]
-    figures: dict[str, Any] = {"machine": machine(), "settings": vars(options), "runs": [], "medians": {}}
+    figures: dict[str, Any] = {"machine": machine(), "settings": settings(options), "runs": [], "medians": {}}
     if not options.no_check:
         figures["answers"] = compare_answers([one for one in chosen if one.decides], options)
         print(f"all that decide say the same: {figures['answers']}", flush=True)
