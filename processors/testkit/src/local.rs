@@ -174,7 +174,9 @@ impl MemoryLocalStore {
 
 impl LocalStore for MemoryLocalStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, LocalFault> {
-        self.with(|content| content.newest().entries.get(&(space, key.to_vec())).map(|(_, value)| value.clone()))
+        self.with(|content| {
+            content.newest().entries.get(&(space, key.to_vec())).map(|(_, value)| value.clone())
+        })
     }
 
     fn scan_kept(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LocalFault> {
@@ -197,7 +199,8 @@ impl LocalStore for MemoryLocalStore {
                     None => data.entries.remove(&at),
                 };
             }
-            let is_kept = |space: Space, generation: u64| space != Space::Answers || generation >= answered.oldest;
+            let is_kept =
+                |space: Space, generation: u64| space != Space::Answers || generation >= answered.oldest;
             data.entries.retain(|(space, _), (generation, _)| is_kept(*space, *generation));
             data.checkpoint = Some(Bytes::copy_from_slice(checkpoint));
             content.unsynced.push(data);

@@ -50,10 +50,13 @@ impl Model {
     }
 }
 
+/// Answers by command id, with their generations.
+type Entries = BTreeMap<Vec<u8>, (u64, Vec<u8>)>;
+
 /// A store of answers, and what it was told to keep.
 #[derive(Default)]
 struct Answering {
-    entries: Mutex<BTreeMap<Vec<u8>, (u64, Vec<u8>)>>,
+    entries: Mutex<Entries>,
 }
 
 impl LocalStore for Answering {
