@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -258,6 +259,13 @@ impl Drop for Group {
         // SAFETY: it is ours.
         unsafe { sys::rd_kafka_consumer_group_metadata_destroy(self.0) }
     }
+}
+
+/// Waits until all that was handed over is acknowledged. `rdkafka`'s own flush, which its commit begins with, looks only
+/// every 100 ms when reports of success are turned off.
+pub fn flush(producer: &BaseProducer, wait: Duration) {
+    // SAFETY: the client is valid. What was not acknowledged in time fails the commit.
+    unsafe { sys::rd_kafka_flush(producer.client().native_ptr(), millis(wait)) };
 }
 
 fn record(key: &[u8], value: &[u8]) -> sys::rd_kafka_message_t {

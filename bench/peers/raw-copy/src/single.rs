@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::settings::{LOOK, PATIENCE, Settings};
 use crate::sizes::Sizes;
-use crate::{Fault, copy};
+use crate::{Fault, copy, native};
 
 /// One partition's work.
 pub struct Lane {
@@ -74,6 +74,7 @@ impl Lane {
             return Err(Fault::Native { doing: "commit", message: "the consumer has no group".to_owned() });
         };
         self.producer.send_offsets_to_transaction(&offsets, &group, PATIENCE)?;
+        native::flush(&self.producer, PATIENCE);
         self.producer.commit_transaction(PATIENCE)?;
         Ok(())
     }
