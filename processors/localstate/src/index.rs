@@ -366,7 +366,7 @@ mod tests {
                 for number in 0..500 {
                     let ends = [0, (1 << REST_BITS) - hashes * apart, 7 << REST_BITS];
                     let hash = ends[(dice.roll() % 3) as usize] + dice.roll() % hashes * apart;
-                    let to = (dice.roll() % 4 > 0).then(|| place(round * 1_000 + number));
+                    let to = (!dice.roll().is_multiple_of(4)).then(|| place(round * 1_000 + number));
                     let before = match to {
                         Some(to) => expected.insert(hash, to),
                         None => expected.remove(&hash),
