@@ -74,12 +74,9 @@ fn fill(root: &Path) {
 
 /// The round that all of the store is of; `None` when it is empty.
 fn check(store: &dyn LocalStore) -> Result<Option<u64>, LocalFault> {
-    let round = match store.checkpoint()? {
-        Some(checkpoint) => {
-            Some(u64::from_le_bytes(checkpoint[..].try_into().expect("the checkpoint is whole")))
-        }
-        None => None,
-    };
+    let checkpoint = store.checkpoint()?;
+    let whole = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("the checkpoint is whole"));
+    let round = checkpoint.as_deref().map(whole);
     let mut listed = BTreeMap::new();
     for number in 0..KEYS {
         let key = key(number);
