@@ -16,7 +16,7 @@ use crate::dead::bury;
 
 /// An outcome of our own that cannot be read any more: a bug, not bad input.
 #[derive(Debug, Error)]
-#[error("a remembered outcome cannot be read: {0}")]
+#[error("what was remembered as the answer to a command is no outcome: {0}")]
 pub struct BatchError(#[from] pub DecodeFailure);
 
 /// Decided messages that are not committed yet: their records and their effect on state.
