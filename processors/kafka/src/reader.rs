@@ -36,6 +36,8 @@ enum Taken {
     News,
     /// Something the client says by itself.
     Other,
+    /// No broker can be reached.
+    Outage(LogFault),
 }
 
 impl KafkaReader {
@@ -95,30 +97,44 @@ impl KafkaReader {
                 self.advance(&self.shared(topic.as_bytes()), partition, offset);
                 return Ok(Taken::News);
             }
-            Seen::Error { code, message, place } => self.error(code, message, place)?,
+            Seen::Error { code, message, place: None } => return Ok(self.complaint(code, message)),
+            Seen::Error { code, message, place: Some(place) } => self.error(code, message, place)?,
             Seen::Log(level, facility, line) => diary::write(level, &facility, &line),
             Seen::Other => {}
         }
         Ok(Taken::Other)
     }
 
-    fn error(&self, code: Code, message: String, place: Option<(String, i32, i64)>) -> Result<(), LogFault> {
-        if let Some((_, consumer)) = &self.client {
-            consumer.client().context().complain(&message);
+    /// What the client complains about as a whole. One connection may fail while others work; it says
+    /// when all are down.
+    fn complaint(&self, code: Code, message: String) -> Taken {
+        self.note(&message);
+        match code {
+            Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut => Taken::Other,
+            code => Taken::Outage(self.step("read").of_code(code, message, None)),
         }
-        match (code, place) {
-            (Code::AutoOffsetReset | Code::OffsetOutOfRange, Some((topic, partition, _))) => {
+    }
+
+    /// What is wrong with one partition: never forgotten for the records of another.
+    fn error(&self, code: Code, message: String, place: (String, i32, i64)) -> Result<(), LogFault> {
+        self.note(&message);
+        let (topic, partition, _) = place;
+        match code {
+            Code::AutoOffsetReset | Code::OffsetOutOfRange => {
                 let partition = TopicPartition::new(self.shared(topic.as_bytes()), partition);
                 let offset = self.position(&partition);
                 Err(LogFault::OutOfRange { partition, offset })
             }
-            (
-                Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition,
-                Some((topic, ..)),
-            ) => Err(LogFault::NoSuchTopic { topic }),
-            // one connection may fail while others work; the client says when all are down
-            (Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut, None) => Ok(()),
-            (code, _) => Err(self.step("read").of_code(code, message, None)),
+            Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
+                Err(LogFault::NoSuchTopic { topic })
+            }
+            code => Err(self.step("read").of_code(code, message, None)),
+        }
+    }
+
+    fn note(&self, message: &str) {
+        if let Some((_, consumer)) = &self.client {
+            consumer.client().context().complain(message);
         }
     }
 
@@ -177,9 +193,9 @@ impl Reader for KafkaReader {
             match self.take(left, &mut records) {
                 Ok(Taken::News) => told = None,
                 Ok(Taken::Other) => {}
+                Ok(Taken::Outage(fault)) => told = Some(fault),
                 Ok(Taken::Nothing) if records.is_empty() && Instant::now() < deadline => {}
                 Ok(Taken::Nothing) => break,
-                Err(fault @ LogFault::Unavailable { .. }) => told = Some(fault),
                 Err(fault) if records.is_empty() => return Err(fault),
                 Err(fault) => {
                     self.pending = Some(fault);

@@ -29,7 +29,7 @@ impl AggregateId {
             room[end + 1..end + 1 + part.len()].copy_from_slice(part.as_bytes());
             end += 1 + part.len();
         }
-        Self(String::from_utf8_lossy(&room[..end]).into())
+        Self(std::str::from_utf8(&room[..end]).expect("whole texts, joined").into())
     }
 
     /// Reads `<Aggregate>/<part>[/<part>…]`; `None` when a part is empty or missing.

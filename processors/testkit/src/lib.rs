@@ -4,5 +4,6 @@ pub mod given;
 pub mod local;
 pub mod log;
 pub mod pipeline;
+pub mod schema;
 pub mod store;
 pub mod world;

@@ -1,54 +1,15 @@
 //! Every generated type goes through its schema and back, and strangers read the same bytes.
 
-use std::fmt::Debug;
-
-use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::types::Value as Avro;
-use apache_avro::writer::datum::GenericDatumWriter;
 use millrace_domain_chirp::messages::{
     CommandData, EventData, State, StepData, commands, events, state, steps,
 };
 use millrace_domain_chirp::{Chirp, user};
-use millrace_kernel::avro::Input;
 use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
-    Command, Datum, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
+    Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-/// Encodes and decodes `value`, has another implementation read the bytes, and returns what
-/// that one saw.
-fn round_trip<T: Datum + Serialize + DeserializeOwned + PartialEq + Debug>(schema: &str, value: &T) -> Avro {
-    let mut bytes = Vec::new();
-    value.write(&mut bytes);
-    let mut input = Input::new(&bytes);
-    assert_eq!(*value, T::read(&mut input).unwrap());
-    assert_eq!(input.left(), 0, "all of it is read");
-    for cut in 0..bytes.len() {
-        assert!(T::read(&mut Input::new(&bytes[..cut])).is_err(), "{cut} of {} bytes", bytes.len());
-    }
-    let json = serde_json::to_string(value).unwrap();
-    assert_eq!(*value, serde_json::from_str(&json).unwrap(), "{json}");
-
-    let other = apache_avro::Schema::parse_str(schema).unwrap();
-    let seen =
-        GenericDatumReader::builder(&other).build().unwrap().read_value(&mut bytes.as_slice()).unwrap();
-    let again =
-        GenericDatumWriter::builder(&other).build().unwrap().write_value_to_vec(seen.clone()).unwrap();
-    assert_eq!(bytes, again, "another implementation writes the same bytes");
-    // (its own serde bridge guesses the branch of a union by position, so bytes it is)
-    seen
-}
-
-fn branch(message: &Avro) -> String {
-    let Avro::Record(fields) = message else { panic!("{message:?} is no record") };
-    let data = fields.iter().find(|(name, _)| name == "data").map(|(_, value)| value.clone());
-    let Some(Avro::Union(index, inner)) = data else { panic!("data is no union") };
-    let Avro::Record(inner) = *inner else { panic!("the branch is no record") };
-    format!("{index} {}", inner.len())
-}
+use millrace_testkit::schema::{branch, round_trip};
 
 fn full() -> Metadata {
     Metadata {
