@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+BARE = "bare librdkafka reads the topics, no state"
 IN_MEMORY = "from the topics, kept in memory"
 INTO_FOLDER = "from the topics, into an empty folder"
 FROM_FOLDER = "with local state"
@@ -46,13 +47,13 @@ def cells(restart: Restart) -> list[str]:
     return [
         restart.what,
         restart.how,
-        f"{restart.first:.2f} s",
+        f"{restart.first:.2f} s" if restart.first else "",
         f"{restart.every:.2f} s",
         f"{restart.joined:.2f} s" if known and restart.joined else "",
         f"{restart.restored:.2f} s" if known else "",
         f"{restart.records:,}" if known else "",
         f"{restart.cpu_seconds:.1f} s",
-        f"{restart.peak_memory_mb:,.0f} MB",
+        f"{restart.peak_memory_mb:,.0f} MB" if restart.peak_memory_mb else "",
         restart.note,
     ]
 

@@ -36,8 +36,8 @@ pub(crate) enum Job {
 /// What became of a job.
 pub(crate) struct Done {
     pub(crate) result: Result<(), LogFault>,
-    /// The batch, back to the thread that made it: there it is freed at half the price.
-    pub(crate) _batch: Option<Transaction>,
+    /// The batch, back to the thread that made it: there it is freed at half the price, or used again.
+    pub(crate) batch: Option<Transaction>,
 }
 
 /// How long one look at the outstanding deliveries lasts; they end it, the time only bounds how
@@ -167,10 +167,8 @@ impl Committer {
     pub(crate) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Done>) {
         while let Ok(job) = jobs.recv() {
             let done = match job {
-                Job::Fence => Done { result: self.fence(), _batch: None },
-                Job::Commit(batch, claim) => {
-                    Done { result: self.commit(&batch, &claim), _batch: Some(batch) }
-                }
+                Job::Fence => Done { result: self.fence(), batch: None },
+                Job::Commit(batch, claim) => Done { result: self.commit(&batch, &claim), batch: Some(batch) },
             };
             if answers.send(done).is_err() {
                 break;

@@ -114,8 +114,9 @@ impl KafkaConfig {
         let timeout_ms = self.transaction_timeout.as_millis();
         let mut config = self.common();
         producer_tuning(&mut config);
-        // a batch is enqueued as a whole and flushed: waiting for company would only add latency
-        config.set("linger.ms", "0");
+        // a batch is enqueued as a whole and flushed, which ends the wait: it only keeps the client from sending
+        // the first records while the others are being enqueued
+        config.set("linger.ms", "5");
         self.extend(&mut config);
         config
             .set("transactional.id", transactional_id)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use millrace_ports::{LogFault, Reader, Record, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -15,6 +15,12 @@ use crate::fault::Step;
 use crate::native::{self, ConsumerQueue, RawRecord, Seen};
 use crate::reaper::reap;
 
+/// How many bytes of keys and values lie in one piece of memory: what a record that is kept for long keeps with it.
+const ROOM: usize = 64 << 10;
+
+/// A poll ends early when its records have so many bytes.
+const POLLED_BYTES: usize = 8 << 20;
+
 /// A reader of some partitions.
 pub(crate) struct KafkaReader {
     /// Taken when dropped; the queue goes first.
@@ -23,6 +29,11 @@ pub(crate) struct KafkaReader {
     topics: Vec<Arc<str>>,
     /// How far each partition has been read, as records and ends of partitions tell it.
     reached: Vec<(TopicPartition, i64)>,
+    /// Where keys and values are copied to. When it is full another takes its place, and it is freed with the
+    /// last record that lies in it.
+    room: BytesMut,
+    /// How many records the last poll came to: the next one probably needs as much room.
+    polled: usize,
     /// Found behind records that had to be delivered first.
     pending: Option<LogFault>,
     seek_wait: Duration,
@@ -67,6 +78,8 @@ impl KafkaReader {
             bootstrap: config.bootstrap.clone(),
             topics,
             reached: partitions.to_vec(),
+            room: BytesMut::with_capacity(ROOM),
+            polled: 0,
             pending: None,
             seek_wait: config.request_timeout,
         })
@@ -139,8 +152,8 @@ impl KafkaReader {
     }
 
     /// The one copy of a record's bytes. It could be spared by making each `Bytes` own the event,
-    /// at the price of keeping a whole fetched message set alive for its longest-lived record.
-    fn copy(&self, raw: &RawRecord<'_>) -> Record {
+    /// at the price of an allocation for each, and of keeping a whole fetched message set alive.
+    fn copy(&mut self, raw: &RawRecord<'_>) -> Record {
         let mut headers = Vec::new();
         raw.for_headers(|name, value| headers.push((name.to_owned(), Bytes::copy_from_slice(value))));
         Record {
@@ -148,10 +161,15 @@ impl KafkaReader {
             partition: raw.partition,
             offset: raw.offset,
             timestamp_ms: raw.timestamp_ms,
-            key: raw.key.map(Bytes::copy_from_slice),
-            value: raw.value.map(Bytes::copy_from_slice),
+            key: raw.key.map(|key| self.keep(key)),
+            value: raw.value.map(|value| self.keep(value)),
             headers,
         }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Bytes {
+        self.room.extend_from_slice(bytes);
+        self.room.split().freeze()
     }
 
     /// The topic's name without a copy of its own in every record.
@@ -181,17 +199,20 @@ impl Reader for KafkaReader {
             return Err(fault);
         }
         let deadline = Instant::now() + wait;
-        let mut records = Vec::new();
+        let mut records = Vec::with_capacity(self.polled.min(max));
         // An outage queues an error for every attempt to connect. Whoever pauses after a fault would take
         // minutes to come to the records behind them, so a fault is told only when nothing better comes.
-        let mut told = None;
-        while records.len() < max {
+        let (mut told, mut bytes) = (None, 0);
+        while records.len() < max && bytes < POLLED_BYTES {
             let left = match records.is_empty() {
                 true => deadline.saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
             match self.take(left, &mut records) {
-                Ok(Taken::News) => told = None,
+                Ok(Taken::News) => {
+                    told = None;
+                    bytes += records.last().map_or(0, |last| last.value.as_ref().map_or(0, Bytes::len));
+                }
                 Ok(Taken::Other) => {}
                 Ok(Taken::Outage(fault)) => told = Some(fault),
                 Ok(Taken::Nothing) if records.is_empty() && Instant::now() < deadline => {}
@@ -203,6 +224,7 @@ impl Reader for KafkaReader {
                 }
             }
         }
+        self.polled = records.len();
         told.filter(|_| records.is_empty()).map_or(Ok(records), Err)
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct KafkaWriter {
     jobs: Sender<Job>,
     answers: Receiver<Done>,
     state: State,
+    /// What was settled last.
+    settled: Option<Transaction>,
     timing: Timing,
     bootstrap: String,
 }
@@ -51,7 +53,7 @@ impl KafkaWriter {
                 step.unavailable(error.to_string(), None)
             })?;
         let (state, bootstrap) = (State::Unfenced, config.bootstrap.clone());
-        Ok(Self { member, jobs, answers, state, timing, bootstrap })
+        Ok(Self { member, jobs, answers, state, settled: None, timing, bootstrap })
     }
 
     fn unavailable(&self, step: &'static str, message: &str) -> LogFault {
@@ -108,7 +110,10 @@ impl TransactionalWriter for KafkaWriter {
             return Ok(true);
         }
         let answer = match self.answers.recv_timeout(wait) {
-            Ok(done) => done.result,
+            Ok(done) => {
+                self.settled = done.batch;
+                done.result
+            }
             Err(RecvTimeoutError::Timeout) => return Ok(false),
             Err(RecvTimeoutError::Disconnected) => {
                 self.state = State::Unfenced;
@@ -117,6 +122,10 @@ impl TransactionalWriter for KafkaWriter {
         };
         self.state = if answer.is_ok() { State::Idle } else { State::Unfenced };
         answer.map(|()| true)
+    }
+
+    fn give_back(&mut self) -> Option<Transaction> {
+        self.settled.take()
     }
 
     fn timing(&self) -> Option<CommitTiming> {

@@ -12,9 +12,19 @@ pub const ID_RULE: &str = "an id is 1 to 64 characters of A-Z a-z 0-9 _ . : -";
 /// Whether `id` is 1–64 characters of `[A-Za-z0-9_.:-]`.
 #[must_use]
 pub fn is_valid(id: &str) -> bool {
-    (1..=MAX_ID_LENGTH).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))
+    (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(|byte| MAY_STAND[usize::from(byte)])
 }
+
+/// Which bytes may stand in an id.
+static MAY_STAND: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        may[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
+        byte += 1;
+    }
+    may
+};
 
 /// The namespace of every UUIDv5 derived here, so that they collide with nobody else's.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d69_6c6c_7261_6365_2d65_7665_6e74_7331);

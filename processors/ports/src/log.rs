@@ -76,6 +76,14 @@ pub struct Transaction {
     pub offsets: BTreeMap<TopicPartition, i64>,
 }
 
+impl Transaction {
+    /// Forgets all, and keeps the room.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.offsets.clear();
+    }
+}
+
 /// How long the parts of a transaction took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommitTiming {
@@ -188,6 +196,12 @@ pub trait TransactionalWriter: Send {
     /// # Errors
     /// [`LogFault`]; the batch was aborted, or its fate is known only after `fence`.
     fn settle(&mut self, wait: Duration) -> Result<bool, LogFault>;
+
+    /// The batch that was settled last, so that its room can be used again; once, and where the
+    /// adapter still has it.
+    fn give_back(&mut self) -> Option<Transaction> {
+        None
+    }
 
     /// How long the batch took that was settled last, where the adapter knows.
     fn timing(&self) -> Option<CommitTiming> {

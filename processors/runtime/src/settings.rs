@@ -44,7 +44,7 @@ pub struct ProcessorSettings {
 impl Default for ProcessorSettings {
     fn default() -> Self {
         Self {
-            batch_max_records: 1_000,
+            batch_max_records: 5_000,
             dedup_window_seconds: 3_600,
             dedup_window_ids: 5_000_000,
             session_timeout_ms: 10_000,
@@ -53,7 +53,7 @@ impl Default for ProcessorSettings {
             state_cache_bytes: 256 << 20,
             standby_copies: 1,
             checkpoint_interval_ms: 5_000,
-            checkpoint_max_changes: 200_000,
+            checkpoint_max_changes: 50_000,
             // 20 of the 24 hours that topics/<domain>.toml declares
             state_max_age_seconds: 72_000,
         }

@@ -38,6 +38,12 @@ impl Topology {
         }
     }
 
+    /// The same names in memory of their own, where a clone would share it.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self::new(&self.prefix, self.domain)
+    }
+
     /// `<d>.<aggregate>.lookup`, of the aggregates that others look up.
     #[must_use]
     pub fn lookup(&self, aggregate: &str) -> Arc<str> {

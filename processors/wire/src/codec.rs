@@ -106,19 +106,23 @@ impl<T: Datum> Codec<T> {
     /// `value` in the wire format.
     #[must_use]
     pub fn encode(&self, value: &T) -> Bytes {
-        self.encode_with(|out| value.write(out))
+        self.encode_to(value, Bytes::copy_from_slice)
     }
 
-    /// What `write` appends, as a value of the schema in the wire format.
-    #[must_use]
-    pub fn encode_with(&self, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-        // one allocation of the right size: values are kept, and buffers that grow are too large
+    /// What `keep` makes of `value` in the wire format.
+    pub fn encode_to<R>(&self, value: &T, keep: impl FnOnce(&[u8]) -> R) -> R {
+        self.write_to(|out| value.write(out), keep)
+    }
+
+    /// What `keep` makes of what `write` appends, a value of the schema, in the wire format.
+    pub fn write_to<R>(&self, write: impl FnOnce(&mut Vec<u8>), keep: impl FnOnce(&[u8]) -> R) -> R {
+        // what is kept has the right size: buffers that grow are too large
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             scratch.push(0);
             scratch.extend_from_slice(&self.id.to_be_bytes());
             write(scratch);
-            Bytes::copy_from_slice(scratch)
+            keep(scratch)
         })
     }
 

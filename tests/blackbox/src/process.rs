@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use millrace_services::{wait_for, wait_until};
+use millrace_services::{Port, wait_for, wait_until};
 
+use crate::metrics::Metrics;
 use crate::spawn::spawn;
 
 /// How many lines of a log a failure shows.
@@ -24,6 +25,8 @@ pub struct Process {
     dir: PathBuf,
     child: Option<Child>,
     starts: usize,
+    /// Where it was told to serve its health and metrics, if it was.
+    health: Option<Port>,
 }
 
 impl Process {
@@ -41,9 +44,22 @@ impl Process {
             dir: dir.to_path_buf(),
             child: None,
             starts: 0,
+            health: None,
         };
         process.restart();
         process
+    }
+
+    /// The same, which was told to serve its health and metrics on `port`.
+    pub fn serving(mut self, port: Port) -> Self {
+        self.health = Some(port);
+        self
+    }
+
+    /// What it says at `/metrics`; panics when it was not told where.
+    pub fn metrics(&self) -> Metrics {
+        let port = self.health.as_ref().unwrap_or_else(|| panic!("{} serves no metrics", self.name));
+        Metrics::at(&format!("127.0.0.1:{}", port.number()))
     }
 
     /// Starts it again with the same arguments; one that still runs is killed first.

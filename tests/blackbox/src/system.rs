@@ -203,7 +203,9 @@ impl Cluster {
         fs::write(dir.join("millrace.toml"), &self.settings).expect("a file in it");
         let mut arguments = vec![role.to_owned()];
         arguments.extend(self.cli().flags().iter().cloned());
-        Process::start(&name, &dir, millrace(), arguments)
+        let health = free_port().expect("a port");
+        arguments.extend(["--health-port".to_owned(), health.number().to_string()]);
+        Process::start(&name, &dir, millrace(), arguments).serving(health)
     }
 }
 

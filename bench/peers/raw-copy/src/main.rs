@@ -4,6 +4,7 @@
 mod batched;
 mod copy;
 mod native;
+mod read;
 mod settings;
 mod single;
 mod sizes;
@@ -53,6 +54,9 @@ struct Arguments {
     /// Compression of what is written
     #[arg(long, default_value = "none")]
     compression: String,
+    /// Copy nothing: read these topics (without the prefix) to their ends, say how long it took, and end
+    #[arg(long, num_args = 1.., value_name = "TOPIC")]
+    read: Vec<String>,
 }
 
 /// Why it ends.
@@ -85,11 +89,38 @@ pub enum Fault {
 }
 
 fn main() -> ExitCode {
-    let fault = match run(Arguments::parse()) {
+    let arguments = Arguments::parse();
+    if !arguments.read.is_empty() {
+        return read(arguments);
+    }
+    let fault = match run(arguments) {
         Ok(fault) | Err(fault) => fault,
     };
     eprintln!("error: {fault}");
     ExitCode::FAILURE
+}
+
+/// Reads, and prints what it came to as JSON.
+fn read(arguments: Arguments) -> ExitCode {
+    let topics: Vec<_> =
+        arguments.read.iter().map(|topic| format!("{}{topic}", arguments.topic_prefix)).collect();
+    let settings = Settings::new(
+        arguments.kafka,
+        &arguments.topic_prefix,
+        arguments.linger_ms,
+        arguments.compression,
+        arguments.batch,
+    );
+    match read::read_all(&settings, &topics) {
+        Ok(all) => {
+            println!(r#"{{"records": {}, "seconds": {:.3}}}"#, all.records, all.seconds);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Works until something fails, and says what.

@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rdkafka_sys as sys;
-use rdkafka_sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+use rdkafka_sys::rd_kafka_resp_err_t::{RD_KAFKA_RESP_ERR__PARTITION_EOF, RD_KAFKA_RESP_ERR_NO_ERROR};
 
 use crate::Fault;
 use crate::copy::Places;
@@ -23,6 +23,7 @@ const ERROR_LENGTH: usize = 512;
 pub struct Queue {
     queue: *mut sys::rd_kafka_queue_t,
     taken: Vec<*mut sys::rd_kafka_message_t>,
+    is_at_end: bool,
     /// The queue is the client's: it must be given back first.
     _consumer: Arc<BaseConsumer>,
 }
@@ -45,7 +46,12 @@ impl Queue {
         }
         // SAFETY: the queue is valid; null ends its forwarding to the consumer's own queue.
         unsafe { sys::rd_kafka_queue_forward(queue, ptr::null_mut()) };
-        Ok(Self { queue, taken: vec![ptr::null_mut(); most.max(1)], _consumer: Arc::clone(consumer) })
+        Ok(Self {
+            queue,
+            taken: vec![ptr::null_mut(); most.max(1)],
+            is_at_end: false,
+            _consumer: Arc::clone(consumer),
+        })
     }
 
     /// Waits up to `wait` for a record, takes all that are there, and calls `each` with key, value and offset.
@@ -63,12 +69,15 @@ impl Queue {
             return Ok(0);
         }
         let count = first + self.consume(1, self.taken.len() - 1, 0);
+        let mut ends = 0;
         let mut failed = Ok(());
         for message in &self.taken[..count] {
             // SAFETY: the client filled in so many valid messages, which are ours until they are destroyed.
             unsafe {
                 let fields = &**message;
-                if failed.is_ok() {
+                if fields.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
+                    ends += 1;
+                } else if failed.is_ok() {
                     failed = if fields.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                         each(
                             bytes(fields.key, fields.key_len),
@@ -85,7 +94,13 @@ impl Queue {
                 sys::rd_kafka_message_destroy(*message);
             }
         }
-        failed.map(|()| count)
+        self.is_at_end |= ends > 0;
+        failed.map(|()| count - ends)
+    }
+
+    /// Whether the end of the partition was met, where the client is set to tell.
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     fn consume(&mut self, from: usize, most: usize, wait_ms: c_int) -> usize {

@@ -9,6 +9,7 @@ use millrace_domain_chirp::messages::commands::{PostChirp, RegisterUser};
 use millrace_domain_chirp::{Chirp, CommandData, Settings};
 use millrace_kernel::{Command, Metadata, partition};
 use millrace_runtime::ProcessorSettings;
+use millrace_runtime::processor::batch::MOST_BYTES;
 use millrace_testkit::log::memory::{Faults, NoFaults, Operation, Verdict};
 use millrace_testkit::pipeline::Pipeline;
 
@@ -151,4 +152,33 @@ fn a_batch_closes_when_the_input_is_drained_and_when_it_is_full() {
     assert!((2..=4).contains(&batches), "{batches} batches for twice as many commands as one holds");
     let answered = pipeline.outcomes().iter().filter(|it| it.command_id.starts_with("many-")).count();
     assert_eq!(answered, 2 * most);
+}
+
+#[test]
+fn a_batch_of_long_texts_closes_before_it_takes_too_much_memory() {
+    let engine = ProcessorSettings { batch_max_records: 1_000_000, ..ProcessorSettings::default() };
+    let mut pipeline = Pipeline::<Chirp>::new(1, Settings::default(), engine);
+    pipeline.start_processor();
+    let data = RegisterUser { user_id: user(0), username: "name_0".to_owned() };
+    send(&pipeline, "r-0", CommandData::RegisterUser(data));
+    pipeline.settle();
+    let fault = Hanging {
+        id: pipeline.names().transactional_id(0),
+        hangs: Arc::default(),
+        batches: Arc::default(),
+        others: Arc::default(),
+    };
+    pipeline.log.inject(Box::new(fault.clone()));
+    // 1,120 bytes, which stand in the event and in the state
+    let content = "\u{1f426}".repeat(280);
+    let count = 2 * MOST_BYTES / (2 * content.len());
+    for n in 0..count {
+        let data = PostChirp { chirp_id: format!("c{n}"), author_id: user(0), content: content.clone() };
+        send(&pipeline, &format!("long-{n}"), CommandData::PostChirp(data));
+    }
+    pipeline.settle();
+    let batches = fault.batches.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&batches), "{batches} batches for twice as many bytes as one holds");
+    let answered = pipeline.outcomes().iter().filter(|it| it.command_id.starts_with("long-")).count();
+    assert_eq!(answered, count);
 }

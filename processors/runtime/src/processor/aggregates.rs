@@ -55,8 +55,7 @@ impl<S> Aggregates<S> {
     }
 
     /// The newest version of an aggregate.
-    pub(super) fn get(&self, id: &AggregateId) -> Result<Option<Versioned<S>>, CopyFault> {
-        let hash = Hash::of(id.as_str());
+    pub(super) fn get(&self, hash: Hash, id: &AggregateId) -> Result<Option<Versioned<S>>, CopyFault> {
         let mut cache = self.cache.borrow_mut();
         if let Some(entry) = cache.find(hash, id).and_then(|place| cache.at(place)) {
             if let Held::Encoded(bytes) = &entry.held {
@@ -75,21 +74,27 @@ impl<S> Aggregates<S> {
     }
 
     /// Takes in a record of the state topic; without a value the aggregate is forgotten.
-    pub(super) fn take_in(&mut self, id: &AggregateId, value: Option<Bytes>) {
-        let state = value.clone();
-        let held = value.map_or_else(|| Held::Decoded(Versioned::none()), Held::Encoded);
-        self.change(id, held, state.as_deref());
+    pub(super) fn take_in(&mut self, id: &AggregateId, value: Option<&[u8]>) {
+        // a copy, as a record is a part of a larger piece of memory
+        let held = value.map(|value| Held::Encoded(Bytes::copy_from_slice(value)));
+        let held = held.unwrap_or_else(|| Held::Decoded(Versioned::none()));
+        self.change(Hash::of(id.as_str()), id, held, value);
     }
 
     /// Takes in what this processor has committed: as it decoded it, and as it wrote it.
-    pub(super) fn merge(&mut self, id: &AggregateId, versioned: Versioned<S>, written: Option<&[u8]>) {
+    pub(super) fn merge(
+        &mut self,
+        hash: Hash,
+        id: &AggregateId,
+        versioned: Versioned<S>,
+        written: Option<&[u8]>,
+    ) {
         let versioned = if written.is_some() { versioned } else { Versioned::none() };
-        self.change(id, Held::Decoded(versioned), written);
+        self.change(hash, id, Held::Decoded(versioned), written);
     }
 
     /// Keeps a new state, and notes it for the next checkpoint.
-    fn change(&mut self, id: &AggregateId, held: Held<S>, state: Option<&[u8]>) {
-        let hash = Hash::of(id.as_str());
+    fn change(&mut self, hash: Hash, id: &AggregateId, held: Held<S>, state: Option<&[u8]>) {
         let cache = self.cache.get_mut();
         let found = cache.find(hash, id);
         let encoded = state.map_or(0, <[u8]>::len);

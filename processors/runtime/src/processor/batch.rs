@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_kernel::{AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition};
+use millrace_kernel::{AggregateId, Domain, Outcome, StateData, aggregate, partition};
 use millrace_ports::{Outgoing, Record, TopicPartition, Transaction};
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
 
+use super::arena::Arena;
 use super::codecs::{Codecs, LookupRecord};
 use super::decide::{Answer, Decided, Place};
 use super::intake::carried;
-use super::state::{Layers, Overlay, Versioned};
+use super::overlay::{Change, Overlay};
+use super::state::{Layers, Versioned};
 use crate::dead::bury;
+
+/// A batch is full when it writes so many bytes, however few its messages are: all of it is in memory, and the
+/// client that sends it holds it once more.
+pub const MOST_BYTES: usize = 16 << 20;
 
 /// An outcome of our own that cannot be read any more: a bug, not bad input.
 #[derive(Debug, Error)]
@@ -22,8 +28,6 @@ pub struct BatchError(#[from] pub DecodeFailure);
 /// Decided messages that are not committed yet: their records and their effect on state.
 pub struct Batch<D: Domain> {
     transaction: Transaction,
-    /// Aggregates in the order in which they were first touched.
-    touched: Vec<AggregateId>,
     /// Where each input goes on.
     next: Vec<(Arc<str>, i64)>,
     /// What the next decisions see.
@@ -33,17 +37,17 @@ pub struct Batch<D: Domain> {
 
 impl<D: Domain> Default for Batch<D> {
     fn default() -> Self {
-        Self {
-            transaction: Transaction::default(),
-            touched: Vec::new(),
-            next: Vec::new(),
-            overlay: Overlay::default(),
-            inputs: 0,
-        }
+        Self::over(Overlay::default(), Transaction::default())
     }
 }
 
 impl<D: Domain> Batch<D> {
+    /// An empty batch in the room of one before it, both parts of which are empty.
+    #[must_use]
+    pub fn over(overlay: Overlay<D::State>, transaction: Transaction) -> Self {
+        Self { transaction, next: Vec::new(), overlay, inputs: 0 }
+    }
+
     /// How many messages it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -54,6 +58,12 @@ impl<D: Domain> Batch<D> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inputs == 0
+    }
+
+    /// Whether it should take no more, when `most` messages are allowed.
+    #[must_use]
+    pub fn is_full(&self, most: usize) -> bool {
+        self.inputs >= most || self.overlay.arena.used() >= MOST_BYTES
     }
 
     /// Takes in what follows from `record`.
@@ -82,30 +92,29 @@ impl<D: Domain> Batch<D> {
             let routing_key = aggregate::routing_key(&event.aggregate_id).as_bytes();
             let key = match &record.key {
                 Some(key) if key == routing_key => key.clone(),
-                _ => Bytes::copy_from_slice(routing_key),
+                _ => self.overlay.arena.keep(routing_key),
             };
-            let value = codecs.events.encode(event);
+            let value = codecs.events.encode_to(event, |value| self.overlay.arena.keep(value));
             self.transaction.records.push(here(&names.events, key, Some(value), event.recorded_at));
         }
         for step in &decided.steps {
-            let key = D::step_target(&step.data).routing_key().to_owned();
-            let value = codecs.steps.encode(step);
-            let mut outgoing = here(&names.steps, key_of(&key), Some(value), decided.last_recorded_at);
-            outgoing.partition = partition::of_key(key.as_bytes(), place.partitions);
+            let target = D::step_target(&step.data);
+            let key = self.overlay.arena.keep(target.routing_key().as_bytes());
+            let value = codecs.steps.encode_to(step, |value| self.overlay.arena.keep(value));
+            let partition = partition::of_key(&key, place.partitions);
+            let mut outgoing = here(&names.steps, key, Some(value), decided.last_recorded_at);
+            outgoing.partition = partition;
             self.transaction.records.push(outgoing);
         }
         for answer in &decided.outcomes {
             let (command_id, at, value) = self.answer(&codecs.outcomes, answer, decided.last_recorded_at)?;
-            self.transaction.records.push(here(&names.outcomes, key_of(&command_id), Some(value), at));
+            self.transaction.records.push(here(&names.outcomes, command_id, Some(value), at));
         }
         if let Some(burial) = &decided.dead {
             self.transaction.records.push(bury(names, record, burial));
         }
         for (id, versioned) in decided.changes {
-            self.overlay.is_any_kept |= Bookkeeping::is_kept_under(&id);
-            if self.overlay.aggregates.insert(id.clone(), versioned).is_none() {
-                self.touched.push(id);
-            }
+            self.overlay.put(id, versioned);
         }
         self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(decided.last_recorded_at);
         match self.next.iter_mut().find(|(topic, _)| *topic == record.topic) {
@@ -122,22 +131,26 @@ impl<D: Domain> Batch<D> {
         codec: &Codec<Outcome>,
         answer: &Answer,
         now: i64,
-    ) -> Result<(String, i64, Bytes), BatchError> {
-        Ok(match answer {
-            Answer::First(outcome) => {
-                let value = codec.encode(outcome);
-                self.overlay.answer(&outcome.command_id, outcome.recorded_at, &value);
-                (outcome.command_id.clone(), outcome.recorded_at, value)
-            }
-            Answer::Unremembered(outcome) | Answer::Again(outcome) => {
-                (outcome.command_id.clone(), outcome.recorded_at, codec.encode(outcome))
+    ) -> Result<(Bytes, i64, Bytes), BatchError> {
+        let (marked, at);
+        let outcome = match answer {
+            Answer::First(outcome) | Answer::Unremembered(outcome) | Answer::Again(outcome) => {
+                at = outcome.recorded_at;
+                outcome
             }
             Answer::Repeat(bytes) => {
-                let outcome = Outcome { duplicate: true, ..codec.decode(bytes)? };
-                let value = codec.encode(&outcome);
-                (outcome.command_id, now, value)
+                at = now;
+                marked = Outcome { duplicate: true, ..codec.decode(bytes)? };
+                &marked
             }
-        })
+        };
+        let arena = &mut self.overlay.arena;
+        let key = arena.keep(outcome.command_id.as_bytes());
+        let value = codec.encode_to(outcome, |value| arena.keep(value));
+        if matches!(answer, Answer::First(_)) {
+            self.overlay.answer(&outcome.command_id, at, &value);
+        }
+        Ok((key, at, value))
     }
 
     /// Closes the batch: adds the newest state of every aggregate it touched, compared with
@@ -149,27 +162,31 @@ impl<D: Domain> Batch<D> {
         place: &Place<'_>,
         below: &Layers<'_, D::State>,
     ) -> (Transaction, Overlay<D::State>) {
-        for id in std::mem::take(&mut self.touched) {
-            let Some(versioned) = self.overlay.aggregates.get(&id) else { continue };
-            let before = below.get(&id);
-            let at_ms = self.overlay.last_recorded_at / 1_000;
-            let record = |topic: Arc<str>, value: Option<Bytes>| Outgoing {
-                topic,
-                partition: place.partition,
-                key: Some(key_of(id.as_str())),
-                value,
-                timestamp_ms: at_ms,
-                headers: Vec::new(),
-            };
+        let Overlay { changes, arena, last_recorded_at, .. } = &mut self.overlay;
+        let timestamp_ms = *last_recorded_at / 1_000;
+        let partition = place.partition;
+        for Change { id, versioned, written, .. } in changes {
+            let lookup = D::LOOKUPS.iter().position(|kind| *kind == id.kind());
             let is_forgotten = versioned.is_forgotten();
-            if is_forgotten && before.version == 0 {
+            // mostly neither, and then what was before does not matter
+            let before = (is_forgotten || lookup.is_some()).then(|| below.get(id));
+            if is_forgotten && before.as_ref().is_some_and(|before| before.version == 0) {
                 // a process that began and ended within this batch was never written
                 continue;
             }
-            let value = if is_forgotten { None } else { Some(encode_state(codecs, &id, versioned)) };
-            self.overlay.written.push((id.clone(), value.clone()));
+            let key = arena.keep(id.as_str().as_bytes());
+            let record = |topic: Arc<str>, value: Option<Bytes>| Outgoing {
+                topic,
+                partition,
+                key: Some(key.clone()),
+                value,
+                timestamp_ms,
+                headers: Vec::new(),
+            };
+            let value = (!is_forgotten).then(|| encode_state(codecs, arena, id, versioned));
+            *written = value.clone().into();
             self.transaction.records.push(record(Arc::clone(&place.names.state), value));
-            if let Some(lookup) = D::LOOKUPS.iter().position(|kind| *kind == id.kind()) {
+            if let (Some(lookup), Some(before)) = (lookup, before) {
                 let is_visible = D::is_visible(versioned.state.as_deref());
                 if is_visible != D::is_visible(before.state.as_deref()) {
                     let entry = LookupRecord {
@@ -177,7 +194,8 @@ impl<D: Domain> Batch<D> {
                         version: versioned.version,
                         recorded_at: versioned.recorded_at,
                     };
-                    let value = if is_visible { Some(codecs.lookups[lookup].encode(&entry)) } else { None };
+                    let codec = &codecs.lookups[lookup];
+                    let value = is_visible.then(|| codec.encode_to(&entry, |value| arena.keep(value)));
                     self.transaction.records.push(record(place.names.lookup(D::LOOKUPS[lookup]), value));
                 }
             }
@@ -189,13 +207,14 @@ impl<D: Domain> Batch<D> {
     }
 }
 
-fn encode_state<D: Domain>(codecs: &Codecs<D>, id: &AggregateId, versioned: &Versioned<D::State>) -> Bytes {
+fn encode_state<D: Domain>(
+    codecs: &Codecs<D>,
+    arena: &mut Arena,
+    id: &AggregateId,
+    versioned: &Versioned<D::State>,
+) -> Bytes {
     let state = versioned.state.as_deref();
-    codecs.state.encode_with(|out| {
-        D::State::write_record(id, versioned.version, versioned.recorded_at, state, out);
-    })
-}
-
-fn key_of(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+    let write =
+        |out: &mut _| D::State::write_record(id, versioned.version, versioned.recorded_at, state, out);
+    codecs.state.write_to(write, |value| arena.keep(value))
 }

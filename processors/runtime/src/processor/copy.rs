@@ -246,7 +246,7 @@ impl<D: Domain> PartitionCopy<D> {
         if record.value.is_none() && planted::is_on(Bug::TombstonesIgnored) {
             return Ok(());
         }
-        self.state.take_state(&id, record.value.clone());
+        self.state.take_state(&id, record.value.as_deref());
         Ok(())
     }
 

@@ -143,27 +143,28 @@ impl<D: Domain> Decider<'_, D> {
         if record.topic == self.place.names.steps {
             return self.take_step(intake, record);
         }
-        let (id, misrouted) = match intake {
-            Intake::Command(command) => {
-                let routing_key = D::routing_key(&command.data);
-                (Some(command.id.as_str()), self.misrouted(record, Some(&routing_key)))
-            }
-            Intake::Unknown(unknown) => (Some(unknown.id.as_str()), self.misrouted(record, None)),
+        let (id, routing_key) = match intake {
+            Intake::Command(command) => (Some(command.id.as_str()), Some(D::routing_key(&command.data))),
+            Intake::Unknown(unknown) => (Some(unknown.id.as_str()), None),
             Intake::Step(_) | Intake::Dead(_) => (None, None),
         };
+        let misrouted = id.and_then(|_| self.misrouted(record, routing_key.as_deref()));
         if headers::text(&record.headers, headers::SKIPPED).is_some() {
             return self.skip(id, record);
         }
         match (id, misrouted) {
             (Some(id), Some(violation)) => self.turn_away(id, violation),
-            (id, _) => self.in_line(id, record, || self.decide(intake, record)),
+            (id, _) => {
+                let routing_key = routing_key.as_deref().unwrap_or_default();
+                self.in_line(id, record, || self.decide(intake, routing_key, record))
+            }
         }
     }
 
-    fn decide(&self, intake: &Intake<D>, record: &Record) -> Verdict<D> {
+    fn decide(&self, intake: &Intake<D>, routing_key: &str, record: &Record) -> Verdict<D> {
         match intake {
             Intake::Command(command) => {
-                self.repeated(&command.id).unwrap_or_else(|| self.command(command, record))
+                self.repeated(&command.id).unwrap_or_else(|| self.command(command, routing_key, record))
             }
             Intake::Unknown(unknown) => {
                 self.repeated(&unknown.id).unwrap_or_else(|| self.unknown(unknown, record))
@@ -173,8 +174,7 @@ impl<D: Domain> Decider<'_, D> {
         }
     }
 
-    fn command(&self, command: &Command<D::Command>, record: &Record) -> Verdict<D> {
-        let routing_key = D::routing_key(&command.data);
+    fn command(&self, command: &Command<D::Command>, routing_key: &str, record: &Record) -> Verdict<D> {
         let target = D::target(&command.data);
         let before = self.layers.get(&target);
         if let Some(expected) = command.metadata.expected_version {
@@ -188,7 +188,7 @@ impl<D: Domain> Decider<'_, D> {
         }
         let stamp = Stamp { now: command.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
         let metadata_violations = self.metadata_violations(&command.metadata, record);
-        let view = self.view(&routing_key);
+        let view = self.view(routing_key);
         let decision = guarded(|| D::decide(&view, command, stamp));
         if let Some(behind) = self.behind(view) {
             return behind;
@@ -199,7 +199,7 @@ impl<D: Domain> Decider<'_, D> {
                 self.reject(&command.id, merge_violations(rejections, metadata_violations))
             }
             Ok(Ok(_)) if !metadata_violations.is_empty() => self.reject(&command.id, metadata_violations),
-            Ok(Ok(events)) => self.accept(command, &routing_key, events, record),
+            Ok(Ok(events)) => self.accept(command, routing_key, events, record),
         }
     }
 

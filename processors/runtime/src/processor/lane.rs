@@ -315,13 +315,14 @@ impl<D: Domain> Lane<D> {
 
     fn begin(&mut self) -> Result<(), LaneFault> {
         let shared = &self.shared;
+        let names = shared.names.apart();
         if planted::is_on(Bug::FencedTooLate)
             && let Phase::CatchingUp { writer, .. } = &mut self.phase
         {
             writer.fence()?;
         }
-        let commands = TopicPartition::new(Arc::clone(&shared.names.commands), self.partition);
-        let steps = TopicPartition::new(Arc::clone(&shared.names.steps), self.partition);
+        let commands = TopicPartition::new(Arc::clone(&names.commands), self.partition);
+        let steps = TopicPartition::new(Arc::clone(&names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
         #[cfg(feature = "planted-bugs")]
         let committed = self.early.take().unwrap_or(committed);
@@ -353,7 +354,7 @@ impl<D: Domain> Lane<D> {
         );
         self.meter.update(|numbers| (numbers.restore_read, numbers.restore_left) = (records, 0));
         let meter = BatchMeter::new(self.meter.clone());
-        let running = Running::new(self.partition, writer, reader, state, next, meter);
+        let running = Running::new(self.partition, names, writer, reader, state, next, meter);
         self.phase = Phase::Running(Box::new(running));
         Ok(())
     }
@@ -386,7 +387,7 @@ fn committed_early<D: Domain>(
 
 #[cfg(feature = "planted-bugs")]
 fn with_aborted<S>(mut state: PartitionState<S>, aborted: Option<Overlay<S>>) -> PartitionState<S> {
-    aborted.into_iter().for_each(|overlay| state.merge(overlay));
+    aborted.into_iter().for_each(|overlay| drop(state.merge(overlay)));
     state
 }
 

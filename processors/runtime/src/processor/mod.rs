@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod answers;
+mod arena;
 pub mod batch;
 mod cache;
 mod changes;
@@ -19,6 +20,7 @@ pub mod lane;
 mod line;
 pub mod local;
 pub mod lookup;
+mod overlay;
 mod running;
 pub mod state;
 mod steps;

@@ -21,9 +21,12 @@ use super::state::{Layers, Overlay, PartitionState};
 use crate::dead::Burial;
 use crate::metrics::BatchMeter;
 use crate::planted::{self, Bug};
+use crate::topology::Topology;
 
 /// Longest wait for a commit before the input is looked at again.
 const COMMIT_LOOK: Duration = Duration::from_millis(2);
+/// How many records are asked for at once: what was read is still near when it is decided.
+const POLLED: usize = 512;
 /// How often a lane without input asks whether there really is none.
 const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
@@ -33,6 +36,8 @@ type Barrier = (LookupPartition, i64);
 /// A partition that is being decided: its input, its state, and the batches under way.
 pub(super) struct Running<D: Domain> {
     partition: i32,
+    /// Of its own: all lanes together would count the users of each name at one place in memory.
+    names: Topology,
     writer: Box<dyn TransactionalWriter>,
     reader: Box<dyn Reader>,
     pub(super) committed: PartitionState<D::State>,
@@ -40,6 +45,8 @@ pub(super) struct Running<D: Domain> {
     pub(super) pending: Option<Overlay<D::State>>,
     /// Decided, not submitted yet.
     batch: Batch<D>,
+    /// Room for the next batch.
+    spare: Batch<D>,
     /// Read, not decided yet, each with its number.
     held: VecDeque<(u64, Record)>,
     /// How many records were read.
@@ -75,6 +82,7 @@ impl<D: Domain> Running<D> {
     /// Begins with the state as it was restored, at the offsets `next` from which `reader` reads.
     pub(super) fn new(
         partition: i32,
+        names: Topology,
         writer: Box<dyn TransactionalWriter>,
         reader: Box<dyn Reader>,
         committed: PartitionState<D::State>,
@@ -83,11 +91,13 @@ impl<D: Domain> Running<D> {
     ) -> Self {
         Self {
             partition,
+            names,
             writer,
             reader,
             committed,
             pending: None,
             batch: Batch::default(),
+            spare: Batch::default(),
             held: VecDeque::new(),
             polled: 0,
             barrier: Vec::new(),
@@ -144,10 +154,13 @@ impl<D: Domain> Running<D> {
             return self.wait_for_barrier(shared, wait);
         }
         progress |= self.decide_held(shared, watch)?;
-        if self.barrier.is_empty() && self.batch.len() < shared.settings.batch_max_records {
+        let mut is_more = true;
+        while is_more && self.barrier.is_empty() && !self.batch.is_full(shared.settings.batch_max_records) {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
-            progress |= self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
+            let polled = self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
+            progress |= polled > 0;
             progress |= self.decide_held(shared, watch)?;
+            is_more = polled == POLLED;
         }
         if self.pending.is_none() && self.barrier.is_empty() && !self.batch.is_empty() {
             self.submit(shared)?;
@@ -174,7 +187,10 @@ impl<D: Domain> Running<D> {
             return Ok(false);
         }
         if let Some(overlay) = self.pending.take() {
-            self.committed.merge(overlay);
+            // first what holds parts of the overlay's memory, so that all of it can be used again
+            let mut written = self.writer.give_back().unwrap_or_default();
+            written.clear();
+            self.spare = Batch::over(self.committed.merge(overlay), written);
         }
         self.meter.committed(self.writer.timing());
         if self.proof == Proof::Committing {
@@ -260,9 +276,10 @@ impl<D: Domain> Running<D> {
         self.meter.begin();
         let nothing = Overlay::default();
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
-        let place = place(shared, self.partition);
+        let place = place(shared, &self.names, self.partition);
         let (mut transaction, overlay) =
             std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below);
+        self.batch = std::mem::take(&mut self.spare);
         // what was decided without seeing all of the state must not be committed
         self.committed.check()?;
         self.next.append(&mut transaction.offsets);
@@ -296,12 +313,12 @@ impl<D: Domain> Running<D> {
         shared: &Shared<D>,
         watch: &mut ClockWatch,
         wait: Duration,
-    ) -> Result<bool, LaneFault> {
+    ) -> Result<usize, LaneFault> {
         let room = shared.settings.batch_max_records.saturating_sub(self.batch.len() + self.held.len());
         if room == 0 {
-            return Ok(false);
+            return Ok(0);
         }
-        let records = self.reader.poll(room, wait)?;
+        let records = self.reader.poll(room.min(POLLED), wait)?;
         let now = shared.clock.monotonic_micros();
         let is_quiet = |within: i64| self.quiet_at.is_some_and(|at| now - at <= within);
         if let Some(first) = records.first() {
@@ -316,12 +333,12 @@ impl<D: Domain> Running<D> {
             let is_end = self.reader.position(&commands) >= shared.log.high_watermark(&commands)?;
             self.quiet_at = is_end.then_some(now);
         }
-        let is_empty = records.is_empty();
+        let polled = records.len();
         for record in records {
             self.polled += 1;
             self.held.push_back((self.polled, record));
         }
-        Ok(!is_empty)
+        Ok(polled)
     }
 
     /// Decides what was read, until a lookup is behind or the batch is full.
@@ -333,9 +350,9 @@ impl<D: Domain> Running<D> {
             return Ok(false);
         }
         self.meter.begin();
-        let place = place(shared, self.partition);
+        let place = place(shared, &self.names, self.partition);
         let mut progress = false;
-        while self.batch.len() < shared.settings.batch_max_records {
+        while !self.batch.is_full(shared.settings.batch_max_records) {
             let Some((number, record)) = self.held.front() else { break };
             let number = *number;
             let layers = Layers {
@@ -405,9 +422,9 @@ impl<D: Domain> Running<D> {
     }
 }
 
-fn place<D: Domain>(shared: &Shared<D>, partition: i32) -> Place<'_> {
+fn place<'a, D: Domain>(shared: &'a Shared<D>, names: &'a Topology, partition: i32) -> Place<'a> {
     Place {
-        names: &shared.names,
+        names,
         partition,
         partitions: shared.partitions,
         clock_micros: shared.clock.now_micros(),

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
 use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
 
 use super::aggregates::Aggregates;
 pub use super::aggregates::Decode;
-use super::answers::{Answer, Answers};
+use super::answers::Answer;
 use super::checkpoint::{Checkpoint, Frozen, Reached};
 use super::fault::CopyFault;
 use super::hashed::Hash;
 use super::keeping::{Changed, Keeping};
+pub use super::overlay::Overlay;
+use super::overlay::{Change, Written};
 use super::window::Window;
 use crate::planted::{self, Bug};
 
@@ -115,7 +117,7 @@ impl<S> PartitionState<S> {
     }
 
     /// Takes in a record of the state topic; without a value the aggregate is forgotten.
-    pub(super) fn take_state(&mut self, id: &AggregateId, value: Option<Bytes>) {
+    pub(super) fn take_state(&mut self, id: &AggregateId, value: Option<&[u8]>) {
         self.count(id, value.is_some());
         self.aggregates.take_in(id, value);
     }
@@ -125,23 +127,31 @@ impl<S> PartitionState<S> {
         self.window.remember(Hash::of(command_id), command_id, recorded_at, outcome);
     }
 
-    /// Takes in what a transaction has committed.
-    pub fn merge(&mut self, mut overlay: Overlay<S>) {
-        for (id, written) in overlay.written {
-            // one that is not there began and ended within the batch
-            let Some(versioned) = overlay.aggregates.remove(&id) else { continue };
+    /// Takes in what a transaction has committed, and gives back the emptied overlay for another.
+    pub fn merge(&mut self, mut overlay: Overlay<S>) -> Overlay<S> {
+        for Change { id, hash, versioned, written } in overlay.changes.drain(..) {
+            let written = match &written {
+                Written::Nothing => continue,
+                Written::Tombstone => None,
+                Written::State(state) => Some(&state[..]),
+            };
             self.count(&id, written.is_some());
-            self.aggregates.merge(&id, versioned, written.as_deref());
+            self.aggregates.merge(hash, &id, versioned, written);
         }
         for (id, value) in overlay.answers.iter() {
             let Some(answer) = Answer::parse(value) else { continue };
             self.window.remember(Hash::of(id), id, answer.recorded_at, answer.outcome);
         }
         self.last_recorded_at = self.last_recorded_at.max(overlay.last_recorded_at);
+        overlay.clear();
+        overlay
     }
 
     /// Counts what the engine keeps of its own.
     pub(super) fn count(&mut self, id: &AggregateId, is: bool) {
+        if !Bookkeeping::is_kept_under(id) {
+            return;
+        }
         let Some(count) = self.kept.of(id.kind()) else { return };
         if is && self.kept_ids.insert(id.clone()) {
             *count += 1;
@@ -153,11 +163,15 @@ impl<S> PartitionState<S> {
     /// The newest version of an aggregate; see [`PartitionState::check`].
     #[must_use]
     pub fn get(&self, id: &AggregateId) -> Option<Versioned<S>> {
+        self.find(Hash::of(id.as_str()), id)
+    }
+
+    fn find(&self, hash: Hash, id: &AggregateId) -> Option<Versioned<S>> {
         if Bookkeeping::is_kept_under(id) && !self.kept_ids.contains(id) {
             // known without a look at the disk
             return None;
         }
-        self.or_fault(self.aggregates.get(id))
+        self.or_fault(self.aggregates.get(hash, id))
     }
 
     /// The encoded outcome a command id was answered with; see [`PartitionState::check`].
@@ -268,44 +282,6 @@ impl<S> PartitionState<S> {
     }
 }
 
-/// The effects of a batch that is not committed yet. Dropped when it is aborted.
-pub struct Overlay<S> {
-    pub(super) aggregates: HashMap<AggregateId, Versioned<S>>,
-    /// What was written of each aggregate, where anything was; `None` is a tombstone.
-    pub(super) written: Vec<(AggregateId, Option<Bytes>)>,
-    pub(super) answers: Answers,
-    pub(super) last_recorded_at: i64,
-    /// Whether any of the aggregates is the engine's own record.
-    pub(super) is_any_kept: bool,
-}
-
-impl<S> Default for Overlay<S> {
-    fn default() -> Self {
-        Self {
-            aggregates: HashMap::new(),
-            written: Vec::new(),
-            answers: Answers::default(),
-            last_recorded_at: 0,
-            is_any_kept: false,
-        }
-    }
-}
-
-impl<S> Overlay<S> {
-    /// Records an aggregate, and what is written of it.
-    pub fn write(&mut self, id: AggregateId, versioned: Versioned<S>, written: Option<Bytes>) {
-        self.aggregates.insert(id.clone(), versioned);
-        self.written.push((id, written));
-    }
-
-    /// Records how a command was answered.
-    pub fn answer(&mut self, command_id: &str, recorded_at: i64, outcome: &[u8]) {
-        // it gets its number when it is committed
-        let answer = Answer { number: 0, recorded_at, outcome };
-        self.answers.put(Hash::of(command_id), command_id.as_bytes(), answer);
-    }
-}
-
 /// The state a decision sees: what is committed, what is being committed, and what this
 /// batch has decided so far; the newest wins.
 pub struct Layers<'a, S> {
@@ -322,11 +298,12 @@ impl<S> Layers<'_, S> {
     /// The aggregate's newest version.
     #[must_use]
     pub fn get(&self, id: &AggregateId) -> Versioned<S> {
+        let hash = Hash::of(id.as_str());
         self.overlays()
             .filter(|_| !planted::is_on(Bug::StateFromTopic))
-            .find_map(|overlay| overlay.aggregates.get(id))
+            .find_map(|overlay| overlay.get(hash, id))
             .cloned()
-            .or_else(|| self.committed.get(id))
+            .or_else(|| self.committed.find(hash, id))
             .unwrap_or_else(Versioned::none)
     }
 

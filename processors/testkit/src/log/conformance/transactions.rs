@@ -251,5 +251,9 @@ pub fn settle_tells_when_a_batch_is_over(fixture: &dyn LogFixture) {
     assert!(writer.submit(batch(vec![outgoing(&here, "b")])).is_err(), "one batch at a time");
     eventually("the batch is over", || writer.settle(Duration::ZERO).unwrap().then_some(()));
     assert!(writer.settle(Duration::ZERO).unwrap());
+    if let Some(over) = writer.give_back() {
+        assert_eq!(over.records, [outgoing(&here, "a")], "what is given back is the batch that is over");
+    }
+    assert!(writer.give_back().is_none(), "once");
     assert_eq!(values(&read_all(fixture, &here)), ["a"]);
 }
