@@ -196,7 +196,7 @@ def _given(flags: dict[str, object]) -> list[str]:
 def add_arguments(parser: ArgumentParser) -> None:
     """The flags that all contests have."""
     parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[""], help="of the contestants, those whose name begins so")
     parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
 

@@ -1,6 +1,6 @@
 """From handing a command to a producer to reading its outcome, at steady rates, for Millrace and its peers.
 
-    latency.py [--rates 200 500 2000] [--rounds 3] [--only NAME …]
+    latency.py [--rates 200 500 2000] [--rounds 2] [--only NAME …]
 
 Needs MILLRACE_TEST_KAFKA and MILLRACE_TEST_REGISTRY, and `make bench-build`. Producer and consumer (of committed records only)
 are in one process and share its monotonic clock. The raw copy waits for nothing: it commits as soon as its input is drained.

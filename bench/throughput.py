@@ -1,6 +1,6 @@
 """Commands per second and per CPU-second of Millrace and of its peers, alternating in one run.
 
-    throughput.py [--keys uniform zipf] [--rounds 3] [--only NAME …]
+    throughput.py [--keys uniform zipf] [--rounds 2] [--only NAME …]
 
 Needs MILLRACE_TEST_KAFKA and MILLRACE_TEST_REGISTRY, and `make bench-build`. Each contestant gets topics of its own with the
 same commands, written beforehand: every account is opened, then come deposits and withdrawals. What counts begins when the
@@ -111,8 +111,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", nargs="+", choices=["uniform", "zipf"], default=["uniform", "zipf"])
     parser.add_argument("--accounts", type=int, default=100_000)
-    parser.add_argument("--warm-up", type=int, default=1_000_000, help="commands that do not count")
-    parser.add_argument("--commands", type=int, default=3_000_000, help="commands that count")
+    parser.add_argument("--warm-up", type=int, default=500_000, help="commands that do not count")
+    parser.add_argument("--commands", type=int, default=2_000_000, help="commands that count")
     parser.add_argument("--no-check", action="store_true", help="do not compare the answers first")
     parser.add_argument("--name", default="throughput", help="of the file in bench/results; - for none")
     parser.add_argument("--profile", metavar="FILE", help="have perf record what counts; the figures suffer")

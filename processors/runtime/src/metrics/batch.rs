@@ -70,7 +70,7 @@ impl BatchMeter {
     /// to the span that begins here, and `record` says so from now on.
     pub fn decided<D: Domain>(&mut self, intake: &Intake<D>, record: &mut Record, decided: &Decided<D>) {
         let (name, is_step) = match intake {
-            Intake::Command(command) => (command.data.name(), false),
+            Intake::Command(command, _) => (command.data.name(), false),
             Intake::Step(step) => (step.data.name(), true),
             Intake::Unknown(_) => ("(unknown)", false),
             Intake::Dead(_) => ("(unreadable)", false),

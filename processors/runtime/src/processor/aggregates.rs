@@ -73,6 +73,11 @@ impl<S> Aggregates<S> {
         Ok(versioned)
     }
 
+    /// Brings near what [`Aggregates::get`] will look at for these hashes.
+    pub(super) fn approach(&self, hashes: &[Hash]) {
+        self.cache.borrow().approach(hashes);
+    }
+
     /// Takes in a record of the state topic; without a value the aggregate is forgotten.
     pub(super) fn take_in(&mut self, id: &AggregateId, value: Option<&[u8]>) {
         // a copy, as a record is a part of a larger piece of memory

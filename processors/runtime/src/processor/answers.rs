@@ -73,6 +73,11 @@ impl Answers {
         self.newest = (self.newest.0.max(answer.number), self.newest.1.max(answer.recorded_at));
     }
 
+    /// Brings near where an answer would be found: see [`Hashed::glance`].
+    pub(super) fn glance(&self, hash: Hash) -> u32 {
+        self.places.glance(hash)
+    }
+
     pub(super) fn get(&self, hash: Hash, command_id: &[u8]) -> Option<Answer<'_>> {
         let mut found = None;
         self.places.find(hash, |place| match entry(&self.bytes, place_in(place)) {

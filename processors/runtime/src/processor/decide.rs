@@ -144,7 +144,7 @@ impl<D: Domain> Decider<'_, D> {
             return self.take_step(intake, record);
         }
         let (id, routing_key) = match intake {
-            Intake::Command(command) => (Some(command.id.as_str()), Some(D::routing_key(&command.data))),
+            Intake::Command(command, _) => (Some(command.id.as_str()), Some(D::routing_key(&command.data))),
             Intake::Unknown(unknown) => (Some(unknown.id.as_str()), None),
             Intake::Step(_) | Intake::Dead(_) => (None, None),
         };
@@ -163,9 +163,9 @@ impl<D: Domain> Decider<'_, D> {
 
     fn decide(&self, intake: &Intake<D>, routing_key: &str, record: &Record) -> Verdict<D> {
         match intake {
-            Intake::Command(command) => {
-                self.repeated(&command.id).unwrap_or_else(|| self.command(command, routing_key, record))
-            }
+            Intake::Command(command, target) => self
+                .repeated(&command.id)
+                .unwrap_or_else(|| self.command(command, target, routing_key, record)),
             Intake::Unknown(unknown) => {
                 self.repeated(&unknown.id).unwrap_or_else(|| self.unknown(unknown, record))
             }
@@ -174,9 +174,14 @@ impl<D: Domain> Decider<'_, D> {
         }
     }
 
-    fn command(&self, command: &Command<D::Command>, routing_key: &str, record: &Record) -> Verdict<D> {
-        let target = D::target(&command.data);
-        let before = self.layers.get(&target);
+    fn command(
+        &self,
+        command: &Command<D::Command>,
+        target: &AggregateId,
+        routing_key: &str,
+        record: &Record,
+    ) -> Verdict<D> {
+        let before = self.layers.get(target);
         if let Some(expected) = command.metadata.expected_version {
             let is_met =
                 expected == before.version || (expected == 0 && D::is_absent(before.state.as_deref()));

@@ -68,6 +68,12 @@ impl Hashed {
         }
     }
 
+    /// The number that probably is the one for `hash`, or any other, without a decision that would have to wait for
+    /// memory: to look at many of them first lets the processor wait for all at once.
+    pub(super) fn glance(&self, hash: Hash) -> u32 {
+        self.words.get(self.home(hash)).map_or(0, |word| *word as u32)
+    }
+
     /// The number for which `is_it` holds, among those of `hash`.
     pub(super) fn find(&self, hash: Hash, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         if self.used == 0 {

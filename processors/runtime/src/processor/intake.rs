@@ -1,7 +1,7 @@
 //! What arrives, told apart: messages to decide, and records for the dead topic.
 
 use bytes::Bytes;
-use millrace_kernel::{Command, Domain, Step, id};
+use millrace_kernel::{AggregateId, Command, Domain, Step, id};
 use millrace_ports::Record;
 use millrace_wire::{DecodeFailure, RegistryFault, Unknown};
 
@@ -15,8 +15,8 @@ const CARRIED_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// A record of the commands or steps topic, understood.
 pub enum Intake<D: Domain> {
-    /// A command to decide.
-    Command(Box<Command<D::Command>>),
+    /// A command to decide, and the aggregate it goes to.
+    Command(Box<Command<D::Command>>, AggregateId),
     /// A step to decide.
     Step(Box<Step<D::Step>>),
     /// A command of a type that this build does not know.
@@ -45,13 +45,16 @@ pub fn read<D: Domain>(
         };
     }
     let intake = match codecs.commands.decode(value) {
-        Ok(command) => Intake::Command(Box::new(command)),
+        Ok(command) => {
+            let target = D::target(&command.data);
+            Intake::Command(Box::new(command), target)
+        }
         Err(DecodeFailure::UnknownType(unknown)) => Intake::Unknown(unknown),
         Err(DecodeFailure::Registry(fault)) => return Err(fault),
         Err(DecodeFailure::Unreadable(why)) => Intake::Dead(why),
     };
     let command_id = match &intake {
-        Intake::Command(command) => &command.id,
+        Intake::Command(command, _) => &command.id,
         Intake::Unknown(unknown) => &unknown.id,
         _ => return Ok(intake),
     };

@@ -9,12 +9,13 @@ use millrace_kernel::Domain;
 #[cfg(feature = "planted-bugs")]
 use millrace_ports::LogFault;
 use millrace_ports::{Reader, Record, TopicPartition, Transaction, TransactionalWriter};
+use millrace_wire::RegistryFault;
 
 use super::batch::Batch;
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
 use super::decide::{Decider, Place, Verdict};
-use super::intake::read;
+use super::intake::{Intake, read};
 use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
 use super::state::{Layers, Overlay, PartitionState};
@@ -27,6 +28,8 @@ use crate::topology::Topology;
 const COMMIT_LOOK: Duration = Duration::from_millis(2);
 /// How many records are asked for at once: what was read is still near when it is decided.
 const POLLED: usize = 512;
+/// How many records are read before the first of them is decided.
+const AHEAD: usize = 64;
 /// How often a lane without input asks whether there really is none.
 const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
@@ -49,6 +52,8 @@ pub(super) struct Running<D: Domain> {
     spare: Batch<D>,
     /// Read, not decided yet, each with its number.
     held: VecDeque<(u64, Record)>,
+    /// What the first of them say.
+    ahead: VecDeque<Intake<D>>,
     /// How many records were read.
     polled: u64,
     barrier: Vec<Barrier>,
@@ -99,6 +104,7 @@ impl<D: Domain> Running<D> {
             batch: Batch::default(),
             spare: Batch::default(),
             held: VecDeque::new(),
+            ahead: VecDeque::with_capacity(AHEAD),
             polled: 0,
             barrier: Vec::new(),
             covered: HashMap::new(),
@@ -353,7 +359,12 @@ impl<D: Domain> Running<D> {
         let place = place(shared, &self.names, self.partition);
         let mut progress = false;
         while !self.batch.is_full(shared.settings.batch_max_records) {
-            let Some((number, record)) = self.held.front() else { break };
+            if self.ahead.is_empty() {
+                read_ahead(shared, &self.held, &mut self.ahead, &self.committed)?;
+            }
+            let (Some((number, record)), Some(intake)) = (self.held.front(), self.ahead.front()) else {
+                break;
+            };
             let number = *number;
             let layers = Layers {
                 committed: &self.committed,
@@ -366,14 +377,17 @@ impl<D: Domain> Running<D> {
             };
             let decider =
                 Decider { place: &place, layers: &layers, lookups: &shared.lookups, is_covered: &is_covered };
-            let intake = read(&shared.codecs, record, record.topic == shared.names.steps)?;
-            match decider.take(&intake, record) {
+            match decider.take(intake, record) {
                 Verdict::Behind(missed) => {
                     self.ask_barrier(shared, &missed)?;
                     break;
                 }
                 Verdict::Decided(decided) => {
-                    let Some((_, mut record)) = self.held.pop_front() else { break };
+                    let (Some((_, mut record)), Some(intake)) =
+                        (self.held.pop_front(), self.ahead.pop_front())
+                    else {
+                        break;
+                    };
                     self.meter.decided(&intake, &mut record, &decided);
                     if let Some(Burial { reason, .. }) = &decided.dead {
                         tracing::warn!(
@@ -420,6 +434,29 @@ impl<D: Domain> Running<D> {
         shared.lookups.wait_for_move(COMMIT_LOOK.min(wait));
         Ok(Turn::Idle)
     }
+}
+
+/// Reads the first of what is held, and brings near what they will look up: so the waits for memory of many commands
+/// pass at once.
+fn read_ahead<D: Domain>(
+    shared: &Shared<D>,
+    held: &VecDeque<(u64, Record)>,
+    ahead: &mut VecDeque<Intake<D>>,
+    committed: &PartitionState<D::State>,
+) -> Result<(), RegistryFault> {
+    for (_, record) in held.iter().take(AHEAD) {
+        match read(&shared.codecs, record, record.topic == shared.names.steps) {
+            Ok(intake) => ahead.push_back(intake),
+            Err(fault) if ahead.is_empty() => return Err(fault),
+            // those before it can be decided
+            Err(_) => break,
+        }
+    }
+    committed.approach(ahead.iter().filter_map(|intake| match intake {
+        Intake::Command(command, target) => Some((command.id.as_str(), target)),
+        _ => None,
+    }));
+    Ok(())
 }
 
 fn place<'a, D: Domain>(shared: &'a Shared<D>, names: &'a Topology, partition: i32) -> Place<'a> {

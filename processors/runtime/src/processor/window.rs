@@ -156,6 +156,11 @@ impl Window {
         Ok(alive(&answer).then(|| bytes.slice(begin..)))
     }
 
+    /// Brings near where [`Window::answer`] will look first.
+    pub(super) fn glance(&self, hash: Hash, writing: Option<&WindowPart>) -> u32 {
+        self.recent.glance(hash) ^ writing.map_or(0, |part| part.answers.glance(hash))
+    }
+
     /// Remembers an answer; `recorded_at` never goes back.
     pub(super) fn remember(&mut self, hash: Hash, command_id: &[u8], recorded_at: i64, outcome: &[u8]) {
         let number = self.mark.next_number;
