@@ -53,7 +53,7 @@ fn restored(shared: &Arc<Shared<Chirp>>) -> PartitionCopy<Chirp> {
     for _ in 0..2 {
         let mut copy = PartitionCopy::open(shared, 0).unwrap();
         loop {
-            if copy.lag(shared).unwrap() == 0 {
+            if copy.lag(shared, 0).unwrap() == 0 {
                 return copy;
             }
             // a store that turns out to be another topic's is given up, and opened anew

@@ -90,10 +90,51 @@ pub(super) struct Entry<S> {
     is_used: bool,
 }
 
+/// Entries in pieces that never move: memory that grows as a whole is touched twice as often, and for the first time
+/// that is dear.
+struct Entries<S> {
+    pieces: Vec<Vec<Option<Entry<S>>>>,
+}
+
+/// How many entries a piece holds.
+const PIECE: usize = 1 << 10;
+
+impl<S> Default for Entries<S> {
+    fn default() -> Self {
+        Self { pieces: Vec::new() }
+    }
+}
+
+impl<S> Entries<S> {
+    fn len(&self) -> usize {
+        self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len())
+    }
+
+    /// Adds a place without an entry.
+    fn add(&mut self) {
+        if self.pieces.last().is_none_or(|last| last.len() == PIECE) {
+            // the first is small for long: a partition may have few aggregates
+            let room = if self.pieces.is_empty() { 0 } else { PIECE };
+            self.pieces.push(Vec::with_capacity(room));
+        }
+        let last = self.pieces.len() - 1;
+        self.pieces[last].push(None);
+    }
+
+    fn get(&self, place: usize) -> Option<&Entry<S>> {
+        self.pieces.get(place / PIECE)?.get(place % PIECE)?.as_ref()
+    }
+
+    /// The place, which must have been added.
+    fn at(&mut self, place: usize) -> &mut Option<Entry<S>> {
+        &mut self.pieces[place / PIECE][place % PIECE]
+    }
+}
+
 /// Aggregates by id.
 pub(super) struct Cache<S> {
     places: Hashed,
-    entries: Vec<Option<Entry<S>>>,
+    entries: Entries<S>,
     free: Vec<u32>,
     bytes: usize,
     /// `None`: everything stays.
@@ -112,7 +153,7 @@ impl<S> Cache<S> {
     }
 
     fn new(budget: Option<Arc<CacheBudget>>) -> Self {
-        let (places, entries, free) = (Hashed::default(), Vec::new(), Vec::new());
+        let (places, entries, free) = (Hashed::default(), Entries::default(), Vec::new());
         Self { places, entries, free, bytes: 0, budget, hand: 0, written: 0 }
     }
 
@@ -131,7 +172,7 @@ impl<S> Cache<S> {
                 *seen = self.places.glance(*hash);
             }
             let places = seen.iter().take(hashes.len()).map(|number| number.wrapping_sub(1) as usize);
-            let entries = places.filter_map(|place| self.entries.get(place)?.as_ref());
+            let entries = places.filter_map(|place| self.entries.get(place));
             let states = entries.map(|entry| match &entry.held {
                 Held::Encoded(bytes) => bytes.first().copied().map_or(0, usize::from),
                 Held::Decoded(versioned) => versioned.state.as_ref().map_or(0, Arc::strong_count),
@@ -144,13 +185,13 @@ impl<S> Cache<S> {
     pub(super) fn find(&self, hash: Hash, id: &AggregateId) -> Option<usize> {
         let id = id.as_str().as_bytes();
         let is_it =
-            |place: u32| self.entries[place as usize].as_ref().is_some_and(|entry| entry.id.as_bytes() == id);
+            |place: u32| self.entries.get(place as usize).is_some_and(|entry| entry.id.as_bytes() == id);
         self.places.find(hash, is_it).map(|place| place as usize)
     }
 
     /// What was found there.
     pub(super) fn at(&mut self, place: usize) -> Option<&mut Entry<S>> {
-        let entry = self.entries[place].as_mut()?;
+        let entry = self.entries.at(place).as_mut()?;
         entry.is_used = true;
         Some(entry)
     }
@@ -175,10 +216,10 @@ impl<S> Cache<S> {
         } else {
             let entry = Entry { id: Id::of(id), held, unwritten, bytes, is_used: false };
             let place = self.free.pop().unwrap_or_else(|| {
-                self.entries.push(None);
+                self.entries.add();
                 (self.entries.len() - 1) as u32
             });
-            self.entries[place as usize] = Some(entry);
+            *self.entries.at(place as usize) = Some(entry);
             self.places.add(hash, place);
         }
         self.make_room(LOOKED_AT);
@@ -202,7 +243,7 @@ impl<S> Cache<S> {
     /// Lets go of what was found there.
     pub(super) fn let_go(&mut self, hash: Hash, place: usize) {
         self.places.remove(hash, place as u32);
-        if let Some(entry) = self.entries[place].take() {
+        if let Some(entry) = self.entries.at(place).take() {
             self.bytes -= entry.bytes as usize;
             self.free.push(place as u32);
         }
@@ -217,11 +258,11 @@ impl<S> Cache<S> {
     /// Lets go of what was not used of late, as long as there is too much.
     fn make_room(&mut self, mut looked_at: usize) {
         let Some(share) = self.budget.as_ref().map(|budget| budget.share()) else { return };
-        while self.bytes > share && looked_at > 0 && !self.entries.is_empty() {
+        while self.bytes > share && looked_at > 0 && self.entries.len() > 0 {
             looked_at -= 1;
             let place = self.hand % self.entries.len();
             self.hand = place + 1;
-            let Some(entry) = &mut self.entries[place] else { continue };
+            let Some(entry) = self.entries.at(place) else { continue };
             let must_stay = entry.unwritten.is_some_and(|unwritten| unwritten.checkpoint > self.written);
             if std::mem::take(&mut entry.is_used) || must_stay {
                 continue;

@@ -26,6 +26,14 @@ pub struct PartitionCopy<D: Domain> {
     stage: Stage,
     reader: Option<Box<dyn Reader>>,
     records: u64,
+    /// Where the topics ended when that was last asked.
+    ends: Option<Ends>,
+}
+
+/// Where topics end, and where the outcomes begin for one who has read none.
+struct Ends {
+    newest: Reached,
+    oldest_outcome: i64,
 }
 
 enum Stage {
@@ -57,13 +65,13 @@ impl<D: Domain> PartitionCopy<D> {
         if !is_fresh {
             tracing::info!(partition, topic = %at.topic, offset = reached.state, "local state opened, reading on from there");
         }
-        Ok(Self { partition, state: opened.state, reached, stage, reader: None, records: 0 })
+        Ok(Self { partition, state: opened.state, reached, stage, reader: None, records: 0, ends: None })
     }
 
     /// The state of a lane that ends, which reaches up to `reached`.
     #[must_use]
     pub fn of_lane(partition: i32, state: PartitionState<D::State>, reached: Reached) -> Self {
-        Self { partition, state, reached, stage: Stage::Following, reader: None, records: 0 }
+        Self { partition, state, reached, stage: Stage::Following, reader: None, records: 0, ends: None }
     }
 
     /// Takes in what was committed since, waiting up to `wait` for it; how many records it read.
@@ -105,6 +113,9 @@ impl<D: Domain> PartitionCopy<D> {
             }
         }
         self.records += records.len() as u64;
+        if records.is_empty() {
+            self.ends = None;
+        }
         self.reached.state = reader.position(&states).max(self.reached.state);
         if let Some(reached) = &mut self.reached.outcomes {
             *reached = reader.position(&outcomes).max(*reached);
@@ -193,22 +204,33 @@ impl<D: Domain> PartitionCopy<D> {
         self.records
     }
 
-    /// How many records it is behind the topics, at most: markers of transactions count, too.
+    /// How many records it is behind the topics, at most: markers of transactions count, too. While more than `close`
+    /// are left of what was known, nobody is asked: that takes longer than to read some thousands.
     ///
     /// # Errors
     /// [`LogFault`].
-    pub fn lag(&self, shared: &Shared<D>) -> Result<u64, LogFault> {
-        let ends = ends(shared, self.partition)?;
-        let behind = |end: i64, reached: i64| u64::try_from(end - reached).unwrap_or(0);
-        let outcomes = match self.reached.outcomes {
-            Some(reached) => behind(ends.outcomes.unwrap_or(reached), reached),
-            None => {
-                let oldest = shared.log.low_watermark(&outcomes_of(shared, self.partition))?;
-                behind(ends.outcomes.unwrap_or(oldest), oldest)
-            }
+    pub fn lag(&mut self, shared: &Shared<D>, close: u64) -> Result<u64, LogFault> {
+        if let Some(left) = self.ends.as_ref().map(|ends| self.left(ends))
+            && left > close
+        {
+            return Ok(left);
+        }
+        let oldest_outcome = match self.reached.outcomes {
+            Some(reached) => reached,
+            None => shared.log.low_watermark(&outcomes_of(shared, self.partition))?,
         };
+        let ends = Ends { newest: ends(shared, self.partition)?, oldest_outcome };
+        let left = self.left(&ends);
+        self.ends = Some(ends);
+        Ok(left)
+    }
+
+    fn left(&self, ends: &Ends) -> u64 {
+        let behind = |end: i64, reached: i64| u64::try_from(end - reached).unwrap_or(0);
+        let reached = self.reached.outcomes.unwrap_or(ends.oldest_outcome);
+        let outcomes = behind(ends.newest.outcomes.unwrap_or(reached), reached);
         let unproven = u64::from(matches!(self.stage, Stage::Proving { .. }));
-        Ok(behind(ends.state, self.reached.state) + outcomes + unproven)
+        behind(ends.newest.state, self.reached.state) + outcomes + unproven
     }
 
     /// Whether everything below `ends` is in this copy, so that it may decide.

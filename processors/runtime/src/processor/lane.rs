@@ -258,7 +258,7 @@ impl<D: Domain> Lane<D> {
             // whoever decides here now goes on meanwhile, so that the pause is short
             Phase::Warming(copy) => {
                 let close = WARM_ENOUGH.max(4 * shared.settings.batch_max_records as u64);
-                let left = copy.lag(shared)?;
+                let left = copy.lag(shared, close)?;
                 self.meter.update(|numbers| numbers.restore_left = left);
                 if left > close {
                     copy.follow(shared, wait)?;
