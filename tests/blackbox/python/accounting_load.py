@@ -110,6 +110,12 @@ class Load:
             if (since := self.since.pop(got.text, None)) is not None:
                 self.latencies.append(now - since)
 
+    def reading(self) -> str:
+        """Where the outcomes are read, and where they end: whether answers are missing or only unread."""
+        at = self.outcomes.position(self.outcomes.assignment())
+        ends = [self.outcomes.get_watermark_offsets(place, timeout=10)[1] for place in at]
+        return f"outcomes read up to {[place.offset for place in at]} of {ends}"
+
     def say(self) -> None:
         """How far it has come."""
         print(json.dumps({"sent": self.sent, "answered": self.answered}), flush=True)
@@ -146,7 +152,7 @@ def await_answers(load: Load) -> None:
             missing = [id_ for id_, count in load.unanswered.items() if count > 0]
             raise TimeoutError(
                 f"{len(missing)} commands unanswered and {len(load.producer)} undelivered after {SILENCE} s of silence: "
-                f"{missing[:20]}"
+                f"{missing[:20]}; {load.reading()}"
             )
         if time.monotonic() > said + 1:
             said = time.monotonic()
