@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from confluent_kafka import Message
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 
 import client
 from accounting_workload import Customers, Order
@@ -24,6 +24,9 @@ from murmur2 import partition_of
 NAMESPACE = "millrace.accounting.commands"
 # No answer at all for so long, and something has been lost. Longer than all servers and sessions need to come back.
 SILENCE = 150.0
+# No answer for so long, and the reader is opened anew: after restarts of the broker librdkafka's consumer has been seen to
+# stand still for minutes while committed outcomes lay behind its position.
+READER_SILENCE = 45.0
 # Shorter pauses than this are not worth a line, in seconds.
 PAUSE = 0.5
 BY_KEY = -1
@@ -45,7 +48,9 @@ class Load:
     """One producer, one reader of outcomes, and the count of what is still to be answered."""
 
     def __init__(self, servers: Servers) -> None:
+        self.servers = servers
         self.commands = servers.topic("commands")
+        self.heard_at = time.monotonic()
         self.codec = Codec(servers.registry)
         # Fetched while the registry is there.
         self.codec.newest(self.commands)
@@ -95,7 +100,22 @@ class Load:
             if message.error() is None:
                 count += 1
                 self._answered(Got.of(message))
+        now = time.monotonic()
+        if count > 0 or self.answered == self.sent:
+            self.heard_at = now
+        elif now - self.heard_at > READER_SILENCE:
+            self.heard_at = now
+            self._read_anew()
         return count
+
+    def _read_anew(self) -> None:
+        """Goes on reading where it stands, with another consumer."""
+        at = self.outcomes.position(self.outcomes.assignment())
+        print(f"no outcome for {READER_SILENCE} s, reading anew: {self.reading()}", file=sys.stderr, flush=True)
+        self.outcomes.close()
+        self.outcomes, _ = client.consumer(self.servers, self.servers.topic("outcomes"))
+        # those of which nothing was read yet begin at their beginning, as the consumer was made
+        self.outcomes.assign([place if place.offset >= 0 else _beginning_of(place) for place in at])
 
     def _answered(self, got: Got) -> None:
         now = time.monotonic()
@@ -113,12 +133,19 @@ class Load:
     def reading(self) -> str:
         """Where the outcomes are read, and where they end: whether answers are missing or only unread."""
         at = self.outcomes.position(self.outcomes.assignment())
-        ends = [self.outcomes.get_watermark_offsets(place, timeout=10)[1] for place in at]
+        try:
+            ends = str([self.outcomes.get_watermark_offsets(place, timeout=5)[1] for place in at])
+        except KafkaException as fault:
+            ends = f"(the broker does not say: {fault})"
         return f"outcomes read up to {[place.offset for place in at]} of {ends}"
 
     def say(self) -> None:
         """How far it has come."""
         print(json.dumps({"sent": self.sent, "answered": self.answered}), flush=True)
+
+
+def _beginning_of(place: TopicPartition) -> TopicPartition:
+    return TopicPartition(place.topic, place.partition, OFFSET_BEGINNING)
 
 
 def is_told_to_end() -> bool:
