@@ -59,6 +59,18 @@ struct Arguments {
     read: Vec<String>,
 }
 
+impl Arguments {
+    fn settings(&self) -> Settings {
+        Settings::new(
+            self.kafka.clone(),
+            &self.topic_prefix,
+            self.linger_ms,
+            self.compression.clone(),
+            self.batch,
+        )
+    }
+}
+
 /// Why it ends.
 #[derive(Debug, Error)]
 pub enum Fault {
@@ -91,7 +103,7 @@ pub enum Fault {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if !arguments.read.is_empty() {
-        return read(arguments);
+        return read(&arguments);
     }
     let fault = match run(arguments) {
         Ok(fault) | Err(fault) => fault,
@@ -101,16 +113,10 @@ fn main() -> ExitCode {
 }
 
 /// Reads, and prints what it came to as JSON.
-fn read(arguments: Arguments) -> ExitCode {
+fn read(arguments: &Arguments) -> ExitCode {
     let topics: Vec<_> =
         arguments.read.iter().map(|topic| format!("{}{topic}", arguments.topic_prefix)).collect();
-    let settings = Settings::new(
-        arguments.kafka,
-        &arguments.topic_prefix,
-        arguments.linger_ms,
-        arguments.compression,
-        arguments.batch,
-    );
+    let settings = arguments.settings();
     match read::read_all(&settings, &topics) {
         Ok(all) => {
             println!(r#"{{"records": {}, "seconds": {:.3}}}"#, all.records, all.seconds);
@@ -125,13 +131,7 @@ fn read(arguments: Arguments) -> ExitCode {
 
 /// Works until something fails, and says what.
 fn run(arguments: Arguments) -> Result<Fault, Fault> {
-    let settings = Settings::new(
-        arguments.kafka,
-        &arguments.topic_prefix,
-        arguments.linger_ms,
-        arguments.compression,
-        arguments.batch,
-    );
+    let settings = arguments.settings();
     let sizes = Sizes::measure(&settings.commands)?;
     let consumer: Arc<BaseConsumer> = Arc::new(settings.consumer().create()?);
     let metadata = consumer.fetch_metadata(Some(&settings.commands), settings::PATIENCE)?;

@@ -90,8 +90,8 @@ pub(super) struct Entry<S> {
     is_used: bool,
 }
 
-/// Entries in pieces that never move: memory that grows as a whole is touched twice as often, and for the first time
-/// that is dear.
+/// Entries in pieces that never move once there is more than one: memory that grows as a whole is touched twice as
+/// often, and for the first time that is dear.
 struct Entries<S> {
     pieces: Vec<Vec<Option<Entry<S>>>>,
 }
