@@ -65,7 +65,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth ## Measure everything that bench/README.md shows, beside its peers
+bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth bench-fan-out ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
 bench-build: build ## Build what is compared: release binaries and the Kafka Streams program
@@ -103,6 +103,18 @@ bench-restore: bench-build ## Measure restarts after kill -9 with much state, be
 bench-growth: bench-build ## Measure what more aggregates and partitions cost, and draw it; BENCH=flags
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
+
+# The tests' CQL server has half a gigabyte and stops for its garbage longer than anything takes that is measured here.
+.PHONY: bench-fan-out
+bench-fan-out: export CASS_XMS = 3g
+bench-fan-out: export CASS_HEAP = 3g
+bench-fan-out: export CASS_DIRECT = 1g
+bench-fan-out: export CASS_JVM = -XX:+UseZGC
+bench-fan-out: ## Measure fan-outs: memory, rows a second, what a giant costs others; BENCH=flags
+	@scripts/needs test
+	cargo build --release --locked -p millrace-bench-fan-out
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/fan_out.py $(BENCH)
 
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them

@@ -34,7 +34,7 @@ def draw(figures: dict[str, Any]) -> str:
         *_panel(PANELS[0], pairs, "per_cpu_second", "commands per CPU-second of the processor", lambda y: f"{y / 1e3:,.0f} k" if y else "0"),
         *_panel(PANELS[1], pairs, "memory_mb", "resident memory of the processor, MB", lambda y: f"{y:,.0f}"),
         *_legend(sorted({pair["partitions"] for pair in pairs})),
-        _text(WIDTH / 2, HEIGHT - 10, f"{machine['cores']} cores with the broker, local state, keys uniform", "middle", size=11),
+        text(WIDTH / 2, HEIGHT - 10, f"{machine['cores']} cores with the broker, local state, keys uniform", "middle", size=11),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -60,16 +60,16 @@ def _panel(
     def y(value: float) -> float:
         return BOTTOM - value / top * (BOTTOM - TOP)
 
-    parts = [_text(left - 62, TOP - 18, title, "start", weight="600")]
+    parts = [text(left - 62, TOP - 18, title, "start", weight="600")]
     for tick in range(int(top / step) + 1):
         at = y(tick * step)
         parts.append(f"<line x1='{left}' y1='{at:.1f}' x2='{right}' y2='{at:.1f}' stroke='{FAINT}'/>")
-        parts.append(_text(left - 8, at + 4, label(tick * step), "end"))
+        parts.append(text(left - 8, at + 4, label(tick * step), "end"))
     for count in counts:
         parts.append(f"<line x1='{x(count):.1f}' y1='{BOTTOM}' x2='{x(count):.1f}' y2='{BOTTOM + 5}' stroke='{INK}'/>")
-        parts.append(_text(x(count), BOTTOM + 20, _short(count), "middle"))
+        parts.append(text(x(count), BOTTOM + 20, _short(count), "middle"))
     parts.append(f"<line x1='{left}' y1='{BOTTOM}' x2='{right}' y2='{BOTTOM}' stroke='{INK}'/>")
-    parts.append(_text((left + right) / 2, BOTTOM + 40, "aggregates (logarithmic)", "middle"))
+    parts.append(text((left + right) / 2, BOTTOM + 40, "aggregates (logarithmic)", "middle"))
     for index, partitions in enumerate(sorted({pair["partitions"] for pair in pairs})):
         colour, shape = LOOKS[index % len(LOOKS)]
         line = sorted((pair["aggregates"], pair[name]) for pair in pairs if pair["partitions"] == partitions)
@@ -90,7 +90,7 @@ def _legend(kinds: Sequence[int]) -> list[str]:
         at = left + 12 + index * 130
         parts.append(f"<line x1='{at - 12}' y1='28' x2='{at + 12}' y2='28' stroke='{colour}' stroke-width='2'/>")
         parts.append(_mark(shape, at, 28, colour, ""))
-        parts.append(_text(at + 20, 32, f"{partitions} partition{'s' if partitions > 1 else ''}", "start"))
+        parts.append(text(at + 20, 32, f"{partitions} partition{'s' if partitions > 1 else ''}", "start"))
     return parts
 
 
@@ -102,8 +102,9 @@ def _mark(shape: str, x: float, y: float, colour: str, tip: str) -> str:
     return f"<rect x='{x - 4:.1f}' y='{y - 4:.1f}' width='8' height='8' fill='{colour}'{turn}>{title}</rect>"
 
 
-def _text(x: float, y: float, text: str, anchor: str, weight: str = "400", size: int = 13) -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}' font-size='{size}'>{escape(text)}</text>"
+def text(x: float, y: float, words: str, anchor: str, weight: str = "400", size: int = 13) -> str:
+    """Words at a place of a drawing."""
+    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-weight='{weight}' font-size='{size}'>{escape(words)}</text>"
 
 
 def _step(highest: float) -> float:

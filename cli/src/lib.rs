@@ -14,7 +14,7 @@
 //!
 //! | to do | open |
 //! |---|---|
-//! | a flag or a subcommand | `args.rs`, `app.rs` |
+//! | a flag or a subcommand | `args/`, `app.rs` |
 //! | a setting, its layers and its manual | `config/` |
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |

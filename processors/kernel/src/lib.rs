@@ -25,7 +25,7 @@ pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
 pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
 pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
-pub use projection::{ProjectionFamily, Projector, Writes};
+pub use projection::{Asked, FanOut, ProjectionFamily, Projector, Stage, Writes};
 pub use rejection::{Rejections, Violation, codes};
 pub use row::{Delete, Put, Value, Write};
 pub use table::{ColumnType, Table};

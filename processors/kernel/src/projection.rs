@@ -21,13 +21,54 @@ pub trait Projector<E>: Send {
     /// Takes in `event` and asks for the rows that follow from it, with the local state
     /// *as of* that event.
     fn apply(&mut self, event: &Event<E>, writes: &mut Writes);
+
+    /// Adds the next rows of a fan-out that [`Writes::fan_out`] has announced to `rows`, at most
+    /// `most` (at least 1) of them, and returns whether there are more. The rows are those of the
+    /// announcing event, though later events may have been taken in since. Not called again after
+    /// it has returned `false`.
+    ///
+    /// Whoever announces no fan-out has no use for it.
+    fn fan_out(&mut self, _fan_out: FanOut, _most: usize, _rows: &mut Vec<Write>) -> bool {
+        false
+    }
+}
+
+/// Many rows of one event that are made when they are written: the projector knows which, by this
+/// number of its own choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FanOut(pub u64);
+
+/// Rows that may be written in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// Rows at hand.
+    pub writes: Vec<Write>,
+    /// Rows to be made in pieces ([`Projector::fan_out`]).
+    pub fan_outs: Vec<FanOut>,
+}
+
+impl Stage {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.fan_outs.is_empty()
+    }
+}
+
+/// What one event asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Events of one line are written in their order ([`Writes::in_line`]).
+    pub line: Option<u64>,
+    /// Each is acknowledged before the next one starts.
+    pub stages: Vec<Stage>,
 }
 
 /// The rows an event asks for, in stages: a stage is acknowledged by the store before the
 /// next one starts. Within a stage writes may land in any order.
 #[derive(Debug, Default)]
 pub struct Writes {
-    stages: Vec<Vec<Write>>,
+    asked: Asked,
     muted: bool,
 }
 
@@ -41,7 +82,7 @@ impl Writes {
     /// Drops writes: the local state is being folded again and the rows are there already.
     #[must_use]
     pub fn muted() -> Self {
-        Self { stages: Vec::new(), muted: true }
+        Self { asked: Asked::default(), muted: true }
     }
 
     /// Whether writes are dropped; lets a projector skip the work of making many.
@@ -50,28 +91,63 @@ impl Writes {
         self.muted
     }
 
+    /// Puts this event's rows behind those of earlier events of the same `line` that are still
+    /// being written. Events of no line, and of different lines, wait for nobody. A projector that
+    /// announces fan-outs says so of every event whose rows must not be seen before theirs.
+    pub fn in_line(&mut self, line: u64) {
+        if !self.muted {
+            self.asked.line = Some(line);
+        }
+    }
+
     /// Asks for a write in the current stage.
     pub fn push(&mut self, write: Write) {
-        if self.muted {
-            return;
+        if !self.muted {
+            self.stage().writes.push(write);
         }
-        match self.stages.last_mut() {
-            Some(stage) => stage.push(write),
-            None => self.stages.push(vec![write]),
+    }
+
+    /// Announces a fan-out in the current stage: rows that are made in pieces while other events
+    /// have their turns, so that one event with a million rows neither fills the memory nor stops
+    /// everybody else.
+    pub fn fan_out(&mut self, fan_out: FanOut) {
+        if !self.muted {
+            self.stage().fan_outs.push(fan_out);
         }
     }
 
     /// Ends the current stage: what follows starts when the store has acknowledged it.
     pub fn then(&mut self) {
-        if !self.muted && self.stages.last().is_some_and(|stage| !stage.is_empty()) {
-            self.stages.push(Vec::new());
+        if !self.muted && self.asked.stages.last().is_some_and(|stage| !stage.is_empty()) {
+            self.asked.stages.push(Stage::default());
         }
     }
 
-    /// The stages asked for since the last call; empty ones are left out.
-    pub fn take(&mut self) -> Vec<Vec<Write>> {
-        let mut stages = std::mem::take(&mut self.stages);
-        stages.retain(|stage| !stage.is_empty());
-        stages
+    /// What was asked for since the last call; empty stages are left out.
+    pub fn take(&mut self) -> Asked {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.stages.retain(|stage| !stage.is_empty());
+        asked
+    }
+
+    /// As [`Writes::take`], with all rows of all fan-outs made at once by the `projector` that has
+    /// announced them: for audits and tests.
+    pub fn take_whole<E>(&mut self, projector: &mut dyn Projector<E>) -> Vec<Vec<Write>> {
+        let mut whole = Vec::new();
+        for Stage { mut writes, fan_outs } in self.take().stages {
+            for fan_out in fan_outs {
+                while projector.fan_out(fan_out, usize::MAX, &mut writes) {}
+            }
+            whole.push(writes);
+        }
+        whole
+    }
+
+    fn stage(&mut self) -> &mut Stage {
+        if self.asked.stages.is_empty() {
+            self.asked.stages.push(Stage::default());
+        }
+        let last = self.asked.stages.len() - 1;
+        &mut self.asked.stages[last]
     }
 }

@@ -1,5 +1,8 @@
 //! The view store: tables that projections write and analysts read.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use thiserror::Error;
 
@@ -73,6 +76,17 @@ pub trait ViewStore: Send + Sync {
     /// [`StoreFault`]; some of the writes may have been applied.
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault>;
 
+    /// Begins to apply `writes`, which may be many and are in no hurry: where the store can, it
+    /// writes them beside what others apply meanwhile, and leaves those the greater part of what it
+    /// can do at once. A store that cannot has applied them when this returns.
+    ///
+    /// # Errors
+    /// As [`ViewStore::apply`], here or from [`Submitted::settle`].
+    fn submit(&self, writes: Arc<Vec<Write>>) -> Result<Box<dyn Submitted>, StoreFault> {
+        self.apply(&writes)?;
+        Ok(Box::new(Settled))
+    }
+
     /// Reads several pages, in parallel where the store can.
     ///
     /// # Errors
@@ -88,4 +102,23 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`StoreFault`].
     fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault>;
+}
+
+/// Writes under way, from [`ViewStore::submit`].
+pub trait Submitted: Send {
+    /// Waits for the acknowledgement, up to `wait`. Returns whether all are durable; after that,
+    /// or after a fault, it is not asked again.
+    ///
+    /// # Errors
+    /// As [`ViewStore::apply`]: some of the writes may have been applied.
+    fn settle(&mut self, wait: Duration) -> Result<bool, StoreFault>;
+}
+
+/// Writes that are durable already.
+struct Settled;
+
+impl Submitted for Settled {
+    fn settle(&mut self, _: Duration) -> Result<bool, StoreFault> {
+        Ok(true)
+    }
 }

@@ -67,6 +67,8 @@ bugs! {
     CheckpointAhead: "a checkpoint says that it reaches further than its data",
     CheckpointUncommitted: "a checkpoint holds what was not committed",
     CheckpointUnproven: "a checkpoint is written by one who may have been replaced already",
+    FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
+    FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
     StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",
 }
 

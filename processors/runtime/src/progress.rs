@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{PageQuery, Position, Put, Table, Value, Write};
+use millrace_kernel::{Delete, Page, PageQuery, Position, Put, Table, Value, Write};
 use millrace_ports::{StoreFault, ViewStore};
 use thiserror::Error;
 
@@ -13,11 +13,21 @@ CREATE TABLE millrace_progress (
   projection text, -- view family, as <domain>.<family>
   source_partition int, -- partition of the events topic
   events_offset bigint, -- every event before this offset is in the tables
-  commands_offset bigint, -- newest command offset all of whose events are in the tables; -1 = none yet
-  steps_offset bigint, -- newest step offset all of whose events are in the tables; -1 = none yet
+  commands_offset bigint, -- the events of all commands up to this offset are in the tables, but for those in millrace_fan_outs; -1 = none yet
+  steps_offset bigint, -- the events of all steps up to this offset are in the tables, but for those in millrace_fan_outs; -1 = none yet
   recorded_at bigint, -- recorded_at of the newest event in the tables, microseconds since the epoch
   PRIMARY KEY ((projection), source_partition)
 ) WITH comment = 'How far each projection has come, per source partition.';
+
+CREATE TABLE millrace_fan_outs (
+  projection text, -- view family, as <domain>.<family>
+  source_partition int, -- partition of the events topic
+  cause text, -- commands or steps: where the cause of the rows stands
+  cause_offset bigint, -- offset of the cause
+  events_offset bigint, -- its newest such event; all is there when events_offset of millrace_progress is greater
+  begun_at bigint, -- recorded_at of that event, microseconds since the epoch
+  PRIMARY KEY ((projection, source_partition, cause, cause_offset))
+) WITH comment = 'Commands and steps with so many rows that they are still being written while later ones are there already.';
 
 CREATE TABLE millrace_views (
   view text, -- name of the view
@@ -30,6 +40,8 @@ CREATE TABLE millrace_views (
 
 /// The table of published progress.
 pub const PROGRESS: &str = "millrace_progress";
+/// The table of commands and steps whose rows are still being written while later ones are there.
+pub const FAN_OUTS: &str = "millrace_fan_outs";
 /// The table of live views.
 pub const VIEWS: &str = "millrace_views";
 
@@ -48,9 +60,9 @@ pub struct Progress {
     pub partition: i32,
     /// Every event before this offset is in the tables.
     pub events_offset: i64,
-    /// Newest command all of whose events are in the tables, or −1.
+    /// All commands up to this have their events in the tables, but for those in [`FAN_OUTS`]; or −1.
     pub commands_offset: i64,
-    /// Newest step all of whose events are in the tables, or −1.
+    /// All steps up to this have their events in the tables, but for those in [`FAN_OUTS`]; or −1.
     pub steps_offset: i64,
     /// `recorded_at` of the newest event in the tables, microseconds since the epoch.
     pub recorded_at: i64,
@@ -112,10 +124,82 @@ impl Progress {
     }
 
     fn has_reached(&self, position: &Position) -> bool {
-        let reached =
-            if position.topic.ends_with(".steps") { self.steps_offset } else { self.commands_offset };
+        let reached = if Cause::of(position).is_step { self.steps_offset } else { self.commands_offset };
         reached >= position.offset
     }
+}
+
+/// What events come from: a command or a step of the same partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cause {
+    /// Whether it is a step.
+    pub is_step: bool,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl Cause {
+    /// The command or step at `position`.
+    #[must_use]
+    pub fn of(position: &Position) -> Self {
+        Self { is_step: position.topic.ends_with(".steps"), offset: position.offset }
+    }
+
+    /// Says that the rows of its event at `events_offset` are still being written. To be acknowledged
+    /// before any progress is published that is beyond the cause. `recorded_at` is that of the event.
+    #[must_use]
+    pub fn begun(self, projection: &str, partition: i32, events_offset: i64, recorded_at: i64) -> Write {
+        let mut values = self.key(projection, partition);
+        values.extend([Value::BigInt(events_offset), Value::BigInt(recorded_at)]);
+        Write::Put(Put { table: FAN_OUTS, values, timestamp: recorded_at })
+    }
+
+    /// Says that they are there. It wins against [`Cause::begun`] for events up to `recorded_at`,
+    /// whoever says that once more: what is in the tables stays in the tables.
+    #[must_use]
+    pub fn ended(self, projection: &str, partition: i32, recorded_at: i64) -> Write {
+        let key = self.key(projection, partition);
+        Write::Delete(Delete { table: FAN_OUTS, key, range: false, timestamp: recorded_at })
+    }
+
+    fn key(self, projection: &str, partition: i32) -> Vec<Value> {
+        let cause = if self.is_step { "steps" } else { "commands" };
+        vec![Value::from(projection), Value::Int(partition), Value::from(cause), Value::BigInt(self.offset)]
+    }
+}
+
+/// Which of `positions` are caused by what is still being written, when `progress` was published.
+///
+/// Who has begun a fan-out may have died, and their successor have written its rows in another way,
+/// without a word about their end: what `progress` has passed is there, whatever is said of it.
+///
+/// # Errors
+/// [`StoreFault`].
+pub fn read_fan_outs(
+    store: &dyn ViewStore,
+    progress: &[Progress],
+    positions: &[Position],
+) -> Result<Vec<Position>, StoreFault> {
+    let of = |position: &Position| progress.iter().find(|it| it.partition == position.partition);
+    let (asked, queries): (Vec<_>, Vec<_>) = positions
+        .iter()
+        .filter_map(|position| Some((position, of(position)?)))
+        .map(|(position, progress)| {
+            let query = PageQuery {
+                table: FAN_OUTS.to_owned(),
+                key: Cause::of(position).key(&progress.projection, position.partition),
+                after: Vec::new(),
+                limit: 1,
+            };
+            ((position, progress.events_offset), query)
+        })
+        .unzip();
+    let pages = store.read(&queries)?;
+    let is_open = |page: &Page, upto: i64| {
+        page.rows.iter().any(|row| matches!(row[..], [.., Value::BigInt(at), Value::BigInt(_)] if at >= upto))
+    };
+    let found = asked.into_iter().zip(pages).filter(|((_, upto), page)| is_open(page, *upto));
+    Ok(found.map(|((position, _), _)| position.clone()).collect())
 }
 
 /// The published progress of `projection`, a row a partition.
@@ -152,8 +236,8 @@ pub enum WaitError {
 /// How long a waiter pauses between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Waits until the rows that follow from `positions` are in the tables of `projection`.
-/// Returns at once when there are none.
+/// Waits until the rows that follow from `positions` are in the tables of `projection`, also when
+/// they are many and others' are written meanwhile. Returns at once when there are none.
 ///
 /// # Errors
 /// [`WaitError::TimedOut`] after `deadline`.
@@ -169,15 +253,16 @@ pub fn wait_until(
         let missing = positions.iter().find(|position| {
             !progress.iter().any(|p| p.partition == position.partition && p.has_reached(position))
         });
-        match missing {
-            None => return Ok(()),
-            Some(missing) if Instant::now() >= until => {
-                return Err(WaitError::TimedOut {
-                    projection: projection.to_owned(),
-                    missing: missing.clone(),
-                });
-            }
-            Some(_) => std::thread::sleep(LOOK_EVERY),
+        let missing = match missing {
+            Some(missing) => missing.clone(),
+            None => match read_fan_outs(store, &progress, positions)?.pop() {
+                Some(missing) => missing,
+                None => return Ok(()),
+            },
+        };
+        if Instant::now() >= until {
+            return Err(WaitError::TimedOut { projection: projection.to_owned(), missing });
         }
+        std::thread::sleep(LOOK_EVERY);
     }
 }

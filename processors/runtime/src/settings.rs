@@ -66,6 +66,9 @@ impl Default for ProcessorSettings {
 pub struct ProjectorSettings {
     /// Most events whose rows are written together.
     pub batch_max_events: usize,
+    /// Most rows of large fan-outs that are written between two batches of events: more of them
+    /// write a giant's fan-out sooner and let everybody else wait longer.
+    pub fan_out_max_rows: usize,
     /// Longest time between two commits of the consumer group's offsets, in milliseconds.
     /// After a crash the events since then are applied again, which changes nothing.
     pub commit_interval_ms: u64,
@@ -75,7 +78,12 @@ pub struct ProjectorSettings {
 
 impl Default for ProjectorSettings {
     fn default() -> Self {
-        Self { batch_max_events: 500, commit_interval_ms: 500, session_timeout_ms: 10_000 }
+        Self {
+            batch_max_events: 500,
+            fan_out_max_rows: 2_000,
+            commit_interval_ms: 500,
+            session_timeout_ms: 10_000,
+        }
     }
 }
 

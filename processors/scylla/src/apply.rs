@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::cql;
 use crate::engine;
-use crate::link::Link;
+use crate::link::{Haste, Link};
 use crate::value::Bound;
 
-const STEP: &str = "write rows";
+/// What is being done, for errors.
+pub(crate) const STEP: &str = "write rows";
 
 /// A batch of one partition is a single mutation to the server: large ones make it stall.
 const BATCH_STATEMENTS: usize = 100;
@@ -122,7 +123,7 @@ fn bound(values: &[Value]) -> Vec<Bound> {
 
 /// Sends all units and waits for their acknowledgement. After a failure no further one is
 /// sent; what is under way may still arrive, which does no harm: writes are idempotent.
-pub(crate) async fn send(link: &Arc<Link>, units: Vec<Unit>) -> Result<(), StoreFault> {
+pub(crate) async fn send(link: &Arc<Link>, units: Vec<Unit>, haste: Haste) -> Result<(), StoreFault> {
     let mut prepared: HashMap<Arc<str>, PreparedStatement> = HashMap::new();
     for (text, _) in units.iter().flat_map(|unit| &unit.statements) {
         if !prepared.contains_key(text) {
@@ -132,7 +133,7 @@ pub(crate) async fn send(link: &Arc<Link>, units: Vec<Unit>) -> Result<(), Store
     let prepared = Arc::new(prepared);
     let mut under_way = JoinSet::new();
     for unit in units {
-        let permit = link.permit(STEP).await?;
+        let permit = link.permit(STEP, haste).await?;
         let (link, prepared) = (link.clone(), prepared.clone());
         under_way.spawn(async move {
             let answer = send_unit(&link, &prepared, unit).await;

@@ -31,13 +31,22 @@ impl Engine {
         step: &'static str,
         work: impl Future<Output = Result<T, StoreFault>> + Send + 'static,
     ) -> Result<T, StoreFault> {
+        self.begin(step, work)?.recv().unwrap_or_else(|_| Err(ended_early(step)))
+    }
+
+    /// Runs `work` there and says where its result will be.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        step: &'static str,
+        work: impl Future<Output = Result<T, StoreFault>> + Send + 'static,
+    ) -> Result<mpsc::Receiver<Result<T, StoreFault>>, StoreFault> {
         let Some(runtime) = &self.runtime else { return Err(stopped(step, "it is shutting down")) };
         let (done, waiting) = mpsc::sync_channel(1);
         runtime.spawn(async move {
-            // nobody waits any more only when the caller's thread is gone
+            // nobody waits any more when the caller's thread is gone, or has forgotten about it
             let _ = done.send(work.await);
         });
-        waiting.recv().unwrap_or_else(|_| Err(stopped(step, "its task ended early")))
+        Ok(waiting)
     }
 }
 
@@ -48,6 +57,10 @@ impl Drop for Engine {
             runtime.shutdown_background();
         }
     }
+}
+
+pub(crate) fn ended_early(step: &'static str) -> StoreFault {
+    stopped(step, "its task ended early")
 }
 
 pub(crate) fn stopped(step: &'static str, why: &str) -> StoreFault {

@@ -21,15 +21,17 @@ mod link;
 mod read;
 mod value;
 
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
-use millrace_ports::{StoreFault, TableChange, ViewStore};
+use millrace_ports::{StoreFault, Submitted, TableChange, ViewStore};
 
 pub use crate::config::{Consistency, ScyllaConfig, Tls};
 use crate::engine::Engine;
-use crate::link::Link;
+use crate::link::{Haste, Link};
 
 /// The tables of one keyspace.
 pub struct ScyllaStore {
@@ -54,6 +56,19 @@ impl ScyllaStore {
 
     fn opened(&self) -> Arc<Tables> {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Writes that are being sent.
+struct UnderWay(mpsc::Receiver<Result<(), StoreFault>>);
+
+impl Submitted for UnderWay {
+    fn settle(&mut self, wait: Duration) -> Result<bool, StoreFault> {
+        match self.0.recv_timeout(wait) {
+            Ok(answer) => answer.map(|()| true),
+            Err(RecvTimeoutError::Timeout) => Ok(false),
+            Err(RecvTimeoutError::Disconnected) => Err(engine::ended_early(apply::STEP)),
+        }
     }
 }
 
@@ -86,7 +101,14 @@ impl ViewStore for ScyllaStore {
             return Ok(());
         }
         let link = self.link.clone();
-        self.engine.wait("write rows", async move { apply::send(&link, units).await })
+        self.engine.wait(apply::STEP, async move { apply::send(&link, units, Haste::Now).await })
+    }
+
+    fn submit(&self, writes: Arc<Vec<Write>>) -> Result<Box<dyn Submitted>, StoreFault> {
+        let units = apply::units(&self.opened(), &self.link.config.keyspace, &writes)?;
+        let link = self.link.clone();
+        let sending = async move { apply::send(&link, units, Haste::Unhurried).await };
+        Ok(Box::new(UnderWay(self.engine.begin(apply::STEP, sending)?)))
     }
 
     fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {

@@ -2,7 +2,9 @@
 //! bound on requests under way.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use millrace_ports::StoreFault;
 use scylla::client::session::Session;
@@ -13,23 +15,74 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::ScyllaConfig;
 use crate::{engine, fault};
 
+/// What is in no hurry takes one of so many parts of the requests under way while nothing else does,
+/// and one of so many of those while something has just been in a hurry.
+const UNHURRIED_PART: usize = 2;
+const UNHURRIED_BESIDE_OTHERS: u32 = 32;
+/// For how long others count as being there.
+const JUST_NOW: Duration = Duration::from_millis(100);
+
+/// Whether somebody waits for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// As soon as there is room.
+    Now,
+    /// Beside what others need.
+    Unhurried,
+}
+
+/// Leave for one request.
+pub(crate) struct Permit {
+    _request: OwnedSemaphorePermit,
+    _unhurried: Option<OwnedSemaphorePermit>,
+}
+
 pub(crate) struct Link {
     pub(crate) session: Session,
     pub(crate) config: ScyllaConfig,
     /// Requests under way, of all callers together.
     permits: Arc<Semaphore>,
+    /// Those of them that may be in no hurry.
+    unhurried: Arc<Semaphore>,
+    /// When something was in a hurry last, in milliseconds since `began`.
+    hurried_at: AtomicU64,
+    began: Instant,
     prepared: RwLock<HashMap<String, PreparedStatement>>,
 }
 
 impl Link {
     pub(crate) fn new(session: Session, config: ScyllaConfig) -> Self {
         let permits = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        Self { session, config, permits, prepared: RwLock::default() }
+        let unhurried = (config.concurrency / UNHURRIED_PART).max(UNHURRIED_BESIDE_OTHERS as usize);
+        Self {
+            session,
+            config,
+            permits,
+            unhurried: Arc::new(Semaphore::new(unhurried)),
+            hurried_at: AtomicU64::new(0),
+            began: Instant::now(),
+            prepared: RwLock::default(),
+        }
     }
 
     /// Leave for one request, held until it is answered.
-    pub(crate) async fn permit(&self, step: &'static str) -> Result<OwnedSemaphorePermit, StoreFault> {
-        self.permits.clone().acquire_owned().await.map_err(|e| engine::stopped(step, &e.to_string()))
+    pub(crate) async fn permit(&self, step: &'static str, haste: Haste) -> Result<Permit, StoreFault> {
+        let stopped = |e: tokio::sync::AcquireError| engine::stopped(step, &e.to_string());
+        let now = self.began.elapsed().as_millis() as u64;
+        let unhurried = match haste {
+            Haste::Now => {
+                self.hurried_at.store(now, Ordering::Relaxed);
+                None
+            }
+            Haste::Unhurried => {
+                let since = now.saturating_sub(self.hurried_at.load(Ordering::Relaxed));
+                let has_company = u128::from(since) < JUST_NOW.as_millis();
+                let room = if has_company { UNHURRIED_BESIDE_OTHERS } else { 1 };
+                Some(self.unhurried.clone().acquire_many_owned(room).await.map_err(stopped)?)
+            }
+        };
+        let request = self.permits.clone().acquire_owned().await.map_err(stopped)?;
+        Ok(Permit { _request: request, _unhurried: unhurried })
     }
 
     /// The statement, prepared once. Everything this store says may be said twice, so the

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::cql;
 use crate::engine;
-use crate::link::Link;
+use crate::link::{Haste, Link};
 use crate::value::{Bound, values};
 
 const STEP: &str = "read rows";
@@ -32,7 +32,7 @@ pub(crate) async fn pages(
     let mut pages = vec![Page::default(); queries.len()];
     let mut under_way = JoinSet::new();
     for (at, (table, query)) in queries.into_iter().enumerate() {
-        let permit = link.permit(STEP).await?;
+        let permit = link.permit(STEP, Haste::Now).await?;
         let link = link.clone();
         under_way.spawn(async move {
             let answer = page(&link, &table, &query).await;
@@ -54,7 +54,7 @@ pub(crate) async fn scan(
     after: &[Value],
     limit: usize,
 ) -> Result<Page, StoreFault> {
-    let _permit = link.permit(STEP).await?;
+    let _permit = link.permit(STEP, Haste::Now).await?;
     let mut found = match rest_of_partition(table, after, limit) {
         Some(rest) => page(link, table, &rest).await?,
         None => Page::default(),

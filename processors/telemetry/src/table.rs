@@ -301,8 +301,8 @@ pub static METRICS: &[Metric] = &[
         kind: Gauge,
         unit: "s",
         labels: &["role", "partition"],
-        help: "For how long the oldest record that is not done has been there; 0 when there is none.",
-        advice: "Grows by a second a second: nothing moves; look at `millrace_lane_faulted_seconds`, `millrace_paused`, `millrace_stable_offset_stuck_seconds`. Grows slower: more comes than is done; add processes up to the number of partitions.",
+        help: "For how long the oldest record that is not done has been there; 0 when there is none. A chirp that is still being told to a million readers is one of a projector's.",
+        advice: "Grows by a second a second: nothing moves; look at `millrace_lane_faulted_seconds`, `millrace_paused`, `millrace_stable_offset_stuck_seconds`. Grows slower: more comes than is done; add processes up to the number of partitions. A projector's, while `millrace_lag_records` is low and rows are written: a large fan-out, which holds up nobody but its author.",
         source: Look(|seen, put| {
             for (role, partition, numbers) in seen.held() {
                 put(numbers.lag().as_secs_f64(), &[role, &partition]);

@@ -42,6 +42,8 @@ pub struct Setup<S> {
     pub batch_max_records: usize,
     /// Most events whose rows are written together.
     pub batch_max_events: usize,
+    /// Most rows of large fan-outs between two batches of a projector.
+    pub fan_out_max_rows: usize,
     /// How many answered commands a partition remembers.
     pub window_ids: usize,
     /// For how many seconds of recorded time it remembers them.
@@ -236,6 +238,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         projectors: dice.within(1, 2) as usize,
         batch_max_records: dice.within(1, 8) as usize,
         batch_max_events: dice.within(1, 9) as usize,
+        fan_out_max_rows: dice.within(1, 4) as usize,
         window_ids: if dice.per_mille(500) { dice.within(2, 16) } else { dice.within(16, 60) } as usize,
         window_seconds: if dice.per_mille(800) { 3_600 } else { dice.within(20, 300) as u64 },
         disks: dice.per_mille(600),

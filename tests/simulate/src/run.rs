@@ -103,8 +103,11 @@ impl<'a, W: Workload> Running<'a, W> {
             ..ProcessorSettings::default()
         };
         let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
-        pipeline.projector_settings =
-            ProjectorSettings { batch_max_events: setup.batch_max_events, ..ProjectorSettings::default() };
+        pipeline.projector_settings = ProjectorSettings {
+            batch_max_events: setup.batch_max_events,
+            fan_out_max_rows: setup.fan_out_max_rows,
+            ..ProjectorSettings::default()
+        };
         let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
         pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
         pipeline.log.inject(Box::new(luck.clone()));

@@ -91,7 +91,7 @@ impl<D: Domain> Scene<'_, D> {
                             && progress.partition == partition
                             && progress.events_offset > record.offset
                     });
-                    let all: Vec<Write> = writes.take().into_iter().flatten().collect();
+                    let all: Vec<Write> = writes.take_whole(&mut **projector).into_iter().flatten().collect();
                     rows.push(self.follows(projection, applied, &all, tables));
                 }
             }

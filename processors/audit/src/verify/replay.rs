@@ -222,7 +222,7 @@ impl<D: Domain> Source<D> {
         self.tail.up_to(to, scene.audit.watcher, &mut |record| {
             let event = decode_event(&scene.codecs.events, record)?;
             projector.apply(&event, &mut writes);
-            each(record.offset, writes.take().into_iter().flatten().collect())
+            each(record.offset, writes.take_whole(&mut **projector).into_iter().flatten().collect())
         })?;
         self.read_to = to;
         Ok(())

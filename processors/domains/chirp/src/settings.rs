@@ -18,11 +18,14 @@ pub struct Settings {
     pub celebrity_below: u64,
     /// How many chirps a feed goes back, and how many a timeline holds.
     pub timeline_cap: usize,
+    /// A chirp with more readers than this is written to their timelines in pieces that take
+    /// turns with other authors' chirps. With no more than this all are written at once.
+    pub fan_out_at_once: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { celebrity_above: 1000, celebrity_below: 900, timeline_cap: 800 }
+        Self { celebrity_above: 1000, celebrity_below: 900, timeline_cap: 800, fan_out_at_once: 1000 }
     }
 }
 

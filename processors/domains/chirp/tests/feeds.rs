@@ -2,7 +2,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::network::*;
+use common::turns::InTurns;
 use millrace_domain_chirp::Settings;
 use millrace_kernel::{Event, Value};
 use proptest::prelude::*;
@@ -10,10 +13,11 @@ use proptest::prelude::*;
 use millrace_domain_chirp::EventData;
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (1u64..4, 0u64..3, 1usize..9).prop_map(|(above, less, cap)| Settings {
+    (1u64..4, 0u64..3, 1usize..9, 0usize..4).prop_map(|(above, less, cap, at_once)| Settings {
         celebrity_above: above,
         celebrity_below: above.saturating_sub(less),
         timeline_cap: cap,
+        fan_out_at_once: at_once,
     })
 }
 
@@ -139,8 +143,89 @@ proptest! {
                 celebrity_above: above,
                 celebrity_below: above.saturating_sub(less),
                 timeline_cap: cap,
+                ..Settings::default()
             };
             run(&settings, &history, dice);
+        }
+    }
+    /// Fan-outs in pieces, between which other authors' events are written: each author's events
+    /// become visible in their order, those of one that is under way to some readers and not yet to
+    /// others, and nobody sees anything else.
+    #[test]
+    fn every_feed_is_exact_while_fan_outs_take_turns(
+        acts in acts(80),
+        settings in settings(),
+        partitions in 1i32..3,
+        seed in any::<u64>(),
+        haste in 1usize..8,
+    ) {
+        let dice = &mut Dice::new(seed);
+        let settings = Settings { fan_out_at_once: settings.fan_out_at_once.min(1), ..settings };
+        let history = history(&acts, partitions);
+        let mut queues = by_partition(&history);
+        let mut turns = InTurns::new(&settings);
+        while !queues.is_empty() || !turns.is_done() {
+            if dice.below(haste) > 0 || queues.is_empty() {
+                turns.go_on(dice);
+                continue;
+            }
+            let partition = *queues.keys().nth(dice.below(queues.len())).unwrap();
+            match queues.get_mut(&partition).and_then(std::collections::VecDeque::pop_front) {
+                Some(event) => turns.take(partition, &event, dice),
+                None => drop(queues.remove(&partition)),
+            }
+        }
+        turns.projections.check_feeds(dice);
+        check_tables(&turns.projections, partitions);
+    }
+    /// Who pages through a feed while things change sees no chirp twice, and misses none that was
+    /// there when the first page was read and still is.
+    #[test]
+    fn paging_while_things_change_shows_all_that_stays_and_nothing_twice(
+        acts in acts(120),
+        settings in settings(),
+        cap in prop_oneof![Just(1_000usize), 3usize..9],
+        seed in any::<u64>(),
+        begin in any::<prop::sample::Index>(),
+    ) {
+        let dice = &mut Dice::new(seed);
+        let settings = Settings { timeline_cap: cap, ..settings };
+        let history = history(&acts, 2);
+        let mut projections = Projections::new(&settings);
+        let (before, meanwhile) = history.split_at(begin.index(history.len() + 1));
+        for (partition, event) in before {
+            projections.apply(*partition, event, dice);
+        }
+        let mut meanwhile = meanwhile.iter();
+        let readers: Vec<String> = projections.oracle.users.iter().cloned().collect();
+        for reader in readers {
+            // what has been there all the time, by author and chirp
+            let place = |seen: &Seen| (seen.2.clone(), seen.1.clone());
+            let feed = |oracle: &Oracle| -> BTreeSet<_> { oracle.feed(&reader, cap).iter().map(place).collect() };
+            let mut stayed = feed(&projections.oracle);
+            let mut shown = BTreeSet::new();
+            let mut cursor = None;
+            loop {
+                let (items, is_last) = projections.page(&reader, cursor.as_ref(), 1 + dice.below(3));
+                for item in &items {
+                    let place = (item.author_id.to_string(), item.chirp_id.to_string());
+                    prop_assert!(shown.insert(place), "{reader} sees {} twice", item.chirp_id);
+                }
+                cursor = items.last().map(|item| item.cursor.clone()).or(cursor);
+                if is_last {
+                    break;
+                }
+                for (partition, event) in meanwhile.by_ref().take(dice.below(4)) {
+                    projections.apply(*partition, event, dice);
+                    let now = feed(&projections.oracle);
+                    stayed.retain(|place| now.contains(place));
+                }
+            }
+            // a feed ends after so many, also of those that are gone by now
+            if shown.len() < cap {
+                let missed: Vec<_> = stayed.difference(&shown).collect();
+                prop_assert!(missed.is_empty(), "{reader} misses {missed:?}");
+            }
         }
     }
 }

@@ -8,12 +8,14 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::UserRegistered;
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Metadata, Position, Projector, Put, Value, Write, Writes};
+use millrace_kernel::{Domain, Event, FanOut, Metadata, Position, Projector, Put, Value, Write, Writes};
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
 };
-use millrace_runtime::progress::{PROGRESS, Progress, read_progress, system_tables, wait_until};
-use millrace_runtime::projector::{ProjectorFault, ProjectorLane, ProjectorShared};
+use millrace_runtime::progress::{
+    FAN_OUTS, PROGRESS, Progress, WaitError, read_progress, system_tables, wait_until,
+};
+use millrace_runtime::projector::{MakeProjector, ProjectorFault, ProjectorLane, ProjectorShared};
 use millrace_runtime::{ProjectorSettings, Topology};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
 use millrace_testkit::store::MemoryStore;
@@ -116,6 +118,11 @@ impl Stage {
 
     fn lane(&self, batch_max_events: usize) -> ProjectorLane<Chirp> {
         let folds = Arc::clone(&self.folds);
+        let settings = ProjectorSettings { batch_max_events, ..ProjectorSettings::default() };
+        self.lane_of(settings, Box::new(move |_| Box::new(Seer(Arc::clone(&folds)))))
+    }
+
+    fn lane_of(&self, settings: ProjectorSettings, make: MakeProjector<EventData>) -> ProjectorLane<Chirp> {
         let shared = ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock),
@@ -123,8 +130,8 @@ impl Stage {
             names: self.names.clone(),
             projection: PROJECTION.to_owned(),
             codec: codec(&self.registry),
-            make: Box::new(move |_| Box::new(Seer(Arc::clone(&folds)))),
-            settings: ProjectorSettings { batch_max_events, ..ProjectorSettings::default() },
+            make,
+            settings,
         };
         ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0)
     }
@@ -399,4 +406,145 @@ fn a_log_that_is_away_costs_no_fold() {
         assert!(lane.turn(Duration::ZERO).is_ok());
     }
     assert_eq!((stage.rows(), stage.folds.load(Ordering::SeqCst)), (7, 7));
+}
+
+/// Commands at this offset are a giant's: their events have so many rows that they are written in turns.
+const GIANT: i64 = 5;
+/// How many rows that is.
+const AUDIENCE: usize = 50;
+
+/// A row for every event; for a giant's so many, made in pieces, and a last one when all are there.
+#[derive(Default)]
+struct Teller {
+    under_way: std::collections::BTreeMap<u64, (usize, i64)>,
+}
+
+fn seen(id: String, timestamp: i64) -> Write {
+    Write::Put(Put { table: "seen", values: vec![Value::from("all"), Value::from(id.as_str())], timestamp })
+}
+
+impl Projector<EventData> for Teller {
+    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+        let (id, at) = (event.version as u64, event.recorded_at);
+        if event.command_offset != GIANT {
+            writes.in_line(1);
+            writes.push(seen(format!("small-{id}"), at));
+            return;
+        }
+        writes.in_line(0);
+        if !writes.is_muted() {
+            self.under_way.insert(id, (0, at));
+        }
+        writes.fan_out(FanOut(id));
+        writes.then();
+        writes.push(seen(format!("told-{id}"), at));
+    }
+
+    fn fan_out(&mut self, FanOut(id): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+        let (told, at) = self.under_way.get_mut(&id).expect("not asked again after its end");
+        let upto = AUDIENCE.min(*told + most);
+        rows.extend((*told..upto).map(|n| seen(format!("giant-{id}-{n}"), *at)));
+        *told = upto;
+        let has_more = upto < AUDIENCE;
+        if !has_more {
+            self.under_way.remove(&id);
+        }
+        has_more
+    }
+}
+
+impl Stage {
+    fn teller(&self, fan_out_max_rows: usize) -> ProjectorLane<Chirp> {
+        let settings = ProjectorSettings { fan_out_max_rows, ..ProjectorSettings::default() };
+        self.lane_of(settings, Box::new(|_| Box::<Teller>::default()))
+    }
+
+    fn is_there(&self, id: &str) -> bool {
+        self.store.rows("seen").iter().any(|row| row[1] == Value::from(id))
+    }
+
+    /// Whether whoever waits for the command at `offset` is told that its rows are there.
+    fn is_waited_for(&self, offset: i64) -> bool {
+        let position = Position { topic: "chirp.commands".into(), partition: 0, offset };
+        match wait_until(&*self.store, PROJECTION, std::slice::from_ref(&position), Duration::ZERO) {
+            Ok(()) => true,
+            Err(WaitError::TimedOut { missing, .. }) => {
+                assert_eq!(missing, position, "the error names what is missing");
+                false
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn open_fan_outs(&self) -> usize {
+        self.store.rows(FAN_OUTS).len()
+    }
+}
+
+#[test]
+fn a_giants_fan_out_lets_others_pass_and_is_waited_for() {
+    let mut stage = Stage::new();
+    stage.write(&[(Cause::Command(GIANT), 1), (Cause::Command(6), 1)]);
+    let mut lane = stage.teller(4);
+    let mut sent = 6;
+    let mut passed = 0;
+    for _ in 0..100 {
+        lane.turn(Duration::ZERO).unwrap();
+        let is_told = stage.is_waited_for(GIANT);
+        assert!(!is_told || stage.is_there("told-1"), "told before it is there");
+        if stage.is_waited_for(sent) {
+            assert!(stage.is_there(&format!("small-{}", stage.sent)), "told before it is there");
+            if is_told {
+                break;
+            }
+            assert_eq!(stage.open_fan_outs(), 1);
+            let progress = stage.progress();
+            assert_eq!(progress.events_offset, 0, "not all before a later event is there");
+            passed += 1;
+            sent += 1;
+            stage.write(&[(Cause::Command(sent), 1)]);
+        }
+    }
+    assert!(passed >= 3, "{passed} commands passed the giant's");
+    assert_eq!((stage.rows(), stage.open_fan_outs()), (AUDIENCE + 1 + stage.sent as usize - 1, 0));
+}
+
+#[test]
+fn a_giants_fan_out_is_written_again_by_who_takes_over() {
+    for turns in 1..30 {
+        let mut stage = Stage::new();
+        stage.write(&[(Cause::Command(GIANT), 2), (Cause::Command(6), 1)]);
+        stage.write(&[(Cause::Command(7), 1), (Cause::Step(2), 1)]);
+        let mut lane = stage.teller(9);
+        for _ in 0..turns {
+            lane.turn(Duration::ZERO).unwrap();
+        }
+        // one goes in order, the other does not say a word
+        if turns % 2 == 0 {
+            lane.finish().unwrap();
+        }
+        drop(lane);
+        let mut next = stage.teller(7);
+        for _ in 0..60 {
+            next.turn(Duration::ZERO).unwrap();
+            assert!(!stage.is_waited_for(GIANT) || stage.is_there("told-2"), "told before it is there");
+        }
+        assert!(stage.is_waited_for(GIANT) && stage.is_waited_for(7), "after {turns} turns of the first");
+        assert_eq!((stage.rows(), stage.open_fan_outs()), (2 * (AUDIENCE + 1) + 3, 0));
+        let end = stage.log.high_watermark(&stage.at()).unwrap();
+        assert_eq!(stage.progress().events_offset, end);
+    }
+}
+
+#[test]
+fn a_command_that_waits_behind_its_giant_is_not_published_before() {
+    let mut stage = Stage::new();
+    // both of the giant's line; the second's rows are few, but must not be seen before the first's
+    stage.write(&[(Cause::Command(GIANT), 2)]);
+    let mut lane = stage.teller(3);
+    for _ in 0..100 {
+        lane.turn(Duration::ZERO).unwrap();
+        assert!(!stage.is_there("giant-2-0") || stage.is_there("told-1") || stage.is_there("giant-1-49"));
+    }
+    assert!(stage.is_waited_for(GIANT));
 }

@@ -11,15 +11,22 @@ use millrace_ports::{
 use millrace_wire::{Codec, DecodeFailure, RegistryFault};
 use thiserror::Error;
 
-use crate::metrics::{Distribution, Meter, Span, TRACEPARENT};
+use super::background::Background;
+use super::turns::Turns;
+use super::unapplied::{Tally, Unapplied, append};
+use crate::metrics::Meter;
 use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
-use crate::progress::Progress;
+use crate::progress::{Cause, Progress};
 use crate::settings::ProjectorSettings;
 use crate::topology::Topology;
 
 /// Longest wait for the proof that a command has no more events.
 const OPEN_LOOK: Duration = Duration::from_millis(2);
+/// Longest wait for a piece of a fan-out before the log is looked at again.
+const PIECE_LOOK: Duration = Duration::from_millis(2);
+/// So many rows end a batch: memory does not depend on how many readers each of its events has.
+const MOST_ROWS: usize = 20_000;
 
 /// Makes the projector of a source partition.
 pub type MakeProjector<E> = Box<dyn Fn(i32) -> Box<dyn Projector<E>> + Send + Sync>;
@@ -92,9 +99,10 @@ pub enum ProjectorPhase {
 struct Running<D: Domain> {
     reader: Box<dyn Reader>,
     projector: Box<dyn Projector<D::Event>>,
-    /// Rows of events before this offset are acknowledged; the group may know less.
+    /// Rows of events before this offset are acknowledged; the group may know less, and later ones
+    /// may be, too.
     applied: i64,
-    /// Where folding began, and where it had been applied before.
+    /// Where folding began, and up to where rows are there already.
     folded: (i64, i64),
     committed: i64,
     committed_at: i64,
@@ -108,35 +116,15 @@ struct Running<D: Domain> {
     published: Option<Progress>,
     /// Writes that the store has not acknowledged yet, in stages, and what they prove.
     unapplied: Option<Unapplied>,
-}
-
-struct Unapplied {
-    stages: Vec<Vec<Write>>,
-    done: usize,
-    /// Before this offset all is applied then.
-    upto: i64,
-    progress: Progress,
-    tally: Tally,
-}
-
-/// What a batch of events has come to.
-#[derive(Default)]
-struct Tally {
-    events: u64,
-    puts: u64,
-    deletes: u64,
-    /// When the oldest event was written, milliseconds since the epoch.
-    oldest_ms: Option<i64>,
-    spans: Vec<Box<dyn Span>>,
+    /// Events that are written in turns, beside those.
+    background: Background,
 }
 
 /// A command or step whose events are being read. They become visible together and stand
 /// together, but a poll may end between two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OpenCause {
-    is_step: bool,
-    /// Offset of the command or step.
-    offset: i64,
+    cause: Cause,
     /// Where its newest event ends.
     next: i64,
     recorded_at: i64,
@@ -174,10 +162,13 @@ impl<D: Domain> ProjectorLane<D> {
             numbers.read_up_to(&self.at.topic, running.reader.position(&self.at));
             (numbers.restore_read, numbers.restore_left) = running.folded(&self.at);
             let waiting = running.unapplied.as_ref().map(|it| &it.tally);
-            let oldest =
-                waiting.and_then(|it| it.oldest_ms).or(running.held.front().map(|it| it.timestamp_ms));
+            let oldest = (running.background.turns.oldest_at().map(|at| at / 1_000))
+                .or(waiting.and_then(|it| it.oldest_ms))
+                .or(running.held.front().map(|it| it.timestamp_ms));
             let oldest = oldest.map(|at| Duration::from_millis(u64::try_from(now_ms - at).unwrap_or(0)));
-            let in_hand = running.held.len() + waiting.map_or(0, |it| it.events as usize);
+            let in_hand = running.held.len()
+                + running.background.turns.len()
+                + waiting.map_or(0, |it| it.events as usize);
             numbers.hold(in_hand, oldest);
             numbers.paused = running.unapplied.is_some().then_some("store");
         });
@@ -190,8 +181,9 @@ impl<D: Domain> ProjectorLane<D> {
             None => ProjectorPhase::Starting,
             Some(running) => {
                 let position = running.position(&self.at);
-                if position < running.applied {
-                    ProjectorPhase::Folding(position, running.applied)
+                let (_, folded_upto) = running.folded;
+                if position < folded_upto {
+                    ProjectorPhase::Folding(position, folded_upto)
                 } else {
                     ProjectorPhase::Applying(running.applied)
                 }
@@ -224,20 +216,30 @@ impl<D: Domain> ProjectorLane<D> {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
-        running.apply(&*self.shared.store, &self.meter)?;
+        let store = &*self.shared.store;
+        running.background.settle(Duration::ZERO)?;
+        running.apply(store, &self.meter)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
-        if running.held.is_empty() {
-            // somebody may wait for the command whose last event was just read
-            let wait = if running.open.is_some() { OPEN_LOOK.min(wait) } else { wait };
+        if running.held.is_empty() && !running.background.turns.is_full() {
+            let wait = match running.open {
+                _ if !running.background.is_idle() => Duration::ZERO,
+                // somebody may wait for the command whose last event was just read
+                Some(_) => OPEN_LOOK.min(wait),
+                None => wait,
+            };
             running.held = running.reader.poll(self.shared.settings.batch_max_events, wait)?.into();
         }
-        let is_idle = running.held.is_empty();
+        if running.held.is_empty() || running.background.turns.is_full() {
+            running.background.settle(wait.min(PIECE_LOOK))?;
+        }
+        let is_idle = running.held.is_empty() && running.background.is_idle();
         let taken = running.take(&self.shared, &self.at, &self.meter);
         if planted::is_on(Bug::OffsetsBeforeRows) {
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
         // what came before a fault does not wait for it
-        running.apply(&*self.shared.store, &self.meter)?;
+        running.apply(store, &self.meter)?;
+        running.background.go_on(store, &mut *running.projector)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
@@ -277,6 +279,7 @@ impl<D: Domain> Running<D> {
             open: None,
             published: None,
             unapplied: None,
+            background: Background::new(Turns::new(shared.settings.fan_out_max_rows)),
         })
     }
 
@@ -303,11 +306,13 @@ impl<D: Domain> Running<D> {
     ) -> Result<(), ProjectorFault> {
         let mut tally = Tally::default();
         let mut stages: Vec<Vec<Write>> = Vec::new();
+        let mut rows = 0;
         let mut writes = Writes::new();
         let mut muted = Writes::muted();
         let mut fault = None;
         let is_idle = self.held.is_empty();
-        while let Some(record) = self.held.front() {
+        while rows < MOST_ROWS && !self.background.turns.is_full() {
+            let Some(record) = self.held.front() else { break };
             let offset = record.offset;
             let event = match decode(&shared.codec, at, record) {
                 Ok(event) => event,
@@ -316,18 +321,32 @@ impl<D: Domain> Running<D> {
                     break;
                 }
             };
-            if offset >= self.applied {
+            let (_, folded_upto) = self.folded;
+            let is_folded = offset < folded_upto;
+            if !is_folded {
                 tally.take(record, meter, &shared.projection);
             }
             self.note(&event, offset);
-            if offset < self.applied {
+            if is_folded {
                 self.projector.apply(&event, &mut muted);
             } else {
                 self.projector.apply(&event, &mut writes);
-                append(&mut stages, writes.take());
+                let asked = writes.take();
+                rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
+                if self.background.turns.concerns(&asked) {
+                    let (cause, time) = (cause_of(&event), event.recorded_at);
+                    if !planted::is_on(Bug::FanOutUntold) {
+                        let begun = cause.begun(&shared.projection, at.partition, offset, time);
+                        append(&mut stages, vec![vec![begun]]);
+                    }
+                    self.background.turns.park(asked, offset, cause, time);
+                } else {
+                    append(&mut stages, asked.stages.into_iter().map(|stage| stage.writes).collect());
+                }
             }
             self.held.pop_front();
         }
+        tally.count(&stages);
         if planted::is_on(Bug::StagesIgnored) {
             stages = vec![stages.concat()];
             stages.retain(|stage| !stage.is_empty());
@@ -343,11 +362,11 @@ impl<D: Domain> Running<D> {
         if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
             fault.get_or_insert(unasked);
         }
-        if upto >= self.applied {
+        let (_, folded_upto) = self.folded;
+        if upto >= folded_upto {
             let is_new = self.published.as_ref() != Some(&self.progress);
-            if !stages.is_empty() || is_new || upto > self.applied {
+            if !stages.is_empty() || is_new || upto > self.applied || !self.background.is_idle() {
                 let progress = self.progress.clone();
-                tally.count(&stages);
                 self.unapplied = Some(Unapplied { stages, done: 0, upto, progress, tally });
             }
         }
@@ -356,16 +375,11 @@ impl<D: Domain> Running<D> {
 
     /// Notes what `event` proves: that all events of another cause before it were read.
     fn note(&mut self, event: &Event<D::Event>, offset: i64) {
-        let is_step = event.is_caused_by_step();
-        if self.open.is_some_and(|open| (open.is_step, open.offset) != (is_step, event.command_offset)) {
+        let cause = cause_of(event);
+        if self.open.is_some_and(|open| open.cause != cause) {
             self.close(offset);
         }
-        self.open = Some(OpenCause {
-            is_step,
-            offset: event.command_offset,
-            next: offset + 1,
-            recorded_at: event.recorded_at,
-        });
+        self.open = Some(OpenCause { cause, next: offset + 1, recorded_at: event.recorded_at });
     }
 
     /// What was read up to `upto` may prove that the newest cause has no more events: a mark of
@@ -394,11 +408,11 @@ impl<D: Domain> Running<D> {
     /// All events of the newest cause are folded, and everything before offset `upto` is.
     fn close(&mut self, upto: i64) {
         let Some(open) = self.open.take() else { return };
-        let newest = match open.is_step {
+        let newest = match open.cause.is_step {
             true => &mut self.progress.steps_offset,
             false => &mut self.progress.commands_offset,
         };
-        *newest = open.offset.max(*newest);
+        *newest = open.cause.offset.max(*newest);
         self.progress.recorded_at = self.progress.recorded_at.max(open.recorded_at);
         self.progress.events_offset = self.progress.events_offset.max(upto);
     }
@@ -414,10 +428,18 @@ impl<D: Domain> Running<D> {
             store.apply(stage)?;
             unapplied.done += 1;
         }
+        let Progress { projection, partition, .. } = &unapplied.progress;
+        let ended = self.background.to_say(projection, *partition);
+        if !ended.is_empty() {
+            store.apply(&ended)?;
+            self.background.said();
+        }
+        let oldest = self.background.oldest();
+        unapplied.progress.events_offset = unapplied.progress.events_offset.min(oldest);
         if unapplied.progress.recorded_at > 0 && self.published.as_ref() != Some(&unapplied.progress) {
             store.apply(&[unapplied.progress.write()])?;
         }
-        self.applied = self.applied.max(unapplied.upto);
+        self.applied = self.applied.max(unapplied.upto.min(oldest));
         self.published = Some(unapplied.progress.clone());
         if let Some(applied) = self.unapplied.take() {
             applied.tally.report(meter, began.elapsed());
@@ -447,51 +469,8 @@ impl<D: Domain> Running<D> {
     }
 }
 
-impl Tally {
-    /// Takes in an event whose rows are to be written.
-    fn take(&mut self, record: &Record, meter: &Meter, projection: &str) {
-        self.events += 1;
-        self.oldest_ms = Some(self.oldest_ms.map_or(record.timestamp_ms, |it| it.min(record.timestamp_ms)));
-        let Some((_, parent)) = record.headers.iter().find(|(name, _)| name == TRACEPARENT) else { return };
-        let of = [
-            ("messaging.system", "kafka".to_owned()),
-            ("messaging.destination.name", record.topic.to_string()),
-            ("messaging.destination.partition.id", record.partition.to_string()),
-            ("messaging.kafka.offset", record.offset.to_string()),
-        ];
-        self.spans.extend(meter.role().begin(&format!("project {projection}"), parent, &of));
-    }
-
-    fn count(&mut self, stages: &[Vec<Write>]) {
-        for write in stages.iter().flatten() {
-            match write {
-                Write::Put(_) => self.puts += 1,
-                Write::Delete(_) => self.deletes += 1,
-            }
-        }
-    }
-
-    fn report(self, meter: &Meter, took: Duration) {
-        meter.update(|numbers| numbers.records += self.events);
-        if self.puts + self.deletes > 0 {
-            meter.role().record(Distribution::RowsSeconds, took.as_secs_f64());
-            meter.role().count(|counts| {
-                counts.puts += self.puts;
-                counts.deletes += self.deletes;
-            });
-        }
-        self.spans.into_iter().for_each(|span| span.end());
-    }
-}
-
-/// Joins an event's stages to those of the events before it: its first stage may run with
-/// their last one, since rows carry the times that decide between them.
-fn append(stages: &mut Vec<Vec<Write>>, mut of_event: Vec<Vec<Write>>) {
-    if let (Some(last), false) = (stages.last_mut(), of_event.is_empty()) {
-        last.append(&mut of_event[0]);
-        of_event.remove(0);
-    }
-    stages.append(&mut of_event);
+fn cause_of<E>(event: &Event<E>) -> Cause {
+    Cause { is_step: event.is_caused_by_step(), offset: event.command_offset }
 }
 
 fn decode<E>(

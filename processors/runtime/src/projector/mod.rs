@@ -1,5 +1,8 @@
 //! Projectors: committed events in, idempotent rows out, one lane a source partition.
 
+mod background;
 pub mod lane;
+mod turns;
+mod unapplied;
 
-pub use lane::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
+pub use lane::{MakeProjector, ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};

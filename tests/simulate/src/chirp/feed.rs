@@ -128,8 +128,8 @@ pub fn judge(world: &World<'_, ChirpWorkload>, dice: &mut Dice) -> Result<u64, F
     Ok(users.len() as u64)
 }
 
-/// While things go on, a feed shows of each author what the reference does at the published position
-/// or later, and follows take effect as a whole.
+/// While things go on, a feed shows of each author what the reference does with what is said to be in
+/// the tables, or more, and follows take effect as a whole.
 ///
 /// # Errors
 /// A feed that does not.
@@ -144,9 +144,8 @@ pub fn look(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
     let mut chirps_moving = BTreeSet::new();
     let mut follows_moving = BTreeSet::new();
     for (number, seen) in world.partitions() {
-        let upto = published.get(&number).map_or(0, |progress| progress.events_offset);
         for (offset, event) in &seen.events {
-            if *offset < upto {
+            if published.get(&number).is_some_and(|said| said.covers(*offset, event)) {
                 before.apply(&event.data, event.recorded_at);
                 continue;
             }
@@ -218,7 +217,7 @@ pub fn look(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
 fn look_when_quiet(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
     let published = published(world, PROJECTION)?;
     for (number, seen) in world.partitions() {
-        let upto = published.get(&number).map_or(0, |progress| progress.events_offset);
+        let upto = published.get(&number).map_or(0, |said| said.progress.events_offset);
         if seen.events.last().is_some_and(|(newest, _)| *newest >= upto) {
             return Ok(0);
         }

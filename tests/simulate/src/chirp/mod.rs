@@ -37,7 +37,14 @@ impl Workload for ChirpWorkload {
         let below = dice.within(1, above as i64) as u64;
         // a cap that is never reached shows more of what goes on amid a history
         let cap = if dice.per_mille(500) { 1_000 } else { dice.within(2, 6) as usize };
-        Settings { celebrity_above: above, celebrity_below: below, timeline_cap: cap }
+        // most audiences are told in pieces, or none
+        let at_once = if dice.per_mille(600) { dice.within(0, 2) as usize } else { 1_000 };
+        Settings {
+            celebrity_above: above,
+            celebrity_below: below,
+            timeline_cap: cap,
+            fan_out_at_once: at_once,
+        }
     }
 
     fn producer(dice: &mut Dice) -> producer::Producer {

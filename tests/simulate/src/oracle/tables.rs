@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_kernel::Value;
-use millrace_runtime::progress::{Progress, read_progress};
+use millrace_kernel::{Event, Value};
+use millrace_runtime::progress::{FAN_OUTS, Progress, read_progress};
 
 use super::world::{Failure, World};
 use crate::holds;
@@ -21,9 +21,9 @@ pub fn look<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
     for (family, tables) in W::families() {
         let published = published(world, family)?;
         let mut options = Options::new();
-        for (number, progress) in &published {
-            honest(world, *number, progress)?;
-            merge(&mut options, fold(world, *number, progress.events_offset));
+        for (number, said) in &published {
+            honest(world, *number, said)?;
+            merge(&mut options, fold(world, *number, said));
         }
         compare(world, tables, &options)?;
     }
@@ -40,13 +40,15 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
         let mut options = Options::new();
         for (number, seen) in world.partitions() {
             let Some((newest, _)) = seen.events.last() else { continue };
-            let progress = published.get(&number).map_or(0, |progress| progress.events_offset);
+            let Some(said) = published.get(&number) else { continue };
+            let progress = said.progress.events_offset;
             holds!(
                 progress > *newest,
                 "projections reach the end",
                 "{family} has published {progress} of partition {number}, whose newest event is {newest}"
             );
-            merge(&mut options, fold(world, number, i64::MAX));
+            holds!(said.open.is_empty(), "fan-outs end", "{family} partition {number}: {:?}", said.open);
+            merge(&mut options, fold(world, number, said));
         }
         look(world)?;
         compare(world, tables, &options)?;
@@ -54,52 +56,94 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a family says of a partition's events: which of them are in the tables.
+pub struct Said {
+    /// How far it has come.
+    pub progress: Progress,
+    /// Commands (false) and steps (true) whose rows are still being written, by offset.
+    pub open: BTreeSet<(bool, i64)>,
+}
+
+impl Said {
+    /// Whether the rows of the event at `offset` are said to be there.
+    pub fn covers<E>(&self, offset: i64, event: &Event<E>) -> bool {
+        let is_step = event.is_caused_by_step();
+        let newest = if is_step { self.progress.steps_offset } else { self.progress.commands_offset };
+        let cause = event.command_offset;
+        offset < self.progress.events_offset || (cause <= newest && !self.open.contains(&(is_step, cause)))
+    }
+}
+
 /// What a projection has published, by partition.
 ///
 /// # Errors
 /// The progress cannot be read.
-pub fn published<W: Workload>(
-    world: &World<'_, W>,
-    family: &str,
-) -> Result<BTreeMap<i32, Progress>, Failure> {
+pub fn published<W: Workload>(world: &World<'_, W>, family: &str) -> Result<BTreeMap<i32, Said>, Failure> {
     let found = read_progress(&*world.pipeline.store, family)
         .map_err(|why| Failure::new("progress can be read", why.to_string()))?;
-    let mut published: BTreeMap<i32, Progress> =
-        (0..world.setup.partitions).map(|number| (number, Progress::none(family, number))).collect();
-    published.extend(found.into_iter().map(|progress| (progress.partition, progress)));
+    let none = |number| Said { progress: Progress::none(family, number), open: BTreeSet::new() };
+    let mut published: BTreeMap<i32, Said> =
+        (0..world.setup.partitions).map(|number| (number, none(number))).collect();
+    for progress in found {
+        published.insert(progress.partition, Said { progress, open: BTreeSet::new() });
+    }
+    for row in world.pipeline.store.rows(FAN_OUTS) {
+        let [
+            Value::Text(projection),
+            Value::Int(number),
+            Value::Text(cause),
+            Value::BigInt(offset),
+            Value::BigInt(event),
+            _,
+        ] = row.as_slice()
+        else {
+            return Err(Failure::new("fan-outs can be read", format!("{row:?}")));
+        };
+        if **projection == *family {
+            let said = published.entry(*number).or_insert_with(|| none(*number));
+            // what the progress has passed is there, whatever is said of it
+            if *event >= said.progress.events_offset {
+                said.open.insert((&**cause == "steps", *offset));
+            }
+        }
+    }
     Ok(published)
 }
 
 /// What is published is no more than has been committed, and its parts fit together.
-fn honest<W: Workload>(world: &World<'_, W>, number: i32, progress: &Progress) -> Result<(), Failure> {
+fn honest<W: Workload>(world: &World<'_, W>, number: i32, said: &Said) -> Result<(), Failure> {
     let seen = &world.seen.partitions[number as usize];
-    let before = || seen.events.iter().filter(|(offset, _)| *offset < progress.events_offset);
-    let newest = |is_step: bool| {
-        let of_kind = before().filter(move |(_, event)| event.is_caused_by_step() == is_step);
-        of_kind.map(|(_, event)| event.command_offset).max().unwrap_or(-1)
-    };
-    let expected = (newest(false), newest(true));
-    let found = (progress.commands_offset, progress.steps_offset);
-    holds!(found == expected, "published positions fit together", "{progress:?}, expected {expected:?}");
+    let progress = &said.progress;
+    for (is_step, found) in [(false, progress.commands_offset), (true, progress.steps_offset)] {
+        let of_kind = || seen.events.iter().filter(move |(_, event)| event.is_caused_by_step() == is_step);
+        let before = of_kind().filter(|(offset, _)| *offset < progress.events_offset);
+        let oldest = before.map(|(_, event)| event.command_offset).max().unwrap_or(-1);
+        let is_cause = found == oldest || of_kind().any(|(_, event)| event.command_offset == found);
+        holds!(
+            is_cause && found >= oldest,
+            "published positions fit together",
+            "{progress:?} with {:?} open, but what is before its events ends at {oldest} (steps: {is_step})",
+            said.open
+        );
+    }
     Ok(())
 }
 
-/// What each place may hold when the events before `published` are in the tables, and possibly later ones.
-fn fold<W: Workload>(world: &World<'_, W>, number: i32, published: i64) -> Options {
+/// What each place may hold when the events that are said to be there are in the tables, and possibly
+/// any of the others.
+fn fold<W: Workload>(world: &World<'_, W>, number: i32, said: &Said) -> Options {
     let seen = &world.seen.partitions[number as usize];
     let mut rows = W::Rows::default();
-    let mut places = BTreeSet::new();
-    let mut events = seen.events.iter().peekable();
-    while let Some((_, event)) = events.next_if(|(offset, _)| *offset < published) {
-        places.extend(W::fold(&mut rows, &world.setup.domain, number, event));
-    }
-    let row = |rows: &W::Rows, place: Place| (W::row(rows, &place), place);
-    let published = places.into_iter().map(|place| row(&rows, place));
-    let mut options: Options = published.map(|(row, place)| (place, vec![row])).collect();
-    for (_, event) in events {
+    let mut options = Options::new();
+    for (offset, event) in &seen.events {
+        let is_there = said.covers(*offset, event);
         for place in W::fold(&mut rows, &world.setup.domain, number, event) {
-            let (row, place) = row(&rows, place);
-            options.entry(place).or_insert_with(|| vec![None]).push(row);
+            let row = W::row(&rows, &place);
+            let of_place = options.entry(place).or_insert_with(|| vec![None]);
+            if is_there {
+                of_place.clear();
+            }
+            of_place.push(row);
         }
     }
     options

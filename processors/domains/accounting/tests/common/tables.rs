@@ -51,7 +51,7 @@ pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Di
                 for event in &here[acknowledged..until] {
                     let mut asked = Writes::new();
                     projector.apply(event, &mut asked);
-                    let asked: Vec<Write> = asked.take().into_iter().flatten().collect();
+                    let asked: Vec<Write> = asked.take_whole(&mut *projector).into_iter().flatten().collect();
                     for write in &asked {
                         assert!(family.views.contains(&write.table()), "not this family's: {write:?}");
                         assert_eq!(

@@ -5,6 +5,7 @@
 pub mod fragile;
 pub mod network;
 pub mod tables;
+pub mod turns;
 
 use millrace_domain_chirp::messages::{CommandData, EventData, commands, events};
 

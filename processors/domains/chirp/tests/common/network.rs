@@ -24,7 +24,7 @@ impl Dice {
         ((self.0 >> 33) as usize) % n.max(1)
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
         }
@@ -193,12 +193,27 @@ impl Projections {
         }
     }
 
-    fn stages(&mut self, family: usize, partition: i32, event: &Event<EventData>) -> Vec<Vec<Write>> {
+    /// How many families there are.
+    pub fn families(&self) -> usize {
+        self.families.len()
+    }
+
+    /// The family of this name.
+    pub fn family(&self, name: &str) -> usize {
+        self.families.iter().position(|family| family.name == name).unwrap()
+    }
+
+    /// The projector of a family and partition.
+    pub fn projector(&mut self, family: usize, partition: i32) -> &mut dyn Projector<EventData> {
         let make = &self.families[family].projector;
-        let projector = self.projectors.entry((family, partition)).or_insert_with(|| make(partition));
+        &mut **self.projectors.entry((family, partition)).or_insert_with(|| make(partition))
+    }
+
+    fn stages(&mut self, family: usize, partition: i32, event: &Event<EventData>) -> Vec<Vec<Write>> {
+        let projector = self.projector(family, partition);
         let mut writes = Writes::new();
         projector.apply(event, &mut writes);
-        let stages = writes.take();
+        let stages = writes.take_whole(projector);
         check_stages(&self.tables, &stages, event.recorded_at);
         for write in stages.iter().flatten() {
             assert!(self.families[family].views.contains(&write.table()), "not this family's: {write:?}");

@@ -15,16 +15,6 @@ pub struct Chirp {
     pub edited_at: Option<i64>,
 }
 
-/// A reader of an author.
-#[derive(Clone, Copy, Debug)]
-pub struct Edge {
-    /// When the follow was recorded.
-    pub since: i64,
-    /// Chirps posted from here on were written to the reader's timeline, except in
-    /// celebrity times and below the reader's floor.
-    pub from: i64,
-}
-
 /// A time as a celebrity: from the event that crossed upwards to the one that crossed
 /// downwards, `i64::MAX` while it lasts.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +27,8 @@ struct Era {
 #[derive(Debug, Default)]
 pub struct Author {
     pub username: Arc<str>,
-    pub followers: BTreeMap<Person, Edge>,
+    /// Readers, and when each follow was recorded: twelve bytes, as there are many.
+    pub followers: BTreeMap<Person, i64>,
     /// Ordered by (posted_at, chirp_id), oldest first.
     chirps: Vec<Chirp>,
     /// Where to find a chirp: an edit or a deletion names only its id.
@@ -120,6 +111,20 @@ impl Author {
         !self.eras.iter().any(|era| (era.begin..era.end).contains(&posted_at))
     }
 
+    /// Chirps posted from here on were written to the timeline of a reader who follows `since`
+    /// then, except in celebrity times and below the reader's floor. Who followed a celebrity got
+    /// no older chirps, others those from after the last celebrity time before.
+    pub fn copied_from(&self, since: i64) -> i64 {
+        let Some(last) = self.eras.iter().rev().find(|era| era.begin <= since) else { return 0 };
+        if since < last.end { since } else { last.end }
+    }
+
+    /// Whether a chirp of that time was written to the timeline of a reader who follows `since`
+    /// then, as far as the author knows: the reader's floor may have gone above it.
+    pub fn has_pushed(&self, since: i64, posted_at: i64) -> bool {
+        self.was_pushed(posted_at) && self.copied_from(since) <= posted_at
+    }
+
     /// Chirps from `time` on that were pushed, newest first.
     pub fn pushed_since(&self, time: i64) -> impl Iterator<Item = &Chirp> {
         self.chirps[self.first_since(time)..].iter().rev().filter(|chirp| self.was_pushed(chirp.posted_at))
@@ -136,15 +141,9 @@ impl Author {
         self.chirps.len() - self.first_since(time) - pulled
     }
 
-    /// The readers to whose timelines a chirp of that time was written, as far as the author
-    /// knows: their floors may have gone above it since.
-    pub fn pushed_to(&self, posted_at: i64) -> impl Iterator<Item = Person> {
-        // most chirps of a celebrity were pushed to nobody: then don't walk the audience
-        let audience = if self.was_pushed(posted_at) { Some(&self.followers) } else { None };
-        audience
-            .into_iter()
-            .flatten()
-            .filter(move |(_, edge)| edge.from <= posted_at)
-            .map(|(reader, _)| *reader)
+    /// Whether a chirp of that time was written to any timeline at all: then the audience must be
+    /// walked, which most chirps of a celebrity spare.
+    pub fn is_pushed(&self, posted_at: i64) -> bool {
+        self.was_pushed(posted_at) && !self.followers.is_empty()
     }
 }

@@ -4,6 +4,7 @@ use millrace_kernel::Writes;
 
 use super::Timelines;
 use super::author::Chirp;
+use super::fan_out::News;
 use super::people::Person;
 use crate::messages::events::{ChirpDeleted, ChirpEdited, ChirpPosted};
 use crate::messages::rows::{ChirpsByAuthorRow, ChirpsRow};
@@ -11,6 +12,7 @@ use crate::messages::rows::{ChirpsByAuthorRow, ChirpsRow};
 impl Timelines {
     pub(super) fn posted(&mut self, event: &ChirpPosted, at: i64, writes: &mut Writes) {
         let number = self.people.number(&event.author_id);
+        writes.in_line(number.number().into());
         let author = self.authors.entry(number).or_default();
         let chirp = Chirp {
             posted_at: at,
@@ -20,16 +22,7 @@ impl Timelines {
         };
         author.post(chirp.clone());
         let is_celebrity = author.is_celebrity();
-        let mut trimmed = Vec::new();
-        if !is_celebrity {
-            let readers: Vec<Person> = author.followers.keys().copied().collect();
-            for reader in readers {
-                if let Some(state) = self.readers.get_mut(&reader) {
-                    state.rows += 1;
-                }
-                trimmed.extend(self.trim(reader));
-            }
-        }
+        let trimmed = if is_celebrity { Vec::new() } else { self.count_row(number, at) };
         if writes.is_muted() {
             return;
         }
@@ -44,15 +37,30 @@ impl Timelines {
                 writes.push(of.no_celebrity(too_old, at));
             }
         } else {
-            for reader in of.author.followers.keys() {
-                writes.push(of.home(self.people.id(*reader), &chirp, at));
-            }
+            self.tell(number, News::Posted(chirp), at, writes);
         }
         self.write_floors(&trimmed, at, writes);
     }
 
+    /// Counts one more row for every follower; returns those whose floor was raised for it.
+    fn count_row(&mut self, number: Person, at: i64) -> Vec<Person> {
+        let most = self.most_rows();
+        let Some(author) = self.authors.get(&number) else { return Vec::new() };
+        let mut long = Vec::new();
+        for reader in author.followers.keys() {
+            let state = self.readers.entry(*reader);
+            state.rows += 1;
+            if state.rows > most {
+                long.push(*reader);
+            }
+        }
+        long.retain(|reader| self.trim(*reader, at).is_some());
+        long
+    }
+
     pub(super) fn edited(&mut self, event: &ChirpEdited, at: i64, writes: &mut Writes) {
         let number = self.people.number(&event.author_id);
+        writes.in_line(number.number().into());
         let author = self.authors.entry(number).or_default();
         let Some(place) = author.edit(&event.chirp_id, event.content.as_str().into(), at) else { return };
         if writes.is_muted() {
@@ -65,15 +73,15 @@ impl Timelines {
         if of.author.pulled(self.pulled_rows()).contains(&place) {
             writes.push(of.celebrity(chirp, at));
         }
-        for reader in of.author.pushed_to(chirp.posted_at) {
-            if self.is_above_floor(reader, chirp.posted_at) {
-                writes.push(of.home(self.people.id(reader), chirp, at));
-            }
+        if of.author.is_pushed(chirp.posted_at) {
+            let news = News::Edited(chirp.clone());
+            self.tell(number, news, at, writes);
         }
     }
 
     pub(super) fn deleted(&mut self, event: &ChirpDeleted, at: i64, writes: &mut Writes) {
         let number = self.people.number(&event.author_id);
+        writes.in_line(number.number().into());
         let pulled_rows = self.pulled_rows();
         let author = self.authors.entry(number).or_default();
         let Some(place) = author.find(&event.chirp_id) else { return };
@@ -81,13 +89,13 @@ impl Timelines {
         // pulled chirps stay complete for the newest: the next older one comes in
         let next_older = pulled.start.checked_sub(1).map(|older| author.chirps()[older].clone());
         let chirp = author.delete(place);
-        let readers: Vec<Person> = author
-            .pushed_to(chirp.posted_at)
-            .filter(|reader| self.readers.get(reader).is_some_and(|state| state.floor <= chirp.posted_at))
-            .collect();
-        for reader in &readers {
-            if let Some(state) = self.readers.get_mut(reader) {
-                state.rows = state.rows.saturating_sub(1);
+        let is_pushed = author.is_pushed(chirp.posted_at);
+        if is_pushed {
+            for (reader, since) in &author.followers {
+                let state = self.readers.entry(*reader);
+                if author.has_pushed(*since, chirp.posted_at) && state.had(chirp.posted_at, at) {
+                    state.rows = state.rows.saturating_sub(1);
+                }
             }
         }
         if writes.is_muted() {
@@ -107,8 +115,8 @@ impl Timelines {
                 writes.push(of.celebrity(older, at));
             }
         }
-        for reader in readers {
-            writes.push(of.no_home(self.people.id(reader), &chirp, at));
+        if is_pushed {
+            self.tell(number, News::Deleted(chirp), at, writes);
         }
     }
 }

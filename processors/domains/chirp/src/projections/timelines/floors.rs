@@ -12,25 +12,21 @@ use super::people::Person;
 use crate::messages::rows::{HomeTimelinesRow, TimelineFloorsRow};
 
 impl Timelines {
-    pub(super) fn is_above_floor(&self, reader: Person, posted_at: i64) -> bool {
-        self.readers.get(&reader).is_some_and(|state| state.floor <= posted_at)
-    }
-
     /// Raises the floor of a reader who has a quarter more rows than the cap, so that the
     /// newest `cap` stay. Returns the reader if so; see [`Timelines::write_floors`].
-    pub(super) fn trim(&mut self, reader: Person) -> Option<Person> {
+    pub(super) fn trim(&mut self, reader: Person, at: i64) -> Option<Person> {
         let cap = self.settings.timeline_cap;
-        let state = self.readers.get(&reader)?;
-        if state.rows <= cap + cap / 4 {
+        let state = self.readers.get(reader)?;
+        if state.rows <= self.most_rows() {
             return None;
         }
         let mut newest: Vec<i64> = Vec::new();
         let mut floor = state.floor;
         for author in &state.authors {
             let Some(author) = self.authors.get(author) else { continue };
-            let Some(edge) = author.followers.get(&reader) else { continue };
-            let since = edge.from.max(floor);
-            newest.extend(author.pushed_since(since).take(cap).map(|chirp| chirp.posted_at));
+            let Some(since) = author.followers.get(&reader) else { continue };
+            let from = author.copied_from(*since).max(floor);
+            newest.extend(author.pushed_since(from).take(cap).map(|chirp| chirp.posted_at));
             if newest.len() >= 2 * cap {
                 // what is certainly too old need not be looked at for the other authors
                 floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
@@ -41,22 +37,27 @@ impl Timelines {
             return None;
         }
         floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
-        self.raise_floor(reader, floor)
+        self.raise_floor(reader, floor, at)
+    }
+
+    /// More rows than this of a reader are trimmed.
+    pub(super) fn most_rows(&self) -> usize {
+        self.settings.timeline_cap + self.settings.timeline_cap / 4
     }
 
     /// Raises the floor of a reader, if it is lower. Returns the reader if so.
-    pub(super) fn raise_floor(&mut self, reader: Person, floor: i64) -> Option<Person> {
-        let state = self.readers.get_mut(&reader)?;
+    pub(super) fn raise_floor(&mut self, reader: Person, floor: i64, at: i64) -> Option<Person> {
+        let state = self.readers.entry(reader);
         if floor <= state.floor {
             return None;
         }
-        state.floor = floor;
+        (state.floor, state.floor_since) = (floor, at);
         state.rows = state
             .authors
             .iter()
             .filter_map(|author| self.authors.get(author))
             .filter_map(|author| Some((author, author.followers.get(&reader)?)))
-            .map(|(author, edge)| author.count_pushed_since(edge.from.max(floor)))
+            .map(|(author, since)| author.count_pushed_since(author.copied_from(*since).max(floor)))
             .sum();
         Some(reader)
     }
@@ -69,7 +70,7 @@ impl Timelines {
     pub(super) fn write_floors(&self, raised: &[Person], at: i64, writes: &mut Writes) {
         let floors: Vec<_> = raised
             .iter()
-            .filter_map(|reader| Some((self.people.id(*reader), self.readers.get(reader)?.floor)))
+            .filter_map(|reader| Some((self.people.id(*reader), self.readers.get(*reader)?.floor)))
             .collect();
         for (reader_id, floor) in &floors {
             let row = TimelineFloorsRow {

@@ -5,11 +5,12 @@
 //! read is decided by the author's `pulled_until`: posted before it, from `celebrity_chirps`
 //! (written once); else from `home_timelines` (written once for every reader). The README
 //! beside this crate says why every instant is right. `author` and `people` are the local
-//! state, `chirps` and `follows` what events do to it, `floors` trims timelines, `rows` makes
-//! rows.
+//! state, `chirps` and `follows` what events do to it, `floors` trims timelines, `fan_out` tells an
+//! audience in pieces, `rows` makes rows.
 
 mod author;
 mod chirps;
+mod fan_out;
 mod floors;
 mod follows;
 mod people;
@@ -17,10 +18,11 @@ mod rows;
 
 use std::collections::HashMap;
 
-use millrace_kernel::{Event, ProjectionFamily, Projector, Writes};
+use millrace_kernel::{Event, FanOut, ProjectionFamily, Projector, Write, Writes};
 
 use self::author::Author;
-use self::people::{People, Person, Reader};
+use self::fan_out::{Audience, FanOuts, News};
+use self::people::{OfPeople, People, Person, Reader};
 use self::rows::Of;
 use crate::messages::EventData;
 use crate::messages::rows::{
@@ -56,7 +58,8 @@ struct Timelines {
     settings: Settings,
     people: People,
     authors: HashMap<Person, Author>,
-    readers: HashMap<Person, Reader>,
+    readers: OfPeople<Reader>,
+    fan_outs: FanOuts,
 }
 
 impl Timelines {
@@ -68,7 +71,8 @@ impl Timelines {
             settings,
             people: People::default(),
             authors: HashMap::new(),
-            readers: HashMap::new(),
+            readers: OfPeople::default(),
+            fan_outs: FanOuts::default(),
         }
     }
 
@@ -82,6 +86,21 @@ impl Timelines {
     /// An author with their id, for rows. Whoever asks has just put the author there.
     fn of(&self, author: Person) -> Option<Of<'_>> {
         Some(Of { author_id: self.people.id(author), author: self.authors.get(&author)? })
+    }
+
+    /// Tells an author's readers: at once when they are few, else in pieces.
+    fn tell(&mut self, number: Person, news: News, at: i64, writes: &mut Writes) {
+        let Some(author) = self.authors.get(&number) else { return };
+        if author.followers.len() > self.settings.fan_out_at_once {
+            writes.fan_out(self.fan_outs.begin(number, news, at));
+            return;
+        }
+        let audience = Audience::new(number, author, &self.people, &self.readers);
+        for (reader, since) in audience.followers() {
+            if let Some(row) = audience.row(&news, reader, since, at) {
+                writes.push(row);
+            }
+        }
     }
 }
 
@@ -103,5 +122,11 @@ impl Projector<EventData> for Timelines {
             | EventData::UsernameClaimRefused(_)
             | EventData::RegistrationRefused(_) => {}
         }
+    }
+    fn fan_out(&mut self, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+        let number = FanOuts::author(fan_out);
+        let Some(author) = self.authors.get(&number) else { return false };
+        let audience = Audience::new(number, author, &self.people, &self.readers);
+        self.fan_outs.go_on(fan_out, &audience, most, rows)
     }
 }

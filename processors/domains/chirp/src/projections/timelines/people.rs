@@ -8,6 +8,18 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Person(u32);
 
+impl Person {
+    /// The number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Who has this number.
+    pub fn of_number(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// All users seen in a partition.
 #[derive(Debug, Default)]
 pub struct People {
@@ -44,10 +56,48 @@ pub struct Reader {
     pub rows: usize,
     /// Their timeline may lack chirps of this partition posted before this.
     pub floor: i64,
+    /// When the floor came there.
+    pub floor_since: i64,
+}
+
+impl Reader {
+    /// Whether their timeline had a chirp posted then when an event of `at` came. If the floor has
+    /// been raised since, that is not known and need not be: what is below it is deleted by the
+    /// later event, whichever of the two is written first.
+    pub fn had(&self, posted_at: i64, at: i64) -> bool {
+        self.floor <= posted_at || self.floor_since > at
+    }
 }
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { authors: Vec::new(), rows: 0, floor: i64::MIN }
+        Self { authors: Vec::new(), rows: 0, floor: i64::MIN, floor_since: i64::MIN }
+    }
+}
+
+/// What is kept of every person, who are numbered from 0: side by side, so that going through an
+/// audience goes through memory in order.
+#[derive(Debug)]
+pub struct OfPeople<T>(Vec<T>);
+
+impl<T> Default for OfPeople<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Default> OfPeople<T> {
+    /// What is kept of a person, if anything.
+    pub fn get(&self, person: Person) -> Option<&T> {
+        self.0.get(person.0 as usize)
+    }
+
+    /// As [`OfPeople::get`], to be changed; what is kept of somebody new is the default.
+    pub fn entry(&mut self, person: Person) -> &mut T {
+        let at = person.0 as usize;
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, T::default);
+        }
+        &mut self.0[at]
     }
 }

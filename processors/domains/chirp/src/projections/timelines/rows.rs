@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millrace_kernel::Write;
 
-use super::author::{Author, Chirp, Edge};
+use super::author::{Author, Chirp};
 use crate::messages::rows::{
     CelebrityChirpsRow, ChirpsByAuthorRow, ChirpsRow, FollowersByUserRow, FollowingByUserRow,
     HomeTimelinesRow,
@@ -80,18 +80,12 @@ impl Of<'_> {
         )
     }
 
-    pub fn following(&self, follower_id: Arc<str>, edge: &Edge, timestamp: i64) -> Write {
-        FollowingByUserRow {
-            follower_id,
-            followee_id: self.author_id.clone(),
-            since: edge.since,
-            pulled_until: self.author.pulled_until(),
-        }
-        .put(timestamp)
+    pub fn following(&self, follower_id: Arc<str>, since: i64, pulled_until: i64, timestamp: i64) -> Write {
+        FollowingByUserRow { follower_id, followee_id: self.author_id.clone(), since, pulled_until }
+            .put(timestamp)
     }
 
-    pub fn follower(&self, follower_id: Arc<str>, edge: &Edge, timestamp: i64) -> Write {
-        FollowersByUserRow { followee_id: self.author_id.clone(), follower_id, since: edge.since }
-            .put(timestamp)
+    pub fn follower(&self, follower_id: Arc<str>, since: i64, timestamp: i64) -> Write {
+        FollowersByUserRow { followee_id: self.author_id.clone(), follower_id, since }.put(timestamp)
     }
 }

@@ -1,0 +1,95 @@
+//! Flags of what sends commands and reads tables: `send`, `load`, `feed`, `query`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// `millrace send`
+#[derive(Args, Debug)]
+pub struct Send {
+    /// The command's type, or domain.Type
+    #[arg(value_name = "TYPE")]
+    pub kind: String,
+    /// Its fields
+    #[arg(value_name = "FIELD=VALUE")]
+    pub fields: Vec<String>,
+    /// The command's id [default: a new UUIDv7]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// The acting user
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The version the aggregate must have; 0 = it must not exist
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
+    pub expected_version: Option<i64>,
+    /// Wait for the outcome
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait until the rows of this view show it; implies --wait
+    #[arg(long, value_name = "VIEW")]
+    pub wait_for: Option<String>,
+    /// How long to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Begin a trace, whose id is printed on standard error; with TRACEPARENT in the environment
+    /// the command belongs to that one anyway
+    #[arg(long)]
+    pub trace: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace load`
+#[derive(Args, Debug)]
+pub struct Load {
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE.jsonl")]
+    pub file: PathBuf,
+    /// Wait for all outcomes and count them
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait until the rows of this view show everything; implies --wait
+    #[arg(long, value_name = "VIEW")]
+    pub wait_for: Option<String>,
+    /// Give up when no answer has come for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+    /// Print the counts as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace feed`
+#[derive(Args, Debug)]
+pub struct Feed {
+    /// The reader
+    #[arg(value_name = "USER_ID")]
+    pub user_id: String,
+    /// At most so many chirps
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Go on behind this place, as an earlier call has printed it
+    #[arg(long, value_name = "C")]
+    pub cursor: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millrace query`
+#[derive(Args, Debug)]
+pub struct Query {
+    /// The view, or domain.view
+    #[arg(value_name = "VIEW")]
+    pub view: String,
+    /// Values of its first key columns
+    #[arg(value_name = "KEY=VALUE")]
+    pub conditions: Vec<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Rows are JSON with or without it
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,86 @@
+//! Rows that are written beside the batches of events: those of [`Turns`], a piece after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_kernel::{Projector, Write};
+use millrace_ports::{StoreFault, Submitted, ViewStore};
+
+use super::turns::{Ended, Turns};
+
+/// What is written in turns, and how far that is.
+pub(super) struct Background {
+    pub(super) turns: Turns,
+    /// The piece that the store does not have yet.
+    piece: Option<Arc<Vec<Write>>>,
+    /// The same, when the store is at it.
+    submitted: Option<Box<dyn Submitted>>,
+    /// Causes that have ended, which is not said yet.
+    ended: Vec<Ended>,
+}
+
+impl Background {
+    pub(super) fn new(turns: Turns) -> Self {
+        Self { turns, piece: None, submitted: None, ended: Vec::new() }
+    }
+
+    /// Whether there is nothing to write and nothing to say.
+    pub(super) fn is_idle(&self) -> bool {
+        self.turns.is_empty() && self.ended.is_empty()
+    }
+
+    /// Takes note of what the store has acknowledged, waiting for it up to `wait`.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: the piece is submitted once more by [`Background::go_on`].
+    pub(super) fn settle(&mut self, wait: Duration) -> Result<(), StoreFault> {
+        let Some(submitted) = &mut self.submitted else { return Ok(()) };
+        let settled = submitted.settle(wait);
+        if !matches!(settled, Ok(false)) {
+            self.submitted = None;
+        }
+        if settled? {
+            self.piece = None;
+            self.ended.extend(self.turns.acknowledged());
+        }
+        Ok(())
+    }
+
+    /// Gives the store the next piece, if it is not at one. All rows of the batches before must
+    /// have been acknowledged: earlier events of the same line may be among them.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: the next call tries again.
+    pub(super) fn go_on<E>(
+        &mut self,
+        store: &dyn ViewStore,
+        projector: &mut dyn Projector<E>,
+    ) -> Result<(), StoreFault> {
+        if self.submitted.is_some() || self.turns.is_empty() {
+            return Ok(());
+        }
+        let piece = match &self.piece {
+            Some(piece) => piece,
+            None => self.piece.insert(Arc::new(self.turns.next(projector))),
+        };
+        self.submitted = Some(store.submit(Arc::clone(piece))?);
+        Ok(())
+    }
+
+    /// What says that causes have ended, to be written before anything is published or committed
+    /// that lets nobody look at them again; call [`Background::said`] then.
+    pub(super) fn to_say(&self, projection: &str, partition: i32) -> Vec<Write> {
+        let ended = self.ended.iter();
+        ended.map(|it| it.cause.ended(projection, partition, it.recorded_at)).collect()
+    }
+
+    /// It has been said.
+    pub(super) fn said(&mut self) {
+        self.ended.clear();
+    }
+
+    /// The offset of the oldest event that is not wholly written.
+    pub(super) fn oldest(&self) -> i64 {
+        self.turns.oldest().unwrap_or(i64::MAX)
+    }
+}
