@@ -105,16 +105,14 @@ bench-growth: bench-build ## Measure what more aggregates and partitions cost, a
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
 
 # The tests' CQL server has half a gigabyte and stops for its garbage longer than anything takes that is measured here.
+LARGE_CQL := CASS_XMS=3g CASS_HEAP=3g CASS_DIRECT=1g CASS_JVM=-XX:+UseZGC
+
 .PHONY: bench-fan-out
-bench-fan-out: export CASS_XMS = 3g
-bench-fan-out: export CASS_HEAP = 3g
-bench-fan-out: export CASS_DIRECT = 1g
-bench-fan-out: export CASS_JVM = -XX:+UseZGC
 bench-fan-out: ## Measure fan-outs: memory, rows a second, what a giant costs others; BENCH=flags
 	@scripts/needs test
 	cargo build --release --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
-	cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/fan_out.py $(BENCH)
+	$(LARGE_CQL) cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/fan_out.py $(BENCH)
 
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them
