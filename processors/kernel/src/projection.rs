@@ -58,6 +58,8 @@ impl Stage {
 /// What one event asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Asked {
+    /// Rows that wait in no line ([`Writes::ahead`]), in stages.
+    pub ahead: Vec<Vec<Write>>,
     /// Events of one line are written in their order ([`Writes::in_line`]).
     pub line: Option<u64>,
     /// Each is acknowledged before the next one starts.
@@ -107,6 +109,14 @@ impl Writes {
         }
     }
 
+    /// Asks for writes, stage by stage, that wait for no earlier event of the line and for no other
+    /// row of this event: those that others of other lines count on, and that are right sooner, too.
+    pub fn ahead(&mut self, stages: impl IntoIterator<Item = Vec<Write>>) {
+        if !self.muted {
+            self.asked.ahead.extend(stages.into_iter().filter(|stage| !stage.is_empty()));
+        }
+    }
+
     /// Announces a fan-out in the current stage: rows that are made in pieces while other events
     /// have their turns, so that one event with a million rows neither fills the memory nor stops
     /// everybody else.
@@ -133,8 +143,8 @@ impl Writes {
     /// As [`Writes::take`], with all rows of all fan-outs made at once by the `projector` that has
     /// announced them: for audits and tests.
     pub fn take_whole<E>(&mut self, projector: &mut dyn Projector<E>) -> Vec<Vec<Write>> {
-        let mut whole = Vec::new();
-        for Stage { mut writes, fan_outs } in self.take().stages {
+        let Asked { ahead: mut whole, stages, .. } = self.take();
+        for Stage { mut writes, fan_outs } in stages {
             for fan_out in fan_outs {
                 while projector.fan_out(fan_out, usize::MAX, &mut writes) {}
             }

@@ -15,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::ScyllaConfig;
 use crate::{engine, fault};
 
-/// What is in no hurry takes one of so many parts of the requests under way while nothing else does,
-/// and one of so many of those while something has just been in a hurry.
+/// What is in no hurry has one of so many parts of the requests under way.
 const UNHURRIED_PART: usize = 2;
+/// While others write or read, each of its requests takes the room of so many of them: two under
+/// way, of 128, leave others the server, which is what they wait for.
 const UNHURRIED_BESIDE_OTHERS: u32 = 32;
 /// For how long others count as being there.
 const JUST_NOW: Duration = Duration::from_millis(100);

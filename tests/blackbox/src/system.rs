@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use crate::{Cli, LATER, Process, SOON, millrace};
 
-/// Settings under which a few hundred followers make celebrities.
+/// Settings under which a few hundred followers make celebrities, and most chirps are told in pieces.
 pub const SMALL_THRESHOLDS: &str =
-    "[chirp]\ncelebrity_above = 60\ncelebrity_below = 50\ntimeline_cap = 100\n";
+    "[chirp]\ncelebrity_above = 60\ncelebrity_below = 50\ntimeline_cap = 100\nfan_out_at_once = 5\n";
 
 /// What every test of a running system needs to know of it.
 pub trait System {

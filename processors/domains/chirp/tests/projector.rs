@@ -12,6 +12,7 @@ use millrace_kernel::{Domain, Event, FanOut, Metadata, Position, Projector, Put,
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
 };
+use millrace_runtime::metrics::Metrics;
 use millrace_runtime::progress::{
     FAN_OUTS, PROGRESS, Progress, WaitError, read_progress, system_tables, wait_until,
 };
@@ -485,7 +486,8 @@ impl Stage {
 fn a_giants_fan_out_lets_others_pass_and_is_waited_for() {
     let mut stage = Stage::new();
     stage.write(&[(Cause::Command(GIANT), 1), (Cause::Command(6), 1)]);
-    let mut lane = stage.teller(4);
+    let metrics = Metrics::default();
+    let mut lane = stage.teller(4).metered(metrics.role("chirp.projector.seen").lane(0));
     let mut sent = 6;
     let mut passed = 0;
     for _ in 0..100 {
@@ -507,6 +509,7 @@ fn a_giants_fan_out_lets_others_pass_and_is_waited_for() {
     }
     assert!(passed >= 3, "{passed} commands passed the giant's");
     assert_eq!((stage.rows(), stage.open_fan_outs()), (AUDIENCE + 1 + stage.sent as usize - 1, 0));
+    assert_eq!(metrics.snapshot()[0].counts.puts, stage.rows() as u64, "every row is counted, and once");
 }
 
 #[test]

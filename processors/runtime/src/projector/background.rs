@@ -1,20 +1,22 @@
 //! Rows that are written beside the batches of events: those of [`Turns`], a piece after the other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_kernel::{Projector, Write};
 use millrace_ports::{StoreFault, Submitted, ViewStore};
 
 use super::turns::{Ended, Turns};
+use super::unapplied::Tally;
+use crate::metrics::Meter;
 
 /// What is written in turns, and how far that is.
 pub(super) struct Background {
     pub(super) turns: Turns,
     /// The piece that the store does not have yet.
     piece: Option<Arc<Vec<Write>>>,
-    /// The same, when the store is at it.
-    submitted: Option<Box<dyn Submitted>>,
+    /// The same, when the store is at it, and since when.
+    submitted: Option<(Box<dyn Submitted>, Instant)>,
     /// Causes that have ended, which is not said yet.
     ended: Vec<Ended>,
 }
@@ -33,13 +35,16 @@ impl Background {
     ///
     /// # Errors
     /// [`StoreFault`]: the piece is submitted once more by [`Background::go_on`].
-    pub(super) fn settle(&mut self, wait: Duration) -> Result<(), StoreFault> {
-        let Some(submitted) = &mut self.submitted else { return Ok(()) };
-        let settled = submitted.settle(wait);
+    pub(super) fn settle(&mut self, wait: Duration, meter: &Meter) -> Result<(), StoreFault> {
+        let Some((submitted, since)) = &mut self.submitted else { return Ok(()) };
+        let (settled, took) = (submitted.settle(wait), since.elapsed());
         if !matches!(settled, Ok(false)) {
             self.submitted = None;
         }
         if settled? {
+            let mut tally = Tally::default();
+            tally.count(self.piece.as_deref().map_or(&[], std::slice::from_ref));
+            tally.report(meter, took);
             self.piece = None;
             self.ended.extend(self.turns.acknowledged());
         }
@@ -63,7 +68,7 @@ impl Background {
             Some(piece) => piece,
             None => self.piece.insert(Arc::new(self.turns.next(projector))),
         };
-        self.submitted = Some(store.submit(Arc::clone(piece))?);
+        self.submitted = Some((store.submit(Arc::clone(piece))?, Instant::now()));
         Ok(())
     }
 

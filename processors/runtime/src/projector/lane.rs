@@ -217,7 +217,7 @@ impl<D: Domain> ProjectorLane<D> {
             return Ok(Turn::Progress);
         };
         let store = &*self.shared.store;
-        running.background.settle(Duration::ZERO)?;
+        running.background.settle(Duration::ZERO, &self.meter)?;
         running.apply(store, &self.meter)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if running.held.is_empty() && !running.background.turns.is_full() {
@@ -230,7 +230,7 @@ impl<D: Domain> ProjectorLane<D> {
             running.held = running.reader.poll(self.shared.settings.batch_max_events, wait)?.into();
         }
         if running.held.is_empty() || running.background.turns.is_full() {
-            running.background.settle(wait.min(PIECE_LOOK))?;
+            running.background.settle(wait.min(PIECE_LOOK), &self.meter)?;
         }
         let is_idle = running.held.is_empty() && running.background.is_idle();
         let taken = running.take(&self.shared, &self.at, &self.meter);
@@ -306,6 +306,7 @@ impl<D: Domain> Running<D> {
     ) -> Result<(), ProjectorFault> {
         let mut tally = Tally::default();
         let mut stages: Vec<Vec<Write>> = Vec::new();
+        let mut begun: Vec<Write> = Vec::new();
         let mut rows = 0;
         let mut writes = Writes::new();
         let mut muted = Writes::muted();
@@ -331,13 +332,13 @@ impl<D: Domain> Running<D> {
                 self.projector.apply(&event, &mut muted);
             } else {
                 self.projector.apply(&event, &mut writes);
-                let asked = writes.take();
+                let mut asked = writes.take();
+                append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
                 if self.background.turns.concerns(&asked) {
                     let (cause, time) = (cause_of(&event), event.recorded_at);
                     if !planted::is_on(Bug::FanOutUntold) {
-                        let begun = cause.begun(&shared.projection, at.partition, offset, time);
-                        append(&mut stages, vec![vec![begun]]);
+                        begun.push(cause.begun(&shared.projection, at.partition, offset, time));
                     }
                     self.background.turns.park(asked, offset, cause, time);
                 } else {
@@ -347,6 +348,7 @@ impl<D: Domain> Running<D> {
             self.held.pop_front();
         }
         tally.count(&stages);
+        append(&mut stages, vec![begun]);
         if planted::is_on(Bug::StagesIgnored) {
             stages = vec![stages.concat()];
             stages.retain(|stage| !stage.is_empty());

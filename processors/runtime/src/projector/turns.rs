@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn asked(line: u64, stages: Vec<Stage>) -> Asked {
-        Asked { line: Some(line), stages }
+        Asked { line: Some(line), stages, ..Asked::default() }
     }
 
     fn fan_out(number: u64) -> Stage {

@@ -154,7 +154,8 @@ impl Found {
 
 fn whole(plan: &Plan, dir: &Path, journal: &Arc<Journal>, found: &mut Found) -> Result<(), String> {
     let settings = format!(
-        "{}\n[processor]\nsession_timeout_ms = {session}\n[projector]\nsession_timeout_ms = {session}\n",
+        "{}\n[processor]\nsession_timeout_ms = {session}\n[projector]\nsession_timeout_ms = {session}\n\
+         fan_out_max_rows = 50\n",
         crate::SMALL_THRESHOLDS,
         session = SESSION.as_millis()
     );

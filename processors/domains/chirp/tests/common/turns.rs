@@ -36,12 +36,13 @@ impl InTurns {
 
     /// Takes in the next event of a partition, and writes its rows if it need not wait.
     pub fn take(&mut self, partition: i32, event: &Event<EventData>, dice: &mut Dice) {
-        let mut now = Vec::new();
+        let (mut ahead, mut now) = (Vec::new(), Vec::new());
         let mut is_parked = false;
         for family in 0..self.projections.families() {
             let mut writes = Writes::new();
             self.projections.projector(family, partition).apply(event, &mut writes);
             let asked = writes.take();
+            ahead.extend(asked.ahead);
             let waits = asked.line.is_some_and(|line| self.lines.contains_key(&(partition, line)));
             if let (Some(line), true) =
                 (asked.line, waits || asked.stages.iter().any(|stage| !stage.fan_outs.is_empty()))
@@ -51,6 +52,13 @@ impl InTurns {
                 is_parked = true;
             } else {
                 now.extend(asked.stages);
+            }
+        }
+        for mut writes in ahead {
+            dice.shuffle(&mut writes);
+            for write in writes {
+                self.projections.tables.write(&write);
+                self.check(std::slice::from_ref(&self.projections.oracle));
             }
         }
         if is_parked {

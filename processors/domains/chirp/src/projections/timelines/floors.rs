@@ -5,6 +5,8 @@
 //! partitions the feed goes on from `chirps_by_author`, so whatever is missing there is
 //! missed by nobody.
 
+use std::sync::Arc;
+
 use millrace_kernel::Writes;
 
 use super::Timelines;
@@ -62,8 +64,12 @@ impl Timelines {
         Some(reader)
     }
 
-    /// Writes floors that were raised, in this stage, and deletes what lies below them in the
-    /// next: a reader who misses a row must find the floor that says where it went.
+    /// Writes floors that were raised, and then deletes what lies below them: a reader who misses a
+    /// row must find the floor that says where it went.
+    ///
+    /// It does not wait in the author's line. Later events of other authors write nothing below the
+    /// floor, so it must be there before them; and a floor that comes early takes nothing from
+    /// anybody, as what is below it is found in `chirps_by_author`.
     ///
     /// The deletion takes the rows of other partitions along. They are below this reader's
     /// floor, too: the greatest counts.
@@ -72,20 +78,13 @@ impl Timelines {
             .iter()
             .filter_map(|reader| Some((self.people.id(*reader), self.readers.get(*reader)?.floor)))
             .collect();
-        for (reader_id, floor) in &floors {
-            let row = TimelineFloorsRow {
-                reader_id: reader_id.clone(),
-                source_partition: self.partition,
-                floor: *floor,
-            };
-            writes.push(row.put(at));
-        }
-        if floors.is_empty() {
-            return;
-        }
-        writes.then();
-        for (reader_id, floor) in floors {
-            writes.push(HomeTimelinesRow::delete_after(reader_id, floor, at));
-        }
+        let row = |(reader_id, floor): &(Arc<str>, i64)| {
+            let (reader_id, source_partition) = (reader_id.clone(), self.partition);
+            TimelineFloorsRow { reader_id, source_partition, floor: *floor }.put(at)
+        };
+        let raised = floors.iter().map(row).collect();
+        let below =
+            floors.into_iter().map(|(reader, floor)| HomeTimelinesRow::delete_after(reader, floor, at));
+        writes.ahead([raised, below.collect()]);
     }
 }
