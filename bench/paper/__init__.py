@@ -1,0 +1,1 @@
+"""Figures on paper, from measured parts: what docs/capacity.md says."""
