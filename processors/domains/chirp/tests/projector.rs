@@ -8,9 +8,12 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::UserRegistered;
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, FanOut, Metadata, Position, Projector, Put, Value, Write, Writes};
+use millrace_kernel::{
+    Domain, Event, FanOut, Metadata, Page, PageQuery, Position, Projector, Put, Table, Value, Write, Writes,
+};
 use millrace_ports::{
-    Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
+    Clock, Group, GroupSpec, Log, Outgoing, StoreFault, Submitted, SystemClock, TableChange, TopicPartition,
+    Transaction, ViewStore,
 };
 use millrace_runtime::metrics::Metrics;
 use millrace_runtime::progress::{
@@ -124,10 +127,19 @@ impl Stage {
     }
 
     fn lane_of(&self, settings: ProjectorSettings, make: MakeProjector<EventData>) -> ProjectorLane<Chirp> {
+        self.lane_into(Arc::clone(&self.store) as Arc<dyn ViewStore>, settings, make)
+    }
+
+    fn lane_into(
+        &self,
+        store: Arc<dyn ViewStore>,
+        settings: ProjectorSettings,
+        make: MakeProjector<EventData>,
+    ) -> ProjectorLane<Chirp> {
         let shared = ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock),
-            store: Arc::clone(&self.store) as Arc<dyn ViewStore>,
+            store,
             names: self.names.clone(),
             projection: PROJECTION.to_owned(),
             codec: codec(&self.registry),
@@ -550,4 +562,82 @@ fn a_command_that_waits_behind_its_giant_is_not_published_before() {
         assert!(!stage.is_there("giant-2-0") || stage.is_there("told-1") || stage.is_there("giant-1-49"));
     }
     assert!(stage.is_waited_for(GIANT));
+}
+
+/// A store that takes its time with what is in no hurry, and can be away.
+struct Leisurely {
+    inner: Arc<MemoryStore>,
+    is_away: Arc<AtomicBool>,
+}
+
+impl Leisurely {
+    fn reach(&self) -> Result<&MemoryStore, StoreFault> {
+        match self.is_away.load(Ordering::SeqCst) {
+            false => Ok(&self.inner),
+            true => Err(StoreFault::Unavailable { step: "write rows", message: "away".to_owned() }),
+        }
+    }
+}
+
+/// Writes that are applied when they are asked for the second time.
+struct Later(Leisurely, Arc<Vec<Write>>, usize);
+
+impl Submitted for Later {
+    fn settle(&mut self, _: Duration) -> Result<bool, StoreFault> {
+        self.2 += 1;
+        if self.2 < 2 {
+            return Ok(false);
+        }
+        self.0.reach()?.apply(&self.1).map(|()| true)
+    }
+}
+
+impl ViewStore for Leisurely {
+    fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
+        self.inner.plan_tables(tables)
+    }
+    fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        self.inner.create_tables(tables)
+    }
+    fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
+        self.inner.open_tables(tables)
+    }
+    fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
+        self.reach()?.apply(writes)
+    }
+    fn submit(&self, writes: Arc<Vec<Write>>) -> Result<Box<dyn Submitted>, StoreFault> {
+        let same = Self { inner: Arc::clone(&self.inner), is_away: Arc::clone(&self.is_away) };
+        Ok(Box::new(Later(same, writes, 0)))
+    }
+    fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {
+        self.reach()?.read(queries)
+    }
+    fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {
+        self.reach()?.scan(table, after, limit)
+    }
+}
+
+#[test]
+fn a_store_that_goes_away_amid_a_fan_out_is_a_fault_until_it_is_back_and_no_row_is_lost() {
+    let mut stage = Stage::new();
+    stage.write(&[(Cause::Command(GIANT), 1)]);
+    let is_away = Arc::new(AtomicBool::new(false));
+    let store = Leisurely { inner: Arc::clone(&stage.store), is_away: Arc::clone(&is_away) };
+    let settings = ProjectorSettings { fan_out_max_rows: 4, ..ProjectorSettings::default() };
+    let mut lane = stage.lane_into(Arc::new(store), settings, Box::new(|_| Box::<Teller>::default()));
+    while stage.rows() < AUDIENCE / 2 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+    is_away.store(true, Ordering::SeqCst);
+    let faults: Vec<bool> = (0..20).map(|_| lane.turn(Duration::ZERO).is_err()).collect();
+    let first = faults.iter().position(|is_fault| *is_fault).expect("somebody is told");
+    assert!(first < 4, "soon: {faults:?}");
+    // who is told that all is well in between resets health and pauses, and asks without end
+    assert!(faults[first..].iter().all(|is_fault| *is_fault), "until it is back: {faults:?}");
+    is_away.store(false, Ordering::SeqCst);
+    for _ in 0..100 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+    assert!(stage.is_waited_for(GIANT));
+    assert_eq!((stage.rows(), stage.open_fan_outs()), (AUDIENCE + 1, 0));
 }

@@ -17,13 +17,16 @@ pub(super) struct Background {
     piece: Option<Arc<Vec<Write>>>,
     /// The same, when the store is at it, and since when.
     submitted: Option<(Box<dyn Submitted>, Instant)>,
+    /// Whether the store has failed with the piece: it is then waited for, so that nobody is told
+    /// that all is well while it is not.
+    is_in_doubt: bool,
     /// Causes that have ended, which is not said yet.
     ended: Vec<Ended>,
 }
 
 impl Background {
     pub(super) fn new(turns: Turns) -> Self {
-        Self { turns, piece: None, submitted: None, ended: Vec::new() }
+        Self { turns, piece: None, submitted: None, is_in_doubt: false, ended: Vec::new() }
     }
 
     /// Whether there is nothing to write and nothing to say.
@@ -34,21 +37,26 @@ impl Background {
     /// Takes note of what the store has acknowledged, waiting for it up to `wait`.
     ///
     /// # Errors
-    /// [`StoreFault`]: the piece is submitted once more by [`Background::go_on`].
+    /// [`StoreFault`]: the piece is written once more by [`Background::go_on`].
     pub(super) fn settle(&mut self, wait: Duration, meter: &Meter) -> Result<(), StoreFault> {
         let Some((submitted, since)) = &mut self.submitted else { return Ok(()) };
         let (settled, took) = (submitted.settle(wait), since.elapsed());
+        self.is_in_doubt = settled.is_err();
         if !matches!(settled, Ok(false)) {
             self.submitted = None;
         }
         if settled? {
-            let mut tally = Tally::default();
-            tally.count(self.piece.as_deref().map_or(&[], std::slice::from_ref));
-            tally.report(meter, took);
-            self.piece = None;
-            self.ended.extend(self.turns.acknowledged());
+            self.written(took, meter);
         }
         Ok(())
+    }
+
+    fn written(&mut self, took: Duration, meter: &Meter) {
+        let mut tally = Tally::default();
+        tally.count(self.piece.as_deref().map_or(&[], std::slice::from_ref));
+        tally.report(meter, took);
+        self.piece = None;
+        self.ended.extend(self.turns.acknowledged());
     }
 
     /// Gives the store the next piece, if it is not at one. All rows of the batches before must
@@ -60,6 +68,7 @@ impl Background {
         &mut self,
         store: &dyn ViewStore,
         projector: &mut dyn Projector<E>,
+        meter: &Meter,
     ) -> Result<(), StoreFault> {
         if self.submitted.is_some() || self.turns.is_empty() {
             return Ok(());
@@ -68,7 +77,14 @@ impl Background {
             Some(piece) => piece,
             None => self.piece.insert(Arc::new(self.turns.next(projector))),
         };
-        self.submitted = Some((store.submit(Arc::clone(piece))?, Instant::now()));
+        let now = Instant::now();
+        if self.is_in_doubt {
+            store.apply(piece)?;
+            self.is_in_doubt = false;
+            self.written(now.elapsed(), meter);
+        } else {
+            self.submitted = Some((store.submit(Arc::clone(piece))?, now));
+        }
         Ok(())
     }
 

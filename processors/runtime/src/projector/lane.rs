@@ -239,7 +239,7 @@ impl<D: Domain> ProjectorLane<D> {
         }
         // what came before a fault does not wait for it
         running.apply(store, &self.meter)?;
-        running.background.go_on(store, &mut *running.projector)?;
+        running.background.go_on(store, &mut *running.projector, &self.meter)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
