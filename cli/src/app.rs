@@ -13,7 +13,8 @@ use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::{
-    dead, demo, examine, feed, load, logging, output, query, roles, schemas, send, status, tables, topics, up,
+    dead, demo, examine, feed, load, logging, output, query, rebuild, roles, schemas, send, status, tables,
+    topics, up,
 };
 
 /// The binary under construction: its domains.
@@ -120,6 +121,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Verify(verify) => examine::verify::run(&servers, domains, &verify),
         Command::History(history) => examine::history::run(&servers, domains, &history),
         Command::Explain(explain) => examine::explain::run(&servers, domains, &explain),
+        Command::Rebuild(chosen) => rebuild::run(&servers, domains, &chosen),
         Command::Dead(chosen) => dead::run(&servers, domains, &chosen),
         Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
         Command::Status { json, .. } => status::run(&servers, domains, json),

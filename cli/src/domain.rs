@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Domain, Metadata, Schemas, Table};
+use millrace_kernel::{Command, Domain, Metadata, ProjectionFamily, Schemas, Table};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
-use millrace_runtime::role::{Ports, RoleError};
-use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor, run_projector};
+use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
+use millrace_runtime::versions::{self, Version};
+use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor};
 use millrace_wire::{Codec, Registry};
 
 use crate::config::Config;
@@ -18,12 +19,15 @@ use crate::examine::{Examiner, TypedExaminer};
 use crate::message::{MessageTypes, Problem};
 
 /// A view family: a consumer group and the views it fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
     /// Its name.
     pub name: &'static str,
     /// Its views.
     pub views: &'static [&'static str],
+    /// How this build fills them under the settings in force: see
+    /// [`millrace_runtime::versions::revision`].
+    pub revision: String,
 }
 
 /// A command ready to be sent.
@@ -104,11 +108,16 @@ pub trait DomainEntry: Send + Sync {
     /// # Errors
     /// As [`DomainEntry::check_settings`].
     fn examiner(&self, config: &Config) -> Result<Box<dyn Examiner>, CliError>;
-    /// Fills the views of one family until `stop`.
+    /// Fills the views of one family until `stop`, in every version that this build fills likewise.
     ///
     /// # Errors
     /// What no waiting mends.
     fn run_projector(&self, role: ProjectorRole<'_>) -> Result<(), CliError>;
+    /// Fills one version of them until `stop`.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    fn fill(&self, role: ProjectorRole<'_>, version: Version, pace: Pace) -> Result<(), CliError>;
 }
 
 /// What a projector needs.
@@ -182,8 +191,12 @@ impl<D: Domain> DomainEntry for Entry<D> {
     }
 
     fn families(&self, config: &Config) -> Result<Vec<Family>, CliError> {
-        let families = D::projections(&self.settings(config)?);
-        Ok(families.iter().map(|family| Family { name: family.name, views: family.views }).collect())
+        let declared = tables(self)?;
+        let of = |family: ProjectionFamily<D::Event>| {
+            let revision = versions::revision(&family.revision, family.views, &declared);
+            Family { name: family.name, views: family.views, revision }
+        };
+        Ok(D::projections(&self.settings(config)?).into_iter().map(of).collect())
     }
 
     fn encoder(
@@ -228,13 +241,23 @@ impl<D: Domain> DomainEntry for Entry<D> {
     }
 
     fn run_projector(&self, role: ProjectorRole<'_>) -> Result<(), CliError> {
-        let config = role.config;
-        let settings = self.settings(config)?;
-        let ProjectorRole { ports, family, store, health, stop, .. } = role;
-        let (prefix, projector) = (&config.settings.topic_prefix, &config.settings.projector);
-        run_projector::<D>(ports, prefix, &settings, family, store, projector, health, stop)?;
-        Ok(())
+        let settings = self.settings(role.config)?;
+        Ok(family_role::<D>(role, &settings).run()?)
     }
+
+    fn fill(&self, role: ProjectorRole<'_>, version: Version, pace: Pace) -> Result<(), CliError> {
+        let settings = self.settings(role.config)?;
+        Ok(family_role::<D>(role, &settings).fill(version, pace)?)
+    }
+}
+
+fn family_role<'a, D: Domain>(
+    role: ProjectorRole<'a>,
+    domain_settings: &'a D::Settings,
+) -> FamilyRole<'a, D> {
+    let ProjectorRole { ports, config, family, store, health, stop } = role;
+    let (prefix, settings) = (config.settings.topic_prefix.as_str(), &config.settings.projector);
+    FamilyRole { ports, prefix, domain_settings, family, store, settings, health, stop }
 }
 
 struct TypedEncoder<D: Domain> {

@@ -43,6 +43,7 @@ mod nearest;
 mod outcomes;
 mod output;
 mod query;
+mod rebuild;
 mod roles;
 mod schemas;
 mod send;

@@ -21,10 +21,7 @@ pub fn run(
     let view = views::find(domains, servers.config, &query.view)?;
     let key = key(&view.table, &query.conditions)?;
     let store = servers.open_store(view.entry)?;
-    let table = match view.family {
-        Some(_) => views::live_table(&*store, &view.table.name)?,
-        None => view.table.name.clone(),
-    };
+    let table = view.table.name.clone();
     let pages = store.read(&[PageQuery { table, key, after: Vec::new(), limit: query.limit }])?;
     for row in pages.iter().flat_map(|page| &page.rows) {
         output::json(&output::row(&view.table, row))?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_ports::{StoreFault, ViewStore};
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
+use millrace_runtime::progress::system_tables;
 use millrace_runtime::supervise::persist;
 use millrace_runtime::{Health, Stop};
 use tokio::runtime::Runtime;
@@ -15,7 +16,7 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, ProjectorRole, by_name, select};
 use crate::error::CliError;
 use crate::nearest::suggestion;
-use crate::{health, tables, telemetry};
+use crate::{health, telemetry};
 
 /// A role to play: its name and its work.
 pub struct Role<'a> {
@@ -125,7 +126,7 @@ fn projector_role<'a>(
 pub struct Stores(Arc<Mutex<BTreeMap<&'static str, Arc<dyn ViewStore>>>>);
 
 impl Stores {
-    /// The tables, waited for; `None` when asked to stop meanwhile.
+    /// The tables, of which those of the engine are opened, waited for; `None` when asked to stop meanwhile.
     fn open(
         &self,
         role: &str,
@@ -138,12 +139,11 @@ impl Stores {
         if let Some(store) = known.get(entry.name()) {
             return Ok(Some(Arc::clone(store)));
         }
-        let declared = tables::all(entry)?;
         let is_final = |fault: &StoreFault| !matches!(fault, StoreFault::Unavailable { .. });
         let Some(store) = persist(role, health, stop, || servers.store_unreached(entry), is_final)? else {
             return Ok(None);
         };
-        if persist(role, health, stop, || store.open_tables(&declared), is_final)?.is_none() {
+        if persist(role, health, stop, || store.open_tables(&system_tables()), is_final)?.is_none() {
             return Ok(None);
         }
         known.insert(entry.name(), Arc::clone(&store));

@@ -1,8 +1,7 @@
-//! Views by name, and the tables that answer for them now.
+//! Views by name.
 
-use millrace_kernel::{PageQuery, Table, Value};
-use millrace_ports::ViewStore;
-use millrace_runtime::progress::{VIEWS, system_tables};
+use millrace_kernel::Table;
+use millrace_runtime::progress::system_tables;
 
 use crate::config::Config;
 use crate::domain::{DomainEntry, by_name, tables};
@@ -55,19 +54,4 @@ pub fn find<'a>(
     let near = suggestion(wanted, known.iter().map(String::as_str));
     Err(CliError::usage(format!("there is no view {name}{near}"))
         .hint(format!("There are: {}", known.join(", "))))
-}
-
-/// The name of the table that answers for `view` now.
-///
-/// # Errors
-/// The store does not answer.
-pub fn live_table(store: &dyn ViewStore, view: &str) -> Result<String, CliError> {
-    let query =
-        PageQuery { table: VIEWS.to_owned(), key: vec![Value::from(view)], after: Vec::new(), limit: 1 };
-    let pages = store.read(&[query])?;
-    let row = pages.first().and_then(|page| page.rows.first());
-    match row.and_then(|row| row.get(1)) {
-        Some(Value::Text(table)) => Ok(table.to_string()),
-        _ => Ok(view.to_owned()),
-    }
 }

@@ -18,7 +18,7 @@ use millrace_runtime::metrics::MessageResult;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::{
-    Health, Ports, ProcessorSettings, ProjectorSettings, Stop, Topology, run_processor, run_projector,
+    FamilyRole, Health, Ports, ProcessorSettings, ProjectorSettings, Stop, Topology, run_processor,
 };
 use millrace_testkit::log::memory::{Faults, MemoryLog, Operation, Plain, Verdict};
 use millrace_testkit::store::MemoryStore;
@@ -84,6 +84,9 @@ impl ViewStore for Gated {
     }
     fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
         self.inner.open_tables(tables)
+    }
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        self.inner.drop_tables(names)
     }
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         let is_shut = self.is_shut.lock().unwrap();
@@ -161,8 +164,17 @@ impl Scene {
         threads.push(std::thread::spawn(move || {
             let (settings, rows) = (ProjectorSettings::default(), rows as Arc<dyn ViewStore>);
             let domain = Settings::default();
-            run_projector::<Chirp>(&ports, "", &domain, family, rows, &settings, &of_health, &of_stop)
-                .unwrap();
+            let role = FamilyRole::<Chirp> {
+                ports: &ports,
+                prefix: "",
+                domain_settings: &domain,
+                family,
+                store: rows,
+                settings: &settings,
+                health: &of_health,
+                stop: &of_stop,
+            };
+            role.run().unwrap();
         }));
         let (address, server) = serve(&health);
         let scene = Self {

@@ -71,6 +71,9 @@ impl ViewStore for Watched {
     fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
         self.store.open_tables(tables)
     }
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        self.store.drop_tables(names)
+    }
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         self.store.apply(writes)?;
         self.note(writes);

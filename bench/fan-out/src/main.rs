@@ -1,9 +1,10 @@
 //! `millrace-bench-fan-out`: what the timelines of chirp cost, on the projector that fills them.
 //!
 //! The events stand in a log in memory, so nothing but the projector and the CQL server works. Each
-//! subcommand prints one JSON object.
+//! subcommand but `commands` prints one JSON object.
 
 mod bare;
+mod commands;
 mod edges;
 mod fairness;
 mod graph;
@@ -41,6 +42,18 @@ enum What {
         /// How many follows
         #[arg(long, default_value_t = 10_000_000)]
         follows: usize,
+    },
+    /// Print the network as commands, one JSON object a line, for `millrace load`
+    Commands {
+        /// How many people there are
+        #[arg(long, default_value_t = 100_000)]
+        people: u32,
+        /// How many follows
+        #[arg(long, default_value_t = 5_000_000)]
+        follows: usize,
+        /// How many chirps
+        #[arg(long, default_value_t = 20_000)]
+        chirps: u32,
     },
     /// Rows a second of a projector, and of the bare driver that writes the same rows, in turns
     Speed {
@@ -93,6 +106,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let seed = arguments.seed;
     let report = match arguments.what {
+        What::Commands { people, follows, chirps } => {
+            // whoever reads them may have enough before the end
+            return match commands::print(people, follows, chirps, seed) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
         What::Edges { people, follows } => edges::measure(people, follows, seed),
         What::Speed { people, follows, rows, rounds, cql } => {
             speed::measure(&cql.cql, people, follows, rows, rounds, seed)

@@ -152,6 +152,8 @@ impl Stage {
             store,
             names: self.names.clone(),
             projection: format!("chirp.{FAMILY}"),
+            destination: Default::default(),
+            pace: Default::default(),
             codec: codec(&self.registry)?,
             make: make(settings),
             settings: ProjectorSettings::default(),

@@ -4,6 +4,7 @@ mod dead;
 mod declared;
 mod examine;
 mod messages;
+mod rebuild;
 mod up;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use self::dead::{Dead, DeadAction, DeadChosen};
 pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
 pub use self::messages::{Feed, Load, Query, Send};
+pub use self::rebuild::Rebuild;
 pub use self::up::{Demo, Up};
 use crate::config::{Given, Inputs};
 use crate::error::CliError;
@@ -173,6 +175,17 @@ pub enum Command {
         millrace explain register-ann --since 2026-01-02T00:00:00Z --rows 100\n  \
         millrace explain register-ann --json")]
     Explain(Explain),
+    /// Build the next version of a view's tables beside the live one, and switch to it
+    ///
+    /// Fills new tables from the first event, while the ones that are there go on and are read;
+    /// compares the two, switches readers in one write, and keeps the old version up to date to go
+    /// back to. Gives way to the live version while that is behind. Interrupted, it goes on where it
+    /// was when it is started again; started several times, the processes share the work. Exits with
+    /// 1 when rows differ and --switch is not given.
+    #[command(after_help = "Examples:\n  millrace rebuild timelines\n  \
+        millrace rebuild chirp.timelines --switch\n  millrace rebuild timelines --back\n  \
+        millrace rebuild timelines --drop")]
+    Rebuild(Rebuild),
     /// List, show, put back or drop what could not be decided
     ///
     /// A record that cannot be read, or whose decision fails every time, lies in the domain's dead

@@ -10,13 +10,14 @@ use std::time::Duration;
 use millrace_kafka::{KafkaConfig, KafkaLog};
 use millrace_localstate::LocalDir;
 use millrace_ports::{LocalStores, StoreFault, SystemClock, ViewStore};
+use millrace_runtime::progress::system_tables;
 use millrace_runtime::role::Ports;
+use millrace_runtime::versions::{Live, LiveStore};
 use millrace_wire::{ConfluentRegistry, Registry};
 
 use crate::config::Config;
-use crate::domain::DomainEntry;
+use crate::domain::{self, DomainEntry};
 use crate::error::CliError;
-use crate::tables;
 
 /// How long a question to a server may take in a command that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -75,14 +76,20 @@ impl<'a> Servers<'a> {
         Ok(self.store_unreached(entry)?)
     }
 
-    /// The tables of a domain, ready to be read.
+    /// The tables of a domain, ready to be read: of each view the version that answers now.
     ///
     /// # Errors
     /// As [`Servers::store`]; or tables that are missing or differ.
     pub fn open_store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
         let store = self.store(entry)?;
-        store.open_tables(&tables::all(entry)?)?;
-        Ok(store)
+        let system = system_tables();
+        store.open_tables(&system)?;
+        let families = entry.families(self.config)?;
+        let named = || families.iter().map(|family| (family.name, family.views));
+        let live = Live::read(&*store, named())?;
+        let mut declared = domain::tables(entry)?;
+        declared.extend(system);
+        Ok(Arc::new(LiveStore::open(store, &live, entry.name(), named(), &declared)?))
     }
 
     /// The tables of a domain, for a role, which waits for a server that is away by itself.

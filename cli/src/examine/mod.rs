@@ -3,7 +3,7 @@
 
 pub mod explain;
 pub mod history;
-mod paper;
+pub mod paper;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -172,14 +172,22 @@ impl Scratch {
 }
 
 /// A progress bar on standard error, when a terminal shows it.
-struct Bar(ProgressBar);
+pub struct Bar(ProgressBar);
 
 impl Bar {
-    fn new() -> Self {
+    /// Nothing to show yet.
+    #[must_use]
+    pub fn new() -> Self {
         Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
     }
 
-    fn clear(&self) {
+    /// So many steps of the stage are done.
+    pub fn reach(&self, steps: u64) {
+        self.0.set_position(steps);
+    }
+
+    /// Takes it from the screen.
+    pub fn clear(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -13,6 +13,7 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, select};
 use crate::error::CliError;
 use crate::output;
+use crate::tables::check_revisions;
 
 /// Runs `millrace verify`.
 ///
@@ -28,6 +29,7 @@ pub fn run(
     let mut reports: Vec<(&str, Report, f64)> = Vec::new();
     for entry in chosen {
         let store = servers.open_store(entry)?;
+        check_revisions(&*store, entry, servers.config)?;
         let began = Instant::now();
         let report = entry.examiner(servers.config)?.verify(&tools, &*store, verify.limit)?;
         let seconds = began.elapsed().as_secs_f64();
@@ -99,7 +101,8 @@ fn print(domain: &str, report: &Report, seconds: f64) -> String {
     paper.text()
 }
 
-fn describe(paper: &mut Paper, difference: &Difference) {
+/// A difference, for people.
+pub fn describe(paper: &mut Paper, difference: &Difference) {
     let check = match difference.check {
         Check::Events => "event",
         Check::States => "state",

@@ -1,29 +1,32 @@
 //! `millrace status`: how far roles and projections have come.
 
+pub mod behind;
 mod scrape;
 mod screen;
 pub mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use millrace_kafka::{Admin, KafkaLog};
-use millrace_ports::{Clock, Log as _, LogFault, Start, SystemClock, TopicPartition};
+use millrace_ports::{Log as _, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
-use millrace_runtime::progress::{Progress, read_progress};
+use millrace_runtime::progress::{Progress, read_progress, system_tables};
+use millrace_runtime::versions::catalogue::live;
+use millrace_runtime::versions::{Filled, State, Version};
 use serde::Serialize;
 
+use self::behind::{Behind, behind};
+use crate::config::Config;
 use crate::connect::Servers;
 use crate::dead::standstill;
-use crate::domain::DomainEntry;
+use crate::domain::{DomainEntry, Family};
 use crate::error::CliError;
 use crate::output;
+use crate::tables::Catalogue;
 
 /// A role that leaves work undone for so long is not well.
 const STUCK_AFTER_SECONDS: f64 = 30.0;
-/// How long to look for the first record that is still to be read.
-const LOOK: Duration = Duration::from_secs(4);
 
 /// Everything, in the form that `--json` prints.
 #[derive(Debug, Serialize)]
@@ -43,12 +46,27 @@ struct Role {
     lag_records: i64,
     lag_seconds: f64,
     healthy: bool,
+    /// What becomes of the tables that a projector fills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tables: Option<Answering>,
     /// Dead records that nothing was done with.
     dead_letters: usize,
     /// Commands whose process waits for a dead step, the longest first.
     waiting_processes: Vec<String>,
     /// Keys whose commands wait behind a dead one, the longest first.
     waiting_keys: Vec<String>,
+}
+
+/// What becomes of a version of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answering {
+    /// Readers read it.
+    Live,
+    /// It is kept, to go back to or to switch to.
+    Kept,
+    /// It is being built.
+    Building,
 }
 
 impl Role {
@@ -60,6 +78,8 @@ impl Role {
 
     fn verdict(&self) -> &'static str {
         match (self.healthy, self.members) {
+            (true, _) if self.tables == Some(Answering::Kept) => "  kept, nobody reads it",
+            (true, _) if self.tables == Some(Answering::Building) => "  being built",
             (true, _) => "",
             (false, 0) => "  NOBODY IS THERE",
             (false, _) => "  STUCK?",
@@ -75,24 +95,6 @@ struct Projection {
     position: i64,
     lag_records: i64,
     lag_seconds: f64,
-}
-
-/// What is still to be read of a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Behind {
-    records: i64,
-    seconds: f64,
-}
-
-impl Behind {
-    /// All records of several partitions, and the longest wait.
-    fn total(of: &BTreeMap<TopicPartition, Self>) -> Self {
-        let add = |sum: Self, it: &Self| Self {
-            records: sum.records + it.records,
-            seconds: sum.seconds.max(it.seconds),
-        };
-        of.values().fold(Self::default(), add)
-    }
 }
 
 /// Runs `millrace status`.
@@ -151,37 +153,42 @@ fn look(
         lag_records: waiting.records,
         lag_seconds: waiting.seconds,
         healthy: Role::is_healthy(members, waiting),
+        tables: None,
         dead_letters: dead.records,
         waiting_processes: dead.processes,
         waiting_keys: dead.keys,
     });
 
-    let store = servers.open_store(entry)?;
+    let store = servers.store(entry)?;
+    store.open_tables(&system_tables())?;
     let events = places(&names.events);
-    for family in entry.families(servers.config)? {
-        let published = read_progress(&*store, &format!("{}.{}", entry.name(), family.name))?;
+    for (family, version, state) in versions(&*store, entry, servers.config)? {
+        let plain = format!("{}.{}", entry.name(), family.name);
+        let published = read_progress(&*store, &version.of(&plain))?;
         let next: BTreeMap<TopicPartition, i64> = published
             .iter()
             .map(|p: &Progress| {
                 (TopicPartition::new(Arc::clone(&names.events), p.partition), p.events_offset)
             })
             .collect();
-        let behind = self::behind(log, &events, &next)?;
-        let group = names.projector_group(family.name);
+        let behind = behind::behind(log, &events, &next)?;
+        let group = names.projector_group(&version.of(family.name));
         let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
         report.roles.push(Role {
-            role: format!("{}.projector.{}", entry.name(), family.name),
+            role: version.of(&format!("{}.projector.{}", entry.name(), family.name)),
             group,
             members,
             partitions,
             lag_records: waiting.records,
             lag_seconds: waiting.seconds,
-            healthy: Role::is_healthy(members, waiting),
+            // nobody reads the others
+            healthy: state != Answering::Live || Role::is_healthy(members, waiting),
+            tables: Some(state),
             dead_letters: 0,
             waiting_processes: Vec::new(),
             waiting_keys: Vec::new(),
         });
-        for view in family.views {
+        for view in family.views.iter().filter(|_| state == Answering::Live) {
             for place in &events {
                 let Behind { records, seconds } = behind.get(place).copied().unwrap_or_default();
                 report.projections.push(Projection {
@@ -197,50 +204,22 @@ fn look(
     Ok(())
 }
 
-/// What is behind `next` in each of `places`; where nothing is committed, from the beginning.
-///
-/// The distance to the end alone would not do: the markers of transactions count as offsets, and
-/// nobody reads them. So the first record that is still to be read is looked for.
-fn behind(
-    log: &KafkaLog,
-    places: &[TopicPartition],
-    next: &BTreeMap<TopicPartition, i64>,
-) -> Result<BTreeMap<TopicPartition, Behind>, LogFault> {
-    let mut ends = BTreeMap::new();
-    let mut starts = Vec::new();
-    for place in places {
-        let end = log.high_watermark(place)?;
-        let from = match next.get(place) {
-            Some(offset) => (*offset).max(log.low_watermark(place)?),
-            None => log.low_watermark(place)?,
-        };
-        if from < end {
-            ends.insert(place.clone(), end);
-            starts.push((place.clone(), Start::Offset(from)));
-        }
-    }
-    let mut found = BTreeMap::new();
-    if starts.is_empty() {
-        return Ok(found);
-    }
-    let mut reader = log.reader(&starts)?;
-    let until = Instant::now() + LOOK;
-    let now_ms = SystemClock.now_micros() / 1_000;
-    while !ends.is_empty() && Instant::now() < until {
-        for record in reader.poll(1_000, Duration::from_millis(100))? {
-            let place = TopicPartition::new(Arc::clone(&record.topic), record.partition);
-            if let Some(end) = ends.remove(&place) {
-                let seconds = (now_ms - record.timestamp_ms).max(0) as f64 / 1_000.0;
-                found.insert(place.clone(), Behind { records: end - record.offset, seconds });
-                reader.pause(&place, true)?;
-            }
-        }
-        ends.retain(|place, end| reader.position(place) < *end);
-    }
-    // not looked through in time: behind by all that is left, and at least for as long as it took
-    for (place, end) in ends {
-        let records = end - reader.position(&place);
-        found.insert(place, Behind { records, seconds: LOOK.as_secs_f64() });
+/// The versions of each family's tables, those that were dropped left out.
+fn versions(
+    store: &dyn ViewStore,
+    entry: &dyn DomainEntry,
+    config: &Config,
+) -> Result<Vec<(Family, Version, Answering)>, CliError> {
+    let mut found = Vec::new();
+    for (family, versions) in Catalogue::read(store, entry, config)?.families {
+        let live = live(store, family.views)?;
+        let is_there = |it: &&Filled| it.state != State::Dropped && it.version != live;
+        let others = versions.iter().filter(is_there).map(|it| match it.state {
+            State::Building => (it.version, Answering::Building),
+            _ => (it.version, Answering::Kept),
+        });
+        let all = [(live, Answering::Live)].into_iter().chain(others);
+        found.extend(all.map(|(version, answering)| (family.clone(), version, answering)));
     }
     Ok(found)
 }
@@ -312,15 +291,5 @@ mod tests {
         for (what, members, behind, expected) in rows {
             assert_eq!(Role::is_healthy(members, behind), expected, "{what}");
         }
-    }
-
-    #[test]
-    fn what_several_partitions_wait_for_is_added_up_and_the_longest_wait_counts() {
-        let at = |partition| TopicPartition::new("chirp.commands", partition);
-        let of = BTreeMap::from([
-            (at(0), Behind { records: 3, seconds: 7.0 }),
-            (at(1), Behind { records: 4, seconds: 2.0 }),
-        ]);
-        assert_eq!(Behind::total(&of), Behind { records: 7, seconds: 7.0 });
     }
 }

@@ -119,12 +119,15 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
     for entry in domains {
         topics::apply(&admin, servers.prefix(), &**entry)?;
         schemas::register(&*registry, servers.prefix(), &**entry)?;
-        tables::create(&*servers.store(&**entry)?, &**entry)?;
+        let store = servers.store(&**entry)?;
+        tables::create(&*store, &**entry, config)?;
         let partitions = log.partitions(&Topology::new(servers.prefix(), entry.name()).commands)?;
         let partitions = usize::try_from(partitions).unwrap_or_default();
         expected.push((format!("{}.processor", entry.name()), partitions));
-        for family in entry.families(config)? {
-            expected.push((format!("{}.projector.{}", entry.name(), family.name), partitions));
+        for (family, versions) in tables::Catalogue::read(&*store, &**entry, config)?.families {
+            let kept = versions.iter().filter(|it| it.is_kept_by(&family.revision));
+            let role = format!("{}.projector.{}", entry.name(), family.name);
+            expected.extend(kept.map(|it| (it.version.of(&role), partitions)));
         }
     }
     Ok(expected)

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | what `millrace verify` checks of a partition | `verify/{states,bookkeeping,lookups,answers}.rs` |
 //! | how views are compared while they move | `verify/{replay,views}.rs` |
+//! | how two versions of a view are compared | `versions/` |
 //! | an aggregate's events, its state at any version or time | `history.rs` |
 //! | a command, its decision, events and rows | `explain/` |
 
@@ -20,6 +21,7 @@ pub mod history;
 mod reading;
 mod shown;
 pub mod verify;
+pub mod versions;
 mod watch;
 
 pub use difference::{Check, ColumnDifference, Difference, EventPlace, Kind};

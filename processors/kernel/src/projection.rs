@@ -9,6 +9,10 @@ pub struct ProjectionFamily<E> {
     pub name: &'static str,
     /// The tables it writes. No other family writes them.
     pub views: &'static [&'static str],
+    /// Which rows it makes of an event: a number that is raised when the code comes to make others,
+    /// and the settings they depend on, in words. Tables are only filled by projectors of one
+    /// revision; another one fills the next version of them (`millrace rebuild`).
+    pub revision: String,
     /// Makes the projector of one source partition, with nothing folded yet.
     pub projector: Box<dyn Fn(i32) -> Box<dyn Projector<E>> + Send + Sync>,
 }

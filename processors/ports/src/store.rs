@@ -67,6 +67,22 @@ pub trait ViewStore: Send + Sync {
     /// [`StoreFault::Schema`] when one is missing or differs.
     fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault>;
 
+    /// Drops tables with their documentation. One that is not there is dropped already.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; some may be gone.
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault>;
+
+    /// Shows the rows of tables under other names, given as (name, table), in a store whose analysts
+    /// have views of the store's own; a name that is a table stays one. Elsewhere analysts look up
+    /// the table's name, and there is nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn show_as(&self, _names: &[(String, String)]) -> Result<(), StoreFault> {
+        Ok(())
+    }
+
     /// Applies `writes`, in any order, and returns when all are durable. Idempotent: of
     /// several writes to a row the one with the greatest timestamp stays, whatever the order
     /// of arrival; at equal timestamps a delete beats a row, and rows compare by value, column

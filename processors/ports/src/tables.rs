@@ -35,6 +35,11 @@ impl Tables {
         self.by_name.insert(table.name.clone(), Arc::new(table));
     }
 
+    /// Forgets a table that was dropped.
+    pub fn remove(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
     /// A table by name.
     ///
     /// # Errors

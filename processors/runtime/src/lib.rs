@@ -18,10 +18,11 @@ pub mod settings;
 pub mod standby;
 pub mod supervise;
 pub mod topology;
+pub mod versions;
 
 pub use health::Health;
 pub use metrics::Metrics;
-pub use role::{Ports, RoleError, run_processor, run_projector};
+pub use role::{FamilyRole, Ports, RoleError, run_processor};
 pub use settings::{ProcessorSettings, ProjectorSettings};
 pub use supervise::Stop;
 pub use topology::Topology;

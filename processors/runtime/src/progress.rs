@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Tables that every keyspace has beside the domain's own.
 const SYSTEM_TABLES: &str = "
 CREATE TABLE millrace_progress (
-  projection text, -- view family, as <domain>.<family>
+  projection text, -- view family and version, as <domain>.<family> or <domain>.<family>.v<version>
   source_partition int, -- partition of the events topic
   events_offset bigint, -- every event before this offset is in the tables
   commands_offset bigint, -- the events of all commands up to this offset are in the tables, but for those in millrace_fan_outs; -1 = none yet
@@ -20,7 +20,7 @@ CREATE TABLE millrace_progress (
 ) WITH comment = 'How far each projection has come, per source partition.';
 
 CREATE TABLE millrace_fan_outs (
-  projection text, -- view family, as <domain>.<family>
+  projection text, -- view family and version, as <domain>.<family> or <domain>.<family>.v<version>
   source_partition int, -- partition of the events topic
   cause text, -- commands or steps: where the cause of the rows stands
   cause_offset bigint, -- offset of the cause
@@ -28,6 +28,15 @@ CREATE TABLE millrace_fan_outs (
   begun_at bigint, -- recorded_at of that event, microseconds since the epoch
   PRIMARY KEY ((projection, source_partition, cause, cause_offset))
 ) WITH comment = 'Commands and steps with so many rows that they are still being written while later ones are there already.';
+
+CREATE TABLE millrace_versions (
+  projection text, -- view family, as <domain>.<family>
+  version int, -- its tables are <view>_v<version>; version 1 has the plain names
+  revision text, -- which rows its projectors make of an event, and in which columns
+  state text, -- building, complete or dropped
+  changed_at bigint, -- when it came to be so, microseconds since the epoch
+  PRIMARY KEY ((projection), version)
+) WITH comment = 'The versions of each view family: those that are complete are kept up to date by the projectors of their revision.';
 
 CREATE TABLE millrace_views (
   view text, -- name of the view
@@ -54,7 +63,7 @@ pub fn system_tables() -> Vec<Table> {
 /// How far a projection of one source partition has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// `<domain>.<family>`.
+    /// `<domain>.<family>`, and of which version ([`crate::versions::Version::of`]).
     pub projection: String,
     /// Partition of the events topic.
     pub partition: i32,

@@ -64,6 +64,15 @@ pub(crate) fn set_comment(keyspace: &str, table: &Table) -> String {
     format!("ALTER TABLE {} WITH comment = {}", full_name(keyspace, &table.name), text(&table.comment))
 }
 
+pub(crate) fn drop_table(keyspace: &str, table: &str) -> String {
+    format!("DROP TABLE IF EXISTS {}", full_name(keyspace, table))
+}
+
+/// Deletes what `columns` says about a table.
+pub(crate) fn forget_columns(keyspace: &str, columns: &str, table: &str) -> String {
+    format!("DELETE FROM {} WHERE table_name = {}", full_name(keyspace, columns), text(table))
+}
+
 /// Writes some rows of one partition with constants.
 pub(crate) fn insert_constants(keyspace: &str, table: &Table, rows: &[[String; 5]]) -> String {
     let into =

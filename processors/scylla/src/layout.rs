@@ -62,6 +62,17 @@ pub(crate) async fn create(link: &Link, tables: &[Table]) -> Result<(), StoreFau
     Ok(())
 }
 
+/// Drops tables and their documentation.
+pub(crate) async fn drop(link: &Link, names: &[String]) -> Result<(), StoreFault> {
+    let keyspace = &link.config.keyspace;
+    for name in names {
+        for statement in [cql::drop_table(keyspace, name), cql::forget_columns(keyspace, COLUMNS, name)] {
+            link.session.query_unpaged(statement, ()).await.map_err(|e| link.fault("drop tables", &e))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether all tables are there as declared.
 pub(crate) async fn check(link: &Link, tables: &[Table]) -> Result<(), StoreFault> {
     for table in tables.iter().chain([&columns_table()]) {

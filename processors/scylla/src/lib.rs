@@ -95,6 +95,16 @@ impl ViewStore for ScyllaStore {
         Ok(())
     }
 
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        let (link, gone) = (self.link.clone(), names.to_vec());
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let mut left: Tables = opened.as_ref().clone();
+        names.iter().for_each(|name| left.remove(name));
+        *opened = left.into();
+        drop(opened);
+        self.engine.wait("drop tables", async move { layout::drop(&link, &gone).await })
+    }
+
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         let units = apply::units(&self.opened(), &self.link.config.keyspace, writes)?;
         if units.is_empty() {

@@ -57,6 +57,44 @@ pub(crate) fn create(connection: &mut Connection, path: &Path, tables: &[Table])
     transaction.commit().map_err(failed)
 }
 
+/// Drops tables with their documentation and their remembered deletes, all or nothing.
+pub(crate) fn drop(connection: &mut Connection, path: &Path, names: &[String]) -> Result<(), StoreFault> {
+    let mut run = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for name in names {
+            transaction.execute_batch(&sql::drop_table(name))?;
+            for statement in sql::FORGET_TABLE {
+                transaction.execute(statement, [name])?;
+            }
+        }
+        transaction.commit()
+    };
+    run().map_err(|e| e.while_doing("drop tables", path))
+}
+
+/// Makes views of the store's own, (name, table), where no table has the name.
+pub(crate) fn show_as(
+    connection: &mut Connection,
+    path: &Path,
+    names: &[(String, String)],
+) -> Result<(), StoreFault> {
+    let mut run = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (name, table) in names {
+            let is_table: bool = transaction.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+                [name],
+                |row| row.get(0),
+            )?;
+            if !is_table {
+                transaction.execute_batch(&sql::show_as(name, table))?;
+            }
+        }
+        transaction.commit()
+    };
+    run().map_err(|e| e.while_doing("make views", path))
+}
+
 /// Whether all tables are there as declared.
 pub(crate) fn check(connection: &Connection, path: &Path, tables: &[Table]) -> Result<(), StoreFault> {
     for table in tables.iter().chain([&columns_table()]) {

@@ -149,6 +149,19 @@ impl ViewStore for SqliteStore {
         Ok(())
     }
 
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        layout::drop(&mut self.writer(), &self.path, names)?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut left: Tables = known.tables.as_ref().clone();
+        names.iter().for_each(|name| left.remove(name));
+        known.tables = left.into();
+        Ok(())
+    }
+
+    fn show_as(&self, names: &[(String, String)]) -> Result<(), StoreFault> {
+        layout::show_as(&mut self.writer(), &self.path, names)
+    }
+
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         let known = self.known();
         for write in writes {

@@ -32,6 +32,24 @@ CREATE TABLE IF NOT EXISTS millrace_deleted_ranges ( -- Partitions of which all 
 ) WITHOUT ROWID;
 ";
 
+/// What makes the file forget a table that was dropped, by its name.
+pub(crate) const FORGET_TABLE: [&str; 4] = [
+    "DELETE FROM millrace_deleted_rows WHERE table_id = (SELECT table_id FROM millrace_tables WHERE table_name = ?1)",
+    "DELETE FROM millrace_deleted_ranges WHERE table_id = (SELECT table_id FROM millrace_tables WHERE table_name = ?1)",
+    "DELETE FROM millrace_tables WHERE table_name = ?1",
+    "DELETE FROM millrace_columns WHERE table_name = ?1",
+];
+
+pub(crate) fn drop_table(table: &str) -> String {
+    format!("DROP TABLE IF EXISTS {}", name(table))
+}
+
+/// Shows the rows of `table` under another name.
+pub(crate) fn show_as(view: &str, table: &str) -> String {
+    let (view, table) = (name(view), name(table));
+    format!("DROP VIEW IF EXISTS {view}; CREATE VIEW {view} AS SELECT * FROM {table};")
+}
+
 /// A name that may also be a word of SQL.
 pub(crate) fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))

@@ -49,6 +49,10 @@ impl ViewStore for UnreliableStore {
         self.store.open_tables(tables)
     }
 
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        self.store.drop_tables(names)
+    }
+
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         let (verdict, mut dice) = self.luck.store_verdict();
         let mut writes = writes.to_vec();

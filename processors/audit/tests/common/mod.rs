@@ -240,6 +240,9 @@ macro_rules! through {
             fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
                 self.inner.open_tables(tables)
             }
+            fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+                self.inner.drop_tables(names)
+            }
             fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
                 $before_apply(self, writes);
                 self.inner.apply(writes)

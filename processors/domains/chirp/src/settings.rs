@@ -5,8 +5,8 @@ use thiserror::Error;
 
 /// Where an author counts as a celebrity, and how long a timeline is.
 ///
-/// Projections rebuilt with other settings give the same feeds as long as the cap is the
-/// same; they only come from other tables.
+/// Projections rebuilt with other settings (`millrace rebuild timelines`) give the same feeds as
+/// long as the cap is the same; they only come from other tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

@@ -142,6 +142,8 @@ impl Stage {
             store,
             names: self.names.clone(),
             projection: PROJECTION.to_owned(),
+            destination: Default::default(),
+            pace: Default::default(),
             codec: codec(&self.registry),
             make,
             settings,
@@ -601,6 +603,9 @@ impl ViewStore for Leisurely {
     }
     fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
         self.inner.open_tables(tables)
+    }
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        self.inner.drop_tables(names)
     }
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         self.reach()?.apply(writes)

@@ -9,10 +9,12 @@ use millrace_ports::{StoreFault, Submitted, ViewStore};
 use super::turns::{Ended, Turns};
 use super::unapplied::Tally;
 use crate::metrics::Meter;
+use crate::versions::Destination;
 
 /// What is written in turns, and how far that is.
 pub(super) struct Background {
     pub(super) turns: Turns,
+    destination: Destination,
     /// The piece that the store does not have yet.
     piece: Option<Arc<Vec<Write>>>,
     /// The same, when the store is at it, and since when.
@@ -25,8 +27,8 @@ pub(super) struct Background {
 }
 
 impl Background {
-    pub(super) fn new(turns: Turns) -> Self {
-        Self { turns, piece: None, submitted: None, is_in_doubt: false, ended: Vec::new() }
+    pub(super) fn new(turns: Turns, destination: Destination) -> Self {
+        Self { turns, destination, piece: None, submitted: None, is_in_doubt: false, ended: Vec::new() }
     }
 
     /// Whether there is nothing to write and nothing to say.
@@ -75,7 +77,11 @@ impl Background {
         }
         let piece = match &self.piece {
             Some(piece) => piece,
-            None => self.piece.insert(Arc::new(self.turns.next(projector))),
+            None => {
+                let mut rows = self.turns.next(projector);
+                self.destination.redirect(&mut rows);
+                self.piece.insert(Arc::new(rows))
+            }
         };
         let now = Instant::now();
         if self.is_in_doubt {

@@ -12,6 +12,7 @@ use millrace_wire::{Codec, DecodeFailure, RegistryFault};
 use thiserror::Error;
 
 use super::background::Background;
+use super::pace::Pace;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
 use crate::metrics::Meter;
@@ -20,11 +21,14 @@ use crate::processor::lane::Turn;
 use crate::progress::{Cause, Progress};
 use crate::settings::ProjectorSettings;
 use crate::topology::Topology;
+use crate::versions::Destination;
 
 /// Longest wait for the proof that a command has no more events.
 const OPEN_LOOK: Duration = Duration::from_millis(2);
 /// Longest wait for a piece of a fan-out before the log is looked at again.
 const PIECE_LOOK: Duration = Duration::from_millis(2);
+/// How long a lane that rests does so before it looks whether it still should.
+const REST: Duration = Duration::from_millis(20);
 /// So many rows end a batch: memory does not depend on how many readers each of its events has.
 const MOST_ROWS: usize = 20_000;
 
@@ -41,8 +45,12 @@ pub struct ProjectorShared<D: Domain> {
     pub store: Arc<dyn ViewStore>,
     /// Names of topics.
     pub names: Topology,
-    /// `<domain>.<family>`, under which progress is published.
+    /// `<domain>.<family>`, with its version, under which progress is published.
     pub projection: String,
+    /// The tables of that version.
+    pub destination: Destination,
+    /// When to take no new events.
+    pub pace: Pace,
     /// The codec of the events topic.
     pub codec: Codec<Event<D::Event>>,
     /// Makes the projector of a source partition.
@@ -220,7 +228,11 @@ impl<D: Domain> ProjectorLane<D> {
         running.background.settle(Duration::ZERO, &self.meter)?;
         running.apply(store, &self.meter)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
-        if running.held.is_empty() && !running.background.turns.is_full() {
+        if self.shared.pace.is_resting() {
+            if running.held.is_empty() && running.background.is_idle() {
+                std::thread::sleep(REST.min(wait));
+            }
+        } else if running.held.is_empty() && !running.background.turns.is_full() {
             let wait = match running.open {
                 _ if !running.background.is_idle() => Duration::ZERO,
                 // somebody may wait for the command whose last event was just read
@@ -279,7 +291,10 @@ impl<D: Domain> Running<D> {
             open: None,
             published: None,
             unapplied: None,
-            background: Background::new(Turns::new(shared.settings.fan_out_max_rows)),
+            background: Background::new(
+                Turns::new(shared.settings.fan_out_max_rows),
+                shared.destination.clone(),
+            ),
         })
     }
 
@@ -360,6 +375,7 @@ impl<D: Domain> Running<D> {
                 Write::Delete(delete) => delete.timestamp = now,
             });
         }
+        shared.destination.redirect(stages.iter_mut().flatten());
         let upto = self.position(at);
         if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
             fault.get_or_insert(unasked);

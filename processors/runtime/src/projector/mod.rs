@@ -2,7 +2,9 @@
 
 mod background;
 pub mod lane;
+mod pace;
 mod turns;
 mod unapplied;
 
 pub use lane::{MakeProjector, ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
+pub use pace::Pace;

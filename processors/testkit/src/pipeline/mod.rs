@@ -225,6 +225,8 @@ impl<D: Domain> Pipeline<D> {
             store: Arc::clone(&self.written_through),
             names: self.names.clone(),
             projection: format!("{}.{}", D::NAME, found.name),
+            destination: Default::default(),
+            pace: Default::default(),
             codec: codec.expect("the schema parses"),
             make: found.projector,
             settings: self.projector_settings.clone(),

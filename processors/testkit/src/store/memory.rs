@@ -126,6 +126,18 @@ impl ViewStore for MemoryStore {
         Ok(())
     }
 
+    fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
+        let mut inner = self.reach("drop tables")?;
+        for name in names {
+            inner.made.remove(name);
+            inner.opened.remove(name);
+            if let Some(columns) = inner.made.get_mut(COLUMNS) {
+                columns.partitions.remove(&vec![Value::from(name.as_str())]);
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
         let mut inner = self.reach("write rows")?;
         for write in writes {

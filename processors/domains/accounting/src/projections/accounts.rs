@@ -25,6 +25,7 @@ pub fn family() -> ProjectionFamily<EventData> {
     ProjectionFamily {
         name: "accounts",
         views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE],
+        revision: "1".to_owned(),
         projector: Box::new(|_| Box::new(Accounts::default())),
     }
 }

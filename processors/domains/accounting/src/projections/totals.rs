@@ -21,6 +21,7 @@ pub fn family() -> ProjectionFamily<EventData> {
     ProjectionFamily {
         name: "totals",
         views: &[DailyTotalsRow::TABLE],
+        revision: "1".to_owned(),
         projector: Box::new(|partition| Box::new(Totals { partition, day: i64::MIN, sums: HashMap::new() })),
     }
 }

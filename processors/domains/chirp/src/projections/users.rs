@@ -14,6 +14,7 @@ pub fn family() -> ProjectionFamily<EventData> {
     ProjectionFamily {
         name: "users",
         views: &[UserProfilesRow::TABLE, UsersByUsernameRow::TABLE],
+        revision: "1".to_owned(),
         projector: Box::new(|_| Box::new(Users)),
     }
 }

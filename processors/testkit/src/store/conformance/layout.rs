@@ -5,7 +5,7 @@ use millrace_kernel::{Table, Value};
 use millrace_ports::StoreFault;
 use millrace_ports::tables::COLUMNS;
 
-use super::{Fixture, apply, put, query, rows, tables};
+use super::{Fixture, apply, note, put, query, rows, tables};
 
 fn only(name: &str) -> Vec<Table> {
     tables().into_iter().filter(|table| table.name == name).collect()
@@ -109,6 +109,22 @@ pub fn a_missing_table_is_a_schema_fault(fixture: &Fixture) {
     }
     let fault = store.open_tables(&tables()).expect_err("one of them is not all");
     assert!(matches!(&fault, StoreFault::Schema { table, .. } if table == "notes"), "{fault}");
+}
+
+/// A dropped table is gone with its documentation, and the others stay.
+pub fn a_dropped_table_is_gone(fixture: &Fixture) {
+    let store = fixture.ready();
+    apply(store, &[note("ann", 1, "one", 1), put("members", vec!["red".into(), "ann".into()], 1)]);
+    for _ in 0..2 {
+        store.drop_tables(&["notes".to_owned()]).expect("what is gone is dropped already");
+        assert_eq!(rows(store, COLUMNS, vec!["notes".into()]), Vec::<Vec<Value>>::new());
+        let refused = store.apply(&[note("ann", 2, "two", 2)]).expect_err("there is no such table");
+        assert!(matches!(refused, StoreFault::Refused { .. }), "{refused}");
+    }
+    let plan = store.plan_tables(&tables()).expect("a plan");
+    assert!(plan.iter().any(|change| change.table == "notes"), "{plan:?}");
+    assert_eq!(rows(store, "members", vec!["red".into()]).len(), 1);
+    assert!(!rows(store, COLUMNS, vec!["members".into()]).is_empty());
 }
 
 /// What every column means can be read in the database, and follows the declaration.

@@ -57,6 +57,7 @@ macro_rules! view_store_conformance {
             another_key_or_type_is_a_schema_fault
             a_missing_table_is_a_schema_fault
             comments_are_readable
+            a_dropped_table_is_gone
             a_row_is_read_as_it_was_written
             the_greatest_timestamp_stays
             a_late_write_loses

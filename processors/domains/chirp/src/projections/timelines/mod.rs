@@ -48,6 +48,11 @@ pub fn family(settings: &Settings) -> ProjectionFamily<EventData> {
             TimelineFloorsRow::TABLE,
             CelebrityChirpsRow::TABLE,
         ],
+        // the rows of a fan-out are the same in pieces and at once
+        revision: format!(
+            "1, celebrity_above={}, celebrity_below={}, timeline_cap={}",
+            settings.celebrity_above, settings.celebrity_below, settings.timeline_cap
+        ),
         projector: Box::new(move |partition| Box::new(Timelines::new(partition, settings.clone()))),
     }
 }

@@ -1,12 +1,14 @@
 //! The roles a process can play, each blocking its thread until it is asked to stop.
 
+mod projector;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_kernel::Domain;
-use millrace_ports::{Clock, Group, GroupSpec, LocalStores, Log, LogFault, ViewStore};
+use millrace_ports::{Clock, Group, GroupSpec, LocalStores, Log, LogFault};
 use millrace_wire::codec::CodecError;
-use millrace_wire::{Codec, Registry, RegistryFault};
+use millrace_wire::{Registry, RegistryFault};
 use thiserror::Error;
 
 use crate::advice::{Advise, chain};
@@ -19,12 +21,12 @@ use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::local::LocalState;
 use crate::processor::lookup::LookupTables;
-use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
-use crate::settings::{ProcessorSettings, ProjectorSettings};
+use crate::settings::ProcessorSettings;
 use crate::standby::Standby;
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topology::Topology;
 
+pub use self::projector::{FamilyRole, Pace};
 pub use crate::health::{HealthReport, LaneReport};
 
 /// How long a lane that must go waits for its last commit.
@@ -163,72 +165,6 @@ pub fn run_processor<D: Domain>(
     Ok(())
 }
 
-/// Fills the views of one family until `stop`.
-///
-/// # Errors
-/// As [`run_processor`].
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing an operator chooses; a struct would only rename them"
-)]
-pub fn run_projector<D: Domain>(
-    ports: &Ports,
-    prefix: &str,
-    domain_settings: &D::Settings,
-    family: &str,
-    store: Arc<dyn ViewStore>,
-    settings: &ProjectorSettings,
-    health: &Health,
-    stop: &Stop,
-) -> Result<(), RoleError> {
-    let names = Topology::new(prefix, D::NAME);
-    let families = D::projections(domain_settings);
-    let known = families.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
-    let Some(of_family) = families.into_iter().find(|f| f.name == family) else {
-        return Err(RoleError::NoSuchFamily { domain: D::NAME, family: family.to_owned(), known });
-    };
-    let role = format!("{}.projector.{family}", D::NAME);
-    health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topic");
-    if equal_partitions(&role, &*ports.log, &[&names.events, &names.commands], health, stop)?.is_none() {
-        return Ok(());
-    }
-    let subject = Topology::subject(&names.events);
-    let codec = || Codec::register(Arc::clone(&ports.registry), &subject, D::SCHEMAS.events);
-    let Some(codec) = persist(&role, health, stop, codec, is_final_codec)? else { return Ok(()) };
-    let spec = GroupSpec {
-        group_id: names.projector_group(family),
-        topic: Arc::clone(&names.events),
-        session_timeout: settings.session_timeout(),
-    };
-    let meter = health.metrics().role(&role);
-    watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs_of_projector(&names), stop.clone());
-    let shared = Arc::new(ProjectorShared::<D> {
-        log: Arc::clone(&ports.log),
-        clock: Arc::clone(&ports.clock),
-        store,
-        names,
-        projection: format!("{}.{family}", D::NAME),
-        codec,
-        make: of_family.projector,
-        settings: settings.clone(),
-    });
-    let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
-        Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
-    };
-    Supervision {
-        role: &role,
-        log: &*ports.log,
-        spec: &spec,
-        moves: Moves::ByRelease,
-        health,
-        stop,
-        make: &make,
-        joined: &|_| {},
-    }
-    .run();
-    Ok(())
-}
-
 /// The number of partitions that all `topics` have; `None` when asked to stop.
 fn equal_partitions(
     role: &str,
@@ -270,12 +206,6 @@ fn inputs_of_processor(names: &Topology) -> Vec<Watched> {
     ]
 }
 
-/// What a projector reads: only the partition's processor writes there.
-fn inputs_of_projector(names: &Topology) -> Vec<Watched> {
-    let (topic, names) = (Arc::clone(&names.events), names.clone());
-    vec![Watched { topic, holder: Box::new(move |partition| names.transactional_id(partition)) }]
-}
-
 fn trouble(
     fault: &(impl std::error::Error + Advise),
     position: String,
@@ -296,15 +226,6 @@ fn kind_of_lane(fault: &LaneFault) -> &'static str {
         LaneFault::Copy(_) | LaneFault::OffsetsLost { .. } => "state",
         LaneFault::Batch(_) => "bug",
         LaneFault::Clock { .. } => "clock",
-    }
-}
-
-fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
-    match fault {
-        ProjectorFault::Log(fault) => kind_of_log(fault),
-        ProjectorFault::Store(_) => "store",
-        ProjectorFault::Schema { .. } => "registry",
-        ProjectorFault::Unreadable { .. } => "unreadable",
     }
 }
 
@@ -358,49 +279,5 @@ impl<D: Domain> LaneWork for Lane<D> {
 
     fn measure(&self) {
         Lane::measure(self);
-    }
-}
-
-impl<D: Domain> LaneWork for ProjectorLane<D> {
-    fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
-        ProjectorLane::turn(self, wait).map_err(|fault| {
-            let position = self.position();
-            // only what takes the position away takes the fold with it
-            if matches!(&fault, ProjectorFault::Log(log) if !matches!(log, LogFault::Unavailable { .. })) {
-                self.reset();
-            }
-            let kind = kind_of_projector(&fault);
-            trouble(&fault, position, kind, kind == "fenced")
-        })
-    }
-
-    fn reset(&mut self) {
-        ProjectorLane::reset(self);
-    }
-
-    fn finish(&mut self) -> Result<(), Trouble> {
-        let position = self.position();
-        ProjectorLane::finish(self)
-            .map_err(|fault| trouble(&fault, position, kind_of_projector(&fault), false))
-    }
-
-    fn position(&self) -> String {
-        ProjectorLane::position(self)
-    }
-
-    fn describe(&self) -> (LaneState, String) {
-        match self.phase() {
-            ProjectorPhase::Starting => (LaneState::Starting, "starting".to_owned()),
-            ProjectorPhase::Folding(at, upto) => {
-                (LaneState::Starting, format!("folding events, {at} of {upto}"))
-            }
-            ProjectorPhase::Applying(offset) => {
-                (LaneState::Running, format!("applied up to offset {offset}"))
-            }
-        }
-    }
-
-    fn measure(&self) {
-        ProjectorLane::measure(self);
     }
 }

@@ -1,0 +1,302 @@
+//! The projectors of a view family: one for each version of its tables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+use millrace_kernel::table::parse_tables;
+use millrace_kernel::{Domain, ProjectionFamily, Table};
+use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
+use millrace_wire::Codec;
+
+use super::{Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, trouble};
+use crate::health::{Health, LaneState, ROLE_ITSELF};
+use crate::metrics::{Watched, watch};
+use crate::processor::lane::Turn;
+use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
+use crate::settings::ProjectorSettings;
+use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
+use crate::topology::Topology;
+use crate::versions::{self, Destination, Filled, State, Version, catalogue};
+
+pub use crate::projector::Pace;
+
+/// How often the catalogue of versions is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the projectors of a view family need.
+pub struct FamilyRole<'a, D: Domain> {
+    /// The outside world.
+    pub ports: &'a Ports,
+    /// What the names of topics and groups begin with.
+    pub prefix: &'a str,
+    /// The domain's settings.
+    pub domain_settings: &'a D::Settings,
+    /// The view family.
+    pub family: &'a str,
+    /// The tables; those of the engine are opened.
+    pub store: Arc<dyn ViewStore>,
+    /// What an operator has set.
+    pub settings: &'a ProjectorSettings,
+    /// Where it says how it is.
+    pub health: &'a Health,
+    /// When to end.
+    pub stop: &'a Stop,
+}
+
+/// A version that is being filled.
+struct Filling<'scope> {
+    stop: Stop,
+    thread: ScopedJoinHandle<'scope, Result<(), RoleError>>,
+}
+
+impl<D: Domain> FamilyRole<'_, D> {
+    /// Fills, until it is asked to stop, every complete version whose rows this build makes in the
+    /// same way. Versions come and go meanwhile.
+    ///
+    /// # Errors
+    /// [`RoleError`], which no waiting mends. What may pass — a server away — is waited for.
+    pub fn run(&self) -> Result<(), RoleError> {
+        let of_family = self.of_family()?;
+        let revision = versions::revision(&of_family.revision, of_family.views, &declared::<D>());
+        let projection = format!("{}.{}", D::NAME, self.family);
+        std::thread::scope(|scope| {
+            let mut filling: BTreeMap<Version, Filling<'_>> = BTreeMap::new();
+            let mut is_idle = false;
+            let ended = loop {
+                match catalogue::read(&*self.store, &projection) {
+                    Ok(all) => {
+                        let wanted = fitting(&all, &revision);
+                        self.stop_all_but(&wanted, &mut filling)?;
+                        for version in wanted {
+                            is_idle = false;
+                            filling.entry(version).or_insert_with(|| self.start(scope, version));
+                        }
+                        if filling.is_empty() {
+                            self.report_idle(&all, &revision, !std::mem::replace(&mut is_idle, true));
+                        } else if !filling.contains_key(&Version::FIRST) {
+                            self.health.remove(&self.role(Version::FIRST), ROLE_ITSELF);
+                        }
+                    }
+                    // those that are filled say themselves that the store is away
+                    Err(fault) if filling.is_empty() => {
+                        let role = self.role(Version::FIRST);
+                        let next = "it tries again by itself, every second";
+                        self.health.fault(&role, ROLE_ITSELF, fault.to_string(), next);
+                    }
+                    Err(fault) => tracing::debug!(projection, %fault, "versions cannot be looked up"),
+                }
+                let has_ended = filling.values().any(|it| it.thread.is_finished());
+                if self.stop.wait(LOOK) || has_ended {
+                    break self.stop_all_but(&[], &mut filling);
+                }
+            };
+            filling.values().for_each(|it| it.stop.request());
+            ended
+        })
+    }
+
+    /// Fills one version until it is asked to stop, at the given pace.
+    ///
+    /// # Errors
+    /// As [`FamilyRole::run`].
+    pub fn fill(&self, version: Version, pace: Pace) -> Result<(), RoleError> {
+        self.fill_until(version, pace, self.stop)
+    }
+
+    fn of_family(&self) -> Result<ProjectionFamily<D::Event>, RoleError> {
+        let families = D::projections(self.domain_settings);
+        let known = families.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
+        let found = families.into_iter().find(|f| f.name == self.family);
+        found.ok_or_else(|| RoleError::NoSuchFamily {
+            domain: D::NAME,
+            family: self.family.to_owned(),
+            known,
+        })
+    }
+
+    fn role(&self, version: Version) -> String {
+        version.of(&format!("{}.projector.{}", D::NAME, self.family))
+    }
+
+    fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, version: Version) -> Filling<'scope> {
+        tracing::info!(role = self.role(version), "starting");
+        let stop = Stop::new();
+        let of_thread = stop.clone();
+        let thread = scope.spawn(move || self.fill_until(version, Pace::default(), &of_thread));
+        Filling { stop, thread }
+    }
+
+    /// Ends those that are not `wanted`; what the first one that could not go on says.
+    fn stop_all_but(
+        &self,
+        wanted: &[Version],
+        filling: &mut BTreeMap<Version, Filling<'_>>,
+    ) -> Result<(), RoleError> {
+        let gone: Vec<Version> = filling.keys().filter(|it| !wanted.contains(it)).copied().collect();
+        gone.iter().filter_map(|version| filling.get(version)).for_each(|it| it.stop.request());
+        let mut ended = Ok(());
+        for version in gone {
+            let Some(it) = filling.remove(&version) else { continue };
+            match it.thread.join() {
+                Ok(done) => ended = ended.and(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+            self.health.remove(&self.role(version), ROLE_ITSELF);
+        }
+        ended
+    }
+
+    fn report_idle(&self, all: &[Filled], revision: &str, is_news: bool) {
+        let others: Vec<String> = all
+            .iter()
+            .filter(|it| it.state != State::Dropped)
+            .map(|it| {
+                format!("version {} ({}) is filled as {:?}", it.version.0, it.state.name(), it.revision)
+            })
+            .collect();
+        let detail = format!(
+            "there are no tables that this process may fill: {}, but it would fill them as {revision:?}",
+            others.join(", ")
+        );
+        let next = format!(
+            "it waits for such tables. What you can do: fill the next version beside those that are there with \
+             `millrace rebuild {}.{}`, or run the build and the settings that they were filled with",
+            D::NAME,
+            self.family
+        );
+        let role = self.role(Version::FIRST);
+        if is_news {
+            tracing::warn!(role, "{detail}; {next}");
+        }
+        self.health.fault(&role, ROLE_ITSELF, detail, next);
+    }
+
+    fn fill_until(&self, version: Version, pace: Pace, stop: &Stop) -> Result<(), RoleError> {
+        let (ports, health, settings) = (self.ports, self.health, self.settings);
+        let names = Topology::new(self.prefix, D::NAME);
+        let of_family = self.of_family()?;
+        let role = self.role(version);
+        health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its tables");
+        let tables = version.tables(&declared::<D>(), of_family.views);
+        let is_final = |fault: &StoreFault| !matches!(fault, StoreFault::Unavailable { .. });
+        let opened = persist(&role, health, stop, || self.store.open_tables(&tables), is_final)?;
+        if opened.is_none() {
+            return Ok(());
+        }
+        health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topic");
+        if equal_partitions(&role, &*ports.log, &[&names.events, &names.commands], health, stop)?.is_none() {
+            return Ok(());
+        }
+        let subject = Topology::subject(&names.events);
+        let codec = || Codec::register(Arc::clone(&ports.registry), &subject, D::SCHEMAS.events);
+        let Some(codec) = persist(&role, health, stop, codec, is_final_codec)? else { return Ok(()) };
+        let spec = GroupSpec {
+            group_id: names.projector_group(&version.of(self.family)),
+            topic: Arc::clone(&names.events),
+            session_timeout: settings.session_timeout(),
+        };
+        let meter = health.metrics().role(&role);
+        watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs(&names), stop.clone());
+        let shared = Arc::new(ProjectorShared::<D> {
+            log: Arc::clone(&ports.log),
+            clock: Arc::clone(&ports.clock),
+            store: Arc::clone(&self.store),
+            names,
+            projection: version.of(&format!("{}.{}", D::NAME, self.family)),
+            destination: Destination::new(version, of_family.views),
+            pace,
+            codec,
+            make: of_family.projector,
+            settings: settings.clone(),
+        });
+        let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
+            Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
+        };
+        Supervision {
+            role: &role,
+            log: &*ports.log,
+            spec: &spec,
+            moves: Moves::ByRelease,
+            health,
+            stop,
+            make: &make,
+            joined: &|_| {},
+        }
+        .run();
+        Ok(())
+    }
+}
+
+/// The versions that a projector of `revision` keeps up to date. Where nobody has made an entry,
+/// there is a first version, made by whoever is asked.
+fn fitting(all: &[Filled], revision: &str) -> Vec<Version> {
+    if all.is_empty() {
+        return vec![Version::FIRST];
+    }
+    all.iter().filter(|it| it.is_kept_by(revision)).map(|it| it.version).collect()
+}
+
+fn declared<D: Domain>() -> Vec<Table> {
+    parse_tables(D::SCHEMAS.views).expect("the build that made the rows' types from it has read it")
+}
+
+/// What a projector reads: only the partition's processor writes there.
+fn inputs(names: &Topology) -> Vec<Watched> {
+    let (topic, names) = (Arc::clone(&names.events), names.clone());
+    vec![Watched { topic, holder: Box::new(move |partition| names.transactional_id(partition)) }]
+}
+
+fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
+    match fault {
+        ProjectorFault::Log(fault) => kind_of_log(fault),
+        ProjectorFault::Store(_) => "store",
+        ProjectorFault::Schema { .. } => "registry",
+        ProjectorFault::Unreadable { .. } => "unreadable",
+    }
+}
+
+impl<D: Domain> LaneWork for ProjectorLane<D> {
+    fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
+        ProjectorLane::turn(self, wait).map_err(|fault| {
+            let position = self.position();
+            // only what takes the position away takes the fold with it
+            if matches!(&fault, ProjectorFault::Log(log) if !matches!(log, LogFault::Unavailable { .. })) {
+                self.reset();
+            }
+            let kind = kind_of_projector(&fault);
+            trouble(&fault, position, kind, kind == "fenced")
+        })
+    }
+
+    fn reset(&mut self) {
+        ProjectorLane::reset(self);
+    }
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        let position = self.position();
+        ProjectorLane::finish(self)
+            .map_err(|fault| trouble(&fault, position, kind_of_projector(&fault), false))
+    }
+
+    fn position(&self) -> String {
+        ProjectorLane::position(self)
+    }
+
+    fn describe(&self) -> (LaneState, String) {
+        match self.phase() {
+            ProjectorPhase::Starting => (LaneState::Starting, "starting".to_owned()),
+            ProjectorPhase::Folding(at, upto) => {
+                (LaneState::Starting, format!("folding events, {at} of {upto}"))
+            }
+            ProjectorPhase::Applying(offset) => {
+                (LaneState::Running, format!("applied up to offset {offset}"))
+            }
+        }
+    }
+
+    fn measure(&self) {
+        ProjectorLane::measure(self);
+    }
+}

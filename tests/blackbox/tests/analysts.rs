@@ -1,0 +1,90 @@
+//! What `docs/analysts.md` tells analysts to write works as it stands, on both kinds of tables.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use millrace_blackbox::{Cli, System, python, shared_cluster, shared_embedded};
+
+/// The blocks of code in one language, in the document's order.
+fn blocks(language: &str) -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/analysts.md");
+    let text = fs::read_to_string(file).expect("the document");
+    let begin = format!("```{language}\n");
+    text.split(&begin)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default().trim().to_owned())
+        .collect()
+}
+
+/// A small network with one author who follows somebody.
+fn fill(cli: &Cli, author: &str) {
+    let reader = format!("{author}-reader");
+    for user in [author, &reader] {
+        cli.ok(&[
+            "send",
+            "RegisterUser",
+            &format!("user_id={user}"),
+            &format!("username={user}").replace('-', "_"),
+            "--wait-for",
+            "users_by_username",
+        ]);
+    }
+    cli.ok(&[
+        "send",
+        "FollowUser",
+        &format!("follower_id={author}"),
+        &format!("followee_id={reader}"),
+        "--wait",
+    ]);
+    let author_id = format!("author_id={author}");
+    for chirp in ["chirp_id=one", "chirp_id=two"] {
+        cli.ok(&["send", "PostChirp", chirp, &author_id, "content=Hello", "--wait-for", "feed"]);
+    }
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = Command::new(python()).args(arguments).envs(environment.iter().copied()).output();
+    let output = output.expect("Python starts");
+    assert!(output.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn analysts_of_one_machine_get_what_the_document_says() {
+    let system = shared_embedded();
+    fill(&system.cli(), "anna");
+    let tables = &system.tables()[1];
+    let file = Path::new(tables).join("chirp.sqlite").display().to_string();
+    let ask = "import sqlite3, sys; print(len(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))";
+    let statements = blocks("sql");
+    assert!(statements.len() >= 5, "{statements:?}");
+    for statement in statements {
+        let rows: u64 = run(&["-c", ask, &file, &statement], &[]).parse().expect("a number");
+        assert!(rows > 0, "{statement}");
+    }
+    assert_eq!(run(&["-c", &blocks("python")[0], "anna"], &[("TABLES", tables)]), "2 1");
+    // the same after a rebuild, while the old version is there and when it is not
+    for step in [&["rebuild", "timelines"][..], &["rebuild", "timelines", "--drop"]] {
+        system.cli().ok(step);
+        assert_eq!(run(&["-c", &blocks("python")[0], "anna"], &[("TABLES", tables)]), "2 1");
+    }
+}
+
+#[test]
+fn analysts_of_a_cluster_get_what_the_document_says() {
+    let system = shared_cluster();
+    fill(&system.cli(), "ann");
+    let tables = system.tables();
+    let environment = [("CQL", tables[1].as_str()), ("KEYSPACE", tables[2].as_str())];
+    let ask = "import os, sys\nfrom cassandra.cluster import Cluster\nhost, port = os.environ['CQL'].rsplit(':', 1)\n\
+               print(len(list(Cluster([host], port=int(port)).connect(os.environ['KEYSPACE']).execute(sys.argv[1]))))";
+    let statements = blocks("cql");
+    assert!(statements.len() >= 2, "{statements:?}");
+    for statement in statements {
+        assert_ne!(run(&["-c", ask, &statement], &environment), "0", "{statement}");
+    }
+    assert_eq!(run(&["-c", &blocks("python")[0], "ann"], &environment), "2 1");
+    system.cli().ok(&["rebuild", "timelines"]);
+    assert_eq!(run(&["-c", &blocks("python")[0], "ann"], &environment), "2 1");
+}
