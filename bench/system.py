@@ -68,6 +68,8 @@ class System:
 
     servers: Servers
     rows: Rows
+    flags: list[str]
+    """What leads `millrace` to it."""
 
     def __init__(self, millrace: str, folder: Path) -> None:
         self.millrace = millrace
@@ -137,6 +139,7 @@ class Embedded(System):
         found = dict(word.split("=", 1) for word in ready.split(" ")[1:])
         self.servers = Servers(found["kafka"], found["registry"])
         self.rows = SqliteRows(found["tables"])
+        self.flags = ["--kafka", found["kafka"], "--registry", found["registry"], "--sqlite", found["tables"]]
 
 
 class Cluster(System):
@@ -155,6 +158,7 @@ class Cluster(System):
             self.role(role, role, *flags)
         self.servers = Servers(kafka, registry, prefix)
         self.rows = CqlRows(cql, keyspace)
+        self.flags = flags
 
 
 def free_port() -> str:

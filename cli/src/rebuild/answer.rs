@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub fn back(versions: &mut Versions<'_>, stale: bool, as_json: bool) -> Result<(), CliError> {
     let live = versions.live()?;
     let all = versions.all()?;
-    let before = all.iter().filter(|it| it.state == State::Complete && it.version < live).next_back();
+    let before = all.iter().rfind(|it| it.state == State::Complete && it.version < live);
     let Some(before) = before else {
         return Err(CliError::failed(format!(
             "{}: there is no version to go back to; version {} answers, and no older one is kept",

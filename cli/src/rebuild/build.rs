@@ -66,7 +66,7 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
         role_stop.request();
         let filled = filler.join().unwrap_or_else(|_| Err(CliError::failed("ended by a bug")));
         // what ended the filling says more than that it has ended
-        filled.and(done)
+        filled.and(done).and_then(|()| is_kept(versions, version))
     });
     runtime.shutdown_background();
     done
@@ -102,6 +102,17 @@ fn next(versions: &Versions<'_>, live: Version, as_json: bool) -> Result<Filled,
     let said = format!("{name}: building version {}, beside version {}, which answers", version.0, live.0);
     step(as_json, said, &json!({"stage": "begun", "version": version.0, "live": live.0}))?;
     Ok(filled)
+}
+
+/// Makes sure that somebody fills a version that this process has handed over: two rebuilds may have
+/// taken each other for projectors.
+fn is_kept(versions: &Versions<'_>, version: Version) -> Result<(), CliError> {
+    if versions.members(version)? > 0 {
+        return Ok(());
+    }
+    let name = versions.name();
+    Err(CliError::failed(format!("{name}: version {} answers, and nobody keeps it up to date", version.0))
+        .hint("Start projectors of this build and these settings."))
 }
 
 struct Build<'a, 'v> {

@@ -370,6 +370,7 @@ mod tests {
             lag_records: 7,
             lag_seconds: 0.5,
             healthy: members > 0,
+            tables: None,
             dead_letters: 3,
             waiting_processes: Vec::new(),
             waiting_keys: vec!["ann".to_owned()],

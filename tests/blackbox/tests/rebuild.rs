@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -229,7 +229,7 @@ fn rebuild(cli: &Cli, dir: &Path) -> Process {
     let mut arguments: Vec<String> =
         ["rebuild", "timelines", "--switch", "--json"].map(str::to_owned).to_vec();
     arguments.extend(cli.flags().iter().cloned());
-    Process::start("rebuild", dir, PathBuf::from(millrace()), arguments)
+    Process::start("rebuild", dir, millrace(), arguments)
 }
 
 /// A projection under other rules is built beside the live one under load, killed in the middle, and takes over; the
