@@ -181,6 +181,11 @@ impl Bar {
         Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
     }
 
+    /// Says more about the stage.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+
     /// So many steps of the stage are done.
     pub fn reach(&self, steps: u64) {
         self.0.set_position(steps);

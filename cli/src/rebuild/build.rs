@@ -129,7 +129,6 @@ impl Build<'_, '_> {
         let (name, version) = (self.versions.name(), self.filled.version);
         let bar = Bar::new();
         self.replay(&bar, pace)?;
-        bar.clear();
         if self.filled.state == State::Building {
             // from now on projectors of this revision keep it up to date, whoever reads it
             self.filled = self.filled.now(State::Complete, SystemClock.now_micros());
@@ -177,6 +176,7 @@ impl Build<'_, '_> {
             let rate = speed.look(done);
             let first = first_ends.get_or_insert_with(|| ends.clone());
             if total - done < NEARLY && self.has_caught_up(first, &progress)? {
+                bar.clear();
                 let (events, seconds) = (speed.events(), speed.seconds());
                 let text = format!(
                     "{}: version {} has come to the end: {} offsets in {seconds:.1} s, {} a second",
@@ -196,6 +196,12 @@ impl Build<'_, '_> {
                 done
             });
             bar.reach((done - from).max(0).unsigned_abs());
+            bar.say(format!(
+                "version {}: {} a second, the live version {:.1} s behind",
+                version.0,
+                output::number(rate as u64),
+                lag.as_secs_f64()
+            ));
             if said.elapsed() >= SAY {
                 said = Instant::now();
                 self.say_progress(done, total, rate, lag)?;
