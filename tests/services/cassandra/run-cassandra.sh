@@ -62,6 +62,7 @@ exec "${JAVA:-java}" \
   -Dcassandra.test.messagingService.nonGracefulShutdown=true \
   -Dcassandra.consistent.rangemovement=false \
   -Dcassandra.available_processors=2 \
+  -Dcassandra.config.allow_system_properties=true ${CASS_SETTINGS:-} \
   ${CASS_EXTRA:-} \
   -cp "$cp" \
   org.apache.cassandra.service.CassandraDaemon

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::fetch::last_lines;
-use crate::spawn::{signal, spawn};
+use crate::spawn::{signal, spawn, stop_files};
 use crate::{ServiceError, wait_for};
 
 /// How one kind of server is started and recognised as ready.
@@ -92,6 +92,14 @@ impl<R: Recipe> Owned<R> {
     /// Lets a frozen one go on.
     pub fn sigcont(&self) -> Result<(), ServiceError> {
         self.send(libc::SIGCONT, "unfreeze")
+    }
+
+    /// From now on no file of it grows, as on a full disk: what it writes behind the end of one fails ("File too large"
+    /// in place of "No space left on device"). Needs neither a disk of its own nor rights that tests may lack. A server
+    /// that is started again has room.
+    pub fn fill_disk(&self) -> Result<(), ServiceError> {
+        let Some(child) = &self.child else { return Ok(()) };
+        stop_files(child).map_err(ServiceError::io(format!("fill the disk of {}", R::NAME)))
     }
 
     /// Whether it serves right now.

@@ -94,11 +94,21 @@ pub struct Cassandra {
     port: Port,
     storage: Port,
     commit_log: CommitLog,
+    settings: String,
 }
 
 impl OwnedCassandra {
     /// Starts a node that keeps its data in `dir`.
     pub fn start(dir: &Path, commit_log: CommitLog) -> Result<Self, ServiceError> {
+        Self::start_with(dir, commit_log, &[])
+    }
+
+    /// The same with further settings of `cassandra.yaml`, which win over the recipe's.
+    pub fn start_with(
+        dir: &Path,
+        commit_log: CommitLog,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, ServiceError> {
         let recipe = Cassandra {
             dir: dir.to_path_buf(),
             lib: fetch(Package::Cassandra)?,
@@ -106,6 +116,10 @@ impl OwnedCassandra {
             port: free_port()?,
             storage: free_port()?,
             commit_log,
+            settings: settings
+                .iter()
+                .map(|(key, value)| format!(" -Dcassandra.settings.{key}={value}"))
+                .collect(),
         };
         Self::launch(recipe, dir)
     }
@@ -131,7 +145,8 @@ impl Recipe for Cassandra {
         let mut command = script("cassandra/run-cassandra.sh", &self.lib, &self.java, &self.dir);
         command
             .args([self.port.number().to_string(), self.storage.number().to_string()])
-            .env("CASS_CONF", recipe_file(conf));
+            .env("CASS_CONF", recipe_file(conf))
+            .env("CASS_SETTINGS", &self.settings);
         Ok(command)
     }
 

@@ -66,3 +66,15 @@ pub(crate) fn signal(child: &Child, signal: libc::c_int) -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+/// Has no file of a child grow any more that has not been waited for.
+pub(crate) fn stop_files(child: &Child) -> io::Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let pid = child.id() as libc::pid_t;
+    // SAFETY: the pointers are to a limit of ours and null, and the pid is still ours, as the child has not been reaped.
+    if unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const none, std::ptr::null_mut()) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
