@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
 import client
+import views
 from client import COMMANDS, Codec, Got, Record, Servers
 from message import ROUTING_FIELD
 
@@ -77,6 +78,36 @@ class Foreign:
         """Sends a command."""
         key = request.get("key", request["data"].get(ROUTING_FIELD.get(request["type"], "")))
         return self._produce(key, request.get("partition"), self._bytes(request))
+
+    def send_all(self, request: Record) -> Record:
+        """Sends many commands and waits until each of them has been accepted."""
+        waiting = set()
+        for command in request["commands"]:
+            key = command["data"][ROUTING_FIELD[command["type"]]]
+            self.producer.produce(self.commands, self._bytes(command), client.as_bytes(key))
+            self.producer.poll(0)
+            waiting.add(command["id"])
+        self.producer.flush(60)
+
+        def last(got: Got) -> bool:
+            if got.text in waiting:
+                waiting.discard(got.text)
+                outcome = self.codec.decode(got.value)
+                if outcome["status"] != "accepted":
+                    raise ValueError(f"not accepted: {outcome}")
+            return not waiting
+
+        if waiting:
+            self.outcomes.find(last, request["seconds"])
+        return {}
+
+    def table(self, request: Record) -> Record:
+        """Columns of every row of a table."""
+        tables = views.Cql(request["address"], request["keyspace"])
+        try:
+            return {"rows": [list(row) for row in tables.rows(request["table"], request["columns"])]}
+        finally:
+            tables.cluster.shutdown()
 
     def encode(self, request: Record) -> Record:
         """A command's bytes."""

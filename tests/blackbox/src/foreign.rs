@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::spawn::spawn;
-use crate::{SOON, System, python, script};
+use crate::{LATER, SOON, System, python, script};
 
 /// The foreign client; ends when dropped.
 #[derive(Debug)]
@@ -73,6 +73,11 @@ impl Foreign {
     pub fn send_with(&mut self, mut command: Value) -> (i64, i64) {
         command["op"] = json!("send");
         place(&self.ask(&command))
+    }
+
+    /// Sends many commands, each with `id`, `type` and `data`, and waits until all have been accepted.
+    pub fn send_all(&mut self, commands: &[Value]) {
+        self.ask(&json!({"op": "send_all", "commands": commands, "seconds": LATER.as_secs()}));
     }
 
     /// Sends bytes (in hexadecimal) or, with `None`, a tombstone.

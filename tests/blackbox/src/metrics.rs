@@ -43,11 +43,20 @@ impl Metrics {
 
     /// The sum of the values of `name` with all of `labels`, written `label="value"`; `None` when there are none.
     pub fn sum(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        self.values(name, labels).into_iter().reduce(|sum, value| sum + value)
+    }
+
+    /// The greatest of those values; `None` when there are none.
+    pub fn greatest(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        self.values(name, labels).into_iter().reduce(f64::max)
+    }
+
+    fn values(&self, name: &str, labels: &[&str]) -> Vec<f64> {
         let is_it = |line: &&String| {
             line.split(['{', ' ']).next() == Some(name) && labels.iter().all(|label| line.contains(label))
         };
         let value = |line: &String| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
-        self.lines().iter().filter(is_it).filter_map(value).reduce(|sum, value| sum + value)
+        self.lines().iter().filter(is_it).filter_map(value).collect()
     }
 
     /// Waits until a sum is as it should be, and gives it.

@@ -110,6 +110,14 @@ impl Process {
         &self.name
     }
 
+    /// The most memory it has held since it was last started, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let pid = self.child.as_ref().expect("the process runs").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of processes");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number of kB") * 1_024
+    }
+
     /// Waits until it ends by itself.
     pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let child = self.child.as_mut().expect("the process runs");

@@ -138,6 +138,8 @@ pub struct Cluster {
     kafka: String,
     registry: String,
     cql: String,
+    /// Where roles find the tables, when that is elsewhere.
+    cql_of_roles: Option<String>,
     prefix: String,
     keyspace: String,
 }
@@ -174,9 +176,15 @@ impl Cluster {
             kafka: kafka.to_owned(),
             registry: registry.to_owned(),
             cql: cql.to_owned(),
+            cql_of_roles: None,
             prefix: topic_prefix(test),
             keyspace: keyspace(test),
         }
+    }
+
+    /// The same, whose roles reach the tables at another address; whoever looks at them from outside does not.
+    pub fn with_roles_at(self, cql: &str) -> Self {
+        Self { cql_of_roles: Some(cql.to_owned()), ..self }
     }
 
     /// Makes topics, schemas and tables.
@@ -202,7 +210,8 @@ impl Cluster {
         fs::create_dir_all(&dir).expect("a folder in its folder");
         fs::write(dir.join("millrace.toml"), &self.settings).expect("a file in it");
         let mut arguments = vec![role.to_owned()];
-        arguments.extend(self.cli().flags().iter().cloned());
+        let cli = self.cli().with("--cql", self.cql_of_roles.as_ref().unwrap_or(&self.cql));
+        arguments.extend(cli.flags().iter().cloned());
         let health = free_port().expect("a port");
         arguments.extend(["--health-port".to_owned(), health.number().to_string()]);
         Process::start(&name, &dir, millrace(), arguments).serving(health)
