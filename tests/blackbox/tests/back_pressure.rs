@@ -22,16 +22,12 @@ fn cluster(test: &str, settings: &str, tables: &str, through: &str) -> Cluster {
     cluster
 }
 
-fn shared_tables() -> &'static str {
-    &Services::cql().unwrap_or_else(|error| panic!("{error}")).contact_point
-}
-
 fn lag_seconds(projector: &Process) -> f64 {
     projector.metrics().greatest("millrace_lag_seconds", &[TIMELINES]).unwrap_or(0.0)
 }
 
-fn owned_tables(dir: &Path, settings: &[(&str, &str)]) -> OwnedCassandra {
-    OwnedCassandra::start_with(dir, CommitLog::Batch, settings).unwrap_or_else(|error| panic!("{error}"))
+fn owned_tables(dir: &Path, commit_log: CommitLog, settings: &[(&str, &str)]) -> OwnedCassandra {
+    OwnedCassandra::start_with(dir, commit_log, settings).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Waits until the projector itself says that its tables are so many seconds behind.
@@ -64,8 +60,11 @@ fn slowness_costs_lag_and_no_memory() {
     // what a lane has in hand is at most a batch and a piece: 20 × 20 and 500 rows
     let settings = "[cql_client]\nconcurrency = 32\n[projector]\nbatch_max_events = 20\nfan_out_max_rows = 500\n\
                     [chirp]\nfan_out_at_once = 100\n";
-    let proxy = Proxy::of(shared_tables());
-    let mut cluster = cluster("slow", settings, shared_tables(), proxy.address());
+    // its own: so many rows are a burden to those who share a server
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let server = owned_tables(dir.path(), CommitLog::Periodic, &[]);
+    let proxy = Proxy::of(&server.contact_point());
+    let mut cluster = cluster("slow", settings, &server.contact_point(), proxy.address());
     let mut giants = Crowd::gather(&cluster, "giant", 4, 250);
     let mut others = Crowd::gather(&cluster, "other", 20, 20);
     cluster.cli().wait_caught_up(LATER);
@@ -91,8 +90,9 @@ fn slowness_costs_lag_and_no_memory() {
 #[test]
 fn refusals_cause_no_storm() {
     let settings = "[cql_client]\nconcurrency = 32\n[chirp]\nfan_out_at_once = 10\n";
-    let proxy = Proxy::of(shared_tables());
-    let mut cluster = cluster("refusals", settings, shared_tables(), proxy.address());
+    let tables = &Services::cql().unwrap_or_else(|error| panic!("{error}")).contact_point;
+    let proxy = Proxy::of(tables);
+    let mut cluster = cluster("refusals", settings, tables, proxy.address());
     let mut crowd = Crowd::gather(&cluster, "author", 8, 150);
     cluster.cli().wait_caught_up(LATER);
 
@@ -127,7 +127,7 @@ fn refusals_cause_no_storm() {
 fn a_kill_amid_fan_outs_loses_no_row() {
     let settings = "[projector]\nfan_out_max_rows = 5\n[chirp]\nfan_out_at_once = 5\n";
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut server = owned_tables(dir.path(), &[]);
+    let mut server = owned_tables(dir.path(), CommitLog::Batch, &[]);
     let proxy = Proxy::of(&server.contact_point());
     let mut cluster = cluster("killed", settings, &server.contact_point(), proxy.address());
     let mut crowd = Crowd::gather(&cluster, "author", 2, 200);
@@ -171,7 +171,7 @@ fn a_full_disk_is_waited_out() {
     // small segments: a large one has room that was taken before the disk was full
     let small = [("commitlog_segment_size", "1MiB"), ("commitlog_total_space", "8MiB")];
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let mut server = owned_tables(dir.path(), &small);
+    let mut server = owned_tables(dir.path(), CommitLog::Batch, &small);
     let mut cluster = cluster("disk", "", &server.contact_point(), &server.contact_point());
     let mut crowd = Crowd::gather(&cluster, "author", 4, 50);
     crowd.post(1, "before");
