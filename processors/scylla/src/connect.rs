@@ -29,8 +29,10 @@ pub(crate) async fn session(config: &ScyllaConfig) -> Result<Session, StoreFault
         .default_execution_profile_handle(profile.into_handle())
         .connection_timeout(config.connect_timeout)
         .cluster_metadata_refresh_interval(LOOK_FOR_NODES_EVERY)
-        // the tables are compared by hand; routing takes all it needs from the statements
-        .fetch_schema_metadata(false);
+        // the tables are compared by hand, so their columns are not asked for; where a row's replicas
+        // are the driver only knows with the keyspace's replication
+        .keyspaces_to_fetch([config.keyspace.clone()])
+        .fetch_full_schema_metadata(false);
     if let Some(datacenter) = &config.datacenter {
         builder = builder.prefer_datacenter(datacenter.clone());
     }

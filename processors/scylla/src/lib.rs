@@ -140,3 +140,35 @@ impl ViewStore for ScyllaStore {
         self.engine.wait("go through a table", async move { read::scan(&link, &table, &after, limit).await })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_kernel::table::parse_tables;
+    use millrace_ports::ViewStore;
+    use millrace_services::{Services, keyspace};
+
+    use super::{ScyllaConfig, ScyllaStore};
+
+    const NOTES: &str = "CREATE TABLE notes (
+  author text, -- Who.
+  body text, -- What.
+  PRIMARY KEY ((author))
+) WITH comment = 'Notes.';";
+
+    /// Without its keyspace's replication the driver sends every statement to any node, which passes it on.
+    #[test]
+    fn the_driver_knows_where_rows_are() {
+        let server = Services::cql().unwrap_or_else(|error| panic!("no CQL server: {error}"));
+        let config = ScyllaConfig::new([server.contact_point.clone()], keyspace("routing"));
+        let tables = parse_tables(NOTES).unwrap();
+        let first = ScyllaStore::connect(config.clone()).unwrap();
+        first.create_tables(&tables).unwrap();
+        let second = ScyllaStore::connect(config.clone()).unwrap();
+        for store in [first, second] {
+            store.open_tables(&tables).unwrap();
+            let state = store.link.session.get_cluster_state();
+            let found = state.get_keyspace(&config.keyspace).expect("the keyspace is known");
+            assert!(found.tables.contains_key("notes"), "and its tables: {:?}", found.tables.keys());
+        }
+    }
+}
