@@ -22,7 +22,8 @@ pub fn run(
     let key = key(&view.table, &query.conditions)?;
     let store = servers.open_store(view.entry)?;
     let table = view.table.name.clone();
-    let pages = store.read(&[PageQuery { table, key, after: Vec::new(), limit: query.limit }])?;
+    let pages =
+        store.read(&[PageQuery { table, key, after: Vec::new(), limit: query.limit, in_turn: false }])?;
     for row in pages.iter().flat_map(|page| &page.rows) {
         output::json(&output::row(&view.table, row))?;
     }

@@ -85,8 +85,13 @@ pub fn create(store: &dyn ViewStore, entry: &dyn DomainEntry, config: &Config) -
             writes.push(first.write(&format!("{}.{}", entry.name(), family.name)));
         }
         let key = |view: &str| vec![Value::from(view)];
-        let query =
-            |view: &&str| PageQuery { table: VIEWS.to_owned(), key: key(view), after: Vec::new(), limit: 1 };
+        let query = |view: &&str| PageQuery {
+            table: VIEWS.to_owned(),
+            key: key(view),
+            after: Vec::new(),
+            limit: 1,
+            in_turn: false,
+        };
         let present = store.read(&family.views.iter().map(query).collect::<Vec<_>>())?;
         let missing = family.views.iter().zip(present).filter(|(_, page)| page.rows.is_empty());
         let missing: Vec<&str> = missing.map(|(view, _)| *view).collect();

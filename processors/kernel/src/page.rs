@@ -16,6 +16,22 @@ pub struct PageQuery {
     pub after: Vec<Value>,
     /// At most so many rows.
     pub limit: usize,
+    /// Asked only when the query before it in the same call has been answered, so that it sees
+    /// whatever was written before something that one saw. Queries without it are asked side by
+    /// side; each begins a turn, to which those in turn behind it belong.
+    pub in_turn: bool,
+}
+
+impl PageQuery {
+    /// The queries of a call by turns, each with how many stand before it: turns are asked side by
+    /// side, what is in one is asked one after the other.
+    pub fn turns(queries: &[Self]) -> impl Iterator<Item = (usize, &[Self])> {
+        queries.chunk_by(|_, next| next.in_turn).scan(0, |before, turn| {
+            let at = *before;
+            *before += turn.len();
+            Some((at, turn))
+        })
+    }
 }
 
 /// Rows in the table's order, every one with all columns.

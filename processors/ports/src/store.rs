@@ -103,7 +103,10 @@ pub trait ViewStore: Send + Sync {
         Ok(Box::new(Settled))
     }
 
-    /// Reads several pages, in parallel where the store can.
+    /// Reads several pages, one for each query and in their order: in parallel where the store can,
+    /// but a query [in turn](PageQuery::in_turn) not before the one in front of it has been answered.
+    /// A store that reads all of them at one moment has nothing to heed: what the one in front saw, and
+    /// whatever was written before, is there for the other.
     ///
     /// # Errors
     /// [`StoreFault`].

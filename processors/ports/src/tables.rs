@@ -112,6 +112,7 @@ pub fn rest_of_partition(table: &Table, after: &[Value], limit: usize) -> Option
         key: key.to_vec(),
         after: place.to_vec(),
         limit,
+        in_turn: false,
     })
 }
 

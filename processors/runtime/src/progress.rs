@@ -199,6 +199,7 @@ pub fn read_fan_outs(
                 key: Cause::of(position).key(&progress.projection, position.partition),
                 after: Vec::new(),
                 limit: 1,
+                in_turn: false,
             };
             ((position, progress.events_offset), query)
         })
@@ -221,6 +222,7 @@ pub fn read_progress(store: &dyn ViewStore, projection: &str) -> Result<Vec<Prog
         key: vec![Value::from(projection)],
         after: Vec::new(),
         limit: 100_000,
+        in_turn: false,
     };
     let pages = store.read(&[query])?;
     Ok(pages.iter().flat_map(|page| &page.rows).filter_map(|row| Progress::from_row(row)).collect())

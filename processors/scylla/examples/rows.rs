@@ -45,6 +45,7 @@ fn measure(store: &ScyllaStore) -> Result<(), StoreFault> {
         key: vec![format!("reader-{}", n % 1_000).into()],
         after: vec![40_000_i64.into(), "chirp-1".into()],
         limit: 20,
+        in_turn: false,
     };
     timed("pages of 20, one by one", 1_000, || {
         (0..1_000).try_for_each(|n| store.read(&[query(n)]).map(drop))

@@ -123,15 +123,15 @@ impl ViewStore for ScyllaStore {
 
     fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {
         let opened = self.opened();
-        let mut checked = Vec::with_capacity(queries.len());
+        let mut tables = Vec::with_capacity(queries.len());
         for query in queries {
-            checked.push((opened.check_query(query)?.clone(), query.clone()));
+            tables.push(opened.check_query(query)?.clone());
         }
-        if checked.is_empty() {
+        if queries.is_empty() {
             return Ok(Vec::new());
         }
-        let link = self.link.clone();
-        self.engine.wait("read rows", async move { read::pages(&link, checked).await })
+        let (link, queries) = (self.link.clone(), queries.to_vec());
+        self.engine.wait("read rows", async move { read::pages(&link, tables, queries).await })
     }
 
     fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {

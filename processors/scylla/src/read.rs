@@ -1,4 +1,4 @@
-//! Reads: side by side, each fetching no more than was asked for.
+//! Reads: side by side but for those in turn, each fetching no more than was asked for.
 
 use std::sync::Arc;
 
@@ -25,24 +25,33 @@ struct Part {
     values: Vec<Bound>,
 }
 
+/// The pages of `queries`, which were checked against their `tables`.
 pub(crate) async fn pages(
     link: &Arc<Link>,
-    queries: Vec<(Arc<Table>, PageQuery)>,
+    tables: Vec<Arc<Table>>,
+    queries: Vec<PageQuery>,
 ) -> Result<Vec<Page>, StoreFault> {
     let mut pages = vec![Page::default(); queries.len()];
     let mut under_way = JoinSet::new();
-    for (at, (table, query)) in queries.into_iter().enumerate() {
+    for (before, turn) in PageQuery::turns(&queries) {
         let permit = link.permit(STEP, Haste::Now).await?;
         let link = link.clone();
+        let turn: Vec<(Arc<Table>, PageQuery)> =
+            tables[before..].iter().cloned().zip(turn.iter().cloned()).collect();
         under_way.spawn(async move {
-            let answer = page(&link, &table, &query).await;
+            let mut answers = Vec::with_capacity(turn.len());
+            for (table, query) in &turn {
+                answers.push(page(&link, table, query).await?);
+            }
             drop(permit);
-            answer.map(|page| (at, page))
+            Ok::<_, StoreFault>((before, answers))
         });
     }
     while let Some(answer) = under_way.join_next().await {
-        let (at, page) = answer.map_err(|e| engine::stopped(STEP, &e.to_string()))??;
-        pages[at] = page;
+        let (before, answers) = answer.map_err(|e| engine::stopped(STEP, &e.to_string()))??;
+        for (page, answer) in pages[before..].iter_mut().zip(answers) {
+            *page = answer;
+        }
     }
     Ok(pages)
 }

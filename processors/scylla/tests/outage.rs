@@ -51,7 +51,13 @@ fn a_server_goes_in_the_middle_and_comes_back() {
     let (failed, fault) = fault.unwrap();
     assert!(matches!(fault, StoreFault::Unavailable { .. }), "{fault}");
     assert!(fault.to_string().contains(&server.contact_point()), "the server is named: {fault}");
-    let query = PageQuery { table: "notes".into(), key: vec!["author-1".into()], after: vec![], limit: 9 };
+    let query = PageQuery {
+        table: "notes".into(),
+        key: vec!["author-1".into()],
+        after: vec![],
+        limit: 9,
+        in_turn: false,
+    };
     let fault = store.read(std::slice::from_ref(&query)).unwrap_err();
     assert!(matches!(fault, StoreFault::Unavailable { .. }), "{fault}");
 
@@ -90,7 +96,7 @@ fn it_works_inside_anybody_elses_runtime() {
         store.create_tables(&tables()).unwrap();
         store.open_tables(&tables()).unwrap();
         store.apply(&notes(1)).unwrap();
-        let query = PageQuery { table: "notes".into(), key: vec![], after: vec![], limit: 9 };
+        let query = PageQuery { table: "notes".into(), key: vec![], after: vec![], limit: 9, in_turn: false };
         assert_eq!(store.read(&[query]).unwrap()[0].rows.len(), 9);
         drop(store);
     });
@@ -128,7 +134,13 @@ fn a_long_scan_does_not_take_all_requests() {
             let store = &store;
             scope.spawn(move || {
                 store.apply(&notes(1 + thread)).unwrap();
-                let all = PageQuery { table: "notes".into(), key: vec![], after: vec![], limit: 5_000 };
+                let all = PageQuery {
+                    table: "notes".into(),
+                    key: vec![],
+                    after: vec![],
+                    limit: 5_000,
+                    in_turn: false,
+                };
                 assert_eq!(store.read(&[all.clone(), all]).unwrap()[1].rows.len(), 2_000);
             });
         }

@@ -54,7 +54,13 @@ fn measure(store: &SqliteStore) -> Result<(), StoreFault> {
     timed("pages of 20", 5_000, || {
         (0..5_000).try_for_each(|n| {
             let key = vec![format!("reader-{}", n % 1_000).into()];
-            let query = PageQuery { table: "feed".into(), key, after: vec![50_000_i64.into()], limit: 20 };
+            let query = PageQuery {
+                table: "feed".into(),
+                key,
+                after: vec![50_000_i64.into()],
+                limit: 20,
+                in_turn: false,
+            };
             store.read(&[query]).map(drop)
         })
     })

@@ -1,4 +1,4 @@
-//! Reads: all queries of a call see one moment.
+//! Reads: all queries of a call see one moment, so those in turn see what the ones before them saw.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -85,7 +85,8 @@ fn all_is_there_after_another_start() {
     std::mem::forget(first);
     let second = store(dir.path());
     second.apply(&[note("ann", 1, 5)]).unwrap();
-    let query = PageQuery { table: "notes".into(), key: vec!["ann".into()], after: vec![], limit: 9 };
+    let query =
+        PageQuery { table: "notes".into(), key: vec!["ann".into()], after: vec![], limit: 9, in_turn: false };
     assert_eq!(second.read(&[query]).unwrap()[0].rows.len(), 1, "a deleted row stays deleted");
 }
 

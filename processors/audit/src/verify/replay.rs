@@ -157,6 +157,7 @@ impl<D: Domain> Replay<D> {
                 key: key.to_vec(),
                 after: Vec::new(),
                 limit: 1,
+                in_turn: false,
             })
             .collect();
         let pages = self.scratch.read(&queries)?;

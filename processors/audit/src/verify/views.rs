@@ -318,6 +318,7 @@ fn read_rows<'k>(
         key: key.to_vec(),
         after: Vec::new(),
         limit: 1,
+        in_turn: false,
     };
     let pages = store.read(&keys.map(query).collect::<Vec<_>>())?;
     Ok(pages.into_iter().map(|page| page.rows.into_iter().next()).collect())

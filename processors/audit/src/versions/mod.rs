@@ -187,6 +187,7 @@ impl Comparison<'_> {
             key: key.to_vec(),
             after: Vec::new(),
             limit: 1,
+            in_turn: false,
         };
         let pages = self.store.read(&keys.map(query).collect::<Vec<_>>())?;
         Ok(pages.into_iter().map(|page| page.rows.into_iter().next()).collect())

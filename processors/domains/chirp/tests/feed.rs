@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::cell::RefCell;
+
 use common::tables::Tables;
-use millrace_domain_chirp::feed::{Cursor, FeedError, FeedPage, feed};
+use millrace_domain_chirp::feed::{Cursor, FeedError, FeedPage, MOST_AT_ONCE, feed};
 use millrace_domain_chirp::messages::rows::{
-    ChirpsByAuthorRow, FollowingByUserRow, HomeTimelinesRow, TimelineFloorsRow, UserProfilesRow,
+    CelebrityChirpsRow, ChirpsByAuthorRow, FollowingByUserRow, HomeTimelinesRow, TimelineFloorsRow,
+    UserProfilesRow,
 };
 use millrace_domain_chirp::{Settings, settings::SettingsError};
 use millrace_kernel::{Page, PageQuery, Value};
@@ -119,6 +122,82 @@ fn below_the_greatest_floor_authors_are_asked() {
     assert_eq!(times(&read(&tables, None, 100, 800).unwrap()), [12, 10, 9, 8, 7, 6, 5, 4]);
 }
 
+/// Tables of a reader who follows regular authors with a trimmed timeline, and celebrities.
+fn trimmed() -> Tables {
+    let mut tables = ann();
+    for n in 0..30 {
+        tables.write(&follows(&format!("author-{n:02}"), 0).put(1));
+    }
+    for n in 0..5 {
+        tables.write(&follows(&format!("star-{n}"), i64::MAX).put(1));
+    }
+    tables.write(&TimelineFloorsRow { reader_id: "ann".into(), source_partition: 0, floor: 895 }.put(1));
+    for at in 0..1000 {
+        let author = format!("author-{:02}", at % 30);
+        let row = home(at, &author);
+        let HomeTimelinesRow { posted_at, chirp_id, author_id, username, content, edited_at, .. } =
+            row.clone();
+        if at >= 895 {
+            tables.write(&row.put(at));
+        }
+        let by_author = |author_id, chirp_id| {
+            let (username, content) = (username.clone(), content.clone());
+            ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at }
+        };
+        tables.write(&by_author(author_id, chirp_id).put(at));
+        let star: std::sync::Arc<str> = format!("star-{}", at % 5).into();
+        let ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at } =
+            by_author(star, format!("s{at}").into());
+        let row = CelebrityChirpsRow { author_id, posted_at, chirp_id, username, content, edited_at };
+        tables.write(&row.put(at));
+    }
+    tables
+}
+
+#[test]
+fn a_page_is_one_call_behind_the_follows_and_another_only_below_the_floor() {
+    let tables = trimmed();
+    let mut calls: Vec<Vec<String>> = Vec::new();
+    let (mut cursor, mut seen, mut pages) = (None, Vec::new(), Vec::new());
+    loop {
+        calls.clear();
+        let mut read = |queries: &[PageQuery]| {
+            calls.push(queries.iter().map(|query| query.table.clone()).collect());
+            Ok::<_, ()>(queries.iter().map(|query| tables.read(query)).collect())
+        };
+        let page = feed(&mut read, "ann", cursor.as_ref(), 20, 800).unwrap();
+        seen.extend(times(&page));
+        cursor = page.items.last().map(|item| item.cursor.clone());
+        pages.push(calls.clone());
+        if page.is_last {
+            break;
+        }
+    }
+    let expected: Vec<i64> = (600..1000).rev().flat_map(|at| [at, at]).collect();
+    assert_eq!(seen, expected);
+    let stars = ["celebrity_chirps"; 5];
+    for (number, calls) in pages.iter().enumerate() {
+        let above = number < 10;
+        assert_eq!(calls[0], ["user_profiles", "following_by_user"], "page {number}");
+        assert_eq!(calls[1], [&["home_timelines", "timeline_floors"][..], &stars].concat(), "page {number}");
+        assert_eq!(calls.len(), if above { 2 } else { 3 }, "page {number}: {calls:?}");
+        if !above {
+            assert_eq!(calls[2], ["chirps_by_author"; 30], "page {number}");
+        }
+    }
+}
+
+#[test]
+fn a_page_is_bounded_whatever_is_asked_for() {
+    let mut tables = ann();
+    tables.write(&follows("bob", 0).put(1));
+    (1..=1000).for_each(|at| tables.write(&home(at, "bob").put(at)));
+    let first = read(&tables, None, usize::MAX, usize::MAX).unwrap();
+    assert_eq!((first.items.len(), first.is_last), (MOST_AT_ONCE, false));
+    let rest = read(&tables, first.items.last().map(|item| &item.cursor), usize::MAX, usize::MAX).unwrap();
+    assert_eq!((rest.items.len(), rest.is_last), (200, true));
+}
+
 #[test]
 fn a_floor_that_rises_while_reading_is_honoured() {
     let mut tables = ann();
@@ -156,6 +235,34 @@ fn a_floor_that_rises_while_reading_is_honoured() {
             }
         }
         assert_eq!(seen, (1..=40).rev().collect::<Vec<i64>>());
+    }
+}
+
+#[test]
+fn a_timeline_that_is_trimmed_between_any_two_queries_loses_nothing() {
+    let store = |tables: &RefCell<Tables>, asked: &mut usize, trim_before: usize, query: &PageQuery| {
+        if *asked == trim_before {
+            let (reader_id, floor): (std::sync::Arc<str>, i64) = ("ann".into(), 980);
+            let row = TimelineFloorsRow { reader_id: reader_id.clone(), source_partition: 1, floor };
+            tables.borrow_mut().write(&row.put(floor));
+            tables.borrow_mut().write(&HomeTimelinesRow::delete_after(reader_id, floor, 2_000));
+        }
+        *asked += 1;
+        tables.borrow().read(query)
+    };
+    for trim_before in 0..9 {
+        let (tables, mut asked) = (RefCell::new(trimmed()), 0);
+        // whoever answers side by side may come to the last turn first
+        let mut read = |queries: &[PageQuery]| {
+            let mut turns: Vec<Vec<Page>> = Vec::new();
+            for (_, turn) in PageQuery::turns(queries).collect::<Vec<_>>().into_iter().rev() {
+                turns.push(turn.iter().map(|query| store(&tables, &mut asked, trim_before, query)).collect());
+            }
+            Ok::<_, ()>(turns.into_iter().rev().flatten().collect())
+        };
+        let page = feed(&mut read, "ann", None, 100, 800).unwrap();
+        let expected: Vec<i64> = (950..1000).rev().flat_map(|at| [at, at]).collect();
+        assert_eq!(times(&page), expected, "trimmed before query {trim_before}");
     }
 }
 

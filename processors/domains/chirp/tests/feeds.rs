@@ -4,9 +4,11 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::meanwhile::{Meanwhile, Read};
 use common::network::*;
 use common::turns::InTurns;
 use millrace_domain_chirp::Settings;
+use millrace_domain_chirp::feed::Cursor;
 use millrace_kernel::{Event, Value};
 use proptest::prelude::*;
 
@@ -177,6 +179,71 @@ proptest! {
         }
         turns.projections.check_feeds(dice);
         check_tables(&turns.projections, partitions);
+    }
+    /// A feed that is read while projectors write, between any two of its queries: what is there all the
+    /// time is shown, in order and once.
+    #[test]
+    fn a_feed_that_is_read_amid_writes_shows_all_that_stays(
+        acts in acts(120),
+        settings in settings(),
+        seed in any::<u64>(),
+        begin in any::<prop::sample::Index>(),
+        haste in prop_oneof![1usize..4, 4usize..40],
+    ) {
+        let dice = &mut Dice::new(seed);
+        let history = history(&acts, 2);
+        let (before, meanwhile) = history.split_at(begin.index(history.len() + 1));
+        let mut projections = Projections::new(&settings);
+        for (partition, event) in before {
+            for write in projections.writes(*partition, event, dice) {
+                projections.tables.write(&write);
+            }
+        }
+        let readers: Vec<String> = projections.oracle.users.iter().cloned().collect();
+        let mut meanwhile = Meanwhile::new(projections, meanwhile);
+        while !meanwhile.is_done() && !readers.is_empty() {
+            let reader = &readers[dice.below(readers.len())];
+            let limit = 1 + dice.below(settings.timeline_cap + 1);
+            let Read { places, is_last, stayed } = meanwhile.read(reader, limit, haste, dice);
+            prop_assert!(places.is_sorted_by(|newer, older| newer > older), "{places:?}");
+            let is_whole = is_last && places.len() < settings.timeline_cap;
+            let reach = places.last().filter(|_| !is_whole);
+            let missed: Vec<_> = stayed
+                .iter()
+                .filter(|place| reach.is_none_or(|reach| *place >= reach) && !places.contains(place))
+                .collect();
+            prop_assert!(missed.is_empty(), "{reader} misses {missed:?} in {places:?}");
+        }
+    }
+
+    /// A cursor is a place, and places come from the events: who has read half of a feed when the tables
+    /// are thrown away and filled anew, under other thresholds even, goes on with the other half.
+    #[test]
+    fn cursors_survive_a_rebuild(
+        acts in acts(120),
+        settings in settings(),
+        thresholds in (1u64..5, 0u64..3),
+        seed in any::<u64>(),
+    ) {
+        let dice = &mut Dice::new(seed);
+        let history = history(&acts, 3);
+        let old = run(&settings, &history, dice);
+        let (above, less) = thresholds;
+        let others =
+            Settings { celebrity_above: above, celebrity_below: above.saturating_sub(less), ..settings };
+        let new = run(&others, &history, dice);
+        for reader in &old.oracle.users {
+            let expected = old.oracle.feed(reader, others.timeline_cap);
+            for half in 1..expected.len() {
+                let (first, is_last) = old.page(reader, None, half);
+                prop_assert!(!is_last);
+                let cursor: Cursor = first[half - 1].cursor.to_string().parse().unwrap();
+                let (rest, is_last) = new.page(reader, Some(&cursor), usize::MAX);
+                prop_assert!(is_last);
+                let whole: Vec<Seen> = first.iter().chain(&rest).map(seen).collect();
+                prop_assert_eq!(&whole, &expected, "{} behind {}", reader, half);
+            }
+        }
     }
     /// Who pages through a feed while things change sees no chirp twice, and misses none that was
     /// there when the first page was read and still is.

@@ -103,7 +103,8 @@ impl Filled {
 /// [`StoreFault`].
 pub fn read(store: &dyn ViewStore, projection: &str) -> Result<Vec<Filled>, StoreFault> {
     let key = vec![Value::from(projection)];
-    let query = PageQuery { table: VERSIONS.to_owned(), key, after: Vec::new(), limit: 100_000 };
+    let query =
+        PageQuery { table: VERSIONS.to_owned(), key, after: Vec::new(), limit: 100_000, in_turn: false };
     let pages = store.read(&[query])?;
     Ok(pages.iter().flat_map(|page| &page.rows).filter_map(|row| Filled::from_row(row)).collect())
 }
@@ -116,7 +117,7 @@ pub fn read(store: &dyn ViewStore, projection: &str) -> Result<Vec<Filled>, Stor
 pub fn live(store: &dyn ViewStore, views: &[&str]) -> Result<Version, StoreFault> {
     let Some(first) = views.first() else { return Ok(Version::FIRST) };
     let key = vec![Value::from(*first)];
-    let query = PageQuery { table: VIEWS.to_owned(), key, after: Vec::new(), limit: 1 };
+    let query = PageQuery { table: VIEWS.to_owned(), key, after: Vec::new(), limit: 1, in_turn: false };
     let pages = store.read(&[query])?;
     let row = pages.first().and_then(|page| page.rows.first());
     Ok(match row.and_then(|row| row.get(2)) {

@@ -1,8 +1,12 @@
 //! A reader's feed, read from the tables: pure, over a function that reads pages.
 //!
+//! Once it is known who the reader is and whom they follow, all is asked for in one call: the timeline, its
+//! floors in turn behind it, and the chirps of every celebrity. Another call follows only below
+//! the floor, or when of some page too much was deleted or is not followed any more.
+//!
 //! The order of reads matters, since projections go on meanwhile: follows before timelines
-//! (a follow is written after the chirps it brings), and the floor after the timeline (it is
-//! written before the rows below it go).
+//! (a follow is written after the chirps it brings), and the floors after the timeline (they are
+//! written before the rows below them go).
 
 mod cursor;
 mod stream;
@@ -13,9 +17,12 @@ use millrace_kernel::{Page, PageQuery, Value, id};
 use thiserror::Error;
 
 pub use self::cursor::{Cursor, CursorError, Place};
-use self::stream::{Entry, Follows, Source, Stream};
+use self::stream::{BadRow, Entry, Follows, Source, Stream};
 use crate::messages::rows::{FollowingByUserRow, TimelineFloorsRow, UserProfilesRow};
 
+/// Chirps of one page at most, whatever is asked for: what a feed has altogether unless
+/// [`crate::Settings::timeline_cap`] says otherwise. A cursor goes on behind them.
+pub const MOST_AT_ONCE: usize = 800;
 /// Rows asked for at once when only a few are wanted: what is deleted or no longer followed
 /// is skipped, so some more than wanted are needed.
 const FEWEST_ROWS: usize = 10;
@@ -70,11 +77,13 @@ pub enum FeedError<E> {
     Table(&'static str),
 }
 
-/// Reads pages of tables: for every query one page.
+/// Reads pages of tables: for every query one page, as a view store does. Queries
+/// [in turn](PageQuery::in_turn) must not overtake the ones before them.
 pub type Read<'a, E> = &'a mut dyn FnMut(&[PageQuery]) -> Result<Vec<Page>, E>;
 
-/// Reads the feed of `reader_id` behind `cursor`: at most `limit` chirps, and no further than
-/// `cap` from the feed's beginning ([`crate::Settings::timeline_cap`]).
+/// Reads the feed of `reader_id` behind `cursor`: at most `limit` chirps, nor more than
+/// [`MOST_AT_ONCE`], and no further than `cap` from the feed's beginning
+/// ([`crate::Settings::timeline_cap`]).
 ///
 /// # Errors
 /// [`FeedError`]; an unknown user is one.
@@ -87,7 +96,7 @@ pub fn feed<E>(
 ) -> Result<FeedPage, FeedError<E>> {
     let shown = cursor.map_or(0, |cursor| cursor.shown);
     let follows = follows(read, reader_id)?;
-    let wanted = limit.min(cap.saturating_sub(shown));
+    let wanted = limit.min(MOST_AT_ONCE).min(cap.saturating_sub(shown));
     if wanted == 0 {
         return Ok(FeedPage { items: Vec::new(), is_last: shown >= cap });
     }
@@ -96,7 +105,8 @@ pub fn feed<E>(
         reader_id,
         follows: &follows,
         place: cursor.map(|cursor| cursor.place.clone()),
-        rows: (wanted + 1).clamp(FEWEST_ROWS, MOST_ROWS),
+        // one more says whether there is more; the author of the chirp at the cursor may give that again
+        rows: (wanted + 1 + usize::from(cursor.is_some())).clamp(FEWEST_ROWS, MOST_ROWS),
         floor: i64::MIN,
         is_below_floor: false,
         streams: Vec::new(),
@@ -121,13 +131,19 @@ fn follows<E>(read: Read<'_, E>, reader_id: &str) -> Result<Follows, FeedError<E
         return Err(unknown());
     }
     let key = || vec![Value::from(reader_id)];
-    let profile =
-        PageQuery { table: UserProfilesRow::TABLE.to_owned(), key: key(), after: Vec::new(), limit: 1 };
+    let profile = PageQuery {
+        table: UserProfilesRow::TABLE.to_owned(),
+        key: key(),
+        after: Vec::new(),
+        limit: 1,
+        in_turn: false,
+    };
     let mut following = PageQuery {
         table: FollowingByUserRow::TABLE.to_owned(),
         key: key(),
         after: Vec::new(),
         limit: FOLLOWS_PAGE,
+        in_turn: false,
     };
     let [profile, mut page] = pages(read, [profile, following.clone()], FollowingByUserRow::TABLE)?;
     if profile.rows.is_empty() {
@@ -220,48 +236,39 @@ impl<E> Merge<'_, E> {
     /// Reads on until every source has its next entry or is done.
     fn fill(&mut self) -> Result<(), FeedError<E>> {
         loop {
-            let (needy, queries): (Vec<usize>, Vec<PageQuery>) = self
-                .streams
-                .iter()
-                .enumerate()
-                .filter_map(|(index, stream)| Some((index, stream.needs()?)))
-                .unzip();
-            if needy.is_empty() {
-                return Ok(());
+            let (mut needy, mut queries) = (Vec::new(), Vec::new());
+            for (index, stream) in self.streams.iter().enumerate() {
+                let Some(query) = stream.needs() else { continue };
+                needy.push(index);
+                queries.push(query);
+                if stream.source == Source::Home {
+                    queries.push(self.floors_behind());
+                }
             }
+            let Some(first) = needy.first() else { return Ok(()) };
             let pages = (self.read)(&queries).map_err(FeedError::Read)?;
-            if pages.len() != needy.len() {
-                return Err(FeedError::Table(self.streams[needy[0]].table()));
+            if pages.len() != queries.len() {
+                return Err(FeedError::Table(self.streams[*first].table()));
             }
-            let mut is_home = false;
-            for (index, page) in needy.into_iter().zip(pages) {
+            let mut pages = pages.into_iter();
+            let mut next = || pages.next().unwrap_or_default();
+            for index in needy {
                 let stream = &mut self.streams[index];
-                is_home |= stream.source == Source::Home;
-                stream.take_in(page, self.follows).map_err(|_| FeedError::Table(stream.table()))?;
-            }
-            if is_home {
-                self.raise_floor()?;
+                stream.take_in(next(), self.follows).map_err(|BadRow| FeedError::Table(stream.table()))?;
+                if stream.source == Source::Home {
+                    self.floor = raised(self.floor, next())?;
+                    stream.end_at(self.floor);
+                }
             }
         }
     }
 
-    /// Reads the floor that holds for the timeline's page just read.
-    fn raise_floor(&mut self) -> Result<(), FeedError<E>> {
-        let table = TimelineFloorsRow::TABLE;
+    /// Asks for the floors that hold for the page of the timeline in front.
+    fn floors_behind(&self) -> PageQuery {
+        let table = TimelineFloorsRow::TABLE.to_owned();
         let key = vec![Value::from(self.reader_id)];
         // one row for each source partition: there are never as many
-        let query = PageQuery { table: table.to_owned(), key, after: Vec::new(), limit: MOST_FLOORS };
-        let [page] = pages(self.read, [query], table)?;
-        for row in page.rows {
-            let row = TimelineFloorsRow::from_values(row).ok_or(FeedError::Table(table))?;
-            self.floor = self.floor.max(row.floor);
-        }
-        for stream in &mut self.streams {
-            if stream.source == Source::Home {
-                stream.end_at(self.floor);
-            }
-        }
-        Ok(())
+        PageQuery { table, key, after: Vec::new(), limit: MOST_FLOORS, in_turn: true }
     }
 
     /// Goes on below the floor with the chirps of each followed author.
@@ -278,4 +285,12 @@ impl<E> Merge<'_, E> {
             }
         }
     }
+}
+
+/// The greatest of `floor` and those of a page.
+fn raised<E>(floor: i64, page: Page) -> Result<i64, FeedError<E>> {
+    page.rows.into_iter().try_fold(floor, |floor, row| {
+        let row = TimelineFloorsRow::from_values(row).ok_or(FeedError::Table(TimelineFloorsRow::TABLE))?;
+        Ok(floor.max(row.floor))
+    })
 }

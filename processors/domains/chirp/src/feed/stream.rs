@@ -69,7 +69,7 @@ impl Stream {
     }
 
     fn new(source: Source, key: Arc<str>, after: Vec<Value>, oldest: i64, limit: usize) -> Self {
-        let query = PageQuery { table: String::new(), key: vec![key.into()], after, limit };
+        let query = PageQuery { table: String::new(), key: vec![key.into()], after, limit, in_turn: false };
         let mut stream = Self { source, entries: VecDeque::new(), is_done: false, oldest, query };
         stream.query.table = stream.table().to_owned();
         stream

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test file uses some of it
 
 pub mod fragile;
+pub mod meanwhile;
 pub mod network;
 pub mod tables;
 pub mod turns;

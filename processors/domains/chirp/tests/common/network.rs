@@ -193,6 +193,19 @@ impl Projections {
         }
     }
 
+    /// Takes in an event; gives its writes in an order in which they may be made.
+    pub fn writes(&mut self, partition: i32, event: &Event<EventData>, dice: &mut Dice) -> Vec<Write> {
+        self.oracle.apply(event);
+        let mut all = Vec::new();
+        for family in 0..self.families.len() {
+            for mut stage in self.stages(family, partition, event) {
+                dice.shuffle(&mut stage);
+                all.extend(stage);
+            }
+        }
+        all
+    }
+
     /// How many families there are.
     pub fn families(&self) -> usize {
         self.families.len()
@@ -277,7 +290,8 @@ impl Projections {
     }
 }
 
-fn seen(item: &FeedItem) -> Seen {
+/// What an item of a feed says.
+pub fn seen(item: &FeedItem) -> Seen {
     (
         item.posted_at,
         item.chirp_id.to_string(),

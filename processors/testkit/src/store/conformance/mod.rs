@@ -81,6 +81,7 @@ macro_rules! view_store_conformance {
             a_scan_finds_every_row
             a_scan_goes_through_a_whole_table
             several_queries_are_answered_in_order
+            a_query_in_turn_sees_what_was_written_before
             odd_texts_and_numbers
             bad_writes_are_refused
             bad_queries_are_refused
@@ -172,7 +173,7 @@ fn apply(store: &dyn ViewStore, writes: &[Write]) {
 }
 
 fn query(table: &str, key: Vec<Value>) -> PageQuery {
-    PageQuery { table: table.to_owned(), key, after: Vec::new(), limit: 1_000_000 }
+    PageQuery { table: table.to_owned(), key, after: Vec::new(), limit: 1_000_000, in_turn: false }
 }
 
 fn rows(store: &dyn ViewStore, table: &str, key: Vec<Value>) -> Vec<Vec<Value>> {

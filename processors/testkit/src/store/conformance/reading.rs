@@ -1,5 +1,8 @@
 //! Pages, scans and odd values.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use millrace_kernel::{PageQuery, Value, Write};
 use millrace_ports::ViewStore;
 
@@ -196,6 +199,46 @@ pub fn several_queries_are_answered_in_order(fixture: &Fixture) {
     for (at, page) in pages.iter().enumerate().filter(|(at, _)| *at != 20) {
         let n = if at < 20 { at } else { at - 1 };
         assert_eq!(page.rows[0][2], Value::from(n.to_string()), "answer {at}");
+    }
+}
+
+/// A query in turn sees whatever was written before something that the one in front of it saw.
+pub fn a_query_in_turn_sees_what_was_written_before(fixture: &Fixture) {
+    let store = fixture.ready();
+    let write = |author: &'static str, n: i64| note(author, i64::MAX, &n.to_string(), n);
+    // the page in front takes its time, and what is written last stands at its end
+    let filler: Vec<Write> = (0..5_000).map(|n| note("effect", n, "filler", 1)).collect();
+    apply(store, &filler);
+    apply(store, &[write("cause", 0), write("effect", 0)]);
+    let cause = PageQuery { in_turn: true, ..query("notes", vec!["cause".into()]) };
+    let queries = [
+        query("members", vec!["nobody".into()]),
+        query("notes", vec!["effect".into()]),
+        cause.clone(),
+        cause,
+        query("notes", vec!["nobody".into()]),
+    ];
+    let is_over = AtomicBool::new(false);
+    let answers = thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in (1..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                apply(store, &[write("cause", n)]);
+                apply(store, &[write("effect", n)]);
+            }
+        });
+        let answers: Result<Vec<_>, _> = (0..20).map(|_| store.read(&queries)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        answers
+    });
+    for pages in answers.expect("answers") {
+        let rows: Vec<usize> = pages.iter().map(|page| page.rows.len()).collect();
+        assert_eq!(rows, [0, 5_001, 1, 1, 0]);
+        let seen: Vec<i64> =
+            pages[1..4].iter().filter_map(|page| text(&page.rows.last()?[2]).parse().ok()).collect();
+        assert!(
+            seen.is_sorted() && seen.len() == 3,
+            "the effect and twice what was written before: {seen:?}"
+        );
     }
 }
 
