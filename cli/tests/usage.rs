@@ -42,7 +42,7 @@ fn help_has_an_example_for_every_command() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let place = Place::new();
-    let rows: [(&[&str], &[&str]); 16] = [
+    let rows: [(&[&str], &[&str]); 21] = [
         (&[], &["Usage"]),
         (&["sent"], &["send"]),
         (&["feed"], &["USER_ID"]),
@@ -67,7 +67,12 @@ fn wrong_usage_ends_with_2() {
         (&["send", "RegisterUser", "--expected-version", "-1"], &["--expected-version"]),
         (&["query", "chirp"], &["there is no view chirp", "chirps"]),
         (&["query", "chirps", "chirp_id=c"], &["author_id is missing"]),
-        (&["feed", "ann", "--cursor", "x"], &["--cursor x", "cursor"]),
+        (&["feed", "ann", "--cursor", "x"], &["--cursor x", "not a cursor", "exactly as", "or none"]),
+        (&["feed", "ann", "--limit", "801"], &["801", "--limit", "1 to 800 chirps", "--cursor"]),
+        (&["feed", "ann", "--limit", "0"], &["--limit", "1 to 800 chirps"]),
+        (&["feed", "ann", "--limit", "-1"], &["--limit", "1 to 800 chirps"]),
+        (&["feed", "ann", "--limit", "99999999999999999999"], &["--limit", "1 to 800 chirps"]),
+        (&["feed", "ann", "--limit", "many"], &["--limit", "1 to 800 chirps"]),
     ];
     for (arguments, words) in rows {
         place.run(arguments).is(2, words);

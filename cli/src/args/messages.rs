@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use millrace_domain_chirp::feed::MOST_AT_ONCE;
 
 /// `millrace send`
 #[derive(Args, Debug)]
@@ -66,8 +67,8 @@ pub struct Feed {
     /// The reader
     #[arg(value_name = "USER_ID")]
     pub user_id: String,
-    /// At most so many chirps
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// At most so many chirps, up to 800; --cursor goes on behind them
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = chirps)]
     pub limit: usize,
     /// Go on behind this place, as an earlier call has printed it
     #[arg(long, value_name = "C")]
@@ -75,6 +76,17 @@ pub struct Feed {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// How many chirps a page of a feed may have.
+fn chirps(text: &str) -> Result<usize, String> {
+    let wanted = text.parse().ok().filter(|wanted| (1..=MOST_AT_ONCE).contains(wanted));
+    wanted.ok_or_else(|| {
+        format!(
+            "a page of a feed has 1 to {MOST_AT_ONCE} chirps; for more, go on with --cursor and the cursor of \
+             the last one"
+        )
+    })
 }
 
 /// `millrace query`
