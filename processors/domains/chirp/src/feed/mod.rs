@@ -2,7 +2,8 @@
 //!
 //! Once it is known who the reader is and whom they follow, all is asked for in one call: the timeline, its
 //! floors in turn behind it, and the chirps of every celebrity. Another call follows only below
-//! the floor, or when of some page too much was deleted or is not followed any more.
+//! the floor, or when a source has not given enough: too much of it is not followed any more, or an
+//! author below the floor has more than a few times their share of the page.
 //!
 //! The order of reads matters, since projections go on meanwhile: follows before timelines
 //! (a follow is written after the chirps it brings), and the floors after the timeline (they are
@@ -26,6 +27,11 @@ pub const MOST_AT_ONCE: usize = 800;
 /// Rows asked for at once when only a few are wanted: what is deleted or no longer followed
 /// is skipped, so some more than wanted are needed.
 const FEWEST_ROWS: usize = 10;
+/// Below the floor every author followed is asked, and hardly any has more than a few chirps of a page.
+/// Each is asked for so many times its share of the rows, and for more only if that has not sufficed.
+const SHARES: usize = 4;
+/// Rows of an author asked for at least.
+const FEWEST_ROWS_OF_MANY: usize = 5;
 /// Rows asked for at once at most.
 const MOST_ROWS: usize = 200;
 /// Floors of one reader at most.
@@ -278,11 +284,11 @@ impl<E> Merge<'_, E> {
         for stream in &mut self.streams {
             stream.is_done |= stream.source == Source::Home;
         }
-        for (author_id, pulled_until) in self.follows {
-            if *pulled_until < until {
-                let stream = Stream::by_author(author_id.clone(), until, *pulled_until, self.rows);
-                self.streams.push(stream);
-            }
+        let pushed = || self.follows.iter().filter(|(_, pulled_until)| **pulled_until < until);
+        let shares = self.rows * SHARES / pushed().count().max(1);
+        let rows = shares.clamp(FEWEST_ROWS_OF_MANY, self.rows);
+        for (author_id, pulled_until) in pushed() {
+            self.streams.push(Stream::by_author(author_id.clone(), until, *pulled_until, rows));
         }
     }
 }

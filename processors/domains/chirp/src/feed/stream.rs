@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millrace_kernel::{Page, PageQuery, Value};
 
+use super::MOST_ROWS;
 use super::cursor::Place;
 use crate::messages::rows::{CelebrityChirpsRow, ChirpsByAuthorRow, HomeTimelinesRow};
 
@@ -50,10 +51,9 @@ pub struct BadRow;
 impl Stream {
     /// The reader's timeline behind `place`.
     pub fn home(reader_id: &str, place: Option<&Place>, limit: usize) -> Self {
-        let after = place.map_or_else(Vec::new, |place| {
-            vec![place.posted_at.into(), place.chirp_id.clone().into(), place.author_id.clone().into()]
-        });
-        Self::new(Source::Home, reader_id.into(), after, i64::MIN, limit)
+        let mut home = Self::new(Source::Home, reader_id.into(), Vec::new(), i64::MIN, limit);
+        home.query.after = place.map_or_else(Vec::new, |place| home.behind(place));
+        home
     }
 
     /// An author's pulled chirps that were posted before `until`.
@@ -91,13 +91,18 @@ impl Stream {
 
     /// Takes in the page that [`Stream::needs`] asked for.
     pub fn take_in(&mut self, page: Page, follows: &Follows) -> Result<(), BadRow> {
-        self.is_done = page.rows.len() < self.query.limit;
-        for row in page.rows {
-            let (entry, after) = self.entry(row).ok_or(BadRow)?;
-            self.query.after = after;
+        let count = page.rows.len();
+        self.is_done = count < self.query.limit;
+        // who has been asked for too little is asked for more
+        self.query.limit = self.query.limit.max((self.query.limit * 2).min(MOST_ROWS));
+        for (number, row) in page.rows.into_iter().enumerate() {
+            let entry = self.entry(row).ok_or(BadRow)?;
             if entry.place.posted_at < self.oldest {
                 self.is_done = true;
                 return Ok(());
+            }
+            if number + 1 == count {
+                self.query.after = self.behind(&entry.place);
             }
             // rows of authors who are not followed (any more), and rows from before an author
             // was a celebrity, may still be there
@@ -118,9 +123,17 @@ impl Stream {
         self.is_done |= self.entries.len() < before;
     }
 
-    /// An entry and where the table goes on behind it.
-    fn entry(&self, row: Vec<Value>) -> Option<(Entry, Vec<Value>)> {
-        let entry = match self.source {
+    /// Where the table goes on behind a row.
+    fn behind(&self, place: &Place) -> Vec<Value> {
+        let mut after = vec![place.posted_at.into(), place.chirp_id.clone().into()];
+        if self.source == Source::Home {
+            after.push(place.author_id.clone().into());
+        }
+        after
+    }
+
+    fn entry(&self, row: Vec<Value>) -> Option<Entry> {
+        Some(match self.source {
             Source::Home => {
                 let row = HomeTimelinesRow::from_values(row)?;
                 let place =
@@ -139,12 +152,6 @@ impl Stream {
                     Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
                 Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
             }
-        };
-        let Place { posted_at, chirp_id, author_id } = entry.place.clone();
-        let mut after = vec![posted_at.into(), chirp_id.into()];
-        if self.source == Source::Home {
-            after.push(author_id.into());
-        }
-        Some((entry, after))
+        })
     }
 }
