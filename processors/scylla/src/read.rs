@@ -5,8 +5,8 @@ use std::sync::Arc;
 use millrace_kernel::{Page, PageQuery, Table, Value};
 use millrace_ports::StoreFault;
 use millrace_ports::tables::rest_of_partition;
+use scylla::deserialize::row::ColumnIterator;
 use scylla::response::PagingState;
-use scylla::value::Row;
 use tokio::task::JoinSet;
 
 use crate::cql;
@@ -129,7 +129,7 @@ async fn fetch(link: &Link, part: Part, limit: usize, rows: &mut Vec<Vec<Value>>
             .await
             .map_err(|e| link.fault(STEP, &e))?;
         let answer = answer.into_rows_result().map_err(|e| unreadable(e.to_string()))?;
-        for row in answer.rows::<Row>().map_err(|e| unreadable(e.to_string()))? {
+        for row in answer.rows::<ColumnIterator<'_, '_>>().map_err(|e| unreadable(e.to_string()))? {
             let row = row.map_err(|e| unreadable(e.to_string()))?;
             rows.push(values(row).map_err(unreadable)?);
         }

@@ -1,11 +1,12 @@
 //! Values to and from the driver.
 
 use millrace_kernel::Value;
-use scylla::cluster::metadata::ColumnType;
+use scylla::cluster::metadata::{ColumnType, NativeType};
+use scylla::deserialize::row::{ColumnIterator, RawColumn};
+use scylla::deserialize::value::DeserializeValue;
 use scylla::serialize::SerializationError;
 use scylla::serialize::value::SerializeValue;
 use scylla::serialize::writers::{CellWriter, WrittenCellProof};
-use scylla::value::{CqlValue, Row};
 
 /// A value as the driver binds it, without a copy of its text.
 #[derive(Clone, Debug)]
@@ -30,19 +31,27 @@ impl SerializeValue for Bound {
     }
 }
 
-/// The values of a row, as its statement selects them.
-pub(crate) fn values(row: Row) -> Result<Vec<Value>, String> {
-    row.columns
-        .into_iter()
-        .map(|value| {
-            Ok(match value {
-                None => Value::Null,
-                Some(CqlValue::Text(text) | CqlValue::Ascii(text)) => Value::from(text),
-                Some(CqlValue::BigInt(number)) => Value::BigInt(number),
-                Some(CqlValue::Int(number)) => Value::Int(number),
-                Some(CqlValue::Boolean(truth)) => Value::Boolean(truth),
-                Some(other) => return Err(format!("a column holds {other:?}, which no view declares")),
-            })
-        })
-        .collect()
+/// The values of a row, as its statement selects them; texts are copied once, from the answer.
+pub(crate) fn values(row: ColumnIterator<'_, '_>) -> Result<Vec<Value>, String> {
+    let columns = row.map(|column| column.map_err(|e| e.to_string()));
+    columns.map(|column| value(&column?)).collect()
+}
+
+fn value(column: &RawColumn<'_, '_>) -> Result<Value, String> {
+    let (kind, slice) = (column.spec.typ(), column.slice);
+    if slice.is_none() {
+        return Ok(Value::Null);
+    }
+    let value = match kind {
+        ColumnType::Native(NativeType::Text | NativeType::Ascii) => {
+            <&str>::deserialize(kind, slice).map(Value::from)
+        }
+        ColumnType::Native(NativeType::BigInt) => i64::deserialize(kind, slice).map(Value::BigInt),
+        ColumnType::Native(NativeType::Int) => i32::deserialize(kind, slice).map(Value::Int),
+        ColumnType::Native(NativeType::Boolean) => bool::deserialize(kind, slice).map(Value::Boolean),
+        other => {
+            return Err(format!("column {} holds {other:?}, which no view declares", column.spec.name()));
+        }
+    };
+    value.map_err(|e| format!("column {}: {e}", column.spec.name()))
 }
