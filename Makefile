@@ -65,7 +65,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-network ## Measure everything that bench/README.md shows, beside its peers
+bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
 bench-build: build ## Build what is compared: release binaries and the Kafka Streams program
@@ -113,6 +113,13 @@ bench-fan-out: ## Measure fan-outs: memory, rows a second, what a giant costs ot
 	cargo build --release --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	$(LARGE_CQL) cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/fan_out.py $(BENCH)
+
+.PHONY: bench-feed
+bench-feed: ## Measure pages of feeds on SQLite and CQL, quietly and under load, beside the bare clients; BENCH=flags
+	@scripts/needs test
+	cargo build --release --locked -p millrace-bench-fan-out
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	$(LARGE_CQL) cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/feed.py $(BENCH)
 
 # A hundred thousand people and five million follows take some GB of disk; BENCH="--people 2000 --follows 50000" takes a minute.
 .PHONY: bench-network

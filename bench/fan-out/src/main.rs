@@ -1,12 +1,14 @@
-//! `millrace-bench-fan-out`: what the timelines of chirp cost, on the projector that fills them.
+//! `millrace-bench-fan-out`: what the timelines of chirp cost, on the projector that fills them and to
+//! who reads them.
 //!
-//! The events stand in a log in memory, so nothing but the projector and the CQL server works. Each
+//! The events stand in a log in memory, so nothing but projector, reader and tables works. Each
 //! subcommand but `commands` prints one JSON object.
 
 mod bare;
 mod commands;
 mod edges;
 mod fairness;
+mod feed;
 mod graph;
 mod memory;
 mod speed;
@@ -92,6 +94,17 @@ enum What {
         #[command(flatten)]
         cql: Cql,
     },
+    /// How long a page of a feed takes, quietly and while fan-outs are written, beside the bare client
+    Feed {
+        /// Where the tables are
+        #[arg(long, value_enum)]
+        tables: feed::Tables,
+        #[command(flatten)]
+        amount: feed::Amount,
+        /// The CQL server, as host:port
+        #[arg(long, env = "MILLRACE_TEST_CQL")]
+        cql: Option<String>,
+    },
 }
 
 /// Where the CQL server is.
@@ -117,6 +130,7 @@ fn main() -> ExitCode {
         What::Speed { people, follows, rows, rounds, cql } => {
             speed::measure(&cql.cql, people, follows, rows, rounds, seed)
         }
+        What::Feed { tables, amount, cql } => feed::measure(tables, cql.as_deref(), amount, seed),
         What::Fairness { audience, small, rate, seconds, at_once, cql } => {
             let scene = fairness::Scene { audience, small, rate, seconds };
             fairness::measure(&cql.cql, scene, at_once)

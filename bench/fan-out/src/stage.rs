@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_domain_chirp::messages::events::{ChirpPosted, UserFollowed, UserRegistered};
+use millrace_domain_chirp::messages::events::{ChirpPosted, UserFollowed, UserRegistered, UserUnfollowed};
 use millrace_domain_chirp::{Chirp, EventData, Settings};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Domain, Event, Metadata, Projector, Table};
@@ -25,13 +25,18 @@ const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
 /// A projector of the view family `timelines`, with nothing folded.
 pub fn timelines(settings: &Settings) -> Box<dyn Projector<EventData>> {
-    make(settings)(0)
+    projector(settings, FAMILY)
 }
 
-fn make(settings: &Settings) -> Box<dyn Fn(i32) -> Box<dyn Projector<EventData>> + Send + Sync> {
+/// A projector of the view family `name`, with nothing folded.
+pub fn projector(settings: &Settings, name: &str) -> Box<dyn Projector<EventData>> {
+    make(settings, name)(0)
+}
+
+fn make(settings: &Settings, name: &str) -> Box<dyn Fn(i32) -> Box<dyn Projector<EventData>> + Send + Sync> {
     let families = Chirp::projections(settings);
-    let family = families.into_iter().find(|family| family.name == FAMILY);
-    family.expect("chirp has timelines").projector
+    let family = families.into_iter().find(|family| family.name == name);
+    family.expect("chirp has timelines and users").projector
 }
 
 /// All tables of chirp.
@@ -67,6 +72,12 @@ impl Events {
     pub fn followed(&mut self, reader: u32, author: u32) -> Event<EventData> {
         let (follower_id, followee_id) = (id(reader), id(author));
         self.event(author, UserFollowed { follower_id, followee_id }.into())
+    }
+
+    /// `reader` follows `author` no longer.
+    pub fn unfollowed(&mut self, reader: u32, author: u32) -> Event<EventData> {
+        let (follower_id, followee_id) = (id(reader), id(author));
+        self.event(author, UserUnfollowed { follower_id, followee_id }.into())
     }
 
     /// A chirp; its id is its number among all events.
@@ -155,7 +166,7 @@ impl Stage {
             destination: Default::default(),
             pace: Default::default(),
             codec: codec(&self.registry)?,
-            make: make(settings),
+            make: make(settings, FAMILY),
             settings: ProjectorSettings::default(),
         };
         Ok(ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0))
