@@ -104,7 +104,7 @@ bench-growth: bench-build ## Measure what more aggregates and partitions cost, a
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
 
-# The tests' CQL server has half a gigabyte and stops for its garbage longer than anything takes that is measured here.
+# The tests' CQL server has three quarters of a gigabyte and stops for its garbage longer than anything takes that is measured here.
 LARGE_CQL := CASS_XMS=3g CASS_HEAP=3g CASS_DIRECT=1g CASS_JVM=-XX:+UseZGC
 
 .PHONY: bench-fan-out

@@ -10,7 +10,7 @@ mkdir -p "$data/log" "$data/tmp"
 # a sorted, explicit class path: the order of a wildcard is the file system's
 cp=$(ls "$LIB"/*.jar | LC_ALL=C sort | tr '\n' ':'); cp=${cp%:}
 exec "${JAVA:-java}" \
-  -Xms${CASS_XMS:-128m} -Xmx${CASS_HEAP:-512m} -Xss256k \
+  -Xms${CASS_XMS:-128m} -Xmx${CASS_HEAP:-768m} -Xss256k \
   ${CASS_JVM:--XX:+UseSerialGC -XX:TieredStopAtLevel=1} \
   -XX:+PerfDisableSharedMem -XX:+ExitOnOutOfMemoryError \
   -XX:MaxDirectMemorySize=${CASS_DIRECT:-256m} \
