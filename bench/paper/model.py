@@ -29,7 +29,7 @@ EXAMPLES = (1_000_000, 50_000_000, 500_000_000)
 BY_GROWTH = "`make bench-growth`"
 BY_STATE = "`cargo run --release -p millrace-bench-state -- open --aggregates 10000000 --answers 5000000`"
 BY_FAN_OUT = "`make bench-fan-out`"
-BY_MEASURE = f"{ASSUMED}; `python bench/capacity.py --measure` measures it"
+BY_MEASURE = "`python bench/capacity.py --measure`"
 BY_TYPES = f"{ASSUMED}: counted from the types"
 
 
@@ -57,13 +57,13 @@ class Constants:
     state_disk_factor: float = _part(1.7, "processor: disk of a state over its size", f"{BY_GROWTH}: 10 k to 10 M aggregates")
     # the median of `speed` in results/fan-out.json, with the CQL server on the same two cores
     lane_rows: float = _part(27_000, "projector: rows a second of one lane", f"{BY_FAN_OUT}: 1 partition")
-    row_us: float = _part(10, "projector: CPU of a row, µs", BY_MEASURE)
-    fold_us: float = _part(5, "projector: CPU of an event folded again at a start, µs", BY_MEASURE)
-    fold_chirp_bytes: float = _part(300, "projector: memory of a chirp, bytes", BY_MEASURE)
-    broker_us: float = _part(5, "Kafka: CPU of a record, one copy, written and read, µs", BY_MEASURE)
-    write_us: float = _part(30, "CQL: CPU of a row written, one copy, µs", BY_MEASURE)
-    query_us: float = _part(100, "CQL: CPU of a query, one copy, µs", BY_MEASURE)
-    read_row_us: float = _part(2, "CQL: CPU of a row read, one copy, µs", BY_MEASURE)
+    row_us: float = _part(6, "projector: CPU of a row, µs", BY_MEASURE)
+    fold_us: float = _part(4, "projector: CPU of an event folded again at a start, µs", BY_MEASURE)
+    fold_chirp_bytes: float = _part(740, "projector: memory of a chirp, bytes", BY_MEASURE)
+    broker_us: float = _part(21, "Kafka: CPU of a record, one copy, written and read, µs", BY_MEASURE)
+    write_us: float = _part(38, "CQL: CPU of a row written, one copy, µs", BY_MEASURE)
+    query_us: float = _part(117, "CQL: CPU of a query, one copy, µs", BY_MEASURE)
+    read_row_us: float = _part(4.5, "CQL: CPU of a row read, one copy, µs", BY_MEASURE)
     # there is no gateway yet: a query is taken for as dear as the projector's request for one row
     client_us: float = _part(10, "gateway: CPU of a query, µs", f"{ASSUMED}: as a projector's row")
     merge_us: float = _part(1, "gateway: CPU of a row merged, µs", ASSUMED)

@@ -68,7 +68,9 @@ impl<D: Domain> FamilyRole<'_, D> {
                 match catalogue::read(&*self.store, &projection) {
                     Ok(all) => {
                         let wanted = fitting(&all, &revision);
-                        self.stop_all_but(&wanted, &mut filling)?;
+                        if let Err(error) = self.stop_all_but(&wanted, &mut filling) {
+                            break Err(error);
+                        }
                         for version in wanted {
                             is_idle = false;
                             filling.entry(version).or_insert_with(|| self.start(scope, version));
@@ -298,5 +300,30 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
 
     fn measure(&self) {
         ProjectorLane::measure(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projector_fills_complete_versions_of_its_own_revision() {
+        let filled = |version, revision: &str, state| Filled {
+            version: Version(version),
+            revision: revision.to_owned(),
+            state,
+            changed_at: 0,
+        };
+        let all = [
+            filled(1, "old", State::Complete),
+            filled(2, "new", State::Dropped),
+            filled(3, "new", State::Complete),
+            filled(4, "new", State::Building),
+        ];
+        assert_eq!(fitting(&all, "new"), [Version(3)]);
+        assert_eq!(fitting(&all, "old"), [Version(1)]);
+        assert_eq!(fitting(&all, "other"), []);
+        assert_eq!(fitting(&[], "any"), [Version::FIRST], "tables that nobody has an entry of");
     }
 }
