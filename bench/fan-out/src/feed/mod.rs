@@ -79,7 +79,7 @@ pub fn measure(target: Tables, cql: Option<&str>, amount: Amount, seed: u64) -> 
             run(Arc::new(written), &read, &mut bare, amount, seed)
         }
         Tables::Sqlite => {
-            let folder = tempfile::tempdir_in(std::env::current_dir()?)?;
+            let folder = tempfile::tempdir()?;
             let written = SqliteStore::open(folder.path(), "chirp")?;
             written.create_tables(&tables())?;
             written.open_tables(&tables())?;
