@@ -31,6 +31,10 @@ const SAY: Duration = Duration::from_secs(1);
 const CAUGHT_UP_SECONDS: f64 = 1.0;
 /// With fewer offsets to go it is found out for how long the next event has waited.
 const NEARLY: i64 = 20_000;
+/// For how long servers may be away.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// When they are asked again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long the projectors that run have to take up a version that has come to answer.
 const TAKE_UP: Duration = Duration::from_secs(15);
 
@@ -166,16 +170,17 @@ impl Build<'_, '_> {
         let mut said = Instant::now();
         let (mut shown, mut first_ends) = (None, None);
         loop {
-            let (ends, progress) = (versions.ends()?, versions.progress(version)?);
+            let look = || Ok((versions.ends()?, versions.progress(version)?, versions.progress(self.live)?));
+            let (ends, progress, live) = self.patiently(look)?;
             let total: i64 = ends.values().sum();
             let reached = |(partition, end): (&i32, &i64)| {
                 progress.get(partition).map_or(0, |it| it.events_offset.min(*end))
             };
             let done: i64 = ends.iter().map(reached).sum();
-            let lag = way.look(&versions.progress(self.live)?, &ends);
+            let lag = way.look(&live, &ends);
             let rate = speed.look(done);
             let first = first_ends.get_or_insert_with(|| ends.clone());
-            if total - done < NEARLY && self.has_caught_up(first, &progress)? {
+            if total - done < NEARLY && self.patiently(|| self.has_caught_up(first, &progress))? {
                 bar.clear();
                 let (events, seconds) = (speed.events(), speed.seconds());
                 let text = format!(
@@ -251,6 +256,23 @@ impl Build<'_, '_> {
         Ok(())
     }
 
+    /// Asks until there is an answer: servers that are away for a while do not end the work of hours.
+    fn patiently<T>(&self, ask: impl Fn() -> Result<T, CliError>) -> Result<T, CliError> {
+        let began = Instant::now();
+        let mut is_said = false;
+        loop {
+            match ask() {
+                Err(error) if began.elapsed() < PATIENCE && !self.stop.is_requested() => {
+                    if !std::mem::replace(&mut is_said, true) {
+                        eprintln!("{error}; trying again for {} s", PATIENCE.as_secs());
+                    }
+                    self.stop.wait(AGAIN);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// Ends when somebody has asked for it, or has dropped the version.
     fn go_on(&self) -> Result<(), CliError> {
         let (name, version) = (self.versions.name(), self.filled.version);
@@ -261,7 +283,7 @@ impl Build<'_, '_> {
             ))
             .hint(format!("`millrace rebuild {name}` goes on where it was.")));
         }
-        if !self.versions.all()?.iter().any(|it| it.version == version) {
+        if !self.patiently(|| self.versions.all())?.iter().any(|it| it.version == version) {
             return Err(CliError::failed(format!("{name}: version {} was dropped meanwhile", version.0)));
         }
         Ok(())
@@ -273,7 +295,7 @@ impl Build<'_, '_> {
         let began = Instant::now();
         let mut is_said = false;
         loop {
-            if self.versions.members(version)? > 1 {
+            if self.patiently(|| self.versions.members(version))? > 1 {
                 return step(
                     self.rebuild.json,
                     format!("{name}: projectors keep version {} up to date from here on", version.0),

@@ -33,6 +33,8 @@ pub(crate) fn of(step: &'static str, config: &ScyllaConfig, error: &ExecutionErr
 }
 
 fn unavailable(step: &'static str, config: &ScyllaConfig, error: &ExecutionError) -> StoreFault {
+    // some of the driver's messages have several lines, and a line of a log is one fault
+    let error = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     StoreFault::Unavailable { step, message: format!("CQL servers {}: {error}", config.hosts_text()) }
 }
 
@@ -64,8 +66,11 @@ mod tests {
         }
         assert!(matches!(of(DbError::Invalid, "Key may not be empty"), StoreFault::Refused { .. }));
         for passing in [DbError::Overloaded, DbError::Unauthorized, DbError::ServerError] {
-            let fault = of(passing, "not now");
-            assert!(matches!(&fault, StoreFault::Unavailable { message, .. } if message.contains("h:1")));
+            let fault = of(passing, "not\n    now");
+            assert!(
+                matches!(&fault, StoreFault::Unavailable { message, .. } if message.contains("h:1") && message.contains("not now")),
+                "{fault}"
+            );
         }
     }
 }

@@ -35,7 +35,8 @@ fn tell_the_truth(system: &Cluster) {
     let sum = |metrics: &Metrics, name: &str, labels: &[&str]| metrics.sum(name, labels).unwrap_or(0.0);
     let decided = sum(&processor, "millrace_commands_total", &[]);
     let answered = sum(&processor, "millrace_outcomes_total", &[]);
-    assert!(answered > 0.0 && decided >= answered, "{answered} answers to {decided} commands");
+    // there may be more answers: to registrations whose command a killed one had decided
+    assert!(answered > 0.0 && decided > 0.0, "{answered} answers to {decided} commands");
     assert!(sum(&processor, "millrace_transaction_seconds_count", &[r#"phase="commit""#]) > 0.0);
     assert!(sum(&projector, "millrace_rows_total", &[]) > 0.0);
 }
