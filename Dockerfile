@@ -7,7 +7,7 @@ FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 WORKDIR /source
 COPY . .
 # --locked: the versions that were tested, or none.
-RUN cargo build --release --locked -p millrace --bin millrace
+RUN cargo build --profile dist --locked -p millrace --bin millrace
 
 FROM debian:${DEBIAN_RELEASE}-slim
 # OpenSSL and its certificates for Kafka, CQL and a registry behind TLS; zlib for compressed records.
@@ -18,7 +18,7 @@ RUN apt-get update \
  && install -d -o millrace /var/lib/millrace/state
 # The declarations that `topics`, `schemas` and `tables` apply lie where the binary runs.
 WORKDIR /var/lib/millrace
-COPY --from=build /source/target/release/millrace /usr/local/bin/millrace
+COPY --from=build /source/target/dist/millrace /usr/local/bin/millrace
 COPY --chown=millrace schemas schemas
 COPY --chown=millrace topics topics
 USER millrace

@@ -22,11 +22,18 @@ build: ## Build the binary, target/release/millrace
 	@scripts/needs build
 	cargo build --release --locked -p millrace --bin millrace
 
+# Link-time optimised, for packages and measurements: some minutes longer than `build`.
+.PHONY: dist
+dist: ## Build what is packaged and measured, target/dist/millrace
+	@scripts/needs build
+	cargo build --profile dist --locked -p millrace --bin millrace
+
 .PHONY: test
 test: ## Set up what the tests need and run them all, on real Kafka, CQL and a registry
 	@scripts/needs build test
 	@scripts/nextest $(NEXTEST_VERSION)
 	cargo build --locked --workspace --bins
+	@scripts/stays-fresh build --locked --workspace --bins
 	cargo test --locked --workspace --doc -q
 	cargo nextest run --locked -p millrace-simulate --features planted-bugs --test planted
 	cargo run --locked -q -p millrace-services -- exec -- cargo nextest run --locked --workspace $(TESTS)
@@ -68,13 +75,13 @@ lint: ## Check the formatting and lint everything; warnings are errors
 bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
-bench-build: build ## Build what is compared: release binaries and the Kafka Streams program
+bench-build: dist ## Build what is compared: optimised binaries and the Kafka Streams program
 	@scripts/needs test
-	cargo build --release --locked -p millrace-bench-workload -p millrace-bench-raw-copy
+	cargo build --profile dist --locked -p millrace-bench-workload -p millrace-bench-raw-copy
 	mvn -q -B -f bench/peers/kafka-streams/pom.xml compile dependency:copy-dependencies -DincludeScope=runtime
 
 .PHONY: bench-end-to-end
-bench-end-to-end: build ## Measure chirps to outcome and to row, embedded and on Kafka with CQL
+bench-end-to-end: dist ## Measure chirps to outcome and to row, embedded and on Kafka with CQL
 	@scripts/needs test
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	$$python bench/end_to_end.py embedded && \
@@ -110,22 +117,22 @@ LARGE_CQL := CASS_XMS=3g CASS_HEAP=3g CASS_DIRECT=1g CASS_JVM=-XX:+UseZGC
 .PHONY: bench-fan-out
 bench-fan-out: ## Measure fan-outs: memory, rows a second, what a giant costs others; BENCH=flags
 	@scripts/needs test
-	cargo build --release --locked -p millrace-bench-fan-out
+	cargo build --profile dist --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	$(LARGE_CQL) cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/fan_out.py $(BENCH)
 
 .PHONY: bench-feed
 bench-feed: ## Measure pages of feeds on SQLite and CQL, quietly and under load, beside the bare clients; BENCH=flags
 	@scripts/needs test
-	cargo build --release --locked -p millrace-bench-fan-out
+	cargo build --profile dist --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	$(LARGE_CQL) cargo run --locked -q -p millrace-services -- exec --servers cql -- $$python bench/feed.py $(BENCH)
 
 # A hundred thousand people and five million follows take some GB of disk; BENCH="--people 2000 --follows 50000" takes a minute.
 .PHONY: bench-network
-bench-network: build ## Load a large network through commands, then rebuild its timelines under load; BENCH=flags
+bench-network: dist ## Load a large network through commands, then rebuild its timelines under load; BENCH=flags
 	@scripts/needs test
-	cargo build --release --locked -p millrace-bench-fan-out
+	cargo build --profile dist --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && $$python bench/network.py $(BENCH)
 
 .PHONY: docs

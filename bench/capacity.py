@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="measure parts instead of using them")
     parser.add_argument("--chirps", type=int, default=100_000, help="with --measure: how many are posted, twice")
     parser.add_argument("--pages", type=int, default=50_000, help="with --measure: how many are read")
-    parser.add_argument("--millrace", default=str(ROOT / "target" / "release" / "millrace"), help="with --measure: the binary")
+    parser.add_argument("--millrace", default=str(ROOT / "target" / "dist" / "millrace"), help="with --measure: the binary")
     kinds = (Constants, Habits, Machines)
     for kind in kinds:
         group = parser.add_argument_group(kind.__name__.lower(), kind.__doc__)

@@ -23,7 +23,7 @@ from process import cpu_seconds, peak_memory_mb
 from system import System
 
 ROOT = Path(__file__).resolve().parent.parent
-RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+DIST = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist"
 STREAMS = ROOT / "bench" / "peers" / "kafka-streams" / "target"
 # Nothing is committed for so long: then something is broken.
 SILENCE = 60.0
@@ -81,7 +81,7 @@ class Contest(System):
 
     def workload(self, *arguments: str) -> dict[str, Any]:
         """Runs `millrace-workload`; gives its report."""
-        command = [str(RELEASE / "millrace-workload"), *self.where, *arguments]
+        command = [str(DIST / "millrace-workload"), *self.where, *arguments]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"millrace-workload {arguments[0]}: {done.stderr.strip()}")
@@ -167,7 +167,7 @@ def raw_copy(name: str, note: str = "", **flags: object) -> Contestant:
 
     def command(contest: Contest) -> list[str]:
         where = ["--kafka", contest.servers.kafka, "--topic-prefix", contest.servers.prefix]
-        return [str(RELEASE / "millrace-raw-copy"), *where, *_given(flags)]
+        return [str(DIST / "millrace-raw-copy"), *where, *_given(flags)]
 
     return Contestant(name, "accounting.raw-copy", command, decides=False, note=note)
 
@@ -198,7 +198,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[""], help="of the contestants, those whose name begins so")
-    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
+    parser.add_argument("--millrace", default=str(DIST / "millrace"), help="the binary that is measured")
 
 
 def check_builds(options: Namespace) -> None:
@@ -207,7 +207,7 @@ def check_builds(options: Namespace) -> None:
     Raises:
         SystemExit: with the command that builds it.
     """
-    for program in (options.millrace, RELEASE / "millrace-workload", RELEASE / "millrace-raw-copy"):
+    for program in (options.millrace, DIST / "millrace-workload", DIST / "millrace-raw-copy"):
         if not os.access(program, os.X_OK):
             raise SystemExit(f"there is no {program}; build it with: make bench-build")
     if not (STREAMS / "classes").is_dir() or not (STREAMS / "dependency").is_dir():

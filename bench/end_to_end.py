@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--commands", type=int, default=50_000, help="size of the batch")
     parser.add_argument("--rate", type=int, default=200, help="commands per second while latency is measured")
     parser.add_argument("--seconds", type=int, default=20, help="how long latency is measured")
-    parser.add_argument("--millrace", default=str(ROOT / "target" / "release" / "millrace"))
+    parser.add_argument("--millrace", default=str(ROOT / "target" / "dist" / "millrace"))
     options = parser.parse_args()
     if not os.access(options.millrace, os.X_OK):
-        sys.exit(f"there is no {options.millrace}; build it with: cargo build --release -p millrace")
+        sys.exit(f"there is no {options.millrace}; build it with: cargo build --profile dist -p millrace")
 
     kind = Embedded if options.target == "embedded" else Cluster
     with (

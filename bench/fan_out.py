@@ -19,7 +19,7 @@ from fan_out_plot import draw
 from report import RESULTS, machine, table, write
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "millrace-bench-fan-out"
+PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist" / "millrace-bench-fan-out"
 # What has been told of the figures.
 MOST_BYTES_A_FOLLOW = 40
 LEAST_OF_THE_DRIVER = 0.9
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--plot", default=str(RESULTS.parent / "fan-out.svg"), help="the drawing of fairness; - for none")
     options = parser.parse_args()
     if not os.access(PROGRAM, os.X_OK):
-        raise SystemExit(f"there is no {PROGRAM}; build it with: cargo build --release -p millrace-bench-fan-out")
+        raise SystemExit(f"there is no {PROGRAM}; build it with: cargo build --profile dist -p millrace-bench-fan-out")
     figures: dict[str, Any] = {"machine": machine()}
     for part in options.only:
         figures[part] = run(part, *(["--at-once"] if part == "fairness" else []))

@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import RELEASE, check_builds, millrace  # noqa: E402
+from contest import DIST, check_builds, millrace  # noqa: E402
 from growth_plot import draw  # noqa: E402
 from report import RESULTS, machine, table, write  # noqa: E402
 from restarts import Filled, disk_mb, wait_until  # noqa: E402
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--partitions", nargs="+", type=int, default=[1, 4, 16])
     parser.add_argument("--warm-up", type=int, default=500_000, help="commands that do not count")
     parser.add_argument("--commands", type=int, default=2_000_000, help="commands that count")
-    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
+    parser.add_argument("--millrace", default=str(DIST / "millrace"), help="the binary that is measured")
     parser.add_argument("--name", default="growth", help="of the file in bench/results; - for none")
     parser.add_argument("--plot", default=str(RESULTS.parent / "growth.svg"), help="the drawing; - for none")
     options = parser.parse_args()

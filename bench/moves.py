@@ -2,7 +2,7 @@
 
     moves.py [--state-mb 1000] [--rate 200]
 
-Needs MILLRACE_TEST_KAFKA and MILLRACE_TEST_REGISTRY, and a release build. Two processors hold the state, each with a folder of
+Needs MILLRACE_TEST_KAFKA and MILLRACE_TEST_REGISTRY, and a build with the profile `dist`. Two processors hold the state, each with a folder of
 its own and copies of the other's partitions; a third joins with an empty folder, one is asked to stop, and one is killed with
 `kill -9`. For each: the longest time that any command waited for its outcome, sent at a steady rate to all partitions.
 """
@@ -130,10 +130,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--state-mb", type=int, default=1_000, help="size of all states together")
     parser.add_argument("--rate", type=int, default=200, help="commands per second")
-    parser.add_argument("--millrace", default=str(ROOT / "target" / "release" / "millrace"))
+    parser.add_argument("--millrace", default=str(ROOT / "target" / "dist" / "millrace"))
     options = parser.parse_args()
     if not os.access(options.millrace, os.X_OK):
-        sys.exit(f"there is no {options.millrace}; build it with: cargo build --release -p millrace")
+        sys.exit(f"there is no {options.millrace}; build it with: cargo build --profile dist -p millrace")
     with (
         tempfile.TemporaryDirectory(prefix="millrace-moves-") as folder,
         Processors(options.millrace, Path(folder)) as system,

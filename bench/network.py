@@ -26,7 +26,7 @@ from report import machine, settings, table, write  # noqa: E402
 from system import Cluster, Embedded, System  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist"
 # What has been told of a rebuild.
 LEAST_TIMES_ARRIVAL = 5
 MOST_LAG_SECONDS = 5.0

@@ -20,7 +20,7 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupState, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from contest import RELEASE, Contest, Contestant
+from contest import DIST, Contest, Contestant
 from process import cpu_seconds, memory_mb, peak_memory_mb
 from system import free_port
 
@@ -196,7 +196,7 @@ class Filled(Contest):
         flags = ["--rate", str(rate), "--seconds", str(seconds), "--warm-up", "0", "--accounts", str(accounts)]
         # other seeds give other ids: none is to be taken for a repeat
         flags += ["--seed", str(1_000 * self.starts)]
-        self.launch(f"load-{self.starts}", [str(RELEASE / "millrace-workload"), *self.where, "rate", *flags])
+        self.launch(f"load-{self.starts}", [str(DIST / "millrace-workload"), *self.where, "rate", *flags])
         return self.processes[-1]
 
     def await_empty_group(self, group: str = GROUP) -> None:

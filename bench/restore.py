@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-from contest import RELEASE, Contestant, check_builds, kafka_streams, millrace  # noqa: E402
+from contest import DIST, Contestant, check_builds, kafka_streams, millrace  # noqa: E402
 from probe import Asked, Probe  # noqa: E402
 from report import machine, table, write  # noqa: E402
 from restarts import PATIENCE, Filled, Started, disk_mb, wait_until, without  # noqa: E402
@@ -111,7 +111,7 @@ class Measurement:
         """The client alone reads what the state is made of: no restart from the topics can be faster than that."""
         kinds = (("accounting.state", self.aggregates), ("accounting.outcomes", self.ids))
         servers = self.topics.servers
-        program = [str(RELEASE / "millrace-raw-copy"), "--kafka", servers.kafka, "--topic-prefix", servers.prefix]
+        program = [str(DIST / "millrace-raw-copy"), "--kafka", servers.kafka, "--topic-prefix", servers.prefix]
         reading = [*program, "--read", *(topic for topic, records in kinds if records)]
         before = os.times()
         read = json.loads(subprocess.run(reading, check=True, capture_output=True, text=True).stdout)
@@ -256,7 +256,7 @@ def main() -> None:
     parser.add_argument("--peer-threads", type=int, default=4, help="of Kafka Streams: one a partition restores fastest")
     kinds = ["aggregates", "window", "both", "peer"]
     parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
-    parser.add_argument("--millrace", default=str(RELEASE / "millrace"), help="the binary that is measured")
+    parser.add_argument("--millrace", default=str(DIST / "millrace"), help="the binary that is measured")
     parser.add_argument("--name", default="restore", help="of the file in bench/results; - for none")
     options = parser.parse_args()
     check_builds(options)

@@ -1,4 +1,7 @@
 //! Collects the doc comments of every settings struct: they are the configuration manual.
+//!
+//! Cargo runs a build script at *every* build when it watches a path that does not exist. So only files that are
+//! there are watched, and the folder of the domains for those that come; `scripts/stays-fresh` notices a slip.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +18,11 @@ fn main() {
     files.extend(domains(&crates.join("processors/domains")));
     let mut out = String::from("&[\n");
     for (owner, path) in files {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
         println!("cargo:rerun-if-changed={}", path.display());
-        let Ok(text) = fs::read_to_string(&path) else { continue };
         match syn::parse_file(&text) {
             Ok(file) => file.items.iter().for_each(|item| describe(&owner, item, &mut out)),
             Err(error) => println!("cargo:warning={}: {error}", path.display()),
@@ -27,13 +33,14 @@ fn main() {
     fs::write(target, out).expect("OUT_DIR can be written");
 }
 
-/// The settings file of every domain, by the domain's name.
+/// The settings file of every domain that has one, by the domain's name.
 fn domains(folder: &Path) -> Vec<(String, PathBuf)> {
     println!("cargo:rerun-if-changed={}", folder.display());
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<(String, PathBuf)> = entries
         .flatten()
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().join("src/settings.rs")))
+        .filter(|(_, settings)| settings.is_file())
         .collect();
     found.sort();
     found
