@@ -72,7 +72,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: bench-end-to-end bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
+bench: bench-end-to-end bench-first-second bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
 bench-build: dist ## Build what is compared: optimised binaries and the Kafka Streams program
@@ -89,6 +89,12 @@ bench-end-to-end: dist ## Measure chirps to outcome and to row, embedded and on 
 
 # Further flags for the script, such as BENCH="--rounds 1 --only millrace".
 BENCH ?=
+
+.PHONY: bench-first-second
+bench-first-second: dist ## Measure send, load and the other short commands from start to end; BENCH=flags
+	@scripts/needs test
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/first_second.py $(BENCH)
 
 .PHONY: bench-throughput
 bench-throughput: bench-build ## Measure commands per CPU-second beside a raw copy and Kafka Streams; BENCH=flags

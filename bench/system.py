@@ -161,6 +161,23 @@ class Cluster(System):
         self.flags = flags
 
 
+class Logged(System):
+    """A processor and a projector on a real Kafka and registry; the tables are SQLite's, as of `millrace up`."""
+
+    def start(self) -> None:
+        """Makes topics, schemas and tables, then starts both roles."""
+        kafka, registry = (os.environ[f"MILLRACE_TEST_{name}"] for name in ("KAFKA", "REGISTRY"))
+        prefix, tables = f"bench-{uuid.uuid4().hex[:10]}.", str(self.folder / "tables")
+        flags = ["--kafka", kafka, "--registry", registry, "--sqlite", tables, "--topic-prefix", prefix]
+        for step in (["topics", "apply"], ["schemas", "register"], ["tables", "apply"]):
+            subprocess.run([self.millrace, *step, *flags], cwd=self.folder, check=True, capture_output=True)
+        for role in ("processor", "projector"):
+            self.role(role, role, *flags)
+        self.servers = Servers(kafka, registry, prefix)
+        self.rows = SqliteRows(tables)
+        self.flags = flags
+
+
 def free_port() -> str:
     """A port that nobody listens on now."""
     with socket.socket() as probe:

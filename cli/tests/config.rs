@@ -1,5 +1,6 @@
 //! Configuration: layers, origins, refusals, and the manual.
 
+#[allow(dead_code, reason = "it uses less of it than others do")]
 mod common;
 
 use std::fs;

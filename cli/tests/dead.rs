@@ -4,42 +4,16 @@
 #[allow(dead_code, reason = "it uses less of it than others do")]
 mod common;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::Place;
+use common::Up;
 use millrace_kafka::{KafkaConfig, KafkaLog, Message};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `millrace up` in a folder; it ends with the test.
-struct Up {
-    place: Place,
-    child: Child,
-    kafka: String,
-}
-
 impl Up {
-    fn start() -> Self {
-        let place = Place::new();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
-            .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
-            .current_dir(place.path())
-            .env("XDG_STATE_HOME", place.path().join("state"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let kafka = line.split_whitespace().find_map(|word| word.strip_prefix("kafka="));
-        let kafka = kafka.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned();
-        Self { place, child, kafka }
-    }
-
     /// The objects a command prints, one a line.
     fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let ran = self.place.run(arguments);
@@ -58,13 +32,6 @@ impl Up {
             }
             assert!(Instant::now() < until, "{} dead records, not {count}: {found:?}", found.len());
         }
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is said and how it ends, without any server.
 
+#[allow(dead_code, reason = "it uses less of it than others do")]
 mod common;
 
 use common::Place;

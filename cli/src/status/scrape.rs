@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::blocking::Client;
 use serde::Deserialize;
-
-use crate::error::CliError;
+use ureq::Agent;
 
 /// A process that has not answered by then is shown as silent.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,20 +54,17 @@ pub struct Look {
 
 /// Asks processes.
 pub struct Asker {
-    client: Client,
+    client: Agent,
     addresses: Vec<String>,
 }
 
 impl Asker {
     /// Asks the health endpoints at `addresses`, `host:port` separated by commas.
-    ///
-    /// # Errors
-    /// The system has no room for a client.
-    pub fn new(addresses: &str) -> Result<Self, CliError> {
-        let client = Client::builder().timeout(PATIENCE).build();
-        let client = client.map_err(|error| CliError::failed(format!("an HTTP client: {error}")))?;
+    #[must_use]
+    pub fn new(addresses: &str) -> Self {
+        let client = Agent::config_builder().timeout_global(Some(PATIENCE)).build().new_agent();
         let addresses = addresses.split(',').map(str::trim).filter(|address| !address.is_empty());
-        Ok(Self { client, addresses: addresses.map(str::to_owned).collect() })
+        Self { client, addresses: addresses.map(str::to_owned).collect() }
     }
 
     /// Asks all of them at once.
@@ -91,8 +86,10 @@ impl Asker {
 
     fn ask(&self, address: &str) -> Result<Process, String> {
         let get = |path: &str| {
-            let answer = self.client.get(format!("http://{address}{path}")).send();
-            answer.and_then(|answer| answer.text()).map_err(|error| why(&error))
+            // `/health` answers 503 when a lane is in trouble, and says which
+            let request = self.client.get(format!("http://{address}{path}"));
+            let answer = request.config().http_status_as_error(false).build().call();
+            answer.and_then(|mut answer| answer.body_mut().read_to_string()).map_err(|error| why(&error))
         };
         let samples = parse(&get("/metrics")?);
         let health: Health = serde_json::from_str(&get("/health")?).map_err(|error| error.to_string())?;
@@ -101,13 +98,13 @@ impl Asker {
     }
 }
 
-/// The innermost cause: the outer ones only say that a request failed.
-fn why(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+/// What a person calls it.
+fn why(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        other => other.to_string(),
     }
-    cause.to_string()
 }
 
 /// Prometheus' text format, as far as this system writes it.

@@ -32,7 +32,7 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 /// # Errors
 /// Servers that do not answer at the first look.
 pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], every: u64) -> Result<(), CliError> {
-    let asker = Asker::new(&processes(servers))?;
+    let asker = Asker::new(&processes(servers));
     let runtime = runtime()?;
     let stop = Stop::new();
     stop_on_signals(&runtime, stop.clone())?;

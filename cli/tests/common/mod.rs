@@ -1,7 +1,8 @@
 //! Runs the binary in a folder and an environment of its own.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -69,5 +70,41 @@ impl Ran {
             );
         }
         self
+    }
+}
+
+/// `millrace up` in a folder; it ends with the test.
+pub struct Up {
+    /// The folder.
+    pub place: Place,
+    /// Where its broker listens, `host:port`.
+    pub kafka: String,
+    child: Child,
+}
+
+impl Up {
+    /// One that is ready.
+    pub fn start() -> Self {
+        let place = Place::new();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
+            .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
+            .current_dir(place.path())
+            .env("XDG_STATE_HOME", place.path().join("state"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let kafka = line.split_whitespace().find_map(|word| word.strip_prefix("kafka="));
+        let kafka = kafka.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned();
+        Self { place, kafka, child }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }

@@ -80,14 +80,15 @@ pub struct GroupLag {
 /// Looks after topics.
 pub struct Admin {
     log: KafkaLog,
-    client: AdminClient<DefaultClientContext>,
+    /// Taken when dropped: rdkafka has a thread look for answers every 100 ms, and waits for it.
+    client: Option<AdminClient<DefaultClientContext>>,
 }
 
 impl Admin {
     pub(crate) fn open(log: KafkaLog) -> Result<Self, LogFault> {
         let step = Step { step: "open an admin client", bootstrap: &log.config().bootstrap, topic: None };
         let client = log.config().inquirer().create().map_err(|error| step.fault(&error, None))?;
-        Ok(Self { log, client })
+        Ok(Self { log, client: Some(client) })
     }
 
     /// The brokers and topics there are.
@@ -137,7 +138,7 @@ impl Admin {
         })?;
         let step = "read a topic's configuration";
         let resources = [ResourceSpecifier::Topic(topic)];
-        let answer = block_on(self.client.describe_configs(&resources, &self.options()), self.patience());
+        let answer = block_on(self.client()?.describe_configs(&resources, &self.options()), self.patience());
         let mut configs = BTreeMap::new();
         for resource in self.answer(step, topic, answer)? {
             let resource = resource.map_err(|code| self.fault(step, topic, code))?;
@@ -159,7 +160,7 @@ impl Admin {
         for (key, value) in &topic.configs {
             native = native.set(key, value);
         }
-        let answer = block_on(self.client.create_topics([&native], &self.options()), self.patience());
+        let answer = block_on(self.client()?.create_topics([&native], &self.options()), self.patience());
         for result in self.answer(step, &topic.name, answer)? {
             match result {
                 Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
@@ -190,7 +191,7 @@ impl Admin {
         let step = "add partitions";
         let count = usize::try_from(partitions).unwrap_or(0);
         let wanted = [NewPartitions::new(topic, count)];
-        let answer = block_on(self.client.create_partitions(&wanted, &self.options()), self.patience());
+        let answer = block_on(self.client()?.create_partitions(&wanted, &self.options()), self.patience());
         for result in self.answer(step, topic, answer)? {
             result.map_err(|(_, code)| self.fault(step, topic, code))?;
         }
@@ -204,7 +205,7 @@ impl Admin {
     pub fn alter_configs(&self, topic: &str, values: &BTreeMap<String, String>) -> Result<(), LogFault> {
         let step = "change a topic's configuration";
         let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let client = self.client.inner().native_ptr();
+        let client = self.client()?.inner().native_ptr();
         native::set_topic_configs(client, topic, &values, self.patience())
             .map_err(|error| self.step(step, Some(topic)).of_code(error.code, error.message, None))
     }
@@ -257,6 +258,11 @@ impl Admin {
         Ok(lags)
     }
 
+    fn client(&self) -> Result<&AdminClient<DefaultClientContext>, LogFault> {
+        // it is there until this is dropped
+        self.client.as_ref().ok_or_else(|| self.step("look after topics", None).unavailable("closed", None))
+    }
+
     fn options(&self) -> AdminOptions {
         let wait = self.log.config().request_timeout;
         AdminOptions::new().request_timeout(Some(wait)).operation_timeout(Some(wait))
@@ -292,5 +298,13 @@ impl Admin {
 
     fn fault(&self, step: &'static str, topic: &str, code: Code) -> LogFault {
         self.step(step, Some(topic)).of_code(code, format!("{topic}: {code}"), None)
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            reap(client);
+        }
     }
 }

@@ -130,13 +130,17 @@ impl KafkaConfig {
         config
     }
 
-    /// Writes single records.
+    /// Writes single records, of which a broker may come to keep one twice: commands, which their ids de-duplicate.
+    ///
+    /// It asks for no producer id. The client does so a millisecond after it was made, when no connection is up yet, and
+    /// again only half a second later, which nothing configures. One request at a time keeps records in order through
+    /// retries. `docs/decisions/0018-commands-are-sent-plainly.md` has the whole.
     pub(crate) fn producer(&self) -> ClientConfig {
         let mut config = self.common();
         producer_tuning(&mut config);
-        config.set("linger.ms", "2").set("message.timeout.ms", "30000");
+        config.set("linger.ms", "2").set("message.timeout.ms", "30000").set("enable.idempotence", "false");
         self.extend(&mut config);
-        config.set("enable.idempotence", "true").set("acks", "all");
+        config.set("acks", "all").set("max.in.flight.requests.per.connection", "1");
         config
     }
 
@@ -178,4 +182,24 @@ fn producer_tuning(config: &mut ClientConfig) {
         .set("retry.backoff.max.ms", "500")
         // a topic that does not exist is said so soon, but not while it is just being created
         .set("topic.metadata.propagation.max.ms", "5000");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_producer_of_commands_waits_for_no_producer_id_and_keeps_order() {
+        let mut config = KafkaConfig::new("b:9092");
+        let [acks, in_flight, idempotence] =
+            ["acks", "max.in.flight.requests.per.connection", "enable.idempotence"];
+        config.properties = BTreeMap::from([acks, in_flight].map(|key| (key.to_owned(), "5".to_owned())));
+        let made = config.producer();
+        assert_eq!(made.get(idempotence), Some("false"));
+        assert_eq!((made.get(acks), made.get(in_flight)), (Some("all"), Some("1")));
+        // who wants no record twice even so, and has the half second
+        config.properties = BTreeMap::from([(idempotence.to_owned(), "true".to_owned())]);
+        assert_eq!(config.producer().get(idempotence), Some("true"));
+        assert_eq!(config.transactional("t").get(idempotence), Some("true"));
+    }
 }

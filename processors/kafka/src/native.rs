@@ -4,12 +4,14 @@
 //!   without the offset at which it was found, and without the topic.
 //! - The position past transaction markers, for one partition.
 //! - A group's metadata with a look at the generation inside, and its use in a transaction.
+//! - A wake-up when a producer has something to report, for whoever waits for more than that.
 //! - A flush that returns the moment the last delivery is acknowledged.
 //! - Incremental changes of a topic's configuration.
 //!
 //! Every pointer taken here is given back by the `Drop` of the value that holds it, and no value
 //! outlives its client: each borrows it or keeps it beside itself, dropped later.
 
+mod bell;
 mod produce;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -23,6 +25,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 use rdkafka_sys::rd_kafka_resp_err_t as Resp;
 
+pub(crate) use self::bell::Bell;
 pub(crate) use self::produce::Topic;
 
 /// A client's handle, valid as long as the rdkafka client it came from.
@@ -187,8 +190,8 @@ pub(crate) fn position(client: Handle, topic: &str, partition: i32) -> Option<i6
 
 /// Waits until every record handed to a producer has been acknowledged, or for `wait`.
 ///
-/// Unlike rdkafka's `flush` it returns the moment it is done, which needs
-/// `delivery.report.only.error`: reports that nobody has read yet would count as outstanding.
+/// Unlike rdkafka's `flush`, which looks every 100 ms, it returns the moment it is done. Reports that nobody has read
+/// yet count as outstanding, so it needs `delivery.report.only.error` or another thread that reads them.
 pub(crate) fn flush(producer: Handle, wait: Duration) -> bool {
     // SAFETY: the handle is valid.
     unsafe { sys::rd_kafka_flush(producer, millis(wait)) == Resp::RD_KAFKA_RESP_ERR_NO_ERROR }

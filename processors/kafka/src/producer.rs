@@ -1,7 +1,8 @@
 //! Sends single records outside transactions: what the command line and producers of commands do.
 
-use std::sync::mpsc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,11 +11,12 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
+use crate::native::{self, Bell};
 
 /// A record to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,11 +78,50 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Sends records, each once and in order per partition.
+/// Sends records in order per partition. A connection that is lost at the wrong moment can make the broker keep a
+/// record twice, which the ids of commands make up for.
 pub struct KafkaProducer {
-    producer: ThreadedProducer<Deliveries>,
+    producer: Arc<BaseProducer<Deliveries>>,
+    reports: Option<Reports>,
     bootstrap: String,
     request_timeout: Duration,
+}
+
+/// The thread on which callers are told what became of their records.
+struct Reports {
+    closing: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Reports {
+    fn of(producer: &Arc<BaseProducer<Deliveries>>) -> std::io::Result<Self> {
+        let closing = Arc::new(AtomicBool::new(false));
+        let (producer, ends) = (Arc::clone(producer), Arc::clone(&closing));
+        let thread = thread::Builder::new()
+            .name("kafka-reports".to_owned())
+            .spawn(move || report(&producer, &ends))?;
+        Ok(Self { closing, thread })
+    }
+
+    /// Ends the thread now: it is woken, and does not first look for reports for a while.
+    fn end(self) {
+        self.closing.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        // it cannot panic but by what it was told to call, which has been said by then
+        let _ = self.thread.join();
+    }
+}
+
+/// Passes reports on as they come, until `closing`; sleeps meanwhile.
+fn report(producer: &BaseProducer<Deliveries>, closing: &AtomicBool) {
+    let bell = Bell::of(producer.client().native_ptr(), thread::current());
+    // Callbacks may use up a wake-up that was meant for here, so both are looked at before every sleep.
+    while !closing.load(Ordering::Acquire) {
+        match bell.has_news() {
+            true => producer.poll(Duration::ZERO),
+            false => thread::park(),
+        }
+    }
 }
 
 impl KafkaProducer {
@@ -88,9 +129,11 @@ impl KafkaProducer {
         let bootstrap = config.bootstrap.clone();
         let step = Step { step: "open a producer", bootstrap: &bootstrap, topic: None };
         let context = Deliveries { diary: Diary::default(), bootstrap: bootstrap.clone() };
-        let producer =
+        let producer: BaseProducer<Deliveries> =
             config.producer().create_with_context(context).map_err(|error| step.fault(&error, None))?;
-        Ok(Self { producer, bootstrap, request_timeout: config.request_timeout })
+        let producer = Arc::new(producer);
+        let reports = Reports::of(&producer).map_err(|error| step.unavailable(error.to_string(), None))?;
+        Ok(Self { producer, reports: Some(reports), bootstrap, request_timeout: config.request_timeout })
     }
 
     /// Enqueues `message` and tells `done` what became of it, on another thread. Waits only while
@@ -154,16 +197,27 @@ impl KafkaProducer {
     /// # Errors
     /// [`LogFault::Unavailable`] when that takes longer than `wait`.
     pub fn flush(&self, wait: Duration) -> Result<(), LogFault> {
-        self.producer.flush(wait).map_err(|error| {
-            let step = Step { step: "flush", bootstrap: &self.bootstrap, topic: None };
-            step.fault(&error, Some(&self.producer.context().diary))
-        })
+        match native::flush(self.producer.client().native_ptr(), wait) {
+            true => Ok(()),
+            false => {
+                let step = Step { step: "flush", bootstrap: &self.bootstrap, topic: None };
+                Err(step.unavailable("not acknowledged in time", Some(&self.producer.context().diary)))
+            }
+        }
     }
 
     /// How many records are not answered yet.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+}
+
+impl Drop for KafkaProducer {
+    fn drop(&mut self) {
+        if let Some(reports) = self.reports.take() {
+            reports.end();
+        }
     }
 }
 

@@ -3,10 +3,15 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use schema_registry_converter::blocking::schema_registry::{self as client, SrSettings};
-use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SrCall, SuppliedSchema};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 use thiserror::Error;
+use ureq::http::{Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body, RequestBuilder};
 
 /// The registry did not give an answer, or refused one.
 #[derive(Debug, Error)]
@@ -67,128 +72,189 @@ pub trait Registry: Send + Sync {
 /// Any registry with the Confluent REST API.
 pub struct ConfluentRegistry {
     url: String,
-    settings: SrSettings,
-    http: reqwest::blocking::Client,
-    credentials: Option<(String, Option<String>)>,
+    http: Agent,
+    /// The value of the header `Authorization`.
+    authorization: Option<String>,
 }
 
 /// How long one call to the registry may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// `error_code` of an unknown subject, version or schema id.
 const NOT_FOUND_CODES: [u32; 4] = [404, 40401, 40402, 40403];
+/// From here on an `error_code` tells of the registry's own trouble.
+const OWN_TROUBLE: u32 = 50_000;
+const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+
+/// Why a call did not give what it should.
+enum NoAnswer {
+    /// The registry says so itself.
+    Said(Complaint),
+    /// It did not get as far, or what came is not a registry's.
+    Unheard(String),
+}
+
+/// A registry's error as it is sent.
+#[derive(Deserialize)]
+struct Complaint {
+    error_code: u32,
+    #[serde(default)]
+    message: String,
+}
+
+/// A schema as it is sent; what is there depends on the call.
+#[derive(Deserialize)]
+struct Registered {
+    id: Option<u32>,
+    schema: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    is_compatible: bool,
+}
 
 impl ConfluentRegistry {
     /// A client for the registry at `url`, with basic authentication if given. No call is
-    /// made yet.
+    /// made yet, and nothing is read: the machine's certificates are first needed for the first
+    /// connection to an `https` address.
     ///
     /// # Errors
-    /// [`RegistryFault::Unavailable`] when `url` is none or the machine's TLS setup is broken.
+    /// [`RegistryFault::Unavailable`] when `url` is none.
     pub fn new(url: &str, credentials: Option<(String, Option<String>)>) -> Result<Self, RegistryFault> {
         let url = url.trim_end_matches('/').to_owned();
-        let unusable = |message: String| RegistryFault::Unavailable { url: url.clone(), message };
-        let mut builder = SrSettings::new_builder(url.clone());
-        builder.set_timeout(CALL_TIMEOUT).no_proxy();
-        if let Some((user, password)) = &credentials {
-            builder.set_basic_authorization(user, password.as_deref());
+        if let Err(error) = url.parse::<Uri>() {
+            return Err(RegistryFault::Unavailable { url, message: error.to_string() });
         }
-        let settings = builder.build().map_err(|e| unusable(chain(&e.error, &e)))?;
-        let http = reqwest::blocking::Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .no_proxy()
+        let tls =
+            TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
+        let http = Agent::config_builder()
+            .timeout_global(Some(CALL_TIMEOUT))
+            .proxy(None)
+            .tls_config(tls.build())
+            .http_status_as_error(false)
             .build()
-            .map_err(|e| unusable(chain(&e.to_string(), &e)))?;
-        Ok(Self { url, settings, http, credentials })
+            .new_agent();
+        let authorization = credentials.map(|(user, password)| {
+            format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.unwrap_or_default())))
+        });
+        Ok(Self { url, http, authorization })
     }
 
-    fn fault(&self, subject: &str, error: &SRCError) -> RegistryFault {
-        match registry_error(error) {
-            Some(raw) if raw.error_code < 50_000 && raw.error_code != 0 => RegistryFault::Refused {
-                url: self.url.clone(),
-                subject: subject.to_owned(),
-                message: raw.message.clone(),
-            },
-            _ => self.unavailable(&error.error, error),
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NoAnswer> {
+        let request = self.http.get(format!("{}{path}", self.url));
+        parse(&text(self.prepare(request).call())?)
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &Json) -> Result<T, NoAnswer> {
+        let request = self.http.post(format!("{}{path}", self.url));
+        parse(&text(self.prepare(request).content_type(CONTENT_TYPE).send(body.to_string()))?)
+    }
+
+    fn put(&self, path: &str, body: &Json) -> Result<(), NoAnswer> {
+        let request = self.http.put(format!("{}{path}", self.url));
+        text(self.prepare(request).content_type(CONTENT_TYPE).send(body.to_string())).map(drop)
+    }
+
+    fn prepare<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.header("Accept", CONTENT_TYPE);
+        match &self.authorization {
+            Some(value) => request.header("Authorization", value),
+            None => request,
         }
     }
 
-    // the client's error repeats its cause in its own text, so the head is given apart
-    fn unavailable(&self, head: &str, error: &dyn std::error::Error) -> RegistryFault {
-        RegistryFault::Unavailable { url: self.url.clone(), message: chain(head, error) }
+    fn fault(&self, subject: &str, no_answer: NoAnswer) -> RegistryFault {
+        match no_answer {
+            NoAnswer::Said(Complaint { error_code, message }) if error_code < OWN_TROUBLE => {
+                RegistryFault::Refused { url: self.url.clone(), subject: subject.to_owned(), message }
+            }
+            other => self.unavailable(other),
+        }
+    }
+
+    fn unavailable(&self, no_answer: NoAnswer) -> RegistryFault {
+        let message = match no_answer {
+            NoAnswer::Said(Complaint { error_code, message }) => format!("error {error_code}: {message}"),
+            NoAnswer::Unheard(why) => why,
+        };
+        RegistryFault::Unavailable { url: self.url.clone(), message }
     }
 }
 
-/// The registry's own error, if the call got as far as one.
-fn registry_error(error: &SRCError) -> Option<&RawError> {
-    std::error::Error::source(error)?.downcast_ref::<RawError>()
-}
-
-fn is_not_found(error: &SRCError) -> bool {
-    registry_error(error).is_some_and(|raw| NOT_FOUND_CODES.contains(&raw.error_code))
-}
-
-/// An error with all its causes in one line, each said once.
-fn chain(head: &str, error: &dyn std::error::Error) -> String {
-    let mut text = head.to_owned();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+impl NoAnswer {
+    fn is_not_found(&self) -> bool {
+        matches!(self, Self::Said(complaint) if NOT_FOUND_CODES.contains(&complaint.error_code))
     }
-    text
 }
 
-fn avro(schema: &str) -> SuppliedSchema {
-    SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned())
+/// What a registry has answered, if it did what it was asked to.
+fn text(answer: Result<Response<Body>, ureq::Error>) -> Result<String, NoAnswer> {
+    let unheard = |error: ureq::Error| NoAnswer::Unheard(error.to_string());
+    let mut answer = answer.map_err(unheard)?;
+    let status = answer.status();
+    let text = answer.body_mut().read_to_string().map_err(unheard)?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    // whatever stands before a registry answers in its own way
+    Err(match parse::<Complaint>(&text) {
+        Ok(complaint) if complaint.error_code != 0 => NoAnswer::Said(complaint),
+        _ => NoAnswer::Unheard(format!("it answers with HTTP status {status}")),
+    })
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, NoAnswer> {
+    serde_json::from_str(text)
+        .map_err(|error| NoAnswer::Unheard(format!("its answer is not a registry's: {error}")))
+}
+
+fn avro(schema: &str) -> Json {
+    json!({ "schemaType": "AVRO", "schema": schema })
+}
+
+/// A subject as part of a path.
+fn part(subject: &str) -> String {
+    subject.replace('%', "%25").replace('/', "%2F")
 }
 
 impl Registry for ConfluentRegistry {
     fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryFault> {
-        client::post_schema(&self.settings, subject.to_owned(), avro(schema))
-            .map(|registered| registered.id)
-            .map_err(|e| self.fault(subject, &e))
+        let path = format!("/subjects/{}/versions", part(subject));
+        let registered: Registered =
+            self.post(&path, &avro(schema)).map_err(|why| self.fault(subject, why))?;
+        registered.id.ok_or_else(|| self.unavailable(NoAnswer::Unheard("it gave no id".to_owned())))
     }
 
     fn find(&self, subject: &str, schema: &str) -> Result<Option<u32>, RegistryFault> {
-        let body = serde_json::json!({ "schemaType": "AVRO", "schema": schema }).to_string();
-        match client::perform_sr_call(&self.settings, SrCall::PostForVersion(subject, &body)) {
+        match self.post::<Registered>(&format!("/subjects/{}", part(subject)), &avro(schema)) {
             Ok(found) => Ok(found.id),
-            Err(e) if is_not_found(&e) => Ok(None),
-            Err(e) => Err(self.fault(subject, &e)),
+            Err(why) if why.is_not_found() => Ok(None),
+            Err(why) => Err(self.fault(subject, why)),
         }
     }
 
     fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault> {
-        match client::get_schema_by_id(id, &self.settings) {
-            Ok(found) => Ok(Some(found.schema)),
-            Err(e) if is_not_found(&e) => Ok(None),
-            Err(e) => Err(self.unavailable(&e.error, &e)),
+        // a schema that was deleted under its subject still explains records
+        match self.get::<Registered>(&format!("/schemas/ids/{id}?deleted=true")) {
+            Ok(Registered { schema: Some(schema), .. }) => Ok(Some(schema)),
+            Ok(_) => Err(self.unavailable(NoAnswer::Unheard(format!("it gave no schema for id {id}")))),
+            Err(why) if why.is_not_found() => Ok(None),
+            Err(why) => Err(self.unavailable(why)),
         }
     }
 
     fn is_compatible(&self, subject: &str, schema: &str) -> Result<bool, RegistryFault> {
-        match client::is_compatible_schema(&self.settings, subject.to_owned(), avro(schema)) {
-            Ok(answer) => Ok(answer),
-            Err(e) if is_not_found(&e) => Ok(true),
-            Err(e) => Err(self.fault(subject, &e)),
+        let path = format!("/compatibility/subjects/{}/versions", part(subject));
+        match self.post::<Verdict>(&path, &avro(schema)) {
+            Ok(verdict) => Ok(verdict.is_compatible),
+            Err(why) if why.is_not_found() => Ok(true),
+            Err(why) => Err(self.fault(subject, why)),
         }
     }
 
-    // the client library has no call for this one
     fn set_compatibility(&self, subject: &str, level: &str) -> Result<(), RegistryFault> {
-        let mut request = self
-            .http
-            .put(format!("{}/config/{subject}", self.url))
-            .header("Content-Type", "application/vnd.schemaregistry.v1+json")
-            .body(serde_json::json!({ "compatibility": level }).to_string());
-        if let Some((user, password)) = &self.credentials {
-            request = request.basic_auth(user, password.as_deref());
-        }
-        request
-            .send()
-            .and_then(reqwest::blocking::Response::error_for_status)
-            .map(drop)
-            .map_err(|e| self.unavailable(&e.to_string(), &e))
+        self.put(&format!("/config/{}", part(subject)), &json!({ "compatibility": level }))
+            .map_err(|why| self.unavailable(why))
     }
 }
 
