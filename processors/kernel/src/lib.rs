@@ -17,6 +17,7 @@ pub mod projection;
 pub mod rejection;
 pub mod row;
 pub mod table;
+pub mod text;
 
 pub use aggregate::{AggregateId, View};
 pub use avro::Datum;

@@ -21,6 +21,8 @@ pub mod codes {
     pub const VERSION_CONFLICT: &str = "VersionConflict";
     /// The record key is not the routing key, or the partition is not the key's.
     pub const MISROUTED: &str = "Misrouted";
+    /// Something would grow beyond what can be stored.
+    pub const LIMIT_REACHED: &str = "LimitReached";
     /// The decision fails every time; the command is in the dead topic.
     pub const POISONED: &str = "Poisoned";
     /// It waited behind a dead command of its key, and an operator has dropped it.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND};
+use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND};
 use millrace_kernel::{AggregateId, Rejections, View, Violation};
 
 use crate::messages::EventData;
@@ -22,6 +22,10 @@ use crate::{currency, rules};
 
 /// The kind of aggregate.
 pub const KIND: &str = "Account";
+
+/// Most transfers that may be taking money out of an account at one time. All of them are in its state, which
+/// is written with every batch that touches it: so many come to 760 kB, and a record has room for 1 MB.
+pub const MAX_RESERVATIONS: usize = 10_000;
 
 /// `Account/<account_id>`
 #[must_use]
@@ -103,6 +107,7 @@ pub(crate) fn deposit(
         has_room(&mut rejections, account, command.amount);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
+    rules::reference(&mut rejections, &command.reference);
     rejections.or(|| MoneyDeposited {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -126,6 +131,7 @@ pub(crate) fn withdraw(
         has_funds(&mut rejections, account, command.amount);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
+    rules::reference(&mut rejections, &command.reference);
     rejections.or(|| MoneyWithdrawn {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -172,6 +178,7 @@ pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> O
     }
     exists(&mut rejections, "from", &step.from, account);
     is_open(&mut rejections, "from", &step.from, account);
+    has_room_to_reserve(&mut rejections, &step.from, account);
     has_funds(&mut rejections, account, step.amount);
     same_currency(&mut rejections, &step.from, account, &step.currency);
     Some(match rejections.or(|| ()) {
@@ -303,6 +310,16 @@ fn has_funds(rejections: &mut Rejections, account: Option<&Account>, amount: i64
         let message =
             format!("{amount} is more than the {available} minor units available; reserved ones are not");
         Violation::on(INSUFFICIENT_FUNDS, "amount", message)
+    });
+}
+
+fn has_room_to_reserve(rejections: &mut Rejections, account_id: &str, account: Option<&Account>) {
+    let reserved = account.map_or(0, |account| account.reserved.len());
+    rejections.require(reserved < MAX_RESERVATIONS, || {
+        let message = format!(
+            "{reserved} transfers are taking money out of account {account_id}, the most there may be at one time; try again when some have ended"
+        );
+        Violation::on(LIMIT_REACHED, "from", message)
     });
 }
 

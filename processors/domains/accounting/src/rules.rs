@@ -2,6 +2,7 @@
 //! be right.
 
 use millrace_kernel::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
+use millrace_kernel::text::{self, MAX_REFERENCE_CHARS, TextKind};
 use millrace_kernel::{Rejections, Violation, id};
 
 use crate::currency;
@@ -52,4 +53,11 @@ pub fn known_currency(rejections: &mut Rejections, code: &str) {
             "currency is not a code of ISO 4217; write three capital letters such as EUR",
         )
     });
+}
+
+/// A payment's reference is one line and not too long.
+pub fn reference(rejections: &mut Rejections, reference: &str) {
+    if let Some(problem) = text::problem(reference, MAX_REFERENCE_CHARS, TextKind::Line) {
+        rejections.push(Violation::on(INVALID_ARGUMENT, "reference", format!("reference {problem}")));
+    }
 }

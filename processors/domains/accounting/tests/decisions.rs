@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
+use millrace_domain_accounting::messages::events;
 use millrace_domain_accounting::{Accounting, CommandData, EventData};
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND, NOT_PERMITTED};
 use millrace_testkit::given::given;
@@ -167,6 +168,31 @@ fn withdraw_is_rejected() {
             vec![(NOT_FOUND, "account_id"), (INVALID_ARGUMENT, "amount"), (INVALID_ARGUMENT, "currency")],
         ),
     ]);
+}
+
+#[test]
+fn a_reference_is_one_line_of_up_to_140_characters() {
+    let longest = "🐦".repeat(140);
+    for reference in ["", "Miete März, Wohnung 3", &longest] {
+        let reference = reference.to_owned();
+        let (account_id, currency) = ("ann".to_owned(), "EUR".to_owned());
+        given::<Accounting>(bank())
+            .when(deposit_for("ann", 1, &reference))
+            .then_events([events::MoneyDeposited { account_id, amount: 1, currency, reference }.into()]);
+    }
+    let rule = (INVALID_ARGUMENT, "reference");
+    for reference in ["a".repeat(141), "a".repeat(10_485_600), "two\nlines".into(), "\u{1b}[31m".into()] {
+        all_rejected(vec![
+            ("paid in", None, deposit_for("ann", 1, &reference), vec![rule]),
+            ("paid out", None, withdraw_for("ann", 1, &reference), vec![rule]),
+            (
+                "last of all",
+                None,
+                deposit_for("zoe", 0, &reference),
+                vec![(NOT_FOUND, "account_id"), (INVALID_ARGUMENT, "amount"), rule],
+            ),
+        ]);
+    }
 }
 
 #[test]

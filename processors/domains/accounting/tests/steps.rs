@@ -2,11 +2,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::*;
+use millrace_domain_accounting::account::{self, MAX_RESERVATIONS};
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
-use millrace_domain_accounting::{Accounting, EventData, StepData};
-use millrace_kernel::codes::{INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND, NOT_PERMITTED};
-use millrace_kernel::{Domain, FollowUp};
+use millrace_domain_accounting::{Accounting, EventData, State, StepData};
+use millrace_kernel::codes::{INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND, NOT_PERMITTED};
+use millrace_kernel::{AggregateId, Domain, FollowUp, Stamp, StateData, View};
 use millrace_testkit::given::{EPOCH, States, given};
 
 const ACTOR: (&str, &str) = (NOT_PERMITTED, "metadata.user_id");
@@ -148,4 +151,47 @@ fn from_cannot_close_while_its_money_is_on_the_way() {
     let begun = begun.when(close("ann")).then_rejected(&[(INVALID_STATE, "account_id")]);
     let back = begun.when_step(t.release(reason())).then_events([t.released(reason())]);
     back.when(withdraw("ann", 100, "EUR")).then_events([withdrawn("ann", 100, "EUR")]);
+}
+
+/// All that a decision sees: one account.
+struct OneAccount(AggregateId, Arc<State>);
+
+impl View for OneAccount {
+    type State = State;
+
+    fn get(&self, id: &AggregateId) -> Option<Arc<State>> {
+        (*id == self.0).then(|| Arc::clone(&self.1))
+    }
+
+    fn exists(&self, _: &AggregateId) -> bool {
+        false
+    }
+}
+
+/// A state with the most reservations there may be can be written, with room to spare.
+#[test]
+fn an_account_has_so_many_reservations_and_no_more() {
+    let account = "a".repeat(64);
+    let moved = |n: usize| moving(&format!("{n:064}"), &account, "bob", 1 << 48);
+    let opened = [opened(&account, "user-ann", "EUR"), deposited(&account, i64::MAX, "EUR")];
+    let events = opened.into_iter().chain((0..MAX_RESERVATIONS).map(|n| moved(n).reserved()));
+    let folded = events.fold(None, |state, event| Accounting::evolve(state, &event, EPOCH)).unwrap();
+    let id = account::id(&account);
+    let mut written = Vec::new();
+    StateData::write_record(&id, i64::MAX, EPOCH, Some(&folded), &mut written);
+    assert!(written.len() < 900_000, "{} bytes", written.len());
+
+    let decide = |state: &State, step: StepData| {
+        let view = OneAccount(id.clone(), Arc::new(state.clone()));
+        Accounting::decide_step(&view, &step, Stamp { now: EPOCH })
+    };
+    let more = moving("one-more", &account, "bob", 1);
+    let [EventData::ReservationRefused(refused)] = &decide(&folded, more.reserve(None))[..] else {
+        panic!("it was not refused");
+    };
+    assert_eq!(pairs(&refused.violations), [(LIMIT_REACHED, "from")]);
+    // repeating one that is there asks for nothing, and one that ends makes room for another
+    assert_eq!(decide(&folded, moved(0).reserve(None)), []);
+    let settled = Accounting::evolve(Some(folded), &moved(0).settled(), EPOCH).unwrap();
+    assert_eq!(decide(&settled, more.reserve(None)), [more.reserved()]);
 }

@@ -1,6 +1,7 @@
 //! Rules that several commands share, each with the message that says what would be right.
 
 use millrace_kernel::codes::{INVALID_ARGUMENT, NOT_FOUND, NOT_PERMITTED};
+use millrace_kernel::text::{self, TextKind};
 use millrace_kernel::{Rejections, Violation, id};
 
 /// Reasons that only chirp has. Append-only, like the kernel's.
@@ -43,17 +44,14 @@ pub fn user_exists(rejections: &mut Rejections, field: &str, user_id: &str, exis
     })
 }
 
-/// A chirp's text must say something and not too much.
+/// A chirp's text must say something and not too much, without control characters.
 pub fn content(rejections: &mut Rejections, content: &str) {
+    let violation = |problem: &str| Violation::on(INVALID_ARGUMENT, "content", format!("content {problem}"));
     // one more than allowed is enough to know, however long the text is
-    let chars = content.chars().take(MAX_CONTENT_CHARS + 1).count();
-    let blank = chars <= MAX_CONTENT_CHARS && content.chars().all(char::is_whitespace);
-    rejections.require(!blank && chars <= MAX_CONTENT_CHARS, || {
-        let wrong = if blank { "blank" } else { "too long" };
-        Violation::on(
-            INVALID_ARGUMENT,
-            "content",
-            format!("content is {wrong}; write 1 to {MAX_CONTENT_CHARS} characters, not only white space"),
-        )
-    });
+    if content.chars().take(MAX_CONTENT_CHARS + 1).all(char::is_whitespace) {
+        let problem = format!("is blank; write 1 to {MAX_CONTENT_CHARS} characters, not only white space");
+        rejections.push(violation(&problem));
+    } else if let Some(problem) = text::problem(content, MAX_CONTENT_CHARS, TextKind::Prose) {
+        rejections.push(violation(&problem));
+    }
 }

@@ -113,6 +113,8 @@ fn post_chirp_is_rejected() {
         ("empty", network(), None, post("ann", "c2", ""), vec![content]),
         ("blank", network(), None, post("ann", "c2", " \t\n\u{3000}\u{a0}\u{85}"), vec![content]),
         ("long", network(), None, post("ann", "c2", &long), vec![content]),
+        ("a control character", network(), None, post("ann", "c2", "a\u{1b}[31mb"), vec![content]),
+        ("nothing", network(), None, post("ann", "c2", "a\0"), vec![content]),
         ("long and blank", network(), None, post("ann", "c2", &" ".repeat(300)), vec![content]),
         ("id taken", network(), None, post("ann", "c1", "hi"), vec![(ALREADY_EXISTS, "chirp_id")]),
         (

@@ -19,6 +19,16 @@ pub fn deposit(account_id: &str, amount: i64, currency: &str) -> CommandData {
     commands::Deposit { account_id, amount, currency, reference: "in".into() }.into()
 }
 
+pub fn deposit_for(account_id: &str, amount: i64, reference: &str) -> CommandData {
+    let (account_id, reference) = (account_id.into(), reference.into());
+    commands::Deposit { account_id, amount, currency: "EUR".into(), reference }.into()
+}
+
+pub fn withdraw_for(account_id: &str, amount: i64, reference: &str) -> CommandData {
+    let (account_id, reference) = (account_id.into(), reference.into());
+    commands::Withdraw { account_id, amount, currency: "EUR".into(), reference }.into()
+}
+
 pub fn withdraw(account_id: &str, amount: i64, currency: &str) -> CommandData {
     let (account_id, currency) = (account_id.into(), currency.into());
     commands::Withdraw { account_id, amount, currency, reference: "out".into() }.into()
