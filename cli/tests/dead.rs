@@ -35,6 +35,46 @@ impl Up {
     }
 }
 
+/// What no record and no row could hold is answered, and neither its partition nor a projector stands still for it.
+#[test]
+fn what_is_too_large_is_answered_and_blocks_nothing() {
+    let up = Up::start();
+    // letters without any order, of which a compressor makes no less
+    let mut word = 88_172_645_463_325_252_u64;
+    let mut letter = || {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        char::from(b'0' + (word % 75) as u8)
+    };
+    let noise: String = std::iter::repeat_with(|| letter()).filter(|c| *c != '\\').take(1_048_000).collect();
+    let deposit = |id: &str, reference: &str| {
+        let data =
+            serde_json::json!({"account_id": "a1", "amount": 1, "currency": "EUR", "reference": reference});
+        serde_json::json!({"type": "accounting.Deposit", "id": id, "data": data}).to_string()
+    };
+    let open =
+        r#"{"type": "OpenAccount", "data": {"account_id": "a1", "owner_id": "ann", "currency": "EUR"}}"#;
+    let (long, noisy) = (deposit("d1", &"a".repeat(10_485_600)), deposit("d2", &noise));
+    let lines = [open, "", &deposit("d0", "x"), &long, &noisy, &deposit("d3", "y")].join("\n");
+    std::fs::write(up.place.path().join("large.jsonl"), lines).unwrap();
+    let load = ["load", "large.jsonl", "--wait", "--wait-for", "account_balances", "--json"];
+    let ran = up.place.run(&load);
+    let counts: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&counts["accepted"], &counts["rejected"]),
+        (&3.into(), &2.into()),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    assert_eq!(counts["unanswered"], 0, "{counts}");
+    let rows = up.json(&["query", "account_balances", "account_id=a1", "--json"]);
+    assert_eq!(rows[0]["balance"], 2, "{rows:?}");
+    up.place.run(&["verify", "accounting"]).is(0, &[]);
+    up.place.run(&["status"]).is(0, &[]);
+}
+
 #[test]
 fn what_is_dead_is_listed_shown_dropped_and_put_back() {
     let up = Up::start();

@@ -123,6 +123,7 @@ impl<'a> Servers<'a> {
         let settings = &self.config.settings;
         let mut config = KafkaConfig::new(settings.kafka.as_str());
         config.request_timeout = request_timeout;
+        config.transaction_timeout = settings.processor.transaction_timeout();
         config.properties = settings.kafka_client.clone();
         if let Some(password) =
             secret("security.kafka_password_file", &settings.security.kafka_password_file)?

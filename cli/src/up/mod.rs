@@ -5,12 +5,12 @@ mod ports;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerError, BrokerHandle, SyncPolicy};
 use millrace_embedded::registry::{Registry, RegistryConfig, RegistryError, RegistryHandle};
 use millrace_ports::Log as _;
-use millrace_runtime::health::{LaneState, ROLE_ITSELF};
+use millrace_runtime::health::{HealthReport, LaneReport, LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop, Topology};
 use millrace_telemetry::Telemetry;
 use tokio::runtime::Runtime;
@@ -26,6 +26,10 @@ use crate::{health, output, schemas, tables, telemetry, topics};
 
 /// How often the start looks whether everything is at work.
 const LOOK: Duration = Duration::from_millis(10);
+/// A projector that has been in trouble for so long at the start is not waited for.
+const STANDS_STILL: Duration = Duration::from_secs(2);
+/// How often a start that takes long says what it waits for.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Runs `millrace up`.
 ///
@@ -133,20 +137,64 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
     Ok(expected)
 }
 
-/// Waits until every partition of every role is at work; `false` when asked to stop before.
+/// Waits until every partition of every role is at work; `false` when asked to stop before. Commands are
+/// accepted and decided without a projector that stands still, so it is named and not waited for.
 fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> bool {
+    let mut said_at = Instant::now();
     loop {
-        let report = health.report();
-        let at_work = |role: &str| {
-            let lanes = report.lanes.iter().filter(|lane| lane.role == role && lane.partition != ROLE_ITSELF);
-            lanes.filter(|lane| lane.state == LaneState::Running).count()
-        };
-        if expected.iter().all(|(role, partitions)| at_work(role) == *partitions) {
+        let missing = Missing::of(&health.report(), expected);
+        if missing.roles.is_empty() {
+            for lane in &missing.standing {
+                tracing::error!(
+                    role = lane.role,
+                    partition = lane.partition,
+                    "ready without a projector that stands still: {}. Its views go no further. Next: {}",
+                    lane.detail,
+                    lane.next
+                );
+            }
             return true;
+        }
+        if said_at.elapsed() >= SAY_AGAIN {
+            said_at = Instant::now();
+            tracing::warn!("not ready yet: {}", missing.roles.join("; "));
         }
         if stop.wait(LOOK) {
             return false;
         }
+    }
+}
+
+/// What a start still waits for, and what it does not wait for.
+struct Missing {
+    /// Roles that are not at work, each with what is known of it.
+    roles: Vec<String>,
+    /// Projectors that stand still.
+    standing: Vec<LaneReport>,
+}
+
+impl Missing {
+    fn of(report: &HealthReport, expected: &[(String, usize)]) -> Self {
+        let mut missing = Self { roles: Vec::new(), standing: Vec::new() };
+        for (role, partitions) in expected {
+            let lanes = || {
+                report.lanes.iter().filter(move |lane| lane.role == *role && lane.partition != ROLE_ITSELF)
+            };
+            let at_work = lanes().filter(|lane| lane.state == LaneState::Running).count();
+            let stands = |lane: &&LaneReport| {
+                role.contains(".projector.")
+                    && lane.state == LaneState::Faulted
+                    && lane.since_seconds >= STANDS_STILL.as_secs_f64()
+            };
+            let standing: Vec<LaneReport> = lanes().filter(stands).cloned().collect();
+            if at_work + standing.len() < *partitions {
+                let faults = report.lanes.iter().filter(|it| it.role == *role && !it.next.is_empty());
+                let faults: String = faults.map(|it| format!("; {}: {}", it.partition, it.detail)).collect();
+                missing.roles.push(format!("{role} has {at_work} of {partitions} partitions{faults}"));
+            }
+            missing.standing.extend(standing);
+        }
+        missing
     }
 }
 
@@ -274,4 +322,58 @@ fn in_use(data: &Path) -> CliError {
         Endpoints::read(&data.join("up.toml")).map(|up| format!(" (process {})", up.pid)).unwrap_or_default();
     CliError::failed(format!("the data folder {} is in use by another process{by}", data.display()))
         .hint("Stop that one, or choose another folder with --data.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROCESSOR: &str = "d.processor";
+    const PROJECTOR: &str = "d.projector.rows";
+
+    fn lane(role: &str, partition: i32, state: LaneState, since_seconds: f64) -> LaneReport {
+        let (detail, next) = match state {
+            LaneState::Faulted => ("a row is too large".to_owned(), "it is tried again".to_owned()),
+            _ => Default::default(),
+        };
+        LaneReport { role: role.to_owned(), partition, state, since_seconds, detail, next }
+    }
+
+    fn missing(lanes: Vec<LaneReport>) -> Missing {
+        let report = HealthReport { live: true, ready: false, healthy: false, lanes };
+        Missing::of(&report, &[(PROCESSOR.to_owned(), 1), (PROJECTOR.to_owned(), 2)])
+    }
+
+    #[test]
+    fn a_projector_that_stands_still_is_named_and_not_waited_for() {
+        let (running, faulted) = (LaneState::Running, LaneState::Faulted);
+        let decides = || lane(PROCESSOR, 0, running, 1.0);
+        let found = missing(vec![
+            decides(),
+            lane(PROJECTOR, 0, faulted, 2.5),
+            lane(PROJECTOR, 1, running, 0.1),
+            lane(PROJECTOR, ROLE_ITSELF, running, 1.0),
+        ]);
+        assert_eq!(found.roles, Vec::<String>::new());
+        assert_eq!(found.standing.iter().map(|it| it.partition).collect::<Vec<_>>(), [0]);
+        assert_eq!(found.standing[0].detail, "a row is too large");
+
+        // a fault may pass, and what has not begun is no fault
+        for other in [lane(PROJECTOR, 0, faulted, 0.5), lane(PROJECTOR, 0, LaneState::Starting, 60.0)] {
+            let found = missing(vec![decides(), other, lane(PROJECTOR, 1, running, 1.0)]);
+            assert!(
+                found.roles[0].contains(PROJECTOR) && found.roles[0].contains("1 of 2"),
+                "{:?}",
+                found.roles
+            );
+        }
+        // without a processor no command is accepted
+        let rows = || [lane(PROJECTOR, 0, running, 1.0), lane(PROJECTOR, 1, running, 1.0)];
+        let found = missing([lane(PROCESSOR, 0, faulted, 60.0)].into_iter().chain(rows()).collect());
+        assert!(
+            found.roles[0].contains(PROCESSOR) && found.roles[0].contains("too large"),
+            "{:?}",
+            found.roles
+        );
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) enum Job {
 /// What became of a job.
 pub(crate) struct Done {
     pub(crate) result: Result<(), LogFault>,
+    /// Whether it is certain, where it failed, that nothing of the batch will ever be visible; then the next
+    /// may be written without a fence.
+    pub(crate) is_clean: bool,
     /// The batch, back to the thread that made it: there it is freed at half the price, or used again.
     pub(crate) batch: Option<Transaction>,
 }
@@ -49,7 +52,8 @@ const ABORT_SLICE: Duration = Duration::from_millis(20);
 const MARKERS_WAIT: Duration = Duration::from_millis(15);
 /// The pause between two looks whether the member has joined the next generation.
 const REJOIN_LOOK: Duration = Duration::from_millis(5);
-/// An abort that takes longer is left to the next fence, or to the broker's time-out.
+/// An abort that takes longer, and longer than a third of the transaction's time-out, is left to the next fence, or to
+/// the broker's time-out.
 const ABORT_WAIT: Duration = Duration::from_secs(3);
 
 /// Keeps the first delivery that failed.
@@ -91,8 +95,10 @@ impl ProducerContext for Deliveries {
 
 /// Why a batch was not committed.
 enum Failed {
-    /// It was refused or its fate is unknown.
+    /// The commit was not asked for.
     Fault(LogFault),
+    /// The commit was asked for, so its fate is unknown.
+    Unknown(LogFault),
     /// The group has begun another generation; who was replaced is no member of it.
     MovedOn { generation: i32 },
 }
@@ -167,8 +173,13 @@ impl Committer {
     pub(crate) fn run(mut self, jobs: &Receiver<Job>, answers: &Sender<Done>) {
         while let Ok(job) = jobs.recv() {
             let done = match job {
-                Job::Fence => Done { result: self.fence(), batch: None },
-                Job::Commit(batch, claim) => Done { result: self.commit(&batch, &claim), batch: Some(batch) },
+                Job::Fence => Done { result: self.fence(), is_clean: false, batch: None },
+                Job::Commit(batch, claim) => {
+                    let result = self.commit(&batch, &claim);
+                    // only who is certain of it has kept the session
+                    let is_clean = result.is_err() && self.session.is_some();
+                    Done { result, is_clean, batch: Some(batch) }
+                }
             };
             if answers.send(done).is_err() {
                 break;
@@ -227,7 +238,13 @@ impl Committer {
                     let message = format!("the group moved on from generation {generation}");
                     self.step("commit offsets").unavailable(message, None)
                 }
-                Failed::Fault(fault) => fault,
+                // nobody has asked for the commit, and the broker has confirmed the abort: this producer is as
+                // good as new, and who fences it off meanwhile is safe from it
+                Failed::Fault(fault) if is_ended && !matches!(fault, LogFault::Fenced { .. }) => {
+                    self.session = Some(session);
+                    return Err(fault);
+                }
+                Failed::Fault(fault) | Failed::Unknown(fault) => fault,
             };
             session.end();
             return Err(fault);
@@ -252,7 +269,7 @@ impl Committer {
     ///
     /// In slices: the client waits until somebody has read the reports of the records it gives up.
     fn abort(&self, producer: &BaseProducer<Deliveries>) -> bool {
-        let deadline = Instant::now() + ABORT_WAIT;
+        let deadline = Instant::now() + ABORT_WAIT.max(self.config.transaction_timeout / 3);
         loop {
             let Err(error) = producer.abort_transaction(ABORT_SLICE) else { return true };
             serve(producer);
@@ -289,7 +306,7 @@ impl Committer {
         let written = Instant::now();
         producer.commit_transaction(left(deadline)).map_err(|error| {
             serve(producer);
-            self.failure("commit", producer, &error)
+            Failed::Unknown(self.failure("commit", producer, &error))
         })?;
         self.timing.set(began, written);
         Ok(())

@@ -122,9 +122,13 @@ impl KafkaConfig {
             .set("transactional.id", transactional_id)
             .set("transaction.timeout.ms", timeout_ms.to_string())
             .set("message.timeout.ms", timeout_ms.to_string())
-            .set("socket.timeout.ms", timeout_ms.to_string())
+            // not above the transaction's, and the client knows no longer one
+            .set("socket.timeout.ms", timeout_ms.min(300_000).to_string())
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            // a record of the size that every topic takes travels alone, or in a batch that is no larger
+            .set("batch.size", "1000000")
+            .set("message.max.bytes", "10485760")
             // successes are only counted: see `committer.rs`
             .set("delivery.report.only.error", "true");
         config

@@ -64,7 +64,10 @@ impl Step<'_> {
             | Code::InvalidArgument
             | Code::InvalidGroupId
             | Code::InvalidSessionTimeout
-            | Code::InvalidTransactionTimeout => self.refused(message),
+            | Code::InvalidTransactionTimeout => match self.topic {
+                Some(topic) => self.refused(format!("topic {topic}: {message}")),
+                None => self.refused(message),
+            },
             _ => self.unavailable(message, diary),
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct KafkaWriter {
     jobs: Sender<Job>,
     answers: Receiver<Done>,
     state: State,
+    is_clean: bool,
     /// What was settled last.
     settled: Option<Transaction>,
     timing: Timing,
@@ -53,7 +54,7 @@ impl KafkaWriter {
                 step.unavailable(error.to_string(), None)
             })?;
         let (state, bootstrap) = (State::Unfenced, config.bootstrap.clone());
-        Ok(Self { member, jobs, answers, state, settled: None, timing, bootstrap })
+        Ok(Self { member, jobs, answers, state, is_clean: false, settled: None, timing, bootstrap })
     }
 
     fn unavailable(&self, step: &'static str, message: &str) -> LogFault {
@@ -71,6 +72,7 @@ impl TransactionalWriter for KafkaWriter {
             // its fate no longer matters: the fence ends it, or it is committed before that
             let _ = self.answers.recv();
         }
+        self.is_clean = false;
         self.state = State::Unfenced;
         self.hand_over("fence", Job::Fence)?;
         match self.answers.recv() {
@@ -87,6 +89,7 @@ impl TransactionalWriter for KafkaWriter {
             State::Unfenced => return Err(self.unavailable("submit", "not fenced")),
             State::InFlight => return Err(self.unavailable("submit", "the batch before is not settled")),
         }
+        self.is_clean = false;
         // the right to commit is that of this moment, not of a later one
         let claim = match &self.member {
             Some(member) => member.claim(&batch.offsets),
@@ -112,6 +115,7 @@ impl TransactionalWriter for KafkaWriter {
         let answer = match self.answers.recv_timeout(wait) {
             Ok(done) => {
                 self.settled = done.batch;
+                self.is_clean = done.is_clean;
                 done.result
             }
             Err(RecvTimeoutError::Timeout) => return Ok(false),
@@ -120,8 +124,12 @@ impl TransactionalWriter for KafkaWriter {
                 return Err(self.unavailable("commit", "the committer has ended"));
             }
         };
-        self.state = if answer.is_ok() { State::Idle } else { State::Unfenced };
+        self.state = if answer.is_ok() || self.is_clean { State::Idle } else { State::Unfenced };
         answer.map(|()| true)
+    }
+
+    fn is_clean(&self) -> bool {
+        self.is_clean
     }
 
     fn give_back(&mut self) -> Option<Transaction> {

@@ -14,8 +14,8 @@ pub mod tables;
 pub use clock::{Clock, SystemClock};
 pub use local::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 pub use log::{
-    CommitTiming, Group, GroupEvent, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start,
-    TopicPartition, Transaction, TransactionalWriter,
+    CommitTiming, Group, GroupEvent, GroupSpec, Log, LogFault, MAX_RECORD_BYTES, Outgoing, Reader, Record,
+    Start, TopicPartition, Transaction, TransactionalWriter,
 };
 pub use millrace_kernel::{Page, PageQuery};
 pub use roster::RosterEntry;

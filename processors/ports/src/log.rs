@@ -67,6 +67,36 @@ pub struct Outgoing {
     pub headers: Vec<(String, Bytes)>,
 }
 
+/// Most bytes that a record may come to for every log to take it, as [`Outgoing::size_bytes`] counts. Kafka refuses
+/// batches above `max.message.bytes` of their topic, 1,048,588 unless it is set, and a record may travel alone.
+pub const MAX_RECORD_BYTES: usize = 1_000_000;
+
+/// What a batch of Kafka's has before its records, in bytes.
+const BATCH_HEADER_BYTES: usize = 61;
+/// What a record has beside key, value and headers at most: its length, attributes, distance in time and offset, the
+/// lengths of key and value, and the number of headers.
+const RECORD_FRAME_BYTES: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
+/// The length before each of a header's two parts, at most.
+const LENGTH_BYTES: usize = 5;
+
+/// What a record comes to, at most, when it is written alone and does not compress, in bytes.
+#[must_use]
+pub fn size_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(String, Bytes)]) -> usize {
+    let of_headers: usize =
+        headers.iter().map(|(name, value)| name.len() + value.len() + 2 * LENGTH_BYTES).sum();
+    let (key, value) = (key.map_or(0, <[u8]>::len), value.map_or(0, <[u8]>::len));
+    BATCH_HEADER_BYTES + RECORD_FRAME_BYTES + key + value + of_headers
+}
+
+impl Outgoing {
+    /// What it comes to, at most, when it is written alone and does not compress, in bytes. Whether something can be
+    /// written must not hang on how well it happens to compress, nor on what stands beside it in a batch.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_bytes(self.key.as_deref(), self.value.as_deref(), &self.headers)
+    }
+}
+
 /// A batch that becomes visible as a whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
@@ -194,8 +224,16 @@ pub trait TransactionalWriter: Send {
     /// when there is none; `false` when it still runs.
     ///
     /// # Errors
-    /// [`LogFault`]; the batch was aborted, or its fate is known only after `fence`.
+    /// [`LogFault`]; the batch was aborted, or its fate is known only after `fence`: see
+    /// [`TransactionalWriter::is_clean`].
     fn settle(&mut self, wait: Duration) -> Result<bool, LogFault>;
+
+    /// Whether it is certain, after a fault, that nothing of the batch will ever be visible, and that another
+    /// may be submitted without a fence. Only `true` while no other writer has fenced this one off, as far as
+    /// the log has said: whoever has finds out with the next batch.
+    fn is_clean(&self) -> bool {
+        false
+    }
 
     /// The batch that was settled last, so that its room can be used again; once, and where the
     /// adapter still has it.

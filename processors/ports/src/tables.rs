@@ -11,6 +11,7 @@ use std::sync::Arc;
 use millrace_kernel::table::{Column, ColumnType};
 use millrace_kernel::{Delete, PageQuery, Put, Table, Value, Write};
 
+use crate::log::MAX_RECORD_BYTES;
 use crate::store::StoreFault;
 
 /// The table in which every store keeps the comments of all columns.
@@ -21,7 +22,12 @@ pub const MAX_KEY_BYTES: usize = 65_000;
 
 /// Most bytes that the texts of a row may have together. A CQL server refuses requests of
 /// 16 MiB by closing the connection, which would look like an outage and be tried for ever.
+///
+/// No event is larger than [`MAX_RECORD_BYTES`], so a projector that keeps the texts of up to eight events in a row
+/// makes none that is refused.
 pub const MAX_ROW_BYTES: usize = 8 << 20;
+
+const _: () = assert!(MAX_ROW_BYTES >= 8 * MAX_RECORD_BYTES);
 
 /// The tables a store has opened, by name.
 #[derive(Clone, Debug, Default)]

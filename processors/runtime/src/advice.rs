@@ -56,8 +56,8 @@ impl Advise for LogFault {
             },
             Self::Refused { .. } => Advice {
                 next: "the partition waits and tries again, and is refused again until the reason is gone",
-                action: "do what the reason asks for: access rights, or max.message.bytes of the topic as \
-                         `millrace topics plan` declares it",
+                action: "do what the reason asks for: access rights, or max.message.bytes of the topic, which must be \
+                         Kafka's default (1048588) or more, and what `millrace topics plan` declares",
             },
         }
     }
@@ -73,7 +73,8 @@ impl Advise for StoreFault {
             },
             Self::Refused { .. } => Advice {
                 next: "the same rows are tried again, and the partition stands still until the store takes them",
-                action: "do what the reason asks for: access rights, a full disk, a row that is too large",
+                action: "do what the reason asks for: access rights, or a full disk; if a row is too large, start a \
+                         projection that makes smaller ones, under a new revision, and `millrace rebuild` the views",
             },
             Self::Schema { .. } => Advice {
                 next: "it is tried again until the table fits",
@@ -146,6 +147,11 @@ impl Advise for LaneFault {
     fn advice(&self) -> Advice {
         match self {
             Self::Log(fault) => fault.advice(),
+            Self::NotCommitted { fault: LogFault::Unavailable { .. }, .. } => Advice {
+                next: "its messages are decided again in a batch of half the size, until one is committed in time;                        batches grow again afterwards",
+                action: "if it stays, look for a quota or a slow link between here and the brokers, and raise                          transaction_timeout_ms of [processor]",
+            },
+            Self::NotCommitted { fault, .. } => fault.advice(),
             Self::Registry(fault) => fault.advice(),
             Self::Copy(fault) => fault.advice(),
             Self::Batch(_) => Advice {
@@ -274,7 +280,9 @@ mod tests {
         let mut all: Vec<LaneFault> = log().into_iter().map(LaneFault::from).collect();
         all.extend(registry().into_iter().map(LaneFault::from));
         all.extend(copy().into_iter().map(LaneFault::from));
-        all.push(LaneFault::Batch(BatchError(DecodeFailure::Unreadable("a hole".to_owned()))));
+        all.push(LaneFault::Batch(BatchError::Answer(DecodeFailure::Unreadable("a hole".to_owned()))));
+        all.push(LaneFault::Batch(BatchError::TooLarge { topic: at().topic, bytes: 2_000_000 }));
+        all.extend(log().into_iter().map(|fault| LaneFault::NotCommitted { messages: 17, fault }));
         all.push(LaneFault::OffsetsLost { input: at() });
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Shortest and longest time-out of transactions: what the client knows, and what brokers allow unless they are told
+/// otherwise, in milliseconds.
+const TRANSACTION_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1_000..=900_000;
 
 /// Settings of the command processor: `[processor]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +22,12 @@ pub struct ProcessorSettings {
     pub dedup_window_ids: usize,
     /// How long a silent processor keeps its partitions, in milliseconds.
     pub session_timeout_ms: u64,
+    /// How long writing and committing a batch may take, in milliseconds; after it the broker ends a transaction whose
+    /// owner is silent, too. From 1,000 up to the broker's `transaction.max.timeout.ms` (15 minutes unless it is
+    /// set). A batch that takes longer is decided again in halves. Raise it under a quota or on a slow link; what a
+    /// processor that dies has left open is ended by its successor and does not wait for it.
+    #[serde(deserialize_with = "transaction_timeout_ms")]
+    pub transaction_timeout_ms: u64,
     /// How far ahead of its record a command's `issued_at` may be, in seconds.
     pub issued_at_ahead_seconds: u64,
     /// Folder for local state, so that a restart reads only what is new. Each process needs one
@@ -48,6 +59,7 @@ impl Default for ProcessorSettings {
             dedup_window_seconds: 3_600,
             dedup_window_ids: 5_000_000,
             session_timeout_ms: 10_000,
+            transaction_timeout_ms: 10_000,
             issued_at_ahead_seconds: 300,
             state_dir: String::new(),
             state_cache_bytes: 256 << 20,
@@ -88,6 +100,12 @@ impl Default for ProjectorSettings {
 }
 
 impl ProcessorSettings {
+    /// The time-out of transactions as a duration.
+    #[must_use]
+    pub fn transaction_timeout(&self) -> Duration {
+        Duration::from_millis(self.transaction_timeout_ms)
+    }
+
     /// The session timeout as a duration.
     #[must_use]
     pub fn session_timeout(&self) -> Duration {
@@ -101,4 +119,13 @@ impl ProjectorSettings {
     pub fn session_timeout(&self) -> Duration {
         Duration::from_millis(self.session_timeout_ms)
     }
+}
+
+fn transaction_timeout_ms<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let value = u64::deserialize(from)?;
+    if TRANSACTION_TIMEOUT_MS.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = (TRANSACTION_TIMEOUT_MS.start(), TRANSACTION_TIMEOUT_MS.end());
+    Err(D::Error::custom(format!("{value} is not between {least} and {most} milliseconds")))
 }

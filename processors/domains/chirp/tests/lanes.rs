@@ -74,7 +74,7 @@ struct Hanging {
 impl Faults for Hanging {
     fn before(&mut self, operation: &Operation<'_>) -> Verdict {
         match operation {
-            Operation::Write { id } if *id == self.id => {
+            Operation::Write { id, .. } if *id == self.id => {
                 self.batches.fetch_add(1, Ordering::SeqCst);
             }
             Operation::Commit { id } if *id == self.id && self.hangs.load(Ordering::SeqCst) => {

@@ -17,6 +17,8 @@ pub const PARTITION: &str = "millrace-partition";
 pub const OFFSET: &str = "millrace-offset";
 /// How many bytes the value had, where it was too long to be kept whole.
 pub const CUT: &str = "millrace-cut";
+/// How many headers of its producer it had, where they were too much to be kept.
+pub const HEADERS_CUT: &str = "millrace-headers-cut";
 /// What kind of dead record it is: a [`DeadKind`].
 pub const KIND: &str = "millrace-kind";
 /// Its place among the commands of its key that wait for each other: a [`LinePlace`].

@@ -118,6 +118,17 @@ impl BatchMeter {
         self.under_way.push_back(tally);
     }
 
+    /// What was decided and not handed over is decided again, so it does not count.
+    pub fn dropped(&mut self) {
+        self.current.clear();
+        self.began = None;
+    }
+
+    /// What was handed over was not committed, and is decided again.
+    pub fn aborted(&mut self) {
+        self.under_way.clear();
+    }
+
     /// Only offsets were handed over to be committed.
     pub fn submitted_nothing(&mut self) {
         self.under_way.push_back(self.spare.pop().unwrap_or_default());

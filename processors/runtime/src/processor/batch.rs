@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_kernel::{AggregateId, Domain, Outcome, StateData, aggregate, partition};
-use millrace_ports::{Outgoing, Record, TopicPartition, Transaction};
+use millrace_ports::{MAX_RECORD_BYTES, Outgoing, Record, TopicPartition, Transaction};
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
 
@@ -20,10 +20,24 @@ use crate::dead::bury;
 /// client that sends it holds it once more.
 pub const MOST_BYTES: usize = 16 << 20;
 
-/// An outcome of our own that cannot be read any more: a bug, not bad input.
+/// Why a batch cannot be built.
 #[derive(Debug, Error)]
-#[error("what was remembered as the answer to a command is no outcome: {0}")]
-pub struct BatchError(#[from] pub DecodeFailure);
+pub enum BatchError {
+    /// An outcome of our own that cannot be read any more: a bug, not bad input.
+    #[error("what was remembered as the answer to a command is no outcome: {0}")]
+    Answer(#[from] DecodeFailure),
+    /// What follows from a message is more than a record has room for. A bug once the batch is on its way: before,
+    /// the message is found and taken for one whose decision fails every time.
+    #[error(
+        "a record for {topic} comes to {bytes} bytes, more than the {MAX_RECORD_BYTES} that can be written"
+    )]
+    TooLarge {
+        /// The topic it is for.
+        topic: Arc<str>,
+        /// What it comes to, in bytes.
+        bytes: usize,
+    },
+}
 
 /// Decided messages that are not committed yet: their records and their effect on state.
 pub struct Batch<D: Domain> {
@@ -66,10 +80,16 @@ impl<D: Domain> Batch<D> {
         self.inputs >= most || self.overlay.arena.used() >= MOST_BYTES
     }
 
+    /// Where each input goes on behind it.
+    #[must_use]
+    pub fn reached(&self) -> &[(Arc<str>, i64)] {
+        &self.next
+    }
+
     /// Takes in what follows from `record`.
     ///
     /// # Errors
-    /// [`BatchError`], a bug.
+    /// [`BatchError`]; then nothing else can be done with it than to drop it.
     pub fn add(
         &mut self,
         codecs: &Codecs<D>,
@@ -95,7 +115,7 @@ impl<D: Domain> Batch<D> {
                 _ => self.overlay.arena.keep(routing_key),
             };
             let value = codecs.events.encode_to(event, |value| self.overlay.arena.keep(value));
-            self.transaction.records.push(here(&names.events, key, Some(value), event.recorded_at));
+            self.write(here(&names.events, key, Some(value), event.recorded_at))?;
         }
         for step in &decided.steps {
             let target = D::step_target(&step.data);
@@ -104,11 +124,11 @@ impl<D: Domain> Batch<D> {
             let partition = partition::of_key(&key, place.partitions);
             let mut outgoing = here(&names.steps, key, Some(value), decided.last_recorded_at);
             outgoing.partition = partition;
-            self.transaction.records.push(outgoing);
+            self.write(outgoing)?;
         }
         for answer in &decided.outcomes {
             let (command_id, at, value) = self.answer(&codecs.outcomes, answer, decided.last_recorded_at)?;
-            self.transaction.records.push(here(&names.outcomes, command_id, Some(value), at));
+            self.write(here(&names.outcomes, command_id, Some(value), at))?;
         }
         if let Some(burial) = &decided.dead {
             self.transaction.records.push(bury(names, record, burial));
@@ -122,6 +142,11 @@ impl<D: Domain> Batch<D> {
             None => self.next.push((Arc::clone(&record.topic), record.offset + 1)),
         }
         self.inputs += 1;
+        Ok(())
+    }
+
+    fn write(&mut self, record: Outgoing) -> Result<(), BatchError> {
+        self.transaction.records.push(writable(record)?);
         Ok(())
     }
 
@@ -155,13 +180,15 @@ impl<D: Domain> Batch<D> {
 
     /// Closes the batch: adds the newest state of every aggregate it touched, compared with
     /// what `below` it is committed.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`BatchError::TooLarge`], of a state.
     pub fn close(
         mut self,
         codecs: &Codecs<D>,
         place: &Place<'_>,
         below: &Layers<'_, D::State>,
-    ) -> (Transaction, Overlay<D::State>) {
+    ) -> Result<(Transaction, Overlay<D::State>), BatchError> {
         let Overlay { changes, arena, last_recorded_at, .. } = &mut self.overlay;
         let timestamp_ms = *last_recorded_at / 1_000;
         let partition = place.partition;
@@ -185,7 +212,7 @@ impl<D: Domain> Batch<D> {
             };
             let value = (!is_forgotten).then(|| encode_state(codecs, arena, id, versioned));
             *written = value.clone().into();
-            self.transaction.records.push(record(Arc::clone(&place.names.state), value));
+            self.transaction.records.push(writable(record(Arc::clone(&place.names.state), value))?);
             if let (Some(lookup), Some(before)) = (lookup, before) {
                 let is_visible = D::is_visible(versioned.state.as_deref());
                 if is_visible != D::is_visible(before.state.as_deref()) {
@@ -196,14 +223,39 @@ impl<D: Domain> Batch<D> {
                     };
                     let codec = &codecs.lookups[lookup];
                     let value = is_visible.then(|| codec.encode_to(&entry, |value| arena.keep(value)));
-                    self.transaction.records.push(record(place.names.lookup(D::LOOKUPS[lookup]), value));
+                    let record = record(place.names.lookup(D::LOOKUPS[lookup]), value);
+                    self.transaction.records.push(writable(record)?);
                 }
             }
         }
         for (topic, next) in self.next {
             self.transaction.offsets.insert(TopicPartition::new(topic, place.partition), next);
         }
-        (self.transaction, self.overlay)
+        Ok((self.transaction, self.overlay))
+    }
+
+    /// Whether all that follows from `record` alone can be written.
+    ///
+    /// # Errors
+    /// [`BatchError`].
+    pub fn try_one(
+        codecs: &Codecs<D>,
+        place: &Place<'_>,
+        record: &Record,
+        decided: Decided<D>,
+        below: &Layers<'_, D::State>,
+    ) -> Result<(), BatchError> {
+        let mut batch = Self::default();
+        batch.add(codecs, place, record, decided)?;
+        batch.close(codecs, place, below).map(drop)
+    }
+}
+
+/// `record`, unless no log takes it.
+fn writable(record: Outgoing) -> Result<Outgoing, BatchError> {
+    match record.size_bytes() {
+        0..=MAX_RECORD_BYTES => Ok(record),
+        bytes => Err(BatchError::TooLarge { topic: record.topic, bytes }),
     }
 }
 

@@ -126,6 +126,8 @@ pub struct Decider<'a, D: Domain> {
     pub lookups: &'a LookupTables,
     /// Whether a miss in this partition of a lookup table is final for the message.
     pub is_covered: &'a dyn Fn(LookupPartition) -> bool,
+    /// Why what would follow from the message cannot be written, once that was seen: then its decision fails.
+    pub unwritable: Option<&'a str>,
 }
 
 /// A decision, or the lookups that must catch up before it can be made.
@@ -194,7 +196,7 @@ impl<D: Domain> Decider<'_, D> {
         let stamp = Stamp { now: command.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
         let metadata_violations = self.metadata_violations(&command.metadata, record);
         let view = self.view(routing_key);
-        let decision = guarded(|| D::decide(&view, command, stamp));
+        let decision = self.writable().and_then(|()| guarded(|| D::decide(&view, command, stamp)));
         if let Some(behind) = self.behind(view) {
             return behind;
         }
@@ -214,6 +216,10 @@ impl<D: Domain> Decider<'_, D> {
         let mut violations = self.metadata_violations(&unknown.metadata, record);
         violations.push(Violation::on(codes::INVALID_ARGUMENT, "data", message));
         self.reject(&unknown.id, violations)
+    }
+
+    pub(super) fn writable(&self) -> Result<(), Failed> {
+        self.unwritable.map_or(Ok(()), |why| Err(Failed(why.to_owned())))
     }
 
     pub(super) fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
@@ -522,8 +528,9 @@ pub(super) enum End {
 pub(super) fn answer<D: Domain>(
     decided: &Decided<D>,
     context: ProcessContext,
-    violations: Vec<Violation>,
+    mut violations: Vec<Violation>,
 ) -> Answer {
+    violations.iter_mut().for_each(|violation| shorten(&mut violation.message));
     Answer::First(Outcome {
         command_id: context.command_id,
         status: if violations.is_empty() { Status::Accepted } else { Status::Rejected },

@@ -1,8 +1,9 @@
 //! A lane: the life of one partition in a processor, one small step at a time.
 //!
 //! Follow the partition's topics until little is missing, fence off the predecessor, read the
-//! rest, then decide. While one batch commits the next is decided on top of it. Every fault ends
-//! in the beginning: nothing that was not committed is kept, and what was committed is read again.
+//! rest, then decide. While one batch commits the next is decided on top of it. Nothing that was not
+//! committed survives a fault. What was committed does where it is certain that nothing came to it; else the fault ends
+//! in the beginning, and all is read again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::local::LocalState;
 use super::lookup::LookupTables;
+use super::pace::Pace;
 use super::running::Running;
 use super::state::Kept;
 #[cfg(feature = "planted-bugs")]
@@ -79,12 +81,31 @@ pub enum LaneFault {
         /// The input without an offset.
         input: TopicPartition,
     },
+    /// A batch was not committed, for certain. What is committed stays as it is, and the messages of the batch
+    /// are decided again.
+    #[error("a batch of {messages} messages was not committed: {fault}")]
+    NotCommitted {
+        /// How many messages it held.
+        messages: usize,
+        /// What was in the way.
+        #[source]
+        fault: LogFault,
+    },
     /// Rows with times from the future would be refused by the database.
     #[error("this machine's clock is {} s ahead of the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {
         /// How far ahead, milliseconds.
         ahead_ms: i64,
     },
+}
+
+impl LaneFault {
+    /// Whether it takes nothing away: the lane goes on where it is with its next step.
+    #[must_use]
+    pub fn keeps_state(&self) -> bool {
+        // what was read waits until a wrong clock is right
+        matches!(self, Self::NotCommitted { .. } | Self::Clock { .. })
+    }
 }
 
 /// What a step of a lane came to.
@@ -139,6 +160,8 @@ pub struct Lane<D: Domain> {
     phase: Phase<D>,
     /// Outlives a reset: beginning again does not set the clock right.
     clock_watch: ClockWatch,
+    /// Outlives it, too: see [`Pace`].
+    pace: Pace,
     meter: Meter,
     #[cfg(feature = "planted-bugs")]
     aborted: Option<Overlay<D::State>>,
@@ -150,12 +173,14 @@ impl<D: Domain> Lane<D> {
     /// A lane that has not begun yet.
     #[must_use]
     pub fn new(shared: Arc<Shared<D>>, group: Arc<dyn Group>, partition: i32) -> Self {
+        let pace = Pace::new(shared.settings.batch_max_records, shared.settings.transaction_timeout());
         Self {
             shared,
             group,
             partition,
             phase: Phase::Start,
             clock_watch: ClockWatch::default(),
+            pace,
             meter: Meter::default(),
             #[cfg(feature = "planted-bugs")]
             aborted: None,
@@ -226,14 +251,17 @@ impl<D: Domain> Lane<D> {
     pub fn reset(&mut self) {
         #[cfg(feature = "planted-bugs")]
         self.keep_overlay();
+        if let Phase::Running(running) = &self.phase {
+            self.pace = running.pace;
+        }
         self.phase = Phase::Start;
     }
 
     /// One step, which waits for input up to `wait` and not at all if there is work.
     ///
     /// # Errors
-    /// [`LaneFault`]; call [`Lane::reset`] before the next step, except after
-    /// [`LaneFault::Clock`], which takes nothing away.
+    /// [`LaneFault`]; call [`Lane::reset`] before the next step, unless it
+    /// [keeps what there is](LaneFault::keeps_state).
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, LaneFault> {
         let turned = self.step(wait);
         if let Err(LaneFault::Copy(CopyFault::Local(fault))) = &turned
@@ -354,7 +382,7 @@ impl<D: Domain> Lane<D> {
         );
         self.meter.update(|numbers| (numbers.restore_read, numbers.restore_left) = (records, 0));
         let meter = BatchMeter::new(self.meter.clone());
-        let running = Running::new(self.partition, names, writer, reader, state, next, meter);
+        let running = Running::new(self.partition, names, writer, reader, state, next, self.pace, meter);
         self.phase = Phase::Running(Box::new(running));
         Ok(())
     }

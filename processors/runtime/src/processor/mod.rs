@@ -21,6 +21,7 @@ mod line;
 pub mod local;
 pub mod lookup;
 mod overlay;
+mod pace;
 mod running;
 pub mod state;
 mod steps;

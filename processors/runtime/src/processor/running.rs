@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
-#[cfg(feature = "planted-bugs")]
-use millrace_ports::LogFault;
-use millrace_ports::{Reader, Record, TopicPartition, Transaction, TransactionalWriter};
+use millrace_ports::{LogFault, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
 use millrace_wire::RegistryFault;
 
-use super::batch::Batch;
+use super::batch::{Batch, BatchError};
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
 use super::decide::{Decider, Place, Verdict};
 use super::intake::{Intake, read};
 use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
+use super::pace::Pace;
 use super::state::{Layers, Overlay, PartitionState};
 use crate::dead::Burial;
 use crate::metrics::BatchMeter;
@@ -59,9 +58,16 @@ pub(super) struct Running<D: Domain> {
     barrier: Vec<Barrier>,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
-    /// Where each input goes on. Every batch commits them all, since a broker forgets offsets
+    /// Where each input goes on, as committed. Every batch commits them all, since a broker forgets offsets
     /// that are not committed for long.
     pub(super) next: BTreeMap<TopicPartition, i64>,
+    /// The batch under way.
+    submission: Option<Submission>,
+    /// How large the next one may be.
+    pub(super) pace: Pace,
+    /// Up to which offset of an input it is looked at every message by itself whether what follows can be written:
+    /// among those before there is one of which it cannot.
+    careful: Vec<(Arc<str>, i64)>,
     /// When the end of the commands was last seen to be reached, by the clock that is never set;
     /// nothing has come since.
     quiet_at: Option<i64>,
@@ -69,6 +75,15 @@ pub(super) struct Running<D: Domain> {
     meter: BatchMeter,
     #[cfg(feature = "planted-bugs")]
     submitted: Option<Transaction>,
+}
+
+/// A batch that was handed over to be committed.
+struct Submission {
+    /// Where each input goes on behind it.
+    next: BTreeMap<TopicPartition, i64>,
+    messages: usize,
+    /// When, by the clock that is never set.
+    at: i64,
 }
 
 /// Whether it is certain that nobody else has written below the offsets that a checkpoint was
@@ -84,7 +99,7 @@ enum Proof {
 }
 
 impl<D: Domain> Running<D> {
-    /// Begins with the state as it was restored, at the offsets `next` from which `reader` reads.
+    /// Begins with the state as it was restored, with batches of this `pace`, at the offsets `next` from which `reader` reads.
     pub(super) fn new(
         partition: i32,
         names: Topology,
@@ -92,6 +107,7 @@ impl<D: Domain> Running<D> {
         reader: Box<dyn Reader>,
         committed: PartitionState<D::State>,
         next: BTreeMap<TopicPartition, i64>,
+        pace: Pace,
         meter: BatchMeter,
     ) -> Self {
         Self {
@@ -109,6 +125,9 @@ impl<D: Domain> Running<D> {
             barrier: Vec::new(),
             covered: HashMap::new(),
             next,
+            submission: None,
+            pace,
+            careful: Vec::new(),
             quiet_at: None,
             proof: Proof::None,
             meter,
@@ -150,7 +169,7 @@ impl<D: Domain> Running<D> {
         watch: &mut ClockWatch,
         wait: Duration,
     ) -> Result<Turn, LaneFault> {
-        let mut progress = self.settle(Duration::ZERO)?;
+        let mut progress = self.settle(shared, Duration::ZERO)?;
         progress |= self.keep_checkpoint(shared)?;
         if watch.too_far_ahead(&*shared.clock).is_some() {
             // a record that ends a silence may tell that it is right again
@@ -161,7 +180,7 @@ impl<D: Domain> Running<D> {
         }
         progress |= self.decide_held(shared, watch)?;
         let mut is_more = true;
-        while is_more && self.barrier.is_empty() && !self.batch.is_full(shared.settings.batch_max_records) {
+        while is_more && self.barrier.is_empty() && !self.batch.is_full(self.pace.most()) {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
             let polled = self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
             progress |= polled > 0;
@@ -173,24 +192,31 @@ impl<D: Domain> Running<D> {
             progress = true;
         }
         if self.proof == Proof::Asked && self.barrier.is_empty() && self.held.is_empty() {
-            self.submit_nothing()?;
+            self.submit_nothing(shared)?;
         }
         if !progress && self.pending.is_some() {
-            progress = self.settle(COMMIT_LOOK.min(wait))?;
+            progress = self.settle(shared, COMMIT_LOOK.min(wait))?;
         }
         Ok(if progress { Turn::Progress } else { Turn::Idle })
     }
 
     /// Takes in the batch under way if it has committed.
-    fn settle(&mut self, wait: Duration) -> Result<bool, LaneFault> {
+    fn settle(&mut self, shared: &Shared<D>, wait: Duration) -> Result<bool, LaneFault> {
         if self.pending.is_none() {
             return Ok(false);
         }
         let settled = self.writer.settle(wait);
         #[cfg(feature = "planted-bugs")]
         let settled = self.or_again(settled);
-        if !settled? {
-            return Ok(false);
+        match settled {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(fault) => return Err(self.not_committed(fault)),
+        }
+        if let Some(submission) = self.submission.take() {
+            self.next = submission.next;
+            let took = shared.clock.monotonic_micros() - submission.at;
+            self.pace.committed(Duration::from_micros(u64::try_from(took).unwrap_or(0)));
         }
         if let Some(overlay) = self.pending.take() {
             // first what holds parts of the overlay's memory, so that all of it can be used again
@@ -204,6 +230,50 @@ impl<D: Domain> Running<D> {
             self.committed.write_checkpoint();
         }
         Ok(true)
+    }
+
+    /// What follows from a batch that failed. When it is certain that it was not committed, what is committed stays
+    /// as it is, and its messages are read again; else the lane begins again, behind a fence.
+    fn not_committed(&mut self, fault: LogFault) -> LaneFault {
+        let messages = self.submission.take().map_or(0, |it| it.messages);
+        if messages > 0 && matches!(fault, LogFault::Unavailable { .. }) {
+            self.pace.failed(messages);
+        }
+        if !self.writer.is_clean() {
+            return fault.into();
+        }
+        self.pending = None;
+        if self.proof == Proof::Committing {
+            self.proof = Proof::Asked;
+        }
+        self.meter.aborted();
+        match self.read_again() {
+            Ok(()) => LaneFault::NotCommitted { messages, fault },
+            Err(fault) => fault.into(),
+        }
+    }
+
+    /// Drops what was decided and not handed over, and reads it again.
+    fn read_again(&mut self) -> Result<(), LogFault> {
+        self.batch = Batch::default();
+        self.held.clear();
+        self.ahead.clear();
+        self.barrier.clear();
+        self.quiet_at = None;
+        self.meter.dropped();
+        let next = self.submission.as_ref().map_or(&self.next, |it| &it.next);
+        next.iter().try_for_each(|(input, offset)| self.reader.seek(input, *offset))
+    }
+
+    /// Decides again what was read up to these offsets, and looks at each message by itself.
+    fn take_care(&mut self, upto: Vec<(Arc<str>, i64)>, why: &BatchError) -> Result<(), LaneFault> {
+        tracing::info!(partition = self.partition, %why, "the batch is decided again, to find the message");
+        self.careful = upto;
+        Ok(self.read_again()?)
+    }
+
+    fn is_careful(&self, record: &Record) -> bool {
+        self.careful.iter().any(|(topic, upto)| *topic == record.topic && record.offset < *upto)
     }
 
     /// Takes checkpoints when they are due. The offsets of what was committed are not known, but
@@ -224,9 +294,11 @@ impl<D: Domain> Running<D> {
     }
 
     /// Commits where the inputs stand once more, to prove by it that nobody has taken over.
-    fn submit_nothing(&mut self) -> Result<(), LaneFault> {
+    fn submit_nothing(&mut self, shared: &Shared<D>) -> Result<(), LaneFault> {
         if self.pending.is_none() {
             self.writer.submit(Transaction { records: Vec::new(), offsets: self.next.clone() })?;
+            let at = shared.clock.monotonic_micros();
+            self.submission = Some(Submission { next: self.next.clone(), messages: 0, at });
             self.meter.submitted_nothing();
             self.pending = Some(Overlay::default());
             self.proof = Proof::Committing;
@@ -241,7 +313,7 @@ impl<D: Domain> Running<D> {
         shared: &Shared<D>,
         wait: Duration,
     ) -> Result<Option<PartitionCopy<D>>, LaneFault> {
-        self.settle(wait)?;
+        self.settle(shared, wait)?;
         self.committed.check()?;
         if self.pending.is_some() || !(shared.copies.keeps() || self.committed.is_stored()) {
             return Ok(None);
@@ -254,8 +326,8 @@ impl<D: Domain> Running<D> {
             self.committed.freeze(reached, now);
         }
         self.proof = Proof::Asked;
-        self.submit_nothing()?;
-        self.settle(wait)?;
+        self.submit_nothing(shared)?;
+        self.settle(shared, wait)?;
         if self.pending.is_some() {
             return Ok(None);
         }
@@ -283,13 +355,20 @@ impl<D: Domain> Running<D> {
         let nothing = Overlay::default();
         let below = Layers { committed: &self.committed, pending: None, current: &nothing };
         let place = place(shared, &self.names, self.partition);
+        let (messages, upto) = (self.batch.len(), self.batch.reached().to_vec());
+        let is_new = upto.iter().any(|it| !self.careful.contains(it));
         let (mut transaction, overlay) =
-            std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below);
+            match std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below) {
+                Ok(closed) => closed,
+                Err(why @ BatchError::TooLarge { .. }) if is_new => return self.take_care(upto, &why),
+                Err(why) => return Err(why.into()),
+            };
         self.batch = std::mem::take(&mut self.spare);
         // what was decided without seeing all of the state must not be committed
         self.committed.check()?;
-        self.next.append(&mut transaction.offsets);
-        transaction.offsets = self.next.clone();
+        let mut next = self.next.clone();
+        next.append(&mut transaction.offsets);
+        transaction.offsets = next.clone();
         if planted::is_on(Bug::StepOffsetsNotCommitted) {
             transaction.offsets.retain(|input, _| input.topic != shared.names.steps);
         }
@@ -299,6 +378,7 @@ impl<D: Domain> Running<D> {
         }
         self.meter.pause();
         self.writer.submit(transaction)?;
+        self.submission = Some(Submission { next, messages, at: shared.clock.monotonic_micros() });
         self.meter.submitted(shared.clock.now_micros() / 1_000);
         self.pending = Some(overlay);
         if planted::is_on(Bug::CheckpointUncommitted)
@@ -358,7 +438,7 @@ impl<D: Domain> Running<D> {
         self.meter.begin();
         let place = place(shared, &self.names, self.partition);
         let mut progress = false;
-        while !self.batch.is_full(shared.settings.batch_max_records) {
+        while !self.batch.is_full(self.pace.most()) {
             if self.ahead.is_empty() {
                 read_ahead(shared, &self.held, &mut self.ahead, &self.committed)?;
             }
@@ -375,9 +455,35 @@ impl<D: Domain> Running<D> {
                 self.covered.get(&at).is_some_and(|upto| number <= *upto)
                     || planted::is_on(Bug::LookupBarrierSkipped)
             };
-            let decider =
-                Decider { place: &place, layers: &layers, lookups: &shared.lookups, is_covered: &is_covered };
-            match decider.take(intake, record) {
+            let mut decider = Decider {
+                place: &place,
+                layers: &layers,
+                lookups: &shared.lookups,
+                is_covered: &is_covered,
+                unwritable: None,
+            };
+            let mut verdict = decider.take(intake, record);
+            let why;
+            if self.is_careful(record) {
+                verdict = match verdict {
+                    Verdict::Decided(decided) => {
+                        match Batch::try_one(&shared.codecs, &place, record, *decided, &layers) {
+                            Err(BatchError::Answer(failure)) => {
+                                return Err(BatchError::Answer(failure).into());
+                            }
+                            Err(too_large) => {
+                                why = too_large.to_string();
+                                decider.unwritable = Some(&why);
+                            }
+                            Ok(()) => {}
+                        }
+                        // a decision is a function: this is the same one, or that it fails
+                        decider.take(intake, record)
+                    }
+                    behind => behind,
+                };
+            }
+            match verdict {
                 Verdict::Behind(missed) => {
                     self.ask_barrier(shared, &missed)?;
                     break;
@@ -395,8 +501,17 @@ impl<D: Domain> Running<D> {
                             "record goes to the dead topic, and the partition goes on; see `millrace dead list`"
                         );
                     }
-                    self.batch.add(&shared.codecs, &place, &record, *decided)?;
-                    progress = true;
+                    match self.batch.add(&shared.codecs, &place, &record, *decided) {
+                        Ok(()) => progress = true,
+                        Err(why @ BatchError::TooLarge { .. }) if !self.is_careful(&record) => {
+                            let mut upto = self.batch.reached().to_vec();
+                            upto.retain(|(topic, _)| *topic != record.topic);
+                            upto.push((Arc::clone(&record.topic), record.offset + 1));
+                            self.take_care(upto, &why)?;
+                            return Ok(true);
+                        }
+                        Err(why) => return Err(why.into()),
+                    }
                 }
             }
         }

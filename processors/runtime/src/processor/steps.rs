@@ -76,7 +76,7 @@ impl<D: Domain> Decider<'_, D> {
     fn fresh_step(&self, step: &Step<D::Step>, routing_key: &str, record: &Record) -> Verdict<D> {
         let stamp = Stamp { now: step.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
         let view = self.view(routing_key);
-        let decision = guarded(|| D::decide_step(&view, &step.data, stamp));
+        let decision = self.writable().and_then(|()| guarded(|| D::decide_step(&view, &step.data, stamp)));
         if let Some(behind) = self.behind(view) {
             return behind;
         }

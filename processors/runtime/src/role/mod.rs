@@ -221,7 +221,9 @@ fn kind_of_log(fault: &LogFault) -> &'static str {
 
 fn kind_of_lane(fault: &LaneFault) -> &'static str {
     match fault {
-        LaneFault::Log(fault) | LaneFault::Copy(CopyFault::Log(fault)) => kind_of_log(fault),
+        LaneFault::Log(fault)
+        | LaneFault::NotCommitted { fault, .. }
+        | LaneFault::Copy(CopyFault::Log(fault)) => kind_of_log(fault),
         LaneFault::Registry(_) | LaneFault::Copy(CopyFault::Registry(_)) => "registry",
         LaneFault::Copy(_) | LaneFault::OffsetsLost { .. } => "state",
         LaneFault::Batch(_) => "bug",
@@ -233,8 +235,7 @@ impl<D: Domain> LaneWork for Lane<D> {
     fn turn(&mut self, wait: Duration) -> Result<Turn, Trouble> {
         Lane::turn(self, wait).map_err(|fault| {
             let position = self.position();
-            // a wrong clock takes nothing away: what was read waits until it is right
-            if !matches!(fault, LaneFault::Clock { .. }) {
+            if !fault.keeps_state() {
                 self.reset();
             }
             let kind = kind_of_lane(&fault);

@@ -36,6 +36,8 @@ pub const SESSION: Duration = Duration::from_secs(10);
 const STEP_MICROS: i64 = 1_000;
 /// By how much it moves when nothing is left to do: less than a session, so that whoever is polled stays.
 const QUIET_MICROS: i64 = 3_000_000;
+/// `max.message.bytes` of the dead topic, as every domain declares it.
+const DEAD_MAX_BYTES: usize = 2_097_152;
 /// Where the clock begins.
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -86,6 +88,7 @@ impl<D: Domain> Pipeline<D> {
         for kind in D::LOOKUPS {
             log.create_topic(&names.lookup(kind), partitions);
         }
+        log.limit_topic_bytes(&names.dead, DEAD_MAX_BYTES);
         let store = Arc::new(MemoryStore::new());
         let mut tables = parse_tables(D::SCHEMAS.views).expect("views.cql parses");
         tables.extend(system_tables());

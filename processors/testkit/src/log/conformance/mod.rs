@@ -71,6 +71,8 @@ macro_rules! log_conformance {
             a_writer_needs_no_group
             a_large_batch_is_one
             a_record_too_large_is_refused_with_its_batch
+            what_is_not_too_large_is_written
+            after_a_certain_abort_no_fence_is_needed
             a_batch_for_a_missing_topic_leaves_nothing
             a_writer_goes_on_after_a_fault
             settle_tells_when_a_batch_is_over

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_ports::{LogFault, Transaction};
+use millrace_ports::{LogFault, MAX_RECORD_BYTES, Transaction};
 
 use super::LogFixture;
 use super::desk::*;
@@ -185,21 +185,76 @@ pub fn a_record_too_large_is_refused_with_its_batch(fixture: &dyn LogFixture) {
     let seat = Seat::alone(fixture, "size", &topic, 2);
     let mut writer = seat.writer(fixture, "size");
     let mut huge = outgoing(&here, "");
-    // so irregular that no compression helps
+    huge.value = Some(noise(2_400_000));
+    let result = commit(&mut *writer, batch(vec![outgoing(&other, "never"), huge]));
+    match &result {
+        Err(LogFault::Refused { message, .. }) => {
+            assert!(message.contains(&*topic), "the topic is named: {message}");
+        }
+        other => panic!("not refused for good: {other:?}"),
+    }
+    fenced(&mut *writer);
+    commit(&mut *writer, batch(vec![outgoing(&other, "next"), outgoing(&here, "next")])).unwrap();
+    assert_eq!(values(&read_all(fixture, &other)), ["next"]);
+    assert_eq!(values(&read_all(fixture, &here)), ["next"]);
+}
+
+/// Records of the size that every log takes are written, however badly they compress and whatever
+/// stands beside them.
+pub fn what_is_not_too_large_is_written(fixture: &dyn LogFixture) {
+    let topic = topic(fixture, "room", 1);
+    let here = at(&topic, 0);
+    let seat = Seat::alone(fixture, "room", &topic, 1);
+    let mut writer = seat.writer(fixture, "room");
+    let mut large = outgoing(&here, "large");
+    large.headers = (0..100).map(|n| (format!("header {n}"), Bytes::from_static(b"x"))).collect();
+    let room = MAX_RECORD_BYTES - large.size_bytes();
+    large.value = Some(noise(room + "large".len()));
+    assert_eq!(large.size_bytes(), MAX_RECORD_BYTES);
+    let small = outgoing(&here, "small");
+    let all = vec![small.clone(), large.clone(), large.clone(), small.clone(), large.clone()];
+    commit(&mut *writer, batch(all.clone())).unwrap();
+    let read = read_all(fixture, &here);
+    let of = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+    let sizes: Vec<usize> = read.iter().map(|it| of(&it.value)).collect();
+    assert_eq!(sizes, all.iter().map(|it| of(&it.value)).collect::<Vec<_>>());
+    assert!(read.iter().zip(&all).all(|(read, sent)| read.value == sent.value));
+}
+
+/// Where the abort of a batch is certain, the next one needs no fence; and a fence that somebody else has put up
+/// meanwhile holds.
+pub fn after_a_certain_abort_no_fence_is_needed(fixture: &dyn LogFixture) {
+    let topic = topic(fixture, "clean", 1);
+    let here = at(&topic, 0);
+    let seat = Seat::alone(fixture, "clean", &topic, 1);
+    let mut writer = seat.writer(fixture, "clean");
+    for value in ["a", "b"] {
+        let mut huge = outgoing(&here, "");
+        huge.value = Some(noise(2_400_000));
+        let records = vec![outgoing(&here, "never"), huge];
+        let refused = commit(&mut *writer, Transaction { records, offsets: [(here.clone(), 9)].into() });
+        assert!(matches!(refused, Err(LogFault::Refused { .. })), "{refused:?}");
+        assert!(writer.is_clean(), "a record that is refused aborts the batch for certain");
+        commit(&mut *writer, batch(vec![outgoing(&here, value)])).unwrap();
+    }
+    assert!(seat.group.committed(std::slice::from_ref(&here)).unwrap().is_empty());
+    let mut second = seat.writer(fixture, "clean");
+    assert_fenced(commit(&mut *writer, batch(vec![outgoing(&here, "late")])));
+    assert!(!writer.is_clean(), "who was fenced off is not to go on");
+    commit(&mut *second, batch(vec![outgoing(&here, "c")])).unwrap();
+    assert_eq!(values(&read_all(fixture, &here)), ["a", "b", "c"]);
+}
+
+/// Bytes so irregular that no compression helps.
+fn noise(length: usize) -> Bytes {
     let mut word = 88_172_645_463_325_252_u64;
-    let noise = std::iter::repeat_with(|| {
+    let words = std::iter::repeat_with(|| {
         word ^= word << 13;
         word ^= word >> 7;
         word ^= word << 17;
         word.to_le_bytes()
     });
-    huge.value = Some(noise.take(300_000).flatten().collect::<Vec<u8>>().into());
-    let result = commit(&mut *writer, batch(vec![outgoing(&other, "never"), huge]));
-    assert!(matches!(result, Err(LogFault::Refused { .. })), "{result:?}");
-    fenced(&mut *writer);
-    commit(&mut *writer, batch(vec![outgoing(&other, "next"), outgoing(&here, "next")])).unwrap();
-    assert_eq!(values(&read_all(fixture, &other)), ["next"]);
-    assert_eq!(values(&read_all(fixture, &here)), ["next"]);
+    words.flatten().take(length).collect()
 }
 
 /// A topic that is not there fails the batch as a whole, with its name.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use millrace_ports::log::size_bytes;
 use millrace_ports::{GroupSpec, LogFault, Record, TopicPartition, Transaction};
 use millrace_runtime::planted::{self, Bug};
 
@@ -19,7 +20,9 @@ pub(super) struct Broker {
     last_transaction: TransactionNumber,
     /// Decided, but not written to the partitions yet.
     ending: Vec<(String, OpenTransaction, bool)>,
+    /// Of topics that have none of their own.
     pub(super) max_record_bytes: usize,
+    pub(super) max_topic_bytes: BTreeMap<Arc<str>, usize>,
     pub(super) transaction_timeout_micros: i64,
 }
 
@@ -31,7 +34,9 @@ impl Default for Broker {
             producers: BTreeMap::new(),
             last_transaction: 0,
             ending: Vec::new(),
-            max_record_bytes: 1 << 20,
+            // as Kafka's max.message.bytes
+            max_record_bytes: 1_048_588,
+            max_topic_bytes: BTreeMap::new(),
             transaction_timeout_micros: 10_000_000,
         }
     }
@@ -91,7 +96,7 @@ impl Broker {
     }
 
     pub(super) fn append(&mut self, at: &TopicPartition, record: Plain) -> Result<i64, LogFault> {
-        self.check_size(&record)?;
+        self.check_size(&at.topic, &record)?;
         Ok(self.partition_mut(at)?.append(record, None))
     }
 
@@ -175,7 +180,7 @@ impl Broker {
     ) -> Result<(), LogFault> {
         self.check_epoch(id, epoch, "write")?;
         for record in &batch.records {
-            self.check_size(&record.into())?;
+            self.check_size(&record.topic, &record.into())?;
             self.partition(&TopicPartition::new(record.topic.clone(), record.partition))?;
         }
         // the same id's markers come before its next transaction
@@ -211,14 +216,15 @@ impl Broker {
         if allowed { Ok(()) } else { Err(LogFault::Fenced { step: "commit offsets" }) }
     }
 
-    /// Aborts what was written.
-    pub(super) fn abort(&mut self, id: &str, epoch: u64) {
+    /// Aborts what was written; whether `epoch` is still the one that may write.
+    pub(super) fn abort(&mut self, id: &str, epoch: u64) -> bool {
         if self.check_epoch(id, epoch, "abort").is_err() {
-            return;
+            return false;
         }
         if let Some(open) = self.producers.get_mut(id).and_then(|it| it.open.take()) {
             self.ending.push((id.to_owned(), open, false));
         }
+        true
     }
 
     /// Whether a transaction on one of these offsets is not over.
@@ -243,12 +249,11 @@ impl Broker {
         }
     }
 
-    fn check_size(&self, record: &Plain) -> Result<(), LogFault> {
-        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let key = record.key.as_ref().map_or(0, |it| it.len());
-        let size = key + record.value.as_ref().map_or(0, |it| it.len()) + headers;
-        if size > self.max_record_bytes {
-            let message = format!("a record of {size} bytes, {} are allowed", self.max_record_bytes);
+    fn check_size(&self, topic: &str, record: &Plain) -> Result<(), LogFault> {
+        let size = size_bytes(record.key.as_deref(), record.value.as_deref(), &record.headers);
+        let most = self.max_topic_bytes.get(topic).copied().unwrap_or(self.max_record_bytes);
+        if size > most {
+            let message = format!("topic {topic}: a record of {size} bytes, {most} are allowed");
             return Err(LogFault::Refused { step: "write", message });
         }
         Ok(())

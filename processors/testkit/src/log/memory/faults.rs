@@ -64,6 +64,8 @@ pub enum Operation<'a> {
     Write {
         /// The transactional id.
         id: &'a str,
+        /// How many records it holds.
+        records: usize,
     },
     /// A batch is committed.
     Commit {

@@ -91,9 +91,14 @@ impl MemoryLog {
         self.shared.change(|state, _| state.broker.create_topic(name, partitions));
     }
 
-    /// How large a record (key, value and headers) may be; 1 MiB unless told.
+    /// How large a record may be, with all that comes around it uncompressed; 1,048,588 bytes unless told.
     pub fn limit_record_bytes(&self, limit: usize) {
         self.shared.change(|state, _| state.broker.max_record_bytes = limit);
+    }
+
+    /// The same for one topic.
+    pub fn limit_topic_bytes(&self, topic: &str, limit: usize) {
+        self.shared.change(|state, _| state.broker.max_topic_bytes.insert(topic.into(), limit));
     }
 
     /// After how long a silent owner's transaction is ended; 10 s unless told.

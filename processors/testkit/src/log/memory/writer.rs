@@ -22,11 +22,21 @@ pub(super) struct MemoryWriter {
     written: Option<(u64, Claim)>,
     /// What `submit` found wrong, told by `settle`.
     failed: Option<LogFault>,
+    /// Whether the batch that failed last is aborted, and this still the one who may write.
+    is_clean: bool,
 }
 
 impl MemoryWriter {
     pub(super) fn new(seat: Arc<Seat>, id: &str) -> Self {
-        Self { seat, has_group: true, id: id.to_owned(), epoch: None, written: None, failed: None }
+        Self {
+            seat,
+            has_group: true,
+            id: id.to_owned(),
+            epoch: None,
+            written: None,
+            failed: None,
+            is_clean: false,
+        }
     }
 
     /// A writer that belongs to no group.
@@ -42,7 +52,7 @@ impl MemoryWriter {
 
 impl TransactionalWriter for MemoryWriter {
     fn fence(&mut self) -> Result<(), LogFault> {
-        (self.epoch, self.written, self.failed) = (None, None, None);
+        (self.epoch, self.written, self.failed, self.is_clean) = (None, None, None, false);
         let id = self.id.clone();
         let epoch = self
             .seat
@@ -60,12 +70,13 @@ impl TransactionalWriter for MemoryWriter {
             let message = "a writer without a group commits no offsets".to_owned();
             return Err(LogFault::Refused { step: "submit", message });
         }
+        self.is_clean = false;
         let has_group = self.has_group;
         let Some(epoch) = self.epoch else { return Err(Self::unavailable("submit", "not fenced")) };
         let (seat, id) = (self.seat.clone(), self.id.clone());
         let member = seat.member();
-        let mut claimed = None;
-        let result = seat.shared.step(&Operation::Write { id: &id }, "write", |broker, now| {
+        let (mut claimed, records) = (None, batch.records.len());
+        let result = seat.shared.step(&Operation::Write { id: &id, records }, "write", |broker, now| {
             let own = batch.offsets.keys().filter(|it| it.topic == seat.spec.topic);
             let group = broker.groups.get(&seat.spec.group_id);
             let claim = match has_group {
@@ -80,12 +91,12 @@ impl TransactionalWriter for MemoryWriter {
                 self.written = Some((member, claim));
                 Ok(())
             }
-            (Err(fault), None) => {
+            (Err(fault @ LogFault::Fenced { .. }), None) => {
                 self.epoch = None;
                 Err(fault)
             }
             // like Kafka, whose answers about records come with the commit
-            (Err(fault), Some(_)) => {
+            (Err(fault), _) => {
                 self.failed = Some(fault);
                 Ok(())
             }
@@ -96,8 +107,11 @@ impl TransactionalWriter for MemoryWriter {
     fn settle(&mut self, wait: Duration) -> Result<bool, LogFault> {
         let (seat, id) = (self.seat.clone(), self.id.clone());
         if let Some(fault) = self.failed.take() {
-            if let Some(epoch) = self.epoch.take() {
-                seat.shared.change(|state, _| state.broker.abort(&id, epoch));
+            let epoch = self.epoch;
+            self.is_clean =
+                epoch.is_some_and(|epoch| seat.shared.change(|state, _| state.broker.abort(&id, epoch)));
+            if !self.is_clean {
+                self.epoch = None;
             }
             return Err(fault);
         }
@@ -124,5 +138,8 @@ impl TransactionalWriter for MemoryWriter {
                 Err(fault)
             }
         }
+    }
+    fn is_clean(&self) -> bool {
+        self.is_clean
     }
 }
