@@ -206,13 +206,8 @@ impl<D: Domain> DomainEntry for Entry<D> {
     ) -> Result<Box<dyn CommandEncoder>, CliError> {
         let subject = Topology::subject(&Topology::new(prefix, D::NAME).commands);
         // a sender must not be the one who changes what a topic holds
-        if registry.find(&subject, D::SCHEMAS.commands)?.is_none() {
-            return Err(CliError::failed(format!(
-                "the registry does not know this build's schema of {subject}"
-            ))
-            .hint("Register it with `millrace schemas register`."));
-        }
-        let codec: Codec<Command<D::Command>> = Codec::register(registry, &subject, D::SCHEMAS.commands)?;
+        let codec: Codec<Command<D::Command>> =
+            Codec::find(registry, &subject, D::SCHEMAS.commands)?.ok_or_else(|| unregistered(&subject))?;
         Ok(Box::new(TypedEncoder::<D> { codec }))
     }
 
@@ -280,6 +275,13 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
         let value = self.codec.encode(&command).to_vec();
         Ok(Encoded { key, value })
     }
+}
+
+/// What is said where nobody has registered a schema of this build.
+#[must_use]
+pub fn unregistered(subject: &str) -> CliError {
+    CliError::failed(format!("the registry does not know this build's schema of {subject}"))
+        .hint("Register it with `millrace schemas register`.")
 }
 
 /// The tables a domain declares.

@@ -8,7 +8,7 @@ use millrace_ports::{Log, Reader, Start, TopicPartition};
 use millrace_runtime::Topology;
 use millrace_wire::{Codec, Registry};
 
-use crate::domain::DomainEntry;
+use crate::domain::{DomainEntry, unregistered};
 use crate::error::CliError;
 
 /// How many outcomes are taken at once.
@@ -22,6 +22,19 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    /// What reads the outcomes of `entry`.
+    ///
+    /// # Errors
+    /// A schema that nobody has registered, or a registry that does not answer.
+    pub fn codec(
+        registry: Arc<dyn Registry>,
+        entry: &dyn DomainEntry,
+        prefix: &str,
+    ) -> Result<Codec<Outcome>, CliError> {
+        let subject = Topology::subject(&Topology::new(prefix, entry.name()).outcomes);
+        Codec::find(registry, &subject, entry.schemas().outcomes)?.ok_or_else(|| unregistered(&subject))
+    }
+
     /// Notes the present end of `partitions` of the outcomes topic; what is answered after
     /// this is seen.
     ///
@@ -29,13 +42,12 @@ impl Outcomes {
     /// A missing topic, or servers that do not answer.
     pub fn from_now(
         log: &dyn Log,
-        registry: Arc<dyn Registry>,
+        codec: Codec<Outcome>,
         entry: &dyn DomainEntry,
         prefix: &str,
         partitions: &[i32],
     ) -> Result<Self, CliError> {
         let topic = Topology::new(prefix, entry.name()).outcomes;
-        let codec = Codec::register(registry, &Topology::subject(&topic), entry.schemas().outcomes)?;
         let mut from = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let at = TopicPartition::new(Arc::clone(&topic), *partition);

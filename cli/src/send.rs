@@ -7,6 +7,7 @@ use millrace_kernel::{Metadata, Outcome, Status, id, partition};
 use millrace_ports::Log as _;
 use millrace_runtime::Topology;
 use millrace_runtime::progress::wait_until;
+use millrace_wire::Codec;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -47,6 +48,26 @@ impl Target {
         let topic = Topology::new(servers.prefix(), entry.name()).commands.to_string();
         let partitions = log.partitions(&topic)?;
         Ok(Self { partitions, encoder: entry.encoder(registry, servers.prefix())?, topic })
+    }
+
+    /// The same, and what reads the answers if they are wanted; the registry is asked for both at once.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub fn open_to_wait(
+        servers: &Servers<'_>,
+        log: &millrace_kafka::KafkaLog,
+        registry: &std::sync::Arc<dyn millrace_wire::Registry>,
+        entry: &dyn DomainEntry,
+        waits: bool,
+    ) -> Result<(Self, Option<Codec<Outcome>>), CliError> {
+        std::thread::scope(|scope| {
+            let codec = || Outcomes::codec(registry.clone(), entry, servers.prefix());
+            let codec = waits.then(|| scope.spawn(codec));
+            let target = Self::open(servers, log, registry.clone(), entry)?;
+            let codec = codec.map(|asked| asked.join().unwrap_or_else(|_| Err(CliError::failed("a bug"))));
+            Ok((target, codec.transpose()?))
+        })
     }
 
     /// The record for an encoded command.
@@ -99,7 +120,10 @@ pub fn run(
         Some(view) => Some(servers.open_store(view.entry)?),
         None => None,
     };
-    let target = Target::open(servers, &log, registry.clone(), entry)?;
+    // it connects while the others are asked
+    let producer: KafkaProducer = log.producer()?;
+    let waits = send.wait || send.wait_for.is_some();
+    let (target, codec) = Target::open_to_wait(servers, &log, &registry, entry, waits)?;
     let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
     let mut message = target.message(encoded);
     let trace = Trace::of_command(&servers.config.settings, send.trace, &found.kind.name, &target.topic)?;
@@ -107,12 +131,10 @@ pub fn run(
         let (name, value) = trace.header();
         message.headers.push((name, value.into()));
     }
-    let waits = send.wait || send.wait_for.is_some();
-    let mut outcomes = match waits {
-        true => Some(Outcomes::from_now(&log, registry, entry, servers.prefix(), &[message.partition])?),
-        false => None,
+    let mut outcomes = match codec {
+        Some(codec) => Some(Outcomes::from_now(&log, codec, entry, servers.prefix(), &[message.partition])?),
+        None => None,
     };
-    let producer: KafkaProducer = log.producer()?;
     let delivered = producer.send_and_wait(&message, ACKNOWLEDGE)?;
     if let Some(trace) = trace {
         if send.trace {

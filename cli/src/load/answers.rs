@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Position, Status};
+use millrace_kernel::{Outcome, Position, Status};
 use millrace_ports::Log;
-use millrace_wire::Registry;
+use millrace_wire::Codec;
 
 use crate::domain::DomainEntry;
 use crate::error::CliError;
@@ -56,13 +56,13 @@ impl Answers {
     pub fn follow(
         &self,
         log: &dyn Log,
-        registry: Arc<dyn Registry>,
+        codec: Codec<Outcome>,
         entry: &dyn DomainEntry,
         prefix: &str,
         partitions: i32,
     ) -> Result<(), CliError> {
         let all: Vec<i32> = (0..partitions).collect();
-        let mut outcomes = Outcomes::from_now(log, registry, entry, prefix, &all)?;
+        let mut outcomes = Outcomes::from_now(log, codec, entry, prefix, &all)?;
         let book = Arc::downgrade(&self.inner);
         std::thread::Builder::new().name(format!("{}.outcomes", entry.name())).spawn(move || {
             loop {
@@ -172,8 +172,6 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use millrace_kernel::Outcome;
-
     use super::*;
 
     fn outcome(id: &str, status: Status, offset: i64) -> Outcome {

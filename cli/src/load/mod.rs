@@ -275,10 +275,10 @@ impl Loader<'_> {
     /// Opens a domain's topic, and follows its outcomes before anything is sent to it.
     fn open(&self, domain: &str) -> Result<Target, CliError> {
         let entry = by_name(self.domains, domain)?;
-        let target = Target::open(self.servers, &self.log, Arc::clone(&self.registry), entry)?;
-        if let Some(answers) = &self.answers {
-            let registry = Arc::clone(&self.registry);
-            answers.follow(&self.log, registry, entry, self.servers.prefix(), target.partitions)?;
+        let waits = self.answers.is_some();
+        let (target, codec) = Target::open_to_wait(self.servers, &self.log, &self.registry, entry, waits)?;
+        if let (Some(answers), Some(codec)) = (&self.answers, codec) {
+            answers.follow(&self.log, codec, entry, self.servers.prefix(), target.partitions)?;
         }
         Ok(target)
     }

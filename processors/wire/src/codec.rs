@@ -97,6 +97,21 @@ impl<T: Datum> Codec<T> {
         Ok(Self { schema: compiled, id, registry, foreign: Mutex::default(), of: PhantomData })
     }
 
+    /// The codec of `subject` if its `schema` is registered; nothing is registered. For those who only send or read.
+    ///
+    /// # Errors
+    /// As [`Codec::register`].
+    pub fn find(
+        registry: Arc<dyn Registry>,
+        subject: &str,
+        schema: &str,
+    ) -> Result<Option<Self>, CodecError> {
+        let compiled =
+            compile(schema).map_err(|message| CodecError::Schema { subject: subject.to_owned(), message })?;
+        let Some(id) = registry.find(subject, schema)? else { return Ok(None) };
+        Ok(Some(Self { schema: compiled, id, registry, foreign: Mutex::default(), of: PhantomData }))
+    }
+
     /// The registry's id of the schema this build was made with.
     #[must_use]
     pub fn schema_id(&self) -> u32 {
