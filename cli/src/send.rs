@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millrace_kafka::{KafkaProducer, Message};
 use millrace_kernel::{Metadata, Outcome, Status, id, partition};
-use millrace_ports::Log as _;
+use millrace_ports::{Clock as _, Log as _, SystemClock};
 use millrace_runtime::Topology;
 use millrace_runtime::progress::wait_until;
 use millrace_wire::Codec;
@@ -98,6 +98,7 @@ pub fn run(
     let data = check_data(found.kind, typed_fields(found, &send.fields)?)?;
     let metadata = Metadata {
         user_id: send.user.clone(),
+        issued_at: Some(send.issued_at.unwrap_or_else(|| SystemClock.now_micros())),
         expected_version: send.expected_version,
         ..Metadata::default()
     };

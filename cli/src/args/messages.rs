@@ -23,6 +23,9 @@ pub struct Send {
     /// The version the aggregate must have; 0 = it must not exist
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(0..))]
     pub expected_version: Option<i64>,
+    /// When it was issued, if not now. Who sends a command again gives id and time of the first sending
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub issued_at: Option<i64>,
     /// Wait for the outcome
     #[arg(long)]
     pub wait: bool,
@@ -76,6 +79,13 @@ pub struct Feed {
     /// Print one JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// A time as microseconds since the epoch.
+fn time(text: &str) -> Result<i64, String> {
+    let time = text.parse::<jiff::Timestamp>();
+    time.map(jiff::Timestamp::as_microsecond)
+        .map_err(|_| "expected a time such as 2026-01-02T03:04:05Z".to_owned())
 }
 
 /// How many chirps a page of a feed may have.

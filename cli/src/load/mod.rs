@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use millrace_kafka::{KafkaLog, KafkaProducer, Message};
 use millrace_kernel::id;
+use millrace_ports::{Clock as _, SystemClock};
 use millrace_wire::Registry;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -257,7 +258,9 @@ impl Loader<'_> {
 
     /// The record of a command as it is written, and the command's id.
     fn prepare(&mut self, value: Value) -> Result<(String, Message), Unsent> {
-        let Written { found, id, metadata, data } = crate::message::from_object(self.catalogue, value)?;
+        let Written { found, id, mut metadata, data } = crate::message::from_object(self.catalogue, value)?;
+        // whoever wants to load a file again at any time writes it into the lines
+        metadata.issued_at.get_or_insert_with(|| SystemClock.now_micros());
         let command_id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
         if !id::is_valid(&command_id) {
             return Err(Problem::new(format!("id: {}", id::ID_RULE)).at("id").into());

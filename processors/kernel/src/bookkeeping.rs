@@ -53,6 +53,31 @@ pub struct ParkedKey {
     pub since: i64,
 }
 
+/// Up to when a partition has forgotten which commands it answered, kept as `Floor/commands` in a
+/// domain that [refuses what is expired](crate::Domain::REFUSES_EXPIRED). A restart restores by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Floor {
+    /// A command issued at or before this time is `Expired`: it may be one that was forgotten.
+    /// Microseconds since the epoch; 0 before anything was forgotten.
+    pub issued_at: i64,
+    /// Answers recorded at or before this time are not known any more. Microseconds since the
+    /// epoch; 0 before anything was forgotten.
+    pub recorded_at: i64,
+    /// The answers that are known, but for the newest, oldest first.
+    pub spans: Vec<FloorSpan>,
+}
+
+/// Answers that a partition forgets together: those recorded after the span before this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorSpan {
+    /// The newest `recorded_at` of these answers, microseconds since the epoch.
+    pub recorded_at: i64,
+    /// No later than this were their commands appended, microseconds since the epoch.
+    pub appended_at: i64,
+    /// No later than this were they issued, microseconds since the epoch.
+    pub issued_at: i64,
+}
+
 /// Anything the engine remembers among the states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bookkeeping {
@@ -64,6 +89,8 @@ pub enum Bookkeeping {
     DeadStep(DeadStep),
     /// A key whose commands wait behind a dead one.
     ParkedKey(ParkedKey),
+    /// Up to when answered commands are forgotten.
+    Floor(Floor),
 }
 
 /// The kind of an open process.
@@ -74,10 +101,12 @@ pub const INBOX_KIND: &str = "Inbox";
 pub const DEAD_STEP_KIND: &str = "DeadStep";
 /// The kind of a parked key.
 pub const PARKED_KEY_KIND: &str = "ParkedKey";
+/// The kind of the floor.
+pub const FLOOR_KIND: &str = "Floor";
 
 impl Bookkeeping {
     /// The kinds under which the engine keeps its own; no domain may use them.
-    pub const KINDS: [&str; 4] = [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND];
+    pub const KINDS: [&str; 5] = [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND, FLOOR_KIND];
 
     /// Whether what is kept under `id` is the engine's and no aggregate: it has no events and its
     /// version says nothing.
@@ -105,6 +134,12 @@ pub fn inbox(source_partition: i32) -> AggregateId {
 #[must_use]
 pub fn dead_step(offset: i64) -> AggregateId {
     AggregateId::new(DEAD_STEP_KIND, &[&offset.to_string()])
+}
+
+/// Where the floor of a partition is kept.
+#[must_use]
+pub fn floor() -> AggregateId {
+    AggregateId::new(FLOOR_KIND, &["commands"])
 }
 
 /// Longest record key that is spelled out, in bytes; no valid id is that long.
@@ -137,6 +172,8 @@ avro_record!(OpenProcess { command_type, started_at, duplicates });
 avro_record!(Inbox { sequence });
 avro_record!(DeadStep { command_id, step_type, since });
 avro_record!(ParkedKey { line, next, newest, since });
+avro_record!(Floor { issued_at, recorded_at, spans });
+avro_record!(FloorSpan { recorded_at, appended_at, issued_at });
 
 #[cfg(test)]
 mod tests {

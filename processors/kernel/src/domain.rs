@@ -120,6 +120,11 @@ pub trait Domain: Send + Sync + 'static {
     /// may write to the commands topic can stop a key with a record that cannot be read.
     const KEEPS_ORDER_BEHIND_DEAD: bool = false;
 
+    /// Whether a command is refused as `Expired` that was issued before the partition has forgotten which
+    /// commands it answered: it may be one of them. For domains that cannot afford to do a thing twice; the
+    /// price is that producers must set `issued_at`, and that their clocks must not be far behind.
+    const REFUSES_EXPIRED: bool = false;
+
     /// The aggregate whose event an accepted `command` emits; `expected_version` speaks of it.
     fn target(command: &Self::Command) -> AggregateId;
 

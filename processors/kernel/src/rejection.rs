@@ -27,6 +27,9 @@ pub mod codes {
     pub const POISONED: &str = "Poisoned";
     /// It waited behind a dead command of its key, and an operator has dropped it.
     pub const SKIPPED: &str = "Skipped";
+    /// It was issued so long ago that it may be a command that was answered and forgotten since, in a
+    /// domain that cannot afford to do a thing twice.
+    pub const EXPIRED: &str = "Expired";
 }
 
 /// One rule that did not hold.

@@ -70,6 +70,9 @@ bugs! {
     FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
     StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",
+    FloorLostAtRestart: "who begins again does not know which commands may have been forgotten",
+    FloorForgetsFirst: "an answered command is forgotten before others issued as early are refused",
+    FloorOfRecordedTime: "commands are refused that were issued before others were decided, not before they were sent",
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -18,7 +18,8 @@ pub struct ProcessorSettings {
     pub batch_max_records: usize,
     /// How far back a repeated command id is recognised, in seconds of `recorded_at`.
     pub dedup_window_seconds: u64,
-    /// How many command ids a partition remembers at most.
+    /// How many command ids a partition remembers at most. In a domain that refuses expired commands
+    /// (accounting) it knows of at most as many more, or a million, that they were answered.
     pub dedup_window_ids: usize,
     /// How long a silent processor keeps its partitions, in milliseconds.
     pub session_timeout_ms: u64,
@@ -28,7 +29,8 @@ pub struct ProcessorSettings {
     /// processor that dies has left open is ended by its successor and does not wait for it.
     #[serde(deserialize_with = "transaction_timeout_ms")]
     pub transaction_timeout_ms: u64,
-    /// How far ahead of its record a command's `issued_at` may be, in seconds.
+    /// How far ahead of its record a command's `issued_at` may be, in seconds. In a domain that refuses
+    /// expired commands (accounting) also how far behind it always may be.
     pub issued_at_ahead_seconds: u64,
     /// Folder for local state, so that a restart reads only what is new. Each process needs one
     /// of its own. Empty: everything is kept in memory and read from the topics at each start.
@@ -104,6 +106,12 @@ impl ProcessorSettings {
     #[must_use]
     pub fn transaction_timeout(&self) -> Duration {
         Duration::from_millis(self.transaction_timeout_ms)
+    }
+
+    /// How far ahead of its record a command's `issued_at` may be, in microseconds.
+    #[must_use]
+    pub fn issued_at_ahead_micros(&self) -> i64 {
+        i64::try_from(self.issued_at_ahead_seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX)
     }
 
     /// The session timeout as a duration.

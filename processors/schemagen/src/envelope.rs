@@ -62,14 +62,22 @@ const DEAD_STEP: &[Expected] = &[
 ];
 const PARKED_KEY: &[Expected] =
     &[Expected("line", LONG), Expected("next", LONG), Expected("newest", LONG), Expected("since", TIME)];
+const FLOOR: &[Expected] = &[
+    Expected("issued_at", TIME),
+    Expected("recorded_at", TIME),
+    Expected("spans", Shape::ArrayOf("FloorSpan", FLOOR_SPAN)),
+];
+const FLOOR_SPAN: &[Expected] =
+    &[Expected("recorded_at", TIME), Expected("appended_at", TIME), Expected("issued_at", TIME)];
 const SOURCE: &[Expected] = &[Expected("partition", INT), Expected("sequence", LONG)];
 
 /// What the engine keeps among the states: the field, its record, and what that holds.
-const BOOKKEEPING: [(&str, &str, &[Expected]); 4] = [
+const BOOKKEEPING: [(&str, &str, &[Expected]); 5] = [
     ("process", "Process", PROCESS),
     ("inbox", "Inbox", INBOX),
     ("dead_step", "DeadStep", DEAD_STEP),
     ("parked_key", "ParkedKey", PARKED_KEY),
+    ("floor", "Floor", FLOOR),
 ];
 
 /// The kernel's struct for a record that the engine keeps among the states.
@@ -79,6 +87,7 @@ pub fn bookkeeping(record: &Record) -> Option<&'static str> {
         "Inbox" => Some("Inbox"),
         "DeadStep" => Some("DeadStep"),
         "ParkedKey" => Some("ParkedKey"),
+        "Floor" => Some("Floor"),
         _ => None,
     }
 }
@@ -256,7 +265,7 @@ fn shape(place: &str, found: &Type, wanted: &Shape) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrace_kernel::bookkeeping::{DeadStep, Inbox, OpenProcess, ParkedKey};
+    use millrace_kernel::bookkeeping::{DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey};
     use millrace_kernel::outcome::{Outcome, Position, Status, Version};
     use millrace_kernel::{Command, Event, Metadata, ProcessContext, Step, StepSource, Violation};
 
@@ -279,6 +288,7 @@ mod tests {
             "inbox": Inbox { sequence: 0 },
             "dead_step": DeadStep { command_id: None, step_type: None, since: 0 },
             "parked_key": ParkedKey { line: 0, next: 1, newest: 1, since: 0 },
+            "floor": Floor::default(), "floor_span": FloorSpan::default(),
             "source": StepSource::default(),
             "command": Command { id: String::new(), metadata: metadata.clone(), data: () },
             "step": Step { id: String::new(), metadata: metadata.clone(), source: StepSource::default(),
@@ -298,6 +308,8 @@ mod tests {
             ("inbox", INBOX),
             ("dead_step", DEAD_STEP),
             ("parked_key", PARKED_KEY),
+            ("floor", FLOOR),
+            ("floor_span", FLOOR_SPAN),
             ("source", SOURCE),
             ("command", COMMAND.fields),
             ("step", STEP.fields),

@@ -1,7 +1,9 @@
 //! A history before it happens: every step of it as a value, so that it can be repeated exactly and
 //! made shorter.
 
-use millrace_kernel::{Command, Metadata};
+use std::collections::BTreeMap;
+
+use millrace_kernel::{Command, Domain, Metadata};
 
 use crate::dice::Dice;
 use crate::workload::Workload;
@@ -48,6 +50,8 @@ pub struct Setup<S> {
     pub window_ids: usize,
     /// For how many seconds of recorded time it remembers them.
     pub window_seconds: u64,
+    /// By how many seconds the clocks of producers may be wrong.
+    pub margin_seconds: u64,
     /// Whether processors keep their state on disks.
     pub disks: bool,
     /// Whether processors keep copies of partitions that others own.
@@ -212,9 +216,39 @@ impl<W: Workload> Plan<W> {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let setup = setup::<W>(&mut dice);
-        let acts = Writer::<W>::new(&mut dice, &setup).write();
+        let mut setup = setup::<W>(&mut dice);
+        let mut acts = Writer::<W>::new(&mut dice, &setup).write();
+        if <W::Domain as Domain>::REFUSES_EXPIRED {
+            // a stream of its own, so that all else is as it would be without
+            say_when_issued::<W>(&mut Dice::new(!seed), &mut setup, &mut acts);
+        }
         Self { seed, setup, acts }
+    }
+}
+
+/// Has producers say when they issued their commands: in the plan, how long before they were sent first. Some do not
+/// say, and the clocks of some are wrong. Windows are short enough to forget something.
+fn say_when_issued<W: Workload>(
+    dice: &mut Dice,
+    setup: &mut Setup<W::Settings>,
+    acts: &mut [Act<W::CommandData>],
+) {
+    let margin = dice.within(1, 10);
+    setup.margin_seconds = margin as u64;
+    if dice.per_mille(500) {
+        setup.window_seconds = dice.within(1, 40) as u64;
+    }
+    let margin = margin * 1_000_000;
+    let mut said: BTreeMap<String, Option<i64>> = BTreeMap::new();
+    for act in acts {
+        let Act::Send(command) = act else { continue };
+        let says = |dice: &mut Dice| match dice.below(20) {
+            0 => None,
+            1 | 2 => Some(dice.within(0, 4 * margin)),
+            3 | 4 => Some(-dice.within(0, margin - 1_000)),
+            _ => Some(dice.within(0, margin - 1)),
+        };
+        command.metadata.issued_at = *said.entry(command.id.clone()).or_insert_with(|| says(dice));
     }
 }
 
@@ -241,6 +275,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         fan_out_max_rows: dice.within(1, 4) as usize,
         window_ids: if dice.per_mille(500) { dice.within(2, 16) } else { dice.within(16, 60) } as usize,
         window_seconds: if dice.per_mille(800) { 3_600 } else { dice.within(20, 300) as u64 },
+        margin_seconds: 300,
         disks: dice.per_mille(600),
         copies: dice.per_mille(500),
         cache_bytes: dice.within(0, 3_000) as usize,

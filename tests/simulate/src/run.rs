@@ -1,12 +1,12 @@
 //! Carries a history out, one step at a time, and lets the oracles judge it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Domain, Metadata};
+use millrace_kernel::{Command, Domain, Metadata, Outcome, codes};
 use millrace_ports::{GroupEvent, TopicPartition, ViewStore};
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use millrace_testkit::local::MemoryDisk;
@@ -15,7 +15,7 @@ use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
-use crate::oracle::world::{Diary, Ends, Failure, Seen, World};
+use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
 use crate::plan::{Act, DiskFate, Plan};
 use crate::show;
@@ -84,8 +84,8 @@ struct Running<'a, W: Workload> {
     act: usize,
     /// Where look-ups are followed from.
     lookups: Vec<TopicPartition>,
-    /// Ids of commands that were sent.
-    ids: BTreeSet<String>,
+    /// Ids of commands that were sent, and when each was issued, if it says so.
+    ids: BTreeMap<String, Option<i64>>,
     trace: Option<&'a mut Vec<String>>,
     dice: Dice,
 }
@@ -97,6 +97,7 @@ impl<'a, W: Workload> Running<'a, W> {
             batch_max_records: setup.batch_max_records,
             dedup_window_ids: setup.window_ids,
             dedup_window_seconds: setup.window_seconds,
+            issued_at_ahead_seconds: setup.margin_seconds,
             state_cache_bytes: setup.cache_bytes,
             checkpoint_interval_ms: setup.checkpoint_ms,
             checkpoint_max_changes: setup.checkpoint_changes,
@@ -142,7 +143,7 @@ impl<'a, W: Workload> Running<'a, W> {
             store_down_until: 0,
             act: 0,
             lookups,
-            ids: BTreeSet::new(),
+            ids: BTreeMap::new(),
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
         }
@@ -283,10 +284,17 @@ impl<'a, W: Workload> Running<'a, W> {
             Arc::clone(&self.pipeline.names().commands),
             W::partition(&command.data, plan.setup.partitions),
         );
+        let now = millrace_ports::Clock::now_micros(&*self.pipeline.clock);
+        let is_new = !self.ids.contains_key(&command.id);
+        // whoever sends a command again says the same
+        let issued_at = command.metadata.issued_at.map(|before| now - before);
+        let issued_at = *self.ids.entry(command.id.clone()).or_insert(issued_at);
+        let metadata = Metadata { issued_at, ..command.metadata.clone() };
+        let command = &Command { metadata, ..command.clone() };
         let value = self.pipeline.encode(command);
         let offset = self.append(&at, Some(Bytes::from(key)), Some(value))?;
         self.diary.sent.insert((at.partition, offset), self.act);
-        let is_new = self.ids.insert(command.id.clone());
+        self.diary.appended.insert((at.partition, offset), now / 1_000 * 1_000);
         self.luck.count(|tally| {
             tally.commands += 1;
             tally.repeated += u64::from(!is_new);
@@ -497,6 +505,10 @@ impl<'a, W: Workload> Running<'a, W> {
         let (events, outcomes) = self.seen.partitions.iter().fold((0, 0), |(events, outcomes), partition| {
             (events + partition.events.len() as u64, outcomes + partition.outcomes.len() as u64)
         });
+        let is_expired =
+            |outcome: &&At<Outcome>| outcome.1.violations.iter().any(|it| it.code == codes::EXPIRED);
+        let of_partition = |it: &Partition<W>| it.outcomes.iter().filter(is_expired).count() as u64;
+        let expired: u64 = self.seen.partitions.iter().map(of_partition).sum();
         let acts = self.act as u64;
         let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
         let checkpoints: u64 = of_running.chain(self.pipeline.left_disks()).map(MemoryDisk::writes).sum();
@@ -506,6 +518,7 @@ impl<'a, W: Workload> Running<'a, W> {
             tally.events += events;
             tally.checkpoints += checkpoints;
             tally.outcomes += outcomes;
+            tally.expired += expired;
         });
         let mut dice = self.dice.clone();
         let feeds = judge(&self.world(plan), &mut dice)?;

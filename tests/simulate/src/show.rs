@@ -19,6 +19,9 @@ pub fn command<C: std::fmt::Debug>(command: &Command<C>) -> String {
     if let Some(version) = metadata.expected_version {
         let _ = write!(text, " expecting version {version}");
     }
+    if let Some(at) = metadata.issued_at {
+        let _ = write!(text, " issued at {at}");
+    }
     text
 }
 

@@ -35,6 +35,7 @@ tally! {
     steps_repeated: "steps delivered twice",
     events: "events committed",
     outcomes: "outcomes committed",
+    expired: "of them that a command has expired",
     crashes: "processes killed between two steps",
     deaths_inside: "processes killed inside a step",
     zombies: "processes that slept past their session and went on",

@@ -53,6 +53,14 @@ impl<D: Domain> Scene<'_, D> {
                     }
                 }
                 Bookkeeping::DeadStep(_) => {}
+                Bookkeeping::Floor(floor) => {
+                    let ends =
+                        std::iter::once(floor.recorded_at).chain(floor.spans.iter().map(|it| it.recorded_at));
+                    if !ends.is_sorted() {
+                        let (expected, found) = (json!("rising recorded_at"), json!(floor.spans));
+                        self.nonsense(id, "spans", expected, found, &stated.place);
+                    }
+                }
                 Bookkeeping::ParkedKey(parked) => {
                     if parked.next < 1 || parked.next > parked.newest {
                         let expected = json!(format!("1 to {}", parked.newest));

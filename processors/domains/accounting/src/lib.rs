@@ -39,6 +39,8 @@ impl Domain for Accounting {
     const SCHEMAS: Schemas = messages::SCHEMAS;
     /// A withdrawal must not be refused for want of a deposit that lies in the dead topic.
     const KEEPS_ORDER_BEHIND_DEAD: bool = true;
+    /// Money that came twice is somebody's loss.
+    const REFUSES_EXPIRED: bool = true;
 
     fn target(command: &CommandData) -> AggregateId {
         match command {

@@ -14,7 +14,7 @@ use millrace_kernel::{Command, Domain};
 use millrace_ports::{Clock, LogFault, Outgoing, Record, Transaction, TransactionalWriter};
 use millrace_wire::DecodeFailure;
 
-use super::headers::{self, DeadKind, Mark, header};
+use super::headers::{self, DeadKind, LinePlace, Mark, header};
 use super::topic::{DeadError, DeadRecord, DeadTopic, Place, Selection, Values, in_order, waiting};
 
 /// Most records in one transaction.
@@ -75,6 +75,7 @@ impl<D: Domain> DeadTopic<D> {
             // only now nobody else can add to what is done
             let all = self.read(partition..partition + 1)?;
             let heads = heads(&all);
+            let firsts = firsts(&all);
             let order = in_order(&waiting(all), selection)?;
             let mut values = Values::open(self, partition)?;
             let mut batch = Batch::default();
@@ -84,7 +85,9 @@ impl<D: Domain> DeadTopic<D> {
                 let head = moved.record.line.and_then(|place| heads.get(&place.line).copied());
                 batch.is_head_gone =
                     moved.record.line.is_some_and(|it| it.number > 1 && head == Some(it.number));
-                self.add(&mut batch, moved, &source, action, clock.now_micros() / 1_000)?;
+                let id = moved.record.id.as_ref();
+                let is_first = id.and_then(|id| firsts.get(id)).is_none_or(|it| *it == moved.record.line);
+                self.add(&mut batch, moved, &source, is_first, action, clock.now_micros())?;
                 if batch.moved.len() >= BATCH_RECORDS || batch.bytes >= BATCH_BYTES {
                     tell(&std::mem::take(&mut batch).commit(&mut *writer)?);
                 }
@@ -131,9 +134,11 @@ impl<D: Domain> DeadTopic<D> {
         batch: &mut Batch,
         moved: Moved,
         source: &Record,
+        is_first: bool,
         action: Action,
-        now_ms: i64,
+        now_micros: i64,
     ) -> Result<(), DeadError> {
+        let now_ms = now_micros / 1_000;
         let DeadRecord { place, kind, line, source_offset, .. } = moved.record;
         if let Some(topic) = &moved.to {
             let mut all = headers::foreign(&source.headers);
@@ -152,7 +157,11 @@ impl<D: Domain> DeadTopic<D> {
                     all.push(header(headers::SKIPPED, "true"));
                 }
                 Action::Redrive if kind == DeadKind::Poisoned => {
-                    value = Some(self.renamed(place, source, moved.id.as_deref().unwrap_or_default())?);
+                    let id = moved.id.as_deref().unwrap_or_default();
+                    value = Some(self.renamed(place, source, id, now_micros)?);
+                }
+                Action::Redrive if kind != DeadKind::Step && is_first => {
+                    value = self.issued_anew(source, now_micros)?.or(value);
                 }
                 Action::Redrive => {}
             }
@@ -179,8 +188,26 @@ impl<D: Domain> DeadTopic<D> {
         Ok(())
     }
 
-    /// The command under its new id: the old one was answered with `Poisoned`.
-    fn renamed(&self, at: Place, source: &Record, id: &str) -> Result<Bytes, DeadError> {
+    /// A command that was never answered, as issued now: it must not be refused for the time that it has
+    /// waited. `None` where nothing is refused for that, or the command cannot be read.
+    ///
+    /// To be asked only of the first that waits of its id: another is a repeat, and would be taken again if
+    /// its answer were forgotten before it is put back.
+    fn issued_anew(&self, source: &Record, now_micros: i64) -> Result<Option<Bytes>, DeadError> {
+        if !D::REFUSES_EXPIRED {
+            return Ok(None);
+        }
+        let mut command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
+            Ok(command) if command.metadata.issued_at.is_some() => command,
+            Ok(_) | Err(DecodeFailure::UnknownType(_) | DecodeFailure::Unreadable(_)) => return Ok(None),
+            Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+        };
+        command.metadata.issued_at = Some(now_micros);
+        Ok(Some(self.commands.encode(&command)))
+    }
+
+    /// The command under its new id, as issued now: the old one was answered with `Poisoned`.
+    fn renamed(&self, at: Place, source: &Record, id: &str, now_micros: i64) -> Result<Bytes, DeadError> {
         let command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
             Ok(command) => command,
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
@@ -188,6 +215,7 @@ impl<D: Domain> DeadTopic<D> {
         };
         let mut metadata = command.metadata;
         metadata.causation_id.get_or_insert(command.id);
+        metadata.issued_at = Some(now_micros);
         Ok(self.commands.encode(&Command { id: id.to_owned(), metadata, data: command.data }))
     }
 }
@@ -200,6 +228,17 @@ struct Batch {
     bytes: usize,
     /// Whether all before the record at hand has gone from its line.
     is_head_gone: bool,
+}
+
+/// Of every message id in a partition the place in its line at which it came first.
+fn firsts(records: &[DeadRecord]) -> BTreeMap<String, Option<LinePlace>> {
+    let mut firsts = BTreeMap::new();
+    for record in records {
+        if let Some(id) = &record.id {
+            firsts.entry(id.clone()).or_insert(record.line);
+        }
+    }
+    firsts
 }
 
 /// The smallest number of every line of a partition that the dead topic still holds.

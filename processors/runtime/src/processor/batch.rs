@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millrace_kernel::{AggregateId, Domain, Outcome, StateData, aggregate, partition};
+use millrace_kernel::bookkeeping::{self, Floor};
+use millrace_kernel::{AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition};
 use millrace_ports::{MAX_RECORD_BYTES, Outgoing, Record, TopicPartition, Transaction};
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
@@ -137,6 +138,11 @@ impl<D: Domain> Batch<D> {
             self.overlay.put(id, versioned);
         }
         self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(decided.last_recorded_at);
+        if D::REFUSES_EXPIRED && record.topic == names.commands {
+            let margin_micros = place.settings.issued_at_ahead_micros();
+            let (appended_at, recorded_at) = (record.timestamp_ms * 1_000, decided.last_recorded_at);
+            self.overlay.seen.note(appended_at, decided.issued_at, recorded_at, margin_micros);
+        }
         match self.next.iter_mut().find(|(topic, _)| *topic == record.topic) {
             Some((_, next)) => *next = record.offset + 1,
             None => self.next.push((Arc::clone(&record.topic), record.offset + 1)),
@@ -148,6 +154,27 @@ impl<D: Domain> Batch<D> {
     fn write(&mut self, record: Outgoing) -> Result<(), BatchError> {
         self.transaction.records.push(writable(record)?);
         Ok(())
+    }
+
+    /// Adds what is written of forgotten answers, as a batch may change that.
+    pub fn add_floor(
+        transaction: &mut Transaction,
+        codecs: &Codecs<D>,
+        place: &Place<'_>,
+        floor: Floor,
+        recorded_at: i64,
+    ) {
+        let id = bookkeeping::floor();
+        let state = D::State::from_bookkeeping(Bookkeeping::Floor(floor));
+        let record = D::State::to_record(&id, 1, recorded_at, Some(&state));
+        transaction.records.push(Outgoing {
+            topic: Arc::clone(&place.names.state),
+            partition: place.partition,
+            key: Some(Bytes::copy_from_slice(id.as_str().as_bytes())),
+            value: Some(codecs.state.encode(&record)),
+            timestamp_ms: recorded_at / 1_000,
+            headers: Vec::new(),
+        });
     }
 
     /// The answer's command id, time and bytes; a first answer is remembered.

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_kernel::{AggregateId, Domain, OutcomeHead};
+use millrace_kernel::bookkeeping::FLOOR_KIND;
+use millrace_kernel::{AggregateId, Bookkeeping, Domain, OutcomeHead, StateData};
 use millrace_ports::{LocalFault, LogFault, Reader, Record, Start, TopicPartition};
 use millrace_wire::DecodeFailure;
 
@@ -28,6 +29,8 @@ pub struct PartitionCopy<D: Domain> {
     records: u64,
     /// Where the topics ended when that was last asked.
     ends: Option<Ends>,
+    /// Whether the outcomes topic may have lost answers that are needed: its first one tells.
+    may_lack: bool,
 }
 
 /// Where topics end, and where the outcomes begin for one who has read none.
@@ -65,13 +68,16 @@ impl<D: Domain> PartitionCopy<D> {
         if !is_fresh {
             tracing::info!(partition, topic = %at.topic, offset = reached.state, "local state opened, reading on from there");
         }
-        Ok(Self { partition, state: opened.state, reached, stage, reader: None, records: 0, ends: None })
+        let state = opened.state;
+        Ok(Self { partition, state, reached, stage, reader: None, records: 0, ends: None, may_lack: false })
     }
 
     /// The state of a lane that ends, which reaches up to `reached`.
     #[must_use]
-    pub fn of_lane(partition: i32, state: PartitionState<D::State>, reached: Reached) -> Self {
-        Self { partition, state, reached, stage: Stage::Following, reader: None, records: 0, ends: None }
+    pub fn of_lane(partition: i32, mut state: PartitionState<D::State>, reached: Reached) -> Self {
+        state.follows();
+        let stage = Stage::Following;
+        Self { partition, state, reached, stage, reader: None, records: 0, ends: None, may_lack: false }
     }
 
     /// Takes in what was committed since, waiting up to `wait` for it; how many records it read.
@@ -107,7 +113,7 @@ impl<D: Domain> PartitionCopy<D> {
         let records = reader.poll(FOLLOW_AT_ONCE, wait)?;
         for record in &records {
             if record.topic == states.topic {
-                self.take_state(record)?;
+                self.take_state(shared, record)?;
             } else {
                 self.take_outcome(shared, record)?;
             }
@@ -138,9 +144,15 @@ impl<D: Domain> PartitionCopy<D> {
     /// hardly newer than that, so what is read is at least the window.
     fn begin_outcomes(&mut self, shared: &Shared<D>) -> Result<(), LogFault> {
         let at = outcomes_of(shared, self.partition);
-        let span_ms = i64::try_from(shared.settings.dedup_window_seconds.saturating_mul(1_000));
-        let since_ms = (self.state.last_recorded_at / 1_000).saturating_sub(span_ms.unwrap_or(i64::MAX));
-        self.reached.outcomes = Some(shared.log.offset_at(&at, since_ms.max(0))?);
+        let since = self.state.answers_from(&shared.settings);
+        let oldest = shared.log.low_watermark(&at)?;
+        let from = shared.log.offset_at(&at, (since / 1_000).max(0))?;
+        if from > 0 {
+            self.state.answers_begin_at(since);
+        }
+        // what retention has taken may have been needed
+        self.may_lack = oldest > 0 && from <= oldest;
+        self.reached.outcomes = Some(from);
         self.stage = Stage::Following;
         self.reader = None;
         Ok(())
@@ -253,11 +265,15 @@ impl<D: Domain> PartitionCopy<D> {
 
     /// The state, to decide with: see [`PartitionCopy::has_reached`].
     #[must_use]
-    pub fn into_state(self) -> PartitionState<D::State> {
+    pub fn into_state(mut self) -> PartitionState<D::State> {
+        if self.may_lack {
+            // not one is left
+            self.state.lost_answers_before(self.state.last_recorded_at + 1);
+        }
         self.state
     }
 
-    fn take_state(&mut self, record: &Record) -> Result<(), CopyFault> {
+    fn take_state(&mut self, shared: &Shared<D>, record: &Record) -> Result<(), CopyFault> {
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
         let Some(id) = key.and_then(AggregateId::parse) else {
             return Err(unreadable(record, "its key is no aggregate id".to_owned()));
@@ -268,7 +284,29 @@ impl<D: Domain> PartitionCopy<D> {
         if record.value.is_none() && planted::is_on(Bug::TombstonesIgnored) {
             return Ok(());
         }
+        if id.kind() == FLOOR_KIND {
+            return self.take_floor(shared, record);
+        }
         self.state.take_state(&id, record.value.as_deref());
+        Ok(())
+    }
+
+    /// Takes in what is said of forgotten answers. If somebody has deleted that, what was said before still
+    /// holds.
+    fn take_floor(&mut self, shared: &Shared<D>, record: &Record) -> Result<(), CopyFault> {
+        let Some(value) = record.value.as_ref() else { return Ok(()) };
+        if planted::is_on(Bug::FloorLostAtRestart) {
+            return Ok(());
+        }
+        let state = match shared.codecs.state.decode(value) {
+            Ok(state) => D::State::from_record(state).3,
+            Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+            Err(other) => return Err(unreadable(record, other.to_string())),
+        };
+        match state.as_ref().and_then(StateData::as_bookkeeping) {
+            Some(Bookkeeping::Floor(floor)) => self.state.take_floor(floor.clone()),
+            _ => return Err(unreadable(record, "it holds no floor".to_owned())),
+        }
         Ok(())
     }
 
@@ -280,6 +318,10 @@ impl<D: Domain> PartitionCopy<D> {
             Err(other) => return Err(unreadable(record, other.to_string())),
         };
         self.state.last_recorded_at = self.state.last_recorded_at.max(outcome.recorded_at);
+        if std::mem::take(&mut self.may_lack) {
+            // not its own `recorded_at`: a repeated answer has that of the first
+            self.state.lost_answers_before(record.timestamp_ms.saturating_add(1).saturating_mul(1_000));
+        }
         let is_first = !outcome.duplicate && !outcome.is_misrouted;
         if is_first && !planted::is_on(Bug::DedupLostOnRebalance) {
             let Some(command_id) = record.key.as_ref() else {

@@ -16,6 +16,7 @@ use millrace_wire::Unknown;
 use super::intake::Intake;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Layers, Versioned};
+use super::window::Known;
 use crate::dead::Burial;
 use crate::dead::headers::{self, DeadKind};
 use crate::planted::{self, Bug};
@@ -55,6 +56,8 @@ pub struct Decided<D: Domain> {
     pub dead: Option<Burial>,
     /// The partition's newest `recorded_at` after this message.
     pub last_recorded_at: i64,
+    /// When the command says that it was issued, microseconds since the epoch.
+    pub issued_at: Option<i64>,
 }
 
 /// An answer to be written.
@@ -80,6 +83,7 @@ impl<D: Domain> Decided<D> {
             changes: Vec::new(),
             dead: None,
             last_recorded_at,
+            issued_at: None,
         }
     }
 }
@@ -154,23 +158,29 @@ impl<D: Domain> Decider<'_, D> {
         if headers::text(&record.headers, headers::SKIPPED).is_some() {
             return self.skip(id, record);
         }
-        match (id, misrouted) {
+        let mut verdict = match (id, misrouted) {
             (Some(id), Some(violation)) => self.turn_away(id, violation),
             (id, _) => {
                 let routing_key = routing_key.as_deref().unwrap_or_default();
                 self.in_line(id, record, || self.decide(intake, routing_key, record))
             }
+        };
+        if let (Verdict::Decided(decided), Some(metadata)) = (&mut verdict, intake.metadata()) {
+            decided.issued_at = metadata.issued_at;
         }
+        verdict
     }
 
     fn decide(&self, intake: &Intake<D>, routing_key: &str, record: &Record) -> Verdict<D> {
         match intake {
             Intake::Command(command, target) => self
                 .repeated(&command.id)
+                .or_else(|| self.expired(&command.id, &command.metadata, record))
                 .unwrap_or_else(|| self.command(command, target, routing_key, record)),
-            Intake::Unknown(unknown) => {
-                self.repeated(&unknown.id).unwrap_or_else(|| self.unknown(unknown, record))
-            }
+            Intake::Unknown(unknown) => self
+                .repeated(&unknown.id)
+                .or_else(|| self.expired(&unknown.id, &unknown.metadata, record))
+                .unwrap_or_else(|| self.unknown(unknown, record)),
             Intake::Dead(reason) => self.bury(DeadKind::Unreadable, reason.clone()),
             Intake::Step(_) => self.bury(DeadKind::Unreadable, "a step among the commands".to_owned()),
         }
@@ -256,9 +266,16 @@ impl<D: Domain> Decider<'_, D> {
     /// The answer to a command id that was used before, if it was.
     pub(super) fn repeated(&self, command_id: &str) -> Option<Verdict<D>> {
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
-        if let Some(answer) = self.layers.answer(command_id) {
-            decided.outcomes.push(Answer::Repeat(answer));
-            return Some(Verdict::Decided(Box::new(decided)));
+        match self.layers.answer(command_id) {
+            Some(Known::Answer(answer)) => {
+                decided.outcomes.push(Answer::Repeat(answer));
+                return Some(Verdict::Decided(Box::new(decided)));
+            }
+            Some(Known::Past) => {
+                let message = "this id was answered before, longer ago than answers are kept; the newest state says what became of it";
+                return Some(self.reject(command_id, vec![Violation::of(codes::EXPIRED, message)]));
+            }
+            None => {}
         }
         // its process is still open: remember that one more answer is due when it ends
         let (id, open, versioned) = self.open_process(command_id)?;
@@ -266,6 +283,20 @@ impl<D: Domain> Decider<'_, D> {
         let waiting = OpenProcess { duplicates: open.duplicates + more, ..open };
         decided.changes.push((id, kept::<D>(Bookkeeping::Process(waiting), versioned.recorded_at)));
         Some(Verdict::Decided(Box::new(decided)))
+    }
+
+    /// The answer to a command that may have been answered and forgotten since, if it was issued that early.
+    fn expired(&self, command_id: &str, metadata: &Metadata, record: &Record) -> Option<Verdict<D>> {
+        let (issued_at, floor) = (metadata.issued_at?, self.layers.floor()?);
+        if issued_at > floor {
+            return None;
+        }
+        let old = record.timestamp_ms.saturating_sub(issued_at / 1_000).max(0) / 1_000;
+        let message = format!(
+            "it was issued {old} s before it was sent, so it may be one that was answered and forgotten. Was it sent before, the state says what became of it. If not, is the producer's clock behind? Send it under a new id and with a new issued_at"
+        );
+        let violation = Violation::on(codes::EXPIRED, "metadata.issued_at", message);
+        Some(self.reject(command_id, vec![violation]))
     }
 
     pub(super) fn open_process(

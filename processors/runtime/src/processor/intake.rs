@@ -1,7 +1,7 @@
 //! What arrives, told apart: messages to decide, and records for the dead topic.
 
 use bytes::Bytes;
-use millrace_kernel::{AggregateId, Command, Domain, Step, id};
+use millrace_kernel::{AggregateId, Command, Domain, Metadata, Step, id};
 use millrace_ports::Record;
 use millrace_wire::{DecodeFailure, RegistryFault, Unknown};
 
@@ -23,6 +23,18 @@ pub enum Intake<D: Domain> {
     Unknown(Box<Unknown>),
     /// Nothing that could be answered, and why.
     Dead(String),
+}
+
+impl<D: Domain> Intake<D> {
+    /// The metadata of a command, if it can be read.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        match self {
+            Self::Command(command, _) => Some(&command.metadata),
+            Self::Unknown(unknown) => Some(&unknown.metadata),
+            Self::Step(_) | Self::Dead(_) => None,
+        }
+    }
 }
 
 /// Reads a record of the commands topic or, with `is_step`, of the steps topic.

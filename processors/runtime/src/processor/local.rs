@@ -70,6 +70,7 @@ pub(super) fn open<D: Domain>(
     let settings = &shared.settings;
     let Some(local) = &shared.local else {
         let window = Window::new(settings.dedup_window_seconds, settings.dedup_window_ids);
+        let window = with_floor::<D>(window, settings);
         return Ok(Opened { state: PartitionState::in_memory(decode, window), reached: None, proof: None });
     };
     let identity = identity(shared, partition);
@@ -85,6 +86,13 @@ pub(super) fn open<D: Domain>(
     set_aside(local, &identity, &why)?;
     open_trusted(shared, local, &identity, &decode)?
         .map_err(|why| LocalFault::Unavailable { path: identity.to_string().into(), why }.into())
+}
+
+fn with_floor<D: Domain>(window: Window, settings: &ProcessorSettings) -> Window {
+    match D::REFUSES_EXPIRED {
+        true => window.with_floor(settings.issued_at_ahead_seconds),
+        false => window,
+    }
 }
 
 fn identity<D: Domain>(shared: &Shared<D>, partition: i32) -> Identity {
@@ -127,7 +135,7 @@ fn open_trusted<D: Domain>(
         return Ok(Err(why));
     }
     let place = Place { store, decode: Arc::clone(decode), settings: &shared.settings, now };
-    let state = place.state(checkpoint.as_ref(), local)?;
+    let state = place.state(checkpoint.as_ref(), local, with_floor::<D>)?;
     let proof = checkpoint.as_ref().and_then(|checkpoint| checkpoint.window.newest());
     Ok(Ok(Opened {
         proof: proof.map(|(id, at)| (id.to_owned(), at / 1_000)),
@@ -150,11 +158,12 @@ impl<S> Place<'_, S> {
         self,
         checkpoint: Option<&Checkpoint>,
         local: &LocalState,
+        with_floor: impl FnOnce(Window, &ProcessorSettings) -> Window,
     ) -> Result<PartitionState<S>, LocalFault> {
         let Self { store, decode, settings, now } = self;
         let mark = checkpoint.map(|checkpoint| checkpoint.window.clone());
         let (span, ids) = (settings.dedup_window_seconds, settings.dedup_window_ids);
-        let window = Window::stored(Arc::clone(&store), mark, span, ids);
+        let window = with_floor(Window::stored(Arc::clone(&store), mark, span, ids), settings);
         let aggregates = Aggregates::stored(decode, Arc::clone(&store), Arc::clone(&local.budget));
         let taken_at = checkpoint.map_or(now, |checkpoint| checkpoint.taken_at);
         let keeping = Keeping::new(Arc::clone(&store), local.is_stepwise, settings, taken_at);
@@ -179,7 +188,7 @@ pub fn open_alone<S>(
     let store = local.stores.open(identity)?;
     let checkpoint = store.checkpoint()?.map(|bytes| Checkpoint::parse(&bytes)).transpose();
     let checkpoint = checkpoint.map_err(|why| LocalFault::Damaged { path: store.path(), why })?;
-    Place { store, decode, settings, now }.state(checkpoint.as_ref(), local)
+    Place { store, decode, settings, now }.state(checkpoint.as_ref(), local, |window, _| window)
 }
 
 fn count_kept<S>(store: &dyn LocalStore, state: &mut PartitionState<S>) -> Result<(), LocalFault> {
@@ -200,6 +209,10 @@ fn distrust<D: Domain>(
     let settings = &shared.settings;
     if !checkpoint.window.covers(settings.dedup_window_seconds, settings.dedup_window_ids) {
         return Ok(Some("its de-duplication window is shorter than the one that is set now".to_owned()));
+    }
+    if D::REFUSES_EXPIRED && !checkpoint.window.has_floor() {
+        let why = "it does not say which commands are expired: a build wrote it that did not know";
+        return Ok(Some(why.to_owned()));
     }
     let age = (now - checkpoint.taken_at) / 1_000_000;
     if age > i64::try_from(settings.state_max_age_seconds).unwrap_or(i64::MAX) {

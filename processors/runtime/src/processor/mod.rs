@@ -13,6 +13,9 @@ pub mod copies;
 pub mod copy;
 pub mod decide;
 pub mod fault;
+mod floor;
+#[cfg(test)]
+mod floor_model;
 mod hashed;
 pub mod intake;
 mod keeping;

@@ -5,6 +5,7 @@ use millrace_kernel::{AggregateId, Bookkeeping};
 
 use super::answers::{Answer, Answers};
 use super::arena::Arena;
+use super::floor::Seen;
 use super::hashed::{Hash, Hashed};
 use super::state::Versioned;
 
@@ -39,6 +40,8 @@ pub struct Overlay<S> {
     places: Hashed,
     pub(super) answers: Answers,
     pub(super) last_recorded_at: i64,
+    /// When its commands were appended and issued, in a domain with a floor.
+    pub(super) seen: Seen,
     /// Whether any of the aggregates is the engine's own record.
     pub(super) is_any_kept: bool,
     /// Where the keys and values of the batch lie.
@@ -52,6 +55,7 @@ impl<S> Default for Overlay<S> {
             places: Hashed::default(),
             answers: Answers::default(),
             last_recorded_at: 0,
+            seen: Seen::default(),
             is_any_kept: false,
             arena: Arena::default(),
         }
@@ -102,6 +106,7 @@ impl<S> Overlay<S> {
         self.places.clear();
         self.answers.clear();
         (self.last_recorded_at, self.is_any_kept) = (0, false);
+        self.seen = Seen::default();
         self.arena.renew();
     }
 }

@@ -243,6 +243,7 @@ impl<D: Domain> Running<D> {
             return fault.into();
         }
         self.pending = None;
+        self.committed.tell_floor_again();
         if self.proof == Proof::Committing {
             self.proof = Proof::Asked;
         }
@@ -366,6 +367,10 @@ impl<D: Domain> Running<D> {
         self.batch = std::mem::take(&mut self.spare);
         // what was decided without seeing all of the state must not be committed
         self.committed.check()?;
+        if let Some(floor) = self.committed.floor_news() {
+            let recorded_at = self.committed.last_recorded_at.max(overlay.last_recorded_at);
+            Batch::add_floor(&mut transaction, &shared.codecs, &place, floor, recorded_at);
+        }
         let mut next = self.next.clone();
         next.append(&mut transaction.offsets);
         transaction.offsets = next.clone();

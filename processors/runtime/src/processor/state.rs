@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use millrace_kernel::bookkeeping::{DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
+use millrace_kernel::bookkeeping::{self, DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
 use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
 
@@ -19,8 +19,9 @@ use super::hashed::Hash;
 use super::keeping::{Changed, Keeping};
 pub use super::overlay::Overlay;
 use super::overlay::{Change, Written};
-use super::window::Window;
+use super::window::{Known, Window};
 use crate::planted::{self, Bug};
+use crate::settings::ProcessorSettings;
 
 /// An aggregate as its newest event left it.
 #[derive(Debug)]
@@ -122,6 +123,69 @@ impl<S> PartitionState<S> {
         self.aggregates.take_in(id, value);
     }
 
+    /// Takes in what the state topic says of forgotten answers.
+    pub(super) fn take_floor(&mut self, record: bookkeeping::Floor) {
+        if let Some(floor) = self.window.floor_mut() {
+            floor.take(record);
+        }
+    }
+
+    /// From how far back answers must be read, in microseconds of `recorded_at`, once all states are.
+    pub(super) fn answers_from(&self, settings: &ProcessorSettings) -> i64 {
+        let micros = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+        let window = self.last_recorded_at.saturating_sub(micros(settings.dedup_window_seconds));
+        match self.window.floor().filter(|_| !planted::is_on(Bug::FloorLostAtRestart)) {
+            None => window,
+            Some(floor) if floor.is_told() => window.min(floor.record().recorded_at),
+            // so much further that nobody honest is refused for what is older
+            Some(_) => window.saturating_sub(settings.issued_at_ahead_micros().saturating_mul(2)),
+        }
+    }
+
+    /// Takes in that there are answers older than this, which are not read.
+    pub(super) fn answers_begin_at(&mut self, recorded_at: i64) {
+        if let Some(floor) = self.window.floor_mut()
+            && !floor.is_told()
+            && !planted::is_on(Bug::FloorLostAtRestart)
+        {
+            // it was never written: by none who decided here, or nothing was to be forgotten yet
+            floor.lost_before(recorded_at.saturating_add(1));
+        }
+    }
+
+    /// Takes in that the outcomes topic has lost the answers before this time.
+    pub(super) fn lost_answers_before(&mut self, recorded_at: i64) {
+        if let Some(floor) = self.window.floor_mut() {
+            floor.lost_before(recorded_at);
+        }
+    }
+
+    /// From now on others decide, and this follows.
+    pub(super) fn follows(&mut self) {
+        if let Some(floor) = self.window.floor_mut() {
+            floor.follow();
+        }
+    }
+
+    /// What the next transaction should say of forgotten answers, if that has changed: once.
+    pub(super) fn floor_news(&mut self) -> Option<bookkeeping::Floor> {
+        self.window.floor_mut()?.news()
+    }
+
+    /// What was taken as news is not committed, and is news again.
+    pub(super) fn tell_floor_again(&mut self) {
+        if let Some(floor) = self.window.floor_mut() {
+            floor.tell_again();
+        }
+    }
+
+    /// A command issued at or before this may have been answered and forgotten, in microseconds since
+    /// the epoch.
+    #[must_use]
+    pub fn floor(&self) -> Option<i64> {
+        self.window.floor().map(|floor| floor.record().issued_at).filter(|issued_at| *issued_at > 0)
+    }
+
     /// Takes in a first answer of the outcomes topic.
     pub(super) fn take_answer(&mut self, command_id: &[u8], recorded_at: i64, outcome: &[u8]) {
         self.window.remember(Hash::of(command_id), command_id, recorded_at, outcome);
@@ -138,10 +202,12 @@ impl<S> PartitionState<S> {
             self.count(&id, written.is_some());
             self.aggregates.merge(hash, &id, versioned, written);
         }
+        self.window.begin(&overlay.seen, overlay.last_recorded_at);
         for (id, value) in overlay.answers.iter() {
             let Some(answer) = Answer::parse(value) else { continue };
             self.window.remember(Hash::of(id), id, answer.recorded_at, answer.outcome);
         }
+        self.window.end();
         self.last_recorded_at = self.last_recorded_at.max(overlay.last_recorded_at);
         overlay.clear();
         overlay
@@ -174,9 +240,9 @@ impl<S> PartitionState<S> {
         self.or_fault(self.aggregates.get(hash, id))
     }
 
-    /// The encoded outcome a command id was answered with; see [`PartitionState::check`].
+    /// What is known of a command id; see [`PartitionState::check`].
     #[must_use]
-    pub fn answer(&self, command_id: &str) -> Option<Bytes> {
+    pub fn answer(&self, command_id: &str) -> Option<Known> {
         let writing = self.keeping.as_ref().and_then(Keeping::writing).map(|frozen| &frozen.window);
         let id = command_id.as_bytes();
         self.or_fault(self.window.answer(Hash::of(id), id, writing).map_err(CopyFault::from))
@@ -324,14 +390,21 @@ impl<S> Layers<'_, S> {
         count(self.committed.kept()) > 0 || self.overlays().any(|overlay| overlay.is_any_kept)
     }
 
-    /// The encoded outcome a command id was answered with.
+    /// What is known of a command id.
     #[must_use]
-    pub fn answer(&self, command_id: &str) -> Option<Bytes> {
+    pub fn answer(&self, command_id: &str) -> Option<Known> {
         let (hash, id) = (Hash::of(command_id), command_id.as_bytes());
         self.overlays()
             .find_map(|overlay| overlay.answers.get(hash, id))
-            .map(|answer| Bytes::copy_from_slice(answer.outcome))
+            .map(|answer| Known::Answer(Bytes::copy_from_slice(answer.outcome)))
             .or_else(|| self.committed.answer(command_id))
+    }
+
+    /// A command issued at or before this may have been answered and forgotten, in microseconds since
+    /// the epoch.
+    #[must_use]
+    pub fn floor(&self) -> Option<i64> {
+        self.committed.floor()
     }
 
     /// The newest `recorded_at` of the partition.

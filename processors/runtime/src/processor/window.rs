@@ -8,6 +8,7 @@ use millrace_ports::{Answered, LocalFault, LocalStore, Space};
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Answer, Answers};
+use super::floor::{Bounds, Floor, FloorMark, Most, Seen};
 use super::hashed::Hash;
 use crate::planted::{self, Bug};
 
@@ -25,6 +26,18 @@ pub(super) struct WindowMark {
     /// The command id that was answered last: it tells the topic from another of its name.
     newest_id: Option<String>,
     generations: Vec<Generation>,
+    /// The floor, in domains that have one; a build that knew none has left none.
+    #[serde(default)]
+    floor: Option<FloorMark>,
+}
+
+/// What is known of a command id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// How it was answered: its encoded outcome.
+    Answer(Bytes),
+    /// That it was answered, longer ago than the window reaches.
+    Past,
 }
 
 impl WindowMark {
@@ -38,6 +51,11 @@ impl WindowMark {
         self.span_micros >= micros(span_seconds) && self.max_ids >= max_ids as u64
     }
 
+    /// Whether it says what a domain with a floor must know.
+    pub(super) fn has_floor(&self) -> bool {
+        self.floor.is_some()
+    }
+
     /// The generations that are needed, and the one that is written.
     fn answered(&self) -> Answered {
         let number = |generation: Option<&Generation>| generation.map_or(0, |generation| generation.number);
@@ -48,12 +66,12 @@ impl WindowMark {
         recorded_at >= self.newest_at.saturating_sub(self.span_micros)
             && number.saturating_add(self.max_ids) >= self.next_number
     }
+}
 
-    /// Whether so many ids, or ids over so long a time, are as many as a generation takes.
-    fn is_full(&self, ids: u64, oldest_at: i64, newest_at: i64) -> bool {
-        ids >= (self.max_ids / GENERATIONS).max(1)
-            || newest_at.saturating_sub(oldest_at) >= self.span_micros / GENERATIONS as i64
-    }
+/// Whether so many ids, or ids over so long a time, are as many as a generation takes.
+fn is_full(most: Most, ids: u64, oldest_at: i64, newest_at: i64) -> bool {
+    ids >= (most.ids / GENERATIONS).max(1)
+        || newest_at.saturating_sub(oldest_at) >= most.micros / GENERATIONS as i64
 }
 
 /// A part of the window that is forgotten as a whole.
@@ -76,12 +94,14 @@ pub(super) struct WindowPart {
 }
 
 /// Remembers answered command ids: the newest `max_ids` of the last `span`, whichever is
-/// less. Time is `recorded_at`, so a replay forgets what the first run forgot.
+/// less. Time is `recorded_at`, so a replay forgets what the first run forgot. With a [`Floor`] it knows of older
+/// ones for a while that they were answered.
 pub struct Window {
     /// What is not below: with a store, the answers since the last checkpoint.
     recent: Answers,
     mark: WindowMark,
     below: Below,
+    floor: Option<Floor>,
 }
 
 /// Where older answers are.
@@ -103,7 +123,30 @@ impl Window {
             newest_at: i64::MIN,
             ..WindowMark::default()
         };
-        Self { recent: Answers::default(), mark, below: Below::Memory(VecDeque::new()) }
+        Self { recent: Answers::default(), mark, below: Below::Memory(VecDeque::new()), floor: None }
+    }
+
+    /// The same with a floor, where the clocks of producers may be wrong by so many seconds.
+    #[must_use]
+    pub fn with_floor(mut self, margin_seconds: u64) -> Self {
+        let bounds = self.bounds(micros(margin_seconds));
+        let floor = match self.mark.floor.take() {
+            Some(mark) if !planted::is_on(Bug::FloorLostAtRestart) => Floor::stored(bounds, mark),
+            _ => Floor::new(bounds),
+        };
+        self.floor = Some(floor);
+        self
+    }
+
+    fn bounds(&self, margin_micros: i64) -> Bounds {
+        Bounds { span_micros: self.mark.span_micros, max_ids: self.mark.max_ids, margin_micros }
+    }
+
+    fn most(&self) -> Most {
+        match &self.floor {
+            None => Most { ids: self.mark.max_ids, micros: self.mark.span_micros },
+            Some(floor) => floor.most(),
+        }
     }
 
     /// The window as a checkpoint left it in `store`, from now on of `span_seconds` and `max_ids`.
@@ -122,8 +165,8 @@ impl Window {
         window
     }
 
-    /// The encoded outcome of a command, if it was answered within the window. `writing` is what
-    /// a checkpoint under way has taken over.
+    /// What is known of a command id: its answer, if that was given within the window. `writing` is what a
+    /// checkpoint under way has taken over.
     ///
     /// # Errors
     /// [`LocalFault`].
@@ -132,10 +175,9 @@ impl Window {
         hash: Hash,
         command_id: &[u8],
         writing: Option<&WindowPart>,
-    ) -> Result<Option<Bytes>, LocalFault> {
+    ) -> Result<Option<Known>, LocalFault> {
         let mut found = self.recent.get(hash, command_id);
         found = found.or_else(|| writing.and_then(|part| part.answers.get(hash, command_id)));
-        let alive = |answer: &Answer<'_>| self.mark.is_alive(answer.number, answer.recorded_at);
         let store = match &self.below {
             Below::Memory(older) => {
                 found = found.or_else(|| older.iter().rev().find_map(|it| it.get(hash, command_id)));
@@ -144,7 +186,7 @@ impl Window {
             Below::Store(store, _) => Some(store),
         };
         if let Some(answer) = found {
-            return Ok(alive(&answer).then(|| Bytes::copy_from_slice(answer.outcome)));
+            return Ok(self.known(&answer, || Bytes::copy_from_slice(answer.outcome)));
         }
         let Some(store) = store else { return Ok(None) };
         let Some(bytes) = store.get(Space::Answers, command_id)? else { return Ok(None) };
@@ -153,7 +195,63 @@ impl Window {
             why: format!("the answer to {} is cut off", String::from_utf8_lossy(command_id)),
         })?;
         let begin = bytes.len() - answer.outcome.len();
-        Ok(alive(&answer).then(|| bytes.slice(begin..)))
+        Ok(self.known(&answer, || bytes.slice(begin..)))
+    }
+
+    fn known(&self, answer: &Answer<'_>, outcome: impl FnOnce() -> Bytes) -> Option<Known> {
+        if self.mark.is_alive(answer.number, answer.recorded_at) {
+            return Some(Known::Answer(outcome()));
+        }
+        let is_past = |floor: &Floor| answer.recorded_at > floor.record().recorded_at;
+        self.floor.as_ref().is_some_and(is_past).then_some(Known::Past)
+    }
+
+    /// The floor, in domains that have one.
+    pub(super) fn floor(&self) -> Option<&Floor> {
+        self.floor.as_ref()
+    }
+
+    /// The floor, to follow the topics.
+    pub(super) fn floor_mut(&mut self) -> Option<&mut Floor> {
+        self.floor.as_mut()
+    }
+
+    /// Takes in the commands of a batch, the newest of which was answered at `recorded_at`: before
+    /// their answers are remembered.
+    pub(super) fn begin(&mut self, seen: &Seen, recorded_at: i64) {
+        if let Some(floor) = &mut self.floor {
+            floor.begin(seen, recorded_at);
+        }
+    }
+
+    /// Forgets what is not needed any more after the answers of a batch were remembered.
+    pub(super) fn end(&mut self) {
+        if let Some(floor) = &mut self.floor {
+            floor.end(self.mark.newest_at, self.mark.next_number);
+        }
+        self.keep_bounded();
+    }
+
+    /// Forgets the oldest answers when there are too many.
+    fn keep_bounded(&mut self) {
+        let Some(floor) = &mut self.floor else { return };
+        let most = floor.most().ids;
+        let (known, oldest_at) = match &self.below {
+            Below::Memory(older) => {
+                let known = older.iter().map(Answers::len).sum::<usize>() + self.recent.len();
+                (known as u64, older.front().map(|oldest| oldest.newest().1))
+            }
+            Below::Store(..) => {
+                let generations = &self.mark.generations;
+                let known = generations.iter().map(|it| it.ids).sum::<u64>() + self.recent.len() as u64;
+                (known, generations.first().map(|oldest| oldest.newest_at))
+            }
+        };
+        if let Some(oldest_at) = oldest_at
+            && known > most
+        {
+            floor.forget_up_to(oldest_at);
+        }
     }
 
     /// Brings near where [`Window::answer`] will look first.
@@ -166,20 +264,37 @@ impl Window {
         let number = self.mark.next_number;
         self.mark.next_number += 1;
         self.mark.newest_at = self.mark.newest_at.max(recorded_at);
+        let most = self.most();
+        if let Some(floor) = &mut self.floor {
+            floor.remember(recorded_at, number);
+        }
+        let known_from = self.known_from();
+        let mut is_new = false;
         if let Below::Memory(older) = &mut self.below {
             let recent = &mut self.recent;
-            if !recent.is_empty() && self.mark.is_full(recent.len() as u64, recent.oldest_at(), recorded_at) {
+            is_new =
+                !recent.is_empty() && is_full(most, recent.len() as u64, recent.oldest_at(), recorded_at);
+            if is_new {
                 older.push_back(std::mem::take(recent));
             }
             let is_dead = |oldest: &Answers| {
                 let (number, at) = oldest.newest();
-                !self.mark.is_alive(number, at)
+                !self.mark.is_alive(number, at) && at <= known_from
             };
             while older.front().is_some_and(is_dead) {
                 older.pop_front();
             }
         }
         self.recent.put(hash, command_id, Answer { number, recorded_at, outcome });
+        if is_new {
+            // who only follows is told late, or never, what may be forgotten
+            self.keep_bounded();
+        }
+    }
+
+    /// Answers recorded after this are known, also when the window has passed them.
+    fn known_from(&self) -> i64 {
+        self.floor.as_ref().map_or(i64::MAX, |floor| floor.record().recorded_at)
     }
 
     /// How many ids are held in memory.
@@ -215,6 +330,7 @@ impl Window {
             generation.newest_number = generation.newest_number.max(newest_number);
             generation.ids += answers.len() as u64;
         }
+        self.mark.floor = self.floor.as_ref().map(Floor::mark);
         (WindowPart { answers, answered: self.mark.answered() }, self.mark.clone())
     }
 
@@ -227,8 +343,11 @@ impl Window {
     }
 
     fn forget_generations(&mut self) {
+        self.keep_bounded();
+        let known_from = self.known_from();
         let mark = &mut self.mark;
-        let dead = |it: &Generation| !mark.is_alive(it.newest_number, it.newest_at);
+        let dead =
+            |it: &Generation| !mark.is_alive(it.newest_number, it.newest_at) && it.newest_at <= known_from;
         // the newest stays, so that numbers go on
         let keep_from = mark.generations.len().saturating_sub(1);
         let count = mark.generations[..keep_from].iter().take_while(|it| dead(it)).count();
@@ -237,9 +356,10 @@ impl Window {
 
     /// The generation that takes more: the newest, or one after it once that is full or old.
     fn open_generation(&mut self) -> &mut Generation {
+        let most = self.most();
         let mark = &mut self.mark;
         let newest = mark.generations.last();
-        if newest.is_none_or(|it| mark.is_full(it.ids, it.oldest_at, it.newest_at)) {
+        if newest.is_none_or(|it| is_full(most, it.ids, it.oldest_at, it.newest_at)) {
             let number = newest.map_or(0, |newest| newest.number + 1);
             let (oldest_at, newest_at) = (i64::MAX, i64::MIN);
             mark.generations.push(Generation { number, ids: 0, oldest_at, newest_at, newest_number: 0 });
@@ -257,7 +377,7 @@ fn micros(seconds: u64) -> i64 {
 mod tests {
     use super::*;
 
-    fn answer(window: &Window, id: &str) -> Option<Bytes> {
+    fn answer(window: &Window, id: &str) -> Option<Known> {
         window.answer(Hash::of(id), id.as_bytes(), None).unwrap()
     }
 

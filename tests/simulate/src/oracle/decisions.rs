@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use millrace_kernel::{Command, Domain, Outcome, Position, Status, Step, Version};
+use millrace_kernel::{Command, Domain, Outcome, Position, Status, Step, Version, Violation, codes};
 
 use super::world::{At, Diary, Failure, Partition, World};
 use crate::holds;
@@ -214,6 +214,18 @@ impl<W: Workload> Replay<'_, W> {
             return Ok(());
         }
         holds!(answer.is_some(), "every command is answered", "{}", shown());
+        if <W::Domain as Domain>::REFUSES_EXPIRED {
+            let issued_at = command.metadata.issued_at;
+            if let Some(violation) = answer.as_ref().and_then(expired) {
+                let appended = self.world.diary.appended.get(&(number, offset)).copied().unwrap_or(0);
+                let latest = appended - self.world.setup.margin_seconds as i64 * 1_000_000;
+                let is_early = issued_at.is_some_and(|at| at <= latest);
+                holds!(was_known || is_early, "nobody is refused for having waited", "{}", shown());
+                holds!(!left_events, "what has expired changes nothing", "{}", shown());
+                return self.answer(id, &[(violation.code.clone(), violation.field.clone())], &shown());
+            }
+            holds!(!was_known || issued_at.is_none(), "nothing is done twice", "{}", shown());
+        }
         let foretold = self.foretell(command, offset, answer.as_ref());
         let events = self.take_events(false, offset, foretold.as_deref().unwrap_or_default(), &shown())?;
         match foretold {
@@ -374,6 +386,12 @@ fn is_first<A, B>(a: &Turn<A>, b: &Turn<B>) -> bool {
         (None, Some(_)) | (Some(_), Some((_, _, None))) => false,
         (Some((_, _, Some(a))), Some((_, _, Some(b)))) => a < b,
     }
+}
+
+/// Why a command has expired, if its answer says so.
+fn expired(at: &At<Outcome>) -> Option<&Violation> {
+    let first = at.1.violations.first().filter(|_| !at.1.duplicate);
+    first.filter(|violation| violation.code == codes::EXPIRED)
 }
 
 /// What a decision could know of other partitions.

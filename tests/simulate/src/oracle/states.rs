@@ -35,8 +35,8 @@ pub fn judge<W: Workload>(world: &World<'_, W>, judged: &Judged<W>) -> Result<()
             decoded.map_err(|why| Failure::new("records can be read", format!("state of {key}: {why}")))?;
         let (id, version, recorded_at, state) = W::State::from_record(decoded);
         if let Some(kept) = state.as_ref().and_then(StateData::as_bookkeeping) {
-            let is_inbox = matches!(kept, Bookkeeping::Inbox(_));
-            holds!(is_inbox, "nothing is left over", "{key}: {kept:?}");
+            let stays = matches!(kept, Bookkeeping::Inbox(_) | Bookkeeping::Floor(_));
+            holds!(stays, "nothing is left over", "{key}: {kept:?}");
             continue;
         }
         let place = (record.partition, version, recorded_at);

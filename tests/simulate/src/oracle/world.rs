@@ -80,6 +80,8 @@ pub type Ends = Vec<(i64, usize)>;
 pub struct Diary {
     /// At which act each command was sent, by partition and offset.
     pub sent: BTreeMap<(i32, i64), usize>,
+    /// When, by the broker's clock, in microseconds since the epoch.
+    pub appended: BTreeMap<(i32, i64), i64>,
     /// Steps that were delivered a second time by the scheduler, by partition and offset.
     pub repeated_steps: BTreeSet<(i32, i64)>,
     /// Per partition, up to which offset events were visible after which act.
