@@ -171,7 +171,7 @@ impl Bench {
     fn tend(&mut self, state: &mut State) -> Result<(), Failure> {
         state.tend_checkpoint(self.now)?;
         if state.is_checkpoint_due(self.now) {
-            state.freeze(Reached { state: 1, outcomes: Some(1) }, self.now);
+            state.freeze(Reached { state: 1, outcomes: Some(1) }, self.now, self.now);
             state.write_checkpoint();
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Bench {
                 state.tend_checkpoint(self.now)?;
                 std::thread::yield_now();
             }
-            state.freeze(Reached { state: 1, outcomes: Some(1) }, self.now);
+            state.freeze(Reached { state: 1, outcomes: Some(1) }, self.now, self.now);
             state.write_checkpoint();
         }
         while !state.can_freeze() {

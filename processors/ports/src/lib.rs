@@ -11,7 +11,7 @@ pub mod roster;
 pub mod store;
 pub mod tables;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, Moment, SystemClock};
 pub use local::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 pub use log::{
     CommitTiming, Group, GroupEvent, GroupSpec, Log, LogFault, MAX_RECORD_BYTES, Outgoing, Reader, Record,

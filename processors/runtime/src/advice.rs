@@ -133,6 +133,13 @@ impl Advise for CopyFault {
             Self::Log(fault) => fault.advice(),
             Self::Registry(fault) => fault.advice(),
             Self::Local(fault) => fault.advice(),
+            Self::TooOld { .. } => Advice {
+                next: "the copy is dropped, and the partition is read again from the beginning of its topics; \
+                       nothing is lost",
+                action: "nothing, if this machine slept or the brokers were away for that long; if reading all of \
+                         the topic takes longer than state_max_age_seconds, raise that and the topic's \
+                         delete.retention.ms",
+            },
             Self::Unreadable { .. } => Advice {
                 next: "it is read again every few seconds, and nothing is decided in this partition until it can \
                        be read",
@@ -271,6 +278,7 @@ mod tests {
         let mut all: Vec<CopyFault> = log().into_iter().map(CopyFault::from).collect();
         all.extend(registry().into_iter().map(CopyFault::from));
         all.extend(local().into_iter().map(CopyFault::from));
+        all.push(CopyFault::TooOld { at: at(), age_seconds: 90_000, most_seconds: 72_000 });
         let (record, why) = ("offset 41".to_owned(), "not Avro".to_owned());
         all.push(CopyFault::Unreadable { at: at(), record, why });
         all

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use millrace_kernel::Domain;
 use millrace_ports::roster::standbys;
-use millrace_ports::{Group, RosterEntry};
+use millrace_ports::{Group, LogFault, RosterEntry};
 
 use crate::health::{Health, LaneState};
+use crate::planted::{self, Bug};
 use crate::processor::copy::{CopyFault, PartitionCopy};
 use crate::processor::lane::Shared;
 use crate::supervise::Stop;
@@ -39,23 +40,72 @@ pub fn to_follow(roster: &[RosterEntry], partitions: i32, copies: usize) -> Opti
     Some((0..partitions).filter(is_mine).collect())
 }
 
-/// Lets the copy of a partition follow once, without waiting, unless a lane has it; how many
-/// records it read. For a simulation, which has no threads.
-///
-/// # Errors
-/// What is in the way of it; it is opened anew by the next call.
-pub fn follow_once<D: Domain>(shared: &Arc<Shared<D>>, partition: i32) -> Result<usize, CopyFault> {
-    let open = || PartitionCopy::open(shared, partition);
-    let followed = shared.copies.stand_by(partition, open, |copy| copy.follow(shared, Duration::ZERO));
-    Ok(followed?.unwrap_or(0))
+/// The copies that one process keeps of partitions of others: which they are, and their following.
+pub struct Keeper<D: Domain> {
+    shared: Arc<Shared<D>>,
+    copies: usize,
+    following: BTreeSet<i32>,
+}
+
+impl<D: Domain> Keeper<D> {
+    /// Keeps copies where one, two … up to `copies` owners in a row are gone; none before it has looked.
+    #[must_use]
+    pub fn new(shared: Arc<Shared<D>>, copies: usize) -> Self {
+        Self { shared, copies, following: BTreeSet::new() }
+    }
+
+    /// Learns from the group which copies to keep, and lets go of all others, also of those that lanes
+    /// have left behind. While partitions are being dealt out it lets go only of what is too old. The copies it
+    /// followed and does not follow any more.
+    ///
+    /// # Errors
+    /// The members cannot be listed; then the same holds as while partitions are being dealt out.
+    pub fn look(&mut self, group: &dyn Group) -> Result<BTreeSet<i32>, LogFault> {
+        let roster = group.roster();
+        let wanted = roster.as_ref().ok().and_then(|it| to_follow(it, self.shared.partitions, self.copies));
+        let is_wanted = |partition| wanted.as_ref().is_none_or(|wanted| wanted.contains(&partition));
+        let keeps_all = planted::is_on(Bug::UnwantedCopyKept);
+        self.shared.copies.retain(|partition, copy| {
+            keeps_all || (is_wanted(partition) && copy.check_age(&self.shared).is_ok())
+        });
+        let before = match wanted {
+            Some(wanted) => std::mem::replace(&mut self.following, wanted),
+            None => self.following.clone(),
+        };
+        roster.map(|_| &before - &self.following)
+    }
+
+    /// The partitions of which it keeps copies.
+    #[must_use]
+    pub fn following(&self) -> &BTreeSet<i32> {
+        &self.following
+    }
+
+    /// Lets the copy of a partition follow once, without waiting: how many records it read now, and in all.
+    /// `None` when a lane has it.
+    ///
+    /// # Errors
+    /// What is in the way of it; it is opened anew by the next call.
+    pub fn follow(&self, partition: i32) -> Result<Option<(usize, u64)>, CopyFault> {
+        let open = || PartitionCopy::open(&self.shared, partition);
+        self.shared.copies.stand_by(partition, open, |copy| {
+            let taken = copy.follow(&self.shared, Duration::ZERO)?;
+            Ok((taken, copy.records()))
+        })
+    }
+
+    /// Lets go of all copies that stand by.
+    pub fn dismiss_all(&mut self) {
+        self.following.clear();
+        self.shared.copies.retain(|_, _| false);
+    }
 }
 
 /// Keeps the copies of one process.
 pub(crate) struct Standby<D: Domain> {
-    pub(crate) shared: Arc<Shared<D>>,
+    pub(crate) keeper: Keeper<D>,
     pub(crate) role: String,
     pub(crate) health: Health,
-    pub(crate) copies: usize,
 }
 
 impl<D: Domain> Standby<D> {
@@ -67,20 +117,18 @@ impl<D: Domain> Standby<D> {
             .expect("the system has room for a thread")
     }
 
-    fn run(&self, group: &dyn Group, stop: &Stop) {
-        let mut following = BTreeSet::new();
+    fn run(mut self, group: &dyn Group, stop: &Stop) {
         let mut failed: BTreeMap<i32, Instant> = BTreeMap::new();
         let mut looked_at: Option<Instant> = None;
         while !stop.is_requested() {
             if looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 looked_at = Some(Instant::now());
-                self.look(group, &mut following);
+                self.look(group);
             }
             failed.retain(|_, at| at.elapsed() < RETRY);
             let mut taken = 0;
-            for partition in
-                following.iter().filter(|it| !failed.contains_key(it)).copied().collect::<Vec<_>>()
-            {
+            let partitions = self.keeper.following().iter().copied();
+            for partition in partitions.filter(|it| !failed.contains_key(it)).collect::<Vec<_>>() {
                 match self.follow(partition) {
                     Ok(records) => taken += records,
                     Err(message) => {
@@ -98,32 +146,25 @@ impl<D: Domain> Standby<D> {
                 stop.wait(REST);
             }
         }
-        following.iter().for_each(|partition| self.dismiss(*partition));
+        self.keeper.following().iter().for_each(|partition| self.health.remove(&self.name(), *partition));
+        self.keeper.dismiss_all();
     }
 
-    fn look(&self, group: &dyn Group, following: &mut BTreeSet<i32>) {
-        let wanted = match group.roster() {
-            Ok(roster) => to_follow(&roster, self.shared.partitions, self.copies),
+    fn look(&mut self, group: &dyn Group) {
+        let before = self.keeper.following().clone();
+        match self.keeper.look(group) {
+            Ok(gone) => gone.iter().for_each(|partition| self.health.remove(&self.name(), *partition)),
             Err(fault) => {
                 tracing::debug!(role = self.role, %fault, "the roster cannot be read; copies stay as they are");
-                None
             }
-        };
-        let Some(wanted) = wanted else { return };
-        if wanted != *following {
-            tracing::info!(role = self.role, partitions = ?wanted, "keeping standby copies");
         }
-        following.difference(&wanted).for_each(|partition| self.dismiss(*partition));
-        *following = wanted;
+        if *self.keeper.following() != before {
+            tracing::info!(role = self.role, partitions = ?self.keeper.following(), "keeping standby copies");
+        }
     }
 
     fn follow(&self, partition: i32) -> Result<usize, String> {
-        let open = || PartitionCopy::open(&self.shared, partition);
-        let followed = self.shared.copies.stand_by(partition, open, |copy| {
-            let taken = copy.follow(&self.shared, Duration::ZERO)?;
-            Ok((taken, copy.records()))
-        });
-        match followed {
+        match self.keeper.follow(partition) {
             Ok(Some((taken, records))) => {
                 let text = format!("standby copy, {records} records read");
                 self.health.set(&self.name(), partition, LaneState::Running, text);
@@ -135,11 +176,6 @@ impl<D: Domain> Standby<D> {
                 Err(fault.to_string())
             }
         }
-    }
-
-    fn dismiss(&self, partition: i32) {
-        self.shared.copies.dismiss(partition);
-        self.health.remove(&self.name(), partition);
     }
 
     fn name(&self) -> String {

@@ -14,6 +14,7 @@ pub mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod run;
+mod script;
 pub mod show;
 pub mod shrink;
 pub mod store;

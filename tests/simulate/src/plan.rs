@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use millrace_kernel::{Command, Domain, Metadata};
+use millrace_kernel::{Command, Domain};
 
 use crate::dice::Dice;
+use crate::script::Writer;
 use crate::workload::Workload;
 
 /// How often what goes wrong inside a step, so many times in a thousand chances.
@@ -56,6 +57,8 @@ pub struct Setup<S> {
     pub disks: bool,
     /// Whether processors keep copies of partitions that others own.
     pub copies: bool,
+    /// For how many seconds tombstones live in the topics that are compacted, if any is compacted.
+    pub tombstone_seconds: Option<u64>,
     /// How many bytes of states a processor with a disk keeps in memory.
     pub cache_bytes: usize,
     /// Longest time between two checkpoints, in milliseconds.
@@ -118,12 +121,12 @@ pub enum Act<C> {
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
-    /// The copy that a process keeps of a partition follows.
+    /// A process looks of which partitions it should keep copies, and one of those follows.
     StandBy {
         /// The process.
         process: u64,
-        /// The partition, of all.
-        partition: u64,
+        /// Which of its copies, of all.
+        pick: u64,
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
@@ -252,6 +255,9 @@ fn say_when_issued<W: Workload>(
     }
 }
 
+/// By how many seconds tombstones outlive what is believed of the time before: more than any two clocks differ.
+pub const TOMBSTONE_MARGIN_SECONDS: u64 = 220;
+
 /// Not every history has every kind of fault: some only show when others do not get in their way.
 fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
     let mut rate = |most: i64| if dice.per_mille(400) { dice.within(1, most) as u32 } else { 0 };
@@ -278,203 +284,11 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         margin_seconds: 300,
         disks: dice.per_mille(600),
         copies: dice.per_mille(500),
+        tombstone_seconds: dice.per_mille(600).then(|| dice.within(900, 2_400) as u64),
         cache_bytes: dice.within(0, 3_000) as usize,
         checkpoint_ms: dice.within(1, 2_000) as u64,
         checkpoint_changes: dice.within(1, 30) as usize,
         rates,
         domain: W::settings(dice),
-    }
-}
-
-/// Writes the acts of a history.
-struct Writer<'a, W: Workload> {
-    dice: &'a mut Dice,
-    partitions: i32,
-    copies: bool,
-    producer: W::Producer,
-    sent: Vec<(i32, Command<W::CommandData>)>,
-    /// Chances of what happens to whole processes, each so many times in a thousand acts.
-    crash: u32,
-    join: u32,
-    leave: u32,
-    sleep: u32,
-    pass: u32,
-    set_clock: u32,
-    hold_markers: u32,
-    store_down: u32,
-    disk: u32,
-    repeat: u32,
-    repeat_step: u32,
-    probe: u32,
-    /// What is to come after so many acts.
-    queued: Vec<(usize, Act<W::CommandData>)>,
-    /// For how many more acts no producer sends anything.
-    quiet: usize,
-    /// How many acts there are to a command.
-    pace: u32,
-    commands: usize,
-}
-
-impl<'a, W: Workload> Writer<'a, W> {
-    fn new(dice: &'a mut Dice, setup: &Setup<W::Settings>) -> Self {
-        let mut rate = |most: i64| if dice.per_mille(500) { dice.within(1, most) as u32 } else { 0 };
-        let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(12));
-        let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
-        let disk = rate(6);
-        let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
-        Self {
-            pace: dice.within(3, 12) as u32,
-            commands: dice.within(20, 150) as usize,
-            producer: W::producer(dice),
-            partitions: setup.partitions,
-            copies: setup.copies,
-            dice,
-            sent: Vec::new(),
-            crash,
-            join,
-            leave,
-            sleep,
-            pass,
-            set_clock,
-            hold_markers,
-            store_down,
-            disk,
-            repeat,
-            repeat_step,
-            probe,
-            queued: Vec::new(),
-            quiet: 0,
-        }
-    }
-
-    fn write(mut self) -> Vec<Act<W::CommandData>> {
-        let mut acts = Vec::new();
-        while self.sent.len() < self.commands {
-            self.quiet = self.quiet.saturating_sub(1);
-            let due = self.queued.iter().position(|(left, _)| *left == 0);
-            self.queued.iter_mut().for_each(|(left, _)| *left = left.saturating_sub(1));
-            let act = match due {
-                Some(due) => self.queued.swap_remove(due).1,
-                None if self.quiet == 0 && self.dice.below(self.pace as usize) == 0 => self.send(),
-                None => self.other(),
-            };
-            acts.push(act);
-        }
-        acts
-    }
-
-    fn send(&mut self) -> Act<W::CommandData> {
-        let mut command = W::command(&mut self.producer, self.dice, self.sent.len());
-        let at = W::partition(&command.data, self.partitions);
-        if self.dice.per_mille(self.repeat) {
-            // an id again, by chance with other content: one command as long as its partition is the
-            // same, since another partition cannot know it. Mostly a recent one, which must be known
-            let most = if self.dice.per_mille(800) { 5 } else { usize::MAX };
-            let recent = self.sent.iter().rev().filter(|(partition, _)| *partition == at).take(most);
-            let recent: Vec<_> = recent.map(|(_, command)| command.clone()).collect();
-            if !recent.is_empty() {
-                let again = self.dice.pick(&recent).clone();
-                command = if self.dice.below(3) == 0 { Command { id: again.id, ..command } } else { again };
-            }
-        }
-        self.sent.push((at, command.clone()));
-        Act::Send(Box::new(command))
-    }
-
-    fn other(&mut self) -> Act<W::CommandData> {
-        let process = self.dice.roll();
-        let mut chance = self.dice.below(1_000) as u32;
-        let mut falls = |rate: u32| {
-            let hit = chance < rate;
-            chance = chance.saturating_sub(rate);
-            hit
-        };
-        if falls(self.crash) {
-            let disk = match self.dice.below(12) {
-                0 | 1 => DiskFate::LosesPower(self.dice.within(1, 4) as usize),
-                2 => DiskFate::Wiped,
-                3 => DiskFate::Damaged,
-                _ => DiskFate::Kept,
-            };
-            let crash = Act::Crash { process, restart: self.dice.per_mille(800), disk };
-            if self.dice.per_mille(500) {
-                return crash;
-            }
-            // a commit is answered, and its owner dies before all of its markers are written
-            self.queued.push((self.dice.below(12), crash));
-            return Act::HoldMarkers { acts: 24, salt: self.dice.roll() };
-        }
-        if falls(self.disk) {
-            let fates = [DiskFate::Damaged, DiskFate::Full, DiskFate::Emptied, DiskFate::Emptied];
-            return Act::Disk { process, fate: *self.dice.pick(&fates) };
-        }
-        if falls(self.join) {
-            return Act::Join { process };
-        }
-        if falls(self.leave) {
-            return Act::Leave { process };
-        }
-        if falls(self.sleep) {
-            let acts = self.dice.within(5, 120) as usize;
-            // it goes on where it was before it hears that it was replaced
-            for turn in 0..self.dice.below(8) {
-                let (lane, luck) = (self.dice.roll(), 0);
-                self.queued.push((acts + turn, Act::Lane { process, lane, steps: 1, luck }));
-            }
-            return Act::Sleep { process, acts };
-        }
-        if falls(self.pass) {
-            let micros = match self.dice.below(40) {
-                // the day may change
-                0 => self.dice.within(600, 40_000) * 1_000_000,
-                1..10 => 11_000_000,
-                10..20 => 4_000_000,
-                _ => self.dice.within(1, 1_000_000),
-            };
-            return Act::Pass { micros, in_touch: self.dice.below(4) > 0 };
-        }
-        if falls(self.set_clock) {
-            return Act::SetClock { process, ahead: self.dice.within(-90_000_000, 90_000_000) };
-        }
-        if falls(self.hold_markers) {
-            let salt = if self.dice.per_mille(300) { 0 } else { self.dice.roll() };
-            let acts = self.dice.within(2, 80) as usize;
-            for _ in 0..self.dice.below(3) {
-                self.queued.push((self.dice.below(acts), Act::Probe { luck: self.dice.roll() }));
-            }
-            if self.dice.per_mille(500) {
-                // who has nothing more to write leaves markers as they are for longer
-                self.quiet = acts;
-                if let Some(data) = W::introduce(self.sent.len() + acts) {
-                    let id = format!("new-{}-{acts}", self.sent.len());
-                    let command = Command { id, metadata: Metadata::default(), data };
-                    let at = W::partition(&command.data, self.partitions);
-                    self.sent.push((at, command.clone()));
-                    self.queued.push((0, Act::Send(Box::new(command))));
-                }
-            }
-            return Act::HoldMarkers { acts, salt };
-        }
-        if falls(self.store_down) {
-            return Act::StoreDown { acts: self.dice.within(2, 60) as usize };
-        }
-        if falls(self.probe) {
-            return Act::Probe { luck: self.dice.roll() };
-        }
-        if falls(self.repeat_step) {
-            return Act::RepeatStep { pick: self.dice.roll() };
-        }
-        let luck = self.dice.roll() | 1;
-        match self.dice.below(100) {
-            0..12 => Act::Member { process, luck },
-            12..24 => Act::Follow { process, luck },
-            24..26 => Act::LateWrites,
-            26 => Act::Look,
-            27..33 if self.copies => Act::StandBy { process, partition: self.dice.roll(), luck },
-            _ => {
-                let steps = if self.dice.per_mille(400) { 1 } else { self.dice.within(2, 9) as usize };
-                Act::Lane { process, lane: self.dice.roll(), steps, luck }
-            }
-        }
     }
 }

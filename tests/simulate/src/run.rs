@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_kernel::table::parse_tables;
@@ -17,7 +18,7 @@ use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
-use crate::plan::{Act, DiskFate, Plan};
+use crate::plan::{Act, DiskFate, Plan, TOMBSTONE_MARGIN_SECONDS};
 use crate::show;
 use crate::store::UnreliableStore;
 use crate::tally::Tally;
@@ -101,6 +102,11 @@ impl<'a, W: Workload> Running<'a, W> {
             state_cache_bytes: setup.cache_bytes,
             checkpoint_interval_ms: setup.checkpoint_ms,
             checkpoint_max_changes: setup.checkpoint_changes,
+            state_max_age_seconds: setup
+                .tombstone_seconds
+                .map_or(ProcessorSettings::default().state_max_age_seconds, |it| {
+                    it - TOMBSTONE_MARGIN_SECONDS
+                }),
             ..ProcessorSettings::default()
         };
         let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
@@ -117,6 +123,9 @@ impl<'a, W: Workload> Running<'a, W> {
         }
         if setup.copies {
             pipeline.keep_copies();
+        }
+        if let Some(seconds) = setup.tombstone_seconds {
+            pipeline.compact(Duration::from_secs(seconds));
         }
         for _ in 0..setup.processors {
             pipeline.start_processor();
@@ -206,9 +215,8 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Follow { process, luck } => {
                 self.step(*process, *luck, "lookups", Pipeline::follow);
             }
-            Act::StandBy { process, partition, luck } => {
-                let partition = (partition % plan.setup.partitions as u64) as i32;
-                self.step(*process, *luck, "copy", |pipeline, at| pipeline.stand_by(at, partition));
+            Act::StandBy { process, pick, luck } => {
+                self.step(*process, *luck, "copy", |pipeline, at| pipeline.stand_by(at, *pick));
             }
             Act::Crash { process, restart, disk } => {
                 if let Some(at) = self.place(*process) {
@@ -498,6 +506,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 "something still moves after very many steps",
             ));
         }
+        self.keep_copies();
         self.note_visible();
         // what the store has accepted and never confirmed may come at any time
         self.apply_late()?;
@@ -524,6 +533,13 @@ impl<'a, W: Workload> Running<'a, W> {
         let feeds = judge(&self.world(plan), &mut dice)?;
         self.luck.count(|tally| tally.feeds += feeds);
         Ok(())
+    }
+
+    /// All processes look once more which copies they should keep.
+    fn keep_copies(&mut self) {
+        for at in 0..self.pipeline.instances() {
+            self.pipeline.stand_by(at, 0);
+        }
     }
 
     /// Names all that was written: every committed record and every row.

@@ -62,6 +62,7 @@ impl<W: Workload> Shrinking<W> {
             |plan: &mut Plan<W>| plan.setup.projectors = 1,
             |plan: &mut Plan<W>| plan.setup.disks = false,
             |plan: &mut Plan<W>| plan.setup.copies = false,
+            |plan: &mut Plan<W>| plan.setup.tombstone_seconds = None,
             |plan: &mut Plan<W>| plan.setup.partitions = 1,
             |plan: &mut Plan<W>| plan.setup.partitions = 2,
         ] {

@@ -40,7 +40,7 @@ pub(super) struct Checkpoint {
     pub(super) reached: Reached,
     /// The newest `recorded_at`, microseconds since the epoch.
     pub(super) last_recorded_at: i64,
-    /// When the offsets were known, microseconds since the epoch.
+    /// When the offsets were last known to be the ends of the topics, microseconds since the epoch.
     pub(super) taken_at: i64,
     /// What it says of the window.
     pub(super) window: WindowMark,

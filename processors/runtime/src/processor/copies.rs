@@ -1,4 +1,7 @@
 //! The copies of partitions in one process: whose each is now, so that no two use one store.
+//!
+//! Whoever looks after those that stand by says which are wanted ([`Copies::retain`]): a lane leaves its copy also
+//! when nobody here is to have it next.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,13 +93,28 @@ impl<D: Domain> Copies<D> {
         followed.map(Some)
     }
 
-    /// Drops the copy of a partition if it stands by; what is on disk stays.
-    pub(crate) fn dismiss(&self, partition: i32) {
-        let slot = self.slot(partition);
-        let mut slot = held(&slot);
-        if matches!(*slot, Slot::Standing(_)) {
-            *slot = Slot::Free;
+    /// Drops the copies that stand by and for which `is_wanted` does not speak; what is on disk stays.
+    pub(crate) fn retain(&self, is_wanted: impl Fn(i32, &PartitionCopy<D>) -> bool) {
+        for (partition, slot) in self.all() {
+            let mut slot = held(&slot);
+            if let Slot::Standing(copy) = &*slot
+                && !is_wanted(partition, copy)
+            {
+                *slot = Slot::Free;
+            }
         }
+    }
+
+    /// The partitions of which a copy stands by.
+    #[must_use]
+    pub fn standing(&self) -> Vec<i32> {
+        let is_standing = |slot: &Arc<Mutex<Slot<D>>>| matches!(*held(slot), Slot::Standing(_));
+        self.all().into_iter().filter(|(_, slot)| is_standing(slot)).map(|(partition, _)| partition).collect()
+    }
+
+    fn all(&self) -> Vec<(i32, Arc<Mutex<Slot<D>>>)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|(partition, slot)| (*partition, Arc::clone(slot))).collect()
     }
 
     fn slot(&self, partition: i32) -> Arc<Mutex<Slot<D>>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_kernel::bookkeeping::FLOOR_KIND;
 use millrace_kernel::{AggregateId, Bookkeeping, Domain, OutcomeHead, StateData};
-use millrace_ports::{LocalFault, LogFault, Reader, Record, Start, TopicPartition};
+use millrace_ports::{LocalFault, LogFault, Moment, Reader, Record, Start, TopicPartition};
 use millrace_wire::DecodeFailure;
 
 pub use super::checkpoint::Reached;
@@ -19,11 +19,23 @@ use crate::planted::{self, Bug};
 /// Most records taken from the log at once.
 const FOLLOW_AT_ONCE: usize = 5_000;
 
+/// How many times a copy asks the log where its topics end in the time in which it would grow too old.
+const LOOKS: i64 = 24;
+
 /// A copy of a partition's committed state, and how far it has come.
+///
+/// The topic forgets what was deleted when its tombstones expire. So a copy must not be followed on
+/// when it was left alone for that long: what ended meanwhile would live for ever. It knows when it was last whole,
+/// by the clock and by the time that has passed, and does not go on when that is too long ago.
 pub struct PartitionCopy<D: Domain> {
     partition: i32,
     state: PartitionState<D::State>,
     reached: Reached,
+    /// When everything that was committed by then was in it; for one that is read for the first time,
+    /// when that began.
+    whole_at: Moment,
+    /// When the log was last asked where its topics end, and what it said as long as that is not reached.
+    asked: (Moment, Option<Reached>),
     stage: Stage,
     reader: Option<Box<dyn Reader>>,
     records: u64,
@@ -68,16 +80,40 @@ impl<D: Domain> PartitionCopy<D> {
         if !is_fresh {
             tracing::info!(partition, topic = %at.topic, offset = reached.state, "local state opened, reading on from there");
         }
-        let state = opened.state;
-        Ok(Self { partition, state, reached, stage, reader: None, records: 0, ends: None, may_lack: false })
+        Ok(Self { stage, ..Self::new(partition, opened.state, reached, opened.whole_at) })
     }
 
-    /// The state of a lane that ends, which reaches up to `reached`.
+    fn new(partition: i32, state: PartitionState<D::State>, reached: Reached, whole_at: Moment) -> Self {
+        let asked = (whole_at, None);
+        let (stage, reader, ends) = (Stage::Following, None, None);
+        Self { partition, state, reached, whole_at, asked, stage, reader, records: 0, ends, may_lack: false }
+    }
+
+    /// The state of a lane that ends, which reaches up to `reached`: at `whole_at` there was no more.
     #[must_use]
-    pub fn of_lane(partition: i32, mut state: PartitionState<D::State>, reached: Reached) -> Self {
+    pub fn of_lane(
+        partition: i32,
+        mut state: PartitionState<D::State>,
+        reached: Reached,
+        whole_at: Moment,
+    ) -> Self {
         state.follows();
-        let stage = Stage::Following;
-        Self { partition, state, reached, stage, reader: None, records: 0, ends: None, may_lack: false }
+        Self::new(partition, state, reached, whole_at)
+    }
+
+    /// Whether the topic may have forgotten what was deleted since the copy was last whole.
+    ///
+    /// # Errors
+    /// [`CopyFault::TooOld`] when it may.
+    pub fn check_age(&self, shared: &Shared<D>) -> Result<(), CopyFault> {
+        let age_seconds = self.whole_at.age_micros(&*shared.clock) / 1_000_000;
+        let most_seconds = shared.settings.state_max_age_seconds;
+        if age_seconds <= i64::try_from(most_seconds).unwrap_or(i64::MAX)
+            || planted::is_on(Bug::OldCopyBelieved)
+        {
+            return Ok(());
+        }
+        Err(CopyFault::TooOld { at: state_of(shared, self.partition), age_seconds, most_seconds })
     }
 
     /// Takes in what was committed since, waiting up to `wait` for it; how many records it read.
@@ -86,16 +122,20 @@ impl<D: Domain> PartitionCopy<D> {
     /// [`CopyFault`]; after one, open it anew.
     pub fn follow(&mut self, shared: &Shared<D>, wait: Duration) -> Result<usize, CopyFault> {
         let followed = self.follow_on(shared, wait);
-        if let Err(CopyFault::Local(fault)) = &followed
-            && fault.is_lasting()
-            && let Some(local) = &shared.local
-        {
+        let is_lasting = match &followed {
+            Err(CopyFault::Local(fault)) => fault.is_lasting(),
+            // by the clock alone the store may look younger than it is
+            Err(CopyFault::TooOld { .. }) => true,
+            _ => false,
+        };
+        if let (true, Err(fault), Some(local)) = (is_lasting, &followed, &shared.local) {
             local.condemn(self.partition, fault.to_string());
         }
         followed
     }
 
     fn follow_on(&mut self, shared: &Shared<D>, wait: Duration) -> Result<usize, CopyFault> {
+        self.check_age(shared)?;
         let now = shared.clock.now_micros();
         self.state.tend_checkpoint(now)?;
         if let Stage::Proving { .. } = self.stage {
@@ -132,12 +172,30 @@ impl<D: Domain> PartitionCopy<D> {
         {
             self.begin_outcomes(shared)?;
         }
+        self.note_whole(shared)?;
         if self.state.is_checkpoint_due(now) {
             // all of it was read as committed
-            self.state.freeze(self.reached, now);
+            self.state.freeze(self.reached, self.whole_at.micros(), now);
             self.state.write_checkpoint();
         }
         Ok(records.len())
+    }
+
+    /// Takes note of when it was whole. That it has read all there was to read does not say so: the log may be away
+    /// without a word, and under load there is always more.
+    fn note_whole(&mut self, shared: &Shared<D>) -> Result<(), LogFault> {
+        let (asked_at, known) = self.asked;
+        if known.is_some_and(|ends| self.has_reached(&ends)) {
+            self.whole_at = asked_at;
+            self.asked = (asked_at, None);
+        }
+        let most = i64::try_from(shared.settings.state_max_age_seconds.saturating_mul(1_000_000));
+        let is_due = asked_at.age_micros(&*shared.clock) >= most.unwrap_or(i64::MAX) / LOOKS;
+        if is_due && self.asked.1.is_none() {
+            let now = Moment::now(&*shared.clock);
+            self.asked = (now, Some(ends(shared, self.partition)?));
+        }
+        Ok(())
     }
 
     /// The window reaches back from the newest `recorded_at`. The states know one that is

@@ -83,8 +83,9 @@ impl Keeping {
                 || is_over(self.refresh_micros))
     }
 
-    pub(super) fn freeze(&mut self, frozen: Frozen) {
-        self.last_taken_at = frozen.checkpoint.taken_at;
+    /// Sets a checkpoint apart, now.
+    pub(super) fn freeze(&mut self, frozen: Frozen, now: i64) {
+        self.last_taken_at = now;
         self.stage = Stage::Frozen(Arc::new(frozen));
     }
 

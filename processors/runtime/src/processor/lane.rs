@@ -277,7 +277,9 @@ impl<D: Domain> Lane<D> {
         let (shared, partition) = (&self.shared, self.partition);
         match &mut self.phase {
             Phase::Start => {
-                let copy = match shared.copies.take(partition) {
+                // one that nobody has followed for too long goes before another opens its store
+                let standing = shared.copies.take(partition).filter(|copy| copy.check_age(shared).is_ok());
+                let copy = match standing {
                     Some(copy) => copy,
                     None => PartitionCopy::open(shared, partition)?,
                 };

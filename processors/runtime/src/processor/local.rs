@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millrace_kernel::{AggregateId, Domain, StateData};
-use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, TopicPartition};
+use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, Moment, TopicPartition};
 use millrace_wire::DecodeFailure;
 
 use super::aggregates::{Aggregates, Decode};
@@ -15,7 +15,12 @@ use super::keeping::Keeping;
 use super::lane::Shared;
 use super::state::{PartitionState, Versioned};
 use super::window::Window;
+use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
+
+/// By how many seconds the clock that wrote a checkpoint may have been ahead of the one that reads it: less than what is
+/// between the greatest age and the time that a tombstone lives.
+const MOST_AHEAD_SECONDS: i64 = 3_600;
 
 /// Where the partitions of a process have their stores.
 pub struct LocalState {
@@ -56,6 +61,8 @@ pub(super) struct Opened<S> {
     pub(super) state: PartitionState<S>,
     /// How far it reaches; `None` when there is nothing.
     pub(super) reached: Option<Reached>,
+    /// When that was last known to be all there was.
+    pub(super) whole_at: Moment,
     /// The record of the outcomes topic that shows that it is the topic the store came from:
     /// its key, and its timestamp in milliseconds.
     pub(super) proof: Option<(String, i64)>,
@@ -70,8 +77,9 @@ pub(super) fn open<D: Domain>(
     let settings = &shared.settings;
     let Some(local) = &shared.local else {
         let window = Window::new(settings.dedup_window_seconds, settings.dedup_window_ids);
-        let window = with_floor::<D>(window, settings);
-        return Ok(Opened { state: PartitionState::in_memory(decode, window), reached: None, proof: None });
+        let state = PartitionState::in_memory(decode, with_floor::<D>(window, settings));
+        let whole_at = Moment::now(&*shared.clock);
+        return Ok(Opened { state, reached: None, whole_at, proof: None });
     };
     let identity = identity(shared, partition);
     if let Some(why) = local.take_condemned(partition) {
@@ -139,6 +147,7 @@ fn open_trusted<D: Domain>(
     let proof = checkpoint.as_ref().and_then(|checkpoint| checkpoint.window.newest());
     Ok(Ok(Opened {
         proof: proof.map(|(id, at)| (id.to_owned(), at / 1_000)),
+        whole_at: Moment::noted(&*shared.clock, checkpoint.as_ref().map_or(now, |it| it.taken_at)),
         state,
         reached: checkpoint.map(|checkpoint| checkpoint.reached),
     }))
@@ -215,7 +224,15 @@ fn distrust<D: Domain>(
         return Ok(Some(why.to_owned()));
     }
     let age = (now - checkpoint.taken_at) / 1_000_000;
-    if age > i64::try_from(settings.state_max_age_seconds).unwrap_or(i64::MAX) {
+    if age < -MOST_AHEAD_SECONDS {
+        return Ok(Some(format!(
+            "it was written {} s from now, by a clock that was wrong then or is now, so nobody knows its age",
+            -age
+        )));
+    }
+    if age > i64::try_from(settings.state_max_age_seconds).unwrap_or(i64::MAX)
+        && !planted::is_on(Bug::OldCopyBelieved)
+    {
         return Ok(Some(format!(
             "it is {age} s old, and the topic may have forgotten what was deleted meanwhile (state_max_age_seconds is {})",
             settings.state_max_age_seconds

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
-use millrace_ports::{LogFault, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
+use millrace_ports::{LogFault, Moment, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
 use millrace_wire::RegistryFault;
 
 use super::batch::{Batch, BatchError};
@@ -285,7 +285,7 @@ impl<D: Domain> Running<D> {
         if self.pending.is_some() || !self.committed.is_checkpoint_due(now) {
             return Ok(progress);
         }
-        self.committed.freeze(ends(shared, self.partition)?, now);
+        self.committed.freeze(ends(shared, self.partition)?, now, now);
         if planted::is_on(Bug::CheckpointUnproven) {
             self.committed.write_checkpoint();
             return Ok(self.committed.tend_checkpoint(now).map_err(CopyFault::from)?);
@@ -319,12 +319,13 @@ impl<D: Domain> Running<D> {
         if self.pending.is_some() || !(shared.copies.keeps() || self.committed.is_stored()) {
             return Ok(None);
         }
+        let whole_at = Moment::now(&*shared.clock);
         let reached = ends(shared, self.partition)?;
         let now = shared.clock.now_micros();
         // as in a simulation nobody would look again
         self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
         if self.committed.can_freeze() {
-            self.committed.freeze(reached, now);
+            self.committed.freeze(reached, whole_at.micros(), now);
         }
         self.proof = Proof::Asked;
         self.submit_nothing(shared)?;
@@ -333,7 +334,7 @@ impl<D: Domain> Running<D> {
             return Ok(None);
         }
         self.committed.tend_checkpoint(now).map_err(CopyFault::from)?;
-        Ok(Some(PartitionCopy::of_lane(self.partition, self.committed, reached)))
+        Ok(Some(PartitionCopy::of_lane(self.partition, self.committed, reached, whole_at)))
     }
 
     #[cfg(feature = "planted-bugs")]
@@ -390,7 +391,8 @@ impl<D: Domain> Running<D> {
             && let Some(overlay) = self.pending.replace(Overlay::default())
         {
             self.committed.merge(overlay);
-            self.committed.freeze(ends(shared, self.partition)?, shared.clock.now_micros());
+            let now = shared.clock.now_micros();
+            self.committed.freeze(ends(shared, self.partition)?, now, now);
             self.committed.write_checkpoint();
         }
         if self.proof == Proof::Asked {

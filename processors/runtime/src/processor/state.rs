@@ -317,9 +317,10 @@ impl<S> PartitionState<S> {
         self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(Changed { count, bytes }, now_micros))
     }
 
-    /// Sets apart all changes so far, which reach up to `reached`, for a checkpoint. Nothing is
-    /// written before [`PartitionState::write_checkpoint`]. To be called when the last one is done.
-    pub fn freeze(&mut self, mut reached: Reached, now_micros: i64) {
+    /// Sets apart all changes so far, which reach up to `reached`, for a checkpoint. Those were the ends of the
+    /// topics at `whole_at`, or later. Nothing is written before [`PartitionState::write_checkpoint`]. To be called
+    /// when the last one is done.
+    pub fn freeze(&mut self, mut reached: Reached, whole_at: i64, now_micros: i64) {
         let Some(keeping) = &mut self.keeping else { return };
         if planted::is_on(Bug::CheckpointAhead) {
             reached.state += 3;
@@ -327,8 +328,8 @@ impl<S> PartitionState<S> {
         let aggregates = self.aggregates.freeze();
         let (window, mark) = self.window.freeze();
         let last_recorded_at = self.last_recorded_at;
-        let checkpoint = Checkpoint { reached, last_recorded_at, taken_at: now_micros, window: mark };
-        keeping.freeze(Frozen { aggregates, window, checkpoint });
+        let checkpoint = Checkpoint { reached, last_recorded_at, taken_at: whole_at, window: mark };
+        keeping.freeze(Frozen { aggregates, window, checkpoint }, now_micros);
     }
 
     /// Whether a checkpoint could be taken: there is a store, and the last one is done.

@@ -22,7 +22,7 @@ use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::local::LocalState;
 use crate::processor::lookup::LookupTables;
 use crate::settings::ProcessorSettings;
-use crate::standby::Standby;
+use crate::standby::{Keeper, Standby};
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topology::Topology;
 
@@ -140,8 +140,8 @@ pub fn run_processor<D: Domain>(
     let standby = Mutex::new(None);
     let stand_by = |group: &Arc<dyn Group>| {
         let (shared, role, health) = (Arc::clone(&shared), role.clone(), health.clone());
-        let keeper = Standby { shared, role, health, copies: settings.standby_copies };
-        let thread = keeper.start(Arc::clone(group), stop.clone());
+        let keeper = Keeper::new(shared, settings.standby_copies);
+        let thread = Standby { keeper, role, health }.start(Arc::clone(group), stop.clone());
         *standby.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     };
     Supervision {

@@ -20,6 +20,7 @@ use millrace_runtime::processor::local::LocalState;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::ProjectorShared;
+use millrace_runtime::standby::Keeper;
 use millrace_runtime::{ProcessorSettings, ProjectorSettings, Topology};
 use millrace_wire::{Codec, MemoryRegistry, Registry};
 
@@ -38,6 +39,8 @@ const STEP_MICROS: i64 = 1_000;
 const QUIET_MICROS: i64 = 3_000_000;
 /// `max.message.bytes` of the dead topic, as every domain declares it.
 const DEAD_MAX_BYTES: usize = 2_097_152;
+/// How many copies of a partition others keep, where they do.
+const COPIES: usize = 1;
 /// Where the clock begins.
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -196,7 +199,10 @@ impl<D: Domain> Pipeline<D> {
         let follower =
             LookupFollower::start(&*shared.log, Arc::clone(&shared.lookups)).expect("the log answers");
         let group = self.join(&self.names.processor_group(), &self.names.commands);
-        self.add(group, Some(follower), Role::Processor(Arc::new(shared)), clock);
+        let shared = Arc::new(shared);
+        let copies = if self.keeps_copies { COPIES } else { 0 };
+        let role = Role::Processor(Arc::clone(&shared), Keeper::new(shared, copies));
+        self.add(group, Some(follower), role, clock);
         if let Some(started) = self.processes.last_mut() {
             started.disk = disk;
         }
@@ -418,10 +424,22 @@ impl<D: Domain> Pipeline<D> {
         self.processes.get_mut(instance).map(Process::follow).unwrap_or_default()
     }
 
-    /// The copy that the process `instance` keeps of a partition follows.
-    pub fn stand_by(&mut self, instance: usize, partition: i32) -> Stepped {
+    /// The process `instance` looks of which partitions it should keep copies, and lets one of them follow.
+    pub fn stand_by(&mut self, instance: usize, pick: u64) -> Stepped {
         self.clock.pass(STEP_MICROS);
-        self.processes.get_mut(instance).map(|process| process.stand_by(partition)).unwrap_or_default()
+        self.processes.get_mut(instance).map(|process| process.stand_by(pick)).unwrap_or_default()
+    }
+
+    /// The partitions of which a copy stands by in the process `instance`.
+    #[must_use]
+    pub fn copies(&self, instance: usize) -> Vec<i32> {
+        self.processes.get(instance).map(Process::copies).unwrap_or_default()
+    }
+
+    /// Compacts the topics that are declared as compacted from now on; their tombstones stay for `tombstones`.
+    pub fn compact(&mut self, tombstones: Duration) {
+        self.log.compact_topic(&self.names.state, tombstones);
+        D::LOOKUPS.iter().for_each(|kind| self.log.compact_topic(&self.names.lookup(kind), tombstones));
     }
 
     /// One of the lanes of the process `instance` takes a step; the clock of the broker moves on.

@@ -11,7 +11,7 @@ use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::LookupFollower;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
-use millrace_runtime::standby::follow_once;
+use millrace_runtime::standby::Keeper;
 use millrace_runtime::supervise::LaneWork;
 
 use super::clock::SkewedClock;
@@ -23,8 +23,8 @@ const NO_TIME: Duration = Duration::from_nanos(1);
 
 /// What a process does.
 pub(super) enum Role<D: Domain> {
-    /// Decides commands.
-    Processor(Arc<Shared<D>>),
+    /// Decides commands, and keeps copies of partitions that others own.
+    Processor(Arc<Shared<D>>, Keeper<D>),
     /// Fills the tables of one view family, by its place among them.
     Projector(usize, Arc<ProjectorShared<D>>),
 }
@@ -77,7 +77,7 @@ pub(super) struct Process<D: Domain> {
 impl<D: Domain> Process<D> {
     pub(super) fn kind(&self) -> RoleKind {
         match &self.role {
-            Role::Processor(_) => RoleKind::Processor,
+            Role::Processor(..) => RoleKind::Processor,
             Role::Projector(family, _) => RoleKind::Projector(*family),
         }
     }
@@ -104,7 +104,9 @@ impl<D: Domain> Process<D> {
                     self.finish(partition);
                     let group = Arc::clone(&self.group);
                     let lane: Box<dyn LaneWork> = match &self.role {
-                        Role::Processor(shared) => Box::new(Lane::new(Arc::clone(shared), group, partition)),
+                        Role::Processor(shared, _) => {
+                            Box::new(Lane::new(Arc::clone(shared), group, partition))
+                        }
                         Role::Projector(_, shared) => {
                             Box::new(ProjectorLane::new(Arc::clone(shared), group, partition))
                         }
@@ -133,15 +135,30 @@ impl<D: Domain> Process<D> {
         Stepped { progress: true, heard, trouble: None }
     }
 
-    /// Lets a standby copy of a partition follow, unless a lane has it.
-    pub(super) fn stand_by(&self, partition: i32) -> Stepped {
-        let Role::Processor(shared) = &self.role else { return Stepped::default() };
-        if !shared.copies.keeps() || self.has_retired {
+    /// Looks which copies it should keep, and lets one of them follow.
+    pub(super) fn stand_by(&mut self, pick: u64) -> Stepped {
+        let Role::Processor(_, keeper) = &mut self.role else { return Stepped::default() };
+        if self.has_retired {
             return Stepped::default();
         }
-        match follow_once(shared, partition) {
-            Ok(records) => Stepped::progress(records > 0),
+        if let Err(fault) = keeper.look(&*self.group) {
+            return Stepped::trouble(fault.to_string());
+        }
+        let count = keeper.following().len().max(1) as u64;
+        let Some(partition) = keeper.following().iter().nth((pick % count) as usize) else {
+            return Stepped::default();
+        };
+        match keeper.follow(*partition) {
+            Ok(followed) => Stepped::progress(followed.is_some_and(|(taken, _)| taken > 0)),
             Err(fault) => Stepped::trouble(fault.to_string()),
+        }
+    }
+
+    /// The partitions of which a copy stands by.
+    pub(super) fn copies(&self) -> Vec<i32> {
+        match &self.role {
+            Role::Processor(shared, _) => shared.copies.standing(),
+            Role::Projector(..) => Vec::new(),
         }
     }
 
@@ -152,7 +169,7 @@ impl<D: Domain> Process<D> {
             Ok(moved) => Stepped::progress(moved),
             Err(fault) => {
                 // begins again, as its thread does
-                if let Role::Processor(shared) = &self.role
+                if let Role::Processor(shared, _) = &self.role
                     && let Ok(fresh) = LookupFollower::start(&*shared.log, Arc::clone(&shared.lookups))
                 {
                     self.follower = Some(fresh);
@@ -209,7 +226,7 @@ impl<D: Domain> Process<D> {
     }
 
     pub(super) fn moves_by_fence(&self) -> bool {
-        matches!(self.role, Role::Processor(_))
+        matches!(self.role, Role::Processor(..))
     }
 
     fn lend(&mut self, partition: i32) {

@@ -2,6 +2,7 @@
 
 pub mod decisions;
 pub mod events;
+pub mod processes;
 pub mod states;
 pub mod tables;
 pub mod world;
@@ -27,6 +28,7 @@ pub fn judge<W: Workload>(world: &World<'_, W>, dice: &mut Dice) -> Result<u64, 
     events::judge(world)?;
     let model = decisions::judge(world)?;
     states::judge(world, &model)?;
+    processes::judge(world)?;
     tables::judge(world)?;
     W::judge(world, dice)
 }

@@ -15,6 +15,7 @@ use super::{Plain, micros};
 #[derive(Debug)]
 pub(super) struct Broker {
     topics: BTreeMap<Arc<str>, Vec<Partition>>,
+    compacted: BTreeMap<Arc<str>, Compaction>,
     pub(super) groups: BTreeMap<String, GroupState>,
     producers: BTreeMap<String, Producer>,
     last_transaction: TransactionNumber,
@@ -30,6 +31,7 @@ impl Default for Broker {
     fn default() -> Self {
         Self {
             topics: BTreeMap::new(),
+            compacted: BTreeMap::new(),
             groups: BTreeMap::new(),
             producers: BTreeMap::new(),
             last_transaction: 0,
@@ -41,6 +43,17 @@ impl Default for Broker {
         }
     }
 }
+
+/// How a topic is compacted.
+#[derive(Debug)]
+struct Compaction {
+    /// How long tombstones stay.
+    keep_micros: i64,
+    next_at: i64,
+}
+
+/// How many times a topic is compacted while a tombstone lives.
+const COMPACTIONS: i64 = 8;
 
 /// A group: who is in it, and its offsets.
 #[derive(Debug, Default)]
@@ -79,6 +92,10 @@ impl Broker {
         self.topics.entry(name.into()).or_insert_with(fresh);
     }
 
+    pub(super) fn compact_topic(&mut self, name: &str, keep_micros: i64) {
+        self.compacted.insert(name.into(), Compaction { keep_micros, next_at: 0 });
+    }
+
     pub(super) fn partitions(&self, topic: &str) -> Result<i32, LogFault> {
         let found = self.topics.get(topic).map(|it| it.len() as i32);
         found.ok_or_else(|| LogFault::NoSuchTopic { topic: topic.to_owned() })
@@ -111,8 +128,18 @@ impl Broker {
         records
     }
 
-    /// Ends what has been silent for too long.
+    fn compact(&mut self, now: i64) {
+        for (topic, compaction) in self.compacted.iter_mut().filter(|(_, it)| it.next_at <= now) {
+            compaction.next_at = now + compaction.keep_micros / COMPACTIONS;
+            for partition in self.topics.get_mut(topic).into_iter().flatten() {
+                partition.compact(now, compaction.keep_micros);
+            }
+        }
+    }
+
+    /// Ends what has been silent for too long, and compacts what is to be compacted.
     pub(super) fn pass_time(&mut self, now: i64) {
+        self.compact(now);
         for group in self.groups.values_mut() {
             group.members.expire(now);
         }

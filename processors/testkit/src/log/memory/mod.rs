@@ -3,8 +3,8 @@
 //!
 //! All state stands behind one lock and every call is one step of it, so a seeded scheduler can
 //! drive many instances in one thread and replay a history exactly. [`Faults`] is asked before
-//! each step. What happens by time — a member that falls silent, a transaction left open — happens
-//! when the next call looks at the [`Clock`].
+//! each step. What happens by time — a member that falls silent, a transaction left open, a tombstone that
+//! has expired — happens when the next call looks at the [`Clock`].
 
 mod broker;
 mod faults;
@@ -89,6 +89,12 @@ impl MemoryLog {
     /// Makes a topic; one that exists stays as it is.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         self.shared.change(|state, _| state.broker.create_topic(name, partitions));
+    }
+
+    /// Compacts a topic from now on. Its tombstones stay for `tombstones` after what they delete is gone, as with
+    /// Kafka's `delete.retention.ms`.
+    pub fn compact_topic(&self, name: &str, tombstones: Duration) {
+        self.shared.change(|state, _| state.broker.compact_topic(name, micros(tombstones)));
     }
 
     /// How large a record may be, with all that comes around it uncompressed; 1,048,588 bytes unless told.

@@ -1,6 +1,6 @@
 //! One partition: records, markers, and what a committed read may see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use millrace_ports::{Record, TopicPartition};
@@ -12,9 +12,11 @@ pub(super) type TransactionNumber = u64;
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` is the marker of a transaction's end.
+    /// `None` is the marker of a transaction's end, or what compaction has taken.
     record: Option<Plain>,
     transaction: Option<TransactionNumber>,
+    /// Of a tombstone: when it may go, known since what it deletes is gone.
+    expires_at: Option<i64>,
 }
 
 /// One partition.
@@ -49,7 +51,7 @@ impl Partition {
         if let Some(number) = transaction {
             self.open.entry(number).or_insert(offset);
         }
-        self.entries.push(Entry { record: Some(record), transaction });
+        self.entries.push(Entry { record: Some(record), transaction, expires_at: None });
         offset
     }
 
@@ -61,7 +63,7 @@ impl Partition {
         if !committed {
             self.aborted.insert(number);
         }
-        self.entries.push(Entry { record: None, transaction: Some(number) });
+        self.entries.push(Entry { record: None, transaction: Some(number), expires_at: None });
     }
 
     /// Forgets what lies before `offset`.
@@ -69,6 +71,30 @@ impl Partition {
         let count = (offset.min(self.end()) - self.start).max(0);
         self.entries.drain(..count as usize);
         self.start += count;
+    }
+
+    /// Of every key only the newest committed record stays, and a tombstone for no longer than `keep_micros`
+    /// after what it deletes has gone. Offsets stay as they are.
+    pub(super) fn compact(&mut self, now: i64, keep_micros: i64) {
+        let stable = (self.stable_end() - self.start) as usize;
+        let Self { entries, aborted, .. } = self;
+        let is_aborted = |entry: &Entry| entry.transaction.is_some_and(|it| aborted.contains(&it));
+        let mut newest = HashMap::new();
+        for (index, entry) in entries[..stable].iter().enumerate() {
+            if let Some(key) = entry.record.as_ref().and_then(|record| record.key.clone())
+                && !is_aborted(entry)
+            {
+                newest.insert(key, index);
+            }
+        }
+        for (index, entry) in entries[..stable].iter_mut().enumerate() {
+            let Some(record) = &entry.record else { continue };
+            let is_newest = record.key.as_ref().is_none_or(|key| newest.get(key) == Some(&index));
+            let is_over = record.value.is_none() && *entry.expires_at.get_or_insert(now + keep_micros) <= now;
+            if !is_newest || is_over {
+                entry.record = None;
+            }
+        }
     }
 
     /// Whether a read may begin at `offset`.
