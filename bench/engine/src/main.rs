@@ -22,7 +22,7 @@ use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::local::LocalState;
-use millrace_runtime::processor::lookup::LookupTables;
+use millrace_runtime::processor::lookup::{LookupTables, MOST_AGE};
 use millrace_runtime::{ProcessorSettings, Topology};
 use millrace_wire::{MemoryRegistry, Registry};
 use rand::rngs::SmallRng;
@@ -74,7 +74,7 @@ fn main() -> Result<(), Failure> {
         names,
         partitions: 1,
         codecs,
-        lookups: Arc::new(LookupTables::new(Vec::new(), 1)),
+        lookups: Arc::new(LookupTables::new(Vec::new(), 1, Arc::new(SystemClock), MOST_AGE)),
         local: stores.map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
         settings,
         copies: Arc::new(Copies::new(false)),

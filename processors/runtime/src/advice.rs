@@ -7,6 +7,7 @@ use millrace_wire::codec::CodecError;
 
 use crate::processor::fault::CopyFault;
 use crate::processor::lane::LaneFault;
+use crate::processor::lookup::FollowFault;
 use crate::projector::ProjectorFault;
 
 /// What follows from a fault.
@@ -145,6 +146,18 @@ impl Advise for CopyFault {
                        be read",
                 action: "if its schema id is unknown, give the registry its schemas back; if somebody else has \
                          written into the topic, take that right away and write the aggregate's true state over it",
+            },
+        }
+    }
+}
+
+impl Advise for FollowFault {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Log(fault) => fault.advice(),
+            Self::TooOld { .. } => Advice {
+                next: "the table is read again from the beginning, and answers for what it had seen until then",
+                action: "nothing, if this machine slept or the brokers were away for that long",
             },
         }
     }
@@ -305,12 +318,18 @@ mod tests {
         all
     }
 
+    fn follow() -> Vec<FollowFault> {
+        let mut all: Vec<FollowFault> = log().into_iter().map(FollowFault::from).collect();
+        all.push(FollowFault::TooOld { at: at(), age_seconds: 90_000 });
+        all
+    }
+
     /// What is printed of every fault there is, with its advice.
     fn texts() -> Vec<(String, Advice)> {
         fn of<F: std::error::Error + Advise>(faults: &[F]) -> impl Iterator<Item = (String, Advice)> {
             faults.iter().map(|fault| (chain(fault), fault.advice()))
         }
-        of(&lane()).chain(of(&projector())).collect()
+        of(&lane()).chain(of(&projector())).chain(of(&follow())).collect()
     }
 
     #[test]

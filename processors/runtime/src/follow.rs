@@ -8,7 +8,7 @@ use millrace_ports::{Log, LogFault};
 
 use crate::advice::Advise;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
-use crate::processor::lookup::{Late, LookupFollower, LookupTables};
+use crate::processor::lookup::{FollowFault, Late, LookupFollower, LookupTables};
 use crate::supervise::{Patience, Stop};
 
 /// How long it waits for news before it looks whether it should stop.
@@ -58,7 +58,7 @@ impl Following {
             pulse.beat();
             match LookupFollower::start(&*self.log, Arc::clone(&self.tables)) {
                 Ok(follower) => self.with(follower, &pulse),
-                Err(fault) => self.say(&fault),
+                Err(fault) => self.say(&fault.into()),
             }
         }
         self.health.remove(&self.role, ROLE_ITSELF);
@@ -73,7 +73,7 @@ impl Following {
             let mut turned = follower.turn(FOLLOW_WAIT).map(|_| None);
             if turned.is_ok() && looked_at.elapsed() >= LOOK_EVERY {
                 looked_at = Instant::now();
-                turned = follower.look(&*self.log).map(Some);
+                turned = follower.look(&*self.log).map(Some).map_err(FollowFault::from);
             }
             match turned {
                 Ok(None) if said.is_none_or(|building| building != follower.building()) => {
@@ -86,7 +86,7 @@ impl Following {
                 Err(fault) => {
                     said = None;
                     self.say(&fault);
-                    if !matches!(fault, LogFault::Unavailable { .. }) {
+                    if !matches!(fault, FollowFault::Log(LogFault::Unavailable { .. })) {
                         return;
                     }
                 }
@@ -119,7 +119,7 @@ impl Following {
         self.health.set(&self.role, ROLE_ITSELF, state, text);
     }
 
-    fn say(&mut self, fault: &LogFault) {
+    fn say(&mut self, fault: &FollowFault) {
         let (pause, say) = self.patience.next();
         let advice = fault.advice();
         if say {

@@ -5,23 +5,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_kernel::AggregateId;
-use millrace_ports::{LogFault, SystemClock, TopicPartition};
-use millrace_runtime::processor::lookup::{LookupFollower, LookupPartition, LookupTables};
+use millrace_ports::{Clock, LogFault, TopicPartition};
+use millrace_runtime::processor::lookup::{FollowFault, LookupFollower, LookupPartition, LookupTables};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
+use millrace_testkit::pipeline::ManualClock;
 
 const TOPIC: &str = "chirp.user.lookup";
 const ONLY: LookupPartition = LookupPartition { lookup: 0, partition: 0 };
 
+/// How old a table may be, and how long tombstones live.
+const MOST_AGE: Duration = Duration::from_secs(100);
+const TOMBSTONES: Duration = Duration::from_secs(200);
+
 struct Scene {
     log: MemoryLog,
+    clock: Arc<ManualClock>,
     tables: Arc<LookupTables>,
 }
 
 impl Scene {
     fn new() -> Self {
-        let log = MemoryLog::stepwise(Arc::new(SystemClock));
+        let clock = Arc::new(ManualClock::at(1_000_000));
+        let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
         log.create_topic(TOPIC, 1);
-        Self { log, tables: Arc::new(LookupTables::new(vec![("User", Arc::from(TOPIC))], 1)) }
+        let of_tables = Arc::clone(&clock) as Arc<dyn Clock>;
+        let tables = LookupTables::new(vec![("User", Arc::from(TOPIC))], 1, of_tables, MOST_AGE);
+        Self { log, clock, tables: Arc::new(tables) }
     }
 
     fn at(&self) -> TopicPartition {
@@ -104,7 +113,7 @@ fn a_table_that_must_be_read_again_forgets_what_was_deleted_meanwhile() {
     scene.write("bob", true);
     scene.log.forget_before(&scene.at(), 3).unwrap();
     let fault = follower.turn(Duration::ZERO).unwrap_err();
-    assert!(matches!(fault, LogFault::OutOfRange { .. }), "{fault}");
+    assert!(matches!(fault, FollowFault::Log(LogFault::OutOfRange { .. })), "{fault}");
     let mut next = scene.follower();
     assert_eq!(next.building(), 1);
     while next.building() > 0 {
@@ -125,10 +134,48 @@ fn a_table_whose_topic_was_made_anew_makes_commands_wait_until_it_is_read() {
     let other = Scene { tables: Arc::clone(&scene.tables), ..Scene::new() };
     other.write("eve", true);
     let fault = other.follower().turn(Duration::ZERO).unwrap_err();
-    assert!(matches!(fault, LogFault::OutOfRange { .. }), "{fault}");
+    assert!(matches!(fault, FollowFault::Log(LogFault::OutOfRange { .. })), "{fault}");
     let mut next = other.follower();
     assert_eq!(other.position(), -1);
     other.catch_up(&mut next);
     assert_eq!(other.position(), 1);
     assert!(other.knows("eve") && !other.knows("user-0"));
+}
+
+#[test]
+fn a_table_that_was_cut_off_for_longer_than_tombstones_live_is_read_again() {
+    let scene = Scene::new();
+    scene.log.compact_topic(TOPIC, TOMBSTONES);
+    scene.write("ann", true);
+    scene.write("bob", true);
+    let mut follower = scene.follower();
+    scene.catch_up(&mut follower);
+    follower.look(&scene.log).unwrap();
+    // its machine sleeps, or the log is away without a word: ann goes, and then her tombstone
+    scene.write("ann", false);
+    for _ in 0..20 {
+        scene.clock.pass(30_000_000);
+        millrace_ports::Log::high_watermark(&scene.log, &scene.at()).unwrap();
+    }
+    let fault = follower.turn(Duration::ZERO).unwrap_err();
+    assert!(matches!(fault, FollowFault::TooOld { .. }), "{fault}");
+    let mut next = scene.follower();
+    assert_eq!(next.building(), 1);
+    assert!(scene.knows("ann"), "the old table answers until the new one is whole");
+    scene.catch_up(&mut next);
+    assert!(!scene.knows("ann") && scene.knows("bob"));
+}
+
+#[test]
+fn a_table_that_is_followed_stays_young_though_nothing_happens() {
+    let scene = Scene::new();
+    scene.write("ann", true);
+    let mut follower = scene.follower();
+    scene.catch_up(&mut follower);
+    for _ in 0..20 {
+        scene.clock.pass(30_000_000);
+        follower.turn(Duration::ZERO).unwrap();
+        assert_eq!(follower.look(&scene.log).unwrap(), []);
+    }
+    assert_eq!(scene.follower().building(), 0);
 }

@@ -1,10 +1,14 @@
 //! A machine whose clock is wrong: noticed, said, and nothing decided until it is right.
 
-use millrace_domain_chirp::messages::commands::RegisterUser;
-use millrace_domain_chirp::{Chirp, CommandData, Settings};
-use millrace_kernel::{Command, Metadata};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use millrace_domain_chirp::messages::commands::{FollowUser, RegisterUser};
+use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings};
+use millrace_kernel::{Command, Metadata, Status, codes, partition};
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::health::LaneState;
+use millrace_testkit::log::memory::{Faults, NoFaults, Operation, Verdict};
 use millrace_testkit::pipeline::Pipeline;
 
 const HOUR: i64 = 3_600_000_000;
@@ -102,4 +106,95 @@ fn a_clock_that_is_wrong_from_the_start_is_noticed_by_the_first_record_after_a_s
     pipeline.set_ahead(0, 0);
     pipeline.settle();
     assert_eq!(pipeline.outcomes().len(), 1);
+}
+
+/// The broker writes no markers of transactions to the topics of look-ups.
+struct HoldLookups(Arc<AtomicBool>);
+
+impl Faults for HoldLookups {
+    fn before(&mut self, operation: &Operation<'_>) -> Verdict {
+        match operation {
+            Operation::WriteMarkers { at: Some(at), .. }
+                if at.topic.ends_with(".lookup") && self.0.load(Ordering::SeqCst) =>
+            {
+                Verdict::Later
+            }
+            _ => Verdict::Proceed,
+        }
+    }
+}
+
+/// A name whose partition is this one, of two.
+fn name_in(number: i32, base: &str) -> String {
+    let names = (0..).map(|n| format!("{base}{n}"));
+    names.into_iter().find(|name| partition::of_key(name.as_bytes(), 2) == number).expect("one of many")
+}
+
+/// What was read while the clock was wrong came after the barrier that was asked for before: who is registered
+/// in between is no stranger to it.
+#[test]
+fn what_is_read_while_the_clock_is_wrong_is_not_covered_by_an_older_barrier() {
+    let mut pipeline = Pipeline::<Chirp>::new(2, Settings::default(), ProcessorSettings::default());
+    pipeline.start_processor();
+    pipeline.start_processor();
+    let register = |pipeline: &Pipeline<Chirp>, user_id: &str, username: &str| {
+        let data = RegisterUser { user_id: user_id.to_owned(), username: username.to_owned() };
+        let (id, data) = (format!("register-{user_id}"), CommandData::RegisterUser(data));
+        pipeline.send(&Command { id, metadata: Metadata::default(), data });
+    };
+    // decided where the followee is, who is here; the follower is looked up
+    let follow = |pipeline: &Pipeline<Chirp>, follower: &str, followee: &str| {
+        let data = FollowUser { follower_id: follower.to_owned(), followee_id: followee.to_owned() };
+        let (id, data) = (format!("follow-{follower}"), CommandData::FollowUser(data));
+        pipeline.send(&Command { id, metadata: Metadata::default(), data });
+    };
+    let author = name_in(0, "author");
+    register(&pipeline, &author, &name_in(0, "anna"));
+    pipeline.settle();
+    let here = (0..2).find(|at| pipeline.describe(*at, 0).is_some()).expect("somebody has the partition");
+    let there = 1 - here;
+    assert!(pipeline.describe(there, 1).is_some(), "each has one");
+    let lanes = |pipeline: &mut Pipeline<Chirp>, at: usize| {
+        for _ in 0..100 {
+            pipeline.membership(at);
+            pipeline.lane(at, 0);
+        }
+    };
+    let is_registered = |pipeline: &Pipeline<Chirp>, user_id: &str| {
+        let is_it = |data: &EventData| matches!(data, EventData::UserRegistered(e) if e.user_id == user_id);
+        pipeline.events().iter().any(|(_, event)| is_it(&event.data))
+    };
+    // somebody is registered there, of whom nobody here has heard: so the barrier has something to wait for
+    let (early, late, ghost) = (name_in(1, "early"), name_in(1, "late"), name_in(1, "ghost"));
+    register(&pipeline, &early, &name_in(1, "eva"));
+    lanes(&mut pipeline, there);
+    assert!(is_registered(&pipeline, &early));
+    follow(&pipeline, &ghost, &author);
+    lanes(&mut pipeline, here);
+    let is_held = Arc::new(AtomicBool::new(true));
+    pipeline.log.inject(Box::new(HoldLookups(Arc::clone(&is_held))));
+    pipeline.set_ahead(here, 2 * HOUR);
+    register(&pipeline, &late, &name_in(1, "lara"));
+    lanes(&mut pipeline, there);
+    assert!(is_registered(&pipeline, &late));
+    follow(&pipeline, &late, &author);
+    lanes(&mut pipeline, here);
+    let (_, detail) = pipeline.describe(here, 0).expect("it has the partition");
+    assert!(detail.contains("clock is"), "{detail}");
+    // the table here comes to where the barrier was, and no further
+    for _ in 0..10 {
+        pipeline.follow(here);
+    }
+    pipeline.set_ahead(here, 0);
+    lanes(&mut pipeline, here);
+    is_held.store(false, Ordering::SeqCst);
+    pipeline.log.inject(Box::new(NoFaults));
+    pipeline.settle();
+    let outcomes = pipeline.outcomes();
+    let of = |follower: &str| {
+        let id = format!("follow-{follower}");
+        outcomes.iter().find(|outcome| outcome.command_id == id).expect("it is answered")
+    };
+    assert_eq!(of(&ghost).violations[0].code, codes::NOT_FOUND);
+    assert_eq!(of(&late).status, Status::Accepted, "{:?}", of(&late));
 }

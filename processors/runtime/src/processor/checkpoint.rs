@@ -10,6 +10,7 @@ use millrace_ports::{Change, LocalFault, LocalStore, Space};
 use serde::{Deserialize, Serialize};
 
 use super::aggregates::AggregatesPart;
+use super::answers::Answers;
 use super::window::{WindowMark, WindowPart};
 
 /// The version of all that is written to a store: keys, values and checkpoints.
@@ -66,11 +67,13 @@ pub(super) struct Frozen {
 
 impl Frozen {
     fn write(&self, store: &dyn LocalStore) -> Result<(), LocalFault> {
-        let (aggregates, answers) = (&self.aggregates.changes, &self.window.answers);
-        let mut changes = Vec::with_capacity(aggregates.len() + answers.len());
+        let (aggregates, answers) = (&self.aggregates.changes, self.window.all());
+        let count: usize = answers.clone().map(Answers::len).sum();
+        let mut changes = Vec::with_capacity(aggregates.len() + count);
         changes.extend(aggregates.iter());
         let space = Space::Answers;
-        changes.extend(answers.iter().map(|(key, value)| Change { space, key, value: Some(value) }));
+        let answers = answers.flat_map(Answers::iter);
+        changes.extend(answers.map(|(key, value)| Change { space, key, value: Some(value) }));
         store.write(&changes, self.window.answered, &self.checkpoint.to_bytes())
     }
 }

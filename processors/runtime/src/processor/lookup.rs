@@ -2,18 +2,19 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hashbrown::HashSet;
 use millrace_kernel::{AggregateId, partition};
-use millrace_ports::{Log, LogFault, Reader, Record, Start, TopicPartition};
+use millrace_ports::{Clock, Log, LogFault, Moment, Reader, Record, Start, TopicPartition};
+use thiserror::Error;
 
 /// Most records taken from the log at once while following.
 const FOLLOW_AT_ONCE: usize = 2_000;
-/// After so long without news a table is read again from the beginning: compaction drops a
-/// tombstone when its `delete.retention.ms` (a day, if nobody has set it) is over, and what it
-/// deleted would be known for ever.
-const MISSED_TOO_MUCH: Duration = Duration::from_secs(6 * 3_600);
+/// A table that has not been whole for so long is read again from the beginning: compaction drops a tombstone
+/// when its `delete.retention.ms` (a day, if nobody has set it) is over, and what it deleted would be known
+/// for ever.
+pub const MOST_AGE: Duration = Duration::from_secs(6 * 3_600);
 
 /// What no machine can sleep.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
@@ -35,11 +36,26 @@ struct Slice {
     position: AtomicI64,
     /// Whether the log no longer holds what comes next.
     is_cut_off: AtomicBool,
+    /// When all that was in the log then was in it; for one that is being read as a whole, when that began.
+    whole_at: Mutex<Moment>,
 }
 
 impl Slice {
-    fn new() -> Self {
-        Self { ids: RwLock::default(), position: AtomicI64::new(-1), is_cut_off: AtomicBool::new(false) }
+    fn new(now: Moment) -> Self {
+        Self {
+            ids: RwLock::default(),
+            position: AtomicI64::new(-1),
+            is_cut_off: AtomicBool::new(false),
+            whole_at: Mutex::new(now),
+        }
+    }
+
+    fn whole_at(&self) -> Moment {
+        *self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn was_whole_at(&self, moment: Moment) {
+        *self.whole_at.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 }
 
@@ -53,21 +69,24 @@ struct Table {
 pub struct LookupTables {
     tables: Vec<Table>,
     moved: (Mutex<()>, Condvar),
-    /// When the log was last heard.
-    heard: Mutex<Option<Instant>>,
+    clock: Arc<dyn Clock>,
+    most_age: Duration,
 }
 
 impl LookupTables {
-    /// Empty tables for `lookups` (kind and topic), of so many `partitions` each.
+    /// Empty tables for `lookups` (kind and topic), of so many `partitions` each. One that has not been whole for
+    /// `most_age` is not followed on; see [`MOST_AGE`].
     #[must_use]
-    pub fn new(lookups: Vec<(&'static str, Arc<str>)>, partitions: i32) -> Self {
-        let slices = || (0..partitions).map(|_| Slice::new()).collect();
+    pub fn new(
+        lookups: Vec<(&'static str, Arc<str>)>,
+        partitions: i32,
+        clock: Arc<dyn Clock>,
+        most_age: Duration,
+    ) -> Self {
+        let now = Moment::now(&*clock);
+        let slices = || (0..partitions).map(|_| Slice::new(now)).collect();
         let table = |(kind, topic)| Table { kind, topic, slices: slices() };
-        Self {
-            tables: lookups.into_iter().map(table).collect(),
-            moved: Default::default(),
-            heard: Mutex::default(),
-        }
+        Self { tables: lookups.into_iter().map(table).collect(), moved: Default::default(), clock, most_age }
     }
 
     /// Whether the domain looks nothing up.
@@ -119,14 +138,10 @@ impl LookupTables {
         &self.tables[of.lookup].slices[of.partition as usize]
     }
 
-    /// Whether what was missed since the log was last heard may be gone from it.
-    fn missed_too_much(&self) -> bool {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.is_some_and(|at| at.elapsed() > MISSED_TOO_MUCH)
-    }
-
-    fn heard(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// How old a partition is, if what was missed since it was whole may be gone from the log.
+    fn too_old(&self, of: LookupPartition) -> Option<Duration> {
+        let age = Duration::from_micros(self.slice(of).whole_at().age_micros(&*self.clock).unsigned_abs());
+        (age > self.most_age).then_some(age)
     }
 
     /// Sleeps until a table has moved on, or for `wait`; a wait too short for the machine to keep
@@ -153,8 +168,26 @@ struct Source {
     of: LookupPartition,
     at: TopicPartition,
     building: Option<Building>,
-    /// The end of its topic at the last look.
-    seen_end: Option<i64>,
+    /// The end of its topic at the last look, and when that was.
+    seen_end: Option<(i64, Moment)>,
+}
+
+/// Why a table does not follow its topic.
+#[derive(Debug, Error)]
+pub enum FollowFault {
+    /// The log does not answer, or no longer holds what comes next.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// It was not followed for so long that the log may have forgotten what was deleted meanwhile.
+    #[error(
+        "the lookup table of {at} knows nothing that is younger than {age_seconds} s, and its topic may have forgotten what was deleted meanwhile"
+    )]
+    TooOld {
+        /// Where.
+        at: TopicPartition,
+        /// How long ago it was last known to be whole, seconds.
+        age_seconds: u64,
+    },
 }
 
 /// A partition whose table does not follow its topic, though the log answers.
@@ -188,18 +221,19 @@ impl LookupFollower {
     /// # Errors
     /// [`LogFault`].
     pub fn start(log: &dyn Log, tables: Arc<LookupTables>) -> Result<Self, LogFault> {
-        let read_again = tables.missed_too_much();
         let mut sources = Vec::new();
         let mut starts = Vec::new();
         for of in tables.partitions() {
             let (slice, at) = (tables.slice(of), tables.source(of));
-            slice.is_cut_off.fetch_or(read_again, Ordering::AcqRel);
+            slice.is_cut_off.fetch_or(tables.too_old(of).is_some(), Ordering::AcqRel);
             let position = slice.position.load(Ordering::Acquire);
             let goes_on = position >= 0 && !slice.is_cut_off.load(Ordering::Acquire);
             let building = match goes_on {
                 true => None,
                 false => {
+                    let now = Moment::now(&*tables.clock);
                     let target = log.high_watermark(&at)?;
+                    slice.was_whole_at(now);
                     if target < position {
                         tracing::error!(
                             partition = %at, position, end = target,
@@ -223,14 +257,15 @@ impl LookupFollower {
     /// Takes in what is new, waiting up to `wait` for it; whether there was anything.
     ///
     /// # Errors
-    /// [`LogFault`]; after [`LogFault::Unavailable`] it may go on, after others
+    /// [`FollowFault`]; after [`LogFault::Unavailable`] it may go on, after others
     /// [`LookupFollower::start`] goes on where the tables stand.
-    pub fn turn(&mut self, wait: Duration) -> Result<bool, LogFault> {
+    pub fn turn(&mut self, wait: Duration) -> Result<bool, FollowFault> {
+        self.check_age()?;
         let records = match self.reader.poll(FOLLOW_AT_ONCE, wait) {
             Ok(records) => records,
             Err(fault) => {
                 self.note_cut(&fault);
-                return Err(fault);
+                return Err(fault.into());
             }
         };
         for record in &records {
@@ -255,6 +290,17 @@ impl LookupFollower {
         Ok(!records.is_empty())
     }
 
+    /// Nothing is taken in behind a gap: a machine may have slept, and the log may have been away for days.
+    fn check_age(&self) -> Result<(), FollowFault> {
+        for source in &self.sources {
+            if let Some(age) = self.tables.too_old(source.of) {
+                self.tables.slice(source.of).is_cut_off.store(true, Ordering::Release);
+                return Err(FollowFault::TooOld { at: source.at.clone(), age_seconds: age.as_secs() });
+            }
+        }
+        Ok(())
+    }
+
     /// How many partitions are being read from the beginning.
     #[must_use]
     pub fn building(&self) -> usize {
@@ -270,13 +316,16 @@ impl LookupFollower {
         let mut late = Vec::new();
         for source in &mut self.sources {
             let (at, position) = (&source.at, self.reader.position(&source.at));
+            let now = Moment::now(&*self.tables.clock);
             match source.seen_end {
-                Some(end) if position < end => late.push(Late { at: at.clone(), position, end }),
-                _ => source.seen_end = Some(log.high_watermark(at)?),
+                Some((end, _)) if position < end => late.push(Late { at: at.clone(), position, end }),
+                seen => {
+                    if let (Some((_, seen_at)), None) = (seen, &source.building) {
+                        self.tables.slice(source.of).was_whole_at(seen_at);
+                    }
+                    source.seen_end = Some((log.high_watermark(at)?, now));
+                }
             }
-        }
-        if late.is_empty() {
-            self.tables.heard();
         }
         Ok(late)
     }

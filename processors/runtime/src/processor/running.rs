@@ -32,8 +32,14 @@ const AHEAD: usize = 64;
 /// How often a lane without input asks whether there really is none.
 const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
-/// A lookup partition and the offset its table must reach.
-type Barrier = (LookupPartition, i64);
+/// What a table must have reached before a miss in it counts.
+#[derive(Clone, Copy)]
+struct Barrier {
+    at: LookupPartition,
+    target: i64,
+    /// The newest record of the input that had arrived when the target was asked for.
+    covers: u64,
+}
 
 /// A partition that is being decided: its input, its state, and the batches under way.
 pub(super) struct Running<D: Domain> {
@@ -535,18 +541,18 @@ impl<D: Domain> Running<D> {
         }
         for &at in missed {
             let target = shared.log.high_watermark(&shared.lookups.source(at))?;
-            self.barrier.push((at, target));
+            self.barrier.push(Barrier { at, target, covers: self.polled });
         }
         Ok(())
     }
 
     /// Whether no barrier is left to wait for.
     fn pass_barrier(&mut self, shared: &Shared<D>) -> bool {
-        if self.barrier.iter().any(|(at, target)| shared.lookups.position(*at) < *target) {
+        if self.barrier.iter().any(|it| shared.lookups.position(it.at) < it.target) {
             return false;
         }
-        for (at, _) in self.barrier.drain(..) {
-            let upto = if planted::is_on(Bug::BarrierAskedTooEarly) { u64::MAX } else { self.polled };
+        for Barrier { at, covers, .. } in self.barrier.drain(..) {
+            let upto = if planted::is_on(Bug::BarrierAskedTooEarly) { u64::MAX } else { covers };
             self.covered.insert(at, upto);
         }
         true

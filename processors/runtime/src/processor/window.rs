@@ -87,27 +87,39 @@ struct Generation {
 /// What a checkpoint writes of the window.
 #[derive(Debug)]
 pub(super) struct WindowPart {
-    /// The answers since the last checkpoint.
+    /// The answers since the last checkpoint; of those that had to wait for it the newest.
     pub(super) answers: Answers,
+    /// Those before them, oldest first.
+    pub(super) older: VecDeque<Answers>,
     /// Where they go, and what is forgotten.
     pub(super) answered: Answered,
+}
+
+impl WindowPart {
+    /// All answers, in the order of their coming.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Answers> + Clone {
+        self.older.iter().chain(std::iter::once(&self.answers))
+    }
 }
 
 /// Remembers answered command ids: the newest `max_ids` of the last `span`, whichever is
 /// less. Time is `recorded_at`, so a replay forgets what the first run forgot. With a [`Floor`] it knows of older
 /// ones for a while that they were answered.
 pub struct Window {
-    /// What is not below: with a store, the answers since the last checkpoint.
+    /// The newest answers that are in no store.
     recent: Answers,
+    /// Those before them, oldest first: all, or what waits for a checkpoint. What the window forgets goes from here
+    /// as well, as a disk may be full for long.
+    older: VecDeque<Answers>,
     mark: WindowMark,
     below: Below,
     floor: Option<Floor>,
 }
 
-/// Where older answers are.
+/// Where the answers are that are older still.
 enum Below {
-    /// In memory, oldest first.
-    Memory(VecDeque<Answers>),
+    /// Nowhere: all are in memory.
+    Memory,
     /// In a store, and room that was given back.
     Store(Arc<dyn LocalStore>, Option<Answers>),
 }
@@ -123,7 +135,8 @@ impl Window {
             newest_at: i64::MIN,
             ..WindowMark::default()
         };
-        Self { recent: Answers::default(), mark, below: Below::Memory(VecDeque::new()), floor: None }
+        let (recent, older) = Default::default();
+        Self { recent, older, mark, below: Below::Memory, floor: None }
     }
 
     /// The same with a floor, where the clocks of producers may be wrong by so many seconds.
@@ -176,19 +189,17 @@ impl Window {
         command_id: &[u8],
         writing: Option<&WindowPart>,
     ) -> Result<Option<Known>, LocalFault> {
-        let mut found = self.recent.get(hash, command_id);
-        found = found.or_else(|| writing.and_then(|part| part.answers.get(hash, command_id)));
-        let store = match &self.below {
-            Below::Memory(older) => {
-                found = found.or_else(|| older.iter().rev().find_map(|it| it.get(hash, command_id)));
-                None
-            }
-            Below::Store(store, _) => Some(store),
-        };
+        let found =
+            self.recent.get(hash, command_id).or_else(|| newest_in(&self.older, hash, command_id)).or_else(
+                || {
+                    let part = writing?;
+                    part.answers.get(hash, command_id).or_else(|| newest_in(&part.older, hash, command_id))
+                },
+            );
         if let Some(answer) = found {
             return Ok(self.known(&answer, || Bytes::copy_from_slice(answer.outcome)));
         }
-        let Some(store) = store else { return Ok(None) };
+        let Below::Store(store, _) = &self.below else { return Ok(None) };
         let Some(bytes) = store.get(Space::Answers, command_id)? else { return Ok(None) };
         let answer = Answer::parse(&bytes).ok_or_else(|| LocalFault::Damaged {
             path: store.path(),
@@ -235,20 +246,15 @@ impl Window {
     /// Forgets the oldest answers when there are too many.
     fn keep_bounded(&mut self) {
         let Some(floor) = &mut self.floor else { return };
-        let most = floor.most().ids;
-        let (known, oldest_at) = match &self.below {
-            Below::Memory(older) => {
-                let known = older.iter().map(Answers::len).sum::<usize>() + self.recent.len();
-                (known as u64, older.front().map(|oldest| oldest.newest().1))
-            }
-            Below::Store(..) => {
-                let generations = &self.mark.generations;
-                let known = generations.iter().map(|it| it.ids).sum::<u64>() + self.recent.len() as u64;
-                (known, generations.first().map(|oldest| oldest.newest_at))
-            }
-        };
+        let forgotten = floor.record().recorded_at;
+        let in_store = self.mark.generations.iter().map(|it| (it.ids, it.newest_at));
+        let in_memory = self.older.iter().map(|it| (it.len() as u64, it.newest().1));
+        // what was forgotten and is still there, as a full disk takes no checkpoint, counts no more
+        let known = in_store.chain(in_memory).filter(|(_, newest_at)| *newest_at > forgotten);
+        let ids: u64 = known.clone().map(|(ids, _)| ids).sum();
+        let oldest_at = known.map(|(_, newest_at)| newest_at).next();
         if let Some(oldest_at) = oldest_at
-            && known > most
+            && ids + self.recent.len() as u64 > floor.most().ids
         {
             floor.forget_up_to(oldest_at);
         }
@@ -269,21 +275,18 @@ impl Window {
             floor.remember(recorded_at, number);
         }
         let known_from = self.known_from();
-        let mut is_new = false;
-        if let Below::Memory(older) = &mut self.below {
-            let recent = &mut self.recent;
-            is_new =
-                !recent.is_empty() && is_full(most, recent.len() as u64, recent.oldest_at(), recorded_at);
-            if is_new {
-                older.push_back(std::mem::take(recent));
-            }
-            let is_dead = |oldest: &Answers| {
-                let (number, at) = oldest.newest();
-                !self.mark.is_alive(number, at) && at <= known_from
-            };
-            while older.front().is_some_and(is_dead) {
-                older.pop_front();
-            }
+        let recent = &mut self.recent;
+        let is_new =
+            !recent.is_empty() && is_full(most, recent.len() as u64, recent.oldest_at(), recorded_at);
+        if is_new {
+            self.older.push_back(std::mem::take(recent));
+        }
+        let is_dead = |oldest: &Answers| {
+            let (number, at) = oldest.newest();
+            !self.mark.is_alive(number, at) && at <= known_from
+        };
+        while self.older.front().is_some_and(is_dead) {
+            self.older.pop_front();
         }
         self.recent.put(hash, command_id, Answer { number, recorded_at, outcome });
         if is_new {
@@ -299,39 +302,38 @@ impl Window {
 
     /// How many ids are held in memory.
     pub(super) fn len(&self) -> usize {
-        match &self.below {
-            Below::Memory(older) => older.iter().map(Answers::len).sum::<usize>() + self.recent.len(),
-            Below::Store(..) => self.recent.len(),
-        }
+        self.older.iter().map(Answers::len).sum::<usize>() + self.recent.len()
     }
 
     /// How much memory the answers take that are not in a store, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        match &self.below {
-            Below::Memory(older) => older.iter().map(Answers::bytes).sum::<usize>() + self.recent.bytes(),
-            Below::Store(..) => self.recent.bytes(),
-        }
+        self.older.iter().map(Answers::bytes).sum::<usize>() + self.recent.bytes()
     }
 
     /// Hands over what was remembered since the last checkpoint, and what the checkpoint says.
     pub(super) fn freeze(&mut self) -> (WindowPart, WindowMark) {
         let room = match &mut self.below {
-            Below::Memory(_) => None,
+            Below::Memory => None,
             Below::Store(_, room) => room.take(),
         };
         let answers = std::mem::replace(&mut self.recent, room.unwrap_or_default());
+        let mut part =
+            WindowPart { answers, older: std::mem::take(&mut self.older), answered: self.mark.answered() };
         self.forget_generations();
-        if let Some(last) = answers.last_id() {
+        if let Some(last) = part.answers.last_id() {
             self.mark.newest_id = Some(String::from_utf8_lossy(last).into_owned());
-            let (newest_number, newest_at) = answers.newest();
             let generation = self.open_generation();
-            generation.oldest_at = generation.oldest_at.min(answers.oldest_at());
-            generation.newest_at = generation.newest_at.max(newest_at);
-            generation.newest_number = generation.newest_number.max(newest_number);
-            generation.ids += answers.len() as u64;
+            for answers in part.all() {
+                let (newest_number, newest_at) = answers.newest();
+                generation.oldest_at = generation.oldest_at.min(answers.oldest_at());
+                generation.newest_at = generation.newest_at.max(newest_at);
+                generation.newest_number = generation.newest_number.max(newest_number);
+                generation.ids += answers.len() as u64;
+            }
         }
         self.mark.floor = self.floor.as_ref().map(Floor::mark);
-        (WindowPart { answers, answered: self.mark.answered() }, self.mark.clone())
+        part.answered = self.mark.answered();
+        (part, self.mark.clone())
     }
 
     /// Gives back what was frozen and has been written: its room is used again.
@@ -369,6 +371,11 @@ impl Window {
     }
 }
 
+/// The newest answer to a command among some that stand oldest first.
+fn newest_in<'a>(parts: &'a VecDeque<Answers>, hash: Hash, command_id: &[u8]) -> Option<Answer<'a>> {
+    parts.iter().rev().find_map(|answers| answers.get(hash, command_id))
+}
+
 fn micros(seconds: u64) -> i64 {
     seconds.saturating_mul(1_000_000).min(i64::MAX as u64) as i64
 }
@@ -394,13 +401,48 @@ mod tests {
         assert_eq!(window.len(), 2, "and nothing of what was forgotten stays in memory");
     }
 
+    /// A disk that nothing can be read from or written to.
+    struct NoDisk;
+
+    impl LocalStore for NoDisk {
+        fn get(&self, _: Space, _: &[u8]) -> Result<Option<Bytes>, LocalFault> {
+            Ok(None)
+        }
+
+        fn scan_kept(&self, _: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LocalFault> {
+            Ok(())
+        }
+
+        fn write(&self, _: &[millrace_ports::Change<'_>], _: Answered, _: &[u8]) -> Result<(), LocalFault> {
+            Err(LocalFault::Unavailable { path: self.path(), why: "no space is left".to_owned() })
+        }
+
+        fn checkpoint(&self) -> Result<Option<Bytes>, LocalFault> {
+            Ok(None)
+        }
+
+        fn path(&self) -> std::path::PathBuf {
+            "nowhere".into()
+        }
+    }
+
     #[test]
     fn little_more_than_the_window_is_kept() {
-        let mut window = Window::new(1_000, 800);
-        for number in 0..10_000 {
-            let id = format!("c{number}");
-            window.remember(Hash::of(&id), id.as_bytes(), number, b"x");
+        let on_a_full_disk = Window::stored(Arc::new(NoDisk), None, 1_000, 800);
+        for mut window in [Window::new(1_000, 800), on_a_full_disk] {
+            for number in 0..10_000 {
+                let id = format!("c{number}");
+                window.remember(Hash::of(&id), id.as_bytes(), number, b"x");
+            }
+            assert!((800..=900).contains(&window.len()), "{}", window.len());
+            assert!(answer(&window, "c9999").is_some() && answer(&window, "c9200").is_some());
+            assert!(answer(&window, "c9199").is_none());
+            let (part, _) = window.freeze();
+            let frozen: usize = part.all().map(Answers::len).sum();
+            assert!((800..=900).contains(&frozen), "all of it can be written later: {frozen}");
+            let found = window.answer(Hash::of("c9200"), b"c9200", Some(&part)).unwrap();
+            assert!(found.is_some(), "and is found until then");
+            assert_eq!(window.len(), 0);
         }
-        assert!((800..=900).contains(&window.len()), "{}", window.len());
     }
 }

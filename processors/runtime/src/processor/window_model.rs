@@ -8,6 +8,7 @@ use bytes::Bytes;
 use millrace_ports::{Answered, Change, LocalFault, LocalStore, Space};
 use proptest::prelude::*;
 
+use super::answers::Answers;
 use super::hashed::Hash;
 use super::window::{Known, Window, WindowMark, WindowPart};
 
@@ -116,8 +117,11 @@ fn remember(window: &mut Window, model: &mut Model, command: u8, at: i64, outcom
 
 fn write(store: &Answering, part: &WindowPart) {
     let space = Space::Answers;
-    let changes: Vec<_> =
-        part.answers.iter().map(|(key, value)| Change { space, key, value: Some(value) }).collect();
+    let changes: Vec<_> = part
+        .all()
+        .flat_map(Answers::iter)
+        .map(|(key, value)| Change { space, key, value: Some(value) })
+        .collect();
     store.write(&changes, part.answered, b"").unwrap();
 }
 

@@ -20,7 +20,7 @@ use crate::processor::copies::Copies;
 use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::local::LocalState;
-use crate::processor::lookup::LookupTables;
+use crate::processor::lookup::{LookupTables, MOST_AGE};
 use crate::settings::ProcessorSettings;
 use crate::standby::{Keeper, Standby};
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
@@ -114,7 +114,9 @@ pub fn run_processor<D: Domain>(
     };
     let codecs = persist(&role, health, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
     let Some(codecs) = codecs else { return Ok(()) };
-    let lookups = Arc::new(LookupTables::new(lookup_topics, partitions));
+    let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
+    let lookups = LookupTables::new(lookup_topics, partitions, Arc::clone(&ports.clock), most_age);
+    let lookups = Arc::new(lookups);
     let follower = follow(&role, Arc::clone(&ports.log), Arc::clone(&lookups), health, stop);
     let spec = GroupSpec {
         group_id: names.processor_group(),

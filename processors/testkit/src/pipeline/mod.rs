@@ -17,7 +17,7 @@ use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::local::LocalState;
-use millrace_runtime::processor::lookup::{LookupFollower, LookupTables};
+use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::ProjectorShared;
 use millrace_runtime::standby::Keeper;
@@ -153,15 +153,26 @@ impl<D: Domain> Pipeline<D> {
     /// When the domain's schemas do not parse.
     #[must_use]
     pub fn shared(&self, disk: Option<MemoryDisk>, settings: ProcessorSettings) -> Shared<D> {
+        self.shared_by(disk, settings, Arc::clone(&self.clock) as Arc<dyn Clock>)
+    }
+
+    fn shared_by(
+        &self,
+        disk: Option<MemoryDisk>,
+        settings: ProcessorSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Shared<D> {
         let lookup_topics = D::LOOKUPS.iter().map(|kind| (*kind, self.names.lookup(kind))).collect();
+        let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
+        let lookups = LookupTables::new(lookup_topics, self.partitions, Arc::clone(&clock), most_age);
         let local = disk.map(|disk| LocalState::stepwise(Arc::new(disk), settings.state_cache_bytes));
         Shared {
             log: Arc::new(self.log.clone()),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            clock,
             names: self.names.clone(),
             partitions: self.partitions,
             codecs: Arc::new(Codecs::register(&self.registry, &self.names).expect("the schemas parse")),
-            lookups: Arc::new(LookupTables::new(lookup_topics, self.partitions)),
+            lookups: Arc::new(lookups),
             settings,
             local,
             copies: Arc::new(Copies::new(self.keeps_copies)),
@@ -192,10 +203,8 @@ impl<D: Domain> Pipeline<D> {
     pub fn start_processor(&mut self) {
         let disk = self.has_disks.then(|| self.left_disks.pop().unwrap_or_default());
         let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
-        let shared = Shared {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ..self.shared(disk.clone(), self.settings.clone())
-        };
+        let on = Arc::clone(&clock) as Arc<dyn Clock>;
+        let shared = self.shared_by(disk.clone(), self.settings.clone(), on);
         let follower =
             LookupFollower::start(&*shared.log, Arc::clone(&shared.lookups)).expect("the log answers");
         let group = self.join(&self.names.processor_group(), &self.names.commands);

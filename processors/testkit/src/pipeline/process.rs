@@ -165,7 +165,13 @@ impl<D: Domain> Process<D> {
     /// Follows the lookup tables.
     pub(super) fn follow(&mut self) -> Stepped {
         let Some(follower) = &mut self.follower else { return Stepped::default() };
-        match follower.turn(Duration::ZERO) {
+        let turned = follower.turn(Duration::ZERO).and_then(|moved| {
+            if let Role::Processor(shared, _) = &self.role {
+                follower.look(&*shared.log)?;
+            }
+            Ok(moved)
+        });
+        match turned {
             Ok(moved) => Stepped::progress(moved),
             Err(fault) => {
                 // begins again, as its thread does
