@@ -141,4 +141,15 @@ fn what_is_dead_is_listed_shown_dropped_and_put_back() {
     let done: Vec<_> = all.iter().map(|one| one["done"].as_str().unwrap_or("-")).collect();
     assert_eq!(done, ["skipped", "redriven"], "{all:?}");
     up.place.run(&["verify", "accounting"]).is(0, &[]);
+
+    // what somebody else has written into the dead topic is named, and stops nothing else
+    let strange = Message { topic: "accounting.commands.dead".into(), ..junk.clone() };
+    producer.send_and_wait(&strange, PATIENCE).unwrap();
+    producer.send_and_wait(&junk, PATIENCE).unwrap();
+    let dead = up.list(2);
+    let redriven = up.place.run(&["dead", "redrive", "accounting"]);
+    redriven.is(1, &["went back", "was passed over", "no input of this domain", "1 record(s)"]);
+    let [partition, offset] = at(&dead[0]);
+    let here = ["accounting", "--partition", &partition, "--offset", &offset];
+    up.place.run(&[&["dead", "skip"], &here[..], &["--yes"]].concat()).is(0, &["was dropped"]);
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use millrace_kernel::Domain;
 use millrace_ports::{Clock, Log, LogFault, SystemClock};
-use millrace_runtime::dead::{Action, DeadError, DeadRecord, DeadTopic, Moved, Place, Selection, Shown};
+use millrace_runtime::dead::{
+    Action, DeadError, DeadRecord, DeadTopic, Moved, PassedOver, Place, Plan, Selection, Shown,
+};
 use serde::Serialize;
 
 use crate::args::{Dead, DeadAction, DeadChosen};
@@ -32,7 +34,7 @@ pub trait DeadLetters {
     ///
     /// # Errors
     /// [`DeadError`].
-    fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError>;
+    fn plan(&self, selection: &Selection, action: Action) -> Result<Plan, DeadError>;
     /// As [`DeadTopic::act`].
     ///
     /// # Errors
@@ -43,7 +45,7 @@ pub trait DeadLetters {
         action: Action,
         clock: &dyn Clock,
         tell: &mut dyn FnMut(&[Moved]),
-    ) -> Result<(), DeadError>;
+    ) -> Result<Vec<PassedOver>, DeadError>;
 }
 
 impl<D: Domain> DeadLetters for DeadTopic<D> {
@@ -55,7 +57,7 @@ impl<D: Domain> DeadLetters for DeadTopic<D> {
         Self::show(self, place)
     }
 
-    fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError> {
+    fn plan(&self, selection: &Selection, action: Action) -> Result<Plan, DeadError> {
         Self::plan(self, selection, action)
     }
 
@@ -65,7 +67,7 @@ impl<D: Domain> DeadLetters for DeadTopic<D> {
         action: Action,
         clock: &dyn Clock,
         tell: &mut dyn FnMut(&[Moved]),
-    ) -> Result<(), DeadError> {
+    ) -> Result<Vec<PassedOver>, DeadError> {
         Self::act(self, selection, action, clock, tell)
     }
 }
@@ -123,13 +125,15 @@ fn act(
     dry_run: bool,
     json: bool,
 ) -> Result<(), CliError> {
-    let mut count = 0;
+    let (mut count, mut passed_over) = (0, 0);
     for entry in entries {
         let letters = open(servers, *entry)?;
         if dry_run {
             let plan = letters.plan(selection, action)?;
-            count += plan.len();
-            print::moved(entry.name(), &plan, action, true, json)?;
+            count += plan.moved.len();
+            passed_over += plan.passed_over.len();
+            print::moved(entry.name(), &plan.moved, action, true, json)?;
+            print::passed_over(entry.name(), &plan.passed_over, action, json)?;
             continue;
         }
         let mut printed = Ok(());
@@ -150,8 +154,14 @@ fn act(
                 printed = print::moved(entry.name(), moved, action, false, json);
             }
         });
-        result.map_err(explained)?;
+        let left = result.map_err(explained)?;
         printed?;
+        passed_over += left.len();
+        print::passed_over(entry.name(), &left, action, json)?;
+    }
+    if passed_over > 0 {
+        return Err(CliError::failed(format!("{passed_over} record(s) were passed over"))
+            .hint("Everything else was done. Drop with `millrace dead skip` what nobody can mend."));
     }
     if count == 0 {
         let what = if action == Action::Skip { "drop" } else { "put back" };

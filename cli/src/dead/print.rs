@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use millrace_runtime::dead::{Action, Content, DeadRecord, Moved, Shown};
+use millrace_runtime::dead::{Action, Content, DeadRecord, Moved, PassedOver, Shown};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::CliError;
@@ -151,6 +151,29 @@ pub fn moved(
         if let (Action::Skip, Some(process)) = (action, &record.process) {
             output::line(format!("  the process of command {process} stays open for good"))?;
         }
+    }
+    Ok(())
+}
+
+/// Prints what stays where it is, and why.
+pub fn passed_over(
+    domain: &str,
+    passed_over: &[PassedOver],
+    action: Action,
+    as_json: bool,
+) -> Result<(), CliError> {
+    for PassedOver { record, why } in passed_over {
+        if as_json {
+            let action = if action == Action::Skip { "skip" } else { "redrive" };
+            output::json(&json!({
+                "domain": domain, "action": action, "passed_over": why,
+                "partition": record.place.partition, "offset": record.place.offset,
+                "key": record.key.as_deref().map(text), "id": record.id,
+            }))?;
+            continue;
+        }
+        let place = format!("{domain} [{}] offset {}", record.place.partition, record.place.offset);
+        output::line(format!("{place}: {} was passed over: {why}", message(record)))?;
     }
     Ok(())
 }

@@ -71,6 +71,7 @@ bugs! {
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
     OldCopyBelieved: "a copy that was left alone for longer than tombstones live is followed on",
     UnwantedCopyKept: "a copy that nobody wants any more is never let go",
+    ForgedPlaceBelieved: "a place in a line is believed of whoever claims it",
     StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",
     FloorLostAtRestart: "who begins again does not know which commands may have been forgotten",
     FloorForgetsFirst: "an answered command is forgotten before others issued as early are refused",

@@ -18,5 +18,6 @@ mod script;
 pub mod show;
 pub mod shrink;
 pub mod store;
+pub mod strays;
 pub mod tally;
 pub mod workload;

@@ -7,6 +7,7 @@ use millrace_kernel::{Command, Domain};
 
 use crate::dice::Dice;
 use crate::script::Writer;
+use crate::strays::Stray;
 use crate::workload::Workload;
 
 /// How often what goes wrong inside a step, so many times in a thousand chances.
@@ -96,6 +97,13 @@ pub enum Act<C> {
     /// Somebody who has just seen what happened sends a command about it.
     Probe {
         /// What is left to chance.
+        luck: u64,
+    },
+    /// Somebody does something about a key that waits behind a dead command.
+    Stray {
+        /// What.
+        what: Stray,
+        /// What goes wrong meanwhile; 0 = nothing.
         luck: u64,
     },
     /// A step that was committed is delivered once more.
@@ -284,7 +292,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         margin_seconds: 300,
         disks: dice.per_mille(600),
         copies: dice.per_mille(500),
-        tombstone_seconds: dice.per_mille(600).then(|| dice.within(900, 2_400) as u64),
+        tombstone_seconds: dice.per_mille(600).then(|| dice.within(3_000, 9_000) as u64),
         cache_bytes: dice.within(0, 3_000) as usize,
         checkpoint_ms: dice.within(1, 2_000) as u64,
         checkpoint_changes: dice.within(1, 30) as usize,

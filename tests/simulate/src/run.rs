@@ -21,6 +21,7 @@ use crate::oracle::{judge, look};
 use crate::plan::{Act, DiskFate, Plan, TOMBSTONE_MARGIN_SECONDS};
 use crate::show;
 use crate::store::UnreliableStore;
+use crate::strays::{Stray, Strays};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -87,6 +88,7 @@ struct Running<'a, W: Workload> {
     lookups: Vec<TopicPartition>,
     /// Ids of commands that were sent, and when each was issued, if it says so.
     ids: BTreeMap<String, Option<i64>>,
+    strays: Strays,
     trace: Option<&'a mut Vec<String>>,
     dice: Dice,
 }
@@ -153,6 +155,7 @@ impl<'a, W: Workload> Running<'a, W> {
             act: 0,
             lookups,
             ids: BTreeMap::new(),
+            strays: Strays::default(),
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
         }
@@ -189,6 +192,19 @@ impl<'a, W: Workload> Running<'a, W> {
                 if let Some(data) = W::probe(&self.seen, &plan.setup.domain, &mut Dice::new(*luck)) {
                     let id = format!("probe-{}", self.act);
                     self.send(plan, &Command { id, metadata: Metadata::default(), data })?;
+                }
+            }
+            Act::Stray { what, luck } => {
+                self.luck.begin(*luck);
+                let done = self.strays.perform::<W>(&self.pipeline, what);
+                self.luck.end();
+                if let Some(done) = done? {
+                    self.luck.count(|tally| match what {
+                        Stray::Forge { .. } => tally.forged += 1,
+                        Stray::Replay { .. } => tally.replayed += 1,
+                        _ => tally.strays += 1,
+                    });
+                    self.say(|| done);
                 }
             }
             Act::RepeatStep { pick } => self.repeat_step(*pick)?,
@@ -506,6 +522,9 @@ impl<'a, W: Workload> Running<'a, W> {
                 "something still moves after very many steps",
             ));
         }
+        self.strays.judge_waiting::<W>(&self.pipeline)?;
+        self.strays.clear::<W>(&mut self.pipeline)?;
+        self.strays.judge_cleared::<W>(&self.pipeline)?;
         self.keep_copies();
         self.note_visible();
         // what the store has accepted and never confirmed may come at any time

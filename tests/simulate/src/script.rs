@@ -1,9 +1,12 @@
 //! Writes down what happens in a history, before it happens.
 
+use std::collections::BTreeSet;
+
 use millrace_kernel::{Command, Metadata};
 
 use crate::dice::Dice;
 use crate::plan::{Act, DiskFate, Setup};
+use crate::strays::{KEYS, Stray};
 use crate::workload::Workload;
 
 /// Writes the acts of a history.
@@ -27,6 +30,9 @@ pub(crate) struct Writer<'a, W: Workload> {
     repeat: u32,
     repeat_step: u32,
     probe: u32,
+    stray: u32,
+    /// The keys of strays that wait.
+    parked: BTreeSet<usize>,
     /// What is to come after so many acts.
     queued: Vec<(usize, Act<W::CommandData>)>,
     /// For how many more acts no producer sends anything.
@@ -43,6 +49,7 @@ impl<'a, W: Workload> Writer<'a, W> {
         let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
         let disk = rate(6);
         let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
+        let stray = if W::stray("").is_some() { rate(25) } else { 0 };
         Self {
             pace: dice.within(3, 12) as u32,
             commands: dice.within(20, 150) as usize,
@@ -64,6 +71,8 @@ impl<'a, W: Workload> Writer<'a, W> {
             repeat,
             repeat_step,
             probe,
+            stray,
+            parked: BTreeSet::new(),
             queued: Vec::new(),
             quiet: 0,
         }
@@ -101,6 +110,19 @@ impl<'a, W: Workload> Writer<'a, W> {
         }
         self.sent.push((at, command.clone()));
         Act::Send(Box::new(command))
+    }
+
+    fn stray(&mut self) -> Act<W::CommandData> {
+        let key = self.dice.below(KEYS);
+        let what = match self.dice.below(10) {
+            _ if self.parked.insert(key) => Stray::Junk { key },
+            0 => Stray::Junk { key },
+            1..4 => Stray::Ask { key },
+            4..7 => Stray::Forge { key, luck: self.dice.roll() },
+            7 | 8 => Stray::Replay { pick: self.dice.roll() },
+            _ => Stray::Redrive { key },
+        };
+        Act::Stray { what, luck: self.dice.roll() | 1 }
     }
 
     fn other(&mut self) -> Act<W::CommandData> {
@@ -151,8 +173,11 @@ impl<'a, W: Workload> Writer<'a, W> {
                 0 => self.dice.within(600, 40_000) * 1_000_000,
                 1..10 => 11_000_000,
                 10..20 => 4_000_000,
-                // until tombstones have expired, or nearly
-                20..28 if let Some(seconds) = self.tombstone_seconds => {
+                // until tombstones have expired, or nearly; soon after somebody needs what stood by meanwhile
+                20..23 if let Some(seconds) = self.tombstone_seconds => {
+                    let (restart, disk) = (self.dice.per_mille(500), DiskFate::Kept);
+                    let crash = Act::Crash { process: self.dice.roll(), restart, disk };
+                    self.queued.push((self.dice.below(30), crash));
                     self.dice.within(seconds as i64 / 4, 2 * seconds as i64) * 1_000_000
                 }
                 _ => self.dice.within(1, 1_000_000),
@@ -189,6 +214,9 @@ impl<'a, W: Workload> Writer<'a, W> {
         }
         if falls(self.repeat_step) {
             return Act::RepeatStep { pick: self.dice.roll() };
+        }
+        if falls(self.stray) {
+            return self.stray();
         }
         let luck = self.dice.roll() | 1;
         match self.dice.below(100) {

@@ -85,6 +85,10 @@ pub trait Workload: Sized + 'static {
     /// A command that makes something known that no other does, if other partitions look anything up.
     fn introduce(n: usize) -> Option<Self::CommandData>;
 
+    /// A command of a key that nobody else uses, which is always refused, if the domain keeps order behind what is
+    /// dead.
+    fn stray(key: &str) -> Option<Self::CommandData>;
+
     /// What somebody asks for who has just seen the newest event of its kind, if there is one.
     fn probe(seen: &Seen<Self>, settings: &Self::Settings, dice: &mut Dice) -> Option<Self::CommandData>;
 

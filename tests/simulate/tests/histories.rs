@@ -67,6 +67,9 @@ fn a_network_holds_in_every_history() {
 fn money_holds_in_every_history() {
     let tally = all_hold::<AccountingWorkload>();
     assert!(tally.expired > HISTORIES, "commands come again when nobody remembers them");
+    for (what, count) in [("places claimed", tally.forged), ("commands replayed", tally.replayed)] {
+        assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");
+    }
 }
 
 fn same_again<W: Workload>() {

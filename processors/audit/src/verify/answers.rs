@@ -59,7 +59,7 @@ struct Stretch {
     /// Nothing was lost at the beginning of either topic.
     is_whole: bool,
     outcomes_end: i64,
-    dead: HashSet<i64>,
+    dead: Dead,
 }
 
 impl<D: Domain> Scene<'_, D> {
@@ -110,14 +110,18 @@ impl<D: Domain> Scene<'_, D> {
         Ok(first)
     }
 
-    /// The offsets of the commands of a partition that are in the dead topic.
-    fn read_dead(&self, commands: &TopicPartition) -> Result<HashSet<i64>, AuditFault> {
+    /// What the dead topic holds of the commands of a partition.
+    fn read_dead(&self, commands: &TopicPartition) -> Result<Dead, AuditFault> {
         let at = self.at(&self.names.dead, commands.partition);
         let log = self.audit.log;
-        let mut dead = HashSet::new();
+        let mut dead = Dead::default();
         between(log, &at, (0, log.high_watermark(&at)?), self.audit.watcher, &mut |record| {
+            if let Some((offset, dead_headers::Mark::Skipped)) = dead_headers::note(&record.headers) {
+                dead.dropped.insert(offset);
+            }
             if header(record, dead_headers::TOPIC) == Some(&*commands.topic) {
-                dead.extend(header(record, dead_headers::OFFSET).and_then(|text| text.parse::<i64>().ok()));
+                dead.commands
+                    .extend(header(record, dead_headers::OFFSET).and_then(|text| text.parse::<i64>().ok()));
             }
             Ok(())
         })?;
@@ -143,7 +147,7 @@ impl<D: Domain> Scene<'_, D> {
 
         stage(commands, *from, *decided);
         between(log, commands, (*from, *decided), self.audit.watcher, &mut |record| {
-            let is_dead = stretch.dead.contains(&record.offset) || is_dropped(record);
+            let is_dead = stretch.dead.commands.contains(&record.offset) || stretch.dead.has_dropped(record);
             match self.asked(record)? {
                 Some((command_id, misrouted)) if is_here(&command_id) => {
                     let tally = tallies
@@ -326,11 +330,26 @@ impl Tally {
     }
 }
 
-/// Whether a record was put back only to be dropped, so that those behind it go on. One that waited
-/// is answered; the others were answered before, or could never be.
-fn is_dropped(record: &Record) -> bool {
-    let kind = header(record, dead_headers::KIND).and_then(dead_headers::DeadKind::parse);
-    header(record, dead_headers::SKIPPED).is_some() && kind != Some(dead_headers::DeadKind::Waiting)
+/// What the dead topic holds of the commands of a partition.
+#[derive(Default)]
+struct Dead {
+    /// The offsets in the commands topic of the dead commands.
+    commands: HashSet<i64>,
+    /// The offsets in the dead topic of those that were dropped for good.
+    dropped: HashSet<i64>,
+}
+
+impl Dead {
+    /// Whether a record was put back only to be dropped, so that those behind it go on. One that waited
+    /// is answered; the others were answered before, or could never be.
+    fn has_dropped(&self, record: &Record) -> bool {
+        let kind = header(record, dead_headers::KIND).and_then(dead_headers::DeadKind::parse);
+        let at =
+            header(record, dead_headers::REDRIVEN).and_then(|place| place.split_once('/')?.1.parse().ok());
+        header(record, dead_headers::SKIPPED).is_some()
+            && kind != Some(dead_headers::DeadKind::Waiting)
+            && at.is_some_and(|offset: i64| self.dropped.contains(&offset))
+    }
 }
 
 /// A header of a record as text.

@@ -1,5 +1,8 @@
 //! Headers by which the processor and the tools for the dead topic understand each other. All
 //! begin with [`PREFIX`], which producers leave to the engine.
+//!
+//! They are believed where only processors and tools write: in the dead topic and in the steps topic. In the
+//! commands topic anybody writes, so there they are a pointer to the dead topic and no more.
 
 use std::fmt;
 
@@ -27,7 +30,8 @@ pub const LINE: &str = "millrace-line";
 pub const REDRIVEN: &str = "millrace-redriven";
 /// On a step that was put back or skipped: the offset in the steps topic at which it was found dead.
 pub const ORIGIN: &str = "millrace-origin";
-/// On a record that was put back: retention has taken all that stood before it in its line.
+/// On a record that was put back: retention has taken all that stood before it in its line. Only older processors
+/// read it; others see for themselves.
 pub const GONE: &str = "millrace-gone";
 /// On a record put back only so that it is dropped and those behind it go on.
 pub const SKIPPED: &str = "millrace-skipped";
@@ -35,6 +39,8 @@ pub const SKIPPED: &str = "millrace-skipped";
 pub const MARK: &str = "millrace-mark";
 /// On a note: the offset in this partition of the dead topic that it is about.
 pub const MARKED: &str = "millrace-marked";
+/// On a note: the [`digest`] of the value that was put back.
+pub const DIGEST: &str = "millrace-digest";
 
 /// What kind of dead record it is, which says how it can be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -121,6 +127,19 @@ impl fmt::Display for LinePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.line, self.number)
     }
+}
+
+/// The offset that a record of the dead topic is a note about, and what it says; `None` for dead records.
+#[must_use]
+pub fn note(headers: &[(String, Bytes)]) -> Option<(i64, Mark)> {
+    let mark = Mark::parse(text(headers, MARK)?)?;
+    Some((text(headers, MARKED)?.parse().ok()?, mark))
+}
+
+/// The name of a value: another value has another one.
+#[must_use]
+pub fn digest(value: Option<&[u8]>) -> String {
+    millrace_kernel::id::of_bytes(value.unwrap_or_default())
 }
 
 /// The text of a header, if it is there and is text.

@@ -9,5 +9,5 @@ pub mod redrive;
 pub mod topic;
 
 pub use bury::{Burial, bury};
-pub use redrive::{Action, Moved};
+pub use redrive::{Action, Moved, PassedOver, Plan};
 pub use topic::{Content, DeadError, DeadRecord, DeadTopic, Place, Selection, Shown};

@@ -33,6 +33,24 @@ pub enum Action {
     Skip,
 }
 
+/// What would be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The records that are put back or dropped, in order.
+    pub moved: Vec<Moved>,
+    /// Those that are meant and stay where they are.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A record that stays where it is, as nobody could put it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The dead record.
+    pub record: DeadRecord,
+    /// Why, and what can be done.
+    pub why: String,
+}
+
 /// What was done with a record, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -49,13 +67,36 @@ impl<D: Domain> DeadTopic<D> {
     ///
     /// # Errors
     /// [`DeadError`].
-    pub fn plan(&self, selection: &Selection, action: Action) -> Result<Vec<Moved>, DeadError> {
+    pub fn plan(&self, selection: &Selection, action: Action) -> Result<Plan, DeadError> {
         let order = in_order(&waiting(self.read(0..self.partitions)?), selection)?;
-        order.into_iter().map(|record| self.planned(record, action)).collect()
+        self.planned_all(order, action)
+    }
+
+    /// What cannot be put back is passed over, and what waits behind it in its line as well.
+    fn planned_all(&self, order: Vec<DeadRecord>, action: Action) -> Result<Plan, DeadError> {
+        let mut plan = Plan::default();
+        let mut stuck: BTreeMap<(i32, i64), Place> = BTreeMap::new();
+        for record in order {
+            let line = record.line.map(|place| (record.place.partition, place.line));
+            let before = line.and_then(|line| stuck.get(&line)).copied();
+            let planned = match before {
+                Some(before) => Err(format!("it waits behind {before}, which cannot be put back")),
+                None => self.planned(&record, action)?,
+            };
+            match planned {
+                Ok(moved) => plan.moved.push(moved),
+                Err(why) => {
+                    stuck.extend(line.map(|line| (line, before.unwrap_or(record.place))));
+                    plan.passed_over.push(PassedOver { record, why });
+                }
+            }
+        }
+        Ok(plan)
     }
 
     /// Puts back or drops what is meant and not done yet, in order; tells what it has done, batch
-    /// by batch. Nothing is done twice, whatever happens, and whoever else is at it.
+    /// by batch. Nothing is done twice, whatever happens, and whoever else is at it. What cannot be put back is
+    /// passed over, and given back in the end.
     ///
     /// # Errors
     /// [`DeadError`]; what was told is done. [`LogFault::Fenced`] when somebody else is at work on
@@ -66,9 +107,12 @@ impl<D: Domain> DeadTopic<D> {
         action: Action,
         clock: &dyn Clock,
         tell: &mut dyn FnMut(&[Moved]),
-    ) -> Result<(), DeadError> {
+    ) -> Result<Vec<PassedOver>, DeadError> {
         let plan = self.plan(selection, action)?;
-        let partitions: BTreeSet<i32> = plan.iter().map(|moved| moved.record.place.partition).collect();
+        let partitions: BTreeSet<i32> = plan.moved.iter().map(|moved| moved.record.place.partition).collect();
+        let is_at_work = |passed: &PassedOver| partitions.contains(&passed.record.place.partition);
+        let mut passed_over = plan.passed_over;
+        passed_over.retain(|passed| !is_at_work(passed));
         for partition in partitions {
             let mut writer = self.log.writer(&self.names.dead_transactional_id(partition))?;
             writer.fence()?;
@@ -79,9 +123,10 @@ impl<D: Domain> DeadTopic<D> {
             let order = in_order(&waiting(all), selection)?;
             let mut values = Values::open(self, partition)?;
             let mut batch = Batch::default();
-            for record in order {
-                let Some(source) = values.at(record.place.offset)? else { continue };
-                let moved = self.planned(record, action)?;
+            let plan = self.planned_all(order, action)?;
+            passed_over.extend(plan.passed_over);
+            for moved in plan.moved {
+                let Some(source) = values.at(moved.record.place.offset)? else { continue };
                 let head = moved.record.line.and_then(|place| heads.get(&place.line).copied());
                 batch.is_head_gone =
                     moved.record.line.is_some_and(|it| it.number > 1 && head == Some(it.number));
@@ -96,20 +141,20 @@ impl<D: Domain> DeadTopic<D> {
                 tell(&batch.commit(&mut *writer)?);
             }
         }
-        Ok(())
+        Ok(passed_over)
     }
 
-    /// What becomes of one record.
-    fn planned(&self, record: DeadRecord, action: Action) -> Result<Moved, DeadError> {
+    /// What becomes of one record, or why nothing.
+    fn planned(&self, record: &DeadRecord, action: Action) -> Result<Result<Moved, String>, DeadError> {
         let at = record.place;
-        let refused = |why: String| Err(DeadError::NotRedrivable { at, why });
+        let refused = |why: String| Ok(Err(why));
         let is_known =
             [&self.names.commands, &self.names.steps].into_iter().any(|name| **name == *record.topic);
         if action == Action::Skip {
             // nothing waits for a record that has no line and is no step
             let waits = record.line.is_some() || record.kind == DeadKind::Step;
             let to = (waits && is_known).then(|| record.topic.clone());
-            return Ok(Moved { to, id: record.id.clone(), record });
+            return Ok(Ok(Moved { to, id: record.id.clone(), record: record.clone() }));
         }
         if !is_known {
             return refused(format!("it came from {:?}, which is no input of this domain", record.topic));
@@ -121,12 +166,12 @@ impl<D: Domain> DeadTopic<D> {
         }
         let mut id = record.id.clone();
         if record.kind == DeadKind::Poisoned {
-            let Some(first) = &record.id else {
+            let (Some(first), Some(_)) = (&record.id, &record.message_type) else {
                 return refused("this build cannot read the command to give it a new id".to_owned());
             };
             id = Some(redriven_id(first, at.partition, at.offset));
         }
-        Ok(Moved { to: Some(record.topic.clone()), id, record })
+        Ok(Ok(Moved { to: Some(record.topic.clone()), id, record: record.clone() }))
     }
 
     fn add(
@@ -140,6 +185,7 @@ impl<D: Domain> DeadTopic<D> {
     ) -> Result<(), DeadError> {
         let now_ms = now_micros / 1_000;
         let DeadRecord { place, kind, line, source_offset, .. } = moved.record;
+        let mut put_back = None;
         if let Some(topic) = &moved.to {
             let mut all = headers::foreign(&source.headers);
             all.push(header(headers::REDRIVEN, format_args!("{}/{}", place.partition, place.offset)));
@@ -166,6 +212,7 @@ impl<D: Domain> DeadTopic<D> {
                 Action::Redrive => {}
             }
             batch.bytes += value.as_ref().map_or(0, Bytes::len);
+            put_back = Some(headers::digest(value.as_deref()));
             batch.transaction.records.push(Outgoing {
                 topic: topic.as_str().into(),
                 partition: place.partition,
@@ -176,13 +223,16 @@ impl<D: Domain> DeadTopic<D> {
             });
         }
         let mark = if action == Action::Skip { Mark::Skipped } else { Mark::Redriven };
+        let mut note = vec![header(headers::MARK, mark.as_str()), header(headers::MARKED, place.offset)];
+        note.push(header(headers::KIND, kind.as_str()));
+        note.extend(put_back.map(|digest| header(headers::DIGEST, digest)));
         batch.transaction.records.push(Outgoing {
             topic: Arc::clone(&self.names.dead),
             partition: place.partition,
             key: source.key.clone(),
             value: None,
             timestamp_ms: now_ms,
-            headers: vec![header(headers::MARK, mark.as_str()), header(headers::MARKED, place.offset)],
+            headers: note,
         });
         batch.moved.push(moved);
         Ok(())

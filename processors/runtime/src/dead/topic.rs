@@ -267,8 +267,11 @@ impl<D: Domain> DeadTopic<D> {
                 return Err(DeadError::Stuck { at: at.clone() });
             }
             for record in &records {
-                match mark(record) {
-                    Some((place, mark)) => drop(marks.insert(place, (mark, record.timestamp_ms))),
+                match headers::note(&record.headers) {
+                    Some((offset, mark)) => {
+                        let place = Place { partition: record.partition, offset };
+                        marks.insert(place, (mark, record.timestamp_ms));
+                    }
                     None => found.push(self.known(record)?),
                 }
             }
@@ -322,13 +325,6 @@ impl<D: Domain> DeadTopic<D> {
         }
         Ok(known)
     }
-}
-
-/// The place a note is about, and what it says; `None` for dead records.
-fn mark(record: &Record) -> Option<(Place, Mark)> {
-    let mark = Mark::parse(headers::text(&record.headers, headers::MARK)?)?;
-    let offset = headers::text(&record.headers, headers::MARKED)?.parse().ok()?;
-    Some((Place { partition: record.partition, offset }, mark))
 }
 
 /// Reads single records of a partition of the dead topic.

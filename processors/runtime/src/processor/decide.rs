@@ -14,11 +14,12 @@ use millrace_ports::Record;
 use millrace_wire::Unknown;
 
 use super::intake::Intake;
+use super::line::PutBack;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Layers, Versioned};
 use super::window::Known;
 use crate::dead::Burial;
-use crate::dead::headers::{self, DeadKind};
+use crate::dead::headers::DeadKind;
 use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
@@ -132,6 +133,8 @@ pub struct Decider<'a, D: Domain> {
     pub is_covered: &'a dyn Fn(LookupPartition) -> bool,
     /// Why what would follow from the message cannot be written, once that was seen: then its decision fails.
     pub unwritable: Option<&'a str>,
+    /// What the message was put back as, if it was.
+    pub put_back: Option<&'a PutBack>,
 }
 
 /// A decision, or the lookups that must catch up before it can be made.
@@ -155,7 +158,7 @@ impl<D: Domain> Decider<'_, D> {
             Intake::Step(_) | Intake::Dead(_) => (None, None),
         };
         let misrouted = id.and_then(|_| self.misrouted(record, routing_key.as_deref()));
-        if headers::text(&record.headers, headers::SKIPPED).is_some() {
+        if self.put_back.is_some_and(|put_back| put_back.is_skipped) {
             return self.skip(id, record);
         }
         let mut verdict = match (id, misrouted) {

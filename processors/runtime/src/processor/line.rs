@@ -3,7 +3,8 @@
 //! A dead command of a domain that asks for it begins a line, and every later command of the key
 //! goes to the dead topic behind it, unanswered, with the next number of the line. What is redriven
 //! comes back with its place in the line and is decided when its number is the next: in order, and
-//! each number once. A redriven command that dies again keeps its number, so those behind it go
+//! each number once. What says that it came back is believed as far as the dead topic proves it (`claims`): else
+//! it is a new command of the key. A redriven command that dies again keeps its number, so those behind it go
 //! back too. The key is free when the last number has been taken; what came meanwhile has
 //! got numbers of its own.
 
@@ -12,8 +13,46 @@ use millrace_kernel::{AggregateId, Domain, StateData, Violation, codes, partitio
 use millrace_ports::Record;
 
 use super::decide::{Decided, Decider, Verdict, kept};
-use super::state::Versioned;
+use super::state::{PartitionState, Versioned};
 use crate::dead::headers::{self, DeadKind, LinePlace};
+
+/// What a record was put back as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutBack {
+    /// Its place in the line of its key; none when that line has ended.
+    pub(super) place: Option<LinePlace>,
+    /// What kind of dead record it was.
+    pub(super) kind: Option<DeadKind>,
+    /// Whether an operator has dropped it.
+    pub(super) is_skipped: bool,
+    /// Whether nobody can put back any more what came before it.
+    pub(super) is_first: bool,
+}
+
+impl PutBack {
+    /// What a record says of itself, which anybody may have written: for a planted bug alone.
+    pub(super) fn as_said(record: &Record) -> Self {
+        let text = |name| headers::text(&record.headers, name);
+        Self {
+            place: text(headers::LINE).and_then(LinePlace::parse),
+            kind: text(headers::KIND).and_then(DeadKind::parse),
+            is_skipped: text(headers::SKIPPED).is_some(),
+            is_first: text(headers::GONE).is_some(),
+        }
+    }
+}
+
+/// The line of a key, if it has one, as far as that is committed.
+pub(super) fn parked_in<D: Domain>(committed: &PartitionState<D::State>, key: &[u8]) -> Option<ParkedKey> {
+    if committed.kept().parked_keys == 0 {
+        return None;
+    }
+    let found = committed.get(&bookkeeping::parked_key(key))?;
+    match found.state.as_deref()?.as_bookkeeping()? {
+        Bookkeeping::ParkedKey(parked) => Some(parked.clone()),
+        _ => None,
+    }
+}
 
 /// Where a record stands with regard to its key's line.
 enum Standing {
@@ -48,7 +87,7 @@ impl<D: Domain> Decider<'_, D> {
     /// Drops a record that an operator has skipped, so that those behind it go on. One that waited
     /// was never answered, so it is now.
     pub(super) fn skip(&self, id: Option<&str>, record: &Record) -> Verdict<D> {
-        let kind = headers::text(&record.headers, headers::KIND).and_then(DeadKind::parse);
+        let kind = self.put_back.and_then(|put_back| put_back.kind);
         let answer = || match id {
             Some(id) if kind == Some(DeadKind::Waiting) => self.repeated(id).unwrap_or_else(|| {
                 let message = "it waited behind a dead command of its key, and an operator has dropped it";
@@ -77,10 +116,19 @@ impl<D: Domain> Decider<'_, D> {
         self.bury(DeadKind::Waiting, reason)
     }
 
+    /// Whether it matters what a record that says so was put back as.
+    pub(super) fn needs_proof(&self, record: &Record) -> bool {
+        let says = |name| headers::text(&record.headers, name).is_some();
+        !record.headers.is_empty()
+            && record.topic == self.place.names.commands
+            && says(headers::REDRIVEN)
+            && (says(headers::SKIPPED) || self.parked(record).is_some())
+    }
+
     fn standing(&self, record: &Record) -> Standing {
         let Some((id, parked)) = self.parked(record) else { return Standing::Free };
-        let place = headers::text(&record.headers, headers::LINE).and_then(LinePlace::parse);
-        let is_first = headers::text(&record.headers, headers::GONE).is_some();
+        let place = self.put_back.and_then(|put_back| put_back.place);
+        let is_first = self.put_back.is_some_and(|put_back| put_back.is_first);
         match place.filter(|place| place.line == parked.line) {
             // nobody can put back what came before it any more
             Some(place) if is_first && (parked.next..=parked.newest).contains(&place.number) => {
@@ -94,7 +142,8 @@ impl<D: Domain> Decider<'_, D> {
         }
     }
 
-    fn parked(&self, record: &Record) -> Option<(AggregateId, ParkedKey)> {
+    /// The line of the record's key, and where it is kept.
+    pub(super) fn parked(&self, record: &Record) -> Option<(AggregateId, ParkedKey)> {
         if !self.layers.may_keep(|kept| kept.parked_keys) {
             return None;
         }

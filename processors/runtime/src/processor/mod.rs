@@ -7,6 +7,7 @@ pub mod batch;
 mod cache;
 mod changes;
 mod checkpoint;
+mod claims;
 pub mod clock_watch;
 pub mod codecs;
 pub mod copies;

@@ -10,6 +10,7 @@ use millrace_ports::{LogFault, Moment, Reader, Record, TopicPartition, Transacti
 use millrace_wire::RegistryFault;
 
 use super::batch::{Batch, BatchError};
+use super::claims::Claims;
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
 use super::decide::{Decider, Place, Verdict};
@@ -62,6 +63,7 @@ pub(super) struct Running<D: Domain> {
     /// How many records were read.
     polled: u64,
     barrier: Vec<Barrier>,
+    claims: Claims,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
     /// Where each input goes on, as committed. Every batch commits them all, since a broker forgets offsets
@@ -129,6 +131,7 @@ impl<D: Domain> Running<D> {
             ahead: VecDeque::with_capacity(AHEAD),
             polled: 0,
             barrier: Vec::new(),
+            claims: Claims::new(),
             covered: HashMap::new(),
             next,
             submission: None,
@@ -153,10 +156,10 @@ impl<D: Domain> Running<D> {
                 numbers.read_up_to(&input.topic, self.reader.position(input));
             }
             numbers.hold(self.meter.in_hand() + self.held.len(), oldest);
-            numbers.paused = match (watch.too_far_ahead(&*shared.clock), self.barrier.is_empty()) {
-                (Some(_), _) => Some("clock"),
-                (None, false) => Some("lookup"),
-                (None, true) => None,
+            numbers.paused = match watch.too_far_ahead(&*shared.clock) {
+                Some(_) => Some("clock"),
+                None if !self.barrier.is_empty() => Some("lookup"),
+                None => self.claims.is_asked().then_some("dead"),
             };
             numbers.aggregates = self.committed.aggregate_count() as u64;
             numbers.window_ids = self.committed.window_count() as u64;
@@ -181,23 +184,27 @@ impl<D: Domain> Running<D> {
             // a record that ends a silence may tell that it is right again
             self.poll(shared, watch, wait)?;
         }
+        let looks = COMMIT_LOOK.min(wait);
+        if let Some(turn) = self.claims.read_on(shared, self.partition, &self.committed, looks)? {
+            return Ok(turn);
+        }
         if !self.pass_barrier(shared) {
             return self.wait_for_barrier(shared, wait);
         }
         progress |= self.decide_held(shared, watch)?;
         let mut is_more = true;
-        while is_more && self.barrier.is_empty() && !self.batch.is_full(self.pace.most()) {
+        while is_more && !self.is_waiting() && !self.batch.is_full(self.pace.most()) {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
             let polled = self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
             progress |= polled > 0;
             progress |= self.decide_held(shared, watch)?;
             is_more = polled == POLLED;
         }
-        if self.pending.is_none() && self.barrier.is_empty() && !self.batch.is_empty() {
+        if self.pending.is_none() && !self.is_waiting() && !self.batch.is_empty() {
             self.submit(shared)?;
             progress = true;
         }
-        if self.proof == Proof::Asked && self.barrier.is_empty() && self.held.is_empty() {
+        if self.proof == Proof::Asked && !self.is_waiting() && self.held.is_empty() {
             self.submit_nothing(shared)?;
         }
         if !progress && self.pending.is_some() {
@@ -266,6 +273,7 @@ impl<D: Domain> Running<D> {
         self.held.clear();
         self.ahead.clear();
         self.barrier.clear();
+        self.claims.begin_again();
         self.quiet_at = None;
         self.meter.dropped();
         let next = self.submission.as_ref().map_or(&self.next, |it| &it.next);
@@ -474,7 +482,23 @@ impl<D: Domain> Running<D> {
                 lookups: &shared.lookups,
                 is_covered: &is_covered,
                 unwritable: None,
+                put_back: None,
             };
+            let proven = match decider.needs_proof(record) {
+                false => None,
+                true if self.claims.knows(number) => {
+                    let parked = decider.parked(record).map(|(_, parked)| parked);
+                    self.claims.prove(record, intake, parked.as_ref())
+                }
+                true => {
+                    // as with lookups, never while a transaction of ours is open
+                    if self.pending.is_none() {
+                        self.claims.ask(shared, self.partition, self.polled)?;
+                    }
+                    break;
+                }
+            };
+            decider.put_back = proven.as_ref();
             let mut verdict = decider.take(intake, record);
             let why;
             if self.is_careful(record) {
@@ -507,6 +531,9 @@ impl<D: Domain> Running<D> {
                     else {
                         break;
                     };
+                    if proven.is_some() {
+                        self.claims.came(&record, decided.dead.as_ref().and_then(|burial| burial.line));
+                    }
                     self.meter.decided(&intake, &mut record, &decided);
                     if let Some(Burial { reason, .. }) = &decided.dead {
                         tracing::warn!(
@@ -556,6 +583,11 @@ impl<D: Domain> Running<D> {
             self.covered.insert(at, upto);
         }
         true
+    }
+
+    /// Whether something must be read before more is decided.
+    fn is_waiting(&self) -> bool {
+        !self.barrier.is_empty() || self.claims.is_asked()
     }
 
     fn wait_for_barrier(&self, shared: &Shared<D>, wait: Duration) -> Result<Turn, LaneFault> {

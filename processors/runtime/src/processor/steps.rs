@@ -27,7 +27,7 @@ impl<D: Domain> Decider<'_, D> {
         if origin.is_some_and(|origin| !self.is_dead(origin)) {
             return self.nothing();
         }
-        let is_skipped = headers::text(&record.headers, headers::SKIPPED).is_some();
+        let is_skipped = origin.is_some() && headers::text(&record.headers, headers::SKIPPED).is_some();
         let mut verdict = match (step, intake) {
             _ if is_skipped => self.nothing(),
             (Some(step), _) => self.step(step, origin.is_some(), record),

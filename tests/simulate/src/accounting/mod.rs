@@ -73,6 +73,11 @@ impl Workload for AccountingWorkload {
         None
     }
 
+    fn stray(key: &str) -> Option<CommandData> {
+        let (account_id, currency) = (key.to_owned(), "EUR".to_owned());
+        Some(Withdraw { account_id, amount: 1, currency, reference: "stray".into() }.into())
+    }
+
     fn probe(seen: &Seen<Self>, _: &Settings, _: &mut Dice) -> Option<CommandData> {
         // who has just been paid spends it at once
         let events = seen.partitions.iter().flat_map(|partition| &partition.events);

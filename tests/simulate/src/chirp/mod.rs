@@ -59,6 +59,10 @@ impl Workload for ChirpWorkload {
         Some(RegisterUser { user_id: format!("new-{n}"), username: format!("new_{n}") }.into())
     }
 
+    fn stray(_: &str) -> Option<CommandData> {
+        None
+    }
+
     fn probe(seen: &Seen<Self>, _: &Settings, dice: &mut Dice) -> Option<CommandData> {
         // who has just registered follows somebody at once: nobody may say that they are unknown
         let mut users: Vec<&str> = Vec::new();

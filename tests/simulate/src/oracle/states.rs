@@ -9,6 +9,7 @@ use millrace_ports::{Record, TopicPartition};
 use super::decisions::Judged;
 use super::world::{Failure, World};
 use crate::holds;
+use crate::strays::is_stray;
 use crate::workload::Workload;
 
 /// Judges the state and lookup topics, the dead topic, and the group's offsets.
@@ -61,7 +62,8 @@ pub fn judge<W: Workload>(world: &World<'_, W>, judged: &Judged<W>) -> Result<()
         }
     }
     holds!(known.is_empty(), "a lookup holds all that exists", "{known:?}");
-    let dead = world.records(&names.dead);
+    let mut dead = world.records(&names.dead);
+    dead.retain(|record| !is_stray(record.key.as_deref()));
     holds!(dead.is_empty(), "nothing is dead", "{:?}", dead.first().map(|record| &record.headers));
     offsets(world)
 }

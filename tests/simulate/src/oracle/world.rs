@@ -9,6 +9,7 @@ use millrace_testkit::log::memory::MemoryLog;
 use millrace_testkit::pipeline::Pipeline;
 
 use crate::plan::Setup;
+use crate::strays::is_stray;
 use crate::workload::Workload;
 
 /// What does not hold.
@@ -159,7 +160,7 @@ fn read_on<T>(
     let at = TopicPartition::new(Arc::clone(topic), partition);
     let (records, next) = log.committed_from(&at, *position);
     *position = next;
-    for record in records {
+    for record in records.into_iter().filter(|record| !is_stray(record.key.as_deref())) {
         let found = record.value.as_deref().ok_or_else(|| "it has no value".to_owned()).and_then(&decode);
         let value = found.map_err(|why| {
             Failure::new("records can be read", format!("{at} offset {}: {why}", record.offset))

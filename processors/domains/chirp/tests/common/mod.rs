@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test file uses some of it
 
+pub mod dead;
 pub mod fragile;
 pub mod meanwhile;
 pub mod network;
