@@ -11,7 +11,7 @@ use common::dead::{PARTITIONS, act, answers, dead, kinds, list, pipeline, record
 use common::fragile::{Fragile, mend};
 use common::{edit, post, register};
 use millrace_domain_chirp::EventData;
-use millrace_kernel::{codes, partition};
+use millrace_kernel::{Bookkeeping, StateData, codes, partition};
 use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::dead::headers::{DeadKind, Mark};
 use millrace_runtime::dead::{Action, DeadError, DeadRecord, Place, Selection, Shown};
@@ -306,6 +306,43 @@ fn a_line_whose_head_was_deleted_goes_on_from_what_is_left() {
     send(&pipeline, "p4", post("ann", "p4", "x"));
     pipeline.settle();
     assert_eq!(answers(&pipeline)["p4"], ["accepted"], "the key is free");
+}
+
+#[test]
+fn a_step_that_has_nothing_to_do_is_taken_once_and_leaves_no_event() {
+    let mut pipeline = pipeline();
+    let steps = pipeline.log.committed_records(&pipeline.names().steps);
+    let confirm = |record: &&millrace_ports::Record| {
+        let step = pipeline.codecs().steps.decode(record.value.as_deref().unwrap()).unwrap();
+        matches!(step.data, millrace_domain_chirp::StepData::ConfirmRegistration(_))
+    };
+    let record = steps.iter().find(confirm).unwrap();
+    let mut step = pipeline.codecs().steps.decode(record.value.as_deref().unwrap()).unwrap();
+    // asked for again, by a later event of its source
+    step.id.push_str("-again");
+    step.source.sequence += 1_000_000;
+    let (events, outcomes) = (pipeline.events(), pipeline.outcomes());
+    for _ in 0..2 {
+        let value = pipeline.codecs().steps.encode(&step);
+        let (partition, key) = (record.partition, record.key.clone());
+        pipeline.send_to(&pipeline.names().steps.clone(), partition, key, Some(value));
+        pipeline.settle();
+        pipeline.kill(0);
+        pipeline.settle();
+    }
+    assert_eq!(list(&pipeline), []);
+    assert_eq!((pipeline.events(), pipeline.outcomes()), (events, outcomes));
+    let inbox = format!("Inbox/{}", step.source.partition);
+    let states = pipeline.log.committed_records(&pipeline.names().state);
+    let is_inbox = |it: &&millrace_ports::Record| {
+        it.partition == record.partition && it.key.as_deref() == Some(inbox.as_bytes())
+    };
+    let kept = states.iter().rev().find(is_inbox).unwrap();
+    let decoded = pipeline.codecs().state.decode(kept.value.as_deref().unwrap()).unwrap();
+    let (.., state) = millrace_domain_chirp::State::from_record(decoded);
+    let kept = state.unwrap();
+    let Some(Bookkeeping::Inbox(inbox)) = kept.as_bookkeeping() else { panic!("{kept:?}") };
+    assert_eq!(inbox.sequence, step.source.sequence, "it is remembered as taken");
 }
 
 #[test]

@@ -343,7 +343,7 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     /// The next `recorded_at`: never before the clock, the partition's last or the cause.
-    fn tick(&self, last: &mut i64, cause: i64) -> i64 {
+    pub(super) fn tick(&self, last: &mut i64, cause: i64) -> i64 {
         *last = if planted::is_on(Bug::TimestampsNotMonotone) {
             self.place.clock_micros
         } else {

@@ -93,6 +93,10 @@ impl<D: Domain> Decider<'_, D> {
         data: Vec<D::Event>,
         record: &Record,
     ) -> Result<Verdict<D>, Failed> {
+        if data.is_empty() {
+            // the state knows that its work is done: it was taken, and is remembered like any other
+            return Ok(self.taken(step));
+        }
         let cause = Cause {
             message_id: &step.id,
             metadata: &step.metadata,
@@ -121,6 +125,13 @@ impl<D: Domain> Decider<'_, D> {
         }
         decided.outcomes.insert(0, first);
         Ok(Verdict::Decided(Box::new(decided)))
+    }
+
+    /// Nothing follows from a step, but it has its time like any other.
+    fn taken(&self, step: &Step<D::Step>) -> Verdict<D> {
+        let mut decided = Decided::nothing(self.layers.last_recorded_at());
+        self.tick(&mut decided.last_recorded_at, step.metadata.issued_at.unwrap_or(0));
+        Verdict::Decided(Box::new(decided))
     }
 
     fn nothing(&self) -> Verdict<D> {
