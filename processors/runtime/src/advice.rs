@@ -168,7 +168,8 @@ impl Advise for LaneFault {
         match self {
             Self::Log(fault) => fault.advice(),
             Self::NotCommitted { fault: LogFault::Unavailable { .. }, .. } => Advice {
-                next: "its messages are decided again in a batch of half the size, until one is committed in time;                        batches grow again afterwards",
+                next: "its messages are decided again in a batch of half the size, until one is committed in time; \
+                       batches grow again afterwards",
                 action: "if it stays, look for a quota or a slow link between here and the brokers, and raise                          transaction_timeout_ms of [processor]",
             },
             Self::NotCommitted { fault, .. } => fault.advice(),
