@@ -202,18 +202,23 @@ impl Committer {
             .transactional(&self.transactional_id)
             .create_with_context(Deliveries::default())
             .map_err(|error| self.step("fence").fault(&error, None))?;
-        match producer.init_transactions(self.config.transaction_timeout) {
-            Ok(()) => {
-                self.session = Some(Session::new(producer));
-                Ok(())
-            }
-            Err(error) => {
-                serve(&producer);
-                let fault = self.step("fence").fault(&error, Some(&producer.context().diary));
-                reap(producer);
-                Err(fault)
-            }
-        }
+        let until = Instant::now() + self.config.transaction_timeout;
+        let left = || until.saturating_duration_since(Instant::now());
+        // With no connection up, the client looks for its coordinator in vain, and again only half a second later. The
+        // first answer may come by a connection that it gives up once it knows the brokers.
+        let connected = (0..2).all(|_| native::ask_for_brokers(producer.client().native_ptr(), left()));
+        let failed = match connected {
+            true => producer.init_transactions(left()).err(),
+            false => Some(KafkaError::Global(Code::AllBrokersDown)),
+        };
+        let Some(error) = failed else {
+            self.session = Some(Session::new(producer));
+            return Ok(());
+        };
+        serve(&producer);
+        let fault = self.step("fence").fault(&error, Some(&producer.context().diary));
+        reap(producer);
+        Err(fault)
     }
 
     fn commit(&mut self, batch: &Transaction, claim: &Claim) -> Result<(), LogFault> {

@@ -197,6 +197,19 @@ pub(crate) fn flush(producer: Handle, wait: Duration) -> bool {
     unsafe { sys::rd_kafka_flush(producer, millis(wait)) == Resp::RD_KAFKA_RESP_ERR_NO_ERROR }
 }
 
+/// Asks who the brokers are and for no topic, which makes the client connect; whether one has answered within `wait`.
+pub(crate) fn ask_for_brokers(client: Handle, wait: Duration) -> bool {
+    let mut answer = ptr::null();
+    // SAFETY: the handle is valid; no topic is given; the answer, if there is one, is ours to free.
+    unsafe {
+        let asked = sys::rd_kafka_metadata(client, 0, ptr::null_mut(), &mut answer, millis(wait));
+        if !answer.is_null() {
+            sys::rd_kafka_metadata_destroy(answer);
+        }
+        asked == Resp::RD_KAFKA_RESP_ERR_NO_ERROR
+    }
+}
+
 /// A group's metadata as one member knows it at one moment.
 pub(crate) struct GroupToken(*mut sys::rd_kafka_consumer_group_metadata_t);
 

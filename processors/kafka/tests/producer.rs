@@ -1,4 +1,4 @@
-//! What a producer of commands asks a broker for before its first record, and what its callers are told.
+//! What producers ask a broker for before their first record, and what their callers are told.
 
 mod common;
 
@@ -13,10 +13,13 @@ use bytes::Bytes;
 use common::OnKafka;
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerHandle};
 use millrace_kafka::Message;
+use millrace_ports::{Log as _, TransactionalWriter as _};
 use millrace_testkit::log::conformance::LogFixture as _;
 use tempfile::TempDir;
 
 const PRODUCE: i16 = 0;
+const METADATA: i16 = 3;
+const FIND_COORDINATOR: i16 = 10;
 const INIT_PRODUCER_ID: i16 = 22;
 const SOON: Duration = Duration::from_secs(60);
 
@@ -89,6 +92,20 @@ fn one_record_costs_one_request_and_no_producer_id() {
     watched.clients.create_topic("watched.t", 1);
     watched.clients.producer.send_and_wait(&message("watched.t", 0), SOON).unwrap();
     assert_eq!((watched.count(PRODUCE), watched.count(INIT_PRODUCER_ID)), (1, 0));
+}
+
+#[test]
+fn a_fence_looks_for_its_coordinator_when_a_connection_is_up() {
+    let watched = Watched::start();
+    let mut writer = watched.clients.log.writer("watched").unwrap();
+    watched.asked.lock().unwrap().clear();
+    writer.fence().unwrap();
+    let asked = watched.asked.lock().unwrap();
+    let found = asked.iter().position(|key| *key == FIND_COORDINATOR).unwrap();
+    let connected = asked[..found].iter().filter(|key| **key == METADATA).count();
+    // one when the client has connected, and two that this crate waits for
+    assert!(connected >= 3, "{asked:?}");
+    assert_eq!(asked.iter().filter(|key| **key == INIT_PRODUCER_ID).count(), 1, "{asked:?}");
 }
 
 #[test]
