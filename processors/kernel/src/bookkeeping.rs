@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::AggregateId;
 use crate::avro_record;
 use crate::id;
+use crate::outcome::Outcome;
 
 /// A process that has not ended, kept as `Process/<command id>` so that a restart knows which
 /// commands still wait for their outcome.
@@ -78,6 +79,16 @@ pub struct FloorSpan {
     pub issued_at: i64,
 }
 
+/// Answers that are still due, kept as `Repeats/<command id>`: the id was sent again so often while its process
+/// ran that not all of them are answered in the transaction that ends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// How many are still to be given.
+    pub left: i64,
+    /// What each of them says.
+    pub outcome: Outcome,
+}
+
 /// Anything the engine remembers among the states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bookkeeping {
@@ -91,6 +102,8 @@ pub enum Bookkeeping {
     ParkedKey(ParkedKey),
     /// Up to when answered commands are forgotten.
     Floor(Floor),
+    /// Answers that are still due.
+    Repeats(Repeats),
 }
 
 /// The kind of an open process.
@@ -103,10 +116,13 @@ pub const DEAD_STEP_KIND: &str = "DeadStep";
 pub const PARKED_KEY_KIND: &str = "ParkedKey";
 /// The kind of the floor.
 pub const FLOOR_KIND: &str = "Floor";
+/// The kind of answers that are still due.
+pub const REPEATS_KIND: &str = "Repeats";
 
 impl Bookkeeping {
     /// The kinds under which the engine keeps its own; no domain may use them.
-    pub const KINDS: [&str; 5] = [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND, FLOOR_KIND];
+    pub const KINDS: [&str; 6] =
+        [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND, FLOOR_KIND, REPEATS_KIND];
 
     /// Whether what is kept under `id` is the engine's and no aggregate: it has no events and its
     /// version says nothing.
@@ -122,6 +138,12 @@ impl Bookkeeping {
 #[must_use]
 pub fn process(command_id: &str) -> AggregateId {
     AggregateId::new(PROCESS_KIND, &[command_id])
+}
+
+/// Where the answers are kept that are still due to those who have sent a command again.
+#[must_use]
+pub fn repeats(command_id: &str) -> AggregateId {
+    AggregateId::new(REPEATS_KIND, &[command_id])
 }
 
 /// Where the inbox of a source partition is kept.
@@ -174,6 +196,7 @@ avro_record!(DeadStep { command_id, step_type, since });
 avro_record!(ParkedKey { line, next, newest, since });
 avro_record!(Floor { issued_at, recorded_at, spans });
 avro_record!(FloorSpan { recorded_at, appended_at, issued_at });
+avro_record!(Repeats { left, outcome });
 
 #[cfg(test)]
 mod tests {

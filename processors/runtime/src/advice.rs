@@ -170,7 +170,8 @@ impl Advise for LaneFault {
             Self::NotCommitted { fault: LogFault::Unavailable { .. }, .. } => Advice {
                 next: "its messages are decided again in a batch of half the size, until one is committed in time; \
                        batches grow again afterwards",
-                action: "if it stays, look for a quota or a slow link between here and the brokers, and raise                          transaction_timeout_ms of [processor]",
+                action: "if it stays, look for a quota or a slow link between here and the brokers, and raise \
+                         transaction_timeout_ms of [processor]",
             },
             Self::NotCommitted { fault, .. } => fault.advice(),
             Self::Registry(fault) => fault.advice(),
@@ -303,6 +304,7 @@ mod tests {
         all.extend(registry().into_iter().map(LaneFault::from));
         all.extend(copy().into_iter().map(LaneFault::from));
         all.push(LaneFault::Batch(BatchError::Answer(DecodeFailure::Unreadable("a hole".to_owned()))));
+        all.push(LaneFault::Batch(BatchError::TooMuch { bytes: 20_000_000 }));
         all.push(LaneFault::Batch(BatchError::TooLarge { topic: at().topic, bytes: 2_000_000 }));
         all.extend(log().into_iter().map(|fault| LaneFault::NotCommitted { messages: 17, fault }));
         all.push(LaneFault::OffsetsLost { input: at() });

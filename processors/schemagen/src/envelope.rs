@@ -71,13 +71,26 @@ const FLOOR_SPAN: &[Expected] =
     &[Expected("recorded_at", TIME), Expected("appended_at", TIME), Expected("issued_at", TIME)];
 const SOURCE: &[Expected] = &[Expected("partition", INT), Expected("sequence", LONG)];
 
+const OUTCOME_FIELDS: &[Expected] = &[
+    Expected("command_id", STRING),
+    Expected("status", Shape::Symbols("Status", &["accepted", "rejected"])),
+    Expected("duplicate", BOOLEAN),
+    Expected("positions", Shape::ArrayOf("Position", POSITION)),
+    Expected("versions", Shape::ArrayOf("Version", VERSION)),
+    Expected("violations", Shape::ArrayOf("Violation", VIOLATION)),
+    Expected("recorded_at", TIME),
+];
+const REPEATS: &[Expected] =
+    &[Expected("left", LONG), Expected("outcome", Shape::Record("Outcome", OUTCOME_FIELDS))];
+
 /// What the engine keeps among the states: the field, its record, and what that holds.
-const BOOKKEEPING: [(&str, &str, &[Expected]); 5] = [
+const BOOKKEEPING: [(&str, &str, &[Expected]); 6] = [
     ("process", "Process", PROCESS),
     ("inbox", "Inbox", INBOX),
     ("dead_step", "DeadStep", DEAD_STEP),
     ("parked_key", "ParkedKey", PARKED_KEY),
     ("floor", "Floor", FLOOR),
+    ("repeats", "Repeats", REPEATS),
 ];
 
 /// The kernel's struct for a record that the engine keeps among the states.
@@ -88,6 +101,7 @@ pub fn bookkeeping(record: &Record) -> Option<&'static str> {
         "DeadStep" => Some("DeadStep"),
         "ParkedKey" => Some("ParkedKey"),
         "Floor" => Some("Floor"),
+        "Repeats" => Some("Repeats"),
         _ => None,
     }
 }
@@ -139,21 +153,8 @@ const STATE: Kind = Kind {
     fields: &[Expected("aggregate_id", STRING), Expected("version", LONG), Expected("recorded_at", TIME)],
     open: true,
 };
-const OUTCOME: Kind = Kind {
-    file: "outcomes",
-    root: "Outcome",
-    data: None,
-    fields: &[
-        Expected("command_id", STRING),
-        Expected("status", Shape::Symbols("Status", &["accepted", "rejected"])),
-        Expected("duplicate", BOOLEAN),
-        Expected("positions", Shape::ArrayOf("Position", POSITION)),
-        Expected("versions", Shape::ArrayOf("Version", VERSION)),
-        Expected("violations", Shape::ArrayOf("Violation", VIOLATION)),
-        Expected("recorded_at", TIME),
-    ],
-    open: false,
-};
+const OUTCOME: Kind =
+    Kind { file: "outcomes", root: "Outcome", data: None, fields: OUTCOME_FIELDS, open: false };
 const LOOKUP: Kind = Kind {
     file: "lookup",
     root: "Lookup",
@@ -265,7 +266,7 @@ fn shape(place: &str, found: &Type, wanted: &Shape) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrace_kernel::bookkeeping::{DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey};
+    use millrace_kernel::bookkeeping::{DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, Repeats};
     use millrace_kernel::outcome::{Outcome, Position, Status, Version};
     use millrace_kernel::{Command, Event, Metadata, ProcessContext, Step, StepSource, Violation};
 
@@ -281,6 +282,15 @@ mod tests {
         let violation = Violation::of("c", "m");
         let process = ProcessContext::default();
         let metadata = Metadata::default();
+        let outcome = Outcome {
+            command_id: String::new(),
+            status: Status::Accepted,
+            duplicate: false,
+            positions: vec![],
+            versions: vec![],
+            violations: vec![],
+            recorded_at: 0,
+        };
         let all = serde_json::json!({
             "position": position, "version": version, "violation": violation,
             "context": process, "metadata": metadata,
@@ -295,8 +305,8 @@ mod tests {
                 process: process.clone(), data: () },
             "event": Event { id: String::new(), metadata: metadata.clone(), aggregate_id: String::new(),
                 version: 1, command_id: String::new(), command_offset: 0, recorded_at: 0, data: () },
-            "outcome": Outcome { command_id: String::new(), status: Status::Accepted, duplicate: false,
-                positions: vec![], versions: vec![], violations: vec![], recorded_at: 0 },
+            "repeats": Repeats { left: 1, outcome: outcome.clone() },
+            "outcome": outcome,
         });
         for (name, expected) in [
             ("position", POSITION),
@@ -310,6 +320,7 @@ mod tests {
             ("parked_key", PARKED_KEY),
             ("floor", FLOOR),
             ("floor_span", FLOOR_SPAN),
+            ("repeats", REPEATS),
             ("source", SOURCE),
             ("command", COMMAND.fields),
             ("step", STEP.fields),

@@ -110,7 +110,7 @@ def check_states(log: Log, ledger: Ledger, found: Differences) -> None:
             step = ledger.transfers[id_]
             found.check(state["transfer"]["step"] == step, "state", f"{aggregate} is {state}, not {step}")
     for key, state in log.states.items():
-        for kind in ("process", "dead_step", "parked_key"):
+        for kind in ("process", "dead_step", "parked_key", "repeats"):
             found.check(not (state and state.get(kind)), "open", f"{key}: {state}")
         if key.startswith(("Account/", "Transfer/")):
             found.check(key in ledger.versions or state is None, "state", f"{key} has one and no event: {state}")

@@ -1,6 +1,6 @@
 //! What the engine remembers among the states: whether it makes sense beside the events.
 
-use millrace_kernel::bookkeeping::{Bookkeeping, INBOX_KIND, process};
+use millrace_kernel::bookkeeping::{Bookkeeping, INBOX_KIND, process, repeats};
 use millrace_kernel::{AggregateId, Domain, StateData};
 use serde_json::json;
 
@@ -59,6 +59,15 @@ impl<D: Domain> Scene<'_, D> {
                     if !ends.is_sorted() {
                         let (expected, found) = (json!("rising recorded_at"), json!(floor.spans));
                         self.nonsense(id, "spans", expected, found, &stated.place);
+                    }
+                }
+                Bookkeeping::Repeats(due) => {
+                    let command_id = &due.outcome.command_id;
+                    if repeats(command_id).as_str() != &**id {
+                        let found = json!(command_id);
+                        self.nonsense(id, "outcome.command_id", json!(&**id), found, &stated.place);
+                    } else if due.left < 1 {
+                        self.nonsense(id, "left", json!(">= 1"), json!(due.left), &stated.place);
                     }
                 }
                 Bookkeeping::ParkedKey(parked) => {

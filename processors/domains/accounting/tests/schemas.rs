@@ -5,7 +5,7 @@ mod common;
 use common::{Moving, closed, deposited, moving, opened, withdrawn};
 use millrace_domain_accounting::messages::{CommandData, EventData, State, StepData, commands, state};
 use millrace_domain_accounting::{Accounting, account};
-use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey};
+use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey, Repeats};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
     Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
@@ -34,6 +34,18 @@ fn violations() -> Vec<Violation> {
 /// A transfer of the most there is, with names in all the letters there are.
 fn strange() -> Moving {
     moving(&text("t"), &text("from"), &text("to"), i64::MAX)
+}
+
+fn repeated() -> Outcome {
+    Outcome {
+        command_id: "c1".into(),
+        status: Status::Rejected,
+        duplicate: true,
+        positions: vec![Position { topic: "topic".into(), partition: 3, offset: 7 }],
+        versions: vec![Version { aggregate_id: "Kind/ann".into(), version: 1 }],
+        violations: vec![Violation::on("Code", "field", "too much"), Violation::of("Poisoned", "no field")],
+        recorded_at: 9,
+    }
 }
 
 #[test]
@@ -192,6 +204,7 @@ fn states_round_trip() {
             newest: 8,
             since: 9,
         }))),
+        Some(State::from_bookkeeping(Bookkeeping::Repeats(Repeats { left: 10, outcome: repeated() }))),
     ];
     for state in states {
         let record = State::to_record(&account::id("ann"), 7, 8, state.as_ref());

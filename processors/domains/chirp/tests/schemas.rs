@@ -4,7 +4,7 @@ use millrace_domain_chirp::messages::{
     CommandData, EventData, State, StepData, commands, events, state, steps,
 };
 use millrace_domain_chirp::{Chirp, user};
-use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey};
+use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey, Repeats};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
     Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
@@ -28,6 +28,18 @@ fn text(name: &str) -> String {
 
 fn violations() -> Vec<Violation> {
     vec![Violation::on("AlreadyExists", "username", "taken"), Violation::of("Poisoned", "no field")]
+}
+
+fn repeated() -> Outcome {
+    Outcome {
+        command_id: "c1".into(),
+        status: Status::Rejected,
+        duplicate: true,
+        positions: vec![Position { topic: "topic".into(), partition: 3, offset: 7 }],
+        versions: vec![Version { aggregate_id: "Kind/ann".into(), version: 1 }],
+        violations: vec![Violation::on("Code", "field", "too much"), Violation::of("Poisoned", "no field")],
+        recorded_at: 9,
+    }
 }
 
 #[test]
@@ -175,6 +187,7 @@ fn states_round_trip() {
             newest: 8,
             since: 9,
         }))),
+        Some(State::from_bookkeeping(Bookkeeping::Repeats(Repeats { left: 10, outcome: repeated() }))),
     ];
     for state in states {
         let record = State::to_record(&user::id("bob"), 7, 8, state.as_ref());
@@ -184,6 +197,7 @@ fn states_round_trip() {
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Inbox(_))), record.inbox.is_some());
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::DeadStep(_))), record.dead_step.is_some());
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::ParkedKey(_))), record.parked_key.is_some());
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Repeats(_))), record.repeats.is_some());
         assert_eq!(State::from_record(record), ("User/bob".to_owned(), 7, 8, state));
     }
 }

@@ -54,6 +54,14 @@ impl Domain for Roomy {
                 let reasons: Vec<_> = (0..300_000).map(|_| Violation::of("NotFound", "no")).collect();
                 Err(reasons.into())
             }
+            CommandData::PostChirp(c) if c.content == "many" => {
+                let (chirp_id, author_id, content) = (&c.chirp_id, &c.author_id, "x".repeat(900));
+                let one = || {
+                    let (chirp_id, author_id) = (chirp_id.clone(), author_id.clone());
+                    ChirpPosted { chirp_id, author_id, content: content.clone() }.into()
+                };
+                Ok((0..20_000).map(|_| one()).collect())
+            }
             CommandData::PostChirp(c) => {
                 let (chirp_id, author_id) = (c.chirp_id.clone(), c.author_id.clone());
                 Ok(vec![ChirpPosted { chirp_id, author_id, content: c.content.clone() }.into()])
@@ -138,6 +146,7 @@ fn what_cannot_be_written_is_poisoned_and_blocks_nothing() {
     {
         send(&pipeline, id, edit("ann", "c0", content));
     }
+    send(&pipeline, "many", post("ann", "c5", "many"));
     send(&pipeline, "largest", post("ann", "c3", &"a".repeat(MAX_RECORD_BYTES - 1_000)));
     send(&pipeline, "after", post("ann", "c4", "x"));
     pipeline.settle();
@@ -147,9 +156,10 @@ fn what_cannot_be_written_is_poisoned_and_blocks_nothing() {
     assert_poisoned(&pipeline, "event", &names.events);
     assert_poisoned(&pipeline, "outcome", &names.outcomes);
     assert_poisoned(&pipeline, "grow-3", &names.state);
+    assert_poisoned(&pipeline, "many", "16777216 of a transaction");
     let dead = pipeline.log.committed_records(&names.dead);
     let kinds: Vec<_> = dead.iter().map(|it| headers::text(&it.headers, headers::KIND)).collect();
-    assert_eq!(kinds, [Some(DeadKind::Poisoned.as_str()); 3]);
+    assert_eq!(kinds, [Some(DeadKind::Poisoned.as_str()); 4]);
     assert!(headers::text(&dead[0].headers, headers::CUT).is_some(), "a part of it, and where it stood");
     assert_eq!(headers::text(&dead[0].headers, headers::OFFSET), Some("1"));
 

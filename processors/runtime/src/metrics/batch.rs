@@ -21,6 +21,8 @@ const SPARE: usize = 4;
 struct Tally {
     counts: Counts,
     records: u64,
+    /// Answers that none of them has asked for.
+    repeats: u64,
     deciding: Duration,
     /// When the oldest record arrived, by the broker's stamp, milliseconds since the epoch.
     oldest_ms: Option<i64>,
@@ -33,7 +35,8 @@ impl Tally {
     fn clear(&mut self) {
         self.counts.clear();
         self.spans.clear();
-        (self.records, self.deciding, self.oldest_ms, self.submitted_at) = (0, Duration::ZERO, None, None);
+        (self.records, self.repeats, self.deciding) = (0, 0, Duration::ZERO);
+        (self.oldest_ms, self.submitted_at) = (None, None);
     }
 }
 
@@ -118,6 +121,12 @@ impl BatchMeter {
         self.under_way.push_back(tally);
     }
 
+    /// So many answers were given to those who have sent a command again.
+    pub fn repeated(&mut self, answers: usize) {
+        self.current.counts.outcomes[2] += answers as u64;
+        self.current.repeats += answers as u64;
+    }
+
     /// What was decided and not handed over is decided again, so it does not count.
     pub fn dropped(&mut self) {
         self.current.clear();
@@ -139,6 +148,8 @@ impl BatchMeter {
         let Some(mut tally) = self.under_way.pop_front() else { return };
         if tally.records > 0 {
             self.report(&tally, timing);
+        } else if tally.repeats > 0 {
+            self.meter.role().count(|counts| counts.merge(&tally.counts));
         }
         for span in tally.spans.drain(..) {
             span.end();

@@ -38,6 +38,20 @@ pub enum BatchError {
         /// What it comes to, in bytes.
         bytes: usize,
     },
+    /// All that follows from one message is more than a transaction has room for.
+    #[error("all its records come to {bytes} bytes, more than the {MOST_BYTES} of a transaction")]
+    TooMuch {
+        /// What they come to, in bytes.
+        bytes: usize,
+    },
+}
+
+impl BatchError {
+    /// Whether it is what follows from a message that is in the way, and no bug.
+    #[must_use]
+    pub fn is_unwritable(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::TooMuch { .. })
+    }
 }
 
 /// Decided messages that are not committed yet: their records and their effect on state.
@@ -48,6 +62,8 @@ pub struct Batch<D: Domain> {
     /// What the next decisions see.
     pub overlay: Overlay<D::State>,
     inputs: usize,
+    /// Answers that no message of this batch asks for.
+    repeats: usize,
 }
 
 impl<D: Domain> Default for Batch<D> {
@@ -60,25 +76,25 @@ impl<D: Domain> Batch<D> {
     /// An empty batch in the room of one before it, both parts of which are empty.
     #[must_use]
     pub fn over(overlay: Overlay<D::State>, transaction: Transaction) -> Self {
-        Self { transaction, next: Vec::new(), overlay, inputs: 0 }
+        Self { transaction, next: Vec::new(), overlay, inputs: 0, repeats: 0 }
     }
 
-    /// How many messages it holds.
+    /// How many messages it holds, and answers that were due to others.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inputs
+        self.inputs + self.repeats
     }
 
-    /// Whether it holds no message.
+    /// Whether it holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.inputs == 0
+        self.len() == 0
     }
 
     /// Whether it should take no more, when `most` messages are allowed.
     #[must_use]
     pub fn is_full(&self, most: usize) -> bool {
-        self.inputs >= most || self.overlay.arena.used() >= MOST_BYTES
+        self.len() >= most || self.overlay.arena.used() >= MOST_BYTES
     }
 
     /// Where each input goes on behind it.
@@ -99,6 +115,7 @@ impl<D: Domain> Batch<D> {
         decided: Decided<D>,
     ) -> Result<(), BatchError> {
         let headers = carried(record);
+        let used = self.overlay.arena.used();
         let here = |topic: &Arc<str>, key: Bytes, value: Option<Bytes>, at_micros: i64| Outgoing {
             topic: Arc::clone(topic),
             partition: place.partition,
@@ -131,6 +148,11 @@ impl<D: Domain> Batch<D> {
             let (command_id, at, value) = self.answer(&codecs.outcomes, answer, decided.last_recorded_at)?;
             self.write(here(&names.outcomes, command_id, Some(value), at))?;
         }
+        // as it came to be in memory, before anything is put under way
+        let bytes = self.overlay.arena.used() - used;
+        if bytes > MOST_BYTES {
+            return Err(BatchError::TooMuch { bytes });
+        }
         if let Some(burial) = &decided.dead {
             self.transaction.records.push(bury(names, record, burial));
         }
@@ -149,6 +171,36 @@ impl<D: Domain> Batch<D> {
         }
         self.inputs += 1;
         Ok(())
+    }
+
+    /// What an answer comes to when it is written, in bytes.
+    pub(super) fn size_of_answer(&mut self, codecs: &Codecs<D>, outcome: &Outcome) -> usize {
+        let value = codecs.outcomes.encode(outcome);
+        millrace_ports::log::size_bytes(Some(outcome.command_id.as_bytes()), Some(&value), &[])
+    }
+
+    /// Gives the same answer so many times, to those who have sent its command again; when.
+    pub(super) fn answer_again(
+        &mut self,
+        codecs: &Codecs<D>,
+        place: &Place<'_>,
+        outcome: &Outcome,
+        times: usize,
+    ) -> Result<i64, BatchError> {
+        let arena = &mut self.overlay.arena;
+        let key = arena.keep(outcome.command_id.as_bytes());
+        let value = codecs.outcomes.encode_to(outcome, |value| arena.keep(value));
+        let record = Outgoing {
+            topic: Arc::clone(&place.names.outcomes),
+            partition: place.partition,
+            key: Some(key),
+            value: Some(value),
+            timestamp_ms: outcome.recorded_at / 1_000,
+            headers: Vec::new(),
+        };
+        self.transaction.records.extend(std::iter::repeat_n(writable(record)?, times));
+        self.repeats += times;
+        Ok(outcome.recorded_at)
     }
 
     fn write(&mut self, record: Outgoing) -> Result<(), BatchError> {

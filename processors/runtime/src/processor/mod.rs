@@ -26,6 +26,7 @@ pub mod local;
 pub mod lookup;
 mod overlay;
 mod pace;
+mod repeats;
 mod running;
 pub mod state;
 mod steps;

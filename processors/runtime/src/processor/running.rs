@@ -1,15 +1,20 @@
 //! A partition at work: read, decide, commit; the next batch is decided while one commits.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
-use millrace_ports::{LogFault, Moment, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
+#[cfg(feature = "planted-bugs")]
+use millrace_ports::LogFault;
+use millrace_ports::{Moment, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
 use millrace_wire::RegistryFault;
 
-use super::batch::{Batch, BatchError};
+use self::again::decide_carefully;
+use super::batch::Batch;
 use super::claims::Claims;
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
@@ -18,6 +23,7 @@ use super::intake::{Intake, read};
 use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
 use super::pace::Pace;
+use super::repeats;
 use super::state::{Layers, Overlay, PartitionState};
 use crate::dead::Burial;
 use crate::metrics::BatchMeter;
@@ -191,6 +197,7 @@ impl<D: Domain> Running<D> {
         if !self.pass_barrier(shared) {
             return self.wait_for_barrier(shared, wait);
         }
+        progress |= self.answer_repeats(shared)?;
         progress |= self.decide_held(shared, watch)?;
         let mut is_more = true;
         while is_more && !self.is_waiting() && !self.batch.is_full(self.pace.most()) {
@@ -243,52 +250,6 @@ impl<D: Domain> Running<D> {
             self.committed.write_checkpoint();
         }
         Ok(true)
-    }
-
-    /// What follows from a batch that failed. When it is certain that it was not committed, what is committed stays
-    /// as it is, and its messages are read again; else the lane begins again, behind a fence.
-    fn not_committed(&mut self, fault: LogFault) -> LaneFault {
-        let messages = self.submission.take().map_or(0, |it| it.messages);
-        if messages > 0 && matches!(fault, LogFault::Unavailable { .. }) {
-            self.pace.failed(messages);
-        }
-        if !self.writer.is_clean() {
-            return fault.into();
-        }
-        self.pending = None;
-        self.committed.tell_floor_again();
-        if self.proof == Proof::Committing {
-            self.proof = Proof::Asked;
-        }
-        self.meter.aborted();
-        match self.read_again() {
-            Ok(()) => LaneFault::NotCommitted { messages, fault },
-            Err(fault) => fault.into(),
-        }
-    }
-
-    /// Drops what was decided and not handed over, and reads it again.
-    fn read_again(&mut self) -> Result<(), LogFault> {
-        self.batch = Batch::default();
-        self.held.clear();
-        self.ahead.clear();
-        self.barrier.clear();
-        self.claims.begin_again();
-        self.quiet_at = None;
-        self.meter.dropped();
-        let next = self.submission.as_ref().map_or(&self.next, |it| &it.next);
-        next.iter().try_for_each(|(input, offset)| self.reader.seek(input, *offset))
-    }
-
-    /// Decides again what was read up to these offsets, and looks at each message by itself.
-    fn take_care(&mut self, upto: Vec<(Arc<str>, i64)>, why: &BatchError) -> Result<(), LaneFault> {
-        tracing::info!(partition = self.partition, %why, "the batch is decided again, to find the message");
-        self.careful = upto;
-        Ok(self.read_again()?)
-    }
-
-    fn is_careful(&self, record: &Record) -> bool {
-        self.careful.iter().any(|(topic, upto)| *topic == record.topic && record.offset < *upto)
     }
 
     /// Takes checkpoints when they are due. The offsets of what was committed are not known, but
@@ -376,7 +337,7 @@ impl<D: Domain> Running<D> {
         let (mut transaction, overlay) =
             match std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below) {
                 Ok(closed) => closed,
-                Err(why @ BatchError::TooLarge { .. }) if is_new => return self.take_care(upto, &why),
+                Err(why) if why.is_unwritable() && is_new => return self.take_care(upto, &why),
                 Err(why) => return Err(why.into()),
             };
         self.batch = std::mem::take(&mut self.spare);
@@ -448,6 +409,20 @@ impl<D: Domain> Running<D> {
         Ok(polled)
     }
 
+    /// Begins a batch with answers that are due, in half of its room: so those who wait for them and those who send
+    /// get on side by side.
+    fn answer_repeats(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
+        if self.committed.kept().repeats == 0 || !self.batch.is_empty() {
+            return Ok(false);
+        }
+        let place = place(shared, &self.names, self.partition);
+        let layers = (&self.committed, self.pending.as_ref());
+        let most = (self.pace.most() / 2).max(1);
+        let given = repeats::answer(&mut self.batch, &shared.codecs, &place, layers, most)?;
+        self.meter.repeated(given);
+        Ok(given > 0)
+    }
+
     /// Decides what was read, until a lookup is behind or the batch is full.
     fn decide_held(&mut self, shared: &Shared<D>, watch: &ClockWatch) -> Result<bool, LaneFault> {
         if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
@@ -499,27 +474,10 @@ impl<D: Domain> Running<D> {
                 }
             };
             decider.put_back = proven.as_ref();
-            let mut verdict = decider.take(intake, record);
-            let why;
-            if self.is_careful(record) {
-                verdict = match verdict {
-                    Verdict::Decided(decided) => {
-                        match Batch::try_one(&shared.codecs, &place, record, *decided, &layers) {
-                            Err(BatchError::Answer(failure)) => {
-                                return Err(BatchError::Answer(failure).into());
-                            }
-                            Err(too_large) => {
-                                why = too_large.to_string();
-                                decider.unwritable = Some(&why);
-                            }
-                            Ok(()) => {}
-                        }
-                        // a decision is a function: this is the same one, or that it fails
-                        decider.take(intake, record)
-                    }
-                    behind => behind,
-                };
-            }
+            let verdict = match self.is_careful(record) {
+                true => decide_carefully(shared, decider, intake, record)?,
+                false => decider.take(intake, record),
+            };
             match verdict {
                 Verdict::Behind(missed) => {
                     self.ask_barrier(shared, &missed)?;
@@ -543,7 +501,7 @@ impl<D: Domain> Running<D> {
                     }
                     match self.batch.add(&shared.codecs, &place, &record, *decided) {
                         Ok(()) => progress = true,
-                        Err(why @ BatchError::TooLarge { .. }) if !self.is_careful(&record) => {
+                        Err(why) if why.is_unwritable() && !self.is_careful(&record) => {
                             let mut upto = self.batch.reached().to_vec();
                             upto.retain(|(topic, _)| *topic != record.topic);
                             upto.push((Arc::clone(&record.topic), record.offset + 1));

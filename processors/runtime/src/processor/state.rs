@@ -1,12 +1,15 @@
 //! What a processor knows of its partition: committed state, and overlays on top of it.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
-use millrace_kernel::bookkeeping::{self, DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND};
+use millrace_kernel::bookkeeping::{
+    self, DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND, REPEATS_KIND,
+};
 use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
 
@@ -65,6 +68,8 @@ pub struct Kept {
     pub dead_steps: usize,
     /// Keys whose commands wait behind a dead one.
     pub parked_keys: usize,
+    /// Commands whose repeats are not all answered yet.
+    pub repeats: usize,
 }
 
 impl Kept {
@@ -75,12 +80,13 @@ impl Kept {
             INBOX_KIND => Some(&mut self.inboxes),
             DEAD_STEP_KIND => Some(&mut self.dead_steps),
             PARKED_KEY_KIND => Some(&mut self.parked_keys),
+            REPEATS_KIND => Some(&mut self.repeats),
             _ => None,
         }
     }
 
     fn all(self) -> usize {
-        self.open_processes + self.inboxes + self.dead_steps + self.parked_keys
+        self.open_processes + self.inboxes + self.dead_steps + self.parked_keys + self.repeats
     }
 }
 
@@ -91,6 +97,8 @@ pub struct PartitionState<S> {
     pub(super) last_recorded_at: i64,
     /// What the engine keeps of its own among the aggregates.
     kept_ids: HashSet<AggregateId>,
+    /// Those of them that say which answers are due.
+    due: BTreeSet<AggregateId>,
     kept: Kept,
     keeping: Option<Keeping>,
     /// What was in the way of a look-up. Decisions are total functions of what they see, so the
@@ -111,6 +119,7 @@ impl<S> PartitionState<S> {
             window,
             last_recorded_at: 0,
             kept_ids: HashSet::new(),
+            due: BTreeSet::new(),
             kept: Kept::default(),
             keeping,
             fault: RefCell::new(None),
@@ -224,6 +233,18 @@ impl<S> PartitionState<S> {
         } else if !is && self.kept_ids.remove(id) {
             *count -= 1;
         }
+        if id.kind() == REPEATS_KIND {
+            if is {
+                self.due.insert(id.clone())
+            } else {
+                self.due.remove(id)
+            };
+        }
+    }
+
+    /// Where it is kept which answers are due.
+    pub(super) fn due(&self) -> impl Iterator<Item = &AggregateId> {
+        self.due.iter()
     }
 
     /// The newest version of an aggregate; see [`PartitionState::check`].

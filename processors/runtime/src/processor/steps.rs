@@ -6,7 +6,7 @@
 //! A dead step counts as taken, or all behind it would wait; it is remembered by its offset
 //! instead, and comes through when it is redriven, once.
 
-use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox};
+use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox, Repeats};
 use millrace_kernel::{Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
 use millrace_ports::Record;
 
@@ -15,6 +15,10 @@ use super::intake::Intake;
 use super::state::Versioned;
 use crate::dead::headers::{self, DeadKind};
 use crate::planted::{self, Bug};
+
+/// How often a command may have been sent again for all to be answered with the first. More are remembered,
+/// and answered a number at a time: see [`super::repeats`].
+const REPEATS_WITH_THE_FIRST: i64 = 4;
 
 impl<D: Domain> Decider<'_, D> {
     /// Decides a record of the steps topic.
@@ -118,10 +122,16 @@ impl<D: Domain> Decider<'_, D> {
         decided.changes.push((id, Versioned::none()));
         let first = answer(&decided, context, violations);
         if let Answer::First(outcome) = &first {
-            let again = Answer::Again(Outcome { duplicate: true, ..outcome.clone() });
+            let again = Outcome { duplicate: true, ..outcome.clone() };
             let forgets = planted::is_on(Bug::WaitingDuplicatesForgotten);
-            let waiting = if forgets { 0 } else { open.duplicates.max(0) as usize };
-            decided.outcomes.extend(std::iter::repeat_n(again, waiting));
+            let waiting = if forgets { 0 } else { open.duplicates.max(0) };
+            let now = waiting.min(REPEATS_WITH_THE_FIRST);
+            if waiting > now {
+                let due = Repeats { left: waiting - now, outcome: again.clone() };
+                let kept = kept::<D>(Bookkeeping::Repeats(due), decided.last_recorded_at);
+                decided.changes.push((bookkeeping::repeats(&step.process.command_id), kept));
+            }
+            decided.outcomes.extend(std::iter::repeat_n(Answer::Again(again), now as usize));
         }
         decided.outcomes.insert(0, first);
         Ok(Verdict::Decided(Box::new(decided)))

@@ -421,6 +421,15 @@ impl<D: Domain> Pipeline<D> {
         progress | self.lane(instance % count, lane).progress
     }
 
+    /// The partitions that the process `instance` works on, in the order of its lanes.
+    #[must_use]
+    pub fn lanes(&self, instance: usize) -> Vec<i32> {
+        self.processes
+            .get(instance)
+            .map(|process| process.lanes.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
     /// The process `instance` follows its group.
     pub fn membership(&mut self, instance: usize) -> Stepped {
         self.clock.pass(STEP_MICROS);
