@@ -1,11 +1,13 @@
 //! Lines of a file: commands, barriers, and what is wrong where.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 use serde_json::Value;
 
-use crate::message::Problem;
+/// Bytes of the longest line that is read: more than any broker takes as one message. A file without line ends would
+/// otherwise be held in memory as a whole.
+pub const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// A line of the file.
 #[derive(Debug, PartialEq)]
@@ -47,9 +49,15 @@ impl fmt::Display for BadLine {
 
 impl BadLine {
     /// What a check found: the column is that of the member it is about.
-    pub fn at(number: u64, text: &str, problem: &Problem) -> Self {
-        let byte = problem.key.as_ref().and_then(|key| text.find(&format!("\"{key}\""))).unwrap_or(0);
-        Self { number, column: text[..byte].chars().count() + 1, message: problem.message.clone() }
+    pub fn at(number: u64, text: &str, member: Option<&str>, message: &str) -> Self {
+        let byte = member.and_then(|key| text.find(&format!("\"{key}\""))).unwrap_or(0);
+        Self { number, column: text[..byte].chars().count() + 1, message: message.to_owned() }
+    }
+
+    fn too_long(number: u64) -> Self {
+        let message =
+            format!("the line has more than {MAX_LINE_BYTES} bytes; a command is a line of its own");
+        Self { number, column: MAX_LINE_BYTES + 1, message }
     }
 
     fn not_json(number: u64, text: &str, error: &serde_json::Error) -> Self {
@@ -78,14 +86,36 @@ pub struct Size {
 pub fn measure(mut reader: impl BufRead) -> io::Result<Size> {
     let mut size = Size::default();
     let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        match line.trim_ascii().is_empty() {
-            true => size.barriers += 1,
-            false => size.commands += 1,
+    loop {
+        match read_line(&mut reader, &mut line)? {
+            Read::End => return Ok(size),
+            Read::Line if line.trim_ascii().is_empty() => size.barriers += 1,
+            Read::Line | Read::TooLong => size.commands += 1,
         }
-        line.clear();
     }
-    Ok(size)
+}
+
+/// What came of reading a line.
+enum Read {
+    Line,
+    /// It was passed over.
+    TooLong,
+    End,
+}
+
+/// Reads a line into `line`, with its end.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Read> {
+    line.clear();
+    let most = MAX_LINE_BYTES as u64 + 1;
+    if reader.by_ref().take(most).read_until(b'\n', line)? == 0 {
+        return Ok(Read::End);
+    }
+    if line.len() <= MAX_LINE_BYTES || line.ends_with(b"\n") {
+        return Ok(Read::Line);
+    }
+    // One long line must not take those behind it along.
+    reader.skip_until(b'\n')?;
+    Ok(Read::TooLong)
 }
 
 /// Reads a file line by line.
@@ -125,12 +155,15 @@ impl<R: BufRead> Iterator for Lines<R> {
     type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<io::Result<Line>> {
-        self.buffer.clear();
-        match self.reader.read_until(b'\n', &mut self.buffer) {
-            Ok(0) => None,
-            Ok(_) => {
+        match read_line(&mut self.reader, &mut self.buffer) {
+            Ok(Read::End) => None,
+            Ok(Read::Line) => {
                 self.number += 1;
                 Some(Ok(self.parse()))
+            }
+            Ok(Read::TooLong) => {
+                self.number += 1;
+                Some(Ok(Line::Bad(BadLine::too_long(self.number))))
             }
             Err(error) => Some(Err(error)),
         }
@@ -160,8 +193,23 @@ mod tests {
     #[test]
     fn the_column_is_that_of_the_member() {
         let text = r#"{"type": "ü", "data": {"a": 1}}"#;
-        let bad = BadLine::at(7, text, &Problem::new("data: x").at("a"));
+        let bad = BadLine::at(7, text, Some("a"), "data: x");
         assert_eq!(bad.to_string(), "7:24: data: x");
-        assert_eq!(BadLine::at(7, text, &Problem::new("x")).column, 1);
+        assert_eq!(BadLine::at(7, text, None, "x").column, 1);
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_held_and_takes_nothing_along() {
+        let endless = io::repeat(b'x').take(10 * MAX_LINE_BYTES as u64);
+        let file = io::BufReader::new(endless.chain(&b"\n{}\n"[..]));
+        let mut lines = Lines::new(file);
+        let Some(Ok(Line::Bad(bad))) = lines.next() else { panic!("a line was taken") };
+        assert_eq!((bad.number, bad.column), (1, MAX_LINE_BYTES + 1));
+        assert!(lines.buffer.capacity() <= 4 * MAX_LINE_BYTES);
+        assert!(matches!(lines.next(), Some(Ok(Line::Command { number: 2, .. }))));
+        assert!(lines.next().is_none());
+        let endless = io::repeat(b'x').take(10 * MAX_LINE_BYTES as u64);
+        let size = measure(io::BufReader::new(endless.chain(&b"\n\n{}"[..]))).unwrap();
+        assert_eq!(size, Size { commands: 2, barriers: 1 });
     }
 }

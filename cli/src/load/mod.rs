@@ -247,7 +247,10 @@ impl Loader<'_> {
                 }
                 Line::Command { number, text, value } => match self.prepare(value) {
                     Ok((id, message)) => self.send(number, id, &message)?,
-                    Err(Unsent::Bad(problem)) => self.refuse(&BadLine::at(number, &text, &problem)),
+                    Err(Unsent::Bad(problem)) => {
+                        let bad = BadLine::at(number, &text, problem.key.as_deref(), &problem.message);
+                        self.refuse(&bad)
+                    }
                     Err(Unsent::Failed(error)) => return Err(error),
                 },
                 Line::Bad(bad) => self.refuse(&bad),

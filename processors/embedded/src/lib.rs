@@ -2,3 +2,11 @@
 
 pub mod broker;
 pub mod registry;
+
+/// What the fuzz targets of `tests/fuzz` call, and nobody else should.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::broker::fuzzing::{batch, log, metadata, request};
+    pub use crate::registry::fuzzing::{compatibility, schema};
+}

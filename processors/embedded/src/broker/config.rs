@@ -190,7 +190,21 @@ pub(crate) struct TopicSettings {
     pub log_append_time: bool,
 }
 
+/// How many times as large as `max.message.bytes` the records of a compressed batch may be. Producers fill batches up to
+/// the size they have before, or by their guess of the size they have after compression; those that guess cut a batch
+/// in two when they are told that it is too large.
+const MAX_EXPANSION: usize = 16;
+/// What the records of a batch may come to at most, whatever is allowed on the wire.
+const MAX_RECORDS_BYTES: usize = 128 << 20;
+
 impl TopicSettings {
+    /// Bytes that the records of one batch may come to when they are decompressed.
+    pub fn max_records_bytes(&self) -> usize {
+        self.max_message_bytes
+            .saturating_mul(MAX_EXPANSION)
+            .min(MAX_RECORDS_BYTES.max(self.max_message_bytes))
+    }
+
     /// The settings with these overrides, which were checked when they were made.
     pub fn from_overrides(overrides: &BTreeMap<String, String>) -> Self {
         let value = |name: &str| {

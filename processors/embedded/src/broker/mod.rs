@@ -18,6 +18,8 @@ mod coordinator;
 mod core;
 mod dispatch;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guard;
 mod server;
 mod start;

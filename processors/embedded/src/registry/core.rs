@@ -1,10 +1,12 @@
 //! What the registry knows and decides: subjects, versions, ids, levels. No HTTP here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::compat::Level;
+use super::history::{Earlier, History};
 use super::journal::Journal;
 use super::refusal::Refusal;
 use super::schema::AvroSchema;
@@ -110,7 +112,8 @@ pub enum Wanted {
 
 struct Stored {
     text: String,
-    parsed: AvroSchema,
+    /// Or why it cannot be read: what was registered once stays, also when this build would refuse it.
+    parsed: Result<Arc<AvroSchema>, String>,
 }
 
 /// The whole registry, in memory, with the file it is rebuilt from if it has one.
@@ -128,15 +131,14 @@ pub struct Core {
 }
 
 impl Core {
-    /// A registry with what `changes` made, that writes further ones to `journal`; the error names the change, from
-    /// 1, that cannot be made.
-    pub fn restore(journal: Journal, changes: Vec<Change>) -> Result<Self, (usize, String)> {
+    /// A registry with what `changes` made, that writes further ones to `journal`.
+    pub fn restore(journal: Journal, changes: Vec<Change>) -> Self {
         let mut core = Self::default();
-        for (index, change) in changes.into_iter().enumerate() {
-            core.apply(change).map_err(|problem| (index + 1, problem))?;
+        for change in changes {
+            core.apply(change, None);
         }
         core.journal = Some(journal);
-        Ok(core)
+        core
     }
 
     /// Lets go of the file; a request that is still under way can change nothing any more.
@@ -179,10 +181,9 @@ impl Core {
     }
 
     /// The version of a subject that is this schema.
-    pub fn lookup(&self, subject: &str, text: &str, show: Show) -> Result<Found, Refusal> {
+    pub fn lookup(&self, subject: &str, schema: &AvroSchema, show: Show) -> Result<Found, Refusal> {
         self.versions(subject, show)?;
-        let schema = parse(text)?;
-        let id = self.ids.get(&schema.canonical());
+        let id = self.ids.get(schema.canonical());
         let versions = self.subjects.get(subject).into_iter().flatten();
         let mut found = versions.filter(|version| shown(version, show) && Some(&version.id) == id);
         found.next_back().map(|version| self.found(subject, version)).ok_or_else(Refusal::schema_not_found)
@@ -205,27 +206,64 @@ impl Core {
             .collect()
     }
 
-    /// Registers a schema under a subject and gives its id and version; one that is there already is not added again.
-    pub fn register(&mut self, subject: &str, text: &str) -> Result<(u32, u32), Refusal> {
-        let schema = parse(text)?;
-        let canonical = schema.canonical();
-        let id = self.ids.get(&canonical).copied();
-        let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
-        if let Some(known) = all.iter().rev().find(|v| !v.hidden && Some(v.id) == id) {
-            return Ok((known.id, known.version));
+    /// The id and version of a schema that is a live version of a subject already.
+    pub fn known(&self, subject: &str, schema: &AvroSchema) -> Option<(u32, u32)> {
+        let id = self.ids.get(schema.canonical())?;
+        let all = self.subjects.get(subject)?;
+        all.iter().rev().find(|v| !v.hidden && v.id == *id).map(|known| (known.id, known.version))
+    }
+
+    /// What a new version of a subject must go with: by its level the latest live version or all of them.
+    pub fn history(&self, subject: &str) -> History {
+        let level = self.effective_level(subject);
+        let live = self.subjects.get(subject).into_iter().flatten().rev().filter(|version| !version.hidden);
+        let count = if level.is_transitive() { usize::MAX } else { 1 };
+        let versions = live.take(count).filter_map(|version| self.earlier(version.id, version.version));
+        History { level, versions: versions.collect() }
+    }
+
+    /// One version of a subject as a history; nothing can be incompatible with the latest of nothing.
+    pub fn history_of(&self, subject: &str, wanted: Wanted) -> Result<History, Refusal> {
+        let level = self.effective_level(subject);
+        match self.version(subject, wanted, Show::Live) {
+            Ok(found) => {
+                Ok(History { level, versions: self.earlier(found.id, found.version).into_iter().collect() })
+            }
+            Err(_) if matches!(wanted, Wanted::Latest) => Ok(History { level, versions: Vec::new() }),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn earlier(&self, id: u32, version: u32) -> Option<Earlier> {
+        let stored = self.schemas.get(&id)?;
+        Some(Earlier { version, id, schema: stored.parsed.clone() })
+    }
+
+    /// Makes a schema, which was found to go with `history`, a version of a subject, and gives its id and version.
+    /// `None` when the history is another one by now.
+    pub fn register(
+        &mut self,
+        subject: &str,
+        text: &str,
+        schema: &Arc<AvroSchema>,
+        history: &History,
+    ) -> Result<Option<(u32, u32)>, Refusal> {
+        if let Some(known) = self.known(subject, schema) {
+            return Ok(Some(known));
         }
         self.writable(subject)?;
-        let level = self.effective_level(subject);
-        let problems = self.problems_with_history(subject, &schema, level);
-        if !problems.is_empty() {
-            return Err(Refusal::incompatible(subject, level, &problems));
+        if self.history(subject) != *history {
+            return Ok(None);
         }
         // Numbers of versions and ids are never given twice, also not after a delete: records carry the ids.
+        let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
         let version = all.iter().map(|version| version.version).max().unwrap_or(0) + 1;
-        let id = id.unwrap_or_else(|| self.schemas.keys().next_back().map_or(1, |last| last + 1));
-        let (subject, schema) = (subject.to_owned(), text.to_owned());
-        self.commit(Change::Registered { subject, version, id, schema })?;
-        Ok((id, version))
+        let known = self.ids.get(schema.canonical()).copied();
+        let id = known.unwrap_or_else(|| self.schemas.keys().next_back().map_or(1, |last| last + 1));
+        let (subject, text) = (subject.to_owned(), text.to_owned());
+        let change = Change::Registered { subject, version, id, schema: text };
+        self.commit_parsed(change, Some(Arc::clone(schema)))?;
+        Ok(Some((id, version)))
     }
 
     /// Hides all of a subject, or removes it for good when it is hidden already; gives the versions.
@@ -266,21 +304,6 @@ impl Core {
         Ok(version)
     }
 
-    /// What keeps a schema from following one version (`Some`) or the history of a subject (`None`).
-    pub fn check(&self, subject: &str, text: &str, against: Option<Wanted>) -> Result<Vec<String>, Refusal> {
-        let schema = parse(text)?;
-        let level = self.effective_level(subject);
-        let Some(wanted) = against else {
-            return Ok(self.problems_with_history(subject, &schema, level));
-        };
-        match self.version(subject, wanted, Show::Live) {
-            Ok(found) => Ok(self.problems(&schema, found.id, found.version, level)),
-            // Nothing can be incompatible with the latest of nothing.
-            Err(_) if matches!(wanted, Wanted::Latest) => Ok(Vec::new()),
-            Err(refusal) => Err(refusal),
-        }
-    }
-
     /// The level of a subject itself, or with `None` the one for all.
     pub fn level(&self, subject: Option<&str>) -> Option<Level> {
         match subject {
@@ -317,25 +340,12 @@ impl Core {
         self.commit(Change::ModeSet { subject: subject.map(str::to_owned), mode })
     }
 
-    fn writable(&self, subject: &str) -> Result<(), Refusal> {
+    /// Whether a subject may be changed.
+    pub fn writable(&self, subject: &str) -> Result<(), Refusal> {
         match self.effective_mode(subject) {
             Mode::ReadWrite => Ok(()),
             Mode::ReadOnly => Err(Refusal::read_only(subject)),
         }
-    }
-
-    fn problems_with_history(&self, subject: &str, schema: &AvroSchema, level: Level) -> Vec<String> {
-        let live = self.subjects.get(subject).into_iter().flatten().rev().filter(|version| !version.hidden);
-        let count = if level.is_transitive() { usize::MAX } else { 1 };
-        live.take(count)
-            .flat_map(|version| self.problems(schema, version.id, version.version, level))
-            .collect()
-    }
-
-    fn problems(&self, schema: &AvroSchema, id: u32, version: u32, level: Level) -> Vec<String> {
-        let Some(old) = self.schemas.get(&id) else { return Vec::new() };
-        let problems = level.problems(schema, &old.parsed).into_iter();
-        problems.map(|problem| format!("version {version}: {problem}")).collect()
     }
 
     fn found(&self, subject: &str, version: &Version) -> Found {
@@ -345,20 +355,39 @@ impl Core {
 
     /// Writes a change down and only then makes it.
     fn commit(&mut self, change: Change) -> Result<(), Refusal> {
+        self.commit_parsed(change, None)
+    }
+
+    /// The same with the schema of the change, which is not parsed again while others wait.
+    fn commit_parsed(&mut self, change: Change, parsed: Option<Arc<AvroSchema>>) -> Result<(), Refusal> {
         if self.closed {
             return Err(Refusal::store(&"the registry is shutting down"));
         }
         if let Some(journal) = &mut self.journal {
             journal.append(&change).map_err(|error| Refusal::store(&error))?;
         }
-        self.apply(change).map_err(|problem| Refusal::store(&problem))
+        self.apply(change, parsed);
+        Ok(())
     }
 
-    fn apply(&mut self, change: Change) -> Result<(), String> {
+    fn apply(&mut self, change: Change, parsed: Option<Arc<AvroSchema>>) {
         match change {
             Change::Registered { subject, version, id, schema } => {
-                let parsed = AvroSchema::parse(&schema)?;
-                self.ids.entry(parsed.canonical()).or_insert(id);
+                let parsed = match parsed {
+                    Some(parsed) => Ok(parsed),
+                    None => AvroSchema::parse(&schema).map(Arc::new),
+                };
+                if let Err(problem) = &parsed {
+                    tracing::warn!(
+                        subject,
+                        version,
+                        id,
+                        problem,
+                        "kept a schema that would be refused today"
+                    );
+                }
+                let spelled = parsed.as_ref().map_or(schema.as_str(), |parsed| parsed.canonical());
+                self.ids.entry(spelled.to_owned()).or_insert(id);
                 self.schemas.entry(id).or_insert(Stored { text: schema, parsed });
                 self.subjects.entry(subject).or_default().push(Version { version, id, hidden: false });
             }
@@ -380,7 +409,6 @@ impl Core {
             Change::ModeSet { subject: None, mode } => self.mode = mode,
             Change::ModeSet { subject: Some(subject), mode } => set(&mut self.modes, subject, mode),
         }
-        Ok(())
     }
 }
 
@@ -397,8 +425,4 @@ fn shown(version: &Version, show: Show) -> bool {
         Show::All => true,
         Show::Hidden => version.hidden,
     }
-}
-
-fn parse(text: &str) -> Result<AvroSchema, Refusal> {
-    AvroSchema::parse(text).map_err(|problem| Refusal::invalid_schema(&problem))
 }

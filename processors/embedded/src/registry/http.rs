@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::compat::Level;
 use super::core::{Core, Found, Mode, Show, Wanted};
+use super::history;
 use super::refusal::Refusal;
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -173,7 +174,7 @@ async fn lookup(
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
-    with(core, move |core| core.lookup(&subject, &schema(body)?, options.show()).map(found)).await
+    apart(move || history::lookup(&core, &subject, &schema(body)?, options.show()).map(found)).await
 }
 
 async fn delete_subject(
@@ -193,8 +194,8 @@ async fn versions(
 }
 
 async fn register(State(core): State<Shared>, Path(subject): Path<String>, body: Body) -> Response {
-    with(core, move |core| {
-        let (id, _) = core.register(&subject, &schema(body)?)?;
+    apart(move || {
+        let (id, _) = history::register(&core, &subject, &schema(body)?)?;
         Ok(json!({"id": id}))
     })
     .await
@@ -241,7 +242,7 @@ async fn check_history(
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
-    with(core, move |core| Ok(verdict(core.check(&subject, &schema(body)?, None)?, &options))).await
+    apart(move || Ok(verdict(history::check(&core, &subject, &schema(body)?, None)?, &options))).await
 }
 
 async fn check_version(
@@ -250,8 +251,8 @@ async fn check_version(
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
-    with(core, move |core| {
-        let problems = core.check(&subject, &schema(body)?, Some(wanted(&version)?))?;
+    apart(move || {
+        let problems = history::check(&core, &subject, &schema(body)?, Some(wanted(&version)?))?;
         Ok(verdict(problems, &options))
     })
     .await
@@ -353,12 +354,16 @@ fn put_mode(core: &mut Core, subject: Option<&str>, body: Body) -> Answer {
     Ok(json!({"mode": mode}))
 }
 
-/// Runs a request's work where it may wait for the disk, and turns its result into a response.
+/// Runs a request's work on what the registry knows, which nobody else touches meanwhile: only what takes no time that
+/// grows with a client's schema.
 async fn with(core: Shared, work: impl FnOnce(&mut Core) -> Answer + Send + 'static) -> Response {
-    let done = tokio::task::spawn_blocking(move || {
-        // A change is written down before it is made and makes no half steps, so a poisoned lock guards good data.
-        work(&mut core.lock().unwrap_or_else(PoisonError::into_inner))
-    });
+    // A change is written down before it is made and makes no half steps, so a poisoned lock guards good data.
+    apart(move || work(&mut core.lock().unwrap_or_else(PoisonError::into_inner))).await
+}
+
+/// Runs a request's work where it may compute and wait for the disk, and turns its result into a response.
+async fn apart(work: impl FnOnce() -> Answer + Send + 'static) -> Response {
+    let done = tokio::task::spawn_blocking(work);
     reply(done.await.unwrap_or_else(|error| Err(Refusal::store(&error))))
 }
 

@@ -7,8 +7,14 @@ mod compat;
 #[cfg(test)]
 mod compat_tests;
 mod core;
+mod defaults;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod graph;
+mod history;
 mod http;
 mod journal;
+mod pairs;
 mod refusal;
 mod schema;
 
@@ -22,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use self::compat::{Level, unreadable};
+pub use self::compat::{Level, TooComplex, unreadable};
 use self::core::Core;
 use self::journal::Journal;
 pub use self::schema::AvroSchema;
@@ -103,12 +109,8 @@ impl Registry {
         let core = match config.data_dir {
             None => Core::default(),
             Some(dir) => {
-                let path = dir.join("registry.jsonl");
                 let (journal, changes) = Journal::open(&dir)?;
-                Core::restore(journal, changes).map_err(|(line, problem)| {
-                    let what = format!("holds a schema that cannot be read: {problem}");
-                    RegistryError::Damaged { path, line, what }
-                })?
+                Core::restore(journal, changes)
             }
         };
         let address = config.listen;

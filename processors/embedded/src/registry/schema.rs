@@ -4,108 +4,183 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::defaults;
+use super::graph::Graph;
+
 /// Types that are not defined by a schema.
-const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+pub(super) const PRIMITIVES: [&str; 8] =
+    ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+
+/// Types that a schema may consist of, each use of a name included.
+const MAX_NODES: usize = 100_000;
+/// Bytes that a schema may come to when everything in it is counted once for each level it lies under. That is what the
+/// parser copies: a large definition inside a hundred others would be held a hundred times.
+const MAX_COPIED_BYTES: usize = 64 << 20;
 
 /// A checked schema, spelled in one way.
 ///
 /// Every name in it is a full name, `{"type": "string"}` is `"string"` and object members are sorted; everything
 /// that means something to some reader (defaults, aliases, documentation, properties) is kept. So two texts are one
-/// schema exactly when their trees are equal, and compatibility can be checked on the tree.
-#[derive(Clone, Debug)]
+/// schema exactly when their spellings are equal, and compatibility is checked on the graph of its types.
+#[derive(Debug)]
 pub struct AvroSchema {
-    tree: Value,
-    types: BTreeMap<String, Value>,
+    canonical: String,
+    graph: Graph,
 }
 
 impl AvroSchema {
     /// Checks and normalises a schema's text; the error says what is wrong with it.
+    ///
+    /// The time and memory it takes are bounded by the text's length: the parser behind it looks at defaults once for
+    /// each way that leads to them, which can be two to the power of the number of types, so they are checked here.
     pub fn parse(text: &str) -> Result<Self, String> {
-        apache_avro::Schema::parse_str(text).map_err(|error| error.to_string())?;
         // A bare name such as `string` without quotes is no JSON, but a quoted one is a schema.
         let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let mut types = BTreeMap::new();
-        let tree = normalise(&json, "", &mut types)?;
-        Ok(Self { tree, types })
+        let mut copied = 0;
+        weigh(&json, &mut copied);
+        if copied > MAX_COPIED_BYTES {
+            return Err(format!(
+                "it is nested too deeply for its size: {copied} bytes with everything counted once for each level it \
+                 lies under, {MAX_COPIED_BYTES} are allowed; define large types at the top and refer to them by name"
+            ));
+        }
+        let mut nodes = 0;
+        let tree = normalise(&json, "", &mut nodes)?;
+        let graph = Graph::of(&tree)?;
+        apache_avro::Schema::parse(&without_defaults(&json)).map_err(|error| error.to_string())?;
+        defaults::check(&graph)?;
+        Ok(Self { canonical: tree.to_string(), graph })
     }
 
     /// The one spelling: what two texts of the same schema have in common.
-    pub fn canonical(&self) -> String {
-        self.tree.to_string()
+    pub fn canonical(&self) -> &str {
+        &self.canonical
     }
 
-    /// The whole schema as a tree.
-    pub(super) fn tree(&self) -> &Value {
-        &self.tree
-    }
-
-    /// What a node stands for: the definition, where it is a name.
-    pub(super) fn resolve<'a>(&'a self, node: &'a Value) -> &'a Value {
-        node.as_str().and_then(|name| self.types.get(name)).unwrap_or(node)
+    /// Its types and how they hang together.
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
     }
 }
 
-/// One node with full names and sorted members; definitions are also noted in `types`.
-fn normalise(node: &Value, namespace: &str, types: &mut BTreeMap<String, Value>) -> Result<Value, String> {
+/// Roughly the bytes of a value; adds to `copied` what a copy of each object in it takes, once more for each alias.
+fn weigh(value: &Value, copied: &mut usize) -> usize {
+    let size = match value {
+        Value::String(text) => text.len() + 16,
+        Value::Array(items) => 16 + items.iter().map(|item| weigh(item, copied)).sum::<usize>(),
+        Value::Object(members) => {
+            let inside: usize =
+                members.iter().map(|(key, value)| key.len() + 16 + weigh(value, copied)).sum();
+            let aliases = members.get("aliases").and_then(Value::as_array).map_or(0, Vec::len);
+            *copied = copied.saturating_add(inside.saturating_mul(1 + aliases));
+            inside
+        }
+        _ => 16,
+    };
+    size + 8
+}
+
+/// A schema without the defaults of its fields.
+fn without_defaults(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(without_defaults).collect(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, value)| {
+                let value = match value {
+                    Value::Array(fields) if key == "fields" => fields.iter().map(bare_field).collect(),
+                    other => without_defaults(other),
+                };
+                (key.clone(), value)
+            });
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn bare_field(field: &Value) -> Value {
+    let mut field = without_defaults(field);
+    if let Value::Object(members) = &mut field {
+        members.remove("default");
+    }
+    field
+}
+
+/// One node with full names and sorted members.
+fn normalise(node: &Value, namespace: &str, nodes: &mut usize) -> Result<Value, String> {
+    *nodes += 1;
+    if *nodes > MAX_NODES {
+        return Err(format!("it has more than the {MAX_NODES} types that are allowed"));
+    }
     match node {
         Value::String(name) => Ok(Value::String(reference(name, namespace))),
-        Value::Array(branches) => branches.iter().map(|branch| normalise(branch, namespace, types)).collect(),
-        Value::Object(members) => object(members, namespace, types),
+        Value::Array(branches) => branches.iter().map(|branch| normalise(branch, namespace, nodes)).collect(),
+        Value::Object(members) => object(members, namespace, nodes),
         other => Err(format!("{other} is no schema")),
     }
 }
 
-fn object(
-    members: &Map<String, Value>,
-    namespace: &str,
-    types: &mut BTreeMap<String, Value>,
-) -> Result<Value, String> {
+fn object(members: &Map<String, Value>, namespace: &str, nodes: &mut usize) -> Result<Value, String> {
     let kind = match members.get("type") {
         Some(Value::String(kind)) => kind.as_str(),
         // {"type": {…}} and {"type": […]} are the schema within.
-        Some(inner) => return normalise(inner, namespace, types),
-        None => return Err(format!("{} lacks a type", Value::Object(members.clone()))),
+        Some(inner) => return normalise(inner, namespace, nodes),
+        None => return Err("a schema lacks its type".to_owned()),
     };
-    let mut result: BTreeMap<String, Value> =
-        members.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+    let mut result: BTreeMap<String, Value> = BTreeMap::new();
+    // What is spelled anew is not copied first: that would be once for each level above it.
+    let mut keep = |anew: &[&str]| {
+        let kept = members.iter().filter(|(key, _)| !anew.contains(&key.as_str()));
+        result.extend(kept.map(|(key, value)| (key.clone(), sorted(value))));
+    };
     match kind {
         "record" | "error" | "enum" | "fixed" => {
+            keep(&["name", "namespace", "aliases", "fields"]);
             let name = full_name(members, namespace)?;
             let own_namespace = name.rsplit_once('.').map_or("", |(space, _)| space).to_owned();
-            result.remove("namespace");
-            result.insert("name".to_owned(), Value::String(name.clone()));
-            if let Some(Value::Array(aliases)) = members.get("aliases") {
-                let full =
-                    aliases.iter().filter_map(Value::as_str).map(|alias| reference(alias, &own_namespace));
-                result.insert("aliases".to_owned(), full.map(Value::String).collect());
+            match members.get("aliases") {
+                Some(Value::Array(aliases)) => {
+                    let aliases = aliases.iter().filter_map(Value::as_str);
+                    let full = aliases.map(|alias| Value::String(reference(alias, &own_namespace)));
+                    result.insert("aliases".to_owned(), full.collect());
+                }
+                Some(other) => return Err(format!("{name}: its aliases are no list: {other}")),
+                None => {}
             }
-            if let Some(Value::Array(fields)) = members.get("fields") {
-                let fields = fields.iter().map(|field| self::field(field, &own_namespace, types));
-                result.insert("fields".to_owned(), fields.collect::<Result<_, _>>()?);
+            match (members.get("fields"), kind) {
+                (Some(Value::Array(fields)), "record" | "error") => {
+                    let fields = fields.iter().map(|field| self::field(field, &own_namespace, nodes));
+                    result.insert("fields".to_owned(), fields.collect::<Result<_, _>>()?);
+                }
+                (_, "record" | "error") => return Err(format!("the record {name} lacks its fields")),
+                (Some(other), _) => {
+                    result.insert("fields".to_owned(), sorted(other));
+                }
+                (None, _) => {}
             }
-            let definition = Value::Object(result.into_iter().collect());
-            types.insert(name, definition.clone());
-            return Ok(definition);
+            result.insert("name".to_owned(), Value::String(name));
         }
         "array" | "map" => {
             let member = if kind == "array" { "items" } else { "values" };
+            keep(&[member]);
             let inner = members.get(member).ok_or_else(|| format!("{kind} lacks {member}"))?;
-            result.insert(member.to_owned(), normalise(inner, namespace, types)?);
+            result.insert(member.to_owned(), normalise(inner, namespace, nodes)?);
         }
-        name if result.len() == 1 || !PRIMITIVES.contains(&name) => {
+        name if members.len() == 1 || !PRIMITIVES.contains(&name) => {
             return Ok(Value::String(reference(name, namespace)));
         }
-        _ => {}
+        _ => keep(&[]),
     }
     Ok(Value::Object(result.into_iter().collect()))
 }
 
-fn field(field: &Value, namespace: &str, types: &mut BTreeMap<String, Value>) -> Result<Value, String> {
+fn field(field: &Value, namespace: &str, nodes: &mut usize) -> Result<Value, String> {
     let members = field.as_object().ok_or_else(|| format!("{field} is no field"))?;
-    let kind = members.get("type").ok_or_else(|| format!("{field} lacks a type"))?;
-    let mut result: BTreeMap<String, Value> =
-        members.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
-    result.insert("type".to_owned(), normalise(kind, namespace, types)?);
+    let name = members.get("name").and_then(Value::as_str).ok_or("a field lacks its name")?;
+    let kind = members.get("type").ok_or_else(|| format!("the field {name} lacks a type"))?;
+    let kept = members.iter().filter(|(key, _)| *key != "type");
+    let mut result: BTreeMap<String, Value> = kept.map(|(key, value)| (key.clone(), sorted(value))).collect();
+    result.insert("type".to_owned(), normalise(kind, namespace, nodes)?);
     Ok(Value::Object(result.into_iter().collect()))
 }
 
@@ -179,6 +254,9 @@ mod tests {
             r#"{"type":"enum","name":"E","symbols":["a","a"]}"#,
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"int","default":"x"}]}"#,
             r#"["int","int"]"#,
+            r#"{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"record"}}]}"#,
+            r#"[{"type":"fixed","name":"F","size":1},{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"fixed","name":"F","size":2}}]}]"#,
+            r#"{"type":"record","name":"R","aliases":["Q"],"fields":[{"name":"f","type":["null","Q"]}]}"#,
         ] {
             assert!(AvroSchema::parse(text).is_err(), "{text}");
         }

@@ -1,6 +1,7 @@
 //! The embedded broker, driven by librdkafka and, where that is too polite, by hand.
 
 mod admin;
+mod bombs;
 mod cleanup;
 mod durability;
 mod groups;

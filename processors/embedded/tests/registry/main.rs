@@ -1,5 +1,6 @@
 //! The embedded registry as clients see it: over HTTP, with the clients people use, and after being killed.
 
+mod bombs;
 mod clients;
 mod durable;
 mod peer;

@@ -15,6 +15,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 use crate::broker::core::Core;
 use crate::broker::storage::batch::LEADER_EPOCH;
 use crate::broker::storage::partition::Partition;
+use crate::broker::topics::Topic;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -36,7 +37,7 @@ pub(crate) fn list_offsets(
                 .topics
                 .partition(&topic.name, asked.partition_index)
                 .ok_or(ResponseError::UnknownTopicOrPartition)
-                .and_then(|(_, partition)| look_up(&partition, asked.timestamp, committed));
+                .and_then(|(topic, partition)| look_up(&topic, &partition, asked.timestamp, committed));
             let mut partition = ListOffsetsPartitionResponse::default();
             partition.partition_index = asked.partition_index;
             partition.timestamp = -1;
@@ -62,6 +63,7 @@ pub(crate) fn list_offsets(
 }
 
 fn look_up(
+    topic: &Topic,
     partition: &Partition,
     timestamp: i64,
     committed: bool,
@@ -81,7 +83,7 @@ fn look_up(
                 .map(|segment| (segment.max_timestamp, segment.max_timestamp_offset)))
         }
         timestamp if timestamp < 0 => Err(ResponseError::UnsupportedVersion),
-        timestamp => partition.offset_at(timestamp, end),
+        timestamp => partition.offset_at(timestamp, end, topic.settings.max_records_bytes()),
     }
 }
 

@@ -9,9 +9,8 @@ use kafka_protocol::messages::produce_response::{
 };
 
 use crate::broker::core::Core;
-use crate::broker::storage::batch::{BatchHeader, HEADER_LEN, validate_produced};
 use crate::broker::storage::partition::{Partition, Produced};
-use crate::broker::storage::records::{Records, decompressed};
+use crate::broker::storage::validate::validate_produced;
 use crate::broker::topics::Topic;
 
 /// Appends the batches of a request.
@@ -75,10 +74,7 @@ fn append(
     if bytes.len() > topic.settings.max_message_bytes {
         return Err(ResponseError::MessageTooLarge);
     }
-    let header = validate_produced(bytes)?;
-    if topic.settings.compact {
-        check_keys(bytes, &header)?;
-    }
+    let header = validate_produced(bytes, &topic.settings)?;
     let write = || partition.produce(bytes, &header, &topic.settings);
     if !header.is_transactional() {
         return write();
@@ -86,17 +82,4 @@ fn append(
     let id = transactional_id.ok_or(ResponseError::InvalidTxnState)?;
     let place = (topic.name.clone(), data.index);
     core.txns.produce(id, header.producer_id, header.producer_epoch, place, write)
-}
-
-/// Compaction needs a key in every record.
-fn check_keys(bytes: &[u8], header: &BatchHeader) -> Result<(), ResponseError> {
-    let invalid = |_| ResponseError::InvalidRecord;
-    debug_assert!(bytes.len() >= HEADER_LEN, "the batch was validated");
-    let payload = decompressed(bytes, header).map_err(|_| ResponseError::CorruptMessage)?;
-    for record in Records::new(&payload) {
-        if record.map_err(invalid)?.key.is_none() {
-            return Err(ResponseError::InvalidRecord);
-        }
-    }
-    Ok(())
 }

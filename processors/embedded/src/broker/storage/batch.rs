@@ -2,9 +2,7 @@
 //!
 //! Batches are stored and sent exactly as they arrived. Only the fields that the broker owns are
 //! patched: the base offset and the leader epoch, which the checksum does not cover, and with
-//! `LogAppendTime` the timestamp, which it does.
-
-use kafka_protocol::ResponseError;
+//! `LogAppendTime`, or where the client's is not that of its records, the largest timestamp, which it does.
 
 /// Bytes before the first record.
 pub(crate) const HEADER_LEN: usize = 61;
@@ -77,8 +75,9 @@ impl BatchHeader {
         PREFIX_LEN + self.batch_length as usize
     }
 
+    /// The offset of the last record. A base offset is not covered by the checksum, so it may be anything.
     pub fn last_offset(&self) -> i64 {
-        self.base_offset + i64::from(self.last_offset_delta)
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }
 
     pub fn compression(&self) -> i16 {
@@ -114,48 +113,26 @@ pub(crate) fn crc_matches(batch: &[u8], header: &BatchHeader) -> bool {
     batch.len() >= HEADER_LEN && crc32c::crc32c(&batch[CRC_FROM..]) == header.crc
 }
 
-/// Checks what a client sent as the records of one partition: exactly one intact batch.
-pub(crate) fn validate_produced(bytes: &[u8]) -> Result<BatchHeader, ResponseError> {
-    if bytes.len() > 16 && matches!(bytes[16], 0 | 1) {
-        return Err(ResponseError::UnsupportedForMessageFormat);
-    }
-    let header = BatchHeader::parse(bytes).ok_or(ResponseError::CorruptMessage)?;
-    if header.total_len() > bytes.len() {
-        return Err(ResponseError::CorruptMessage);
-    }
-    if header.total_len() < bytes.len() {
-        return Err(ResponseError::InvalidRecord);
-    }
-    if !crc_matches(bytes, &header) {
-        return Err(ResponseError::CorruptMessage);
-    }
-    let sane = header.record_count > 0
-        && header.record_count == header.last_offset_delta.wrapping_add(1)
-        && !header.is_control()
-        && header.compression() <= 4
-        && (header.producer_id >= 0 || !header.is_transactional());
-    if !sane {
-        return Err(ResponseError::InvalidRecord);
-    }
-    if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
-        return Err(ResponseError::InvalidRecord);
-    }
-    Ok(header)
-}
-
 /// The first bytes of a batch as they go to disk, with what the broker assigned.
+///
+/// `max_timestamp` is that of `header`, which may be corrected already.
 pub(crate) fn stamped_header(
     batch: &[u8],
     base_offset: i64,
+    max_timestamp: i64,
     log_append_time: Option<i64>,
 ) -> [u8; HEADER_LEN] {
     let mut head: [u8; HEADER_LEN] = array(batch, 0);
     head[0..8].copy_from_slice(&base_offset.to_be_bytes());
     head[12..16].copy_from_slice(&LEADER_EPOCH.to_be_bytes());
-    if let Some(now) = log_append_time {
-        let attributes = i16::from_be_bytes(array(&head, 21)) | ATTRIBUTE_LOG_APPEND_TIME;
-        head[21..23].copy_from_slice(&attributes.to_be_bytes());
-        head[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&now.to_be_bytes());
+    let corrected = max_timestamp != i64::from_be_bytes(array(&head, MAX_TIMESTAMP_AT));
+    if log_append_time.is_some() || corrected {
+        if log_append_time.is_some() {
+            let attributes = i16::from_be_bytes(array(&head, 21)) | ATTRIBUTE_LOG_APPEND_TIME;
+            head[21..23].copy_from_slice(&attributes.to_be_bytes());
+        }
+        let stamp = log_append_time.unwrap_or(max_timestamp);
+        head[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&stamp.to_be_bytes());
         let crc = crc32c::crc32c_append(crc32c::crc32c(&head[CRC_FROM..]), &batch[HEADER_LEN..]);
         head[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
     }

@@ -5,6 +5,7 @@
 //! active segment nor anything beyond the last stable offset. Tombstones and markers go once they
 //! have been in the compacted part for `delete.retention.ms`, so that slow readers see them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::Partition;
 use super::producers::AbortedTxn;
-use super::records::{Records, compressed, decompressed};
+use super::records::{BadRecords, Records, compressed, decompressed};
 use super::segment::{ScanEnd, Segment, scan_file};
 use super::snapshot;
 use crate::broker::config::TopicSettings;
@@ -101,11 +102,13 @@ fn try_run(partition: &Partition, settings: &TopicSettings, stopped: &dyn Fn() -
     let dir = partition.log().dir.clone();
     let mut progress = Progress::load(&dir);
     let Some(mut plan) = plan(partition, settings, &progress, now) else { return Ok(()) };
-    let newest = newest_offsets(&mut plan, progress.clean_until, stopped)?;
+    let limit = settings.max_records_bytes();
+    let newest = newest_offsets(&mut plan, progress.clean_until, limit, stopped)?;
     let before: u64 = plan.sources.iter().map(|source| source.len).sum();
     let mut pass = Pass {
         newest: &newest,
         plan: &plan,
+        limit,
         pending_data: HashSet::new(),
         dropped_markers: HashSet::new(),
         waiting: false,
@@ -224,11 +227,22 @@ fn each_batch(
     }
 }
 
+/// The records of a batch, all of them sound. A batch that was stored before its records were checked, or is larger than
+/// the topic's settings allow by now, stays as it is: no key of it is known, so nothing of it can be judged.
+fn readable<'a>(header: &BatchHeader, bytes: &'a [u8], limit: usize) -> Result<Cow<'a, [u8]>, BadRecords> {
+    let records = decompressed(bytes, header, limit)?;
+    match Records::new(&records).find_map(Result::err) {
+        Some(error) => Err(error),
+        None => Ok(records),
+    }
+}
+
 /// The newest offset of every key in what was not compacted yet. Shortens the plan when the keys
 /// are too many for one pass.
 fn newest_offsets(
     plan: &mut Plan,
     clean_until: i64,
+    limit: usize,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<HashMap<Box<[u8]>, i64>> {
     let mut newest: HashMap<Box<[u8]>, i64> = HashMap::new();
@@ -246,11 +260,11 @@ fn newest_offsets(
             if header.is_control() || plan.is_aborted(header) {
                 return Ok(());
             }
-            let records = decompressed(bytes, header).map_err(damaged)?;
+            let Ok(records) = readable(header, bytes, limit) else { return Ok(()) };
             for record in Records::new(&records) {
                 let record = record.map_err(damaged)?;
                 let Some(key) = record.key else { continue };
-                let offset = header.base_offset + i64::from(record.offset_delta);
+                let offset = header.base_offset.saturating_add(i64::from(record.offset_delta));
                 match newest.get_mut(key) {
                     Some(known) => *known = offset,
                     None => {
@@ -272,6 +286,8 @@ fn newest_offsets(
 struct Pass<'a> {
     newest: &'a HashMap<Box<[u8]>, i64>,
     plan: &'a Plan,
+    /// Bytes that the records of one batch may come to.
+    limit: usize,
     /// Producers with records in the output that wait for their marker.
     pending_data: HashSet<i64>,
     dropped_markers: HashSet<i64>,
@@ -346,13 +362,22 @@ impl Pass<'_> {
         if self.plan.is_aborted(header) {
             return Ok(Verdict::Drop);
         }
-        let records = decompressed(bytes, header).map_err(damaged)?;
+        let records = match readable(header, bytes, self.limit) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::warn!(%error, offset = header.base_offset, "kept a batch that compaction cannot read");
+                if header.is_transactional() {
+                    self.pending_data.insert(header.producer_id);
+                }
+                return Ok(Verdict::Keep);
+            }
+        };
         let mut kept = Vec::with_capacity(records.len());
         let mut count = 0;
         let mut dropped = false;
         for record in Records::new(&records) {
             let record = record.map_err(damaged)?;
-            let offset = header.base_offset + i64::from(record.offset_delta);
+            let offset = header.base_offset.saturating_add(i64::from(record.offset_delta));
             let superseded = match record.key {
                 None => true,
                 Some(key) => self.newest.get(key).is_some_and(|newest| *newest > offset),

@@ -42,6 +42,18 @@ struct Done {
 pub(crate) struct FlushFailed;
 
 impl Flusher {
+    /// One that never syncs, for what is not to be kept.
+    #[cfg(feature = "fuzzing")]
+    pub fn idle() -> Arc<Self> {
+        Arc::new(Self {
+            policy: SyncPolicy::default(),
+            state: Mutex::new(State::default()),
+            wake: Condvar::new(),
+            done: watch::Sender::new(Done::default()),
+            thread: Mutex::new(None),
+        })
+    }
+
     pub fn start(policy: SyncPolicy) -> std::io::Result<Arc<Self>> {
         let flusher = Arc::new(Self {
             policy,

@@ -149,7 +149,7 @@ impl Log {
         }
         let base_offset = self.next_offset();
         let append_time = settings.log_append_time.then_some(now_ms);
-        let head = batch::stamped_header(bytes, base_offset, append_time);
+        let head = batch::stamped_header(bytes, base_offset, header.max_timestamp, append_time);
         let mut stamped = *header;
         stamped.base_offset = base_offset;
         if append_time.is_some() {

@@ -3,6 +3,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod cleaner;
+pub(crate) mod codecs;
 pub(crate) mod flusher;
 pub(crate) mod index;
 pub(crate) mod log;
@@ -16,3 +17,4 @@ pub(crate) mod retention;
 pub(crate) mod segment;
 pub(crate) mod snapshot;
 pub(crate) mod timestamps;
+pub(crate) mod validate;

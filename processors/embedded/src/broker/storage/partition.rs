@@ -206,7 +206,7 @@ fn next_offset_after(records: &[u8]) -> Option<i64> {
     let mut rest = records;
     let mut next = None;
     while let Some(header) = BatchHeader::parse(rest) {
-        next = Some(header.last_offset() + 1);
+        next = Some(header.last_offset().saturating_add(1));
         rest = rest.get(header.total_len()..)?;
     }
     next

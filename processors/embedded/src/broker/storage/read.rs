@@ -52,6 +52,13 @@ pub(crate) fn read_batches(
         if !at_least_one && first.total_len() > max_bytes {
             return Ok(Bytes::new());
         }
+        if first.total_len() as u64 > plan.end.saturating_sub(plan.start + at as u64) {
+            // Room is made for what the file has, not for what a damaged length claims.
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a batch claims to reach beyond its segment",
+            ));
+        }
         let mut whole = vec![0; first.total_len()];
         plan.file.read_exact_at(&mut whole, plan.start + at as u64)?;
         return Ok(Bytes::from(whole));

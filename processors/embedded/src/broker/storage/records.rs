@@ -1,17 +1,25 @@
-//! The records inside a batch, read without copying; needed only by compaction, time look-ups and
-//! the key check of compacted topics.
+//! The records inside a batch, read without copying: when it is checked, compacted, or searched for a time.
 
 use std::borrow::Cow;
 
-use bytes::{Buf, Bytes, BytesMut};
-use kafka_protocol::compression::{Compressor, Decompressor, Gzip, Lz4, Snappy, Zstd};
+use bytes::Buf;
 
 use super::batch::{BatchHeader, HEADER_LEN};
+use super::codecs::Codec;
 
 /// Why the records of a batch cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("records of a batch cannot be read: {0}")]
-pub(crate) struct BadRecords(String);
+pub(crate) enum BadRecords {
+    /// They come to more bytes than are allowed.
+    #[error("the records of a batch come to more than the {limit} bytes that are allowed")]
+    TooLarge { limit: usize },
+    /// They cannot be decompressed.
+    #[error("the records of a batch cannot be decompressed: {0}")]
+    Undecodable(String),
+    /// A record's lengths contradict each other.
+    #[error("a record ends before its fields do, or behind them")]
+    Malformed,
+}
 
 /// One record; `raw` holds all of its bytes, length included.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +88,14 @@ fn one<'a>(rest: &mut &'a [u8]) -> Option<RecordView<'a>> {
     let offset_delta = i32::try_from(varint(&mut body)?).ok()?;
     let key = nullable(&mut body)?;
     let value = nullable(&mut body)?;
+    let headers = usize::try_from(varint(&mut body)?).ok()?;
+    for _ in 0..headers {
+        nullable(&mut body)??; // a header's name cannot be null
+        nullable(&mut body)?;
+    }
+    if !body.is_empty() {
+        return None;
+    }
     Some(RecordView { raw, timestamp_delta, offset_delta, key, is_tombstone: value.is_none() })
 }
 
@@ -94,47 +110,34 @@ impl<'a> Iterator for Records<'a> {
             Some(record) => Some(Ok(record)),
             None => {
                 self.rest = &[];
-                Some(Err(BadRecords("a record ends before its fields do".into())))
+                Some(Err(BadRecords::Malformed))
             }
         }
     }
 }
 
-/// The uncompressed records of a batch.
-pub(crate) fn decompressed<'a>(batch: &'a [u8], header: &BatchHeader) -> Result<Cow<'a, [u8]>, BadRecords> {
+/// The uncompressed records of a batch, if they come to no more than `limit` bytes.
+pub(crate) fn decompressed<'a>(
+    batch: &'a [u8],
+    header: &BatchHeader,
+    limit: usize,
+) -> Result<Cow<'a, [u8]>, BadRecords> {
     let payload = &batch[HEADER_LEN..];
-    if header.compression() == 0 {
-        return Ok(Cow::Borrowed(payload));
+    match codec(header)? {
+        // What is not compressed is as large as it came, and that was allowed.
+        Codec::None => Ok(Cow::Borrowed(payload)),
+        codec => codec.decompress(payload, limit).map(Cow::Owned),
     }
-    let mut input = Bytes::copy_from_slice(payload);
-    let all = |bytes: &mut Bytes| Ok(bytes.split_off(0));
-    let result = match header.compression() {
-        1 => Gzip::decompress(&mut input, all),
-        2 => Snappy::decompress(&mut input, all),
-        3 => Lz4::decompress(&mut input, all),
-        4 => Zstd::decompress(&mut input, all),
-        other => return Err(BadRecords(format!("unknown compression {other}"))),
-    };
-    result.map(|bytes| Cow::Owned(bytes.to_vec())).map_err(|error| BadRecords(error.to_string()))
 }
 
 /// Compresses records with the codec that the header names.
 pub(crate) fn compressed(records: &[u8], header: &BatchHeader) -> Result<Vec<u8>, BadRecords> {
-    let mut out = BytesMut::new();
-    let put = |buffer: &mut BytesMut| {
-        buffer.extend_from_slice(records);
-        Ok(())
-    };
-    let result = match header.compression() {
-        0 => return Ok(records.to_vec()),
-        1 => Gzip::compress(&mut out, put),
-        2 => Snappy::compress(&mut out, put),
-        3 => Lz4::compress(&mut out, put),
-        4 => Zstd::compress(&mut out, put),
-        other => return Err(BadRecords(format!("unknown compression {other}"))),
-    };
-    result.map_err(|error| BadRecords(error.to_string()))?;
-    Ok(out.to_vec())
+    codec(header)?.compress(records)
+}
+
+fn codec(header: &BatchHeader) -> Result<Codec, BadRecords> {
+    let number = header.compression();
+    Codec::of(number).ok_or_else(|| BadRecords::Undecodable(format!("compression {number} is unknown")))
 }
 
 #[cfg(test)]

@@ -111,7 +111,10 @@ impl Segment {
         self.max_timestamp_offset = -1;
         self.first_append_ms = None;
         let end = scan_file(&file, file_len, |header, batch| {
-            if header.base_offset < self.next_offset || !crc_matches(batch, header) {
+            // The checksum does not cover the base offset, so a damaged one is found by its place, or by having no
+            // offset behind it.
+            let misplaced = header.base_offset < self.next_offset || header.last_offset() == i64::MAX;
+            if misplaced || !crc_matches(batch, header) {
                 return false;
             }
             self.note(header, header.max_timestamp);
@@ -144,7 +147,7 @@ impl Segment {
         let len = header.total_len() as u64;
         self.len += len;
         self.unindexed += len;
-        self.next_offset = header.last_offset() + 1;
+        self.next_offset = header.last_offset().saturating_add(1);
     }
 
     /// Appends a batch whose header was stamped. On an error the file is cut back, so that what

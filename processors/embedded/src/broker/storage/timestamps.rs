@@ -10,8 +10,14 @@ use super::records::{Records, decompressed};
 use super::segment::scan_file_from;
 
 impl Partition {
-    /// Timestamp and offset of the first record before `end` that is not older than `timestamp`.
-    pub fn offset_at(&self, timestamp: i64, end: i64) -> Result<Option<(i64, i64)>, ResponseError> {
+    /// Timestamp and offset of the first record before `end` that is not older than `timestamp`. `limit` is what the
+    /// records of one batch may come to.
+    pub fn offset_at(
+        &self,
+        timestamp: i64,
+        end: i64,
+        limit: usize,
+    ) -> Result<Option<(i64, i64)>, ResponseError> {
         let places: Vec<_> = {
             let log = self.log();
             let candidates = log.segments.iter().filter(|s| s.max_timestamp >= timestamp);
@@ -25,7 +31,7 @@ impl Partition {
                     && header.max_timestamp >= timestamp
                     && header.last_offset() >= log_start;
                 if may_hold {
-                    found = first_in_batch(header, batch, timestamp, log_start);
+                    found = first_in_batch(header, batch, timestamp, log_start, limit);
                 }
                 found.is_none()
             })
@@ -41,11 +47,17 @@ impl Partition {
     }
 }
 
-fn first_in_batch(header: &BatchHeader, batch: &[u8], timestamp: i64, log_start: i64) -> Option<(i64, i64)> {
+fn first_in_batch(
+    header: &BatchHeader,
+    batch: &[u8],
+    timestamp: i64,
+    log_start: i64,
+    limit: usize,
+) -> Option<(i64, i64)> {
     if header.is_log_append_time() {
         return Some((header.max_timestamp, header.base_offset.max(log_start)));
     }
-    let records = match decompressed(batch, header) {
+    let records = match decompressed(batch, header, limit) {
         Ok(records) => records,
         Err(error) => {
             tracing::warn!(%error, offset = header.base_offset, "taking a batch by its header");
@@ -54,7 +66,7 @@ fn first_in_batch(header: &BatchHeader, batch: &[u8], timestamp: i64, log_start:
     };
     Records::new(&records).map_while(Result::ok).find_map(|record| {
         let at = header.base_timestamp.saturating_add(record.timestamp_delta);
-        let offset = header.base_offset + i64::from(record.offset_delta);
+        let offset = header.base_offset.saturating_add(i64::from(record.offset_delta));
         (at >= timestamp && offset >= log_start).then_some((at, offset))
     })
 }

@@ -1,0 +1,175 @@
+//! What the fuzz targets call: everything of the broker that reads bytes of others, or of a disk.
+
+use std::path::Path;
+
+use bytes::{Buf as _, Bytes};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::Decodable as _;
+
+use super::config::TopicSettings;
+use super::storage::batch::{BatchHeader, HEADER_LEN, stamped_header, with_records};
+use super::storage::flusher::Flusher;
+
+use super::storage::log::Log;
+use super::storage::metalog::MetaLog;
+use super::storage::records::{Records, compressed, decompressed};
+use super::storage::validate::validate_produced;
+
+use super::{guard, versions};
+
+/// Reads a request as a connection does: header, guard, body.
+pub fn request(frame: &[u8]) {
+    let mut body = Bytes::copy_from_slice(frame);
+    if body.len() < 8 {
+        return;
+    }
+    let mut peek = body.slice(..4);
+    let Ok(key) = ApiKey::try_from(peek.get_i16()) else { return };
+    let version = peek.get_i16();
+    if !versions::is_supported(key, version) {
+        return;
+    }
+    if RequestHeader::decode(&mut body, key.request_header_version(version)).is_err() {
+        return;
+    }
+    if key != ApiKey::ApiVersions && !guard::is_sound(key, version, &body) {
+        return;
+    }
+    macro_rules! read {
+        ($($key:ident => $request:ident),* $(,)?) => {
+            match key {
+                // Its body is not read.
+                ApiKey::ApiVersions => {}
+                $(ApiKey::$key => drop($request::decode(&mut body, version)),)*
+                other => panic!("{other:?} is answered, but not fuzzed"),
+            }
+        };
+    }
+    read! {
+        Produce => ProduceRequest, Fetch => FetchRequest, ListOffsets => ListOffsetsRequest,
+        Metadata => MetadataRequest, OffsetCommit => OffsetCommitRequest, OffsetFetch => OffsetFetchRequest,
+        FindCoordinator => FindCoordinatorRequest, JoinGroup => JoinGroupRequest,
+        Heartbeat => HeartbeatRequest, LeaveGroup => LeaveGroupRequest, SyncGroup => SyncGroupRequest,
+        DescribeGroups => DescribeGroupsRequest, ListGroups => ListGroupsRequest,
+        CreateTopics => CreateTopicsRequest, DeleteTopics => DeleteTopicsRequest,
+        DeleteRecords => DeleteRecordsRequest, InitProducerId => InitProducerIdRequest,
+        OffsetForLeaderEpoch => OffsetForLeaderEpochRequest, AddPartitionsToTxn => AddPartitionsToTxnRequest,
+        AddOffsetsToTxn => AddOffsetsToTxnRequest, EndTxn => EndTxnRequest,
+        TxnOffsetCommit => TxnOffsetCommitRequest, DescribeConfigs => DescribeConfigsRequest,
+        AlterConfigs => AlterConfigsRequest, CreatePartitions => CreatePartitionsRequest,
+        DeleteGroups => DeleteGroupsRequest, IncrementalAlterConfigs => IncrementalAlterConfigsRequest,
+        OffsetDelete => OffsetDeleteRequest, DescribeCluster => DescribeClusterRequest,
+        DescribeProducers => DescribeProducersRequest, DescribeTransactions => DescribeTransactionsRequest,
+        ListTransactions => ListTransactionsRequest,
+    }
+}
+
+/// Gives a batch the length and the checksum of its bytes, without which nothing behind them is reached.
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let mut batch = bytes.to_vec();
+    if batch.len() >= HEADER_LEN {
+        let length = (batch.len() - 12) as i32;
+        batch[8..12].copy_from_slice(&length.to_be_bytes());
+        batch[16] = 2;
+        let crc = crc32c::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    }
+    batch
+}
+
+/// Checks a batch as a produced one, for a compacted topic and another; what passes can be read by all who read batches.
+///
+/// It gets the length and the checksum of its bytes if the first byte is odd.
+pub fn batch(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let bytes = if first & 1 == 1 { sealed(rest) } else { rest.to_vec() };
+    for policy in ["delete", "compact"] {
+        // Small, so that a bomb is refused early and there is time for other inputs.
+        let overrides = [("cleanup.policy", policy), ("max.message.bytes", "16384")];
+        let overrides = overrides.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings = TopicSettings::from_overrides(&overrides);
+        let Ok(header) = validate_produced(&bytes, &settings) else { continue };
+        let limit = settings.max_records_bytes();
+        let records = decompressed(&bytes, &header, limit).expect("a batch that passed can be decompressed");
+        let count = Records::new(&records).map(|record| record.expect("a record that passed")).count();
+        assert_eq!(i32::try_from(count).ok(), Some(header.record_count));
+        let again = compressed(&records, &header).expect("what was decompressed can be compressed");
+        let rewritten = with_records(&bytes, &again, header.record_count);
+        let mut stamped = stamped_header(&rewritten, 0, header.max_timestamp, None).to_vec();
+        stamped.extend_from_slice(&rewritten[HEADER_LEN..]);
+        assert!(validate_produced(&stamped, &settings).is_ok(), "what compaction writes passes as well");
+    }
+}
+
+/// Opens a metadata log with these bytes in `dir`, an empty folder.
+///
+/// Each entry gets a good checksum if the first byte is odd.
+pub fn metadata(dir: &Path, bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let mut content = b"MRMETA01".to_vec();
+    content.extend_from_slice(rest);
+    if first & 1 == 1 {
+        let mut at = 8;
+        while let Some(head) = content.get(at..at + 8) {
+            let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+            let from = at + 8;
+            let Some(entry) = content.get(from..from.saturating_add(length)) else { break };
+            let crc = crc32c::crc32c(entry);
+            content[at + 4..at + 8].copy_from_slice(&crc.to_be_bytes());
+            at = from + length;
+        }
+    }
+    let path = dir.join("metadata.log");
+    if std::fs::write(&path, &content).is_err() {
+        return;
+    }
+    let opened = MetaLog::open(&path, Flusher::idle()).map(|log| log.state());
+    if let Ok(state) = opened {
+        let again = MetaLog::open(&path, Flusher::idle()).map(|log| log.state());
+        assert!(again.is_ok_and(|again| again.entries() == state.entries()), "it opens as it was left");
+    }
+    empty(dir);
+}
+
+fn empty(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
+/// Opens the log in `dir`, an empty folder, whose only segment has these bytes; reads it as fetches do.
+///
+/// Each batch gets a good checksum if the first byte is odd.
+pub fn log(dir: &Path, bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let mut content = rest.to_vec();
+    if first & 1 == 1 {
+        let mut at = 0;
+        while let Some(header) = content.get(at..).and_then(BatchHeader::parse) {
+            let end = at + header.total_len();
+            let Some(batch) = content.get_mut(at..end) else { break };
+            let crc = crc32c::crc32c(&batch[21..]);
+            batch[17..21].copy_from_slice(&crc.to_be_bytes());
+            at = end;
+        }
+    }
+    let path = dir.join(format!("{:020}.log", 0));
+    if std::fs::write(&path, &content).is_err() {
+        return;
+    }
+    if let Ok(log) = Log::open(dir, 0) {
+        let end = log.next_offset();
+        let stable = log.last_stable_offset();
+        assert!(stable <= end, "{stable} is stable, but the log ends at {end}");
+        for offset in [0, end / 2, end.saturating_sub(1)] {
+            if let Some(plan) = log.plan_read(offset) {
+                let read = super::storage::read::read_batches(&plan, offset, end, 4096, true);
+                assert!(read.is_ok(), "{read:?}");
+            }
+        }
+        assert!(log.checkpoint().is_ok());
+        let again = Log::open(dir, 0).map(|log| log.next_offset());
+        assert_eq!(again.ok(), Some(end), "a log that was opened opens again");
+    }
+    empty(dir);
+}

@@ -1,0 +1,50 @@
+//! Fuzz targets: everything that reads bytes of others, or bytes that a disk may have changed.
+//!
+//! A target is a function that must return for any input: no panic, no hang, no more memory than `scripts/fuzz` allows.
+//! `make fuzz` runs them under libFuzzer; `tests/corpus.rs` replays the inputs that are checked in, on every `make test`.
+
+mod messages;
+
+use std::path::Path;
+
+use millrace_embedded::fuzzing as embedded;
+
+/// A function that must return for any input.
+pub struct Target {
+    /// Its name, also of the folder with its corpus.
+    pub name: &'static str,
+    /// Runs one input.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "avro_message", run: messages::avro },
+    Target { name: "broker_batch", run: embedded::batch },
+    Target { name: "broker_log", run: |bytes| in_folder(|dir| embedded::log(dir, bytes)) },
+    Target { name: "broker_metadata", run: |bytes| in_folder(|dir| embedded::metadata(dir, bytes)) },
+    Target { name: "broker_request", run: embedded::request },
+    Target { name: "cli_cursor", run: messages::cursor },
+    Target { name: "cli_load", run: messages::load },
+    Target { name: "dead_headers", run: messages::dead_headers },
+    Target { name: "registry_compatibility", run: embedded::compatibility },
+    Target { name: "registry_schema", run: embedded::schema },
+];
+
+/// The target of this name.
+#[must_use]
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// Calls `work` with an empty folder, in memory where the machine has such a place; it is this thread's and stays.
+fn in_folder(work: impl FnOnce(&Path)) {
+    thread_local! {
+        static FOLDER: tempfile::TempDir = {
+            let shm = Path::new("/dev/shm");
+            let made = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+            made.expect("a folder for temporary files")
+        };
+    }
+    FOLDER.with(|folder| work(folder.path()));
+}
