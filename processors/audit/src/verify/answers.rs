@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use millrace_kernel::{Command, Domain, Outcome, codes, id, partition};
+use millrace_kernel::{Command, Domain, Outcome, Status, codes, id, partition};
 use millrace_ports::{Record, Start, TopicPartition};
 use millrace_runtime::processor::intake::dead_headers;
 use millrace_wire::DecodeFailure;
@@ -46,6 +46,11 @@ struct Tally {
     answered_at: i64,
     /// Two first answers stand closer than the de-duplication reaches.
     is_twice: bool,
+    /// First answers that say that something was done.
+    accepted: u32,
+    /// When it was issued, if its records say so, and whether all of them say the same.
+    issued_at: Option<i64>,
+    is_issued_anew: bool,
 }
 
 /// The stretches of the topics that are compared.
@@ -149,10 +154,10 @@ impl<D: Domain> Scene<'_, D> {
         between(log, commands, (*from, *decided), self.audit.watcher, &mut |record| {
             let is_dead = stretch.dead.commands.contains(&record.offset) || stretch.dead.has_dropped(record);
             match self.asked(record)? {
-                Some((command_id, misrouted)) if is_here(&command_id) => {
-                    let tally = tallies
-                        .entry(command_id.into())
-                        .or_insert(Tally { offset: record.offset, ..Tally::default() });
+                Some(Asked { command_id, misrouted, issued_at }) if is_here(&command_id) => {
+                    let new = Tally { offset: record.offset, issued_at, ..Tally::default() };
+                    let tally = tallies.entry(command_id.into()).or_insert(new);
+                    tally.is_issued_anew |= tally.issued_at != issued_at;
                     match (is_dead, misrouted) {
                         (true, _) => tally.dead += 1,
                         (false, true) => tally.misrouted += 1,
@@ -192,7 +197,7 @@ impl<D: Domain> Scene<'_, D> {
             (*decided, log.high_watermark(commands)?),
             self.audit.watcher,
             &mut |record| {
-                if let Some((command_id, _)) = self.asked(record)? {
+                if let Some(Asked { command_id, .. }) = self.asked(record)? {
                     if let Some(tally) = tallies.get_mut(command_id.as_str()) {
                         tally.later += 1;
                     } else {
@@ -204,9 +209,9 @@ impl<D: Domain> Scene<'_, D> {
         )?;
 
         for (command_id, tally) in &tallies {
-            if let Some((kind, message)) =
-                tally.verdict(command_id, fold.is_open(command_id), stretch.is_whole)
-            {
+            let verdict = tally.verdict(command_id, fold.is_open(command_id), stretch.is_whole);
+            let twice = || tally.taken_twice(command_id).filter(|_| D::REFUSES_EXPIRED);
+            if let Some((kind, message)) = verdict.or_else(twice) {
                 self.report(
                     stretch,
                     kind,
@@ -253,12 +258,12 @@ impl<D: Domain> Scene<'_, D> {
         self.findings.add(Difference { events, ..difference });
     }
 
-    /// The id of a command that must be answered, and whether it came the wrong way.
-    fn asked(&self, record: &Record) -> Result<Option<(String, bool)>, AuditFault> {
+    /// A command that must be answered.
+    fn asked(&self, record: &Record) -> Result<Option<Asked>, AuditFault> {
         let Some(value) = record.value.as_deref() else { return Ok(None) };
-        let (command_id, routing_key) = match self.codecs.commands.decode(value) {
-            Ok(Command { id, data, .. }) => (id, Some(D::routing_key(&data))),
-            Err(DecodeFailure::UnknownType(unknown)) => (unknown.id, None),
+        let (command_id, issued_at, routing_key) = match self.codecs.commands.decode(value) {
+            Ok(Command { id, metadata, data }) => (id, metadata.issued_at, Some(D::routing_key(&data))),
+            Err(DecodeFailure::UnknownType(unknown)) => (unknown.id, unknown.metadata.issued_at, None),
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Err(DecodeFailure::Unreadable(_)) => return Ok(None),
         };
@@ -270,8 +275,16 @@ impl<D: Domain> Scene<'_, D> {
             (Some(key), Some(routing_key)) if key != routing_key.as_bytes() => true,
             (Some(key), _) => partition::of_key(key, self.partitions) != record.partition,
         };
-        Ok(Some((command_id, is_misrouted)))
+        Ok(Some(Asked { command_id, misrouted: is_misrouted, issued_at }))
     }
+}
+
+/// A command that must be answered.
+struct Asked {
+    command_id: String,
+    /// Whether it came the wrong way.
+    misrouted: bool,
+    issued_at: Option<i64>,
 }
 
 impl Tally {
@@ -282,11 +295,27 @@ impl Tally {
         } else if outcome.violations.first().is_some_and(|violation| violation.code == codes::MISROUTED) {
             self.turned_away += 1;
         } else {
+            // that a command has expired is no decision: nothing was done
+            let is_expired = outcome.violations.first().is_some_and(|it| it.code == codes::EXPIRED);
             let is_near = outcome.recorded_at - self.answered_at < window_micros;
-            self.is_twice |= self.firsts > 0 && is_near;
+            self.is_twice |= self.firsts > 0 && is_near && !is_expired;
             self.firsts += 1;
+            self.accepted += u32::from(outcome.status == Status::Accepted);
             self.answered_at = outcome.recorded_at;
         }
+    }
+
+    /// What is wrong where nothing may be done twice: a command that says when it was issued was accepted
+    /// several times, however far apart.
+    fn taken_twice(&self, command_id: &str) -> Option<(Kind, String)> {
+        let accepted = self.accepted;
+        let is_known = self.issued_at.is_some() && !self.is_issued_anew;
+        (accepted > 1 && is_known).then(|| {
+            (
+                Kind::Surplus,
+                format!("{command_id} was accepted {accepted} times though it says when it was issued"),
+            )
+        })
     }
 
     /// What is wrong with the answers of a command id, if anything is.
@@ -391,6 +420,33 @@ mod tests {
         for (tally, is_open, is_whole, expected) in rows {
             let found = tally.verdict("c", is_open, is_whole).map(|(kind, _)| kind);
             assert_eq!(found, expected, "{tally:?}, open {is_open}, whole {is_whole}");
+        }
+    }
+
+    #[test]
+    fn what_has_expired_was_not_decided_again_and_what_was_accepted_twice_was() {
+        let outcome = |status, codes: &[&str], recorded_at| Outcome {
+            command_id: "c".to_owned(),
+            status,
+            duplicate: false,
+            positions: Vec::new(),
+            versions: Vec::new(),
+            violations: codes.iter().map(|code| millrace_kernel::Violation::of(code, "no")).collect(),
+            recorded_at,
+        };
+        let (yes, no) = (Status::Accepted, Status::Rejected);
+        let mut expired = Tally { issued_at: Some(1), ..Tally::default() };
+        expired.count(&outcome(yes, &[], 1_000), 0, 100);
+        expired.count(&outcome(no, &[codes::EXPIRED], 1_001), 1, 100);
+        assert!(!expired.is_twice, "a window full of ids has passed it");
+        assert_eq!(expired.taken_twice("c"), None);
+        for (issued_at, is_issued_anew, is_found) in
+            [(Some(1), false, true), (None, false, false), (Some(1), true, false)]
+        {
+            let mut twice = Tally { issued_at, is_issued_anew, ..Tally::default() };
+            twice.count(&outcome(yes, &[], 1_000), 0, 100);
+            twice.count(&outcome(yes, &[], 9_000), 1, 100);
+            assert_eq!(twice.taken_twice("c").is_some(), is_found, "{issued_at:?}, anew {is_issued_anew}");
         }
     }
 
