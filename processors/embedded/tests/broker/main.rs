@@ -6,6 +6,7 @@ mod cleanup;
 mod durability;
 mod groups;
 mod hostile;
+mod peer;
 mod produce;
 mod support;
 mod transactions;

@@ -109,7 +109,9 @@ pub fn create_topic(
     for (setting, value) in settings {
         topic = topic.set(setting, value);
     }
-    let created = admin(servers).create_topics([&topic], &AdminOptions::new());
+    // Kept until there is an answer: nobody would wait for it in its place.
+    let admin = admin(servers);
+    let created = admin.create_topics([&topic], &AdminOptions::new());
     runtime.block_on(created).unwrap().remove(0).unwrap();
 }
 

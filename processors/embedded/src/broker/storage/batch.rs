@@ -1,8 +1,8 @@
 //! Record batches (format v2) as plain bytes: reading headers, checking and stamping them.
 //!
 //! Batches are stored and sent exactly as they arrived. Only the fields that the broker owns are
-//! patched: the base offset and the leader epoch, which the checksum does not cover, and with
-//! `LogAppendTime`, or where the client's is not that of its records, the largest timestamp, which it does.
+//! patched: the base offset and the leader epoch, which the checksum does not cover, and the largest timestamp and whose
+//! it is, which it does, where they are the broker's or the client's are not those of its records.
 
 /// Bytes before the first record.
 pub(crate) const HEADER_LEN: usize = 61;
@@ -125,13 +125,13 @@ pub(crate) fn stamped_header(
     let mut head: [u8; HEADER_LEN] = array(batch, 0);
     head[0..8].copy_from_slice(&base_offset.to_be_bytes());
     head[12..16].copy_from_slice(&LEADER_EPOCH.to_be_bytes());
-    let corrected = max_timestamp != i64::from_be_bytes(array(&head, MAX_TIMESTAMP_AT));
-    if log_append_time.is_some() || corrected {
-        if log_append_time.is_some() {
-            let attributes = i16::from_be_bytes(array(&head, 21)) | ATTRIBUTE_LOG_APPEND_TIME;
-            head[21..23].copy_from_slice(&attributes.to_be_bytes());
-        }
-        let stamp = log_append_time.unwrap_or(max_timestamp);
+    let sent = i16::from_be_bytes(array(&head, 21));
+    // Whose time it is, is not the client's to say.
+    let time = if log_append_time.is_some() { ATTRIBUTE_LOG_APPEND_TIME } else { 0 };
+    let attributes = (sent & !ATTRIBUTE_LOG_APPEND_TIME) | time;
+    let stamp = log_append_time.unwrap_or(max_timestamp);
+    if attributes != sent || stamp != i64::from_be_bytes(array(&head, MAX_TIMESTAMP_AT)) {
+        head[21..23].copy_from_slice(&attributes.to_be_bytes());
         head[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&stamp.to_be_bytes());
         let crc = crc32c::crc32c_append(crc32c::crc32c(&head[CRC_FROM..]), &batch[HEADER_LEN..]);
         head[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());

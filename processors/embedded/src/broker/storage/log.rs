@@ -152,10 +152,8 @@ impl Log {
         let head = batch::stamped_header(bytes, base_offset, header.max_timestamp, append_time);
         let mut stamped = *header;
         stamped.base_offset = base_offset;
-        if append_time.is_some() {
-            stamped.max_timestamp = now_ms;
-            stamped.attributes = i16::from_be_bytes([head[21], head[22]]);
-        }
+        stamped.max_timestamp = append_time.unwrap_or(header.max_timestamp);
+        stamped.attributes = i16::from_be_bytes([head[21], head[22]]);
         self.active_mut().append(&head, &bytes[HEADER_LEN..], &stamped, now_ms)?;
         let commit = header.is_control().then(|| batch::marker_is_commit(bytes)).flatten();
         self.producers.appended(&stamped, commit);

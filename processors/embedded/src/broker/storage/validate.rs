@@ -17,10 +17,6 @@ pub(crate) fn validate_produced(
     settings: &TopicSettings,
 ) -> Result<BatchHeader, ResponseError> {
     let mut header = check_header(bytes)?;
-    if header.is_log_append_time() && !settings.log_append_time {
-        // That is the broker's to say.
-        return Err(ResponseError::InvalidTimestamp);
-    }
     header.max_timestamp = check_records(bytes, &header, settings)?;
     Ok(header)
 }
