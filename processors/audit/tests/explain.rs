@@ -114,6 +114,23 @@ fn what_came_the_wrong_way_or_in_an_unknown_shape() {
 }
 
 #[test]
+fn a_command_that_died_unread_is_known_by_its_id() {
+    let mut pipeline = network(20);
+    let whole = pipeline.encode(&command("unread", post("u0", "x", "y")));
+    // of a schema that nobody has registered
+    let value = [&[0, 0, 0, 3, 231][..], &whole[5..]].concat();
+    let topic = pipeline.names().commands.to_string();
+    pipeline.send_raw(&topic, Some(Bytes::from("u0")), Some(Bytes::from(value)));
+    pipeline.settle();
+    let told = ask(&pipeline, "unread").unwrap();
+    let Standing::Dead(dead) = &told.standing else { panic!("{:?}", told.standing) };
+    assert!(dead.reason.contains("999"), "{dead:?}");
+    assert_eq!((told.asked.len(), told.asked[0].kind), (1, None));
+    assert_eq!(told.asked[0].place.topic, topic);
+    assert!(ask(&pipeline, "unrea").is_err(), "a part of an id is none");
+}
+
+#[test]
 fn what_nobody_knows_is_said_to_have_been_looked_for() {
     let searched = ask(&network(20), "nobody").unwrap_err();
     let topics: Vec<&str> = searched.iter().map(|searched| searched.topic.as_str()).collect();

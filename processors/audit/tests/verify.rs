@@ -191,6 +191,23 @@ fn a_dead_record_that_nobody_buried() {
 }
 
 #[test]
+fn a_batch_that_was_passed_over_is_no_difference_and_one_that_nobody_buried_is() {
+    let mut pipeline = network(30);
+    let (partition, lost) = pipeline.send(&command("lost", post("u0", "lost", "?")));
+    pipeline.send(&command("behind", post("u0", "behind", "?")));
+    let at = TopicPartition::new(Arc::clone(&pipeline.names().commands), partition);
+    pipeline.log.spoil(&at, lost..lost + 1).unwrap();
+    pipeline.settle();
+    is_clean(&audit(&pipeline));
+    let hide = |record: &Record| record.headers.iter().any(|(name, _)| name == "millrace-last");
+    let log = Hiding { inner: pipeline.log.clone(), hide: Arc::new(hide) };
+    let report = audit_through(&pipeline, &log, &*pipeline.store, 100);
+    let difference = only(&report);
+    assert_eq!((difference.check, difference.kind), (Check::Outcomes, Kind::Missing));
+    assert_eq!(difference.events[0].offset, lost);
+}
+
+#[test]
 fn a_process_that_is_remembered_as_open_and_one_that_is_forgotten() {
     let pipeline = network(20);
     let open = OpenProcess { command_type: "RegisterUser".to_owned(), started_at: 1, duplicates: 0 };

@@ -86,6 +86,16 @@ impl KafkaConfig {
         config
     }
 
+    /// Looks what stands at one offset, committed or not, and reads no more than it must.
+    pub(crate) fn prober(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config
+            .set("isolation.level", "read_uncommitted")
+            .set("queued.min.messages", "1")
+            .set("fetch.message.max.bytes", "1");
+        config
+    }
+
     /// Is a member of a group; fetches nothing.
     pub(crate) fn member(&self, group_id: &str, session_timeout: Duration) -> ClientConfig {
         let session_ms = session_timeout.as_millis().max(1);

@@ -8,12 +8,14 @@
 //! | which settings a client gets, and why | `config.rs` |
 //! | how an error of the client becomes a fault of the port | `fault.rs` |
 //! | read records and know the position past transaction markers | `reader.rs` |
+//! | find the end of a batch that cannot be decompressed | `batches.rs` |
 //! | membership in a group, and who may still commit | `group.rs`, `membership.rs` |
 //! | one transaction from records to commit | `writer.rs`, `committer.rs` |
 //! | send records outside transactions, look after topics | `producer.rs`, `admin.rs` |
 //! | what rdkafka has no safe call for | `native.rs`, the only file with `unsafe` |
 
 mod admin;
+mod batches;
 mod block_on;
 mod committer;
 mod config;

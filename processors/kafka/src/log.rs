@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::admin::Admin;
+use crate::batches;
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
@@ -193,6 +194,11 @@ impl Log for KafkaLog {
             Some(offset) => Ok(offset),
             None => self.high_watermark(partition),
         }
+    }
+
+    fn batch_end(&self, partition: &TopicPartition, offset: i64) -> Result<i64, LogFault> {
+        let end = self.high_watermark(partition)?;
+        batches::end_of(self.config(), partition, offset, end)
     }
 
     fn partitions(&self, topic: &str) -> Result<i32, LogFault> {

@@ -131,8 +131,12 @@ impl KafkaReader {
     /// What is wrong with one partition: never forgotten for the records of another.
     fn error(&self, code: Code, message: String, place: (String, i32, i64)) -> Result<(), LogFault> {
         self.note(&message);
-        let (topic, partition, _) = place;
+        let (topic, partition, offset) = place;
         match code {
+            Code::BadCompression | Code::NotImplemented => {
+                let partition = TopicPartition::new(self.shared(topic.as_bytes()), partition);
+                Err(LogFault::Undecodable { partition, offset, message })
+            }
             Code::AutoOffsetReset | Code::OffsetOutOfRange => {
                 let partition = TopicPartition::new(self.shared(topic.as_bytes()), partition);
                 let offset = self.position(&partition);
@@ -257,7 +261,10 @@ impl Reader for KafkaReader {
         if let Some((_, reached)) = self.reached.iter_mut().find(|(at, _)| at == partition) {
             *reached = offset;
         }
-        if matches!(&self.pending, Some(LogFault::OutOfRange { partition: at, .. }) if at == partition) {
+        if let Some(LogFault::OutOfRange { partition: at, .. } | LogFault::Undecodable { partition: at, .. }) =
+            &self.pending
+            && at == partition
+        {
             self.pending = None;
         }
         Ok(())

@@ -90,6 +90,8 @@ impl<'a> Input<'a> {
     /// # Errors
     /// [`BadDatum`].
     pub fn items(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), BadDatum>) -> Result<(), BadDatum> {
+        // every item takes a byte at least, in however many blocks they come
+        let mut most = self.left();
         loop {
             let count = i64::read(self)?;
             if count < 0 {
@@ -100,9 +102,10 @@ impl<'a> Input<'a> {
             if count == 0 {
                 return Ok(());
             }
-            if count > self.left() {
+            let Some(more) = most.min(self.left()).checked_sub(count) else {
                 return Err(self.bad("an array that is longer than the message"));
-            }
+            };
+            most = more;
             for _ in 0..count {
                 item(self)?;
             }
@@ -321,5 +324,11 @@ mod tests {
         assert!(read::<bool>(&[2]).is_err());
         assert!(read::<Option<i64>>(&[4, 0]).is_err());
         assert!(read::<Vec<i64>>(&bytes(&i64::MAX)).is_err(), "no memory is taken for what is not there");
+        // blocks of items that take no byte: as many as there are bytes, not as many as each block says
+        #[derive(Debug, PartialEq)]
+        struct Nothing {}
+        avro_record!(Nothing {});
+        let blocks = [bytes(&300_i64).repeat(300), vec![0]].concat();
+        assert!(read::<Vec<Nothing>>(&blocks).is_err());
     }
 }

@@ -165,6 +165,17 @@ pub enum LogFault {
         /// The offset asked for.
         offset: i64,
     },
+    /// A batch that is there and that no client can take apart: its compression is broken, or it comes to more than
+    /// a client takes.
+    #[error("{partition} holds a batch at offset {offset} that cannot be decompressed: {message}")]
+    Undecodable {
+        /// Where.
+        partition: TopicPartition,
+        /// The offset of its first record, which may lie before the one asked for.
+        offset: i64,
+        /// What the client said.
+        message: String,
+    },
     /// A record is refused for good, for instance as too large.
     #[error("{step}: refused for good: {message}")]
     Refused {
@@ -181,7 +192,8 @@ pub trait Reader: Send {
     /// one. Records of one partition come in order.
     ///
     /// # Errors
-    /// [`LogFault`]; the reader may be polled again after `Unavailable`.
+    /// [`LogFault`]; the reader may be polled again after `Unavailable`. `Undecodable` comes again until the reader is
+    /// elsewhere; what stands before it has been given.
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogFault>;
 
     /// The offset up to which (exclusive) `partition` has been read, markers of transactions
@@ -382,6 +394,16 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogFault`].
     fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault>;
+
+    /// The offset behind the batch that begins at `offset` and cannot be decompressed: where reading can go on.
+    ///
+    /// # Errors
+    /// [`LogFault::Unavailable`], also where it cannot be found out.
+    fn batch_end(&self, partition: &TopicPartition, offset: i64) -> Result<i64, LogFault> {
+        let message =
+            format!("this log cannot tell how far the batch of {partition} at offset {offset} reaches");
+        Err(LogFault::Unavailable { step: "look behind a batch", message })
+    }
 
     /// How many partitions a topic has.
     ///

@@ -55,6 +55,12 @@ impl Advise for LogFault {
                 action: "compare the topic's retention with `millrace topics plan`: events are kept for ever, and a \
                          topic that was made anew starts at 0; then run `millrace verify`",
             },
+            Self::Undecodable { .. } => Advice {
+                next: "it is read again until it can be read; the partition stands still there, and nothing is skipped",
+                action: "a batch that is sound and only large can be read with a larger receive.message.max.bytes (see \
+                         [kafka_client] in `millrace config --explain`); else find out who may write to that topic besides \
+                         Millrace, and restore the partition from a copy of the cluster",
+            },
             Self::Refused { .. } => Advice {
                 next: "the partition waits and tries again, and is refused again until the reason is gone",
                 action: "do what the reason asks for: access rights, or max.message.bytes of the topic, which must be \
@@ -185,6 +191,13 @@ impl Advise for LaneFault {
                 action: "find in the newest outcome how far the commands were answered, and set the offset behind \
                          that with kafka-consumer-groups --reset-offsets; then raise offsets.retention.minutes",
             },
+            Self::BatchWithoutEnd { .. } => Advice {
+                next: "its end is looked for again every few seconds, and nothing is decided in this partition until it \
+                       is found",
+                action: "if it stays, end the processors, set the group's offset behind that batch with \
+                         kafka-consumer-groups --reset-offsets (kafka-dump-log tells its last offset), and let its \
+                         producer send again",
+            },
             Self::Clock { .. } => Advice {
                 next: "what was read waits and is decided within seconds once the clock is right",
                 action: "set the clock of this machine, for instance with `chronyc makestep`, and keep it set",
@@ -246,6 +259,7 @@ mod tests {
             LogFault::Unavailable { step: "read", message: message() },
             LogFault::NoSuchTopic { topic: "chirp.commands".to_owned() },
             LogFault::OutOfRange { partition: TopicPartition::new("chirp.commands", 3), offset: 41 },
+            LogFault::Undecodable { partition: at(), offset: 41, message: message() },
             LogFault::Refused { step: "write a batch", message: message() },
         ]
     }
@@ -308,6 +322,12 @@ mod tests {
         all.push(LaneFault::Batch(BatchError::TooLarge { topic: at().topic, bytes: 2_000_000 }));
         all.extend(log().into_iter().map(|fault| LaneFault::NotCommitted { messages: 17, fault }));
         all.push(LaneFault::OffsetsLost { input: at() });
+        all.push(LaneFault::BatchWithoutEnd {
+            input: at(),
+            offset: 41,
+            why: "zstd".to_owned(),
+            cause: log().remove(0),
+        });
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all
     }

@@ -326,11 +326,11 @@ pub static METRICS: &[Metric] = &[
         kind: Gauge,
         unit: "",
         labels: &["role", "partition", "why"],
-        help: "1 while a partition takes nothing more: it waits for a look-up table to reach what a command needs (`lookup`), for the tables to take rows (`store`), for this machine's clock to be set right (`clock`), or for the dead topic to say what was put back (`dead`).",
-        advice: "`lookup` for seconds: the look-up's topic does not move, see `/health` of the role that ends in `.lookups`. `store`: the tables' server. `clock`: set the clock. `dead` for seconds: a transaction is left open on the dead topic.",
+        help: "1 while a partition takes nothing more: it waits for a look-up table to reach what a command needs (`lookup`), for the tables to take rows (`store`), for this machine's clock to be set right (`clock`), for the dead topic to say what was put back (`dead`), or for the registry to know a schema (`schema`).",
+        advice: "`lookup` for seconds: the look-up's topic does not move, see `/health` of the role that ends in `.lookups`. `store`: the tables' server. `clock`: set the clock. `dead` for seconds: a transaction is left open on the dead topic. `schema`: ten seconds a minute at most; a producer sends ids the registry does not know, see `millrace dead list`.",
         source: Look(|seen, put| {
             for (role, partition, numbers) in seen.held() {
-                for why in ["lookup", "store", "clock", "dead"] {
+                for why in ["lookup", "store", "clock", "dead", "schema"] {
                     put(truth(numbers.paused == Some(why)), &[role, &partition, why]);
                 }
             }

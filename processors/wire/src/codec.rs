@@ -1,9 +1,8 @@
 //! One codec per topic: its schema, the schema's id, and other writers' schemas as met.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
@@ -13,8 +12,9 @@ use millrace_kernel::avro::{BadDatum, Input};
 use millrace_kernel::{Datum, Metadata};
 use thiserror::Error;
 
+use crate::foreign::{Failure, Foreign, Meaning, Version};
 use crate::registry::{Registry, RegistryFault};
-use crate::schema::{Compiled, DATA, branch_names, compile, full_name};
+use crate::schema::{Compiled, DATA, branches, compile};
 
 /// Length of magic byte and schema id.
 const HEADER_LENGTH: usize = 5;
@@ -34,9 +34,18 @@ pub struct Unknown {
 /// Why bytes are not the message they should be.
 #[derive(Debug, Error)]
 pub enum DecodeFailure {
-    /// They never will be: not Avro, of an unknown schema or of another topic's.
+    /// They never will be: not Avro or of another topic's schema.
     #[error("{0}")]
     Unreadable(String),
+    /// They may become one: the registry does not know the schema yet, or not as one of this topic's. A replica of a
+    /// registry lags behind a registration for a moment. Who cannot wait takes them for unreadable.
+    #[error("{why}")]
+    NotYet {
+        /// The schema's id.
+        id: u32,
+        /// What the registry said.
+        why: String,
+    },
     /// The envelope is good, the message type is not one of this build's.
     #[error("message {} is of a type that is not known here: {}", .0.id, .0.reason)]
     UnknownType(Box<Unknown>),
@@ -69,17 +78,8 @@ thread_local! {
 pub struct Codec<T> {
     schema: &'static Compiled,
     id: u32,
-    registry: Arc<dyn Registry>,
-    foreign: Mutex<HashMap<u32, Arc<Foreign>>>,
+    foreign: Foreign,
     of: PhantomData<fn(T) -> T>,
-}
-
-/// What is known of a schema id that is not this build's.
-enum Foreign {
-    /// A version of this topic's schema.
-    Version(Box<apache_avro::Schema>),
-    /// Something else, and what.
-    Alien(String),
 }
 
 impl<T: Datum> Codec<T> {
@@ -94,7 +94,7 @@ impl<T: Datum> Codec<T> {
             Some(id) => id,
             None => registry.register(subject, schema)?,
         };
-        Ok(Self { schema: compiled, id, registry, foreign: Mutex::default(), of: PhantomData })
+        Ok(Self { schema: compiled, id, foreign: Foreign::new(registry, subject, compiled), of: PhantomData })
     }
 
     /// The codec of `subject` if its `schema` is registered; nothing is registered. For those who only send or read.
@@ -109,7 +109,8 @@ impl<T: Datum> Codec<T> {
         let compiled =
             compile(schema).map_err(|message| CodecError::Schema { subject: subject.to_owned(), message })?;
         let Some(id) = registry.find(subject, schema)? else { return Ok(None) };
-        Ok(Some(Self { schema: compiled, id, registry, foreign: Mutex::default(), of: PhantomData }))
+        let foreign = Foreign::new(registry, subject, compiled);
+        Ok(Some(Self { schema: compiled, id, foreign, of: PhantomData }))
     }
 
     /// The registry's id of the schema this build was made with.
@@ -158,22 +159,81 @@ impl<T: Datum> Codec<T> {
         bytes: &[u8],
         read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
     ) -> Result<U, DecodeFailure> {
+        self.decode_by(bytes, read, |id| self.foreign.meaning(id))
+    }
+
+    /// As [`Codec::decode`], but the registry is not asked: a schema that nobody has asked for with
+    /// [`Codec::ask_again`] is [`DecodeFailure::NotYet`], too.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`], never for the registry.
+    pub fn decode_known(&self, bytes: &[u8]) -> Result<T, DecodeFailure> {
+        self.decode_by(bytes, T::read, |id| self.foreign.remembered(id))
+    }
+
+    /// As [`Codec::decode`], but what meant nothing a moment ago is asked for again: for whoever stands still at a
+    /// message and tries again seldom.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`].
+    pub fn decode_fresh(&self, bytes: &[u8]) -> Result<T, DecodeFailure> {
+        match self.decode_known(bytes) {
+            Err(DecodeFailure::NotYet { id, .. }) => {
+                self.ask_again(&[id])?;
+                self.decode_known(bytes)
+            }
+            decoded => decoded,
+        }
+    }
+
+    fn decode_by<U>(
+        &self,
+        bytes: &[u8],
+        read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
+        meaning: impl Fn(u32) -> Result<Arc<Meaning>, Failure>,
+    ) -> Result<U, DecodeFailure> {
         let unreadable = |why: String| Err(DecodeFailure::Unreadable(why));
-        if bytes.len() < HEADER_LENGTH || bytes[0] != 0 {
+        let Some(id) = schema_of(bytes) else {
             return unreadable(
                 "not Avro in the registry's wire format: it does not begin with a zero byte and a schema id"
                     .to_owned(),
             );
-        }
-        let id = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+        };
         let body = &bytes[HEADER_LENGTH..];
         if id == self.id {
             return self.decode_body(body, read).or_else(unreadable);
         }
-        match &*self.foreign(id)? {
-            Foreign::Alien(why) => unreadable(why.clone()),
-            Foreign::Version(writer) => self.resolve(id, writer, body, read),
+        match meaning(id) {
+            Ok(meaning) => match &*meaning {
+                Meaning::Alien(why) => unreadable(why.clone()),
+                Meaning::Version(writer) => self.resolve(id, writer, body, read),
+            },
+            Err(Failure::NotYet(why)) => Err(DecodeFailure::NotYet { id, why }),
+            Err(Failure::Registry(fault)) => Err(fault.into()),
         }
+    }
+
+    /// The ids of schemas of `messages` that mean nothing here so far, each once and at most so many.
+    pub fn not_known<'a>(&self, messages: impl Iterator<Item = &'a [u8]>, most: usize) -> Vec<u32> {
+        let mut ids = Vec::new();
+        for id in messages.filter_map(schema_of) {
+            if ids.len() == most {
+                break;
+            }
+            if id != self.id && !ids.contains(&id) && !self.foreign.is_known(id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Asks the registry again for schema ids that [`DecodeFailure::NotYet`] has named, all together. Without that it
+    /// is asked again only after some seconds.
+    ///
+    /// # Errors
+    /// [`RegistryFault`]; what was answered before it counts.
+    pub fn ask_again(&self, ids: &[u32]) -> Result<(), RegistryFault> {
+        self.foreign.ask_again(ids)
     }
 
     /// Straight from the bytes of this build's own schema.
@@ -183,62 +243,33 @@ impl<T: Datum> Codec<T> {
         read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
     ) -> Result<U, String> {
         let mut input = Input::new(body);
-        let value = read(&mut input).map_err(|e| format!("not a {}: {e}", self.schema.full_name))?;
+        let value = read(&mut input).map_err(|e| format!("not a {}: {e}", self.schema.name.full))?;
         if input.left() > 0 {
             // a reader that stops early took other bytes for a message
-            return Err(format!("not a {}: bytes are left over behind the message", self.schema.full_name));
+            return Err(format!("not a {}: bytes are left over behind the message", self.schema.name.full));
         }
         Ok(value)
-    }
-
-    fn foreign(&self, id: u32) -> Result<Arc<Foreign>, DecodeFailure> {
-        let mut known = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(foreign) = known.get(&id) {
-            return Ok(Arc::clone(foreign));
-        }
-        // an id may be given out later, so that it is unknown now is not remembered
-        let Some(text) = self.registry.schema(id)? else {
-            return Err(DecodeFailure::Unreadable(format!("schema id {id} is unknown to the registry")));
-        };
-        let foreign = Arc::new(match apache_avro::Schema::parse_str(&text) {
-            Err(e) => Foreign::Alien(format!("schema {id} is not Avro: {e}")),
-            Ok(schema) => match full_name(&schema) {
-                Some(name) if name == self.schema.full_name => Foreign::Version(Box::new(schema)),
-                other => Foreign::Alien(format!(
-                    "schema {id} is {}, but this topic holds {}",
-                    other.as_deref().unwrap_or("not a record"),
-                    self.schema.full_name
-                )),
-            },
-        });
-        known.insert(id, Arc::clone(&foreign));
-        Ok(foreign)
     }
 
     /// From another version's bytes, by Avro's resolution rules.
     fn resolve<U>(
         &self,
         id: u32,
-        writer: &apache_avro::Schema,
+        writer: &Version,
         body: &[u8],
         read: impl Fn(&mut Input<'_>) -> Result<U, BadDatum>,
     ) -> Result<U, DecodeFailure> {
         let unreadable = |e: &dyn std::fmt::Display| {
             DecodeFailure::Unreadable(format!("not a message of schema {id}: {e}"))
         };
-        let mut rest = body;
+        // Before anything is made of them: the writer's schema may ask for any depth and any memory. The reader also
+        // gives a null for a text that is cut off, instead of an error.
+        writer.shape.check(body).map_err(|e| unreadable(&e))?;
+        let writer = &writer.schema;
         let written = GenericDatumReader::builder(writer)
             .build()
-            .and_then(|reader| reader.read_value(&mut rest))
+            .and_then(|reader| reader.read_value(&mut &*body))
             .map_err(|e| unreadable(&e))?;
-        if !rest.is_empty() {
-            return Err(unreadable(&"bytes are left over behind the message"));
-        }
-        // for a text that is cut off the reader gives a null instead of an error, and the resolution drops
-        // fields that this build does not know
-        if !written.validate(writer) {
-            return Err(unreadable(&"it is cut off"));
-        }
         let resolved = self.to_own_version(writer, written)?.map_err(|e| unreadable(&e))?;
         let own = GenericDatumWriter::builder(&self.schema.resolving)
             .build()
@@ -261,9 +292,10 @@ impl<T: Datum> Codec<T> {
         else {
             return Ok(Err("its `data` is not a union".to_owned()));
         };
-        let names = branch_names(writer);
-        let name = names.get(index as usize).map_or("", String::as_str);
-        let Some(own_index) = self.schema.branches.iter().position(|(own, _)| own == name) else {
+        let name = branches(writer).get(index as usize).and_then(apache_avro::Schema::name);
+        let own = name.and_then(|name| self.schema.branches.iter().position(|(own, _)| own.is(name)));
+        let Some(own_index) = own else {
+            let name = name.map_or("", |name| name.name());
             return match envelope(&written) {
                 Some((id, metadata)) => Err(DecodeFailure::UnknownType(Box::new(Unknown {
                     id,
@@ -287,7 +319,15 @@ impl<T: Datum> Codec<T> {
     }
 
     fn known_types(&self) -> String {
-        self.schema.branches.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+        self.schema.branches.iter().map(|(name, _)| name.short.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The id of a message's schema; `None` for what is not in the wire format.
+fn schema_of(message: &[u8]) -> Option<u32> {
+    match message {
+        [0, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
     }
 }
 

@@ -5,9 +5,11 @@
 //! built with, bytes and Rust types convert directly; another writer's schema is fetched
 //! from the registry and resolved by `apache-avro`.
 
+mod bounds;
 pub mod codec;
+mod foreign;
 pub mod registry;
 mod schema;
 
 pub use codec::{Codec, DecodeFailure, Unknown};
-pub use registry::{ConfluentRegistry, MemoryRegistry, Registry, RegistryFault};
+pub use registry::{ConfluentRegistry, Latest, MemoryRegistry, Registry, RegistryFault};

@@ -1,6 +1,7 @@
 //! The schema registry, as far as Millrace needs one.
 
-use std::sync::Mutex;
+mod memory;
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,9 +10,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
-use ureq::http::{Response, Uri};
+use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, RequestBuilder};
+
+pub use memory::MemoryRegistry;
 
 /// The registry did not give an answer, or refused one.
 #[derive(Debug, Error)]
@@ -36,6 +39,17 @@ pub enum RegistryFault {
     },
 }
 
+/// The newest version of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// Its number, from 1.
+    pub version: u32,
+    /// The schema's id.
+    pub id: u32,
+    /// The schema.
+    pub schema: String,
+}
+
 /// A schema registry.
 pub trait Registry: Send + Sync {
     /// Registers `schema` under `subject`, or finds it there; its id.
@@ -55,6 +69,22 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// [`RegistryFault::Unavailable`].
     fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault>;
+
+    /// The subjects of which the schema with this id is a version, versions that were deleted included; `None` when
+    /// the registry cannot tell, as not every kind of registry answers that question.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Unavailable`].
+    fn subjects(&self, id: u32) -> Result<Option<Vec<String>>, RegistryFault> {
+        let _ = id;
+        Ok(None)
+    }
+
+    /// The newest version under `subject`; `None` for a new subject.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Unavailable`].
+    fn latest(&self, subject: &str) -> Result<Option<Latest>, RegistryFault>;
 
     /// Whether `schema` may follow the versions under `subject`; true for a new subject.
     ///
@@ -80,7 +110,9 @@ pub struct ConfluentRegistry {
 /// How long one call to the registry may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// `error_code` of an unknown subject, version or schema id.
-const NOT_FOUND_CODES: [u32; 4] = [404, 40401, 40402, 40403];
+const NOT_FOUND_CODES: [u32; 4] = [404, 40401, 40402, SCHEMA_NOT_FOUND];
+/// `error_code` of an unknown schema id.
+const SCHEMA_NOT_FOUND: u32 = 40403;
 /// From here on an `error_code` tells of the registry's own trouble.
 const OWN_TROUBLE: u32 = 50_000;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -89,6 +121,8 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 enum NoAnswer {
     /// The registry says so itself.
     Said(Complaint),
+    /// Something answers with this status, and not in a registry's words.
+    Status(StatusCode),
     /// It did not get as far, or what came is not a registry's.
     Unheard(String),
 }
@@ -105,7 +139,14 @@ struct Complaint {
 #[derive(Deserialize)]
 struct Registered {
     id: Option<u32>,
+    version: Option<u32>,
     schema: Option<String>,
+}
+
+/// One of the versions that a schema is.
+#[derive(Deserialize)]
+struct SubjectVersion {
+    subject: String,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +216,7 @@ impl ConfluentRegistry {
     fn unavailable(&self, no_answer: NoAnswer) -> RegistryFault {
         let message = match no_answer {
             NoAnswer::Said(Complaint { error_code, message }) => format!("error {error_code}: {message}"),
+            NoAnswer::Status(status) => format!("it answers with HTTP status {status}"),
             NoAnswer::Unheard(why) => why,
         };
         RegistryFault::Unavailable { url: self.url.clone(), message }
@@ -184,6 +226,15 @@ impl ConfluentRegistry {
 impl NoAnswer {
     fn is_not_found(&self) -> bool {
         matches!(self, Self::Said(complaint) if NOT_FOUND_CODES.contains(&complaint.error_code))
+    }
+
+    /// Whether it is of a kind that does not answer such a question, or not to everybody.
+    fn is_unsupported(&self) -> bool {
+        match self {
+            Self::Said(complaint) => matches!(complaint.error_code, 400..=405 | 40101 | 40301),
+            Self::Status(status) => matches!(status.as_u16(), 400..=405),
+            Self::Unheard(_) => false,
+        }
     }
 }
 
@@ -199,7 +250,7 @@ fn text(answer: Result<Response<Body>, ureq::Error>) -> Result<String, NoAnswer>
     // whatever stands before a registry answers in its own way
     Err(match parse::<Complaint>(&text) {
         Ok(complaint) if complaint.error_code != 0 => NoAnswer::Said(complaint),
-        _ => NoAnswer::Unheard(format!("it answers with HTTP status {status}")),
+        _ => NoAnswer::Status(status),
     })
 }
 
@@ -243,6 +294,37 @@ impl Registry for ConfluentRegistry {
         }
     }
 
+    fn subjects(&self, id: u32) -> Result<Option<Vec<String>>, RegistryFault> {
+        let versions: Vec<SubjectVersion> =
+            match self.get(&format!("/schemas/ids/{id}/versions?deleted=true")) {
+                Ok(versions) => versions,
+                // it is gone meanwhile
+                Err(NoAnswer::Said(complaint)) if complaint.error_code == SCHEMA_NOT_FOUND => Vec::new(),
+                Err(why) if why.is_unsupported() => return Ok(None),
+                Err(why) => return Err(self.unavailable(why)),
+            };
+        let plain = |subject: String| match subject.strip_prefix(":.").and_then(|it| it.split_once(':')) {
+            // a registry with several contexts names the one it was asked in
+            Some((_, plain)) => plain.to_owned(),
+            None => subject,
+        };
+        Ok(Some(versions.into_iter().map(|version| plain(version.subject)).collect()))
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<Latest>, RegistryFault> {
+        match self.get(&format!("/subjects/{}/versions/latest", part(subject))) {
+            Ok(Registered { version: Some(version), id: Some(id), schema: Some(schema) }) => {
+                Ok(Some(Latest { version, id, schema }))
+            }
+            Ok(_) => {
+                let why = format!("it gave no whole version of {subject}");
+                Err(self.unavailable(NoAnswer::Unheard(why)))
+            }
+            Err(why) if why.is_not_found() => Ok(None),
+            Err(why) => Err(self.unavailable(why)),
+        }
+    }
+
     fn is_compatible(&self, subject: &str, schema: &str) -> Result<bool, RegistryFault> {
         let path = format!("/compatibility/subjects/{}/versions", part(subject));
         match self.post::<Verdict>(&path, &avro(schema)) {
@@ -255,46 +337,5 @@ impl Registry for ConfluentRegistry {
     fn set_compatibility(&self, subject: &str, level: &str) -> Result<(), RegistryFault> {
         self.put(&format!("/config/{}", part(subject)), &json!({ "compatibility": level }))
             .map_err(|why| self.unavailable(why))
-    }
-}
-
-/// A registry in memory, for simulations. It accepts every schema.
-#[derive(Debug, Default)]
-pub struct MemoryRegistry {
-    schemas: Mutex<Vec<String>>,
-}
-
-impl MemoryRegistry {
-    fn position(&self, schema: &str) -> Option<u32> {
-        let schemas = self.schemas.lock().expect("no holder of this lock can panic");
-        schemas.iter().position(|known| known == schema).map(|index| index as u32 + 1)
-    }
-}
-
-impl Registry for MemoryRegistry {
-    fn register(&self, _subject: &str, schema: &str) -> Result<u32, RegistryFault> {
-        if let Some(id) = self.position(schema) {
-            return Ok(id);
-        }
-        let mut schemas = self.schemas.lock().expect("no holder of this lock can panic");
-        schemas.push(schema.to_owned());
-        Ok(schemas.len() as u32)
-    }
-
-    fn find(&self, _subject: &str, schema: &str) -> Result<Option<u32>, RegistryFault> {
-        Ok(self.position(schema))
-    }
-
-    fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault> {
-        let schemas = self.schemas.lock().expect("no holder of this lock can panic");
-        Ok((id as usize).checked_sub(1).and_then(|index| schemas.get(index).cloned()))
-    }
-
-    fn is_compatible(&self, _subject: &str, _schema: &str) -> Result<bool, RegistryFault> {
-        Ok(true)
-    }
-
-    fn set_compatibility(&self, _subject: &str, _level: &str) -> Result<(), RegistryFault> {
-        Ok(())
     }
 }

@@ -3,17 +3,46 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
+use apache_avro::schema::Name;
 use serde_json::Value as Json;
 
 /// One schema, parsed.
 pub(crate) struct Compiled {
     /// For resolution against another writer's schema.
     pub resolving: apache_avro::Schema,
-    /// The record's full name.
-    pub full_name: String,
+    /// The record's name.
+    pub name: ReaderName,
     /// For every branch of the union `data`, if there is one: its record name, and this
     /// schema with that branch alone in the place of the union.
-    pub branches: Vec<(String, apache_avro::Schema)>,
+    pub branches: Vec<(ReaderName, apache_avro::Schema)>,
+}
+
+/// The name of a type of this build's, and which names of a writer mean it.
+pub(crate) struct ReaderName {
+    /// With its namespace.
+    pub full: String,
+    /// Without it.
+    pub short: String,
+    /// Names it had before, in full.
+    aliases: Vec<String>,
+}
+
+impl ReaderName {
+    fn of(schema: &apache_avro::Schema) -> Option<Self> {
+        let name = schema.name()?;
+        let aliases = schema.aliases().into_iter().flatten();
+        Some(Self {
+            full: name.fullname(None),
+            short: name.name().to_owned(),
+            aliases: aliases.map(|alias| alias.fullname(name.namespace())).collect(),
+        })
+    }
+
+    /// Whether a writer's `name` means this type. By Avro's rules, and the registry compares in the same way, a
+    /// namespace makes no difference, and an alias must be the whole name.
+    pub(crate) fn is(&self, name: &Name) -> bool {
+        self.short == name.name() || self.aliases.contains(&name.fullname(None))
+    }
 }
 
 /// Parses `text`, once per process: a schema is a constant of the build, so what is
@@ -26,28 +55,35 @@ pub(crate) fn compile(text: &str) -> Result<&'static Compiled, String> {
         return Ok(compiled);
     }
     let resolving = apache_avro::Schema::parse_str(text).map_err(|e| e.to_string())?;
-    let full_name = full_name(&resolving).ok_or("the schema is not a record")?;
-    let branches = narrowed(text)?;
-    let compiled: &'static Compiled = Box::leak(Box::new(Compiled { resolving, full_name, branches }));
+    let name = record_name(&resolving).and_then(|_| ReaderName::of(&resolving));
+    let name = name.ok_or("the schema is not a record")?;
+    let names = branches(&resolving).iter().filter_map(ReaderName::of).collect::<Vec<_>>();
+    let narrowed = narrowed(text)?;
+    if names.len() != narrowed.len() {
+        return Err("a branch of `data` has no name".to_owned());
+    }
+    let branches = names.into_iter().zip(narrowed).collect();
+    let compiled: &'static Compiled = Box::leak(Box::new(Compiled { resolving, name, branches }));
     known.insert(text.to_owned(), compiled);
     Ok(compiled)
 }
 
-/// The full name of a record schema.
-pub(crate) fn full_name(schema: &apache_avro::Schema) -> Option<String> {
+/// The name of a record schema.
+pub(crate) fn record_name(schema: &apache_avro::Schema) -> Option<&Name> {
     match schema {
-        apache_avro::Schema::Record(record) => Some(record.name.fullname(None)),
+        apache_avro::Schema::Record(record) => Some(&record.name),
         _ => None,
     }
 }
 
-/// The record names of the branches of `data`, in the union's order.
-pub(crate) fn branch_names(schema: &apache_avro::Schema) -> Vec<String> {
-    let apache_avro::Schema::Record(record) = schema else { return Vec::new() };
-    let Some(data) = record.fields.iter().find(|field| field.name == DATA) else { return Vec::new() };
-    let apache_avro::Schema::Union(union) = &data.schema else { return Vec::new() };
-    let name = |branch: &apache_avro::Schema| branch.name().map_or_else(String::new, |n| n.name().to_owned());
-    union.variants().iter().map(name).collect()
+/// The branches of `data`, in the union's order; none where it is no union.
+pub(crate) fn branches(schema: &apache_avro::Schema) -> &[apache_avro::Schema] {
+    let apache_avro::Schema::Record(record) = schema else { return &[] };
+    let Some(data) = record.fields.iter().find(|field| field.name == DATA) else { return &[] };
+    match &data.schema {
+        apache_avro::Schema::Union(union) => union.variants(),
+        _ => &[],
+    }
 }
 
 /// The field that holds the message in every envelope.
@@ -56,7 +92,7 @@ pub(crate) const DATA: &str = "data";
 /// `apache-avro` picks the branch of a union by the shape of a value, and messages may have
 /// the same shape (`FollowUser`, `UnfollowUser`). So the branch is found by name, and the
 /// rest is resolved against a schema that has no other.
-fn narrowed(text: &str) -> Result<Vec<(String, apache_avro::Schema)>, String> {
+fn narrowed(text: &str) -> Result<Vec<apache_avro::Schema>, String> {
     let schema: Json = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let Some(at) = data_field(&schema) else { return Ok(Vec::new()) };
     let Some(branches) = schema["fields"][at]["type"].as_array() else { return Ok(Vec::new()) };
@@ -65,12 +101,10 @@ fn narrowed(text: &str) -> Result<Vec<(String, apache_avro::Schema)>, String> {
     branches
         .iter()
         .map(|branch| {
-            let name = branch["name"].as_str().ok_or("a branch of `data` is not a record")?;
             let mut only = schema.clone();
             only["fields"][at]["type"] = branch.clone();
             define_at_first_use(&mut only, &definitions, &mut Vec::new());
-            let only = apache_avro::Schema::parse_str(&only.to_string()).map_err(|e| e.to_string())?;
-            Ok((name.to_owned(), only))
+            apache_avro::Schema::parse_str(&only.to_string()).map_err(|e| e.to_string())
         })
         .collect()
 }

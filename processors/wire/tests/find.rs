@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millrace_kernel::Outcome;
-use millrace_wire::{Codec, MemoryRegistry, Registry, RegistryFault};
+use millrace_wire::{Codec, Latest, MemoryRegistry, Registry, RegistryFault};
 
 const SCHEMA: &str = r#"{"type": "record", "name": "n.Outcome", "fields": []}"#;
 
@@ -33,6 +33,10 @@ impl Registry for Counting {
 
     fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault> {
         self.ask().schema(id)
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<Latest>, RegistryFault> {
+        self.ask().latest(subject)
     }
 
     fn is_compatible(&self, subject: &str, schema: &str) -> Result<bool, RegistryFault> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use millrace_kernel::avro::write_str;
 use millrace_kernel::{Command, Domain, Metadata, Named};
 use millrace_ports::{Record, TopicPartition};
 use millrace_runtime::processor::intake::dead_headers;
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 use super::{Answered, Asked, Dead, Found, FoundCommand, Scene, Searched};
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
-use crate::reading::{between, decode, key_text};
+use crate::reading::{between, commands_between, decode, key_text};
 use crate::shown;
 
 /// Records of a partition looked at in one go, newest first.
@@ -135,7 +136,7 @@ impl<D: Domain> Scene<'_, D> {
         while !left.is_empty() && (found.len() < outcomes.len().max(1) && beyond < PIECES_BEYOND) {
             for (at, (oldest, end)) in &mut left {
                 let from = (*end - PIECE).max(*oldest);
-                between(log, at, (from, *end), watcher, &mut |record| {
+                commands_between(log, at, (from, *end), watcher, &mut |record| {
                     trail.see(record);
                     if let Some(command) = self.command(command_id, record)? {
                         found.push(self.asked(record, place(record), command)?);
@@ -164,7 +165,7 @@ impl<D: Domain> Scene<'_, D> {
                 }
                 if let Some((known, _)) = asked.iter_mut().find(|(known, _)| known.place == place_before) {
                     known.dead = Some(dead);
-                } else if let Some(command) = self.command(command_id, record)? {
+                } else if let Some(command) = self.dead_command(command_id, record)? {
                     let (mut found, command) = self.asked(record, place_before, command)?;
                     found.dead = Some(dead);
                     only_dead.push((found, command));
@@ -192,6 +193,28 @@ impl<D: Domain> Scene<'_, D> {
             Err(DecodeFailure::Registry(fault)) => Err(fault.into()),
             Ok(_) | Err(_) => Ok(None),
         }
+    }
+
+    /// The command that a dead record is, when it has this id. One that cannot be read is taken for it when the id
+    /// stands in it as a text does in Avro: it would not be dead if more could be known.
+    fn dead_command(
+        &self,
+        command_id: &str,
+        record: &Record,
+    ) -> Result<Option<Read<D::Command>>, AuditFault> {
+        if let Some(command) = self.command(command_id, record)? {
+            return Ok(Some(command));
+        }
+        let Some(value) = record.value.as_deref() else { return Ok(None) };
+        let mut text = Vec::new();
+        write_str(command_id, &mut text);
+        let is_there = value.windows(text.len()).any(|part| part == text);
+        let is_unreadable = is_there
+            && matches!(
+                self.codecs.commands.decode(value),
+                Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. })
+            );
+        Ok(is_unreadable.then(|| (Metadata::default(), None)))
     }
 
     fn asked(

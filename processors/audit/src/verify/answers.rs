@@ -17,7 +17,7 @@ use super::Scene;
 use super::fold::Fold;
 use crate::difference::{Check, Difference, EventPlace, Kind};
 use crate::fault::AuditFault;
-use crate::reading::{Tail, between, decode, key_text};
+use crate::reading::{Tail, between, commands_between, decode, key_text};
 
 /// Most commands whose ids are kept at once.
 const SLICE: i64 = 1_000_000;
@@ -125,8 +125,11 @@ impl<D: Domain> Scene<'_, D> {
                 dead.dropped.insert(offset);
             }
             if header(record, dead_headers::TOPIC) == Some(&*commands.topic) {
-                dead.commands
-                    .extend(header(record, dead_headers::OFFSET).and_then(|text| text.parse::<i64>().ok()));
+                let offset = |name| header(record, name).and_then(|text| text.parse::<i64>().ok());
+                if let Some(first) = offset(dead_headers::OFFSET) {
+                    // of a whole batch the first and the last
+                    dead.commands.extend(first..=offset(dead_headers::LAST).unwrap_or(first));
+                }
             }
             Ok(())
         })?;
@@ -151,7 +154,7 @@ impl<D: Domain> Scene<'_, D> {
         };
 
         stage(commands, *from, *decided);
-        between(log, commands, (*from, *decided), self.audit.watcher, &mut |record| {
+        let passed = commands_between(log, commands, (*from, *decided), self.audit.watcher, &mut |record| {
             let is_dead = stretch.dead.commands.contains(&record.offset) || stretch.dead.has_dropped(record);
             match self.asked(record)? {
                 Some(Asked { command_id, misrouted, issued_at }) if is_here(&command_id) => {
@@ -169,6 +172,9 @@ impl<D: Domain> Scene<'_, D> {
             }
             Ok(())
         })?;
+        if slice == 0 {
+            unread.extend(passed.into_iter().filter(|offset| !stretch.dead.commands.contains(offset)));
+        }
         self.checked.commands +=
             tallies.values().map(|t| u64::from(t.asked + t.misrouted + t.dead)).sum::<u64>();
 
@@ -191,7 +197,7 @@ impl<D: Domain> Scene<'_, D> {
         self.checked.outcomes += read;
 
         // commands that came meanwhile may have been answered meanwhile
-        between(
+        commands_between(
             log,
             commands,
             (*decided, log.high_watermark(commands)?),
@@ -265,7 +271,7 @@ impl<D: Domain> Scene<'_, D> {
             Ok(Command { id, metadata, data }) => (id, metadata.issued_at, Some(D::routing_key(&data))),
             Err(DecodeFailure::UnknownType(unknown)) => (unknown.id, unknown.metadata.issued_at, None),
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
-            Err(DecodeFailure::Unreadable(_)) => return Ok(None),
+            Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. }) => return Ok(None),
         };
         if !id::is_valid(&command_id) {
             return Ok(None);

@@ -175,6 +175,9 @@ impl Log for Hiding {
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.inner.high_watermark(partition)
     }
+    fn batch_end(&self, partition: &TopicPartition, offset: i64) -> Result<i64, LogFault> {
+        self.inner.batch_end(partition, offset)
+    }
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.inner.low_watermark(partition)
     }

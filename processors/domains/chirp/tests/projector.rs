@@ -23,7 +23,7 @@ use millrace_runtime::projector::{MakeProjector, ProjectorFault, ProjectorLane, 
 use millrace_runtime::{ProjectorSettings, Topology};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
 use millrace_testkit::store::MemoryStore;
-use millrace_wire::{Codec, MemoryRegistry, Registry, RegistryFault};
+use millrace_wire::{Codec, Latest, MemoryRegistry, Registry, RegistryFault};
 
 const SEEN: &str = "
 CREATE TABLE seen (
@@ -59,6 +59,12 @@ impl Registry for Flaky {
     }
     fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault> {
         self.reach()?.schema(id)
+    }
+    fn subjects(&self, id: u32) -> Result<Option<Vec<String>>, RegistryFault> {
+        self.reach()?.subjects(id)
+    }
+    fn latest(&self, subject: &str) -> Result<Option<Latest>, RegistryFault> {
+        self.reach()?.latest(subject)
     }
     fn is_compatible(&self, subject: &str, schema: &str) -> Result<bool, RegistryFault> {
         self.reach()?.is_compatible(subject, schema)

@@ -28,6 +28,8 @@ pub struct Burial {
     pub reason: String,
     /// Its place among the commands of its key that wait for each other, if they do.
     pub line: Option<LinePlace>,
+    /// Where it stands for a whole batch: the offset of the batch's first record. The record at hand is its last.
+    pub first: Option<i64>,
 }
 
 /// The record for the dead topic: as it came, with the reason and its place. What can only be
@@ -40,8 +42,9 @@ pub fn bury(names: &Topology, record: &Record, burial: &Burial) -> Outgoing {
         header(headers::REASON, shortened(&burial.reason)),
         header(headers::TOPIC, &record.topic),
         header(headers::PARTITION, record.partition),
-        header(headers::OFFSET, record.offset),
+        header(headers::OFFSET, burial.first.unwrap_or(record.offset)),
     ];
+    engine.extend(burial.first.map(|_| header(headers::LAST, record.offset)));
     engine.extend(burial.line.map(|place| header(headers::LINE, place)));
     let own = headers::foreign(&record.headers);
     let count = own.len();
@@ -95,6 +98,7 @@ mod tests {
             kind: DeadKind::Unreadable,
             reason: "r".repeat(100_000),
             line: Some(LinePlace { line: i64::MAX, number: i64::MAX }),
+            first: None,
         };
         bury(&Topology::new("", "d"), record, &burial)
     }

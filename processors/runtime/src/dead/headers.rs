@@ -18,6 +18,8 @@ pub const TOPIC: &str = "millrace-topic";
 pub const PARTITION: &str = "millrace-partition";
 /// Its offset there.
 pub const OFFSET: &str = "millrace-offset";
+/// The offset there of the last record it stands for, where it stands for a whole batch.
+pub const LAST: &str = "millrace-last";
 /// How many bytes the value had, where it was too long to be kept whole.
 pub const CUT: &str = "millrace-cut";
 /// How many headers of its producer it had, where they were too much to be kept.
@@ -55,10 +57,12 @@ pub enum DeadKind {
     Waiting,
     /// A step; its process waits for it.
     Step,
+    /// A batch that cannot be decompressed. Nothing but its offsets is known, so it cannot be put back.
+    Batch,
 }
 
 impl DeadKind {
-    const ALL: [Self; 4] = [Self::Unreadable, Self::Poisoned, Self::Waiting, Self::Step];
+    const ALL: [Self; 5] = [Self::Unreadable, Self::Poisoned, Self::Waiting, Self::Step, Self::Batch];
 
     /// Its name in the header.
     #[must_use]
@@ -68,6 +72,7 @@ impl DeadKind {
             Self::Poisoned => "poisoned",
             Self::Waiting => "waiting",
             Self::Step => "step",
+            Self::Batch => "batch",
         }
     }
 

@@ -159,6 +159,13 @@ impl<D: Domain> DeadTopic<D> {
         if !is_known {
             return refused(format!("it came from {:?}, which is no input of this domain", record.topic));
         }
+        if record.kind == DeadKind::Batch {
+            return refused(
+                "nothing of its records was kept, as they could not be decompressed; let their producer send them again, \
+                 and drop it with `millrace dead skip`"
+                    .to_owned(),
+            );
+        }
         if let Some(length) = record.cut {
             return refused(format!(
                 "it is not whole, only a part of its {length} bytes was kept; drop it with `millrace dead skip`"
@@ -249,8 +256,8 @@ impl<D: Domain> DeadTopic<D> {
         }
         let mut command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
             Ok(command) if command.metadata.issued_at.is_some() => command,
-            Ok(_) | Err(DecodeFailure::UnknownType(_) | DecodeFailure::Unreadable(_)) => return Ok(None),
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
+            Ok(_) | Err(_) => return Ok(None),
         };
         command.metadata.issued_at = Some(now_micros);
         Ok(Some(self.commands.encode(&command)))

@@ -130,6 +130,8 @@ pub struct DeadRecord {
     pub topic: String,
     /// Its offset there; the partition is the same.
     pub source_offset: i64,
+    /// The offset there of the last record it stands for, where it stands for a whole batch.
+    pub source_last: Option<i64>,
     /// The record's own time, milliseconds since the epoch.
     pub time_ms: i64,
     /// Its place among the commands of its key that wait for each other.
@@ -297,6 +299,7 @@ impl<D: Domain> DeadTopic<D> {
             process: None,
             topic,
             source_offset: text(headers::OFFSET).and_then(|offset| offset.parse().ok()).unwrap_or(-1),
+            source_last: text(headers::LAST).and_then(|offset| offset.parse().ok()),
             time_ms: record.timestamp_ms,
             line: text(headers::LINE).and_then(LinePlace::parse),
             cut: text(headers::CUT).and_then(|length| length.parse().ok()),
@@ -320,7 +323,7 @@ impl<D: Domain> DeadTopic<D> {
                 }
                 Err(DecodeFailure::UnknownType(unknown)) => known.id = Some(unknown.id),
                 Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
-                Err(DecodeFailure::Unreadable(_)) => {}
+                Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. }) => {}
             },
         }
         Ok(known)

@@ -76,7 +76,7 @@ impl BatchMeter {
             Intake::Command(command, _) => (command.data.name(), false),
             Intake::Step(step) => (step.data.name(), true),
             Intake::Unknown(_) => ("(unknown)", false),
-            Intake::Dead(_) => ("(unreadable)", false),
+            Intake::Dead(_) | Intake::NotYet { .. } | Intake::Gap(_) => ("(unreadable)", false),
         };
         let tally = &mut self.current;
         tally.records += 1;

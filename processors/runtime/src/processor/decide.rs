@@ -13,7 +13,7 @@ use millrace_kernel::{
 use millrace_ports::Record;
 use millrace_wire::Unknown;
 
-use super::intake::Intake;
+use super::intake::{Gap, Intake};
 use super::line::PutBack;
 use super::lookup::{LookupPartition, LookupTables};
 use super::state::{Layers, Versioned};
@@ -153,9 +153,10 @@ impl<D: Domain> Decider<'_, D> {
             return self.take_step(intake, record);
         }
         let (id, routing_key) = match intake {
+            Intake::Gap(gap) => return self.bury_gap(gap, record),
             Intake::Command(command, _) => (Some(command.id.as_str()), Some(D::routing_key(&command.data))),
             Intake::Unknown(unknown) => (Some(unknown.id.as_str()), None),
-            Intake::Step(_) | Intake::Dead(_) => (None, None),
+            Intake::Step(_) | Intake::NotYet { .. } | Intake::Dead(_) => (None, None),
         };
         let misrouted = id.and_then(|_| self.misrouted(record, routing_key.as_deref()));
         if self.put_back.is_some_and(|put_back| put_back.is_skipped) {
@@ -184,7 +185,10 @@ impl<D: Domain> Decider<'_, D> {
                 .repeated(&unknown.id)
                 .or_else(|| self.expired(&unknown.id, &unknown.metadata, record))
                 .unwrap_or_else(|| self.unknown(unknown, record)),
-            Intake::Dead(reason) => self.bury(DeadKind::Unreadable, reason.clone()),
+            Intake::Dead(reason) | Intake::NotYet { why: reason, .. } => {
+                self.bury(DeadKind::Unreadable, reason.clone())
+            }
+            Intake::Gap(gap) => self.bury_gap(gap, record),
             Intake::Step(_) => self.bury(DeadKind::Unreadable, "a step among the commands".to_owned()),
         }
     }
@@ -386,7 +390,20 @@ impl<D: Domain> Decider<'_, D> {
     /// Answers nothing: the record is for the dead topic.
     pub(super) fn bury(&self, kind: DeadKind, reason: String) -> Verdict<D> {
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
-        decided.dead = Some(Burial { kind, reason, line: None });
+        decided.dead = Some(Burial { kind, reason, line: None, first: None });
+        Verdict::Decided(Box::new(decided))
+    }
+
+    /// A batch of which nothing is known but where it stood. `record` stands for its last.
+    fn bury_gap(&self, gap: &Gap, record: &Record) -> Verdict<D> {
+        let (first, last) = (gap.first, record.offset);
+        let reason = format!(
+            "offsets {first} to {last} were passed over, and their commands are lost to this system: their batch \
+             cannot be decompressed ({}); let their producer send them again, in batches that every client can read",
+            gap.why
+        );
+        let mut decided = Decided::nothing(self.layers.last_recorded_at());
+        decided.dead = Some(Burial { kind: DeadKind::Batch, reason, line: None, first: Some(first) });
         Verdict::Decided(Box::new(decided))
     }
 
@@ -397,7 +414,7 @@ impl<D: Domain> Decider<'_, D> {
         let mut verdict = self.reject(command_id, vec![Violation::of(codes::POISONED, message)]);
         if let Verdict::Decided(decided) = &mut verdict {
             let reason = format!("the decision fails every time: {why}");
-            decided.dead = Some(Burial { kind: DeadKind::Poisoned, reason, line: None });
+            decided.dead = Some(Burial { kind: DeadKind::Poisoned, reason, line: None, first: None });
         }
         verdict
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use millrace_kernel::{AggregateId, Command, Domain, Metadata, Step, id};
 use millrace_ports::Record;
-use millrace_wire::{DecodeFailure, RegistryFault, Unknown};
+use millrace_wire::{DecodeFailure, Unknown};
 
 use super::codecs::Codecs;
 pub use crate::dead::headers as dead_headers;
@@ -13,6 +13,15 @@ const MAX_CARRIED_LENGTH: usize = 512;
 /// Headers that travel from a command to all that follows from it.
 const CARRIED_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
+/// A batch of commands that cannot be decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The offset of its first record that was not decided.
+    pub first: i64,
+    /// What the client said.
+    pub why: String,
+}
+
 /// A record of the commands or steps topic, understood.
 pub enum Intake<D: Domain> {
     /// A command to decide, and the aggregate it goes to.
@@ -21,6 +30,15 @@ pub enum Intake<D: Domain> {
     Step(Box<Step<D::Step>>),
     /// A command of a type that this build does not know.
     Unknown(Box<Unknown>),
+    /// A batch of commands that cannot be decompressed, in the place of its last record.
+    Gap(Gap),
+    /// The registry does not know its schema yet; if it stays so, it is dead.
+    NotYet {
+        /// The schema's id.
+        schema: u32,
+        /// What the registry said.
+        why: String,
+    },
     /// Nothing that could be answered, and why.
     Dead(String),
 }
@@ -32,53 +50,43 @@ impl<D: Domain> Intake<D> {
         match self {
             Self::Command(command, _) => Some(&command.metadata),
             Self::Unknown(unknown) => Some(&unknown.metadata),
-            Self::Step(_) | Self::Dead(_) => None,
+            Self::Step(_) | Self::Gap(_) | Self::NotYet { .. } | Self::Dead(_) => None,
         }
     }
 }
 
-/// Reads a record of the commands topic or, with `is_step`, of the steps topic.
-///
-/// # Errors
-/// Only when the registry does not answer; bad bytes are [`Intake::Dead`].
-pub fn read<D: Domain>(
-    codecs: &Codecs<D>,
-    record: &Record,
-    is_step: bool,
-) -> Result<Intake<D>, RegistryFault> {
+/// Reads a record of the commands topic or, with `is_step`, of the steps topic. The registry is not asked; whoever
+/// decides asks for the schemas of many records together.
+pub fn read<D: Domain>(codecs: &Codecs<D>, record: &Record, is_step: bool) -> Intake<D> {
     let Some(value) = record.value.as_deref() else {
-        return Ok(Intake::Dead("a tombstone: a record without a value asks for nothing".to_owned()));
+        return Intake::Dead("a tombstone: a record without a value asks for nothing".to_owned());
     };
     if is_step {
-        return match codecs.steps.decode(value) {
-            Ok(step) => Ok(Intake::Step(Box::new(step))),
-            Err(DecodeFailure::Registry(fault)) => Err(fault),
-            Err(other) => Ok(Intake::Dead(other.to_string())),
+        return match codecs.steps.decode_known(value) {
+            Ok(step) => Intake::Step(Box::new(step)),
+            Err(DecodeFailure::NotYet { id, why }) => Intake::NotYet { schema: id, why },
+            Err(other) => Intake::Dead(other.to_string()),
         };
     }
-    let intake = match codecs.commands.decode(value) {
+    let intake = match codecs.commands.decode_known(value) {
         Ok(command) => {
             let target = D::target(&command.data);
             Intake::Command(Box::new(command), target)
         }
         Err(DecodeFailure::UnknownType(unknown)) => Intake::Unknown(unknown),
-        Err(DecodeFailure::Registry(fault)) => return Err(fault),
-        Err(DecodeFailure::Unreadable(why)) => Intake::Dead(why),
+        Err(DecodeFailure::NotYet { id, why }) => Intake::NotYet { schema: id, why },
+        Err(other) => Intake::Dead(other.to_string()),
     };
     let command_id = match &intake {
         Intake::Command(command, _) => &command.id,
         Intake::Unknown(unknown) => &unknown.id,
-        _ => return Ok(intake),
+        _ => return intake,
     };
     if id::is_valid(command_id) {
-        return Ok(intake);
+        return intake;
     }
     let shown: String = command_id.chars().take(80).collect();
-    Ok(Intake::Dead(format!(
-        "the command's id {shown:?} ({} bytes) is none: {}",
-        command_id.len(),
-        id::ID_RULE
-    )))
+    Intake::Dead(format!("the command's id {shown:?} ({} bytes) is none: {}", command_id.len(), id::ID_RULE))
 }
 
 /// The headers of `record` that all that follows from it carries on.

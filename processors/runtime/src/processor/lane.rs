@@ -91,6 +91,20 @@ pub enum LaneFault {
         #[source]
         fault: LogFault,
     },
+    /// A batch of commands that cannot be decompressed, and nobody can tell where it ends.
+    #[error(
+        "{input} holds a batch at offset {offset} that cannot be decompressed ({why}), and where it ends cannot be found out: {cause}"
+    )]
+    BatchWithoutEnd {
+        /// The input.
+        input: TopicPartition,
+        /// The offset of its first record.
+        offset: i64,
+        /// What the client said about it.
+        why: String,
+        /// What came of looking for its end.
+        cause: LogFault,
+    },
     /// Rows with times from the future would be refused by the database.
     #[error("this machine's clock is {} s ahead of the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {

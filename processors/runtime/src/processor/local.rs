@@ -265,7 +265,7 @@ fn decoder<D: Domain>(shared: &Arc<Shared<D>>, partition: i32) -> Decode<D::Stat
     let codecs = Arc::clone(&shared.codecs);
     let topic = Arc::clone(&shared.names.state);
     Arc::new(move |id, bytes| {
-        let (_, version, recorded_at, state) = match codecs.state.decode(bytes) {
+        let (_, version, recorded_at, state) = match codecs.state.decode_fresh(bytes) {
             Ok(record) => D::State::from_record(record),
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Err(other) => {

@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
-#[cfg(feature = "planted-bugs")]
-use millrace_ports::LogFault;
-use millrace_ports::{Moment, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
-use millrace_wire::RegistryFault;
+use millrace_ports::{LogFault, Moment, Reader, Record, TopicPartition, Transaction, TransactionalWriter};
 
 use self::again::decide_carefully;
 use super::batch::Batch;
@@ -19,11 +16,13 @@ use super::claims::Claims;
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
 use super::decide::{Decider, Place, Verdict};
-use super::intake::{Intake, read};
+use super::intake::{Gap, Intake};
 use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
 use super::pace::Pace;
+use super::reading::{ask_for_schemas, pass_over, read_ahead};
 use super::repeats;
+use super::schema_wait::{Look, SchemaWait};
 use super::state::{Layers, Overlay, PartitionState};
 use crate::dead::Burial;
 use crate::metrics::BatchMeter;
@@ -32,10 +31,10 @@ use crate::topology::Topology;
 
 /// Longest wait for a commit before the input is looked at again.
 const COMMIT_LOOK: Duration = Duration::from_millis(2);
+/// Longest sleep while a schema is waited for.
+const SCHEMA_LOOK: Duration = Duration::from_millis(20);
 /// How many records are asked for at once: what was read is still near when it is decided.
 const POLLED: usize = 512;
-/// How many records are read before the first of them is decided.
-const AHEAD: usize = 64;
 /// How often a lane without input asks whether there really is none.
 const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
@@ -66,10 +65,15 @@ pub(super) struct Running<D: Domain> {
     held: VecDeque<(u64, Record)>,
     /// What the first of them say.
     ahead: VecDeque<Intake<D>>,
+    /// Batches that cannot be decompressed, each by the offset of the record that is held in its place.
+    gaps: BTreeMap<i64, Gap>,
+    /// The offset behind the last command that was read.
+    read_upto: i64,
     /// How many records were read.
     polled: u64,
     barrier: Vec<Barrier>,
     claims: Claims,
+    schemas: SchemaWait,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
     /// Where each input goes on, as committed. Every batch commits them all, since a broker forgets offsets
@@ -124,6 +128,7 @@ impl<D: Domain> Running<D> {
         pace: Pace,
         meter: BatchMeter,
     ) -> Self {
+        let read_upto = commands_upto(&next, &names);
         Self {
             partition,
             names,
@@ -134,10 +139,13 @@ impl<D: Domain> Running<D> {
             batch: Batch::default(),
             spare: Batch::default(),
             held: VecDeque::new(),
-            ahead: VecDeque::with_capacity(AHEAD),
+            ahead: VecDeque::new(),
+            gaps: BTreeMap::new(),
+            read_upto,
             polled: 0,
             barrier: Vec::new(),
             claims: Claims::new(),
+            schemas: SchemaWait::default(),
             covered: HashMap::new(),
             next,
             submission: None,
@@ -165,7 +173,8 @@ impl<D: Domain> Running<D> {
             numbers.paused = match watch.too_far_ahead(&*shared.clock) {
                 Some(_) => Some("clock"),
                 None if !self.barrier.is_empty() => Some("lookup"),
-                None => self.claims.is_asked().then_some("dead"),
+                None if self.claims.is_asked() => Some("dead"),
+                None => self.schemas.is_waiting().then_some("schema"),
             };
             numbers.aggregates = self.committed.aggregate_count() as u64;
             numbers.window_ids = self.committed.window_count() as u64;
@@ -199,13 +208,13 @@ impl<D: Domain> Running<D> {
         }
         progress |= self.answer_repeats(shared)?;
         progress |= self.decide_held(shared, watch)?;
-        let mut is_more = true;
+        let mut is_more = !self.schemas.is_waiting();
         while is_more && !self.is_waiting() && !self.batch.is_full(self.pace.most()) {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
             let polled = self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
             progress |= polled > 0;
             progress |= self.decide_held(shared, watch)?;
-            is_more = polled == POLLED;
+            is_more = polled == POLLED && !self.schemas.is_waiting();
         }
         if self.pending.is_none() && !self.is_waiting() && !self.batch.is_empty() {
             self.submit(shared)?;
@@ -216,6 +225,8 @@ impl<D: Domain> Running<D> {
         }
         if !progress && self.pending.is_some() {
             progress = self.settle(shared, COMMIT_LOOK.min(wait))?;
+        } else if !progress && self.schemas.is_waiting() {
+            std::thread::sleep(SCHEMA_LOOK.min(wait));
         }
         Ok(if progress { Turn::Progress } else { Turn::Idle })
     }
@@ -386,7 +397,14 @@ impl<D: Domain> Running<D> {
         if room == 0 {
             return Ok(0);
         }
-        let records = self.reader.poll(room.min(POLLED), wait)?;
+        let records = match self.reader.poll(room.min(POLLED), wait) {
+            Err(LogFault::Undecodable { partition: at, offset, message })
+                if at.topic == shared.names.commands =>
+            {
+                return self.pass_over(shared, &at, offset, message);
+            }
+            polled => polled?,
+        };
         let now = shared.clock.monotonic_micros();
         let is_quiet = |within: i64| self.quiet_at.is_some_and(|at| now - at <= within);
         if let Some(first) = records.first() {
@@ -404,6 +422,9 @@ impl<D: Domain> Running<D> {
         let polled = records.len();
         for record in records {
             self.polled += 1;
+            if record.topic == self.names.commands {
+                self.read_upto = record.offset + 1;
+            }
             self.held.push_back((self.polled, record));
         }
         Ok(polled)
@@ -423,6 +444,24 @@ impl<D: Domain> Running<D> {
         Ok(given > 0)
     }
 
+    /// Goes on behind a batch of commands that cannot be decompressed: it is buried in its turn.
+    fn pass_over(
+        &mut self,
+        shared: &Shared<D>,
+        at: &TopicPartition,
+        offset: i64,
+        why: String,
+    ) -> Result<usize, LaneFault> {
+        let first = offset.max(self.read_upto);
+        let passed = pass_over(shared, &mut *self.reader, at, first, offset, why)?;
+        let Some((gap, record)) = passed else { return Ok(1) };
+        self.read_upto = record.offset + 1;
+        self.gaps.insert(record.offset, gap);
+        self.polled += 1;
+        self.held.push_back((self.polled, record));
+        Ok(1)
+    }
+
     /// Decides what was read, until a lookup is behind or the batch is full.
     fn decide_held(&mut self, shared: &Shared<D>, watch: &ClockWatch) -> Result<bool, LaneFault> {
         if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
@@ -436,11 +475,24 @@ impl<D: Domain> Running<D> {
         let mut progress = false;
         while !self.batch.is_full(self.pace.most()) {
             if self.ahead.is_empty() {
-                read_ahead(shared, &self.held, &mut self.ahead, &self.committed)?;
+                read_ahead(shared, &self.held, &self.gaps, &mut self.ahead, &self.committed);
             }
             let (Some((number, record)), Some(intake)) = (self.held.front(), self.ahead.front()) else {
                 break;
             };
+            if let Intake::NotYet { schema, .. } = intake {
+                let age = shared.clock.now_micros() / 1_000 - record.timestamp_ms;
+                match self.schemas.look(*schema, age, shared.clock.monotonic_micros()) {
+                    Look::Ask => {
+                        ask_for_schemas(shared, &self.held, &mut self.schemas)?;
+                        // some of them can be read now
+                        self.ahead.clear();
+                        continue;
+                    }
+                    Look::Wait => break,
+                    Look::Final => {}
+                }
+            }
             let number = *number;
             let layers = Layers {
                 committed: &self.committed,
@@ -499,6 +551,12 @@ impl<D: Domain> Running<D> {
                             "record goes to the dead topic, and the partition goes on; see `millrace dead list`"
                         );
                     }
+                    if let Intake::Gap(_) = intake {
+                        self.gaps.remove(&record.offset);
+                    }
+                    if self.schemas.is_waiting() {
+                        self.schemas.end(shared.clock.monotonic_micros());
+                    }
                     match self.batch.add(&shared.codecs, &place, &record, *decided) {
                         Ok(()) => progress = true,
                         Err(why) if why.is_unwritable() && !self.is_careful(&record) => {
@@ -554,27 +612,9 @@ impl<D: Domain> Running<D> {
     }
 }
 
-/// Reads the first of what is held, and brings near what they will look up: so the waits for memory of many commands
-/// pass at once.
-fn read_ahead<D: Domain>(
-    shared: &Shared<D>,
-    held: &VecDeque<(u64, Record)>,
-    ahead: &mut VecDeque<Intake<D>>,
-    committed: &PartitionState<D::State>,
-) -> Result<(), RegistryFault> {
-    for (_, record) in held.iter().take(AHEAD) {
-        match read(&shared.codecs, record, record.topic == shared.names.steps) {
-            Ok(intake) => ahead.push_back(intake),
-            Err(fault) if ahead.is_empty() => return Err(fault),
-            // those before it can be decided
-            Err(_) => break,
-        }
-    }
-    committed.approach(ahead.iter().filter_map(|intake| match intake {
-        Intake::Command(command, target) => Some((command.id.as_str(), target)),
-        _ => None,
-    }));
-    Ok(())
+/// Where the commands go on.
+fn commands_upto(next: &BTreeMap<TopicPartition, i64>, names: &Topology) -> i64 {
+    next.iter().find(|(input, _)| input.topic == names.commands).map_or(0, |(_, offset)| *offset)
 }
 
 fn place<'a, D: Domain>(shared: &'a Shared<D>, names: &'a Topology, partition: i32) -> Place<'a> {

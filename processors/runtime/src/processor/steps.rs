@@ -35,7 +35,9 @@ impl<D: Domain> Decider<'_, D> {
         let mut verdict = match (step, intake) {
             _ if is_skipped => self.nothing(),
             (Some(step), _) => self.step(step, origin.is_some(), record),
-            (None, Intake::Dead(reason)) => self.bury(DeadKind::Step, reason.clone()),
+            (None, Intake::Dead(reason) | Intake::NotYet { why: reason, .. }) => {
+                self.bury(DeadKind::Step, reason.clone())
+            }
             (None, _) => self.bury(DeadKind::Step, "a command among the steps".to_owned()),
         };
         let Verdict::Decided(decided) = &mut verdict else { return verdict };

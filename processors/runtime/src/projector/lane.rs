@@ -503,7 +503,7 @@ where
     let Some(value) = record.value.as_deref() else {
         return Err(unreadable("a tombstone where an event should be".to_owned()));
     };
-    codec.decode(value).map_err(|failure| match failure {
+    codec.decode_fresh(value).map_err(|failure| match failure {
         DecodeFailure::Registry(fault) => {
             ProjectorFault::Schema { at: at.clone(), offset: record.offset, fault }
         }

@@ -218,7 +218,11 @@ fn trouble(
 }
 
 fn kind_of_log(fault: &LogFault) -> &'static str {
-    if matches!(fault, LogFault::Fenced { .. }) { "fenced" } else { "log" }
+    match fault {
+        LogFault::Fenced { .. } => "fenced",
+        LogFault::Undecodable { .. } => "unreadable",
+        _ => "log",
+    }
 }
 
 fn kind_of_lane(fault: &LaneFault) -> &'static str {
@@ -229,6 +233,7 @@ fn kind_of_lane(fault: &LaneFault) -> &'static str {
         LaneFault::Registry(_) | LaneFault::Copy(CopyFault::Registry(_)) => "registry",
         LaneFault::Copy(_) | LaneFault::OffsetsLost { .. } => "state",
         LaneFault::Batch(_) => "bug",
+        LaneFault::BatchWithoutEnd { .. } => "unreadable",
         LaneFault::Clock { .. } => "clock",
     }
 }

@@ -130,6 +130,15 @@ impl<D: Domain> Pipeline<D> {
         self.keeps_copies = true;
     }
 
+    /// Everything that starts from now on asks this registry.
+    ///
+    /// # Panics
+    /// When it does not take the domain's schemas.
+    pub fn ask(&mut self, registry: Arc<dyn Registry>) {
+        self.codecs = Codecs::register(&registry, &self.names).expect("the registry takes the schemas");
+        self.registry = registry;
+    }
+
     /// Processors that start from now on keep their state in memory.
     pub fn take_disks(&mut self) {
         self.has_disks = false;

@@ -4,6 +4,7 @@
 
 pub mod dead;
 pub mod fragile;
+pub mod late;
 pub mod meanwhile;
 pub mod network;
 pub mod tables;

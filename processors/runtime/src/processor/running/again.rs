@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_kernel::Domain;
 use millrace_ports::{LogFault, Record};
 
-use super::{Proof, Running};
+use super::{Proof, Running, commands_upto};
 use crate::processor::batch::{Batch, BatchError};
 use crate::processor::decide::{Decider, Verdict};
 use crate::processor::intake::Intake;
@@ -39,11 +39,13 @@ impl<D: Domain> Running<D> {
         self.batch = Batch::default();
         self.held.clear();
         self.ahead.clear();
+        self.gaps.clear();
         self.barrier.clear();
         self.claims.begin_again();
         self.quiet_at = None;
         self.meter.dropped();
         let next = self.submission.as_ref().map_or(&self.next, |it| &it.next);
+        self.read_upto = commands_upto(next, &self.names);
         next.iter().try_for_each(|(input, offset)| self.reader.seek(input, *offset))
     }
 

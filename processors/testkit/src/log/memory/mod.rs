@@ -131,6 +131,17 @@ impl MemoryLog {
         })
     }
 
+    /// Makes the entries at `offsets` a batch that cannot be decompressed.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`].
+    pub fn spoil(&self, at: &TopicPartition, offsets: std::ops::Range<i64>) -> Result<(), LogFault> {
+        self.shared.change(|state, _| {
+            state.broker.partition_mut(at)?.spoil(offsets.start, offsets.end);
+            Ok(())
+        })
+    }
+
     /// All committed records of a topic, by partition and offset: for oracles.
     #[must_use]
     pub fn committed_records(&self, topic: &str) -> Vec<Record> {
@@ -335,6 +346,16 @@ impl Log for MemoryLog {
     fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault> {
         self.step(&Operation::Watermark { partition }, "find an offset by time", |broker, _| {
             Ok(broker.partition(partition)?.offset_at(timestamp_ms))
+        })
+    }
+
+    fn batch_end(&self, partition: &TopicPartition, offset: i64) -> Result<i64, LogFault> {
+        let step = "look behind a batch";
+        self.step(&Operation::Watermark { partition }, step, |broker, _| {
+            match broker.partition(partition)?.spoiled_at(offset) {
+                Some((_, next)) => Ok(next),
+                None => Err(LogFault::Unavailable { step, message: "there is no such batch".to_owned() }),
+            }
         })
     }
 

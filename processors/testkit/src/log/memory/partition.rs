@@ -27,6 +27,8 @@ pub(super) struct Partition {
     /// The first offset of each transaction that is still open.
     open: BTreeMap<TransactionNumber, i64>,
     aborted: BTreeSet<TransactionNumber>,
+    /// Batches that cannot be decompressed: first offset, and the one behind the last.
+    spoiled: Vec<(i64, i64)>,
 }
 
 impl Partition {
@@ -97,6 +99,16 @@ impl Partition {
         }
     }
 
+    /// Makes a batch of the entries at these offsets that cannot be decompressed.
+    pub(super) fn spoil(&mut self, first: i64, next: i64) {
+        self.spoiled.push((first, next));
+    }
+
+    /// The batch at `offset`, if it is one that cannot be decompressed.
+    pub(super) fn spoiled_at(&self, offset: i64) -> Option<(i64, i64)> {
+        self.spoiled.iter().copied().find(|(first, next)| (*first..*next).contains(&offset))
+    }
+
     /// Whether a read may begin at `offset`.
     pub(super) fn holds(&self, offset: i64) -> bool {
         (self.start..=self.end()).contains(&offset)
@@ -106,7 +118,7 @@ impl Partition {
     pub(super) fn read(&self, at: &TopicPartition, offset: i64, max: usize) -> (Vec<Record>, i64) {
         let mut records = Vec::new();
         let mut next = offset;
-        while next < self.stable_end() {
+        while next < self.stable_end() && self.spoiled_at(next).is_none() {
             let entry = &self.entries[(next - self.start) as usize];
             let aborted = entry.transaction.is_some_and(|it| self.aborted.contains(&it));
             if let (Some(record), false) = (&entry.record, aborted) {

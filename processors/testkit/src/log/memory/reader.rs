@@ -42,6 +42,13 @@ impl Reader for MemoryReader {
                     }
                     return Err(LogFault::OutOfRange { partition: at.clone(), offset: *position });
                 }
+                if let Some((offset, _)) = partition.spoiled_at(*position) {
+                    if !records.is_empty() {
+                        break;
+                    }
+                    let message = "spoiled by the test".to_owned();
+                    return Err(LogFault::Undecodable { partition: at.clone(), offset, message });
+                }
                 let (found, next) = partition.read(at, *position, max - records.len());
                 *position = next;
                 records.extend(found);
