@@ -2,7 +2,7 @@
 
 use millrace_kernel::Schemas;
 use millrace_runtime::Topology;
-use millrace_wire::Registry;
+use millrace_wire::{Latest, Registry};
 use serde_json::json;
 
 use crate::connect::Servers;
@@ -32,6 +32,7 @@ pub fn run(
     let selected = select(domains, names)?;
     let registry = servers.registry()?;
     let mut incompatible = Vec::new();
+    let mut is_behind = false;
     for entry in selected {
         for subject in subjects(entry, servers.prefix())? {
             let (status, id) =
@@ -39,17 +40,28 @@ pub fn run(
             if status == "incompatible" {
                 incompatible.push(subject.name.clone());
             }
+            let newer = newer(&*registry, &subject, id)?;
+            is_behind |= newer.is_some();
             if as_json {
                 let level = &subject.compatibility;
-                let line =
-                    json!({"subject": subject.name, "status": status, "id": id, "compatibility": level});
+                let latest = newer.map(|latest| json!({"version": latest.version, "id": latest.id}));
+                let line = json!({"subject": subject.name, "status": status, "id": id, "compatibility": level,
+                                  "latest_of_others": latest});
                 output::json(&line)?;
             } else {
                 let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
                 let level = subject.compatibility.map(|level| format!(", {level}")).unwrap_or_default();
-                output::line(format!("{status} {}{id}{level}", subject.name))?;
+                let newer = newer.map(|latest| told(&latest, subject.schema)).unwrap_or_default();
+                output::line(format!("{status} {}{id}{level}{newer}", subject.name))?;
             }
         }
+    }
+    if is_behind && !as_json {
+        output::line(
+            "The latest version of a subject is not this build's: a newer build registered it, or a foreign producer \
+             with auto.register.schemas. Both are read; but a producer that takes the latest version writes with it, so \
+             let producers name the version they were written for.",
+        )?;
     }
     if incompatible.is_empty() {
         return Ok(());
@@ -75,6 +87,32 @@ fn look(registry: &dyn Registry, subject: &Subject) -> Result<(&'static str, Opt
         true => Ok(("new", None)),
         false => Ok(("incompatible", None)),
     }
+}
+
+/// The newest version, where this build's is registered and is another.
+fn newer(registry: &dyn Registry, subject: &Subject, id: Option<u32>) -> Result<Option<Latest>, CliError> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(registry.latest(&subject.name)?.filter(|latest| latest.id != id))
+}
+
+/// That `latest` is not `own`, and by what name it can be told.
+fn told(latest: &Latest, own: &str) -> String {
+    let Latest { version, id, schema } = latest;
+    match (namespace(schema), namespace(own)) {
+        (theirs, ours) if theirs == ours => {
+            format!("; the latest is version {version} (id {id}), not this build's")
+        }
+        (theirs, _) => {
+            let theirs = theirs.unwrap_or_else(|| "without one".to_owned());
+            format!("; the latest is version {version} (id {id}) of namespace {theirs}, not this build's")
+        }
+    }
+}
+
+fn namespace(schema: &str) -> Option<String> {
+    let schema: serde_json::Value = serde_json::from_str(schema).ok()?;
+    let name = schema["name"].as_str().and_then(|name| Some(name.rsplit_once('.')?.0));
+    name.or_else(|| schema["namespace"].as_str()).map(str::to_owned)
 }
 
 fn put(registry: &dyn Registry, subject: &Subject) -> Result<(&'static str, Option<u32>), CliError> {
