@@ -243,12 +243,8 @@ impl Committer {
                     let message = format!("the group moved on from generation {generation}");
                     self.step("commit offsets").unavailable(message, None)
                 }
-                // nobody has asked for the commit, and the broker has confirmed the abort: this producer is as
-                // good as new, and who fences it off meanwhile is safe from it
-                Failed::Fault(fault) if is_ended && !matches!(fault, LogFault::Fenced { .. }) => {
-                    self.session = Some(session);
-                    return Err(fault);
-                }
+                // also where the abort is certain: the client's next transaction refuses to take offsets
+                // ("Erroneous state"), so a new producer is needed, and with it a fence
                 Failed::Fault(fault) | Failed::Unknown(fault) => fault,
             };
             session.end();
