@@ -225,9 +225,17 @@ fn print_asked(paper: &mut Paper, asked: &Asked, is_whole: bool) {
 fn print_act(paper: &mut Paper, act: &Act, asked_at: Option<i64>) {
     if act.is_step {
         paper.line(0, &format!("step {} for {}", act.kind, act.key));
-        match &act.place {
-            Some(place) => paper.field(2, "stands", &stands(place)),
-            None => paper.field(2, "stands", "nowhere: its topic does not keep it any more"),
+        match (&act.place, &act.trimmed) {
+            (Some(place), _) => paper.field(2, "stands", &stands(place)),
+            (None, Some(begins)) => paper.field(
+                2,
+                "stands",
+                &format!(
+                    "nowhere any more: it was decided, and deleted since; its topic begins at {}",
+                    stands(begins)
+                ),
+            ),
+            (None, None) => paper.field(2, "stands", "nowhere: its topic does not keep it any more"),
         }
         if let Some(dead) = &act.dead {
             paper.field(2, "dead", &format!("{}: {}", stands(&dead.place), dead.reason));

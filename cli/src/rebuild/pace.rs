@@ -9,7 +9,7 @@ use millrace_runtime::role::Pace;
 
 /// Behind by more than this, the version that answers has the servers for itself.
 const MOST_LAG: Duration = Duration::from_secs(1);
-/// A version that has not come on for so long is not helped by a rest: nobody fills it.
+/// A partition that has not come on for so long is not helped by a rest: nobody fills it, or it stands still.
 const STANDS_STILL: Duration = Duration::from_secs(5);
 /// So many offsets behind the last event's may be markers of transactions.
 const MARKERS: i64 = 2;
@@ -17,23 +17,33 @@ const MARKERS: i64 = 2;
 /// Gives way to the version that answers.
 pub struct GiveWay {
     pace: Pace,
-    moved: (Instant, i64),
+    /// How far each partition has come, and since when.
+    moved: BTreeMap<i32, (Instant, i64)>,
 }
 
 impl GiveWay {
     pub fn new(pace: Pace) -> Self {
-        Self { pace, moved: (Instant::now(), i64::MIN) }
+        Self { pace, moved: BTreeMap::new() }
     }
 
     /// Looks at how far the version that answers has come. Returns by how much it is behind.
     pub fn look(&mut self, live: &BTreeMap<i32, Progress>, ends: &BTreeMap<i32, i64>) -> Duration {
-        let reached: i64 = live.values().map(|it| it.events_offset).sum();
-        if reached > self.moved.1 {
-            self.moved = (Instant::now(), reached);
+        for (partition, progress) in live {
+            let moved = self.moved.entry(*partition).or_insert((Instant::now(), i64::MIN));
+            if progress.events_offset > moved.1 {
+                *moved = (Instant::now(), progress.events_offset);
+            }
         }
-        let lag = lag(live, ends, SystemClock.now_micros());
-        self.pace.rest(lag > MOST_LAG && self.moved.0.elapsed() < STANDS_STILL);
-        lag
+        let moves = |partition: &i32| {
+            self.moved.get(partition).is_some_and(|(since, _)| since.elapsed() < STANDS_STILL)
+        };
+        let (mut most, mut is_helped) = (Duration::ZERO, false);
+        for (partition, lag) in lags(live, ends, SystemClock.now_micros()) {
+            most = most.max(lag);
+            is_helped |= lag > MOST_LAG && moves(&partition);
+        }
+        self.pace.rest(is_helped);
+        most
     }
 }
 
@@ -43,15 +53,15 @@ impl Drop for GiveWay {
     }
 }
 
-/// By how much a version is behind at most, by the time of the newest event it has, where there are
-/// more.
-fn lag(progress: &BTreeMap<i32, Progress>, ends: &BTreeMap<i32, i64>, now: i64) -> Duration {
+/// By how much the partitions of a version are behind, by the time of the newest event they have, where there
+/// are more.
+fn lags(progress: &BTreeMap<i32, Progress>, ends: &BTreeMap<i32, i64>, now: i64) -> Vec<(i32, Duration)> {
     let of = |(partition, end): (&i32, &i64)| {
         let it = progress.get(partition)?;
-        let micros = now.saturating_sub(it.recorded_at);
-        (it.events_offset + MARKERS < *end).then(|| Duration::from_micros(micros.max(0).unsigned_abs()))
+        let micros = now.saturating_sub(it.recorded_at).max(0).unsigned_abs();
+        (it.events_offset + MARKERS < *end).then(|| (*partition, Duration::from_micros(micros)))
     };
-    ends.iter().filter_map(of).max().unwrap_or_default()
+    ends.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]
@@ -67,10 +77,10 @@ mod tests {
     fn a_version_is_behind_when_there_are_events_that_it_has_not() {
         let second = Duration::from_secs(1);
         let ends = |end| BTreeMap::from([(0, end)]);
-        assert_eq!(lag(&at(90, 1_000_000), &ends(100), 3_000_000), 2 * second);
-        assert_eq!(lag(&at(99, 1_000_000), &ends(100), 3_000_000), Duration::ZERO, "a marker is no event");
-        assert_eq!(lag(&at(90, 5_000_000), &ends(100), 3_000_000), Duration::ZERO, "clocks differ");
-        assert_eq!(lag(&BTreeMap::new(), &ends(0), 3_000_000), Duration::ZERO);
+        assert_eq!(lags(&at(90, 1_000_000), &ends(100), 3_000_000), [(0, 2 * second)]);
+        assert_eq!(lags(&at(99, 1_000_000), &ends(100), 3_000_000), [], "a marker is no event");
+        assert_eq!(lags(&at(90, 5_000_000), &ends(100), 3_000_000), [(0, Duration::ZERO)], "clocks differ");
+        assert_eq!(lags(&BTreeMap::new(), &ends(0), 3_000_000), []);
     }
 
     #[test]
@@ -79,9 +89,15 @@ mod tests {
         let mut way = GiveWay::new(pace.clone());
         way.look(&at(10, 0), &BTreeMap::from([(0, 100)]));
         assert!(pace.is_resting());
-        way.moved.0 = Instant::now().checked_sub(STANDS_STILL).expect("a clock that has run so long");
+        let long_ago = Instant::now().checked_sub(STANDS_STILL).expect("a clock that has run so long");
+        way.moved.insert(0, (long_ago, 10));
         way.look(&at(10, 0), &BTreeMap::from([(0, 100)]));
         assert!(!pace.is_resting(), "nobody fills it");
+        // another partition goes on, and is not behind
+        let mut two = at(10, 0);
+        two.insert(1, Progress { events_offset: 50, partition: 1, ..two[&0].clone() });
+        way.look(&two, &BTreeMap::from([(0, 100), (1, 50)]));
+        assert!(!pace.is_resting(), "one partition stands still");
         way.look(&at(20, 0), &BTreeMap::from([(0, 100)]));
         assert!(pace.is_resting());
         drop(way);

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_kafka::{Admin, KafkaLog};
-use millrace_ports::{Log as _, TopicPartition, ViewStore};
+use millrace_ports::{Log as _, LogFault, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
 use millrace_runtime::progress::{Progress, read_progress, system_tables};
+use millrace_runtime::topic_rules::{self, Deviation, deviations};
 use millrace_runtime::versions::catalogue::live;
 use millrace_runtime::versions::{Filled, State, Version};
 use serde::Serialize;
@@ -34,6 +35,8 @@ struct Report {
     healthy: bool,
     roles: Vec<Role>,
     projections: Vec<Projection>,
+    /// Settings of topics that break a promise.
+    topics: Vec<Deviation>,
 }
 
 /// A consumer group.
@@ -117,12 +120,14 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: boo
 fn gather(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Report, CliError> {
     let log = servers.kafka()?;
     let admin = log.admin()?;
-    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new() };
+    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new(), topics: Vec::new() };
     for entry in domains {
         look(servers, &log, &admin, &**entry, &mut report)?;
     }
     let is_late = |projection: &Projection| projection.lag_seconds > STUCK_AFTER_SECONDS;
-    report.healthy = report.roles.iter().all(|role| role.healthy) && !report.projections.iter().any(is_late);
+    report.healthy = report.roles.iter().all(|role| role.healthy)
+        && !report.projections.iter().any(is_late)
+        && !report.topics.iter().any(|it| it.stops);
     Ok(report)
 }
 
@@ -140,6 +145,13 @@ fn look(
     };
     let mut inputs = places(&names.commands);
     inputs.extend(places(&names.steps));
+    let lookups: Vec<_> = entry.lookups().iter().map(|kind| names.lookup(kind)).collect();
+    let configs = match admin.configs(&topic_rules::topics(&names, &lookups)) {
+        // who may not look is shown the rest
+        Err(LogFault::Refused { .. }) => BTreeMap::new(),
+        configs => configs?,
+    };
+    report.topics.extend(deviations(&names, &lookups, &servers.config.settings.processor, &configs));
     let group = names.processor_group();
     let committed = admin.group_offsets(&group, &inputs)?;
     let behind = behind(log, &inputs, &committed)?;
@@ -259,6 +271,10 @@ fn print(report: &Report) -> Result<(), CliError> {
                 output::line(format!("{}: {count} {what} {first}; see `millrace dead list`", role.role))?;
             }
         }
+    }
+    for deviation in &report.topics {
+        let verdict = if deviation.stops { "NOTHING IS DECIDED" } else { "mind" };
+        output::line(format!("{verdict}: {deviation}; see `millrace topics plan`"))?;
     }
     output::line("")?;
     let mut views: BTreeMap<&str, (i64, f64)> = BTreeMap::new();

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use common::{command, network, post, register, settings};
 use millrace_audit::Silent;
@@ -58,6 +60,29 @@ fn a_process_is_followed_over_its_partitions() {
     assert_eq!(rows.iter().map(|row| row.table).collect::<Vec<_>>(), ["user_profiles", "users_by_username"]);
     assert!(events[2].rows.iter().all(|follows| follows.applied));
     assert_eq!(rows[0].timestamp, events[2].recorded_at);
+}
+
+#[test]
+fn a_process_is_followed_though_its_steps_were_deleted_since() {
+    let pipeline = network(60);
+    let before = ask(&pipeline, "register-1").unwrap();
+    let steps = &pipeline.names().steps;
+    for partition in 0..common::PARTITIONS {
+        let at = TopicPartition::new(Arc::clone(steps), partition);
+        pipeline.log.forget_before(&at, pipeline.log.committed_end(&at)).unwrap();
+    }
+    let told = ask(&pipeline, "register-1").unwrap();
+    assert_eq!(told.standing, before.standing);
+    let events = |told: &Explanation| -> Vec<String> {
+        told.acts.iter().flat_map(|act| &act.events).map(|event| event.id.clone()).collect()
+    };
+    assert_eq!(events(&told), events(&before), "what they caused is found");
+    for act in told.acts.iter().filter(|act| act.is_step) {
+        let begins = act.trimmed.as_ref().unwrap();
+        assert!(act.place.is_none() && act.is_decided);
+        assert_eq!((&*begins.topic, begins.offset > 0), (&**steps, true), "and where the topic begins now");
+    }
+    assert!(before.acts.iter().all(|act| act.trimmed.is_none()));
 }
 
 #[test]

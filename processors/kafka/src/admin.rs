@@ -1,15 +1,17 @@
 //! Looks after topics, and looks at groups and the cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_ports::{Log, LogFault, TopicPartition};
+use millrace_ports::{Log, LogFault, TopicConfig, TopicPartition};
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic as NativeTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, NewPartitions, NewTopic as NativeTopic, OwnedResourceSpecifier,
+    ResourceSpecifier, TopicReplication,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::{TopicPartitionList, client::DefaultClientContext};
+use rdkafka::{Offset, TopicPartitionList, client::DefaultClientContext};
 
 use crate::block_on::block_on;
 use crate::diary::Diary;
@@ -136,17 +138,57 @@ impl Admin {
             let first = found.and_then(|it| it.partitions().first());
             Ok(first.map_or(0, |it| it.replicas().len() as i32))
         })?;
-        let step = "read a topic's configuration";
-        let resources = [ResourceSpecifier::Topic(topic)];
-        let answer = block_on(self.client()?.describe_configs(&resources, &self.options()), self.patience());
-        let mut configs = BTreeMap::new();
-        for resource in self.answer(step, topic, answer)? {
-            let resource = resource.map_err(|code| self.fault(step, topic, code))?;
-            for entry in resource.entries {
-                configs.insert(entry.name, entry.value.unwrap_or_default());
-            }
-        }
+        let configs = self.configs(&[topic.into()])?.remove(topic).unwrap_or_default();
         Ok(Some(TopicDescription { name: topic.to_owned(), partitions, replication, configs }))
+    }
+
+    /// All configuration values of topics that are there, defaults included.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] without the right to ask.
+    pub fn configs(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, TopicConfig>, LogFault> {
+        let step = "read a topic's configuration";
+        let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answer = block_on(self.client()?.describe_configs(&resources, &self.options()), self.patience());
+        let asked = topics.first().map_or("", |topic| topic);
+        let mut configs = BTreeMap::new();
+        for resource in self.answer(step, asked, answer)? {
+            let resource = resource.map_err(|code| self.refusal(step, asked, code))?;
+            let OwnedResourceSpecifier::Topic(topic) = resource.specifier else { continue };
+            let values = resource.entries.into_iter();
+            let values = values.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect();
+            configs.insert(Arc::from(topic), values);
+        }
+        Ok(configs)
+    }
+
+    /// Deletes for good what each of some partitions holds before an offset.
+    ///
+    /// # Errors
+    /// Of the first partition that is in trouble: [`LogFault::Refused`] without the right to delete,
+    /// [`LogFault::OutOfRange`] for an offset behind the end.
+    pub fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault> {
+        let step = "delete old records";
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (at, offset) in offsets {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*offset))
+                .map_err(|error| self.step(step, Some(&at.topic)).fault(&error, None))?;
+        }
+        let answer = block_on(self.client()?.delete_records(&list, &self.options()), self.patience());
+        let topic = offsets.keys().next().map_or("", |at| &at.topic);
+        let deleted = self.answer(step, topic, answer)?;
+        for found in deleted.elements() {
+            let Err(error) = found.error() else { continue };
+            let at = TopicPartition::new(found.topic(), found.partition());
+            return Err(match (error.rdkafka_error_code(), offsets.get(&at)) {
+                (Some(Code::OffsetOutOfRange), Some(&offset)) => {
+                    LogFault::OutOfRange { partition: at, offset }
+                }
+                (Some(code), _) => self.refusal(step, &at.topic, code),
+                (None, _) => self.step(step, Some(&at.topic)).fault(&error, None),
+            });
+        }
+        Ok(())
     }
 
     /// Makes a topic. One that exists already is left as it is.
@@ -294,6 +336,16 @@ impl Admin {
 
     fn step<'a>(&'a self, step: &'static str, topic: Option<&'a str>) -> Step<'a> {
         Step { step, bootstrap: &self.log.config().bootstrap, topic }
+    }
+
+    /// As [`Admin::fault`], for what a process can do without: no right to it is an answer.
+    fn refusal(&self, step: &'static str, topic: &str, code: Code) -> LogFault {
+        match code {
+            Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+                self.step(step, Some(topic)).refused(format!("{topic}: {code}"))
+            }
+            code => self.fault(step, topic, code),
+        }
     }
 
     fn fault(&self, step: &'static str, topic: &str, code: Code) -> LogFault {

@@ -1,9 +1,12 @@
 //! The port's view of a Kafka cluster.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use millrace_ports::{Group, GroupSpec, Log, LogFault, Reader, Start, TopicPartition, TransactionalWriter};
+use millrace_ports::{
+    Group, GroupSpec, Log, LogFault, Reader, Start, TopicConfig, TopicPartition, TransactionalWriter,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
@@ -170,6 +173,16 @@ impl Log for KafkaLog {
 
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.watermarks("read the low watermark", partition).map(|it| it.0)
+    }
+
+    fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault> {
+        // the client asks for the leaders first, and does not say of which partition there is none
+        offsets.keys().try_for_each(|at| self.check_exists(at))?;
+        self.admin()?.delete_before(offsets)
+    }
+
+    fn topic_configs(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, TopicConfig>, LogFault> {
+        self.admin()?.configs(topics)
     }
 
     fn offset_at(&self, partition: &TopicPartition, timestamp_ms: i64) -> Result<i64, LogFault> {

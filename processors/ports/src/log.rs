@@ -123,6 +123,9 @@ pub struct CommitTiming {
     pub commit: Duration,
 }
 
+/// Configuration of a topic by its keys, as the broker names them.
+pub type TopicConfig = BTreeMap<String, String>;
+
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -389,6 +392,15 @@ pub trait Log: Send + Sync {
     /// [`LogFault`].
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault>;
 
+    /// Deletes for good what each of some partitions holds before an offset. An offset that a partition
+    /// does not hold any more deletes nothing there.
+    ///
+    /// # Errors
+    /// Of the first partition that is in trouble; in others it may be done all the same.
+    /// [`LogFault::Refused`] without the right to delete, or where nothing but compaction may delete;
+    /// [`LogFault::OutOfRange`] for an offset behind the end.
+    fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault>;
+
     /// The first offset whose record's timestamp is at or after `timestamp_ms`, or the end.
     ///
     /// # Errors
@@ -410,4 +422,14 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogFault::NoSuchTopic`] and others.
     fn partitions(&self, topic: &str) -> Result<i32, LogFault>;
+
+    /// The configuration of topics, as the broker names it, defaults included; nothing of a topic of
+    /// which there is nothing to configure.
+    ///
+    /// # Errors
+    /// [`LogFault::Refused`] without the right to ask, and others.
+    fn topic_configs(&self, topics: &[Arc<str>]) -> Result<BTreeMap<Arc<str>, TopicConfig>, LogFault> {
+        let _ = topics;
+        Ok(BTreeMap::new())
+    }
 }

@@ -198,6 +198,23 @@ impl Advise for LaneFault {
                          kafka-consumer-groups --reset-offsets (kafka-dump-log tells its last offset), and let its \
                          producer send again",
             },
+            Self::Gap { .. } => Advice {
+                next: "nothing is decided in this partition until the records are back or the gap is accepted",
+                action: "find out what deleted them (retention, see `millrace topics plan`, or an operator) and whose \
+                         they were, and bring them back from a mirror if there is one; to give them up, put the gap as \
+                         it is named here into processor.accepted_gaps and start the processors with it",
+            },
+            Self::InputAnew { .. } => Advice {
+                next: "nothing is decided in this partition until the group's offset lies within what there is",
+                action: "find out who deleted the topic or what it has lost; then stop the processors and set the \
+                         group's offset to where they shall go on, with kafka-consumer-groups --reset-offsets",
+            },
+            Self::Gone { .. } => Advice {
+                next: "nothing is decided in this partition until the topic's records are back",
+                action: "find out who emptied or deleted the topic; stop the processors of the domain, bring its \
+                         records back from a mirror or a backup, delete the state directories and start again; see \
+                         \"A topic that is gone\" in docs/operations.md",
+            },
             Self::Clock { .. } => Advice {
                 next: "what was read waits and is decided within seconds once the clock is right",
                 action: "set the clock of this machine, for instance with `chronyc makestep`, and keep it set",
@@ -212,6 +229,13 @@ impl Advise for ProjectorFault {
             Self::Log(fault) => fault.advice(),
             Self::Store(fault) => fault.advice(),
             Self::Schema { fault, .. } => fault.advice(),
+            Self::OffsetLost { .. } => Advice {
+                next: "no event of this partition is applied until the group has an offset for it or other tables \
+                       have been filled",
+                action: "rebuild the tables with `millrace rebuild`; or stop the projectors of this group and set its \
+                         offset to the one that is named, with kafka-consumer-groups --reset-offsets --to-offset: the \
+                         tables hold what lies before it",
+            },
             Self::Unreadable { .. } => Advice {
                 next: "it is read again every few seconds, and the views of this partition go no further until it \
                        can be read",
@@ -251,6 +275,7 @@ mod tests {
 
     use super::*;
     use crate::processor::batch::BatchError;
+    use crate::processor::gap::Gap;
 
     fn log() -> Vec<LogFault> {
         let message = || "what the broker said".to_owned();
@@ -328,6 +353,9 @@ mod tests {
             why: "zstd".to_owned(),
             cause: log().remove(0),
         });
+        all.push(LaneFault::Gap { gap: Gap { input: at(), from: 17, to: 41 } });
+        all.push(LaneFault::InputAnew { input: at(), decided: 41, end: 3 });
+        all.push(LaneFault::Gone { at: at(), what: "is empty".to_owned() });
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all
     }
@@ -337,6 +365,7 @@ mod tests {
         all.extend(store().into_iter().map(ProjectorFault::from));
         let schema = |fault| ProjectorFault::Schema { at: at(), offset: 41, fault };
         all.extend(registry().into_iter().map(schema));
+        all.push(ProjectorFault::OffsetLost { at: at(), projection: "chirp.users".to_owned(), applied: 41 });
         all.push(ProjectorFault::Unreadable { at: at(), offset: 41, why: "not Avro".to_owned() });
         all
     }

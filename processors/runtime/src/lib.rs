@@ -17,6 +17,7 @@ pub mod role;
 pub mod settings;
 pub mod standby;
 pub mod supervise;
+pub mod topic_rules;
 pub mod topology;
 pub mod versions;
 

@@ -76,6 +76,9 @@ bugs! {
     FloorLostAtRestart: "who begins again does not know which commands may have been forgotten",
     FloorForgetsFirst: "an answered command is forgotten before others issued as early are refused",
     FloorOfRecordedTime: "commands are refused that were issued before others were decided, not before they were sent",
+    EmptiedStateBelieved: "a partition whose state topic was emptied is decided from nothing",
+    GapSkipped: "steps that were deleted before they were decided are passed over",
+    StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 
 #[cfg(feature = "planted-bugs")]

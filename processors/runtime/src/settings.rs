@@ -52,6 +52,13 @@ pub struct ProcessorSettings {
     /// `delete.retention.ms` of the state topic: after that time the topic may not say any more
     /// what was deleted.
     pub state_max_age_seconds: u64,
+    /// How long a step is kept after it was written, in seconds, if it has been decided: `explain` reads
+    /// them. One that has not been decided is kept for as long as it takes.
+    pub steps_keep_seconds: u64,
+    /// Gaps that an operator has looked at and given up, several separated by commas, each as the
+    /// fault names it: `accounting.commands[2]:17-40`. Records that were deleted before anyone decided them
+    /// stop their partition until their gap stands here.
+    pub accepted_gaps: String,
 }
 
 impl Default for ProcessorSettings {
@@ -70,6 +77,8 @@ impl Default for ProcessorSettings {
             checkpoint_max_changes: 50_000,
             // 20 of the 24 hours that topics/<domain>.toml declares
             state_max_age_seconds: 72_000,
+            steps_keep_seconds: 604_800,
+            accepted_gaps: String::new(),
         }
     }
 }

@@ -68,8 +68,19 @@ pub struct Setup<S> {
     pub checkpoint_changes: usize,
     /// How often what goes wrong.
     pub rates: Rates,
+    /// How long a decided step is kept, in seconds.
+    pub steps_keep_seconds: u64,
     /// The domain's own settings.
     pub domain: S,
+}
+
+/// What somebody has no right to take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// All of a partition's state: its topic is deleted and made anew.
+    State,
+    /// All steps of a partition, those that nobody has decided yet included.
+    Steps,
 }
 
 /// What becomes of a disk.
@@ -145,6 +156,22 @@ pub enum Act<C> {
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
+    /// A process deletes the steps that were decided long ago.
+    Trim {
+        /// The process.
+        process: u64,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
+    /// Somebody deletes what must not be deleted, and all processors are started anew.
+    Lose {
+        /// What.
+        loss: Loss,
+        /// The partition, of all.
+        partition: u64,
+    },
+    /// What was lost is brought back from a mirror.
+    BringBack,
     /// A process dies between two steps. Another is started in its place, or not.
     Crash {
         /// The process.
@@ -297,6 +324,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         checkpoint_ms: dice.within(1, 2_000) as u64,
         checkpoint_changes: dice.within(1, 30) as usize,
         rates,
+        steps_keep_seconds: dice.within(0, 120) as u64,
         domain: W::settings(dice),
     }
 }

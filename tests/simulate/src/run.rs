@@ -18,7 +18,7 @@ use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
-use crate::plan::{Act, DiskFate, Plan, TOMBSTONE_MARGIN_SECONDS};
+use crate::plan::{Act, DiskFate, Loss, Plan, TOMBSTONE_MARGIN_SECONDS};
 use crate::show;
 use crate::store::UnreliableStore;
 use crate::strays::{Stray, Strays};
@@ -83,6 +83,8 @@ struct Running<'a, W: Workload> {
     asleep: BTreeMap<u64, Asleep>,
     markers_held_until: usize,
     store_down_until: usize,
+    /// What somebody has taken away and nobody has brought back yet.
+    lost: Option<TopicPartition>,
     act: usize,
     /// Where look-ups are followed from.
     lookups: Vec<TopicPartition>,
@@ -109,6 +111,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 .map_or(ProcessorSettings::default().state_max_age_seconds, |it| {
                     it - TOMBSTONE_MARGIN_SECONDS
                 }),
+            steps_keep_seconds: setup.steps_keep_seconds,
             ..ProcessorSettings::default()
         };
         let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
@@ -152,6 +155,7 @@ impl<'a, W: Workload> Running<'a, W> {
             asleep: BTreeMap::new(),
             markers_held_until: 0,
             store_down_until: 0,
+            lost: None,
             act: 0,
             lookups,
             ids: BTreeMap::new(),
@@ -234,6 +238,15 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::StandBy { process, pick, luck } => {
                 self.step(*process, *luck, "copy", |pipeline, at| pipeline.stand_by(at, *pick));
             }
+            Act::Trim { process, luck } => {
+                if self.step(*process, *luck, "trim", Pipeline::trim) {
+                    self.luck.count(|tally| tally.trimmed += 1);
+                }
+            }
+            Act::Lose { loss, partition } => {
+                self.lose(*loss, (partition % plan.setup.partitions as u64) as i32);
+            }
+            Act::BringBack => self.bring_back(),
             Act::Crash { process, restart, disk } => {
                 if let Some(at) = self.place(*process) {
                     self.crash(at, *restart, *disk, "crashes");
@@ -300,6 +313,48 @@ impl<'a, W: Workload> Running<'a, W> {
             }
         }
         Ok(())
+    }
+
+    /// Takes away what must not be taken away, and starts all processors anew: those at work have their
+    /// state in memory, and have read ahead.
+    fn lose(&mut self, loss: Loss, partition: i32) {
+        let names = self.pipeline.names();
+        let topic = match loss {
+            Loss::State => &names.state,
+            Loss::Steps => &names.steps,
+        };
+        let at = TopicPartition::new(Arc::clone(topic), partition);
+        let log = self.pipeline.log.clone();
+        let is_lost = self.lost.is_none()
+            && match loss {
+                Loss::State => log.empty(&at).unwrap_or(false),
+                Loss::Steps => log.forget_before(&at, log.committed_end(&at)).is_ok(),
+            };
+        if !is_lost {
+            return;
+        }
+        self.say(|| format!("{at} is lost"));
+        self.luck.count(|tally| tally.losses += 1);
+        self.lost = Some(at);
+        let mut count = 0;
+        // from the end, as those behind one that is gone move up
+        for process in (0..self.pipeline.instances()).rev() {
+            if self.pipeline.process(process).is_some_and(|(_, kind)| kind == RoleKind::Processor) {
+                self.crash(process, false, DiskFate::Kept, "is stopped");
+                count += 1;
+            }
+        }
+        (0..count).for_each(|_| self.pipeline.start(RoleKind::Processor));
+    }
+
+    fn bring_back(&mut self) {
+        if let Some(at) = &self.lost
+            && self.pipeline.log.bring_back(at).unwrap_or(false)
+        {
+            let at = at.clone();
+            self.lost = None;
+            self.say(|| format!("{at} is brought back"));
+        }
     }
 
     fn send(&mut self, plan: &Plan<W>, command: &Command<W::CommandData>) -> Result<(), Failure> {
@@ -515,6 +570,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 self.pipeline.start(kind);
             }
         }
+        self.bring_back();
         let rests = self.pipeline.comes_to_rest();
         if !rests {
             return Err(Failure::new(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millrace_kernel::{Command, Metadata};
 
 use crate::dice::Dice;
-use crate::plan::{Act, DiskFate, Setup};
+use crate::plan::{Act, DiskFate, Loss, Setup};
 use crate::strays::{KEYS, Stray};
 use crate::workload::Workload;
 
@@ -30,6 +30,7 @@ pub(crate) struct Writer<'a, W: Workload> {
     repeat: u32,
     repeat_step: u32,
     probe: u32,
+    lose: u32,
     stray: u32,
     /// The keys of strays that wait.
     parked: BTreeSet<usize>,
@@ -49,6 +50,7 @@ impl<'a, W: Workload> Writer<'a, W> {
         let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
         let disk = rate(6);
         let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
+        let lose = rate(3);
         let stray = if W::stray("").is_some() { rate(25) } else { 0 };
         Self {
             pace: dice.within(3, 12) as u32,
@@ -71,6 +73,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             repeat,
             repeat_step,
             probe,
+            lose,
             stray,
             parked: BTreeSet::new(),
             queued: Vec::new(),
@@ -212,6 +215,11 @@ impl<'a, W: Workload> Writer<'a, W> {
         if falls(self.probe) {
             return Act::Probe { luck: self.dice.roll() };
         }
+        if falls(self.lose) {
+            let loss = if self.dice.below(2) == 0 { Loss::State } else { Loss::Steps };
+            self.queued.push((self.dice.within(10, 80) as usize, Act::BringBack));
+            return Act::Lose { loss, partition: self.dice.roll() };
+        }
         if falls(self.repeat_step) {
             return Act::RepeatStep { pick: self.dice.roll() };
         }
@@ -224,6 +232,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             12..24 => Act::Follow { process, luck },
             24..26 => Act::LateWrites,
             26 => Act::Look,
+            33 => Act::Trim { process, luck },
             27..33 if self.copies => Act::StandBy { process, pick: self.dice.roll(), luck },
             _ => {
                 let steps = if self.dice.per_mille(400) { 1 } else { self.dice.within(2, 9) as usize };

@@ -30,7 +30,10 @@ fn size<W: Workload>(plan: &Plan<W>) -> usize {
     let lucky = plan.acts.iter().filter(|act| {
         matches!(
             act,
-            Act::Lane { luck: 1.., .. } | Act::Member { luck: 1.., .. } | Act::Follow { luck: 1.., .. }
+            Act::Lane { luck: 1.., .. }
+                | Act::Trim { luck: 1.., .. }
+                | Act::Member { luck: 1.., .. }
+                | Act::Follow { luck: 1.., .. }
         )
     });
     lucky.count() + plan.setup.processors + plan.setup.projectors + plan.setup.partitions as usize
@@ -111,7 +114,10 @@ impl<W: Workload> Shrinking<W> {
         for at in 0..self.best.acts.len() {
             let mut plan = copy(&self.best);
             match &mut plan.acts[at] {
-                Act::Lane { luck, .. } | Act::Member { luck, .. } | Act::Follow { luck, .. }
+                Act::Lane { luck, .. }
+                | Act::Trim { luck, .. }
+                | Act::Member { luck, .. }
+                | Act::Follow { luck, .. }
                     if *luck != 0 =>
                 {
                     *luck = 0;

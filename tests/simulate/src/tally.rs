@@ -55,6 +55,8 @@ tally! {
     markers_delayed: "times that markers of transactions were delayed",
     clocks_set: "clocks set wrong",
     checkpoints: "checkpoints on the disks of processors",
+    trimmed: "times that decided steps were deleted",
+    losses: "topics that somebody emptied or cut off",
     disks_hurt: "disks that lost something, were damaged or full",
     store_refused: "calls of the store refused",
     store_timed_out: "calls of the store applied and then failed",

@@ -42,6 +42,8 @@ fn all_hold<W: Workload>() -> Tally {
         ("late markers", tally.markers_delayed),
         ("wrong clocks", tally.clocks_set),
         ("checkpoints", tally.checkpoints),
+        ("trimmed steps", tally.trimmed),
+        ("lost topics", tally.losses),
         ("hurt disks", tally.disks_hurt),
         ("repeated commands", tally.repeated),
         ("repeated steps", tally.steps_repeated),

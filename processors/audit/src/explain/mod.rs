@@ -99,6 +99,8 @@ pub struct Act {
     pub key: String,
     /// Where it stands; none while the step cannot be found.
     pub place: Option<EventPlace>,
+    /// Where its topic begins, if that is why it cannot be found: what was decided long ago is deleted.
+    pub trimmed: Option<EventPlace>,
     /// When it was written, microseconds since the epoch.
     pub at: Option<i64>,
     /// Whether the processors have read past it.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use millrace_kernel::id::step_id;
 use millrace_kernel::{Domain, Event, Named, partition};
 use millrace_ports::{Record, Start, TopicPartition};
 use serde_json::Value as Json;
@@ -62,6 +63,7 @@ impl<D: Domain> Scene<'_, D> {
                 id: command_id.to_owned(),
                 key: asked.key.clone().unwrap_or_default(),
                 place: Some(asked.place.clone()),
+                trimmed: None,
                 at: Some(asked.at),
                 is_decided: asked.is_decided,
                 dead: asked.dead.clone(),
@@ -103,6 +105,7 @@ impl<D: Domain> Scene<'_, D> {
             id: String::new(),
             key,
             place: None,
+            trimmed: None,
             at: None,
             is_decided: false,
             dead: None,
@@ -124,12 +127,20 @@ impl<D: Domain> Scene<'_, D> {
         if let Some(stands) = &act.place {
             act.is_decided = stands.offset < self.decided(&at)?;
         }
-        if act.is_decided || act.place.is_none() {
+        let begins_at = self.question.log.low_watermark(&at)?;
+        let may_be_trimmed = act.place.is_none() && begins_at > 0;
+        if may_be_trimmed {
+            // its id is known all the same
+            act.id = step_id(command_id, &format!("{}/{}", step.name(), D::step_target(&step)));
+        }
+        if act.is_decided || may_be_trimmed {
             let events = self.at(&self.names.events, home);
-            act.events = match act.place.is_some() {
-                true => self.events_of(command_id, &act.id, &events, since_ms, wanted)?,
-                false => Vec::new(),
-            };
+            act.events = self.events_of(command_id, &act.id, &events, since_ms, wanted)?;
+        }
+        if may_be_trimmed && !act.events.is_empty() {
+            act.is_decided = true;
+            let (topic, partition) = (at.topic.to_string(), at.partition);
+            act.trimmed = Some(EventPlace { topic, partition, offset: begins_at });
         }
         if act.is_decided
             && act.events.is_empty()

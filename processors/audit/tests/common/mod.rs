@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -178,6 +178,10 @@ impl Log for Hiding {
     fn batch_end(&self, partition: &TopicPartition, offset: i64) -> Result<i64, LogFault> {
         self.inner.batch_end(partition, offset)
     }
+    fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault> {
+        self.inner.delete_before(offsets)
+    }
+
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.inner.low_watermark(partition)
     }

@@ -376,3 +376,26 @@ fn state_without_an_offset_is_not_decided_again() {
         assert!(pipeline.committed_commands(partition).is_some(), "{event:?}");
     }
 }
+
+#[test]
+fn a_lookup_topic_that_was_emptied_is_noticed() {
+    let mut pipeline = pipeline();
+    let at = millrace_kernel::partition::of_key(b"ann", PARTITIONS);
+    let lookup = millrace_ports::TopicPartition::new(pipeline.names().lookup("User"), at);
+    assert!(pipeline.log.empty(&lookup).unwrap());
+    pipeline.kill(0);
+    send(&pipeline, "p1", Metadata::default(), post("c1", "who am I?"));
+    pipeline.clock.pass(12 * 1_000_000);
+    let mut told = Vec::new();
+    for lane in 0..800 {
+        pipeline.membership(0);
+        pipeline.follow(0);
+        told.extend(pipeline.lane(0, lane).trouble);
+    }
+    assert!(outcomes_of(&pipeline, "p1").is_empty(), "nobody may be told that ann is unknown");
+    let names = |text: &String| text.contains(&format!("{lookup} is empty, and User/ann should stand in it"));
+    assert!(told.iter().any(names), "{told:?}");
+    pipeline.log.bring_back(&lookup).unwrap();
+    pipeline.settle();
+    assert_eq!(outcomes_of(&pipeline, "p1").len(), 1);
+}

@@ -652,3 +652,45 @@ fn a_store_that_goes_away_amid_a_fan_out_is_a_fault_until_it_is_back_and_no_row_
     assert!(stage.is_waited_for(GIANT));
     assert_eq!((stage.rows(), stage.open_fan_outs()), (AUDIENCE + 1, 0));
 }
+
+#[test]
+fn a_group_that_lost_its_offset_applies_nothing_a_second_time() {
+    let (stage, causes) = written();
+    let mut lane = stage.lane(100);
+    for _ in 0..6 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+    lane.finish().unwrap();
+    let (rows, progress) = (stage.rows(), stage.progress());
+    assert_eq!(rows, causes.iter().map(|(_, count)| count).sum::<usize>());
+
+    stage.log.forget_offsets("seen");
+    let mut lane = stage.lane(100);
+    let fault = lane.turn(Duration::ZERO).unwrap_err();
+    let ProjectorFault::OffsetLost { at, applied, .. } = &fault else { panic!("{fault}") };
+    assert_eq!((at, *applied), (&stage.at(), progress.events_offset), "up to where the tables are filled");
+    assert_eq!(stage.progress(), progress);
+
+    // the way out: the group goes on where the tables stand
+    stage.group.commit(&std::collections::BTreeMap::from([(stage.at(), *applied)])).unwrap();
+    lane.turn(Duration::ZERO).unwrap();
+    for _ in 0..6 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+    assert_eq!(stage.folds.load(Ordering::SeqCst), 2 * rows, "all is folded again, and nothing written");
+}
+
+#[test]
+fn who_dies_right_after_its_first_rows_has_lost_no_offset() {
+    let (stage, _) = written();
+    let mut lane = stage.lane(100);
+    for _ in 0..3 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+    assert!(stage.progress().events_offset > 0, "it has published, and not committed behind that");
+    drop(lane);
+    let mut lane = stage.lane(100);
+    for _ in 0..6 {
+        lane.turn(Duration::ZERO).unwrap();
+    }
+}

@@ -19,10 +19,12 @@ use super::clock_watch::ClockWatch;
 use super::codecs::Codecs;
 use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
+use super::footing::{Footing, Sample, Sampler};
+use super::gap::{Gap, start_of};
 use super::local::LocalState;
 use super::lookup::LookupTables;
 use super::pace::Pace;
-use super::running::Running;
+use super::running::{Begun, Running};
 use super::state::Kept;
 #[cfg(feature = "planted-bugs")]
 use super::state::{Overlay, PartitionState};
@@ -105,6 +107,36 @@ pub enum LaneFault {
         /// What came of looking for its end.
         cause: LogFault,
     },
+    /// Records that were deleted before anyone decided them.
+    #[error(
+        "{gap}: {} records were deleted before they were decided; nothing is decided in this partition until they are back or an operator gives them up", .gap.to - .gap.from
+    )]
+    Gap {
+        /// Where they were.
+        gap: Gap,
+    },
+    /// An input that ends before what was decided of it.
+    #[error(
+        "{input} ends at offset {end}, but is decided up to {decided}: somebody has made it anew or it has lost records; nothing is decided in this partition until an operator says where it goes on"
+    )]
+    InputAnew {
+        /// The input.
+        input: TopicPartition,
+        /// Up to where it was decided.
+        decided: i64,
+        /// Where it ends.
+        end: i64,
+    },
+    /// A topic that decisions stand on has lost what stood in it.
+    #[error(
+        "{at} {what}: somebody has emptied it or made it anew; nothing is decided in this partition until its records are back"
+    )]
+    Gone {
+        /// Where.
+        at: TopicPartition,
+        /// What shows it.
+        what: String,
+    },
     /// Rows with times from the future would be refused by the database.
     #[error("this machine's clock is {} s ahead of the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {
@@ -134,7 +166,7 @@ pub enum Turn {
 /// What a lane is doing, for health and status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LanePhase {
-    /// Opening what is at hand of its state.
+    /// Looking at its oldest events and opening what is at hand of its state.
     Starting,
     /// Reading its state while another may still decide; so many records so far.
     Warming(u64),
@@ -160,9 +192,15 @@ pub enum LanePhase {
 
 enum Phase<D: Domain> {
     Start,
+    /// Reading the events that its state will be compared with.
+    Sampling(Box<Sampler>),
     Warming(Box<PartitionCopy<D>>),
     Fencing(Box<PartitionCopy<D>>),
-    CatchingUp { writer: Box<dyn TransactionalWriter>, copy: Box<PartitionCopy<D>>, ends: Reached },
+    CatchingUp {
+        writer: Box<dyn TransactionalWriter>,
+        copy: Box<PartitionCopy<D>>,
+        ends: Reached,
+    },
     Running(Box<Running<D>>),
 }
 
@@ -176,6 +214,8 @@ pub struct Lane<D: Domain> {
     clock_watch: ClockWatch,
     /// Outlives it, too: see [`Pace`].
     pace: Pace,
+    /// Outlives a reset, too: old events do not change.
+    sample: Sample,
     meter: Meter,
     #[cfg(feature = "planted-bugs")]
     aborted: Option<Overlay<D::State>>,
@@ -195,6 +235,7 @@ impl<D: Domain> Lane<D> {
             phase: Phase::Start,
             clock_watch: ClockWatch::default(),
             pace,
+            sample: Sample::new(),
             meter: Meter::default(),
             #[cfg(feature = "planted-bugs")]
             aborted: None,
@@ -219,7 +260,7 @@ impl<D: Domain> Lane<D> {
             })
         };
         match &self.phase {
-            Phase::Start => self.meter.update(|numbers| numbers.is_held = true),
+            Phase::Start | Phase::Sampling(_) => self.meter.update(|numbers| numbers.is_held = true),
             Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => restored(copy),
             Phase::Running(running) => running.measure(&self.shared, &self.clock_watch),
         }
@@ -230,7 +271,7 @@ impl<D: Domain> Lane<D> {
     pub fn phase(&self) -> LanePhase {
         let clock = &*self.shared.clock;
         match &self.phase {
-            Phase::Start => LanePhase::Starting,
+            Phase::Start | Phase::Sampling(_) => LanePhase::Starting,
             Phase::Warming(copy) => LanePhase::Warming(copy.records()),
             Phase::Fencing(_) => LanePhase::Fencing,
             Phase::CatchingUp { copy, .. } => LanePhase::CatchingUp(copy.records()),
@@ -252,7 +293,9 @@ impl<D: Domain> Lane<D> {
             format!("partition {} of its state, {} records read", self.partition, copy.records())
         };
         match &self.phase {
-            Phase::Start => format!("partition {}, before its first record", self.partition),
+            Phase::Start | Phase::Sampling(_) => {
+                format!("partition {}, before its first record", self.partition)
+            }
             Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => records(copy),
             Phase::Running(running) => {
                 let inputs = running.next.iter().map(|(input, offset)| format!("{input} offset {offset}"));
@@ -290,14 +333,18 @@ impl<D: Domain> Lane<D> {
     fn step(&mut self, wait: Duration) -> Result<Turn, LaneFault> {
         let (shared, partition) = (&self.shared, self.partition);
         match &mut self.phase {
-            Phase::Start => {
-                // one that nobody has followed for too long goes before another opens its store
-                let standing = shared.copies.take(partition).filter(|copy| copy.check_age(shared).is_ok());
-                let copy = match standing {
-                    Some(copy) => copy,
-                    None => PartitionCopy::open(shared, partition)?,
-                };
-                self.phase = Phase::Warming(Box::new(copy));
+            Phase::Start => match self.sample.is_empty().then(|| Sampler::open(shared, partition)) {
+                Some(sampler) => match sampler? {
+                    Some(sampler) => self.phase = Phase::Sampling(Box::new(sampler)),
+                    None => self.open()?,
+                },
+                None => self.open()?,
+            },
+            Phase::Sampling(sampler) => {
+                if sampler.step(shared, wait)? {
+                    self.sample = sampler.take();
+                    self.open()?;
+                }
             }
             // whoever decides here now goes on meanwhile, so that the pause is short
             Phase::Warming(copy) => {
@@ -337,6 +384,18 @@ impl<D: Domain> Lane<D> {
         Ok(Turn::Progress)
     }
 
+    fn open(&mut self) -> Result<(), CopyFault> {
+        let shared = &self.shared;
+        // one that nobody has followed for too long goes before another opens its store
+        let standing = shared.copies.take(self.partition).filter(|copy| copy.check_age(shared).is_ok());
+        let copy = match standing {
+            Some(copy) => copy,
+            None => PartitionCopy::open(shared, self.partition)?,
+        };
+        self.phase = Phase::Warming(Box::new(copy));
+        Ok(())
+    }
+
     /// Finishes what was submitted, so that a planned move repeats nothing, and leaves its copy
     /// of the state for whoever needs it next.
     ///
@@ -352,7 +411,7 @@ impl<D: Domain> Lane<D> {
             Phase::Warming(copy) | Phase::Fencing(copy) | Phase::CatchingUp { copy, .. } => {
                 self.shared.copies.put(self.partition, *copy);
             }
-            Phase::Start => {}
+            Phase::Start | Phase::Sampling(_) => {}
         }
         Ok(())
     }
@@ -371,12 +430,13 @@ impl<D: Domain> Lane<D> {
         #[cfg(feature = "planted-bugs")]
         let committed = self.early.take().unwrap_or(committed);
         let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
+        let footing = Footing::find(shared, (&names, self.partition), copy.state(), &self.sample)?;
         if copy.has_records() && !committed.contains_key(&commands) {
             return Err(LaneFault::OffsetsLost { input: commands });
         }
         let mut next = BTreeMap::new();
         for input in [commands, steps] {
-            let offset = start_of(&*shared.log, &input, committed.get(&input).copied())?;
+            let offset = start_of(shared, &input, committed.get(&input).copied(), !committed.is_empty())?;
             next.insert(input, offset);
         }
         let starts: Vec<_> =
@@ -398,7 +458,8 @@ impl<D: Domain> Lane<D> {
         );
         self.meter.update(|numbers| (numbers.restore_read, numbers.restore_left) = (records, 0));
         let meter = BatchMeter::new(self.meter.clone());
-        let running = Running::new(self.partition, names, writer, reader, state, next, self.pace, meter);
+        let begun = Begun { writer, reader, next, footing, pace: self.pace };
+        let running = Running::new(self.partition, names, begun, state, meter);
         self.phase = Phase::Running(Box::new(running));
         Ok(())
     }
@@ -441,22 +502,4 @@ impl<D: Domain> Drop for Lane<D> {
         self.phase = Phase::Start;
         self.shared.copies.vacate(self.partition);
     }
-}
-
-/// Where an input goes on: at its committed offset, or at its beginning. Records that were
-/// deleted before anyone decided them are lost, which is said aloud.
-fn start_of(log: &dyn Log, input: &TopicPartition, committed: Option<i64>) -> Result<i64, LogFault> {
-    let oldest = log.low_watermark(input)?;
-    let Some(offset) = committed else { return Ok(oldest) };
-    if oldest > offset {
-        tracing::error!(
-            partition = %input,
-            lost = oldest - offset,
-            "records {offset}..{oldest} were deleted by retention before they were decided, and are lost; going on at \
-             {oldest}. What you can do: find their producers by time and let them send again; raise the topic's \
-             retention.ms above the longest outage"
-        );
-        return Ok(oldest);
-    }
-    Ok(offset)
 }

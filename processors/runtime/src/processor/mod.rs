@@ -17,6 +17,8 @@ pub mod fault;
 mod floor;
 #[cfg(test)]
 mod floor_model;
+mod footing;
+pub mod gap;
 mod hashed;
 pub mod intake;
 mod keeping;
@@ -32,6 +34,7 @@ mod running;
 mod schema_wait;
 pub mod state;
 mod steps;
+pub mod trim;
 pub mod window;
 #[cfg(test)]
 mod window_model;

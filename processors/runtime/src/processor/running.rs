@@ -16,6 +16,7 @@ use super::claims::Claims;
 use super::clock_watch::ClockWatch;
 use super::copy::{CopyFault, PartitionCopy, ends};
 use super::decide::{Decider, Place, Verdict};
+use super::footing::Footing;
 use super::intake::{Gap, Intake};
 use super::lane::{LaneFault, Shared, Turn};
 use super::lookup::LookupPartition;
@@ -38,6 +39,10 @@ const POLLED: usize = 512;
 /// How often a lane without input asks whether there really is none.
 const QUIET_LOOK_MICROS: i64 = 30_000_000;
 
+/// How long offsets go without being committed again when nothing comes: a broker forgets them after days, those
+/// of steps also while the group is there.
+const COMMIT_AGAIN_MICROS: i64 = 3_600_000_000;
+
 /// What a table must have reached before a miss in it counts.
 #[derive(Clone, Copy)]
 struct Barrier {
@@ -45,6 +50,16 @@ struct Barrier {
     target: i64,
     /// The newest record of the input that had arrived when the target was asked for.
     covers: u64,
+}
+
+/// What a partition begins with: who writes for it, its inputs at the offsets `next`, what it stands on, how large
+/// its batches are.
+pub(super) struct Begun {
+    pub(super) writer: Box<dyn TransactionalWriter>,
+    pub(super) reader: Box<dyn Reader>,
+    pub(super) next: BTreeMap<TopicPartition, i64>,
+    pub(super) footing: Footing,
+    pub(super) pace: Pace,
 }
 
 /// A partition that is being decided: its input, its state, and the batches under way.
@@ -90,6 +105,9 @@ pub(super) struct Running<D: Domain> {
     /// nothing has come since.
     quiet_at: Option<i64>,
     proof: Proof,
+    footing: Footing,
+    /// When offsets were submitted last, by the clock that is never set.
+    submitted_at: Option<i64>,
     meter: BatchMeter,
     #[cfg(feature = "planted-bugs")]
     submitted: Option<Transaction>,
@@ -117,17 +135,15 @@ enum Proof {
 }
 
 impl<D: Domain> Running<D> {
-    /// Begins with the state as it was restored, with batches of this `pace`, at the offsets `next` from which `reader` reads.
+    /// Begins with the state as it was restored.
     pub(super) fn new(
         partition: i32,
         names: Topology,
-        writer: Box<dyn TransactionalWriter>,
-        reader: Box<dyn Reader>,
+        begun: Begun,
         committed: PartitionState<D::State>,
-        next: BTreeMap<TopicPartition, i64>,
-        pace: Pace,
         meter: BatchMeter,
     ) -> Self {
+        let Begun { writer, reader, next, footing, pace } = begun;
         let read_upto = commands_upto(&next, &names);
         Self {
             partition,
@@ -153,6 +169,8 @@ impl<D: Domain> Running<D> {
             careful: Vec::new(),
             quiet_at: None,
             proof: Proof::None,
+            footing,
+            submitted_at: None,
             meter,
             #[cfg(feature = "planted-bugs")]
             submitted: None,
@@ -195,6 +213,7 @@ impl<D: Domain> Running<D> {
     ) -> Result<Turn, LaneFault> {
         let mut progress = self.settle(shared, Duration::ZERO)?;
         progress |= self.keep_checkpoint(shared)?;
+        self.footing.tend(shared)?;
         if watch.too_far_ahead(&*shared.clock).is_some() {
             // a record that ends a silence may tell that it is right again
             self.poll(shared, watch, wait)?;
@@ -222,6 +241,9 @@ impl<D: Domain> Running<D> {
         }
         if self.proof == Proof::Asked && !self.is_waiting() && self.held.is_empty() {
             self.submit_nothing(shared)?;
+        }
+        if !progress && self.pending.is_none() && !self.is_waiting() && self.held.is_empty() {
+            progress = self.commit_again(shared)?;
         }
         if !progress && self.pending.is_some() {
             progress = self.settle(shared, COMMIT_LOOK.min(wait))?;
@@ -255,6 +277,7 @@ impl<D: Domain> Running<D> {
             written.clear();
             self.spare = Batch::over(self.committed.merge(overlay), written);
         }
+        self.footing.committed();
         self.meter.committed(self.writer.timing());
         if self.proof == Proof::Committing {
             self.proof = Proof::None;
@@ -277,6 +300,22 @@ impl<D: Domain> Running<D> {
             return Ok(self.committed.tend_checkpoint(now).map_err(CopyFault::from)?);
         }
         self.proof = Proof::Asked;
+        Ok(true)
+    }
+
+    /// With nothing in hand, commits where the inputs stand when that was long ago. What was read may end
+    /// behind the marks of transactions, which no record tells.
+    fn commit_again(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
+        for (input, next) in &mut self.next {
+            *next = self.reader.position(input).max(*next);
+        }
+        let now = shared.clock.monotonic_micros();
+        let since = *self.submitted_at.get_or_insert(now);
+        if now - since < COMMIT_AGAIN_MICROS {
+            return Ok(false);
+        }
+        self.submitted_at = Some(now);
+        self.submit_nothing(shared)?;
         Ok(true)
     }
 
@@ -369,8 +408,10 @@ impl<D: Domain> Running<D> {
             self.submitted = Some(transaction.clone());
         }
         self.meter.pause();
+        self.footing.submitted(&transaction.records);
         self.writer.submit(transaction)?;
         self.submission = Some(Submission { next, messages, at: shared.clock.monotonic_micros() });
+        self.submitted_at = Some(shared.clock.monotonic_micros());
         self.meter.submitted(shared.clock.now_micros() / 1_000);
         self.pending = Some(overlay);
         if planted::is_on(Bug::CheckpointUncommitted)

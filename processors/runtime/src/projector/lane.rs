@@ -18,7 +18,7 @@ use super::unapplied::{Tally, Unapplied, append};
 use crate::metrics::Meter;
 use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
-use crate::progress::{Cause, Progress};
+use crate::progress::{Cause, Progress, read_progress};
 use crate::settings::ProjectorSettings;
 use crate::topology::Topology;
 use crate::versions::Destination;
@@ -29,6 +29,8 @@ const OPEN_LOOK: Duration = Duration::from_millis(2);
 const PIECE_LOOK: Duration = Duration::from_millis(2);
 /// How long a lane that rests does so before it looks whether it still should.
 const REST: Duration = Duration::from_millis(20);
+/// How long an offset goes without being committed again when nothing comes: a broker forgets it after days.
+const COMMIT_AGAIN_MICROS: i64 = 3_600_000_000;
 /// So many rows end a batch: memory does not depend on how many readers each of its events has.
 const MOST_ROWS: usize = 20_000;
 
@@ -78,6 +80,19 @@ pub enum ProjectorFault {
         /// What the registry said.
         #[source]
         fault: RegistryFault,
+    },
+    /// Tables that are filled, and a group that does not know up to where. Applying everything once more would
+    /// bring back rows whose tombstones the store has forgotten.
+    #[error(
+        "the group has no offset for {at}, though {projection} has applied its events up to offset {applied}: the broker has forgotten it (offsets.retention.minutes), or the group was deleted; nothing is applied a second time"
+    )]
+    OffsetLost {
+        /// The events' partition.
+        at: TopicPartition,
+        /// Whose tables are filled.
+        projection: String,
+        /// The events before this offset are in the tables.
+        applied: i64,
     },
     /// An event cannot be read. It is not skipped: the views would be wrong without a word.
     #[error(
@@ -275,7 +290,10 @@ impl<D: Domain> Running<D> {
         group: &dyn Group,
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
-        let committed = group.committed(std::slice::from_ref(at))?.get(at).copied().unwrap_or(0);
+        let committed = match group.committed(std::slice::from_ref(at))?.get(at).copied() {
+            Some(offset) => offset,
+            None => first_offset(shared, group, at)?,
+        };
         let from = if planted::is_on(Bug::FoldSkipped) { Start::Offset(committed) } else { Start::Beginning };
         let reader = shared.log.reader(&[(at.clone(), from)])?;
         let began_at = reader.position(at);
@@ -475,9 +493,10 @@ impl<D: Domain> Running<D> {
         if planted::is_on(Bug::OffsetsBeforeRows) && self.position(at) > self.applied {
             self.applied = self.position(at);
         }
-        let is_due = shared.clock.now_micros() - self.committed_at
-            >= shared.settings.commit_interval_ms as i64 * 1_000;
-        if self.applied <= self.committed || !(is_due || now) {
+        let since = shared.clock.now_micros() - self.committed_at;
+        let is_due = since >= shared.settings.commit_interval_ms as i64 * 1_000;
+        let is_new = self.applied > self.committed && (is_due || now);
+        if !is_new && (since < COMMIT_AGAIN_MICROS || self.applied == 0) {
             return Ok(());
         }
         group.commit(&BTreeMap::from([(at.clone(), self.applied)]))?;
@@ -485,6 +504,23 @@ impl<D: Domain> Running<D> {
         self.committed_at = shared.clock.now_micros();
         Ok(())
     }
+}
+
+/// Where a group without an offset begins: at the first event, unless somebody has filled the tables already.
+/// The group knows before anything is published, or who dies right after that would look like one that has
+/// lost its offset.
+fn first_offset<D: Domain>(
+    shared: &ProjectorShared<D>,
+    group: &dyn Group,
+    at: &TopicPartition,
+) -> Result<i64, ProjectorFault> {
+    let published = read_progress(&*shared.store, &shared.projection)?;
+    let applied = published.iter().find(|it| it.partition == at.partition).map_or(0, |it| it.events_offset);
+    if applied == 0 {
+        group.commit(&BTreeMap::from([(at.clone(), 0)]))?;
+        return Ok(0);
+    }
+    Err(ProjectorFault::OffsetLost { at: at.clone(), projection: shared.projection.clone(), applied })
 }
 
 fn cause_of<E>(event: &Event<E>) -> Cause {

@@ -21,9 +21,11 @@ use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::local::LocalState;
 use crate::processor::lookup::{LookupTables, MOST_AGE};
+use crate::processor::trim::keep_trimmed;
 use crate::settings::ProcessorSettings;
 use crate::standby::{Keeper, Standby};
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
+use crate::topic_rules::{self, TopicsFault};
 use crate::topology::Topology;
 
 pub use self::projector::{FamilyRole, Pace};
@@ -87,6 +89,11 @@ fn is_final_log(fault: &LogFault) -> bool {
     matches!(fault, LogFault::NoSuchTopic { .. } | LogFault::Refused { .. })
 }
 
+/// Without the right to look, waiting mends nothing, and the domain can do without.
+fn is_final_rule(fault: &TopicsFault) -> bool {
+    matches!(fault, TopicsFault::Log(fault) if is_final_log(fault))
+}
+
 fn is_final_codec(error: &CodecError) -> bool {
     !matches!(error, CodecError::Registry(RegistryFault::Unavailable { .. }))
 }
@@ -112,6 +119,19 @@ pub fn run_processor<D: Domain>(
     let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
         return Ok(());
     };
+    let looked_up: Vec<_> = lookup_topics.iter().map(|(_, topic)| Arc::clone(topic)).collect();
+    let look = || topic_rules::check(&*ports.log, &names, &looked_up, settings);
+    match persist(&role, health, stop, look, is_final_rule) {
+        Ok(Some(deviations)) => {
+            deviations.iter().for_each(|it| tracing::warn!(role, "{it}; see `millrace topics plan`"))
+        }
+        Ok(None) => return Ok(()),
+        Err(fault) => tracing::warn!(
+            role,
+            "the configuration of its topics is not known, and taken for good: {fault}. What you can do: give the \
+             processors the right to describe it (DescribeConfigs), see docs/processes.md"
+        ),
+    }
     let codecs = persist(&role, health, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
     let Some(codecs) = codecs else { return Ok(()) };
     let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
@@ -140,7 +160,10 @@ pub fn run_processor<D: Domain>(
         Box::new(Lane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
     };
     let standby = Mutex::new(None);
+    let trimmer = Mutex::new(None);
     let stand_by = |group: &Arc<dyn Group>| {
+        let trimming = keep_trimmed(role.clone(), Arc::clone(&shared), Arc::clone(group), stop.clone());
+        *trimmer.lock().unwrap_or_else(PoisonError::into_inner) = Some(trimming);
         let (shared, role, health) = (Arc::clone(&shared), role.clone(), health.clone());
         let keeper = Keeper::new(shared, settings.standby_copies);
         let thread = Standby { keeper, role, health }.start(Arc::clone(group), stop.clone());
@@ -160,6 +183,10 @@ pub fn run_processor<D: Domain>(
     let standby = standby.into_inner().unwrap_or_else(PoisonError::into_inner);
     if standby.is_some_and(|thread| thread.join().is_err()) {
         tracing::error!(role, "keeping standby copies ended by a panic, which is a bug");
+    }
+    let trimmer = trimmer.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if trimmer.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!(role, "deleting old steps ended by a panic, which is a bug");
     }
     if follower.join().is_err() {
         tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
@@ -231,7 +258,11 @@ fn kind_of_lane(fault: &LaneFault) -> &'static str {
         | LaneFault::NotCommitted { fault, .. }
         | LaneFault::Copy(CopyFault::Log(fault)) => kind_of_log(fault),
         LaneFault::Registry(_) | LaneFault::Copy(CopyFault::Registry(_)) => "registry",
-        LaneFault::Copy(_) | LaneFault::OffsetsLost { .. } => "state",
+        LaneFault::Copy(_)
+        | LaneFault::OffsetsLost { .. }
+        | LaneFault::Gap { .. }
+        | LaneFault::InputAnew { .. }
+        | LaneFault::Gone { .. } => "state",
         LaneFault::Batch(_) => "bug",
         LaneFault::BatchWithoutEnd { .. } => "unreadable",
         LaneFault::Clock { .. } => "clock",

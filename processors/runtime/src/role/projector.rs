@@ -256,6 +256,7 @@ fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
         ProjectorFault::Store(_) => "store",
         ProjectorFault::Schema { .. } => "registry",
         ProjectorFault::Unreadable { .. } => "unreadable",
+        ProjectorFault::OffsetLost { .. } => "state",
     }
 }
 

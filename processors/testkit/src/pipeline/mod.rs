@@ -125,6 +125,11 @@ impl<D: Domain> Pipeline<D> {
         self.has_disks = true;
     }
 
+    /// Processors that start from now on pass over these gaps: `processor.accepted_gaps`.
+    pub fn accept_gaps(&mut self, gaps: &str) {
+        gaps.clone_into(&mut self.settings.accepted_gaps);
+    }
+
     /// Processors that start from now on keep copies of partitions that others own.
     pub fn keep_copies(&mut self) {
         self.keeps_copies = true;
@@ -467,6 +472,12 @@ impl<D: Domain> Pipeline<D> {
     pub fn compact(&mut self, tombstones: Duration) {
         self.log.compact_topic(&self.names.state, tombstones);
         D::LOOKUPS.iter().for_each(|kind| self.log.compact_topic(&self.names.lookup(kind), tombstones));
+    }
+
+    /// The process `instance` deletes the steps that were decided long ago.
+    pub fn trim(&mut self, instance: usize) -> Stepped {
+        self.clock.pass(STEP_MICROS);
+        self.processes.get_mut(instance).map(|process| process.trim()).unwrap_or_default()
     }
 
     /// One of the lanes of the process `instance` takes a step; the clock of the broker moves on.

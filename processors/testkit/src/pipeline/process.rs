@@ -10,6 +10,7 @@ use millrace_ports::{Group, GroupEvent};
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::LookupFollower;
+use millrace_runtime::processor::trim::trim;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
 use millrace_runtime::standby::Keeper;
 use millrace_runtime::supervise::LaneWork;
@@ -150,6 +151,15 @@ impl<D: Domain> Process<D> {
         };
         match keeper.follow(*partition) {
             Ok(followed) => Stepped::progress(followed.is_some_and(|(taken, _)| taken > 0)),
+            Err(fault) => Stepped::trouble(fault.to_string()),
+        }
+    }
+
+    /// Deletes the steps that were decided long ago.
+    pub(super) fn trim(&self) -> Stepped {
+        let Role::Processor(shared, _) = &self.role else { return Stepped::default() };
+        match trim(shared, &*self.group) {
+            Ok(ends) => Stepped::progress(!ends.is_empty()),
             Err(fault) => Stepped::trouble(fault.to_string()),
         }
     }

@@ -24,6 +24,7 @@ impl<D: Domain> Running<D> {
         }
         self.pending = None;
         self.committed.tell_floor_again();
+        self.footing.submitted(&[]);
         if self.proof == Proof::Committing {
             self.proof = Proof::Asked;
         }

@@ -61,6 +61,7 @@ macro_rules! log_conformance {
             watermarks_and_times_are_found
             a_large_partition_is_read_whole
             a_topic_that_does_not_exist_is_named
+            what_was_decided_can_be_deleted_from_the_front
             a_batch_is_invisible_until_it_is_committed
             a_batch_is_visible_as_a_whole_in_several_topics
             the_position_passes_markers

@@ -122,10 +122,16 @@ impl Broker {
         if let Some((name, partitions)) = self.topics.get_key_value(topic) {
             for (number, partition) in partitions.iter().enumerate() {
                 let at = TopicPartition::new(name.clone(), number as i32);
-                records.extend(partition.read(&at, partition.start(), usize::MAX).0);
+                records.extend(partition.read(&at, 0, usize::MAX).0);
             }
         }
         records
+    }
+
+    pub(super) fn forget_offsets(&mut self, group: &str) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.offsets.clear();
+        }
     }
 
     fn compact(&mut self, now: i64) {

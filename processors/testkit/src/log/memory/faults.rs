@@ -50,6 +50,11 @@ pub enum Operation<'a> {
         /// Where.
         partition: &'a TopicPartition,
     },
+    /// What lies before an offset is deleted.
+    DeleteRecords {
+        /// Where.
+        partition: &'a TopicPartition,
+    },
     /// The number of a topic's partitions is asked for.
     Partitions {
         /// The topic.

@@ -14,6 +14,7 @@ mod partition;
 mod reader;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -142,7 +143,31 @@ impl MemoryLog {
         })
     }
 
-    /// All committed records of a topic, by partition and offset: for oracles.
+    /// Empties a partition, as a topic that is deleted and made anew; not while a transaction is open in
+    /// it. Whether it was done.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`].
+    pub fn empty(&self, at: &TopicPartition) -> Result<bool, LogFault> {
+        self.shared.change(|state, _| Ok(state.broker.partition_mut(at)?.empty()))
+    }
+
+    /// Brings back what a partition has lost, as an operator does who has a mirror of it; after it was
+    /// emptied, not while a transaction is open in it. Whether it was done.
+    ///
+    /// # Errors
+    /// [`LogFault::NoSuchTopic`].
+    pub fn bring_back(&self, at: &TopicPartition) -> Result<bool, LogFault> {
+        self.shared.change(|state, _| Ok(state.broker.partition_mut(at)?.bring_back()))
+    }
+
+    /// Forgets the offsets of a group, as a broker does with one that was away for long.
+    pub fn forget_offsets(&self, group: &str) {
+        self.shared.change(|state, _| state.broker.forget_offsets(group));
+    }
+
+    /// All committed records of a topic, by partition and offset, those that were forgotten included: for
+    /// oracles.
     #[must_use]
     pub fn committed_records(&self, topic: &str) -> Vec<Record> {
         self.shared.lock().broker.committed_records(topic)
@@ -340,6 +365,20 @@ impl Log for MemoryLog {
     fn low_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         self.step(&Operation::Watermark { partition }, "read the low watermark", |broker, _| {
             Ok(broker.partition(partition)?.start())
+        })
+    }
+
+    fn delete_before(&self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), LogFault> {
+        offsets.iter().try_for_each(|(partition, &offset)| {
+            self.step(&Operation::DeleteRecords { partition }, "delete old records", |broker, _| {
+                let found = broker.partition_mut(partition)?;
+                // as the broker: not what a transaction that is still open has written
+                if !(0..=found.stable_end()).contains(&offset) {
+                    return Err(LogFault::OutOfRange { partition: partition.clone(), offset });
+                }
+                found.forget_before(offset);
+                Ok(())
+            })
         })
     }
 

@@ -22,13 +22,18 @@ struct Entry {
 /// One partition.
 #[derive(Debug, Default)]
 pub(super) struct Partition {
+    /// What lies before it cannot be read any more. It is kept all the same, for oracles, and for an
+    /// operator who brings it back.
     start: i64,
+    /// All that was ever written, from offset 0.
     entries: Vec<Entry>,
     /// The first offset of each transaction that is still open.
     open: BTreeMap<TransactionNumber, i64>,
     aborted: BTreeSet<TransactionNumber>,
     /// Batches that cannot be decompressed: first offset, and the one behind the last.
     spoiled: Vec<(i64, i64)>,
+    /// What was in it before somebody emptied it.
+    aside: Vec<Entry>,
 }
 
 impl Partition {
@@ -39,7 +44,7 @@ impl Partition {
 
     /// The offset behind the newest entry.
     pub(super) fn end(&self) -> i64 {
-        self.start + self.entries.len() as i64
+        self.entries.len() as i64
     }
 
     /// Up to here everything is decided: committed or aborted.
@@ -70,15 +75,40 @@ impl Partition {
 
     /// Forgets what lies before `offset`.
     pub(super) fn forget_before(&mut self, offset: i64) {
-        let count = (offset.min(self.end()) - self.start).max(0);
-        self.entries.drain(..count as usize);
-        self.start += count;
+        self.start = self.start.max(offset.min(self.end()));
+    }
+
+    /// Is made anew: offsets begin at 0 again. Not while a transaction is open; whether it was done.
+    pub(super) fn empty(&mut self) -> bool {
+        if !self.open.is_empty() {
+            return false;
+        }
+        self.start = 0;
+        self.aside.append(&mut self.entries);
+        true
+    }
+
+    /// Everything is there again: what was forgotten, or what was emptied and behind it what was written
+    /// since. The latter not while a transaction is open; whether it was done.
+    pub(super) fn bring_back(&mut self) -> bool {
+        if self.aside.is_empty() {
+            self.start = 0;
+            return true;
+        }
+        if !self.open.is_empty() {
+            return false;
+        }
+        self.start = 0;
+        let since = std::mem::take(&mut self.entries);
+        self.entries = std::mem::take(&mut self.aside);
+        self.entries.extend(since);
+        true
     }
 
     /// Of every key only the newest committed record stays, and a tombstone for no longer than `keep_micros`
     /// after what it deletes has gone. Offsets stay as they are.
     pub(super) fn compact(&mut self, now: i64, keep_micros: i64) {
-        let stable = (self.stable_end() - self.start) as usize;
+        let stable = self.stable_end() as usize;
         let Self { entries, aborted, .. } = self;
         let is_aborted = |entry: &Entry| entry.transaction.is_some_and(|it| aborted.contains(&it));
         let mut newest = HashMap::new();
@@ -119,7 +149,7 @@ impl Partition {
         let mut records = Vec::new();
         let mut next = offset;
         while next < self.stable_end() && self.spoiled_at(next).is_none() {
-            let entry = &self.entries[(next - self.start) as usize];
+            let entry = &self.entries[next as usize];
             let aborted = entry.transaction.is_some_and(|it| self.aborted.contains(&it));
             if let (Some(record), false) = (&entry.record, aborted) {
                 if records.len() == max {
@@ -134,10 +164,9 @@ impl Partition {
 
     /// The first offset of a record at or after this time, or the end.
     pub(super) fn offset_at(&self, timestamp_ms: i64) -> i64 {
-        let mut entries = self.entries.iter();
-        let found =
-            entries.position(|it| it.record.as_ref().is_some_and(|it| it.timestamp_ms >= timestamp_ms));
-        found.map_or_else(|| self.end(), |index| self.start + index as i64)
+        let mut entries = self.entries.iter().enumerate().skip(self.start as usize);
+        let is_it = |it: &Entry| it.record.as_ref().is_some_and(|it| it.timestamp_ms >= timestamp_ms);
+        entries.find(|(_, it)| is_it(it)).map_or_else(|| self.end(), |(index, _)| index as i64)
     }
 }
 
