@@ -104,6 +104,11 @@ bench-first-second: dist ## Measure send, load and the other short commands from
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/first_second.py $(BENCH)
 
+.PHONY: bench-ready
+bench-ready: dist ## Measure a start of `up` after kill -9, with 40,000 and 120,000 commands and with none; BENCH=flags
+	@scripts/needs test
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && $$python bench/ready.py $(BENCH)
+
 .PHONY: bench-throughput
 bench-throughput: bench-build ## Measure commands per CPU-second beside a raw copy and Kafka Streams; BENCH=flags
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \

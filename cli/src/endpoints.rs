@@ -68,10 +68,10 @@ impl Endpoints {
     /// The data folder cannot be written. That the state folder cannot is only logged.
     pub fn publish(&self) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
-        fs::write(self.data.join(NAME), &text)?;
+        millrace_disk::replace(&self.data.join(NAME), text.as_bytes())?;
         if let Some(path) = state_file() {
-            let written =
-                path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, &text));
+            let made = path.parent().map_or(Ok(()), millrace_disk::make_folder);
+            let written = made.and_then(|()| millrace_disk::replace(&path, text.as_bytes()));
             if let Err(error) = written {
                 tracing::debug!("{} is not written: {error}", path.display());
             }
@@ -83,7 +83,7 @@ impl Endpoints {
     pub fn withdraw(&self) {
         for path in [Some(self.data.join(NAME)), state_file()].into_iter().flatten() {
             if Self::read(&path).is_some_and(|found| found.pid == self.pid && found.data == self.data) {
-                let _ = fs::remove_file(path);
+                let _ = millrace_disk::remove_file(&path);
             }
         }
     }

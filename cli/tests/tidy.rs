@@ -155,14 +155,15 @@ fn only_the_adapters_name_their_drivers() {
 
 #[test]
 fn arrows_point_inward() {
-    let allowed: [(&str, &[&str]); 7] = [
+    let allowed: [(&str, &[&str]); 8] = [
+        ("processors/disk", &[]),
         ("processors/kernel", &[]),
         ("processors/ports", &["millrace-kernel"]),
         ("processors/wire", &["millrace-kernel"]),
         ("processors/runtime", &["millrace-kernel", "millrace-ports", "millrace-wire"]),
         ("processors/audit", &["millrace-kernel", "millrace-ports", "millrace-wire", "millrace-runtime"]),
         ("processors/telemetry", &["millrace-runtime"]),
-        ("processors/embedded", &[]),
+        ("processors/embedded", &["millrace-disk"]),
     ];
     for (folder, known) in allowed {
         let manifest = root().join(folder).join("Cargo.toml");
@@ -176,11 +177,43 @@ fn arrows_point_inward() {
     for adapter in ["kafka", "scylla", "sqlite"] {
         let manifest = root().join("processors").join(adapter).join("Cargo.toml");
         for dependency in dependencies(&manifest, "dependencies") {
-            let is_inner = ["millrace-kernel", "millrace-ports"].contains(&dependency.as_str());
+            let inner = ["millrace-kernel", "millrace-ports", "millrace-disk"];
+            let is_inner = inner.contains(&dependency.as_str());
             assert!(
                 !dependency.starts_with("millrace-") || is_inner,
-                "processors/{adapter} depends on {dependency}: an adapter knows kernel and ports only"
+                "processors/{adapter} depends on {dependency}: an adapter knows kernel, ports and disk only"
             );
+        }
+    }
+}
+
+#[test]
+fn names_on_the_disk_are_changed_in_one_place() {
+    const BANNED: [&str; 7] = [
+        "fs::rename(",
+        "fs::write(",
+        "fs::remove_",
+        "fs::create_dir",
+        "File::create",
+        ".create(true)",
+        ".create_new(true)",
+    ];
+    for folder in ["processors/embedded", "processors/localstate", "processors/sqlite", "cli"] {
+        for path in files(&root().join(folder).join("src"), "rs") {
+            // what fuzz targets call makes the files that are then read
+            if ["_tests.rs", "fuzzing.rs"].iter().any(|end| path.to_string_lossy().ends_with(end)) {
+                continue;
+            }
+            for (line, code) in code(&path) {
+                for word in BANNED {
+                    assert!(
+                        !code.contains(word),
+                        "{}:{line}: `{word}`: a loss of power undoes what was done to a name whose folder was \
+                         not synced; use millrace-disk",
+                        shown(&path)
+                    );
+                }
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ fn load_network(
     let network = Network::generate(demo.seed, Size { people: demo.people, commands: demo.commands });
     let file = data.join(COMMANDS);
     let failed = |error: std::io::Error| CliError::from(error).context(file.display());
-    fs::write(&file, network.lines.join("\n") + "\n").map_err(failed)?;
+    let lines = network.lines.join("\n") + "\n";
+    millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
     eprintln!("Loading {} people who follow each other and chirp", demo.people);
     let options =
         Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
@@ -87,7 +88,7 @@ fn load_network(
         seconds: report.seconds,
     };
     let text = toml::to_string(&loaded).map_err(|error| CliError::failed(error.to_string()))?;
-    fs::write(data.join(LOADED), text).map_err(failed)?;
+    millrace_disk::replace(&data.join(LOADED), text.as_bytes()).map_err(failed)?;
     Ok(loaded)
 }
 

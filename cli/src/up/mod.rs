@@ -1,6 +1,7 @@
 //! `millrace up`: broker, registry, tables and every role in one process.
 
 mod ports;
+mod whole;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +58,7 @@ pub fn run_with(
     telemetry.observe(&health);
     stop_on_signals(&runtime, stop.clone())?;
     let embedded = Embedded::start(&runtime, config, &data)?;
+    embedded.end_with_broker(&runtime, stop.clone());
     let inner = embedded.config(config);
     let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
     let done = play(&runtime, &inner, domains, &data, &embedded, serving, then);
@@ -223,8 +225,9 @@ impl Embedded {
             })?,
         };
         writable(data)?;
+        whole::check(data)?;
         let tables = data.join("tables");
-        std::fs::create_dir_all(&tables).map_err(|error| unusable(&tables, &error))?;
+        millrace_disk::make_folder(&tables).map_err(|error| unusable(&tables, &error))?;
         let mut kept = Kept::read(data);
         let broker = kept.open(
             up.kafka_port,
@@ -286,6 +289,15 @@ impl Embedded {
         inner
     }
 
+    /// Has everything asked to stop when the broker stops by itself; the shutdown says why.
+    fn end_with_broker(&self, runtime: &Runtime, stop: Stop) {
+        let halted = self.broker.halted();
+        runtime.spawn(async move {
+            halted.await;
+            stop.request();
+        });
+    }
+
     fn endpoints(&self, data: &Path) -> Endpoints {
         Endpoints {
             kafka: self.broker.bootstrap_servers(),
@@ -306,10 +318,11 @@ impl Embedded {
 
 /// Makes the data folder and tries to write in it.
 fn writable(data: &Path) -> Result<(), CliError> {
-    std::fs::create_dir_all(data).map_err(|error| unusable(data, &error))?;
     let probe = data.join(".writable");
-    std::fs::write(&probe, b"").map_err(|error| unusable(data, &error))?;
-    std::fs::remove_file(&probe).map_err(|error| unusable(data, &error))
+    let tried = millrace_disk::make_folder(data)
+        .and_then(|()| millrace_disk::open_to_write(&probe))
+        .and_then(|_| millrace_disk::remove_file(&probe));
+    tried.map_err(|error| unusable(data, &error))
 }
 
 fn unusable(folder: &Path, error: &io::Error) -> CliError {

@@ -31,7 +31,7 @@ impl Kept {
     /// Remembers it for the next start; that it cannot is no reason not to start.
     pub fn write(&self, data: &Path) {
         if let Ok(text) = toml::to_string(self) {
-            let _ = fs::write(data.join(NAME), text);
+            let _ = millrace_disk::replace(&data.join(NAME), text.as_bytes());
         }
     }
 

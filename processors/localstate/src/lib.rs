@@ -97,7 +97,7 @@ impl LocalDir {
     fn claim(&self, identity: &Identity) -> Result<Claim, LocalFault> {
         let folder = self.folder(identity);
         let topic = self.inner.dir.join(&*identity.topic);
-        std::fs::create_dir_all(&topic).map_err(|error| unavailable(&topic, &error))?;
+        millrace_disk::make_folder(&topic).map_err(|error| unavailable(&topic, &error))?;
         let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Vacant(vacant) = places.locks.entry(topic) {
             let lock = Lock::take(vacant.key())?;
@@ -134,11 +134,9 @@ impl LocalStores for LocalDir {
         let claim = self.claim(identity)?;
         let to = claim.folder.with_extension("set-aside");
         let failed = |error: &std::io::Error| unavailable(&claim.folder, error);
-        match std::fs::remove_dir_all(&to) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&error)),
-            _ => {}
-        }
-        match std::fs::rename(&claim.folder, &to) {
+        // The one before: of a cache, whose content is in the topics, the newest that failed is enough to look at.
+        millrace_disk::remove_folder(&to).map_err(|error| failed(&error))?;
+        match millrace_disk::rename(&claim.folder, &to) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&error)),
             _ => Ok(to),
         }
@@ -159,15 +157,10 @@ fn identify(folder: &Path, identity: &Identity) -> Result<(), LocalFault> {
             if restore::is_any(folder).map_err(|error| unavailable(folder, &error))? {
                 return Err(damaged(folder, format!("its file {IDENTITY} is missing")));
             }
-            let named = || {
-                std::fs::create_dir_all(folder)?;
-                // under its name only when it is whole
-                let draft = folder.join("identity.new");
-                std::fs::write(&draft, &expected)?;
-                std::fs::File::open(&draft)?.sync_all()?;
-                std::fs::rename(&draft, &file)
-            };
-            named().map_err(|error| unavailable(folder, &error))
+            let named = millrace_disk::make_folder(folder);
+            // under its name only when it is whole
+            let named = named.and_then(|()| millrace_disk::replace(&file, expected.as_bytes()));
+            named.map_err(|error| unavailable(folder, &error))
         }
         Err(error) => Err(unavailable(folder, &error)),
     }

@@ -1,6 +1,6 @@
 //! One process at a time works in a folder, and others learn which one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
@@ -17,14 +17,7 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) fn take(folder: &Path) -> Result<Self, LocalFault> {
         let failed = |error: &std::io::Error| unavailable(folder, error);
-        let path = folder.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| failed(&error))?;
+        let mut file = millrace_disk::open_to_write(&folder.join("lock")).map_err(|error| failed(&error))?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(fs4::TryLockError::WouldBlock) => {

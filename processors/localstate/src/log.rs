@@ -1,6 +1,6 @@
 //! Files of frames, one after the other, and the index of what is newest in them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -204,10 +204,10 @@ impl Log {
             seed: self.hasher.0,
         };
         let path = self.path(header.number);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = millrace_disk::open_to_write(&path)?;
+        file.set_len(0)?;
         file.write_all_at(&header.to_bytes(), 0)?;
         file.sync_all()?;
-        File::open(&self.folder)?.sync_all()?;
         let (number, first_frame) = (header.number, header.first_frame);
         let held = Held { number, first_frame, generation, length: FILE_HEADER, records: 0, live: 0 };
         let slot = self.adopt(ledger, held, Some(file))?;
@@ -222,8 +222,8 @@ impl Log {
         if ledger.current == Some(slot) {
             ledger.current = None;
         }
-        // one that stays is removed when the store is opened
-        drop(std::fs::remove_file(self.path(held.number)));
+        // one that stays, or that a loss of power brings back, is removed when the store is opened
+        drop(millrace_disk::remove_cache(&self.path(held.number)));
     }
 
     /// Makes what was written the newest of its keys.

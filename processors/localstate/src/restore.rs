@@ -99,7 +99,7 @@ fn find(folder: &Path, kind: Kind) -> Result<Vec<Found>, LocalFault> {
             }
             // it was begun, and nothing was ever written into it
             _ if newest == Some(number) && length <= FILE_HEADER => {
-                std::fs::remove_file(&path).map_err(broken)?;
+                millrace_disk::remove_file(&path).map_err(broken)?;
             }
             _ => return Err(damaged(folder, format!("{} is not what was written", path.display()))),
         }
@@ -165,7 +165,7 @@ impl States {
             let slot = self.ledger.held().find(|(_, held)| held.number == found.header.number);
             let Some((slot, held)) = slot else {
                 // nothing of it was needed any more when the snapshot was taken
-                std::fs::remove_file(self.log.path(found.header.number))
+                millrace_disk::remove_file(&self.log.path(found.header.number))
                     .map_err(|error| self.broken(&error))?;
                 continue;
             };
@@ -348,7 +348,7 @@ fn read_answers(log: Log, note: &Note, files: Vec<Found>) -> Result<(Log, Ledger
         let next_first = firsts.get(index + 1).copied().unwrap_or(note.answers_to + 1);
         let is_forgotten = next_first <= note.answers_from || first_frame > note.answers_to;
         if is_forgotten {
-            std::fs::remove_file(log.path(number)).map_err(|error| failed(&log.folder, &error))?;
+            millrace_disk::remove_file(&log.path(number)).map_err(|error| failed(&log.folder, &error))?;
             continue;
         }
         if first_frame != ledger.next_frame {

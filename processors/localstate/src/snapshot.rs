@@ -77,7 +77,9 @@ pub(crate) fn save<'a>(
         bytes.extend(key);
     }
     let draft = log.folder.join(DRAFT);
-    let mut out = Checked { file: File::create(&draft)?, checksum: 0 };
+    let file = millrace_disk::open_to_write(&draft)?;
+    file.set_len(0)?;
+    let mut out = Checked { file, checksum: 0 };
     out.put(MAGIC)?;
     out.put(&LAYOUT.to_le_bytes())?;
     out.put(&(bytes.len() as u32).to_le_bytes())?;
@@ -94,13 +96,13 @@ pub(crate) fn save<'a>(
     let checksum = out.checksum.to_le_bytes();
     out.put(&checksum)?;
     out.file.sync_all()?;
-    std::fs::rename(&draft, log.folder.join(SNAPSHOT))?;
-    File::open(&log.folder)?.sync_all()
+    millrace_disk::rename(&draft, &log.folder.join(SNAPSHOT))
 }
 
 /// Reads the snapshot in `folder`, if there is one.
 pub(crate) fn load(folder: &Path) -> Result<Option<Saved>, LocalFault> {
-    drop(std::fs::remove_file(folder.join(DRAFT)));
+    // one that stays is written over
+    drop(millrace_disk::remove_cache(&folder.join(DRAFT)));
     let bytes = match std::fs::read(folder.join(SNAPSHOT)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

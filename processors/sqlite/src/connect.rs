@@ -27,14 +27,20 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     if options.create {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
         if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)
+            millrace_disk::make_folder(dir)
                 .map_err(|e| unavailable(format!("the folder {} cannot be made: {e}", dir.display())))?;
         }
     } else if !path.exists() {
         return Err(unavailable(format!("{} does not exist; `millrace up` makes it", path.display())));
     }
+    let is_new = !path.exists();
     let connection = Connection::open_with_flags(path, flags).map_err(|e| e.while_doing(OPENING, path))?;
     let format = prepare(&connection, options).map_err(|e| e.while_doing(OPENING, path))?;
+    if is_new {
+        // SQLite syncs what it writes, and not the name of a new file.
+        millrace_disk::sync_name(path)
+            .map_err(|e| unavailable(format!("the folder of {} cannot be synced: {e}", path.display())))?;
+    }
     if format > FORMAT {
         return Err(unavailable(format!(
             "{} was written by a newer version (format {format}, this one knows {FORMAT}); use that version",

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::storage::fault::LogError;
+
 /// Why a broker cannot be started or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,11 +47,25 @@ pub enum BrokerError {
         #[source]
         source: io::Error,
     },
-    /// Stored data is damaged in a way that a crash does not explain.
-    #[error("stored data is damaged: {what}")]
+    /// Stored data is damaged, or missing, in a way that a crash does not explain.
+    #[error("{what}")]
     Damaged {
-        /// Which file and where.
+        /// Which file and where, and the way out.
         what: String,
+    },
+    /// A newer build has written what this one does not know.
+    #[error("{what}")]
+    NewerBuild {
+        /// Which file and where, and the way out.
+        what: String,
+    },
+    /// The broker has stopped: memory and disk may differ after a write or sync that failed.
+    #[error(
+        "the broker has stopped: {why}; mend the disk and start again, which goes on from what the disk holds"
+    )]
+    Halted {
+        /// What failed.
+        why: String,
     },
     /// A file operation failed.
     #[error("{action} failed for {}", path.display())]
@@ -62,4 +78,15 @@ pub enum BrokerError {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<LogError> for BrokerError {
+    fn from(error: LogError) -> Self {
+        let what = error.to_string();
+        match error {
+            LogError::Io { path, source } => Self::Storage { action: "opening stored data", path, source },
+            LogError::Newer { .. } => Self::NewerBuild { what },
+            LogError::Damaged { .. } | LogError::Missing { .. } => Self::Damaged { what },
+        }
+    }
 }

@@ -9,10 +9,9 @@ use kafka_protocol::protocol::Decodable as _;
 use super::config::TopicSettings;
 use super::storage::batch::{BatchHeader, HEADER_LEN, stamped_header, with_records};
 use super::storage::flusher::Flusher;
-
-use super::storage::log::Log;
-use super::storage::metalog::MetaLog;
+use super::storage::metalog::{self, MetaLog};
 use super::storage::records::{Records, compressed, decompressed};
+use super::storage::survey::survey;
 use super::storage::validate::validate_produced;
 
 use super::{guard, versions};
@@ -123,17 +122,20 @@ pub fn metadata(dir: &Path, bytes: &[u8]) {
     if std::fs::write(&path, &content).is_err() {
         return;
     }
-    let opened = MetaLog::open(&path, Flusher::idle()).map(|log| log.state());
-    if let Ok(state) = opened {
-        let again = MetaLog::open(&path, Flusher::idle()).map(|log| log.state());
-        assert!(again.is_ok_and(|again| again.entries() == state.entries()), "it opens as it was left");
+    if let Ok(reading) = metalog::read_file(&path) {
+        let entries = reading.state.entries();
+        let opened = MetaLog::open(&path, reading, &dir.join("set-aside"), Flusher::idle());
+        assert!(opened.is_ok(), "what was read can be opened");
+        let again = metalog::read_file(&path).map(|again| again.state.entries());
+        assert!(again.is_ok_and(|again| again == entries), "it opens as it was left");
     }
     empty(dir);
 }
 
 fn empty(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let _ = std::fs::remove_file(entry.path());
+        let path = entry.path();
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 
@@ -157,7 +159,8 @@ pub fn log(dir: &Path, bytes: &[u8]) {
     if std::fs::write(&path, &content).is_err() {
         return;
     }
-    if let Ok(log) = Log::open(dir, 0) {
+    if let Ok(found) = survey(dir, 0) {
+        let log = found.settle(&dir.join("set-aside")).expect("what was found can be settled");
         let end = log.next_offset();
         let stable = log.last_stable_offset();
         assert!(stable <= end, "{stable} is stable, but the log ends at {end}");
@@ -168,7 +171,9 @@ pub fn log(dir: &Path, bytes: &[u8]) {
             }
         }
         assert!(log.checkpoint().is_ok());
-        let again = Log::open(dir, 0).map(|log| log.next_offset());
+        let again = survey(dir, 0)
+            .and_then(|found| found.settle(&dir.join("set-aside")))
+            .map(|log| log.next_offset());
         assert_eq!(again.ok(), Some(end), "a log that was opened opens again");
     }
     empty(dir);

@@ -1,6 +1,6 @@
 //! Starting and stopping the broker.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,15 +18,19 @@ use super::coordinator::txns::Txns;
 use super::core::Core;
 use super::error::BrokerError;
 use super::server;
+use super::storage::fault::LogError;
 use super::storage::flusher::Flusher;
-use super::storage::log::LogError;
-use super::storage::metalog::MetaLog;
+use super::storage::metalog::{self, MetaLog};
 use super::storage::metastate::Entry;
-use super::storage::{cleaner, retention};
-use super::topics::Topics;
+use super::storage::places::Places;
+use super::storage::{checkpoint, cleaner, retention};
+use super::topics::{self, Topics};
 
 /// How exactly sessions and transactions time out.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether partitions are due for a recovery point.
+const RECOVERY_POINTS: Duration = Duration::from_millis(500);
 
 /// The single-node Kafka broker.
 #[derive(Debug)]
@@ -69,8 +73,12 @@ impl Broker {
         tracing::info!(%addr, took_ms = opening.elapsed().as_millis() as u64, "the broker is up");
 
         let (stop, stopped) = watch::channel(false);
+        let halted = core.flusher.halt().happened();
+        let end = stop.clone();
         let tasks = vec![
             tokio::spawn(server::serve(Arc::clone(&core), listener, stopped.clone())),
+            // Nobody is served by a broker that can say nothing for certain.
+            tokio::spawn(end_when(halted, end, stopped.clone())),
             tokio::spawn(tick(Arc::clone(&core), stopped.clone())),
         ];
         let cleaning = Arc::clone(&core);
@@ -101,7 +109,16 @@ impl BrokerHandle {
         }
     }
 
+    /// Returns, with the reason, when the broker has stopped by itself: memory and disk may differ after a
+    /// write or sync that failed. Until then it waits.
+    pub fn halted(&self) -> impl Future<Output = String> + Send + use<> {
+        self.core.flusher.halt().happened()
+    }
+
     /// Stops serving, brings everything to the disk and leaves what makes the next start quick.
+    ///
+    /// # Errors
+    /// [`BrokerError::Halted`] when the broker had stopped by itself; or something cannot be written.
     pub async fn shutdown(mut self) -> Result<(), BrokerError> {
         self.stop.send_replace(true);
         for task in self.tasks.drain(..) {
@@ -115,7 +132,7 @@ impl BrokerHandle {
             {
                 tracing::error!("the cleaning thread ended early");
             }
-            let result = checkpoint(&core);
+            let result = write_checkpoints(&core);
             core.flusher.stop();
             result
         })
@@ -133,7 +150,11 @@ impl Drop for BrokerHandle {
     }
 }
 
-fn checkpoint(core: &Core) -> Result<(), BrokerError> {
+fn write_checkpoints(core: &Core) -> Result<(), BrokerError> {
+    // A checkpoint says what the disk holds, which is not known any more.
+    if let Some(why) = core.flusher.halt().why() {
+        return Err(BrokerError::Halted { why });
+    }
     for topic in core.topics.all() {
         for partition in &topic.partitions {
             let log = partition.log();
@@ -149,10 +170,8 @@ fn checkpoint(core: &Core) -> Result<(), BrokerError> {
 
 fn prepare_data_dir(dir: &Path) -> Result<File, BrokerError> {
     let not_writable = |source| BrokerError::DataDirNotWritable { path: dir.to_path_buf(), source };
-    fs::create_dir_all(dir).map_err(not_writable)?;
-    let path = dir.join("broker.lock");
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(not_writable)?;
+    millrace_disk::make_folder(dir).map_err(not_writable)?;
+    let file = millrace_disk::open_to_write(&dir.join("broker.lock")).map_err(not_writable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -180,12 +199,20 @@ fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
     let failed = |action: &'static str, path: PathBuf| {
         move |source: io::Error| BrokerError::Storage { action, path, source }
     };
-    let flusher = Flusher::start(config.sync).map_err(failed("starting the flushing thread", dir.clone()))?;
+    let places = Places::of(&dir);
     let path = dir.join("metadata.log");
-    let metadata = MetaLog::open(&path, Arc::clone(&flusher))
+    // Everything is looked at before anything is changed.
+    let reading = metalog::read_file(&path)?;
+    let state = reading.state.clone();
+    if state.cluster_id.is_none() && places.have_topics()? {
+        return Err(without_metadata(path, &places).into());
+    }
+    let found = topics::look(&places, &state)?;
+
+    let flusher = Flusher::start(config.sync).map_err(failed("starting the flushing thread", dir.clone()))?;
+    let metadata = MetaLog::open(&path, reading, &places.aside, Arc::clone(&flusher))
         .map_err(failed("opening the metadata log", path.clone()))?;
     let metadata = Arc::new(metadata);
-    let state = metadata.state();
     let cluster_id = match &state.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -196,11 +223,7 @@ fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
             id
         }
     };
-    let topics = Topics::open(dir.join("topics"), &state, Arc::clone(&metadata), Arc::clone(&flusher))
-        .map_err(|error| match error {
-            LogError::Io { path, source } => BrokerError::Storage { action: "opening a log", path, source },
-            damaged @ LogError::Damaged { .. } => BrokerError::Damaged { what: damaged.to_string() },
-        })?;
+    let topics = Topics::open(places, &state, found, Arc::clone(&metadata), Arc::clone(&flusher))?;
     let topics = Arc::new(topics);
     let limits = GroupLimits {
         initial_delay: config.initial_rebalance_delay,
@@ -220,10 +243,36 @@ fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
     Ok(Core { config, cluster_id, host, port, metadata, topics, groups, txns, flusher })
 }
 
+/// Topics without the file that names them: begun anew, the broker would know none of them.
+fn without_metadata(path: PathBuf, places: &Places) -> LogError {
+    LogError::Missing {
+        why: format!("or empty, though there are topics in {}", places.topics.display()),
+        way_out: format!(
+            "or, to begin anew without all that was stored, move {} and {} away",
+            places.topics.display(),
+            path.display()
+        ),
+        path,
+    }
+}
+
 /// What to tell clients when nothing was configured: nobody can connect to "every address".
 fn advertised(addr: SocketAddr) -> (String, u16) {
     let host = if addr.ip().is_unspecified() { "localhost".into() } else { addr.ip().to_string() };
     (host, addr.port())
+}
+
+async fn end_when(
+    halted: impl Future<Output = String>,
+    stop: watch::Sender<bool>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        _ = halted => {
+            stop.send_replace(true);
+        }
+    }
 }
 
 async fn tick(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
@@ -240,7 +289,12 @@ async fn tick(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
 fn clean(core: &Core, stopped: &watch::Receiver<bool>) {
     let step = Duration::from_millis(50).min(core.config.cleanup_interval);
     let mut next = Instant::now() + core.config.cleanup_interval;
+    let mut next_points = Instant::now();
     while !*stopped.borrow() {
+        if Instant::now() >= next_points {
+            core.topics.all().iter().flat_map(|topic| &topic.partitions).for_each(|it| checkpoint::run(it));
+            next_points = Instant::now() + RECOVERY_POINTS;
+        }
         if Instant::now() < next {
             std::thread::sleep(step);
             continue;

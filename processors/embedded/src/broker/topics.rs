@@ -1,8 +1,6 @@
 //! The topics of the broker: by name, created, changed and deleted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,11 +8,14 @@ use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
 use super::config::{TopicSettings, setting};
+use super::storage::fault::LogError;
 use super::storage::flusher::Flusher;
-use super::storage::log::LogError;
+use super::storage::log::Log;
 use super::storage::metalog::MetaLog;
 use super::storage::metastate::{Entry, MetaState, StoredTopic};
 use super::storage::partition::Partition;
+use super::storage::places::{DELETED, Places, at_once};
+use super::storage::survey::{Survey, survey};
 
 /// More partitions than this in one topic are refused: each is a folder and an open file.
 const MAX_PARTITIONS: i32 = 10_000;
@@ -42,38 +43,56 @@ pub(crate) struct Topic {
     pub partitions: Vec<Arc<Partition>>,
 }
 
+/// Looks at the logs of all partitions that the metadata names, in its order, and changes nothing.
+///
+/// # Errors
+/// A log is damaged, or a folder is not there.
+pub(crate) fn look(places: &Places, state: &MetaState) -> Result<Vec<Survey>, LogError> {
+    let partitions = state.topics.iter().flat_map(|(name, stored)| {
+        let start = |index| stored.log_starts.get(&index).copied().unwrap_or(0);
+        (0..stored.partitions).map(move |index| (places.of_partition(name, index), start(index)))
+    });
+    let partitions: Vec<_> = partitions.collect();
+    at_once(&partitions, |(dir, log_start)| survey(dir, *log_start))
+}
+
 /// All topics. A change replaces the topic, so readers never see half of one.
 #[derive(Debug)]
 pub(crate) struct Topics {
-    dir: PathBuf,
+    places: Places,
     by_name: RwLock<HashMap<String, Arc<Topic>>>,
     metadata: Arc<MetaLog>,
     flusher: Arc<Flusher>,
 }
 
 impl Topics {
-    /// Opens every topic that the metadata names.
+    /// Opens every topic that the metadata names, of which `found` was found.
+    ///
+    /// # Errors
+    /// The system refuses.
     pub fn open(
-        dir: PathBuf,
+        places: Places,
         state: &MetaState,
+        found: Vec<Survey>,
         metadata: Arc<MetaLog>,
         flusher: Arc<Flusher>,
     ) -> Result<Self, LogError> {
-        let failed = |source| LogError::Io { path: dir.clone(), source };
-        fs::create_dir_all(&dir).map_err(failed)?;
-        remove_leftovers(&dir, state).map_err(failed)?;
+        millrace_disk::make_folder(&places.topics).map_err(LogError::io(&places.topics))?;
+        places.set_aside_leftovers(state)?;
+        let read_bytes: u64 = found.iter().map(|found| found.read_bytes).sum();
+        let mut found = found.into_iter();
         let mut by_name = HashMap::new();
         for (name, stored) in &state.topics {
-            let partitions = (0..stored.partitions)
-                .map(|index| {
-                    let start = stored.log_starts.get(&index).copied().unwrap_or(0);
-                    let path = partition_dir(&dir, name, index);
-                    Partition::open(&path, name, index, start, Arc::clone(&flusher)).map(Arc::new)
-                })
-                .collect::<Result<Vec<_>, _>>()?;
+            let of_topic = (0..stored.partitions).zip(&mut found);
+            let partitions = of_topic.map(|(index, found)| {
+                let log = found.settle(&places.aside)?;
+                Ok(Arc::new(Partition::new(name, index, log, Arc::clone(&flusher))))
+            });
+            let partitions = partitions.collect::<Result<_, LogError>>()?;
             by_name.insert(name.clone(), Arc::new(topic(name, stored, partitions)));
         }
-        Ok(Self { dir, by_name: RwLock::new(by_name), metadata, flusher })
+        tracing::info!(topics = by_name.len(), read_bytes, "opened the logs");
+        Ok(Self { places, by_name: RwLock::new(by_name), metadata, flusher })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Topic>>> {
@@ -130,7 +149,7 @@ impl Topics {
             return Ok((id, partitions));
         }
         let stored = StoredTopic { id, partitions, configs: overrides, log_starts: BTreeMap::new() };
-        let opened = self.open_partitions(name, 0..partitions)?;
+        let opened = self.make_partitions(name, 0..partitions)?;
         self.metadata
             .append(&[Entry::Topic(name.to_owned(), stored.clone())])
             .map_err(|error| storage_refused("note the topic", &error))?;
@@ -138,18 +157,26 @@ impl Topics {
         Ok((id, partitions))
     }
 
-    fn open_partitions(
+    /// Makes the logs of partitions that the metadata does not name yet.
+    fn make_partitions(
         &self,
         name: &str,
         range: std::ops::Range<i32>,
     ) -> Result<Vec<Arc<Partition>>, Refused> {
+        let refused = |error: &dyn std::error::Error| storage_refused("create the partitions", error);
         range
             .map(|index| {
-                let path = partition_dir(&self.dir, name, index);
-                Partition::open(&path, name, index, 0, Arc::clone(&self.flusher)).map(Arc::new)
+                let path = self.places.of_partition(name, index);
+                // Of a topic that was deleted, or never came to be: its records are not this one's.
+                if path.exists() {
+                    self.places
+                        .set_aside(&path, &format!("{name}-{index}"))
+                        .map_err(|error| refused(&error))?;
+                }
+                let log = Log::create(&path).map_err(|error| refused(&error))?;
+                Ok(Arc::new(Partition::new(name, index, log, Arc::clone(&self.flusher))))
             })
-            .collect::<Result<_, _>>()
-            .map_err(|error| storage_refused("create the partitions", &error))
+            .collect()
     }
 
     /// Raises the number of partitions.
@@ -167,7 +194,7 @@ impl Topics {
             return Ok(());
         }
         let mut partitions = old.partitions.clone();
-        partitions.extend(self.open_partitions(name, have..count)?);
+        partitions.extend(self.make_partitions(name, have..count)?);
         self.replace(&mut by_name, &old, old.overrides.clone(), partitions)
     }
 
@@ -219,6 +246,9 @@ impl Topics {
             .append(&[Entry::TopicDeleted(name.to_owned())])
             .map_err(|error| storage_refused("note the deletion", &error))?;
         by_name.remove(name);
+        // Else a loss of power could leave a topic that is named and has no folder. The broker halts when
+        // this fails, and the folder stays.
+        let noted = self.metadata.sync();
         for partition in &old.partitions {
             let _log = partition.log();
             partition.deleted.store(true, Ordering::Release);
@@ -226,10 +256,11 @@ impl Topics {
         for partition in &old.partitions {
             partition.wake();
         }
-        let path = self.dir.join(name);
+        noted.map_err(|error| storage_refused("note the deletion", &error))?;
+        let path = self.places.topics.join(name);
         // A new topic of the name may come at once, so the old folder gets out of the way first.
-        let aside = self.dir.join(format!("{}.deleted", old.id));
-        let removed = fs::rename(&path, &aside).and_then(|()| fs::remove_dir_all(&aside));
+        let gone = self.places.topics.join(format!("{}{DELETED}", old.id));
+        let removed = millrace_disk::rename(&path, &gone).and_then(|()| millrace_disk::remove_folder(&gone));
         if let Err(error) = removed {
             tracing::warn!(topic = name, %error, "the folder of a deleted topic stays for now");
         }
@@ -245,23 +276,6 @@ fn topic(name: &str, stored: &StoredTopic, partitions: Vec<Arc<Partition>>) -> T
         overrides: stored.configs.clone(),
         partitions,
     }
-}
-
-fn partition_dir(dir: &Path, topic: &str, index: i32) -> PathBuf {
-    dir.join(topic).join(index.to_string())
-}
-
-/// Folders without a topic: a creation or a deletion that was interrupted.
-fn remove_leftovers(dir: &Path, state: &MetaState) -> std::io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !name.to_str().is_some_and(|name| state.topics.contains_key(name)) {
-            tracing::warn!(path = %entry.path().display(), "removing a folder of no topic");
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn storage_refused(action: &str, error: &dyn std::error::Error) -> Refused {
@@ -281,7 +295,7 @@ fn check_name(name: &str) -> Result<(), Refused> {
         && name != "."
         && name != ".."
         && name.chars().all(legal)
-        && !name.ends_with(".deleted");
+        && !name.ends_with(DELETED);
     if good {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use super::schema::AvroSchema;
 
 /// A change to the registry: what its file consists of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
+#[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// A schema became a version of a subject.
     Registered {

@@ -87,8 +87,26 @@ pub enum RegistryError {
         /// The folder.
         dir: PathBuf,
     },
-    /// The file holds what was never written by a registry of this version.
-    #[error("{path} is damaged: line {line} {what}; restore the file from a copy", path = path.display())]
+    /// A newer build has written what this one does not know.
+    #[error(
+        "{path} was made by a newer build of this program: line {line} is unknown ({what}). Nothing was changed. \
+         Start that build again, or give this one another data folder",
+        path = path.display()
+    )]
+    NewerBuild {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is unknown.
+        what: String,
+    },
+    /// The file holds what was never written by a registry.
+    #[error(
+        "{path} is damaged: line {line} {what}. Nothing was changed. Restore the file from a copy; records carry \
+         the ids it gave, so it cannot be begun anew",
+        path = path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

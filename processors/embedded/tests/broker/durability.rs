@@ -100,12 +100,18 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
     // A whole batch less its last bytes, as a write that did not finish.
     let mut file = std::fs::OpenOptions::new().append(true).open(&segment).unwrap();
     file.write_all(&whole[..whole.len() / 5 - 3]).unwrap();
+    let metadata_bytes = std::fs::metadata(dir.path().join("metadata.log")).unwrap().len();
     let mut metadata =
         std::fs::OpenOptions::new().append(true).open(dir.path().join("metadata.log")).unwrap();
     metadata.write_all(&[0, 0, 0, 50, 1, 2, 3, 4, b'{']).unwrap();
 
     let server = Server::start(dir.path());
     assert_eq!(std::fs::metadata(&segment).unwrap().len(), whole.len() as u64);
+    // What was cut off can still be looked at.
+    let kept = |name: &str| std::fs::read(dir.path().join("set-aside").join(name)).unwrap();
+    let torn = kept(&format!("t-0-00000000000000000000.log.from-{}", whole.len()));
+    assert_eq!(torn, whole[..whole.len() / 5 - 3]);
+    assert_eq!(kept(&format!("metadata.log.from-{metadata_bytes}")), [0, 0, 0, 50, 1, 2, 3, 4, b'{']);
     assert_eq!(Sender::new(&server.servers(), &[]).put("t", 0, "k", "5"), 5);
     server.stop();
     let server = Server::start(dir.path());

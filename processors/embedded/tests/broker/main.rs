@@ -3,6 +3,7 @@
 mod admin;
 mod bombs;
 mod cleanup;
+mod damage;
 mod durability;
 mod groups;
 mod hostile;

@@ -12,7 +12,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable as _, Encodable as _, Request, StrBytes};
 use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
-use millrace_embedded::broker::{Broker, BrokerConfig, BrokerHandle};
+use millrace_embedded::broker::{Broker, BrokerConfig, BrokerError, BrokerHandle};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
@@ -62,6 +62,16 @@ impl Server {
     pub fn stop(mut self) {
         let handle = self.handle.take().unwrap();
         self.runtime.block_on(handle.shutdown()).unwrap();
+    }
+
+    pub fn try_stop(mut self) -> Result<(), BrokerError> {
+        let handle = self.handle.take().unwrap();
+        self.runtime.block_on(handle.shutdown())
+    }
+
+    /// Ends when the broker has stopped by itself.
+    pub fn halted(&self) -> impl Future<Output = String> + Send + use<> {
+        self.handle.as_ref().unwrap().halted()
     }
 
     pub fn servers(&self) -> String {

@@ -16,10 +16,11 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::fault::WriteFailed;
 use super::partition::Partition;
 use super::producers::AbortedTxn;
 use super::records::{BadRecords, Records, compressed, decompressed};
-use super::segment::{ScanEnd, Segment, scan_file};
+use super::segment::{ScanEnd, Segment, scan_from};
 use super::snapshot;
 use crate::broker::config::TopicSettings;
 use crate::broker::util::now_ms;
@@ -54,9 +55,7 @@ impl Progress {
     }
 
     fn store(&self, dir: &Path) -> io::Result<()> {
-        let temporary = dir.join("cleaner.tmp");
-        fs::write(&temporary, serde_json::to_vec(self)?)?;
-        fs::rename(temporary, Self::path(dir))
+        millrace_disk::replace(&Self::path(dir), &serde_json::to_vec(self)?)
     }
 
     /// Up to where tombstones may go now.
@@ -211,7 +210,7 @@ fn each_batch(
     mut each: impl FnMut(&BatchHeader, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut failed = None;
-    let end = scan_file(&source.file, source.len, |header, bytes| {
+    let end = scan_from(&*source.file, 0, source.len, |header, bytes| {
         if !batch::crc_matches(bytes, header) {
             return false;
         }
@@ -336,12 +335,16 @@ impl Pass<'_> {
                 let new_header = BatchHeader::parse(kept).ok_or_else(|| damaged("a new header"))?;
                 let mut head = [0; HEADER_LEN];
                 head.copy_from_slice(&kept[..HEADER_LEN]);
-                output.append(&head, &kept[HEADER_LEN..], &new_header, first_append)
+                let written = output.append(&head, &kept[HEADER_LEN..], &new_header, first_append);
+                // However it failed, nobody has the output yet.
+                written.map_err(|failed| match failed {
+                    WriteFailed::TakenBack(error) | WriteFailed::Unknown(error) => error,
+                })
             })?;
             taken += 1;
         }
         if !changed && taken == 1 {
-            fs::remove_file(&path)?;
+            millrace_disk::remove_file(&path)?;
             return Ok((None, taken));
         }
         output.file.sync_data()?;
@@ -411,31 +414,38 @@ fn swap(partition: &Partition, sources: &[Source], group: Option<Segment>) -> io
     let mut log = partition.log();
     let Some(at) = log.segments.iter().position(|s| s.base_offset == sources[0].base_offset) else {
         // Retention took them meanwhile.
-        return fs::remove_file(&output.path).map(|()| 0);
+        return millrace_disk::remove_file(&output.path).map(|()| 0);
     };
     let same = sources
         .iter()
         .enumerate()
         .all(|(n, s)| log.segments.get(at + n).is_some_and(|seg| Arc::ptr_eq(&seg.file, &s.file)));
     if !same || partition.deleted.load(Ordering::Acquire) {
-        return fs::remove_file(&output.path).map(|()| 0);
+        return millrace_disk::remove_file(&output.path).map(|()| 0);
     }
     let target = log.segments[at].path.clone();
-    let _ = fs::remove_file(log.segments[at].index_path());
-    fs::rename(&output.path, &target)?;
+    // In this order on the disk as well: an index tells of the file it was written for, and of the files
+    // that were merged the older must go first, or what a newer one deletes would come back.
+    millrace_disk::remove_file(&log.segments[at].index_path())?;
+    millrace_disk::rename(&output.path, &target)?;
     output.path = target;
     output.first_append_ms = sources[0].first_append_ms;
-    output.write_index()?;
-    // Should the process end here, the next start sees that these lie inside the new segment.
-    for old in log.segments.drain(at + 1..at + sources.len()) {
-        old.delete()?;
+    if let Err(error) = output.write_index() {
+        // A start reads the segment instead.
+        tracing::warn!(segment = %output.path.display(), %error, "no index could be written");
     }
     let len = output.len;
+    // They lie inside the new one, which the next start sees should the process end here.
+    let mut gone: Vec<Segment> = log.segments.splice(at..at + sources.len(), [output]).skip(1).collect();
     if len == 0 {
-        output.delete()?;
-        log.segments.remove(at);
-    } else {
-        log.segments[at] = output;
+        gone.push(log.segments.remove(at));
+    }
+    for old in gone {
+        if let Err(error) = old.delete() {
+            let doing = format!("removing {} after compaction", old.path.display());
+            partition.halt().now(doing, &error);
+            return Err(error);
+        }
     }
     Ok(len)
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use super::halt::Halt;
 use crate::broker::config::SyncPolicy;
 use crate::broker::util::lock;
 
@@ -27,6 +28,7 @@ pub(crate) struct Flusher {
     state: Mutex<State>,
     wake: Condvar,
     done: watch::Sender<Done>,
+    halt: Halt,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -50,6 +52,7 @@ impl Flusher {
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
             done: watch::Sender::new(Done::default()),
+            halt: Halt::default(),
             thread: Mutex::new(None),
         })
     }
@@ -60,12 +63,18 @@ impl Flusher {
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
             done: watch::Sender::new(Done::default()),
+            halt: Halt::default(),
             thread: Mutex::new(None),
         });
         let running = Arc::clone(&flusher);
         let thread = std::thread::Builder::new().name("kafka-flush".into()).spawn(move || running.run())?;
         *lock(&flusher.thread) = Some(thread);
         Ok(flusher)
+    }
+
+    /// Ends all acceptance, for everybody who writes with this.
+    pub fn halt(&self) -> &Halt {
+        &self.halt
     }
 
     /// Notes that a file was written to.
@@ -119,8 +128,9 @@ impl Flusher {
             drop(state);
             let mut failed = false;
             for file in files.values() {
+                // What the system could not write it may have dropped: another try would prove nothing.
                 if let Err(error) = file.sync_data() {
-                    tracing::error!(%error, "cannot bring data to the disk");
+                    self.halt.now("bringing data to the disk", error);
                     failed = true;
                 }
             }

@@ -1,8 +1,11 @@
 //! The sparse index of a segment: offset and timestamp to file position. Kept in memory, written
-//! when the segment is sealed, and rebuilt from the segment whenever it does not fit.
+//! when the segment is sealed and at recovery points, and rebuilt from the segment when it is absent.
+//!
+//! An index says that the first `log_len` bytes of its segment were on the disk when it was written: a
+//! shorter segment has lost records, and a longer one is read from there on.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 /// Bytes of log between two entries.
@@ -48,15 +51,16 @@ pub(crate) fn write(path: &Path, summary: &SegmentSummary) -> io::Result<()> {
     }
     let crc = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&crc.to_be_bytes());
-    let temporary = path.with_extension("index.tmp");
-    let mut file = fs::File::create(&temporary)?;
-    file.write_all(&bytes)?;
-    fs::rename(&temporary, path)
+    millrace_disk::replace_cache(path, &bytes)
 }
 
-/// Reads an index; `None` when it is absent, damaged or of a log of another length.
-pub(crate) fn read(path: &Path, log_len: u64) -> Option<SegmentSummary> {
-    let bytes = fs::read(path).ok()?;
+/// Reads an index; `None` when it is absent or damaged.
+pub(crate) fn read(path: &Path) -> Option<SegmentSummary> {
+    parse(&fs::read(path).ok()?)
+}
+
+/// What the bytes of an index say; `None` when they are damaged or of another version.
+pub(crate) fn parse(bytes: &[u8]) -> Option<SegmentSummary> {
     if bytes.len() < HEADER_LEN + 4 || &bytes[..8] != MAGIC {
         return None;
     }
@@ -81,14 +85,13 @@ pub(crate) fn read(path: &Path, log_len: u64) -> Option<SegmentSummary> {
             max_timestamp_before: i64::from_be_bytes(word(at + 16)),
         })
         .collect();
-    let summary = SegmentSummary {
+    Some(SegmentSummary {
         log_len: u64::from_be_bytes(word(8)),
         next_offset: i64::from_be_bytes(word(16)),
         max_timestamp: i64::from_be_bytes(word(24)),
         max_timestamp_offset: i64::from_be_bytes(word(32)),
         entries,
-    };
-    (summary.log_len == log_len).then_some(summary)
+    })
 }
 
 #[cfg(test)]
@@ -107,11 +110,10 @@ mod tests {
             entries: vec![IndexEntry { offset: 4, position: 50, max_timestamp_before: 2 }],
         };
         write(&path, &summary).unwrap();
-        assert_eq!(read(&path, 99), Some(summary));
-        assert_eq!(read(&path, 98), None);
+        assert_eq!(read(&path), Some(summary));
         let mut bytes = fs::read(&path).unwrap();
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!(read(&path, 99), None);
+        assert_eq!(read(&path), None);
     }
 }

@@ -1,29 +1,16 @@
 //! The log of one partition: its segments in order, the newest of which grows.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::checkpoint::Point;
+use super::fault::WriteFailed;
 use super::producers::Producers;
 use super::read::ReadPlan;
-use super::segment::{ScanEnd, Segment};
-use super::snapshot;
+use super::segment::{Segment, segment_path};
 use crate::broker::config::TopicSettings;
-
-/// Why a log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LogError {
-    #[error("{path}")]
-    Io {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{path} is damaged at byte {position}, and newer segments follow it")]
-    Damaged { path: PathBuf, position: u64 },
-}
 
 /// The log of one partition.
 #[derive(Debug)]
@@ -33,6 +20,8 @@ pub(crate) struct Log {
     pub segments: Vec<Segment>,
     pub log_start: i64,
     pub producers: Producers,
+    /// The newest recovery point: base offset of its segment, and bytes of that before it.
+    pub recovered: (i64, u64),
 }
 
 /// Where a batch went.
@@ -42,78 +31,17 @@ pub(crate) struct Appended {
 }
 
 impl Log {
-    /// Opens the log in `dir`, creating it when it is not there, and repairs its tail.
-    pub fn open(dir: &Path, log_start: i64) -> Result<Self, LogError> {
-        let failed = |source| LogError::Io { path: dir.to_path_buf(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let mut segments = open_segments(dir, log_start).map_err(failed)?;
-
-        let last = segments.len() - 1;
-        let mut from = segments[last].base_offset;
-        let mut producers = Producers::default();
-        let newest = snapshot::newest(dir, i64::MAX).map_err(failed)?;
-        let loaded: Vec<bool> = segments.iter_mut().map(Segment::load_index).collect();
-        let shut_down_cleanly =
-            loaded[last] && newest.as_ref().is_some_and(|(at, _)| *at == segments[last].next_offset);
-        match newest.filter(|(at, _)| *at <= from || shut_down_cleanly) {
-            Some((at, known)) => {
-                from = at;
-                producers = known;
-            }
-            None => match snapshot::newest(dir, from).map_err(failed)? {
-                Some((at, known)) => {
-                    from = at;
-                    producers = known;
-                }
-                None => from = i64::MIN,
-            },
-        }
-
-        let mut end_of_previous = i64::MIN;
-        let mut superseded = Vec::new();
-        for (n, segment) in segments.iter_mut().enumerate() {
-            let is_last = n == last;
-            if segment.base_offset < end_of_previous && !is_last {
-                // Compaction merged it into the one before, and the process ended before it was
-                // deleted.
-                superseded.push(n);
-                continue;
-            }
-            let needs_scan = !loaded[n] || (is_last && !shut_down_cleanly);
-            let needs_replay = segment.next_offset > from;
-            if !needs_scan && !needs_replay {
-                end_of_previous = segment.next_offset;
-                continue;
-            }
-            let file_len = segment.len;
-            let end = segment
-                .scan(|header, bytes| {
-                    if header.base_offset >= from {
-                        let commit = header.is_control().then(|| batch::marker_is_commit(bytes));
-                        producers.appended(header, commit.flatten());
-                    }
-                })
-                .map_err(failed)?;
-            if let ScanEnd::Torn(position) = end {
-                if !is_last {
-                    return Err(LogError::Damaged { path: segment.path.clone(), position });
-                }
-                tracing::warn!(
-                    segment = %segment.path.display(),
-                    kept_bytes = position,
-                    dropped_bytes = file_len - position,
-                    "dropped the torn end of a log"
-                );
-                segment.truncate_to_scanned().map_err(failed)?;
-            } else if !is_last {
-                segment.write_index().map_err(failed)?;
-            }
-            end_of_previous = segment.next_offset;
-        }
-        for n in superseded.into_iter().rev() {
-            segments.remove(n).delete().map_err(failed)?;
-        }
-        Ok(Self { dir: dir.to_path_buf(), segments, log_start, producers })
+    /// Makes an empty log in `dir`, where there is none.
+    pub fn create(dir: &Path) -> io::Result<Self> {
+        millrace_disk::make_folder(dir)?;
+        let segment = Segment::create(dir, 0)?;
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            segments: vec![segment],
+            log_start: 0,
+            producers: Producers::default(),
+            recovered: (0, 0),
+        })
     }
 
     pub fn active(&self) -> &Segment {
@@ -123,6 +51,12 @@ impl Log {
 
     fn active_mut(&mut self) -> &mut Segment {
         self.segments.last_mut().expect("a log has an active segment")
+    }
+
+    /// How many bytes of the active segment a start need not read.
+    pub fn recovered_len(&self) -> u64 {
+        let (base_offset, len) = self.recovered;
+        if base_offset == self.active().base_offset { len } else { 0 }
     }
 
     /// One past the last offset: the high watermark, as there are no replicas.
@@ -142,7 +76,7 @@ impl Log {
         header: &BatchHeader,
         settings: &TopicSettings,
         now_ms: i64,
-    ) -> io::Result<Appended> {
+    ) -> Result<Appended, WriteFailed> {
         let active = self.active();
         if active.len > 0 && active.len + bytes.len() as u64 > settings.segment_bytes {
             self.roll()?;
@@ -161,21 +95,30 @@ impl Log {
     }
 
     /// Seals the active segment and starts a new one.
-    pub fn roll(&mut self) -> io::Result<()> {
+    pub fn roll(&mut self) -> Result<(), WriteFailed> {
         let next = self.next_offset();
-        // The sealed segment must be whole before a newer one exists: a start trusts it.
-        self.active().file.sync_data()?;
-        self.active().write_index()?;
-        snapshot::write(&self.dir, next, &self.producers, next)?;
-        let segment = Segment::open(&self.dir, next)?;
+        // The sealed segment must be whole before a newer one exists: a start trusts it. What the system
+        // could not write it may have dropped.
+        self.active().file.sync_data().map_err(WriteFailed::Unknown)?;
+        self.write_point().map_err(WriteFailed::TakenBack)?;
+        let segment = Segment::create(&self.dir, next).map_err(|error| {
+            // A start would take it for the one that goes on.
+            WriteFailed::after(error, millrace_disk::remove_file(&segment_path(&self.dir, next)))
+        })?;
         self.segments.push(segment);
         Ok(())
     }
 
     /// Leaves behind what lets the next start skip reading the log.
     pub fn checkpoint(&self) -> io::Result<()> {
-        self.active().write_index()?;
-        snapshot::write(&self.dir, self.next_offset(), &self.producers, self.active().base_offset)
+        self.active().file.sync_data()?;
+        self.write_point()
+    }
+
+    /// Makes the end of the log a recovery point. Everything in it is on the disk.
+    fn write_point(&self) -> io::Result<()> {
+        let point = Point::of(self);
+        point.write(&self.dir)
     }
 
     /// Where batches from `offset` on may lie; `None` at the end of the log.
@@ -213,24 +156,4 @@ impl Log {
         self.producers.forget_aborted(|txn| txn.marker_offset < start);
         Ok(())
     }
-}
-
-fn open_segments(dir: &Path, log_start: i64) -> io::Result<Vec<Segment>> {
-    let mut bases = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let base = path.file_stem().and_then(|stem| stem.to_str()?.parse::<i64>().ok());
-        match (extension, base) {
-            (Some("log"), Some(base)) => bases.push(base),
-            // What a rewrite or a snapshot left when the process ended in the middle of it.
-            (Some("cleaned" | "tmp"), _) => fs::remove_file(&path)?,
-            _ => {}
-        }
-    }
-    bases.sort_unstable();
-    if bases.is_empty() {
-        bases.push(log_start);
-    }
-    bases.into_iter().map(|base| Segment::open(dir, base)).collect()
 }

@@ -1,5 +1,8 @@
 //! Everything the broker must remember beside the records: topics, groups, offsets, transactional
 //! ids. A fold of the entries of the metadata log.
+//!
+//! An entry or a field that this build does not know was written by a newer one. It is refused and not
+//! passed over: what is forgotten here would be gone with the next rewrite of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +11,7 @@ use uuid::Uuid;
 
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct CommittedOffset {
     pub offset: i64,
     pub leader_epoch: i32,
@@ -21,6 +25,7 @@ pub(crate) type Offsets = BTreeMap<String, BTreeMap<i32, CommittedOffset>>;
 
 /// A topic as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StoredTopic {
     pub id: Uuid,
     pub partitions: i32,
@@ -31,6 +36,7 @@ pub(crate) struct StoredTopic {
 
 /// A member of a group as it is stored, so that a restart of the broker disturbs nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StoredMember {
     pub id: String,
     pub instance_id: Option<String>,
@@ -44,6 +50,7 @@ pub(crate) struct StoredMember {
 
 /// A group's assignment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StoredGroup {
     pub generation: i32,
     pub protocol_type: String,
@@ -68,6 +75,7 @@ pub(crate) enum TxnStatus {
 
 /// A transactional id as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StoredTxn {
     pub producer_id: i64,
     pub epoch: i16,

@@ -1,7 +1,6 @@
 //! A partition: a log behind one lock, and those who wait for it to grow.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,8 +9,10 @@ use kafka_protocol::ResponseError;
 use tokio::sync::Notify;
 
 use super::batch::{self, BatchHeader};
+use super::fault::WriteFailed;
 use super::flusher::Flusher;
-use super::log::{Log, LogError};
+use super::halt::Halt;
+use super::log::Log;
 use super::producers::{AbortedTxn, Admission};
 use super::read::read_batches;
 use crate::broker::config::TopicSettings;
@@ -48,21 +49,20 @@ pub(crate) struct Fetched {
 }
 
 impl Partition {
-    pub fn open(
-        dir: &Path,
-        topic: &str,
-        index: i32,
-        log_start: i64,
-        flusher: Arc<Flusher>,
-    ) -> Result<Self, LogError> {
-        Ok(Self {
+    pub fn new(topic: &str, index: i32, log: Log, flusher: Arc<Flusher>) -> Self {
+        Self {
             topic: topic.to_owned(),
             index,
-            log: Mutex::new(Log::open(dir, log_start)?),
+            log: Mutex::new(log),
             waiters: Mutex::new(Vec::new()),
             flusher,
             deleted: AtomicBool::new(false),
-        })
+        }
+    }
+
+    /// Ends all acceptance, of every partition.
+    pub fn halt(&self) -> &Halt {
+        self.flusher.halt()
     }
 
     pub fn log(&self) -> MutexGuard<'_, Log> {
@@ -93,6 +93,7 @@ impl Partition {
         settings: &TopicSettings,
     ) -> Result<Produced, ResponseError> {
         let now = now_ms();
+        self.halt().check().map_err(|error| self.storage_failed("append to", &error))?;
         let mut log = self.log();
         if self.deleted.load(Ordering::Acquire) {
             return Err(ResponseError::UnknownTopicOrPartition);
@@ -109,7 +110,7 @@ impl Partition {
         }
         let appended = log
             .append(bytes, header, settings, now)
-            .map_err(|error| self.storage_failed("append", &error))?;
+            .map_err(|error| self.write_failed("append to", error))?;
         let log_start = log.log_start;
         self.flusher.dirty(&log.active().file);
         drop(log);
@@ -131,6 +132,7 @@ impl Partition {
         settings: &TopicSettings,
     ) -> Result<(), ResponseError> {
         let now = now_ms();
+        self.halt().check().map_err(|error| self.storage_failed("append a marker to", &error))?;
         let mut log = self.log();
         if self.deleted.load(Ordering::Acquire) {
             return Ok(());
@@ -145,11 +147,22 @@ impl Partition {
             return Err(ResponseError::UnknownServerError);
         };
         log.append(&bytes, &header, settings, now)
-            .map_err(|error| self.storage_failed("append a marker to", &error))?;
+            .map_err(|error| self.write_failed("append a marker to", error))?;
         self.flusher.dirty(&log.active().file);
         drop(log);
         self.wake();
         Ok(())
+    }
+
+    /// Notes that a write failed, and halts when its effect is unknown.
+    pub fn write_failed(&self, action: &str, error: WriteFailed) -> ResponseError {
+        match error {
+            WriteFailed::TakenBack(error) => self.storage_failed(action, &error),
+            WriteFailed::Unknown(error) => {
+                self.halt().now(format!("a write to {}/{} that failed", self.topic, self.index), error);
+                ResponseError::KafkaStorageError
+            }
+        }
     }
 
     fn storage_failed(&self, action: &str, error: &io::Error) -> ResponseError {

@@ -1,12 +1,12 @@
 //! A segment: one file of record batches and its sparse index.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::batch::{BatchHeader, HEADER_LEN, crc_matches};
+use super::fault::WriteFailed;
 use super::index::{self, INTERVAL_BYTES, IndexEntry, SegmentSummary};
 
 /// Bytes read at once when a segment is scanned.
@@ -43,20 +43,29 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64) -> PathBuf {
 }
 
 impl Segment {
-    /// Opens or creates the segment's file without looking into it.
+    /// Opens a segment's file without looking into it.
     pub fn open(dir: &Path, base_offset: i64) -> io::Result<Self> {
-        Self::open_at(&segment_path(dir, base_offset), base_offset)
+        let path = segment_path(dir, base_offset);
+        let file = OpenOptions::new().read(true).append(true).open(&path)?;
+        Self::of(path, file, base_offset)
+    }
+
+    /// Creates an empty segment.
+    pub fn create(dir: &Path, base_offset: i64) -> io::Result<Self> {
+        let path = segment_path(dir, base_offset);
+        let file = millrace_disk::open_to_append(&path)?;
+        Self::of(path, file, base_offset)
     }
 
     /// Creates an empty segment under another name; it is renamed when it is finished.
     pub fn create_at(path: &Path, base_offset: i64) -> io::Result<Self> {
-        File::create(path)?;
-        Self::open_at(path, base_offset)
+        let file = millrace_disk::open_to_append(path)?;
+        // What an earlier attempt has left.
+        file.set_len(0)?;
+        Self::of(path.to_path_buf(), file, base_offset)
     }
 
-    fn open_at(path: &Path, base_offset: i64) -> io::Result<Self> {
-        let path = path.to_path_buf();
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+    fn of(path: PathBuf, file: File, base_offset: i64) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self {
             base_offset,
@@ -76,41 +85,50 @@ impl Segment {
         self.path.with_extension("index")
     }
 
-    /// Takes the index file's word for the content; false when there is none that fits.
-    pub fn load_index(&mut self) -> bool {
-        let Some(summary) = index::read(&self.index_path(), self.len) else { return false };
+    /// Takes an index's word for the first `log_len` bytes.
+    pub fn trust(&mut self, summary: SegmentSummary) {
+        self.len = summary.log_len;
         self.next_offset = summary.next_offset;
         self.max_timestamp = summary.max_timestamp;
         self.max_timestamp_offset = summary.max_timestamp_offset;
         self.index = summary.entries;
-        self.unindexed = self.len - self.index.last().map_or(0, |entry| entry.position);
+        self.unindexed = self.len - self.index.last().map_or(0, |entry| entry.position).min(self.len);
         self.first_append_ms = (self.len > 0).then_some(self.max_timestamp);
-        true
     }
 
-    pub fn write_index(&self) -> io::Result<()> {
-        let summary = SegmentSummary {
+    /// What an index of all of the segment says.
+    pub fn summary(&self) -> SegmentSummary {
+        SegmentSummary {
             log_len: self.len,
             next_offset: self.next_offset,
             max_timestamp: self.max_timestamp,
             max_timestamp_offset: self.max_timestamp_offset,
             entries: self.index.clone(),
-        };
-        index::write(&self.index_path(), &summary)
+        }
     }
 
-    /// Reads every batch, checks it, rebuilds the index and hands each batch on.
-    pub fn scan(&mut self, mut each: impl FnMut(&BatchHeader, &[u8])) -> io::Result<ScanEnd> {
+    /// Writes the index. What the segment holds must be on the disk: a start believes the index.
+    pub fn write_index(&self) -> io::Result<()> {
+        index::write(&self.index_path(), &self.summary())
+    }
+
+    /// Reads every batch behind what `trusted` tells of, or all of them, checks it, goes on with the index
+    /// and hands each batch on.
+    pub fn scan(
+        &mut self,
+        trusted: Option<SegmentSummary>,
+        mut each: impl FnMut(&BatchHeader, &[u8]),
+    ) -> io::Result<ScanEnd> {
         let file = Arc::clone(&self.file);
         let file_len = self.len;
-        self.index.clear();
-        self.unindexed = 0;
-        self.len = 0;
-        self.next_offset = self.base_offset;
-        self.max_timestamp = -1;
-        self.max_timestamp_offset = -1;
-        self.first_append_ms = None;
-        let end = scan_file(&file, file_len, |header, batch| {
+        self.trust(trusted.unwrap_or_else(|| SegmentSummary {
+            log_len: 0,
+            next_offset: self.base_offset,
+            max_timestamp: -1,
+            max_timestamp_offset: -1,
+            entries: Vec::new(),
+        }));
+        let end = scan_from(&*file, self.len, file_len, |header, batch| {
             // The checksum does not cover the base offset, so a damaged one is found by its place, or by having no
             // offset behind it.
             let misplaced = header.base_offset < self.next_offset || header.last_offset() == i64::MAX;
@@ -127,7 +145,8 @@ impl Segment {
 
     /// Cuts the file behind what the scan accepted.
     pub fn truncate_to_scanned(&self) -> io::Result<()> {
-        self.file.set_len(self.len)
+        self.file.set_len(self.len)?;
+        self.file.sync_data()
     }
 
     fn note(&mut self, header: &BatchHeader, now_ms: i64) {
@@ -151,17 +170,16 @@ impl Segment {
     }
 
     /// Appends a batch whose header was stamped. On an error the file is cut back, so that what
-    /// follows is not hidden behind half a batch.
+    /// follows is not hidden behind half a batch, and a restart does not find what was refused.
     pub fn append(
         &mut self,
         head: &[u8; HEADER_LEN],
         records: &[u8],
         header: &BatchHeader,
         now_ms: i64,
-    ) -> io::Result<()> {
+    ) -> Result<(), WriteFailed> {
         if let Err(error) = write_both(&self.file, head, records) {
-            self.file.set_len(self.len)?;
-            return Err(error);
+            return Err(WriteFailed::after(error, self.file.set_len(self.len)));
         }
         self.note(header, now_ms);
         Ok(())
@@ -181,11 +199,9 @@ impl Segment {
 
     /// Removes the segment's files.
     pub fn delete(&self) -> io::Result<()> {
-        let _ = fs::remove_file(self.index_path());
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        millrace_disk::remove_file(&self.path)?;
+        // Behind the segment: an index alone says nothing, a segment without one is read.
+        millrace_disk::remove_file(&self.index_path())
     }
 }
 
@@ -205,26 +221,36 @@ fn write_both(file: &File, head: &[u8], records: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Walks over the batches of a file until its end or until `each` refuses one.
-pub(crate) fn scan_file(
-    file: &File,
-    file_len: u64,
-    each: impl FnMut(&BatchHeader, &[u8]) -> bool,
-) -> io::Result<ScanEnd> {
-    scan_file_from(file, 0, file_len, each)
+/// Bytes of a segment: a file, or memory.
+pub(crate) trait Source {
+    fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()>;
 }
 
-/// Like [`scan_file`], from a position where a batch begins.
-pub(crate) fn scan_file_from(
-    file: &File,
+impl Source for File {
+    fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, into, at)
+    }
+}
+
+impl Source for [u8] {
+    fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        let from = usize::try_from(at).ok().and_then(|at| self.get(at..)?.get(..into.len()));
+        into.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Walks over the batches from a position where one begins, up to the end or until `each` refuses one.
+pub(crate) fn scan_from<S: Source + ?Sized>(
+    source: &S,
     start: u64,
-    file_len: u64,
+    end: u64,
     mut each: impl FnMut(&BatchHeader, &[u8]) -> bool,
 ) -> io::Result<ScanEnd> {
     let mut buffer: Vec<u8> = Vec::new();
     let mut buffer_at = start;
     let mut position = start;
-    while position < file_len {
+    while position < end {
         let have = (buffer_at + buffer.len() as u64 - position) as usize;
         let at = (position - buffer_at) as usize;
         let header = if have >= HEADER_LEN { BatchHeader::parse(&buffer[at..]) } else { None };
@@ -233,13 +259,13 @@ pub(crate) fn scan_file_from(
             (None, true) => return Ok(ScanEnd::Torn(position)),
             (None, false) => HEADER_LEN,
         };
-        if needed as u64 > file_len - position {
+        if needed as u64 > end - position {
             return Ok(ScanEnd::Torn(position));
         }
         if have < needed {
-            let want = needed.max(SCAN_CHUNK).min((file_len - position) as usize);
+            let want = needed.max(SCAN_CHUNK).min((end - position) as usize);
             buffer.resize(want, 0);
-            file.read_exact_at(&mut buffer, position)?;
+            source.read_exact_at(&mut buffer, position)?;
             buffer_at = position;
             continue;
         }
@@ -250,4 +276,35 @@ pub(crate) fn scan_file_from(
         position += needed as u64;
     }
     Ok(ScanEnd::Clean)
+}
+
+/// Where a whole batch of offsets from `from_offset` on begins, at `position` or behind it: then it is damage
+/// that a scan ended at, and no torn end.
+pub(crate) fn whole_batch_from<S: Source + ?Sized>(
+    source: &S,
+    position: u64,
+    end: u64,
+    from_offset: i64,
+) -> io::Result<Option<u64>> {
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut at = position;
+    while at < end {
+        buffer.resize(SCAN_CHUNK.min((end - at) as usize), 0);
+        source.read_exact_at(&mut buffer, at)?;
+        let whole = buffer.len().saturating_sub(HEADER_LEN - 1);
+        for start in 0..whole {
+            let Some(header) = BatchHeader::parse(&buffer[start..]) else { continue };
+            let begin = at + start as u64;
+            if header.base_offset < from_offset || header.total_len() as u64 > end - begin {
+                continue;
+            }
+            let mut batch = vec![0; header.total_len()];
+            source.read_exact_at(&mut batch, begin)?;
+            if crc_matches(&batch, &header) {
+                return Ok(Some(begin));
+            }
+        }
+        at += whole.max(HEADER_LEN) as u64;
+    }
+    Ok(None)
 }

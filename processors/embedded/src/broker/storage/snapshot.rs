@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::producers::Producers;
@@ -26,28 +26,33 @@ fn offsets(dir: &Path) -> io::Result<Vec<i64>> {
     Ok(found)
 }
 
-/// Writes a snapshot and drops those that no start will need: it uses the newest one of all after a
-/// clean end, else the newest one that is not inside the active segment.
-pub(crate) fn write(dir: &Path, offset: i64, producers: &Producers, active_base: i64) -> io::Result<()> {
-    save(dir, offset, producers)?;
+/// Writes a snapshot.
+pub(crate) fn save(dir: &Path, offset: i64, producers: &Producers) -> io::Result<()> {
+    let content = serde_json::to_vec(producers)?;
+    let mut bytes = crc32c::crc32c(&content).to_be_bytes().to_vec();
+    bytes.extend_from_slice(&content);
+    millrace_disk::replace_cache(&path_of(dir, offset), &bytes)
+}
+
+/// Drops snapshots that no start will need: it uses the one at `offset`, which the index names, else the
+/// newest one that is not inside the active segment.
+pub(crate) fn prune(dir: &Path, offset: i64, active_base: i64) -> io::Result<()> {
     let found = offsets(dir)?;
     let anchor = found.iter().copied().filter(|found| *found <= active_base).max();
     for old in found {
         if old != offset && Some(old) != anchor {
-            let _ = fs::remove_file(path_of(dir, old));
+            millrace_disk::remove_cache(&path_of(dir, old))?;
         }
     }
     Ok(())
 }
 
-fn save(dir: &Path, offset: i64, producers: &Producers) -> io::Result<()> {
-    let content = serde_json::to_vec(producers)?;
-    let mut bytes = crc32c::crc32c(&content).to_be_bytes().to_vec();
-    bytes.extend_from_slice(&content);
-    let path = path_of(dir, offset);
-    let temporary = path.with_extension("snapshot.tmp");
-    fs::File::create(&temporary)?.write_all(&bytes)?;
-    fs::rename(&temporary, &path)
+/// Removes snapshots of more than the log holds: it was cut.
+pub(crate) fn forget_behind(dir: &Path, end: i64) -> io::Result<()> {
+    for offset in offsets(dir)?.into_iter().filter(|offset| *offset > end) {
+        millrace_disk::remove_file(&path_of(dir, offset))?;
+    }
+    Ok(())
 }
 
 /// Forgets aborted transactions whose markers are about to leave the log.
@@ -64,13 +69,21 @@ pub(crate) fn forget_aborted(dir: &Path, markers: &HashSet<i64>) -> io::Result<(
     Ok(())
 }
 
-fn load(dir: &Path, offset: i64) -> io::Result<Option<Producers>> {
-    let bytes = fs::read(path_of(dir, offset))?;
-    let Some((crc, content)) = bytes.split_at_checked(4) else { return Ok(None) };
-    if crc32c::crc32c(content).to_be_bytes() != crc {
-        return Ok(None);
+/// The snapshot at `offset`; nothing when there is none that is intact.
+pub(crate) fn load(dir: &Path, offset: i64) -> io::Result<Option<Producers>> {
+    match fs::read(path_of(dir, offset)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => Ok(parse(&read?)),
     }
-    Ok(serde_json::from_slice::<Producers>(content).ok().map(Producers::relinked))
+}
+
+/// What the bytes of a snapshot say; nothing when they are damaged or of another version.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Producers> {
+    let (crc, content) = bytes.split_at_checked(4)?;
+    if crc32c::crc32c(content).to_be_bytes() != crc {
+        return None;
+    }
+    serde_json::from_slice::<Producers>(content).ok().map(Producers::relinked)
 }
 
 /// The newest intact snapshot at or before `offset`.

@@ -7,7 +7,7 @@ use kafka_protocol::ResponseError;
 use super::batch::BatchHeader;
 use super::partition::Partition;
 use super::records::{Records, decompressed};
-use super::segment::scan_file_from;
+use super::segment::scan_from;
 
 impl Partition {
     /// Timestamp and offset of the first record before `end` that is not older than `timestamp`. `limit` is what the
@@ -26,7 +26,7 @@ impl Partition {
         let log_start = self.log().log_start;
         for (file, position, len) in places {
             let mut found = None;
-            scan_file_from(&file, position, len, |header, batch| {
+            scan_from(&*file, position, len, |header, batch| {
                 let may_hold = !header.is_control()
                     && header.max_timestamp >= timestamp
                     && header.last_offset() >= log_start;
