@@ -138,7 +138,7 @@ pub static METRICS: &[Metric] = &[
         kind: Counter,
         unit: "{fault}",
         labels: &["role", "kind"],
-        help: "How often something was in the way of a partition: `log` (Kafka), `store` (the tables: a write that failed), `registry`, `state` (local state or restored records), `fenced` (another instance took over), `clock`, `unreadable`, `bug`, `panic`.",
+        help: "How often something was in the way of a partition: `log` (Kafka), `store` (the tables: a write that failed), `registry`, `state` (local state, restored records, or a topic that lacks what it had), `fenced` (another instance took over), `clock`, `unreadable`, `bug`, `panic`.",
         advice: "Single ones pass by themselves. A steady rate: look at the kind's server. `bug`, `panic` and `unreadable` need a person: the log has the record's place.",
         source: Look(|seen, put| {
             for role in &seen.roles {
@@ -226,11 +226,16 @@ pub static METRICS: &[Metric] = &[
         kind: Counter,
         unit: "{record}",
         labels: &["role", "kind"],
-        help: "Records that went to the dead topic: `unreadable`, `poisoned` (its decision fails every time), `waiting` (behind a dead one of its key), `step`.",
+        help: "Records that went to the dead topic: `unreadable`, `poisoned` (its decision fails every time), `waiting` (behind a dead one of its key), `step`, `batch` (records that cannot be decompressed).",
         advice: "`millrace dead list` and `show` give the reason; mend it, then `millrace dead redrive`. See dead-letters.md.",
         source: Look(|seen, put| {
             for role in seen.roles.iter().filter(|role| role.role.ends_with(".processor")) {
-                known(&role.role, &role.counts.dead, &["unreadable", "poisoned", "waiting", "step"], put);
+                known(
+                    &role.role,
+                    &role.counts.dead,
+                    &["unreadable", "poisoned", "waiting", "step", "batch"],
+                    put,
+                );
             }
         }),
     },
@@ -359,7 +364,7 @@ pub static METRICS: &[Metric] = &[
         unit: "s",
         labels: &["role", "topic", "partition", "holder"],
         help: "For how long the last stable offset of an input has stood still though there is more: a transaction is open, and nobody can read what is behind it. `holder` names who writes there by this system's own transactional ids; Kafka's client library cannot ask the broker.",
-        advice: "Over `transaction.timeout.ms` (10 s for processors): `kafka-transactions.sh --bootstrap-server … find-hanging --broker-id N` names it, `abort` ends it. A processor's own ends when its next owner fences it.",
+        advice: "Over `transaction.timeout.ms` (for processors the setting `transaction_timeout_ms`): `kafka-transactions.sh --bootstrap-server … find-hanging --broker-id N` names it, `abort` ends it. A processor's own ends when its next owner fences it.",
         source: Look(|seen, put| {
             for (role, partition, numbers) in seen.held() {
                 for input in numbers.inputs.iter().filter(|input| input.end.is_some()) {

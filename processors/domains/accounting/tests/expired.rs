@@ -407,3 +407,19 @@ fn what_waited_in_the_dead_topic_for_days_is_taken_once_when_it_is_redriven() {
     assert_eq!(bank.credited("waits"), 1);
     assert!(bank.is_expired("waits"), "{:?}", bank.answers("waits"));
 }
+
+#[test]
+fn a_repeat_of_what_was_forgotten_does_not_wait_behind_a_dead_command() {
+    let mut bank = Bank::new(settings(3_600, 5_000_000));
+    bank.send("open-bob", Some(0), open("bob", "bob", "EUR"));
+    let pay = bank.deposit("pay");
+    bank.days_pass();
+    // waiting, it would be redriven with a new time of issue, and nobody would know that it is a repeat
+    bank.garbage();
+    bank.again(&pay);
+    bank.pipeline.settle();
+    assert!(bank.is_expired("pay"), "{:?}", bank.answers("pay"));
+    bank.drop_garbage();
+    bank.act(&Selection::default(), Action::Redrive);
+    assert_eq!(bank.credited("pay"), 1);
+}

@@ -213,7 +213,7 @@ impl<D: Domain> DeadTopic<D> {
                     let id = moved.id.as_deref().unwrap_or_default();
                     value = Some(self.renamed(place, source, id, now_micros)?);
                 }
-                Action::Redrive if kind != DeadKind::Step && is_first => {
+                Action::Redrive if kind == DeadKind::Waiting && is_first => {
                     value = self.issued_anew(source, now_micros)?.or(value);
                 }
                 Action::Redrive => {}
@@ -247,6 +247,9 @@ impl<D: Domain> DeadTopic<D> {
 
     /// A command that was never answered, as issued now: it must not be refused for the time that it has
     /// waited. `None` where nothing is refused for that, or the command cannot be read.
+    ///
+    /// To be asked only of what waited behind another: whether it was answered before was looked at when it came. Of what
+    /// could not be read nobody knows that, so it keeps its time, and is refused where it may have been.
     ///
     /// To be asked only of the first that waits of its id: another is a repeat, and would be taken again if
     /// its answer were forgotten before it is put back.

@@ -16,6 +16,7 @@ use super::intake::carried;
 use super::overlay::{Change, Overlay};
 use super::state::{Layers, Versioned};
 use crate::dead::bury;
+use crate::dead::headers::DeadKind;
 
 /// A batch is full when it writes so many bytes, however few its messages are: all of it is in memory, and the
 /// client that sends it holds it once more.
@@ -160,7 +161,9 @@ impl<D: Domain> Batch<D> {
             self.overlay.put(id, versioned);
         }
         self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(decided.last_recorded_at);
-        if D::REFUSES_EXPIRED && record.topic == names.commands {
+        // what stands for a batch that cannot be read has the time of its burial, and nothing of it was answered
+        let is_stand_in = decided.dead.as_ref().is_some_and(|burial| burial.kind == DeadKind::Batch);
+        if D::REFUSES_EXPIRED && record.topic == names.commands && !is_stand_in {
             let margin_micros = place.settings.issued_at_ahead_micros();
             let (appended_at, recorded_at) = (record.timestamp_ms * 1_000, decided.last_recorded_at);
             self.overlay.seen.note(appended_at, decided.issued_at, recorded_at, margin_micros);
@@ -179,13 +182,15 @@ impl<D: Domain> Batch<D> {
         millrace_ports::log::size_bytes(Some(outcome.command_id.as_bytes()), Some(&value), &[])
     }
 
-    /// Gives the same answer so many times, to those who have sent its command again; when.
+    /// Gives the same answer so many times at this time, in microseconds, to those who have sent its command again; when
+    /// it was given first.
     pub(super) fn answer_again(
         &mut self,
         codecs: &Codecs<D>,
         place: &Place<'_>,
         outcome: &Outcome,
         times: usize,
+        given_at: i64,
     ) -> Result<i64, BatchError> {
         let arena = &mut self.overlay.arena;
         let key = arena.keep(outcome.command_id.as_bytes());
@@ -195,7 +200,7 @@ impl<D: Domain> Batch<D> {
             partition: place.partition,
             key: Some(key),
             value: Some(value),
-            timestamp_ms: outcome.recorded_at / 1_000,
+            timestamp_ms: given_at.max(outcome.recorded_at) / 1_000,
             headers: Vec::new(),
         };
         self.transaction.records.extend(std::iter::repeat_n(writable(record)?, times));

@@ -14,7 +14,7 @@ use super::answers::Answers;
 use super::window::{WindowMark, WindowPart};
 
 /// The version of all that is written to a store: keys, values and checkpoints.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Offsets of the two topics a partition's state comes from: everything below is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

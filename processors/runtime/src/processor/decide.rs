@@ -166,7 +166,7 @@ impl<D: Domain> Decider<'_, D> {
             (Some(id), Some(violation)) => self.turn_away(id, violation),
             (id, _) => {
                 let routing_key = routing_key.as_deref().unwrap_or_default();
-                self.in_line(id, record, || self.decide(intake, routing_key, record))
+                self.in_line(id, intake.metadata(), record, || self.decide(intake, routing_key, record))
             }
         };
         if let (Verdict::Decided(decided), Some(metadata)) = (&mut verdict, intake.metadata()) {
@@ -178,12 +178,10 @@ impl<D: Domain> Decider<'_, D> {
     fn decide(&self, intake: &Intake<D>, routing_key: &str, record: &Record) -> Verdict<D> {
         match intake {
             Intake::Command(command, target) => self
-                .repeated(&command.id)
-                .or_else(|| self.expired(&command.id, &command.metadata, record))
+                .known_before(&command.id, Some(&command.metadata), record)
                 .unwrap_or_else(|| self.command(command, target, routing_key, record)),
             Intake::Unknown(unknown) => self
-                .repeated(&unknown.id)
-                .or_else(|| self.expired(&unknown.id, &unknown.metadata, record))
+                .known_before(&unknown.id, Some(&unknown.metadata), record)
                 .unwrap_or_else(|| self.unknown(unknown, record)),
             Intake::Dead(reason) | Intake::NotYet { why: reason, .. } => {
                 self.bury(DeadKind::Unreadable, reason.clone())
@@ -290,6 +288,17 @@ impl<D: Domain> Decider<'_, D> {
         let waiting = OpenProcess { duplicates: open.duplicates + more, ..open };
         decided.changes.push((id, kept::<D>(Bookkeeping::Process(waiting), versioned.recorded_at)));
         Some(Verdict::Decided(Box::new(decided)))
+    }
+
+    /// The answer to a command that was answered before, or may have been.
+    pub(super) fn known_before(
+        &self,
+        command_id: &str,
+        metadata: Option<&Metadata>,
+        record: &Record,
+    ) -> Option<Verdict<D>> {
+        let expired = || metadata.and_then(|metadata| self.expired(command_id, metadata, record));
+        self.repeated(command_id).or_else(expired)
     }
 
     /// The answer to a command that may have been answered and forgotten since, if it was issued that early.

@@ -260,7 +260,7 @@ fn a_window_full_of_ids_refuses_nobody_whose_clock_is_right() {
     partition.run(&burst).unwrap();
     assert_eq!((partition.accepted.len(), partition.refused.len()), (5_000, 0));
     // and every one of them is known
-    partition.run(&vec![Step::Again { back: 0 }; 1]).unwrap();
+    partition.run(&[Step::Again { back: 0 }]).unwrap();
     for back in 0..5_000 {
         partition.run(&[Step::Again { back }]).unwrap();
     }

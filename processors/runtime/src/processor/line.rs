@@ -9,7 +9,7 @@
 //! got numbers of its own.
 
 use millrace_kernel::bookkeeping::{self, Bookkeeping, ParkedKey};
-use millrace_kernel::{AggregateId, Domain, StateData, Violation, codes, partition};
+use millrace_kernel::{AggregateId, Domain, Metadata, StateData, Violation, codes, partition};
 use millrace_ports::Record;
 
 use super::decide::{Decided, Decider, Verdict, kept};
@@ -70,15 +70,17 @@ impl<D: Domain> Decider<'_, D> {
     pub(super) fn in_line(
         &self,
         id: Option<&str>,
+        metadata: Option<&Metadata>,
         record: &Record,
         decide: impl FnOnce() -> Verdict<D>,
     ) -> Verdict<D> {
         match self.standing(record) {
             Standing::Free => self.begin_line(record, decide()),
             Standing::Next(place, parked) => self.move_line(place, parked, decide()),
-            // an id that was answered is answered again and changes nothing, so it need not wait
+            // What was answered, or may have been, changes nothing, so it need not wait. It must not, either: a
+            // redrive gives what waits a new time of issue, and nobody could tell any more that it is a repeat.
             Standing::Behind(place, parked, number) => match id.filter(|_| number.is_none()) {
-                Some(id) if let Some(repeated) = self.repeated(id) => repeated,
+                Some(id) if let Some(answer) = self.known_before(id, metadata, record) => answer,
                 _ => self.wait(place, &parked, number, id.map_or_else(decide, |_| self.waits(&parked))),
             },
         }

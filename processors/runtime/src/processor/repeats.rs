@@ -40,7 +40,9 @@ pub(super) fn answer<D: Domain>(
         let size = batch.size_of_answer(codecs, &due.outcome).max(1);
         let room = (MAX_RECORD_BYTES.saturating_sub(bytes) / size).max(1);
         let now = room.min(most - given).min(usize::try_from(due.left).unwrap_or(usize::MAX));
-        let recorded_at = batch.answer_again(codecs, place, &due.outcome, now)?;
+        // the time at which the answer is given, as of every repeat: a restore reads from these how far back answers reach
+        let given_at = Layers { committed, pending, current: &batch.overlay }.last_recorded_at();
+        let recorded_at = batch.answer_again(codecs, place, &due.outcome, now, given_at)?;
         let left = due.left - now as i64;
         let after = match left {
             0 => Versioned::none(),

@@ -213,7 +213,10 @@ impl<D: Domain> Running<D> {
     ) -> Result<Turn, LaneFault> {
         let mut progress = self.settle(shared, Duration::ZERO)?;
         progress |= self.keep_checkpoint(shared)?;
-        self.footing.tend(shared)?;
+        // what a transaction under way has written is at the end of the topics already, and would count twice
+        if self.pending.is_none() {
+            self.footing.tend(shared)?;
+        }
         if watch.too_far_ahead(&*shared.clock).is_some() {
             // a record that ends a silence may tell that it is right again
             self.poll(shared, watch, wait)?;
@@ -264,12 +267,15 @@ impl<D: Domain> Running<D> {
         match settled {
             Ok(true) => {}
             Ok(false) => return Ok(false),
-            Err(fault) => return Err(self.not_committed(fault)),
+            Err(fault) => return Err(self.not_committed(shared, fault)),
         }
         if let Some(submission) = self.submission.take() {
             self.next = submission.next;
             let took = shared.clock.monotonic_micros() - submission.at;
-            self.pace.committed(Duration::from_micros(u64::try_from(took).unwrap_or(0)));
+            // offsets alone say nothing of how long messages take
+            if submission.messages > 0 {
+                self.pace.committed(Duration::from_micros(u64::try_from(took).unwrap_or(0)));
+            }
         }
         if let Some(overlay) = self.pending.take() {
             // first what holds parts of the overlay's memory, so that all of it can be used again
@@ -387,7 +393,7 @@ impl<D: Domain> Running<D> {
         let (mut transaction, overlay) =
             match std::mem::take(&mut self.batch).close(&shared.codecs, &place, &below) {
                 Ok(closed) => closed,
-                Err(why) if why.is_unwritable() && is_new => return self.take_care(upto, &why),
+                Err(why) if why.is_unwritable() && is_new => return self.take_care(shared, upto, &why),
                 Err(why) => return Err(why.into()),
             };
         self.batch = std::mem::take(&mut self.spare);
@@ -604,7 +610,7 @@ impl<D: Domain> Running<D> {
                             let mut upto = self.batch.reached().to_vec();
                             upto.retain(|(topic, _)| *topic != record.topic);
                             upto.push((Arc::clone(&record.topic), record.offset + 1));
-                            self.take_care(upto, &why)?;
+                            self.take_care(shared, upto, &why)?;
                             return Ok(true);
                         }
                         Err(why) => return Err(why.into()),

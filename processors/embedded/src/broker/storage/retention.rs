@@ -40,11 +40,12 @@ fn try_run(
     let active = log.active();
     let has_records = active.len > 0 && active.max_timestamp >= 0;
     let old = active.first_append_ms.is_some_and(|first| now - first > settings.segment_ms);
-    if has_records && (old || expired(active.max_timestamp)) {
-        if let Err(failed) = log.roll() {
-            partition.write_failed("roll the log of", failed);
-            return Ok(());
-        }
+    if has_records
+        && (old || expired(active.max_timestamp))
+        && let Err(failed) = log.roll()
+    {
+        partition.write_failed("roll the log of", failed);
+        return Ok(());
     }
     if !settings.delete {
         return Ok(());

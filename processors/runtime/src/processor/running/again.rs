@@ -14,7 +14,7 @@ use crate::processor::lane::{LaneFault, Shared};
 impl<D: Domain> Running<D> {
     /// What follows from a batch that failed. When it is certain that it was not committed, what is committed stays
     /// as it is, and its messages are read again; else the lane begins again, behind a fence.
-    pub(super) fn not_committed(&mut self, fault: LogFault) -> LaneFault {
+    pub(super) fn not_committed(&mut self, shared: &Shared<D>, fault: LogFault) -> LaneFault {
         let messages = self.submission.take().map_or(0, |it| it.messages);
         if messages > 0 && matches!(fault, LogFault::Unavailable { .. }) {
             self.pace.failed(messages);
@@ -29,20 +29,24 @@ impl<D: Domain> Running<D> {
             self.proof = Proof::Asked;
         }
         self.meter.aborted();
-        match self.read_again() {
+        match self.read_again(shared) {
             Ok(()) => LaneFault::NotCommitted { messages, fault },
             Err(fault) => fault.into(),
         }
     }
 
     /// Drops what was decided and not handed over, and reads it again.
-    fn read_again(&mut self) -> Result<(), LogFault> {
+    fn read_again(&mut self, shared: &Shared<D>) -> Result<(), LogFault> {
         self.batch = Batch::default();
         self.held.clear();
         self.ahead.clear();
         self.gaps.clear();
         self.barrier.clear();
         self.claims.begin_again();
+        if self.schemas.is_waiting() {
+            // what waited for its schema is read again and looked at anew; nobody else would end the wait
+            self.schemas.end(shared.clock.monotonic_micros());
+        }
         self.quiet_at = None;
         self.meter.dropped();
         let next = self.submission.as_ref().map_or(&self.next, |it| &it.next);
@@ -53,12 +57,13 @@ impl<D: Domain> Running<D> {
     /// Decides again what was read up to these offsets, and looks at each message by itself.
     pub(super) fn take_care(
         &mut self,
+        shared: &Shared<D>,
         upto: Vec<(Arc<str>, i64)>,
         why: &BatchError,
     ) -> Result<(), LaneFault> {
         tracing::info!(partition = self.partition, %why, "the batch is decided again, to find the message");
         self.careful = upto;
-        Ok(self.read_again()?)
+        Ok(self.read_again(shared)?)
     }
 
     pub(super) fn is_careful(&self, record: &Record) -> bool {
