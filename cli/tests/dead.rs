@@ -41,13 +41,13 @@ fn what_is_too_large_is_answered_and_blocks_nothing() {
     let up = Up::start();
     // letters without any order, of which a compressor makes no less
     let mut word = 88_172_645_463_325_252_u64;
-    let mut letter = || {
+    let letter = || {
         word ^= word << 13;
         word ^= word >> 7;
         word ^= word << 17;
         char::from(b'0' + (word % 75) as u8)
     };
-    let noise: String = std::iter::repeat_with(|| letter()).filter(|c| *c != '\\').take(1_048_000).collect();
+    let noise: String = std::iter::repeat_with(letter).filter(|c| *c != '\\').take(1_048_000).collect();
     let deposit = |id: &str, reference: &str| {
         let data =
             serde_json::json!({"account_id": "a1", "amount": 1, "currency": "EUR", "reference": reference});

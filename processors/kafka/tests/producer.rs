@@ -13,7 +13,7 @@ use bytes::Bytes;
 use common::OnKafka;
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerHandle};
 use millrace_kafka::Message;
-use millrace_ports::{Log as _, TransactionalWriter as _};
+use millrace_ports::Log as _;
 use millrace_testkit::log::conformance::LogFixture as _;
 use tempfile::TempDir;
 

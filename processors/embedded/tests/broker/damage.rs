@@ -64,6 +64,9 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// What it is, how it comes about, and words of the error.
+type Damage<'a> = (&'a str, &'a dyn Fn(), &'a [&'a str]);
+
 #[test]
 fn whatever_is_damaged_or_gone_is_named_and_nothing_is_changed() {
     let dir = tempfile::tempdir().unwrap();
@@ -72,7 +75,7 @@ fn whatever_is_damaged_or_gone_is_named_and_nothing_is_changed() {
     let whole = files(&root);
     let metadata = root.join("metadata.log");
     let log = root.join("topics/b/1/00000000000000000000.log");
-    let cases: [(&str, &dyn Fn(), &[&str]); 9] = [
+    let cases: [Damage<'_>; 9] = [
         (
             "a flipped byte",
             &|| flip(&metadata, 40),
