@@ -192,7 +192,8 @@ class Model:
     def _content(d: Fields) -> Violations:
         text = d["content"]
         blank = all(ord(c) in WHITE_SPACE for c in text)
-        return [("InvalidArgument", "content")] if blank or len(text) > MAX_CONTENT else []
+        control = any((c < " " or "\x7f" <= c <= "\x9f") and c not in "\n\r\t" for c in text)
+        return [("InvalidArgument", "content")] if blank or control or len(text) > MAX_CONTENT else []
 
     # -- effects -----------------------------------------------------------------------------------
 

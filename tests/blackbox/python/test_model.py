@@ -43,7 +43,7 @@ class ModelTest(unittest.TestCase):
         self.assertEqual(self.outcome(post).violations, [("VersionConflict", "metadata.expected_version")])
 
     def test_blank_is_white_space_and_nothing_else(self) -> None:
-        for text, status in [("\u3000\u0085", "rejected"), ("\u200b", "accepted"), ("\x1f", "accepted")]:
+        for text, status in [("\u3000\u0085", "rejected"), ("\u200b", "accepted"), ("a\x1f", "rejected")]:
             post = sent("PostChirp", chirp_id="a", author_id="x", content=text)
             self.assertEqual(self.outcome(registered("x"), post).status, status, repr(text))
 

@@ -238,7 +238,8 @@ impl Network {
 }
 
 fn content(content: &str, wrong: &mut Vec<Broken>) {
-    if content.chars().count() > 280 || content.trim().is_empty() {
+    let is_control = |c: char| c.is_control() && !['\n', '\r', '\t'].contains(&c);
+    if content.chars().count() > 280 || content.trim().is_empty() || content.chars().any(is_control) {
         wrong.push(broken("InvalidArgument", "content"));
     }
 }
