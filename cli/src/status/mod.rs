@@ -35,7 +35,8 @@ struct Report {
     healthy: bool,
     roles: Vec<Role>,
     projections: Vec<Projection>,
-    /// Settings of topics that break a promise.
+    /// Settings of topics that break a promise; left out where there are none, as scripts know the report without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     topics: Vec<Deviation>,
 }
 
