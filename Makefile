@@ -28,15 +28,17 @@ dist: ## Build what is packaged and measured, target/dist/millrace
 	@scripts/needs build
 	cargo build --profile dist --locked -p millrace --bin millrace
 
+# Always the whole workspace: with `-p`, or without its tests, cargo chooses other features of the libraries below and
+# builds most of them once more.
 .PHONY: test
 test: ## Set up what the tests need and run them all, on real Kafka, CQL and a registry
 	@scripts/needs build test
 	@scripts/nextest $(NEXTEST_VERSION)
-	cargo build --locked --workspace --bins
-	@scripts/stays-fresh build --locked --workspace --bins
+	cargo build --locked --workspace --bins --tests
+	@scripts/stays-fresh build --locked --workspace --bins --tests
 	cargo test --locked --workspace --doc -q
-	cargo nextest run --locked -p millrace-simulate --features planted-bugs --test planted
-	cargo run --locked -q -p millrace-services -- exec -- cargo nextest run --locked --workspace $(TESTS)
+	cargo nextest run --locked --workspace --features millrace-simulate/planted-bugs --test planted
+	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec -- cargo nextest run --locked --workspace $(TESTS)
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
 
@@ -76,7 +78,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/needs build
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked -p millrace-simulate --features planted-bugs --all-targets -- -D warnings
+	cargo clippy --locked --workspace --features millrace-simulate/planted-bugs --test planted -- -D warnings
 	@scripts/lint-python
 
 .PHONY: bench

@@ -101,6 +101,8 @@ enum Failed {
     Unknown(LogFault),
     /// The group has begun another generation; who was replaced is no member of it.
     MovedOn { generation: i32 },
+    /// The commit was not asked for: the client takes nothing more into this transaction, and no record was refused.
+    Broken(LogFault),
 }
 
 impl From<LogFault> for Failed {
@@ -114,11 +116,15 @@ struct Session {
     /// They go before the producer.
     topics: Vec<(Arc<str>, Topic)>,
     producer: BaseProducer<Deliveries>,
+    /// Whether its last transaction was aborted. Records that were refused or given up leave a hole in the sequence
+    /// numbers, which the client finds with the next transaction only: it has that one aborted too, and with the
+    /// abort takes a new epoch, which the broker gives to nobody who was fenced off meanwhile (KIP-360).
+    was_aborted: bool,
 }
 
 impl Session {
     fn new(producer: BaseProducer<Deliveries>) -> Self {
-        Self { topics: Vec::new(), producer }
+        Self { topics: Vec::new(), producer, was_aborted: false }
     }
 
     fn enqueue(&mut self, record: &Outgoing) -> Result<(), Code> {
@@ -229,6 +235,7 @@ impl Committer {
         loop {
             let failed = match self.write(&mut session, batch, claim) {
                 Ok(()) => {
+                    session.was_aborted = false;
                     self.session = Some(session);
                     self.committed_at = Some(Instant::now());
                     return Ok(());
@@ -236,16 +243,26 @@ impl Committer {
                 Err(failed) => failed,
             };
             let is_ended = self.abort(&session.producer);
+            let may_have_holes = std::mem::replace(&mut session.was_aborted, true);
             let fault = match failed {
+                Failed::Broken(_) if is_ended && may_have_holes => {
+                    session.was_aborted = false;
+                    continue;
+                }
                 // a rebalance passes also for those who keep their partitions: the same batch again
                 Failed::MovedOn { .. } if is_ended && self.rejoin(&failed, claim, deadline) => continue,
                 Failed::MovedOn { generation } => {
                     let message = format!("the group moved on from generation {generation}");
                     self.step("commit offsets").unavailable(message, None)
                 }
-                // also where the abort is certain: the client's next transaction refuses to take offsets
-                // ("Erroneous state"), so a new producer is needed, and with it a fence
-                Failed::Fault(fault) | Failed::Unknown(fault) => fault,
+                Failed::Fault(fault) | Failed::Broken(fault)
+                    if is_ended && !matches!(fault, LogFault::Fenced { .. }) =>
+                {
+                    self.session = Some(session);
+                    return Err(fault);
+                }
+                // a commit that was asked for may have been taken, whatever became of the abort
+                Failed::Fault(fault) | Failed::Broken(fault) | Failed::Unknown(fault) => fault,
             };
             session.end();
             return Err(fault);
@@ -307,7 +324,11 @@ impl Committer {
         let written = Instant::now();
         producer.commit_transaction(left(deadline)).map_err(|error| {
             serve(producer);
-            Failed::Unknown(self.failure("commit", producer, &error))
+            let fault = self.failure("commit", producer, &error);
+            match error.rdkafka_error_code() {
+                Some(Code::OutOfOrderSequenceNumber) => Failed::Broken(fault),
+                _ => Failed::Unknown(fault),
+            }
         })?;
         self.timing.set(began, written);
         Ok(())
@@ -352,11 +373,19 @@ impl Committer {
         let Err(error) = token.send_offsets(producer.client().native_ptr(), &list, left(deadline)) else {
             return Ok(());
         };
+        if error.code == Code::State {
+            // A record was refused meanwhile, and with it the transaction takes no offsets; its report is under way.
+            producer.poll(FLUSH_SLICE);
+        }
         serve(producer);
         if error.code == Code::IllegalGeneration {
             return Err(Failed::MovedOn { generation: token.generation() });
         }
-        Err(step.of_code(error.code, error.message, Some(&producer.context().diary)).into())
+        if let Some(fault) = self.failed_delivery(producer) {
+            return Err(fault.into());
+        }
+        let fault = step.of_code(error.code, error.message, Some(&producer.context().diary));
+        Err(if error.code == Code::State { Failed::Broken(fault) } else { fault.into() })
     }
 
     fn await_deliveries(

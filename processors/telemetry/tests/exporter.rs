@@ -42,7 +42,7 @@ fn counts_are_shown_by_type_and_result() {
     assert_eq!(lines(&telemetry, "millrace_rejections_total"), [code]);
     // what has not happened is told as well, so that its first time is a rise
     assert!(lines(&telemetry, "millrace_dead_letters_total").iter().all(|line| line.ends_with(" 0")));
-    assert_eq!(lines(&telemetry, "millrace_dead_letters_total").len(), 4);
+    assert_eq!(lines(&telemetry, "millrace_dead_letters_total").len(), 5);
 }
 
 #[test]
