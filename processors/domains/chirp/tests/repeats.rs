@@ -145,8 +145,17 @@ fn no_crash_forgets_an_answer_or_gives_it_twice() {
 
 #[test]
 fn others_get_on_while_repeats_are_answered() {
+    others_get_on(8);
+}
+
+#[test]
+fn others_get_on_also_where_a_batch_has_room_for_one_message() {
+    others_get_on(1);
+}
+
+fn others_get_on(batch_max_records: usize) {
     const REPEATS: usize = 800;
-    let mut pipeline = pipeline(8);
+    let mut pipeline = pipeline(batch_max_records);
     register_again_and_again(&mut pipeline, REPEATS);
     let mut turns = 0;
     while answers(&pipeline, "r").is_empty() {

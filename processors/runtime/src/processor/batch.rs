@@ -92,10 +92,18 @@ impl<D: Domain> Batch<D> {
         self.len() == 0
     }
 
+    /// How many messages more it takes, when `most` are allowed. Beside answers that were due there is always room for
+    /// one, or it would wait for all of them.
+    #[must_use]
+    pub fn room(&self, most: usize) -> usize {
+        let most = if self.repeats > 0 { most.max(2) } else { most };
+        most.saturating_sub(self.len())
+    }
+
     /// Whether it should take no more, when `most` messages are allowed.
     #[must_use]
     pub fn is_full(&self, most: usize) -> bool {
-        self.len() >= most || self.overlay.arena.used() >= MOST_BYTES
+        self.room(most) == 0 || self.overlay.arena.used() >= MOST_BYTES
     }
 
     /// Where each input goes on behind it.

@@ -440,7 +440,7 @@ impl<D: Domain> Running<D> {
         watch: &mut ClockWatch,
         wait: Duration,
     ) -> Result<usize, LaneFault> {
-        let room = shared.settings.batch_max_records.saturating_sub(self.batch.len() + self.held.len());
+        let room = self.batch.room(shared.settings.batch_max_records).saturating_sub(self.held.len());
         if room == 0 {
             return Ok(0);
         }
