@@ -28,6 +28,8 @@ pub(crate) struct Writer<'a, W: Workload> {
     store_down: u32,
     disk: u32,
     repeat: u32,
+    /// Chance of a command that its producer sends over and over, in a thousand commands.
+    storm: u32,
     repeat_step: u32,
     probe: u32,
     lose: u32,
@@ -51,6 +53,7 @@ impl<'a, W: Workload> Writer<'a, W> {
         let disk = rate(6);
         let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
         let lose = rate(3);
+        let storm = rate(60);
         let stray = if W::stray("").is_some() { rate(25) } else { 0 };
         Self {
             pace: dice.within(3, 12) as u32,
@@ -71,6 +74,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             store_down,
             disk,
             repeat,
+            storm,
             repeat_step,
             probe,
             lose,
@@ -112,6 +116,12 @@ impl<'a, W: Workload> Writer<'a, W> {
             }
         }
         self.sent.push((at, command.clone()));
+        if self.dice.per_mille(self.storm) {
+            // more often than is answered with the first answer, if this begins a process
+            for _ in 0..self.dice.within(5, 30) {
+                self.queued.push((0, Act::Send(Box::new(command.clone()))));
+            }
+        }
         Act::Send(Box::new(command))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::*;
 use millrace_domain_accounting::{Accounting, CommandData, EventData, Settings};
-use millrace_kernel::{Command, Metadata, Outcome, Status};
+use millrace_kernel::{Command, Domain as _, Metadata, Outcome, Status};
 use millrace_ports::{Clock, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::dead::headers::DeadKind;
@@ -406,6 +406,34 @@ fn what_waited_in_the_dead_topic_for_days_is_taken_once_when_it_is_redriven() {
     assert_eq!(bank.act(&Selection::default(), Action::Redrive), 1);
     assert_eq!(bank.credited("waits"), 1);
     assert!(bank.is_expired("waits"), "{:?}", bank.answers("waits"));
+}
+
+#[test]
+fn what_could_not_be_read_keeps_its_time_when_it_is_redriven() {
+    let mut bank = Bank::new(settings(3_600, 5_000_000));
+    bank.send("open-bob", Some(0), open("bob", "bob", "EUR"));
+    let paid = bank.deposit("pay");
+    assert_eq!(bank.credited("pay"), 1);
+    bank.days_pass();
+    // the same again, by a producer whose schema the registry has lost; it comes back as the next one
+    let names = bank.pipeline.names().clone();
+    let (registry, subject) = (Arc::clone(bank.pipeline.registry()), format!("{}-value", names.commands));
+    let newest = registry.register("something-value", r#""string""#).unwrap();
+    let lost = newest + 1;
+    let bytes = bank.pipeline.encode(&paid);
+    let foreign = [&[0][..], &lost.to_be_bytes(), &bytes[5..]].concat();
+    bank.pipeline.send_raw(&names.commands, Some(Bytes::from_static(b"ann")), Some(foreign.into()));
+    bank.pipeline.settle();
+    bank.pipeline.clock.pass(MINUTE);
+    bank.pipeline.settle();
+    let dead = bank.dead().list(&Selection::default()).unwrap();
+    assert_eq!(dead.iter().map(|it| it.kind).collect::<Vec<_>>(), [DeadKind::Unreadable]);
+    let mut schema: serde_json::Value = serde_json::from_str(Accounting::SCHEMAS.commands).unwrap();
+    schema["doc"] = "The same, said in other words.".into();
+    assert_eq!(registry.register(&subject, &schema.to_string()).unwrap(), lost);
+    assert_eq!(bank.act(&Selection::default(), Action::Redrive), 1);
+    assert!(bank.is_expired("pay"), "{:?}", bank.answers("pay"));
+    assert_eq!(bank.credited("pay"), 1);
 }
 
 #[test]

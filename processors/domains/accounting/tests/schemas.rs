@@ -5,7 +5,9 @@ mod common;
 use common::{Moving, closed, deposited, moving, opened, withdrawn};
 use millrace_domain_accounting::messages::{CommandData, EventData, State, StepData, commands, state};
 use millrace_domain_accounting::{Accounting, account};
-use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey, Repeats};
+use millrace_kernel::bookkeeping::{
+    Bookkeeping, DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, Repeats,
+};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
     Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
@@ -205,6 +207,14 @@ fn states_round_trip() {
             since: 9,
         }))),
         Some(State::from_bookkeeping(Bookkeeping::Repeats(Repeats { left: 10, outcome: repeated() }))),
+        Some(State::from_bookkeeping(Bookkeeping::Floor(Floor {
+            issued_at: 11,
+            recorded_at: 12,
+            spans: vec![
+                FloorSpan { recorded_at: 13, appended_at: 14, issued_at: 15 },
+                FloorSpan { recorded_at: i64::MAX, appended_at: 0, issued_at: i64::MIN },
+            ],
+        }))),
     ];
     for state in states {
         let record = State::to_record(&account::id("ann"), 7, 8, state.as_ref());

@@ -4,7 +4,9 @@ use millrace_domain_chirp::messages::{
     CommandData, EventData, State, StepData, commands, events, state, steps,
 };
 use millrace_domain_chirp::{Chirp, user};
-use millrace_kernel::bookkeeping::{Bookkeeping, DeadStep, Inbox, OpenProcess, ParkedKey, Repeats};
+use millrace_kernel::bookkeeping::{
+    Bookkeeping, DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, Repeats,
+};
 use millrace_kernel::outcome::{Outcome, Position, Status, Version};
 use millrace_kernel::{
     Command, Domain, Event, Metadata, Named, ProcessContext, StateData, Step, StepSource, Violation,
@@ -188,6 +190,14 @@ fn states_round_trip() {
             since: 9,
         }))),
         Some(State::from_bookkeeping(Bookkeeping::Repeats(Repeats { left: 10, outcome: repeated() }))),
+        Some(State::from_bookkeeping(Bookkeeping::Floor(Floor {
+            issued_at: 11,
+            recorded_at: 12,
+            spans: vec![
+                FloorSpan { recorded_at: 13, appended_at: 14, issued_at: 15 },
+                FloorSpan { recorded_at: i64::MAX, appended_at: 0, issued_at: i64::MIN },
+            ],
+        }))),
     ];
     for state in states {
         let record = State::to_record(&user::id("bob"), 7, 8, state.as_ref());
@@ -198,6 +208,7 @@ fn states_round_trip() {
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::DeadStep(_))), record.dead_step.is_some());
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::ParkedKey(_))), record.parked_key.is_some());
         assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Repeats(_))), record.repeats.is_some());
+        assert_eq!(matches!(bookkeeping, Some(Bookkeeping::Floor(_))), record.floor.is_some());
         assert_eq!(State::from_record(record), ("User/bob".to_owned(), 7, 8, state));
     }
 }

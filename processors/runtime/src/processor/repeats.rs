@@ -12,6 +12,7 @@ use super::batch::{Batch, BatchError};
 use super::codecs::Codecs;
 use super::decide::{Place, kept};
 use super::state::{Layers, Versioned};
+use crate::planted::{self, Bug};
 
 /// Most answers in a batch.
 const MOST: usize = 1_000;
@@ -30,7 +31,7 @@ pub(super) fn answer<D: Domain>(
     let (committed, pending) = layers;
     let most = most.min(MOST);
     let (mut given, mut bytes) = (0, 0);
-    for id in committed.due() {
+    for id in committed.due().filter(|_| !planted::is_on(Bug::DueAnswersForgotten)) {
         if given >= most || bytes >= MAX_RECORD_BYTES {
             break;
         }
@@ -43,7 +44,8 @@ pub(super) fn answer<D: Domain>(
         // the time at which the answer is given, as of every repeat: a restore reads from these how far back answers reach
         let given_at = Layers { committed, pending, current: &batch.overlay }.last_recorded_at();
         let recorded_at = batch.answer_again(codecs, place, &due.outcome, now, given_at)?;
-        let left = due.left - now as i64;
+        let counted = if planted::is_on(Bug::DueAnswersMiscounted) { now.div_ceil(2) } else { now };
+        let left = due.left - counted as i64;
         let after = match left {
             0 => Versioned::none(),
             _ => kept::<D>(Bookkeeping::Repeats(Repeats { left, ..due }), recorded_at),
