@@ -4,6 +4,8 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use common::bank::Ledger;
@@ -12,7 +14,9 @@ use common::*;
 use millrace_domain_accounting::messages::rows::{AccountBalancesRow, DailyTotalsRow};
 use millrace_domain_accounting::{Accounting, CommandData, EventData, Settings};
 use millrace_kernel::{Command, Metadata, Named, ProcessContext, Status, Step, codes};
+use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::ProcessorSettings;
+use millrace_testkit::log::memory::{Faults, Operation, Verdict};
 use millrace_testkit::pipeline::Pipeline;
 
 const PARTITIONS: i32 = 3;
@@ -155,4 +159,47 @@ fn a_step_cannot_be_forged_as_a_command() {
         matches!(event.data, EventData::TransferCredited(_))
     };
     assert!(!pipeline.events().iter().any(credited));
+}
+
+#[test]
+fn where_nothing_is_left_the_offsets_say_so() {
+    let mut pipeline =
+        Pipeline::<Accounting>::new(PARTITIONS, Settings::default(), ProcessorSettings::default());
+    pipeline.start_processor();
+    pipeline.start_projectors();
+    let all = [
+        open("ann", "user", "EUR"),
+        open("bob", "user", "EUR"),
+        deposit("ann", 9, "EUR"),
+        transfer("t", "ann", "bob", 3, "EUR"),
+    ];
+    for (number, data) in all.into_iter().enumerate() {
+        pipeline.send(&Command { id: format!("c{number}"), metadata: Metadata::default(), data });
+    }
+    pipeline.settle();
+    let lag = |topic: &Arc<str>, partition: i32| {
+        let at = TopicPartition::new(Arc::clone(topic), partition);
+        pipeline.log.high_watermark(&at).unwrap() - pipeline.committed(&at).unwrap_or(0)
+    };
+    let names = pipeline.names();
+    let lags = (0..PARTITIONS).map(|it| (lag(&names.commands, it), lag(&names.steps, it)));
+    assert_eq!(lags.collect::<Vec<_>>(), vec![(0, 0); PARTITIONS as usize]);
+    // and that once is enough
+    let commits: Arc<AtomicUsize> = Arc::default();
+    pipeline.log.inject(Box::new(Counting(Arc::clone(&commits))));
+    pipeline.clock.pass(60_000_000);
+    pipeline.settle();
+    assert_eq!(commits.load(Ordering::SeqCst), 0);
+}
+
+/// Counts transactions that are committed.
+struct Counting(Arc<AtomicUsize>);
+
+impl Faults for Counting {
+    fn before(&mut self, operation: &Operation<'_>) -> Verdict {
+        if matches!(operation, Operation::Commit { .. }) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Verdict::Proceed
+    }
 }

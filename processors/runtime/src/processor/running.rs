@@ -43,6 +43,10 @@ const QUIET_LOOK_MICROS: i64 = 30_000_000;
 /// of steps also while the group is there.
 const COMMIT_AGAIN_MICROS: i64 = 3_600_000_000;
 
+/// How long nothing comes before it is committed that the marks of transactions were read, too: without that
+/// tools that look at offsets see a lag of one where nothing is left.
+const COMMIT_MARKS_MICROS: i64 = 1_000_000;
+
 /// What a table must have reached before a miss in it counts.
 #[derive(Clone, Copy)]
 struct Barrier {
@@ -108,6 +112,8 @@ pub(super) struct Running<D: Domain> {
     footing: Footing,
     /// When offsets were submitted last, by the clock that is never set.
     submitted_at: Option<i64>,
+    /// Whether more was read since: nothing but marks of transactions, or there would be a batch.
+    is_further: bool,
     meter: BatchMeter,
     #[cfg(feature = "planted-bugs")]
     submitted: Option<Transaction>,
@@ -171,6 +177,7 @@ impl<D: Domain> Running<D> {
             proof: Proof::None,
             footing,
             submitted_at: None,
+            is_further: false,
             meter,
             #[cfg(feature = "planted-bugs")]
             submitted: None,
@@ -309,15 +316,17 @@ impl<D: Domain> Running<D> {
         Ok(true)
     }
 
-    /// With nothing in hand, commits where the inputs stand when that was long ago. What was read may end
-    /// behind the marks of transactions, which no record tells.
+    /// With nothing in hand, commits where the inputs stand when that was long ago, or soon when they stand behind the
+    /// marks of transactions, which no record tells.
     fn commit_again(&mut self, shared: &Shared<D>) -> Result<bool, LaneFault> {
         for (input, next) in &mut self.next {
-            *next = self.reader.position(input).max(*next);
+            let position = self.reader.position(input);
+            self.is_further |= position > *next;
+            *next = position.max(*next);
         }
         let now = shared.clock.monotonic_micros();
         let since = *self.submitted_at.get_or_insert(now);
-        if now - since < COMMIT_AGAIN_MICROS {
+        if now - since < if self.is_further { COMMIT_MARKS_MICROS } else { COMMIT_AGAIN_MICROS } {
             return Ok(false);
         }
         self.submitted_at = Some(now);
@@ -331,6 +340,7 @@ impl<D: Domain> Running<D> {
             self.writer.submit(Transaction { records: Vec::new(), offsets: self.next.clone() })?;
             let at = shared.clock.monotonic_micros();
             self.submission = Some(Submission { next: self.next.clone(), messages: 0, at });
+            self.is_further = false;
             self.meter.submitted_nothing();
             self.pending = Some(Overlay::default());
             self.proof = Proof::Committing;
@@ -417,6 +427,7 @@ impl<D: Domain> Running<D> {
         self.footing.submitted(&transaction.records);
         self.writer.submit(transaction)?;
         self.submission = Some(Submission { next, messages, at: shared.clock.monotonic_micros() });
+        self.is_further = false;
         self.submitted_at = Some(shared.clock.monotonic_micros());
         self.meter.submitted(shared.clock.now_micros() / 1_000);
         self.pending = Some(overlay);

@@ -23,6 +23,7 @@ impl<D: Domain> Running<D> {
             return fault.into();
         }
         self.pending = None;
+        self.is_further = true;
         self.committed.tell_floor_again();
         self.footing.submitted(&[]);
         if self.proof == Proof::Committing {
