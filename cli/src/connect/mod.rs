@@ -10,6 +10,7 @@ use std::time::Duration;
 use millrace_kafka::{KafkaConfig, KafkaLog};
 use millrace_localstate::LocalDir;
 use millrace_ports::{LocalStores, StoreFault, SystemClock, ViewStore};
+use millrace_runtime::Topology;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::role::Ports;
 use millrace_runtime::versions::{Live, LiveStore};
@@ -123,6 +124,7 @@ impl<'a> Servers<'a> {
         let settings = &self.config.settings;
         let mut config = KafkaConfig::new(settings.kafka.as_str());
         config.request_timeout = request_timeout;
+        config.is_plain = Topology::is_for_all_clients;
         config.transaction_timeout = settings.processor.transaction_timeout();
         config.properties = settings.kafka_client.clone();
         if let Some(password) =

@@ -127,13 +127,14 @@ impl Session {
         Self { topics: Vec::new(), producer, was_aborted: false }
     }
 
-    fn enqueue(&mut self, record: &Outgoing) -> Result<(), Code> {
+    fn enqueue(&mut self, config: &KafkaConfig, record: &Outgoing) -> Result<(), Code> {
         let handle = self.producer.client().native_ptr();
         let known = self.topics.iter().position(|(name, _)| *name == record.topic);
         let known = match known {
             Some(known) => known,
             None => {
-                self.topics.push((Arc::clone(&record.topic), Topic::of(handle, &record.topic)?));
+                let compresses = config.compresses(&record.topic);
+                self.topics.push((Arc::clone(&record.topic), Topic::of(handle, &record.topic, compresses)?));
                 self.topics.len() - 1
             }
         };
@@ -343,7 +344,7 @@ impl Committer {
 
     fn enqueue(&self, session: &mut Session, record: &Outgoing, deadline: Instant) -> Result<(), LogFault> {
         loop {
-            let Err(code) = session.enqueue(record) else { return Ok(()) };
+            let Err(code) = session.enqueue(&self.config, record) else { return Ok(()) };
             if code != Code::QueueFull || Instant::now() >= deadline {
                 let step = Step { topic: Some(&record.topic), ..self.step("write") };
                 let diary = Some(&session.producer.context().diary);

@@ -16,6 +16,9 @@ pub struct KafkaConfig {
     /// Further properties of librdkafka, such as TLS and SASL. They win over the tuning of this
     /// crate, not over what its guarantees rest on.
     pub properties: BTreeMap<String, String>,
+    /// Whether clients of all kinds read a topic: transactions write to it without compression, unless `properties`
+    /// choose one. Many clients know no more than gzip as they are installed.
+    pub is_plain: fn(topic: &str) -> bool,
     /// After this time the broker ends a transaction whose owner is silent.
     pub transaction_timeout: Duration,
     /// How long a question to the broker may take before it counts as unavailable.
@@ -30,6 +33,7 @@ impl KafkaConfig {
             bootstrap: bootstrap.into(),
             client_id: "millrace".to_owned(),
             properties: BTreeMap::new(),
+            is_plain: |_| false,
             transaction_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(5),
         }
@@ -152,10 +156,18 @@ impl KafkaConfig {
     pub(crate) fn producer(&self) -> ClientConfig {
         let mut config = self.common();
         producer_tuning(&mut config);
+        // not compressed: what reads commands may know no compression, or none but gzip
+        config.set("compression.type", "none");
         config.set("linger.ms", "2").set("message.timeout.ms", "30000").set("enable.idempotence", "false");
         self.extend(&mut config);
         config.set("acks", "all").set("max.in.flight.requests.per.connection", "1");
         config
+    }
+
+    /// Whether what a transaction writes to `topic` is compressed as everything is.
+    pub(crate) fn compresses(&self, topic: &str) -> bool {
+        !(self.is_plain)(topic)
+            || ["compression.type", "compression.codec"].iter().any(|it| self.properties.contains_key(*it))
     }
 
     fn common(&self) -> ClientConfig {
@@ -201,6 +213,18 @@ fn producer_tuning(config: &mut ClientConfig) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_that_everybody_reads_are_not_compressed_unless_somebody_says_so() {
+        let mut config = KafkaConfig::new("b:9092");
+        assert!(config.compresses("d.outcomes"));
+        config.is_plain = |topic| topic == "d.outcomes";
+        assert!(!config.compresses("d.outcomes") && config.compresses("d.events"));
+        assert_eq!(config.producer().get("compression.type"), Some("none"));
+        config.properties = BTreeMap::from([("compression.type".to_owned(), "gzip".to_owned())]);
+        assert!(config.compresses("d.outcomes"));
+        assert_eq!(config.producer().get("compression.type"), Some("gzip"));
+    }
 
     #[test]
     fn a_producer_of_commands_waits_for_no_producer_id_and_keeps_order() {

@@ -38,6 +38,12 @@ impl Topology {
         }
     }
 
+    /// Whether producers of commands read and write a topic, with a client of any kind.
+    #[must_use]
+    pub fn is_for_all_clients(topic: &str) -> bool {
+        topic.ends_with(".commands") || topic.ends_with(".outcomes")
+    }
+
     /// The same names in memory of their own, where a clone would share it.
     #[must_use]
     pub fn apart(&self) -> Self {

@@ -12,6 +12,23 @@ use rdkafka_sys::rd_kafka_vtype_t as V;
 
 use super::Handle;
 
+/// How a producer writes to topics by default, but without compression.
+fn uncompressed(producer: Handle) -> Result<*mut sys::rd_kafka_topic_conf_t, RDKafkaErrorCode> {
+    // SAFETY: the handle is valid; the copy is ours.
+    let config = unsafe { sys::rd_kafka_default_topic_conf_dup(producer) };
+    // SAFETY: configuration and strings are valid; no room for a message is given.
+    let set = unsafe {
+        let (key, value) = (c"compression.codec".as_ptr(), c"none".as_ptr());
+        sys::rd_kafka_topic_conf_set(config, key, value, ptr::null_mut(), 0)
+    };
+    if set != sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
+        // SAFETY: it is ours and nobody else has it.
+        unsafe { sys::rd_kafka_topic_conf_destroy(config) };
+        return Err(RDKafkaErrorCode::InvalidConfig);
+    }
+    Ok(config)
+}
+
 /// A topic as one producer knows it; it must be dropped before the producer is.
 pub(crate) struct Topic(*mut sys::rd_kafka_topic_t);
 
@@ -19,12 +36,17 @@ pub(crate) struct Topic(*mut sys::rd_kafka_topic_t);
 unsafe impl Send for Topic {}
 
 impl Topic {
-    /// The topic of that name; whether it exists is seen when records are sent.
-    pub(crate) fn of(producer: Handle, name: &str) -> Result<Self, RDKafkaErrorCode> {
+    /// The topic of that name, compressed as the producer is set or not at all; whether it exists is seen when
+    /// records are sent.
+    pub(crate) fn of(producer: Handle, name: &str, compresses: bool) -> Result<Self, RDKafkaErrorCode> {
         let name = CString::new(name).map_err(|_| RDKafkaErrorCode::InvalidTopic)?;
-        // SAFETY: handle and string are valid; no configuration is given; the call gives an object
-        // of ours or null.
-        let topic = unsafe { sys::rd_kafka_topic_new(producer, name.as_ptr(), ptr::null_mut()) };
+        let config = match compresses {
+            true => ptr::null_mut(),
+            false => uncompressed(producer)?,
+        };
+        // SAFETY: handle and string are valid; the configuration is null or ours, and the call takes it over; it gives
+        // an object of ours or null.
+        let topic = unsafe { sys::rd_kafka_topic_new(producer, name.as_ptr(), config) };
         if topic.is_null() {
             // SAFETY: tells why the last call of this thread failed.
             return Err(unsafe { sys::rd_kafka_last_error() }.into());
