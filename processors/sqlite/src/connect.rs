@@ -54,6 +54,12 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
 fn prepare(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<i64> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    let format =
+        |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        // the system lets nobody write here: what there is can be read all the same
+        return format(connection);
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL",
@@ -64,11 +70,23 @@ fn prepare(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     // after a burst the log shrinks again instead of staying at its largest
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    let format = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let format = format(connection)?;
     if format == 0 {
         connection.execute_batch(&format!("{}PRAGMA user_version = {FORMAT};", sql::OWN_TABLES))?;
     }
     Ok(format)
+}
+
+/// Leaves the file to itself: all of it is in the one file then, which can be copied, and opened by who may not write
+/// beside it. A file in WAL mode is more than one, and who opens it makes the others. As long as another program has the
+/// file open, this is for that one to do.
+pub(crate) fn leave(connection: &Connection) {
+    let rests = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.pragma_update(None, "journal_mode", "DELETE"));
+    if let Err(why) = rests {
+        tracing::debug!(%why, "the tables' file stays in WAL mode");
+    }
 }
 
 /// Connections that read beside the writer and never wait for it.
@@ -100,6 +118,11 @@ impl Readers {
             idle.push(reader);
         }
         Ok(answer)
+    }
+
+    /// Closes those that nobody uses.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {

@@ -11,6 +11,9 @@
 //! - `millrace_deleted_rows` and `millrace_deleted_ranges`: what was deleted and when, so that
 //!   a late or repeated write does not bring it back. See [`SqliteStore::prune`].
 //!
+//! The last who closes the file leaves it without a WAL: one file that holds everything, for whoever copies it and for
+//! whoever may read and not write there.
+//!
 //! **What survives what.** A transaction that was committed survives `kill -9` at either
 //! [`Synchronous`] setting: what is written lies in the system's cache. Power loss is another
 //! matter. A projector commits its offsets after its rows are acknowledged and never comes
@@ -123,6 +126,13 @@ impl SqliteStore {
 
     fn known(&self) -> Known {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.readers.close();
+        connect::leave(&self.writer());
     }
 }
 

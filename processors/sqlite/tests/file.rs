@@ -1,6 +1,7 @@
 //! What is special about files: other programs, damage, power, and what deletes leave behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Delete, PageQuery, Put, Table, Value, Write};
 use millrace_ports::{StoreFault, ViewStore};
 use millrace_sqlite::{SqliteOptions, SqliteStore};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 fn tables() -> Vec<Table> {
     parse_tables(
@@ -57,6 +58,81 @@ fn an_analyst_reads_while_it_is_written() {
         })
         .unwrap();
     assert_eq!(row, ("ann".to_owned(), 2, "body".to_owned(), 8));
+}
+
+/// Does something as one who may read the folder and what is in it, and write neither.
+fn as_a_stranger<T>(dir: &Path, does: impl FnOnce() -> T) -> T {
+    const NOBODY: u32 = 65_534;
+    let set = |mode: u32| fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+    // root may write whatever the modes say; the rights of this thread alone are changed, and given back
+    set(0o555);
+    // SAFETY: numbers only; who is not root changes nothing by it.
+    let (user, group) = unsafe { (libc::setfsuid(NOBODY), libc::setfsgid(NOBODY)) };
+    let is_barred = fs::write(dir.join("mine"), "").is_err();
+    let done = does();
+    // SAFETY: as above.
+    unsafe { (libc::setfsuid(user as u32), libc::setfsgid(group as u32)) };
+    set(0o755);
+    assert!(is_barred, "whoever this is has no right to write");
+    done
+}
+
+/// How many notes such a one sees with any tool.
+fn seen_by_a_stranger(file: &Path) -> rusqlite::Result<i64> {
+    as_a_stranger(file.parent().unwrap(), || {
+        let reader = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        reader.query_row("SELECT count(*) FROM notes", [], |row| row.get(0))
+    })
+}
+
+#[test]
+fn who_may_not_write_reads_at_any_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = store(dir.path());
+    let store = store(dir.path());
+    store.apply(&[note("ann", 1, 7)]).unwrap();
+    assert_eq!(seen_by_a_stranger(store.path()), Ok(1), "while it is written");
+    let file = store.path().to_owned();
+    drop(other);
+    store.apply(&[note("ann", 2, 8)]).unwrap();
+    assert_eq!(seen_by_a_stranger(&file), Ok(2), "while one of two writes");
+    drop(store);
+    assert_eq!(seen_by_a_stranger(&file), Ok(2), "after a clean end");
+    let tool = Connection::open(&file).unwrap();
+    assert_eq!(count(&tool, "notes"), 2);
+    assert_eq!(seen_by_a_stranger(&file), Ok(2), "while its owner has it open");
+    drop(tool);
+    assert_eq!(seen_by_a_stranger(&file), Ok(2), "after that");
+}
+
+#[test]
+fn after_a_clean_end_the_file_is_all_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(&(0..100).map(|number| note("ann", number, 7)).collect::<Vec<_>>()).unwrap();
+    let page = store.scan("notes", &[], 10).unwrap();
+    assert_eq!(page.rows.len(), 10, "somebody has read");
+    let (file, copy) = (store.path().to_owned(), dir.path().join("copy.sqlite"));
+    drop(store);
+    fs::copy(&file, &copy).unwrap();
+    assert_eq!(count(&Connection::open(&copy).unwrap(), "notes"), 100);
+    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn tables_that_nobody_may_write_are_opened_for_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = store(dir.path()).path().to_owned();
+    store(dir.path()).apply(&[note("ann", 1, 7)]).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+    as_a_stranger(dir.path(), || {
+        let readable = SqliteStore::open(dir.path(), "domain").unwrap();
+        readable.open_tables(&tables()).unwrap();
+        assert_eq!(readable.scan("notes", &[], 10).unwrap().rows.len(), 1);
+        let refused = readable.apply(&[note("ann", 2, 8)]);
+        assert!(refused.is_err_and(|why| why.to_string().contains("readonly")), "it says why");
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What `docs/analysts.md` tells analysts to write works as it stands, on both kinds of tables.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -43,6 +44,42 @@ fn fill(cli: &Cli, author: &str) {
     }
 }
 
+/// Deposits of nine trillion millions in accounts of two partitions. Gives the day on which they are booked.
+fn fill_to_the_edge(system: &dyn System) -> String {
+    let cli = system.cli();
+    let mut partitions = BTreeSet::new();
+    for number in 0..100 {
+        let account = format!("account_id=edge-{number}");
+        let opened =
+            cli.ok(&["send", "OpenAccount", &account, "owner_id=ann", "currency=XTS", "--wait", "--json"]);
+        if partitions.insert(opened.json()["positions"][0]["partition"].to_string()) {
+            let amount = "amount=9000000000000000000";
+            let paid = [
+                "send",
+                "Deposit",
+                &account,
+                amount,
+                "currency=XTS",
+                "reference=",
+                "--wait-for",
+                "daily_totals",
+            ];
+            cli.ok(&paid);
+        }
+        if partitions.len() == 2 {
+            let row = cli.ok(&["query", "account_statements", &account, "--json"]).json_lines().remove(0);
+            return row["recorded_at"]
+                .as_str()
+                .expect("a time")
+                .split('T')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+        }
+    }
+    panic!("all accounts are in one partition");
+}
+
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = Command::new(python()).args(arguments).envs(environment.iter().copied()).output();
     let output = output.expect("Python starts");
@@ -68,6 +105,34 @@ fn analysts_of_one_machine_get_what_the_document_says() {
     for step in [&["rebuild", "timelines"][..], &["rebuild", "timelines", "--drop"]] {
         system.cli().ok(step);
         assert_eq!(run(&["-c", &blocks("python")[0], "anna"], &[("TABLES", tables)]), "2 1");
+    }
+}
+
+#[test]
+fn sums_are_right_at_the_edge_of_their_range() {
+    for (system, kind) in
+        [(shared_embedded() as &dyn System, "sql accounting"), (shared_cluster(), "cql accounting")]
+    {
+        let day = fill_to_the_edge(system);
+        let [statement] = blocks(kind).try_into().expect("one of each kind");
+        let statement: String = statement.replace("2026-01-02", &day).replace("EUR", "XTS");
+        let tables = system.tables();
+        let sum = match kind {
+            "sql accounting" => {
+                let file = Path::new(&tables[1]).join("accounting.sqlite").display().to_string();
+                let ask = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])";
+                run(&["-c", ask, &file, &statement], &[])
+            }
+            _ => {
+                let ask = "import os, sys\nfrom cassandra.cluster import Cluster\nhost, port = os.environ['CQL'].rsplit(':', 1)\n\
+                           print(Cluster([host], port=int(port)).connect(os.environ['KEYSPACE']).execute(sys.argv[1]).one()[0])";
+                run(
+                    &["-c", ask, &statement],
+                    &[("CQL", tables[1].as_str()), ("KEYSPACE", tables[2].as_str())],
+                )
+            }
+        };
+        assert_eq!(sum, "18000000000000000000", "{statement}");
     }
 }
 
