@@ -68,13 +68,9 @@ fn fill_to_the_edge(system: &dyn System) -> String {
         }
         if partitions.len() == 2 {
             let row = cli.ok(&["query", "account_statements", &account, "--json"]).json_lines().remove(0);
-            return row["recorded_at"]
-                .as_str()
-                .expect("a time")
-                .split('T')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            let micros = row["recorded_at"].to_string();
+            let day = "import datetime, sys; print(datetime.datetime.fromtimestamp(int(sys.argv[1]) // 10**6, datetime.timezone.utc).date())";
+            return run(&["-c", day, &micros], &[]);
         }
     }
     panic!("all accounts are in one partition");
