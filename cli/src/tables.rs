@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use millrace_kernel::{PageQuery, Table, Value};
+use millrace_kernel::{PageQuery, Table, Value, Write};
 use millrace_ports::{Clock, StoreFault, SystemClock, ViewStore};
 use millrace_runtime::progress::{VIEWS, system_tables};
 use millrace_runtime::versions::catalogue::{self, switch};
@@ -82,7 +82,7 @@ pub fn create(store: &dyn ViewStore, entry: &dyn DomainEntry, config: &Config) -
         if versions.is_empty() {
             let (version, revision) = (Version::FIRST, family.revision.clone());
             let first = Filled { version, revision, state: State::Complete, changed_at: now };
-            writes.push(first.write(&format!("{}.{}", entry.name(), family.name)));
+            writes.push(Write::Put(first.row(&format!("{}.{}", entry.name(), family.name))));
         }
         let key = |view: &str| vec![Value::from(view)];
         let query = |view: &&str| PageQuery {

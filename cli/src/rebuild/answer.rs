@@ -66,7 +66,7 @@ pub fn drop(versions: &mut Versions<'_>, as_json: bool) -> Result<(), CliError> 
     }
     for filled in others {
         let version = filled.version;
-        versions.record(&filled.now(State::Dropped, SystemClock.now_micros()))?;
+        versions.record(&filled, State::Dropped)?;
         abandoned(versions, version)?;
         let tables: Vec<String> = versions.family.views.iter().map(|view| version.table(view)).collect();
         versions.store.drop_tables(&tables)?;

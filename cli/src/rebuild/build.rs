@@ -79,33 +79,45 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
 /// The version to fill: one that was begun and does not answer yet, or a new one.
 fn next(versions: &Versions<'_>, live: Version, as_json: bool) -> Result<Filled, CliError> {
     let name = versions.name();
-    let revision = &versions.family.revision;
-    if let Some(begun) = versions.all()?.into_iter().rfind(|it| it.version > live) {
-        if begun.revision != *revision {
-            return Err(CliError::failed(format!(
-                "{name}: version {} is {} and filled as {:?}, but this build and these settings would fill it \
-                 as {revision:?}",
-                begun.version.0,
-                begun.state.name(),
-                begun.revision
-            ))
-            .hint(format!(
-                "Go on with the build and the settings that have begun it, or drop it first: \
-                 `millrace rebuild {name} --drop`."
-            )));
+    let filled = loop {
+        if let Some(begun) = versions.all()?.into_iter().rfind(|it| it.version > live) {
+            is_of_this_build(versions, &begun)?;
+            let said =
+                format!("{name}: going on with version {}, beside version {}", begun.version.0, live.0);
+            step(as_json, said, &json!({"stage": "resumed", "version": begun.version.0, "live": live.0}))?;
+            break begun;
         }
-        let said = format!("{name}: going on with version {}, beside version {}", begun.version.0, live.0);
-        step(as_json, said, &json!({"stage": "resumed", "version": begun.version.0, "live": live.0}))?;
-        return Ok(begun);
-    }
-    let version = versions.next()?;
-    versions.store.create_tables(&version.tables(&versions.declared, versions.family.views))?;
-    let changed_at = SystemClock.now_micros();
-    let filled = Filled { version, revision: revision.clone(), state: State::Building, changed_at };
-    versions.record(&filled)?;
-    let said = format!("{name}: building version {}, beside version {}, which answers", version.0, live.0);
-    step(as_json, said, &json!({"stage": "begun", "version": version.0, "live": live.0}))?;
+        let (version, revision) = (versions.next()?, versions.family.revision.clone());
+        let new = Filled { version, revision, state: State::Building, changed_at: SystemClock.now_micros() };
+        // else another rebuild has just begun it: one of this build is helped, another's is not touched
+        if versions.claim(&new)? {
+            let said =
+                format!("{name}: building version {}, beside version {}, which answers", version.0, live.0);
+            step(as_json, said, &json!({"stage": "begun", "version": version.0, "live": live.0}))?;
+            break new;
+        }
+    };
+    // also where it was begun: whoever did may have died before
+    versions.store.create_tables(&filled.version.tables(&versions.declared, versions.family.views))?;
     Ok(filled)
+}
+
+/// A version is filled by one build and its settings: others would fill the same tables with other rows.
+fn is_of_this_build(versions: &Versions<'_>, begun: &Filled) -> Result<(), CliError> {
+    let (name, revision) = (versions.name(), &versions.family.revision);
+    if begun.revision == *revision {
+        return Ok(());
+    }
+    Err(CliError::failed(format!(
+        "{name}: version {} is {} and filled as {:?}, but this build and these settings would fill it as {revision:?}",
+        begun.version.0,
+        begun.state.name(),
+        begun.revision
+    ))
+    .hint(format!(
+        "Go on with the build and the settings that have begun it, or drop it first: \
+         `millrace rebuild {name} --drop`."
+    )))
 }
 
 /// Makes sure that somebody fills a version that this process has handed over: two rebuilds may have
@@ -135,8 +147,7 @@ impl Build<'_, '_> {
         self.replay(&bar, pace)?;
         if self.filled.state == State::Building {
             // from now on projectors of this revision keep it up to date, whoever reads it
-            self.filled = self.filled.now(State::Complete, SystemClock.now_micros());
-            self.versions.record(&self.filled)?;
+            self.filled = self.versions.record(&self.filled, State::Complete)?;
         }
         let (limit, as_json) = (self.rebuild.limit, self.rebuild.json);
         let found = compare::run(self.versions, (self.live, version), limit, as_json, &bar, self.stop)?;

@@ -8,8 +8,7 @@ use millrace_kernel::Table;
 use millrace_ports::{Clock, Log as _, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
 use millrace_runtime::progress::{Progress, read_progress, system_tables};
-use millrace_runtime::versions::catalogue::{self, switch};
-use millrace_runtime::versions::{Filled, State, Version};
+use millrace_runtime::versions::{CatalogueFault, Filled, State, Version, catalogue};
 
 use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, Family, by_name};
@@ -77,15 +76,35 @@ impl<'a> Versions<'a> {
         Ok(catalogue::live(&*self.store, self.family.views)?)
     }
 
-    /// Records a version's state.
-    pub fn record(&self, filled: &Filled) -> Result<(), CliError> {
-        Ok(self.store.apply(&[filled.write(&self.name())])?)
+    /// Records a new version; whether nobody else was first.
+    pub fn claim(&self, new: &Filled) -> Result<bool, CliError> {
+        Ok(catalogue::claim(&*self.store, &self.name(), new)?)
+    }
+
+    /// Brings a version to another state.
+    pub fn record(&self, filled: &Filled, state: State) -> Result<Filled, CliError> {
+        let recorded = catalogue::record(&*self.store, &self.name(), filled, state, SystemClock.now_micros());
+        recorded.map_err(|why| self.unchanged(filled.version, why))
     }
 
     /// Lets `version` answer.
     pub fn switch(&self, version: Version) -> Result<(), CliError> {
-        self.store.apply(&switch(self.family.views, version, SystemClock.now_micros()))?;
+        catalogue::answer(&*self.store, self.family.views, version, SystemClock.now_micros())
+            .map_err(|why| self.unchanged(version, why))?;
         self.show()
+    }
+
+    fn unchanged(&self, version: Version, why: CatalogueFault) -> CliError {
+        let hint = match why {
+            CatalogueFault::Store(fault) => return fault.into(),
+            CatalogueFault::Changed { .. } => {
+                "Another `rebuild` is at work; `millrace status` shows what answers now."
+            }
+            CatalogueFault::Ahead => {
+                "Set the clocks of the machines right, and remove that row of millrace_versions or millrace_views."
+            }
+        };
+        CliError::failed(format!("{}: version {}: {why}", self.name(), version.0)).hint(hint)
     }
 
     /// Where analysts have views of the store's own, those show the version that answers.

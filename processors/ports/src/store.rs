@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_kernel::{Page, PageQuery, Table, Value, Write};
+use millrace_kernel::{Page, PageQuery, Put, Table, Value, Write};
 use thiserror::Error;
 
 /// What went wrong with the store.
@@ -91,6 +91,17 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`StoreFault`]; some of the writes may have been applied.
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault>;
+
+    /// Writes a row unless there is one with its key, in one step that nobody gets between, and says whether it has: of
+    /// several who try at once, one has. The store gives the row its time. What it costs is more than a write of
+    /// [`ViewStore::apply`].
+    ///
+    /// # Errors
+    /// [`StoreFault`]; the row may be there, or come to be. A store that is opened for reading refuses it.
+    fn insert(&self, _row: &Put) -> Result<bool, StoreFault> {
+        let message = "this store is opened for reading".to_owned();
+        Err(StoreFault::Refused { step: "insert a row", message })
+    }
 
     /// Begins to apply `writes`, which may be many and are in no hurry: where the store can, it
     /// writes them beside what others apply meanwhile, and leaves those the greater part of what it

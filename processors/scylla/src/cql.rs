@@ -98,6 +98,16 @@ pub(crate) fn put(keyspace: &str, table: &Table) -> String {
     )
 }
 
+/// Writes a row unless there is one with its key.
+pub(crate) fn insert(keyspace: &str, table: &Table) -> String {
+    format!(
+        "INSERT INTO {} ({}) VALUES ({}) IF NOT EXISTS",
+        full_name(keyspace, &table.name),
+        names(&table.columns).join(", "),
+        vec!["?"; table.columns.len()].join(", ")
+    )
+}
+
 /// Deletes what the first `width` key columns name: the timestamp, then those columns. With
 /// `behind`, the last of them is a bound, behind which lies what goes.
 pub(crate) fn delete(keyspace: &str, table: &Table, width: usize, behind: bool) -> String {

@@ -16,6 +16,7 @@ mod connect;
 mod cql;
 mod engine;
 mod fault;
+mod insert;
 mod layout;
 mod link;
 mod read;
@@ -25,7 +26,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use millrace_kernel::{Page, PageQuery, Table, Value, Write};
+use millrace_kernel::{Page, PageQuery, Put, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
 use millrace_ports::{StoreFault, Submitted, TableChange, ViewStore};
 
@@ -112,6 +113,12 @@ impl ViewStore for ScyllaStore {
         }
         let link = self.link.clone();
         self.engine.wait(apply::STEP, async move { apply::send(&link, units, Haste::Now).await })
+    }
+
+    fn insert(&self, row: &Put) -> Result<bool, StoreFault> {
+        let table = self.opened().check_write(&Write::Put(row.clone()))?.clone();
+        let (link, row) = (self.link.clone(), row.clone());
+        self.engine.wait(insert::STEP, async move { insert::insert(&link, &table, row).await })
     }
 
     fn submit(&self, writes: Arc<Vec<Write>>) -> Result<Box<dyn Submitted>, StoreFault> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use millrace_kernel::{Delete, Put, Table, Value, Write};
 use millrace_ports::tables::{Tables, compare_at_tie};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ToSql, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, ToSql, Transaction, TransactionBehavior, params_from_iter};
 
 use crate::order::Key;
 use crate::{read, sql, tombstone};
@@ -51,6 +51,24 @@ pub(crate) fn apply(connection: &mut Connection, known: &Known, writes: &[Write]
     }
     drop(batch);
     transaction.commit()
+}
+
+/// Writes a checked row unless there is one with its key; whether it has.
+pub(crate) fn insert(connection: &mut Connection, known: &Known, row: &Put) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (Ok(table), Some(id)) = (known.tables.get("insert a row", row.table), known.ids.get(row.table))
+    else {
+        return Ok(false); // as above
+    };
+    let key = &row.values[..table.key_columns()];
+    if transaction.prepare_cached(&sql::exists(table))?.exists(params_from_iter(key.iter().map(Bound)))? {
+        return Ok(false);
+    }
+    let mut batch = Batch { transaction: &transaction, puts: HashMap::new(), key: Key::default() };
+    batch.put(table, *id, row)?;
+    drop(batch);
+    transaction.commit()?;
+    Ok(true)
 }
 
 struct Batch<'t> {

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use millrace_kernel::{Page, PageQuery, Table, Value, Write};
+use millrace_kernel::{Page, PageQuery, Put, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
 use millrace_ports::{StoreFault, TableChange, ViewStore};
 use rusqlite::Connection;
@@ -181,6 +181,12 @@ impl ViewStore for SqliteStore {
             return Ok(());
         }
         apply::apply(&mut self.writer(), &known, writes).map_err(|e| e.while_doing("write rows", &self.path))
+    }
+
+    fn insert(&self, row: &Put) -> Result<bool, StoreFault> {
+        let known = self.known();
+        known.tables.check_write(&Write::Put(row.clone()))?;
+        apply::insert(&mut self.writer(), &known, row).map_err(|e| e.while_doing("insert a row", &self.path))
     }
 
     fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {

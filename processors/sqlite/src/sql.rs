@@ -218,6 +218,11 @@ pub(crate) fn scan(table: &Table, behind: bool) -> String {
 
 /// The first `fixed` key columns are given, and the row lies strictly behind the place that
 /// the next `behind` columns name.
+/// Whether there is a row with a key.
+pub(crate) fn exists(table: &Table) -> String {
+    format!("SELECT 1 FROM {} WHERE {}", name(&table.name), condition(table, table.key_columns(), 0))
+}
+
 fn condition(table: &Table, fixed: usize, behind: usize) -> String {
     let column = |index: usize| name(&table.columns[index].name);
     let mut all: Vec<String> =

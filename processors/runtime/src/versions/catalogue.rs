@@ -1,7 +1,12 @@
 //! The tables that say which versions there are and which one answers.
+//!
+//! Operators write them from several machines whose clocks differ, and the store keeps what has the greatest time. So
+//! a version is claimed by the first who inserts its row; what changes a row is dated behind what it changes; and who
+//! has written looks whether it stands.
 
 use millrace_kernel::{PageQuery, Put, Value, Write};
 use millrace_ports::{StoreFault, ViewStore};
+use thiserror::Error;
 
 use super::Version;
 use crate::progress::VIEWS;
@@ -50,10 +55,10 @@ pub struct Filled {
 }
 
 impl Filled {
-    /// The write that records it. The latest of several stays.
+    /// The row that records it. The latest of several stays.
     #[must_use]
-    pub fn write(&self, projection: &str) -> Write {
-        Write::Put(Put {
+    pub fn row(&self, projection: &str) -> Put {
+        Put {
             table: VERSIONS,
             values: vec![
                 Value::from(projection),
@@ -63,19 +68,13 @@ impl Filled {
                 Value::BigInt(self.changed_at),
             ],
             timestamp: self.changed_at,
-        })
+        }
     }
 
     /// Whether projectors of this revision keep it up to date.
     #[must_use]
     pub fn is_kept_by(&self, revision: &str) -> bool {
         self.state == State::Complete && self.revision == revision
-    }
-
-    /// The same in another state.
-    #[must_use]
-    pub fn now(&self, state: State, changed_at: i64) -> Self {
-        Self { state, changed_at, ..self.clone() }
     }
 
     fn from_row(row: &[Value]) -> Option<Self> {
@@ -109,21 +108,119 @@ pub fn read(store: &dyn ViewStore, projection: &str) -> Result<Vec<Filled>, Stor
     Ok(pages.iter().flat_map(|page| &page.rows).filter_map(|row| Filled::from_row(row)).collect())
 }
 
+/// Why a change does not stand.
+#[derive(Debug, Error)]
+pub enum CatalogueFault {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Somebody else has changed the same meanwhile.
+    #[error("somebody else has changed it meanwhile: {found}")]
+    Changed {
+        /// What is there now.
+        found: String,
+    },
+    /// What is there has a time that is more than a day ahead, so nothing takes its place before that.
+    #[error("what is there is dated more than a day ahead of this machine's clock")]
+    Ahead,
+}
+
+/// By how much what changes a row is dated later if the row stays as it was, in microseconds: a store that gives a row
+/// its time does so by a clock of its own.
+const AHEAD_MICROS: [i64; 5] = [0, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000];
+
+/// Records a new version, unless somebody else has recorded one of that number; whether it has.
+///
+/// # Errors
+/// [`StoreFault`]; it may be recorded all the same.
+pub fn claim(store: &dyn ViewStore, projection: &str, new: &Filled) -> Result<bool, StoreFault> {
+    store.insert(&new.row(projection))
+}
+
+/// Brings a version from what it was when it was read to another state. Gives what it is then.
+///
+/// # Errors
+/// [`CatalogueFault`].
+pub fn record(
+    store: &dyn ViewStore,
+    projection: &str,
+    before: &Filled,
+    state: State,
+    now_micros: i64,
+) -> Result<Filled, CatalogueFault> {
+    let mut written = None;
+    for ahead in AHEAD_MICROS {
+        let found = read(store, projection)?.into_iter().find(|it| it.version == before.version);
+        match found {
+            Some(found) if Some(&found) == written.as_ref() => return Ok(found),
+            Some(found) if found == *before => {}
+            Some(found) => {
+                return Err(CatalogueFault::Changed { found: format!("it is {}", found.state.name()) });
+            }
+            None => return Err(CatalogueFault::Changed { found: "it is not there".to_owned() }),
+        }
+        let changed_at = now_micros.max(before.changed_at + 1) + ahead;
+        let after = Filled { state, changed_at, ..before.clone() };
+        store.apply(&[Write::Put(after.row(projection))])?;
+        written = Some(after);
+    }
+    let found = read(store, projection)?.into_iter().find(|it| Some(it) == written.as_ref());
+    found.ok_or(CatalogueFault::Ahead)
+}
+
+/// Lets `version` answer for a family with these views.
+///
+/// # Errors
+/// [`CatalogueFault`].
+pub fn answer(
+    store: &dyn ViewStore,
+    views: &[&str],
+    version: Version,
+    now_micros: i64,
+) -> Result<(), CatalogueFault> {
+    let before = answers(store, views)?;
+    let newest = before.iter().flatten().map(|(_, switched_at)| *switched_at).max().unwrap_or(0);
+    for ahead in AHEAD_MICROS {
+        let switched_at = now_micros.max(newest + 1) + ahead;
+        store.apply(&switch(views, version, switched_at))?;
+        let after = answers(store, views)?;
+        if after.iter().all(|it| *it == Some((version, switched_at))) {
+            return Ok(());
+        }
+        if after != before {
+            let found: Vec<String> = after.iter().flatten().map(|(it, _)| it.0.to_string()).collect();
+            return Err(CatalogueFault::Changed {
+                found: format!("the views have versions {}", found.join(", ")),
+            });
+        }
+    }
+    Err(CatalogueFault::Ahead)
+}
+
+/// For each view the version that answers, and since when.
+fn answers(store: &dyn ViewStore, views: &[&str]) -> Result<Vec<Option<(Version, i64)>>, StoreFault> {
+    let query = |view: &&str| {
+        let key = vec![Value::from(*view)];
+        PageQuery { table: VIEWS.to_owned(), key, after: Vec::new(), limit: 1, in_turn: false }
+    };
+    let pages = store.read(&views.iter().map(query).collect::<Vec<_>>())?;
+    let of_row = |row: &Vec<Value>| match row.as_slice() {
+        [_, _, Value::Int(version), Value::BigInt(switched_at), ..] => {
+            Some((Version(*version), *switched_at))
+        }
+        _ => None,
+    };
+    Ok(pages.iter().map(|page| page.rows.first().and_then(of_row)).collect())
+}
+
 /// The version that answers for a family with these views. Its first view decides for all of them:
 /// one row is read at one moment, several would not be.
 ///
 /// # Errors
 /// [`StoreFault`].
 pub fn live(store: &dyn ViewStore, views: &[&str]) -> Result<Version, StoreFault> {
-    let Some(first) = views.first() else { return Ok(Version::FIRST) };
-    let key = vec![Value::from(*first)];
-    let query = PageQuery { table: VIEWS.to_owned(), key, after: Vec::new(), limit: 1, in_turn: false };
-    let pages = store.read(&[query])?;
-    let row = pages.first().and_then(|page| page.rows.first());
-    Ok(match row.and_then(|row| row.get(2)) {
-        Some(Value::Int(version)) => Version(*version),
-        _ => Version::FIRST,
-    })
+    let first = &views[..views.len().min(1)];
+    Ok(answers(store, first)?.into_iter().flatten().next().map_or(Version::FIRST, |(version, _)| version))
 }
 
 /// The writes that let `version` answer: a row for each view.

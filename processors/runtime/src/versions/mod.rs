@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use millrace_kernel::{Table, Write};
 
-pub use catalogue::{Filled, State};
+pub use catalogue::{CatalogueFault, Filled, State};
 pub use live::{Live, LiveStore};
 
 /// Number of a version, from 1.

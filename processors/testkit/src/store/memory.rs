@@ -154,6 +154,19 @@ impl ViewStore for MemoryStore {
         Ok(())
     }
 
+    fn insert(&self, row: &Put) -> Result<bool, StoreFault> {
+        let mut inner = self.reach("insert a row")?;
+        let opened = inner.opened.check_write(&Write::Put(row.clone()))?.clone();
+        let Some(made) = inner.made.get_mut(&opened.name) else { return Ok(false) };
+        let (partition, rest) = row.values.split_at(opened.partition_columns);
+        let key = &rest[..opened.key_columns() - opened.partition_columns];
+        if made.partitions.get(partition).is_some_and(|it| it.rows.contains_key(key)) {
+            return Ok(false);
+        }
+        made.put(&opened, row);
+        Ok(true)
+    }
+
     fn read(&self, queries: &[PageQuery]) -> Result<Vec<Page>, StoreFault> {
         let inner = self.reach("read rows")?;
         queries

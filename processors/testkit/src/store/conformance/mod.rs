@@ -88,6 +88,7 @@ macro_rules! view_store_conformance {
             many_rows_in_one_call
             a_large_partition_is_paged
             threads_write_at_once
+            of_several_who_insert_a_row_one_has
         }
     };
     (@ $make:expr; $($case:ident)+) => {

@@ -65,3 +65,31 @@ pub fn threads_write_at_once(fixture: &Fixture) {
     });
     assert_eq!(bodies(store, "shared"), vec!["0160"; 10]);
 }
+
+/// Of several who insert a row at once one has, and it is that one's row which is there.
+pub fn of_several_who_insert_a_row_one_has(fixture: &Fixture) {
+    let store = fixture.ready();
+    let put = |author: &str, body: &str, timestamp: i64| match note(author, 1, body, timestamp) {
+        Write::Put(put) => put,
+        Write::Delete(_) => unreachable!("a note is a put"),
+    };
+    for round in 0..10 {
+        let author = format!("author-{round}");
+        let won: Vec<String> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..6_i64)
+                .map(|thread| {
+                    let (put, author) = (&put, &author);
+                    scope.spawn(move || {
+                        let body = format!("of {thread}");
+                        // whoever comes later and dates the row earlier gets it as little
+                        store.insert(&put(author, &body, 10 - thread)).unwrap().then_some(body)
+                    })
+                })
+                .collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(won.len(), 1, "{won:?}");
+        assert_eq!(bodies(store, &author), won);
+        assert!(!store.insert(&put(&author, "late", 100)).unwrap());
+    }
+}
