@@ -11,7 +11,9 @@ use millrace_audit::explain::{Explanation, Question, Searched, Standing, explain
 use millrace_audit::history::{History, Until, history};
 use millrace_domain_chirp::Chirp;
 use millrace_kernel::{AggregateId, Status};
-use millrace_ports::TopicPartition;
+use millrace_ports::{Record, TopicPartition};
+use millrace_runtime::processor::intake::dead_headers;
+use millrace_testkit::log::memory::Plain;
 use millrace_testkit::pipeline::Pipeline;
 use serde_json::json;
 
@@ -98,18 +100,59 @@ fn a_process_that_was_refused_says_why_and_at_which_step() {
     assert_eq!(last, ["RegistrationStarted", "UsernameClaimRefused", "RegistrationRefused"]);
 }
 
+/// Goes on until a process has written a step that nobody has decided yet.
+fn until_a_step_waits(pipeline: &mut Pipeline<Chirp>) -> Record {
+    let steps = pipeline.names().steps.to_string();
+    let before = pipeline.log.committed_records(&steps);
+    loop {
+        for lane in 0..common::PARTITIONS as usize {
+            pipeline.turn(0, lane);
+        }
+        let now = pipeline.log.committed_records(&steps);
+        if let Some(step) = now.into_iter().find(|step| !before.contains(step)) {
+            return step;
+        }
+    }
+}
+
+#[test]
+fn a_dead_step_that_was_deleted_since_is_said_to_be_that() {
+    let mut pipeline = network(20);
+    pipeline.send(&command("open", register("open")));
+    let step = until_a_step_waits(&mut pipeline);
+    // as a processor buries it, and long afterwards trims the steps
+    let headers = [
+        (dead_headers::REASON, "no decision".to_owned()),
+        (dead_headers::TOPIC, step.topic.to_string()),
+        (dead_headers::PARTITION, step.partition.to_string()),
+        (dead_headers::OFFSET, step.offset.to_string()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), Bytes::from(value))).to_vec();
+    let dead = TopicPartition::new(Arc::clone(&pipeline.names().dead), step.partition);
+    let (key, value) = (step.key.clone(), step.value.clone());
+    pipeline.log.append(&dead, Plain { key, value, timestamp_ms: step.timestamp_ms, headers }).unwrap();
+    let at = TopicPartition::new(Arc::clone(&step.topic), step.partition);
+    pipeline.log.forget_before(&at, pipeline.log.committed_end(&at)).unwrap();
+
+    let told = ask(&pipeline, "open").unwrap();
+    let act = told.acts.last().unwrap();
+    let begins = act.trimmed.as_ref().expect("it was trimmed, and where");
+    assert_eq!((act.kind, &*begins.topic, begins.partition), ("ClaimUsername", &*at.topic, at.partition));
+    assert!(begins.offset > step.offset && act.place.is_none() && act.is_decided, "{act:?}");
+    let Standing::Open { step: Some("ClaimUsername"), place: None, dead: Some(found) } = &told.standing
+    else {
+        panic!("{:?}", told.standing)
+    };
+    assert_eq!((&*found.reason, &*found.place.topic), ("no decision", &*pipeline.names().dead));
+}
+
 #[test]
 fn an_open_process_says_which_step_is_awaited() {
     let mut pipeline = network(20);
     pipeline.send(&command("open", register("open")));
     let steps = pipeline.names().steps.to_string();
-    let before = pipeline.log.committed_records(&steps).len();
     assert!(matches!(ask(&pipeline, "open").unwrap().standing, Standing::Waiting { records: 1 }));
-    while pipeline.log.committed_records(&steps).len() == before {
-        for lane in 0..common::PARTITIONS as usize {
-            pipeline.turn(0, lane);
-        }
-    }
+    until_a_step_waits(&mut pipeline);
     let told = ask(&pipeline, "open").unwrap();
     let Standing::Open { step: Some("ClaimUsername"), place: Some(place), dead: None } = &told.standing
     else {

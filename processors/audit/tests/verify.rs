@@ -11,6 +11,7 @@ use common::{
     Hiding, Moving, Recording, audit, audit_through, command, empty, fill, network, post, register, tables,
 };
 use millrace_audit::{Check, Difference, Kind, Report};
+use millrace_domain_chirp::messages::commands::RegisterUser;
 use millrace_domain_chirp::{Chirp, State};
 use millrace_kernel::bookkeeping::{Bookkeeping, OpenProcess, process};
 use millrace_kernel::{AggregateId, Delete, Put, StateData, Value, Write, partition};
@@ -357,4 +358,45 @@ fn commands_that_wait_to_be_decided_are_no_difference() {
     let pipeline = network(20);
     pipeline.send(&command("waits", post("u0", "later", "not yet")));
     is_clean(&audit(&pipeline));
+}
+
+#[test]
+fn answers_that_are_still_due_are_not_missing() {
+    const REPEATS: usize = 60;
+    let mut pipeline = empty();
+    pipeline.start_processor();
+    pipeline.start_projectors();
+    pipeline.settle();
+    // a name whose claim lies in another partition, so that all is read before the process ends
+    let of = |key: &str| partition::of_key(key.as_bytes(), common::PARTITIONS);
+    let here = of("ann");
+    let username = (0..).map(|n| format!("name_{n}")).find(|name| of(name) != here).unwrap();
+    let data = RegisterUser { user_id: "ann".to_owned(), username };
+    for _ in 0..=REPEATS {
+        pipeline.send(&command("r", data.clone()));
+    }
+    let lane = pipeline.lanes(0).iter().position(|it| *it == here).unwrap();
+    while pipeline.committed_commands(here).is_none_or(|next| next <= REPEATS as i64) {
+        pipeline.membership(0);
+        pipeline.lane(0, lane);
+    }
+    let mut were_due = 0;
+    for turn in 0.. {
+        let log = Hiding { inner: pipeline.log.clone(), hide: Arc::new(|_| false) };
+        is_clean(&audit_through(&pipeline, &log, &*pipeline.store, 100));
+        let answers = pipeline.outcomes().iter().filter(|outcome| outcome.command_id == "r").count();
+        were_due += usize::from((1..=REPEATS).contains(&answers));
+        if answers > REPEATS {
+            break;
+        }
+        pipeline.turn(0, turn);
+    }
+    assert!(were_due > 1, "it was looked at while answers were due");
+    // one that is forgotten is missing all the same
+    let due = records(&pipeline, &pipeline.names().outcomes);
+    let last = due.iter().filter(|record| record.key.as_deref() == Some(b"r")).map(|it| it.offset).max();
+    let hide = move |record: &Record| Some(record.offset) == last && record.key.as_deref() == Some(b"r");
+    let hiding = Hiding { inner: pipeline.log.clone(), hide: Arc::new(hide) };
+    let report = audit_through(&pipeline, &hiding, &*pipeline.store, 100);
+    assert_eq!((only(&report).kind, only(&report).check), (Kind::Missing, Check::Outcomes));
 }

@@ -206,10 +206,7 @@ impl<D: Domain> Scene<'_, D> {
             return Ok(Some(command));
         }
         let Some(value) = record.value.as_deref() else { return Ok(None) };
-        let mut text = Vec::new();
-        write_str(command_id, &mut text);
-        let is_there = value.windows(text.len()).any(|part| part == text);
-        let is_unreadable = is_there
+        let is_unreadable = holds_text(value, command_id)
             && matches!(
                 self.codecs.commands.decode(value),
                 Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. })
@@ -239,6 +236,23 @@ impl<D: Domain> Scene<'_, D> {
         Ok((asked, command))
     }
 
+    /// Why the step of this id is in the dead topic, if it is, where its own topic does not keep it any more.
+    pub(super) fn dead_step(&self, at: &TopicPartition, step_id: &str) -> Result<Option<Dead>, AuditFault> {
+        let (log, watcher) = (self.question.log, self.question.watcher);
+        let dead_topic = self.at(&self.names.dead, at.partition);
+        let mut found = None;
+        between(log, &dead_topic, (0, log.high_watermark(&dead_topic)?), watcher, &mut |record| {
+            if let Some((before, dead)) = dead_of(record)
+                && before.topic == *at.topic
+                && record.value.as_deref().is_some_and(|value| holds_text(value, step_id))
+            {
+                found = Some(dead);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Why the record that stood at `before` is in the dead topic, if it is.
     pub(super) fn dead_at(&self, before: &EventPlace) -> Result<Option<Dead>, AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
@@ -254,6 +268,13 @@ impl<D: Domain> Scene<'_, D> {
         })?;
         Ok(found)
     }
+}
+
+/// Whether bytes hold `text` as a text stands in Avro.
+fn holds_text(value: &[u8], text: &str) -> bool {
+    let mut whole = Vec::new();
+    write_str(text, &mut whole);
+    value.windows(whole.len()).any(|part| part == whole)
 }
 
 /// Where a record is.

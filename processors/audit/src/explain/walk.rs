@@ -128,25 +128,26 @@ impl<D: Domain> Scene<'_, D> {
             act.is_decided = stands.offset < self.decided(&at)?;
         }
         let begins_at = self.question.log.low_watermark(&at)?;
-        let may_be_trimmed = act.place.is_none() && begins_at > 0;
-        if may_be_trimmed {
+        // it was written with the event that asked for it, and only what was decided is deleted
+        let is_trimmed = act.place.is_none() && begins_at > 0;
+        if is_trimmed {
             // its id is known all the same
             act.id = step_id(command_id, &format!("{}/{}", step.name(), D::step_target(&step)));
         }
-        if act.is_decided || may_be_trimmed {
+        if act.is_decided || is_trimmed {
             let events = self.at(&self.names.events, home);
             act.events = self.events_of(command_id, &act.id, &events, since_ms, wanted)?;
         }
-        if may_be_trimmed && !act.events.is_empty() {
+        if is_trimmed {
             act.is_decided = true;
             let (topic, partition) = (at.topic.to_string(), at.partition);
             act.trimmed = Some(EventPlace { topic, partition, offset: begins_at });
         }
-        if act.is_decided
-            && act.events.is_empty()
-            && let Some(stands) = &act.place
-        {
-            act.dead = self.dead_at(stands)?;
+        if act.is_decided && act.events.is_empty() {
+            act.dead = match &act.place {
+                Some(stands) => self.dead_at(stands)?,
+                None => self.dead_step(&at, &act.id)?,
+            };
         }
         Ok(act)
     }

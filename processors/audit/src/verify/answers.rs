@@ -65,17 +65,21 @@ struct Stretch {
     is_whole: bool,
     outcomes_end: i64,
     dead: Dead,
+    /// Answers that are still due, by the command's id: its process has ended, and it was sent again and again meanwhile.
+    due: HashMap<Box<str>, i64>,
 }
 
 impl<D: Domain> Scene<'_, D> {
-    /// Checks the commands of a partition before offset `decided`; `fold` has all their events.
+    /// Checks the commands of a partition before offset `decided`; `fold` has all their events, and `due` says how many
+    /// answers were still to come before the outcomes are read.
     pub(super) fn check_answers(
         &mut self,
         partition: i32,
         decided: i64,
         fold: &Fold<D>,
+        due: HashMap<Box<str>, i64>,
     ) -> Result<(), AuditFault> {
-        let stretch = self.stretch(partition, decided)?;
+        let stretch = Stretch { due, ..self.stretch(partition, decided)? };
         let slices = ((stretch.decided - stretch.from) / SLICE + 1).max(1) as u64;
         for slice in 0..slices {
             self.check_slice(&stretch, (slice, slices), fold)?;
@@ -98,7 +102,7 @@ impl<D: Domain> Scene<'_, D> {
         };
         let dead = self.read_dead(&commands)?;
         let is_whole = oldest == 0 && oldest_outcome == 0;
-        Ok(Stretch { commands, outcomes, from, decided, is_whole, outcomes_end, dead })
+        Ok(Stretch { commands, outcomes, from, decided, is_whole, outcomes_end, dead, due: HashMap::new() })
     }
 
     /// The time of the oldest record that a partition still holds, milliseconds.
@@ -215,7 +219,8 @@ impl<D: Domain> Scene<'_, D> {
         )?;
 
         for (command_id, tally) in &tallies {
-            let verdict = tally.verdict(command_id, fold.is_open(command_id), stretch.is_whole);
+            let due = stretch.due.get(command_id).copied().unwrap_or(0);
+            let verdict = tally.verdict(command_id, fold.is_open(command_id), due, stretch.is_whole);
             let twice = || tally.taken_twice(command_id).filter(|_| D::REFUSES_EXPIRED);
             if let Some((kind, message)) = verdict.or_else(twice) {
                 self.report(
@@ -325,7 +330,7 @@ impl Tally {
     }
 
     /// What is wrong with the answers of a command id, if anything is.
-    fn verdict(&self, command_id: &str, is_open: bool, is_whole: bool) -> Option<(Kind, String)> {
+    fn verdict(&self, command_id: &str, is_open: bool, due: i64, is_whole: bool) -> Option<(Kind, String)> {
         let answers = self.firsts + self.repeats;
         if self.is_twice {
             let message = format!(
@@ -347,7 +352,8 @@ impl Tally {
                 );
                 return Some((Kind::Missing, message));
             }
-            if answers < self.asked {
+            // those that are due have not been forgotten
+            if i64::from(answers).saturating_add(due.max(0)) < i64::from(self.asked) {
                 let asked = self.asked;
                 return Some((
                     Kind::Missing,
@@ -407,6 +413,16 @@ mod tests {
             repeats,
             ..Tally::default()
         };
+        let due = |asked, firsts, repeats, left| (tally(asked, 0, 0, firsts, repeats), left);
+        for ((tally, left), expected) in [
+            (due(9, 1, 3, 5), None),
+            (due(9, 1, 3, 6), None),
+            (due(9, 1, 3, 4), Some(Kind::Missing)),
+            (due(9, 0, 0, 9), Some(Kind::Missing)),
+        ] {
+            let found = tally.verdict("c", false, left, true).map(|(kind, _)| kind);
+            assert_eq!(found, expected, "{tally:?}, {left} are due");
+        }
         let rows: [(Tally, bool, bool, Option<Kind>); 14] = [
             (tally(1, 0, 0, 1, 0), false, true, None),
             (tally(1, 0, 0, 0, 0), false, true, Some(Kind::Missing)),
@@ -424,7 +440,7 @@ mod tests {
             (Tally { misrouted: 1, ..tally(0, 0, 0, 0, 0) }, false, false, Some(Kind::Missing)),
         ];
         for (tally, is_open, is_whole, expected) in rows {
-            let found = tally.verdict("c", is_open, is_whole).map(|(kind, _)| kind);
+            let found = tally.verdict("c", is_open, 0, is_whole).map(|(kind, _)| kind);
             assert_eq!(found, expected, "{tally:?}, open {is_open}, whole {is_whole}");
         }
     }

@@ -1,6 +1,7 @@
 //! What the engine remembers among the states: whether it makes sense beside the events.
 
-use millrace_kernel::bookkeeping::{Bookkeeping, INBOX_KIND, process, repeats};
+use hashbrown::HashMap;
+use millrace_kernel::bookkeeping::{Bookkeeping, INBOX_KIND, REPEATS_KIND, process, repeats};
 use millrace_kernel::{AggregateId, Domain, StateData};
 use serde_json::json;
 
@@ -8,6 +9,8 @@ use super::Scene;
 use super::fold::{Fold, is_process};
 use super::states::States;
 use crate::difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
+use crate::fault::AuditFault;
+use crate::reading::{between, decode, key_text};
 
 /// A process whose record and events disagree so far: the events that were written meanwhile say
 /// whether that is right.
@@ -19,6 +22,36 @@ pub(super) struct Doubt {
 }
 
 impl<D: Domain> Scene<'_, D> {
+    /// How many answers are still due to who has sent a command again while its process ran, as the state topic says
+    /// now; what it said before is in `states`.
+    pub(super) fn read_due(
+        &self,
+        partition: i32,
+        states: &States<D::State>,
+    ) -> Result<HashMap<Box<str>, i64>, AuditFault> {
+        let due_of = |state: Option<&D::State>| match state.and_then(StateData::as_bookkeeping) {
+            Some(Bookkeeping::Repeats(due)) => Some((due.outcome.command_id.as_str().into(), due.left)),
+            _ => None,
+        };
+        let mut due: HashMap<Box<str>, i64> =
+            states.newest.values().filter_map(|stated| due_of(stated.state.as_ref())).collect();
+        let at = self.at(&self.names.state, partition);
+        let log = self.audit.log;
+        let stretch = (states.read_to, log.high_watermark(&at)?);
+        between(log, &at, stretch, self.audit.watcher, &mut |record| {
+            let id = key_text(record).and_then(AggregateId::parse).filter(|id| id.kind() == REPEATS_KIND);
+            let Some(id) = id else { return Ok(()) };
+            due.remove(id.routing_key());
+            if record.value.is_some()
+                && let Ok(read) = decode(&self.codecs.state, record)?
+            {
+                due.extend(due_of(D::State::from_record(read).3.as_ref()));
+            }
+            Ok(())
+        })?;
+        Ok(due)
+    }
+
     /// Compares what is remembered with the events that were read before it.
     pub(super) fn compare_processes(&mut self, fold: &mut Fold<D>, states: &States<D::State>) {
         let mut doubts = Vec::new();

@@ -181,6 +181,8 @@ impl<D: Domain> Scene<'_, D> {
 
         let lookups = self.read_lookups(partition)?;
         self.compare_lookups(&mut fold, lookups)?;
-        self.check_answers(partition, decided, &fold)
+        // of a process that had ended by then; what has been answered is read behind it
+        let due = self.read_due(partition, &states)?;
+        self.check_answers(partition, decided, &fold, due)
     }
 }

@@ -45,6 +45,8 @@ impl<S: StateData> Stated<S> {
 pub(super) struct States<S> {
     pub newest: HashMap<Box<str>, Stated<S>>,
     ahead: Vec<(Box<str>, Stated<S>)>,
+    /// The next offset of the topic.
+    pub read_to: i64,
 }
 
 impl<S> States<S> {
@@ -95,7 +97,7 @@ impl<D: Domain> Scene<'_, D> {
             self.findings.add(Difference { events: vec![place], ..difference });
         }
         self.checked.states += newest.len() as u64;
-        Ok(States { newest, ahead: Vec::new() })
+        Ok(States { newest, ahead: Vec::new(), read_to: end })
     }
 
     /// Compares states with the events that were read before them.
