@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 pub use millrace_runtime::advice::chain;
 
+use crate::foreign;
+
 /// Why a command failed, for the person who called it.
 #[derive(Debug)]
 pub struct CliError {
@@ -60,14 +62,14 @@ impl CliError {
     /// Prints it to standard error.
     pub fn print(&self) {
         if !self.silent {
-            eprintln!("{self}");
+            foreign::say(self.to_string());
         }
     }
 }
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        write!(f, "error: {}", foreign::inert(&self.message))?;
         match &self.hint {
             Some(hint) => write!(f, "\n  {}", hint.replace('\n', "\n  ")),
             None => Ok(()),

@@ -11,7 +11,9 @@ use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
+use crate::examine::paper::Paper;
 use crate::output;
+use crate::output::Styled::{Bold, Dim, Plain};
 
 /// How wide a chirp's text is printed.
 const WIDTH: usize = 76;
@@ -51,10 +53,10 @@ pub fn run(
     print(&page.items)?;
     match (page.items.last(), page.is_last) {
         (None, _) => output::line(format!("{} has nothing to read yet.", feed.user_id)),
-        (Some(last), false) => output::line(output::dim(&format!(
+        (Some(last), false) => output::styled(&[Dim(&format!(
             "There is more: millrace feed {} --cursor {}",
             feed.user_id, last.cursor
-        ))),
+        ))]),
         _ => Ok(()),
     }
 }
@@ -89,36 +91,18 @@ pub fn print(items: &[FeedItem]) -> Result<(), CliError> {
         let edited = if item.edited_at.is_some() { ", edited" } else { "" };
         let posted = output::time(item.posted_at);
         let posted = posted.split('.').next().unwrap_or_default().replace('T', " ");
-        let name = output::bold(&format!("@{}", item.username));
-        output::line(format!("{name}  {}", output::dim(&format!("{posted}{edited}"))))?;
-        for line in wrap(&item.content) {
-            output::line(format!("  {line}"))?;
-        }
+        let name = format!("@{}", item.username);
+        output::styled(&[Bold(&name), Plain("  "), Dim(&format!("{posted}{edited}"))])?;
+        output::line(wrap(&item.content))?;
     }
     Ok(())
 }
 
-/// Text in lines of a readable width, free of control characters that a terminal would obey.
-fn wrap(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut width = 0;
-    for word in text.split_whitespace() {
-        let word: String = word.chars().filter(|letter| !letter.is_control()).collect();
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > WIDTH {
-            lines.push(String::new());
-            width = 0;
-        }
-        if let Some(line) = lines.last_mut() {
-            if width > 0 {
-                line.push(' ');
-                width += 1;
-            }
-            line.push_str(&word);
-            width += length;
-        }
-    }
-    lines
+/// Text in lines of a readable width.
+fn wrap(text: &str) -> String {
+    let mut paper = Paper::of_width(2 + WIDTH);
+    paper.line(2, &text.split_whitespace().collect::<Vec<_>>().join(" "));
+    paper.text()
 }
 
 #[cfg(test)]
@@ -126,9 +110,10 @@ mod tests {
     use super::wrap;
 
     #[test]
-    fn long_texts_are_broken_and_escapes_taken_out() {
-        let lines = wrap(&"word ".repeat(40));
-        assert!(lines.len() == 3 && lines.iter().all(|line| line.chars().count() <= 76));
-        assert_eq!(wrap("a\x1b[31mb"), ["a[31mb"]);
+    fn long_texts_are_broken_and_escapes_written_out() {
+        let text = wrap(&"word ".repeat(40));
+        assert!(text.lines().count() == 3 && text.lines().all(|line| line.chars().count() <= 78), "{text}");
+        assert_eq!(wrap("a\x1b[31mb\nc"), "  a\\u{1b}[31mb c");
+        assert!(wrap(&"日本".repeat(100)).lines().all(|line| line.chars().count() <= 40));
     }
 }

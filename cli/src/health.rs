@@ -3,9 +3,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
 use millrace_runtime::Health;
 use millrace_runtime::health::HealthReport;
 use millrace_telemetry::Telemetry;
@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Settings;
 use crate::error::CliError;
+use crate::foreign;
 
 /// The media type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -95,6 +96,7 @@ fn answer(health: &Health, is_good: fn(&HealthReport) -> bool) -> MethodRouter {
     get(async move || {
         let report = health.report();
         let status = if is_good(&report) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        (status, Json(serde_json::to_value(&report).unwrap_or_default()))
+        // whoever asks with curl reads it in a terminal
+        (status, [(header::CONTENT_TYPE, "application/json")], foreign::json(&report).unwrap_or_default())
     })
 }

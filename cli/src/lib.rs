@@ -20,6 +20,7 @@
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
+//! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
 //! | everything in one process, and the demo | `up/`, `demo/` |
@@ -35,6 +36,7 @@ mod endpoints;
 pub mod error;
 mod examine;
 mod feed;
+mod foreign;
 pub mod health;
 mod load;
 mod logging;

@@ -6,6 +6,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::args::Command;
 use crate::config::{LogFormat, Settings};
 use crate::error::CliError;
+use crate::foreign;
 
 /// librdkafka reports every connection it opens and closes; what the crate around it reports
 /// beside that is how it ends. The CQL driver reports every try to reach a server that is away, four lines a
@@ -33,11 +34,12 @@ pub fn start(settings: &Settings, command: &Command) -> Result<(), CliError> {
         CliError::usage(format!("log: {:?} is no level: {error}", settings.log))
             .hint("Write error, warn, info, debug or trace, or a list such as info,millrace_runtime=debug.")
     })?;
+    let format = settings.log_format;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || foreign::LogLines { to: std::io::stderr(), format })
         .with_span_events(FmtSpan::NONE);
-    let started = match settings.log_format {
+    let started = match format {
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Text => {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -1,5 +1,6 @@
 //! What is printed on standard output.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
 use jiff::Timestamp;
@@ -9,14 +10,31 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::error::CliError;
+use crate::foreign;
 
-/// Prints a line; a reader that has gone is no failure of the command's.
+/// The widest cell of a table, in columns: an id has 64 characters at most, and whoever breaks that rule makes no
+/// table wider.
+pub const WIDEST_CELL: usize = 110;
+
+/// Prints a line, or several; a reader that has gone is no failure of the command's.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
+    write(&foreign::inert_lines(text.as_ref()))
+}
+
+/// Prints a line of which parts have emphasis; the others are ours.
+///
+/// # Errors
+/// As [`line`].
+pub fn styled(parts: &[Styled<'_>]) -> Result<(), CliError> {
+    write(&parts.iter().map(Styled::to_string).collect::<String>())
+}
+
+fn write(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_ref().as_bytes())?;
+    out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }
@@ -26,7 +44,7 @@ pub fn line(text: impl AsRef<str>) -> Result<(), CliError> {
 /// # Errors
 /// As [`line`].
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    line(serde_json::to_string(value)?)
+    write(&foreign::json(value)?)
 }
 
 /// A time of the log as people and programs read it: RFC 3339 with microseconds.
@@ -51,16 +69,29 @@ pub fn row(table: &Table, values: &[Value]) -> Map<String, Json> {
     table.columns.iter().zip(values).map(|(column, given)| (column.name.clone(), value(given))).collect()
 }
 
-/// Text with emphasis, when a terminal shows it.
-#[must_use]
-pub fn bold(text: &str) -> String {
-    if io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+/// Text, with or without emphasis.
+pub enum Styled<'a> {
+    /// As it is.
+    Plain(&'a str),
+    /// With emphasis, when a terminal shows it.
+    Bold(&'a str),
+    /// That stands back, when a terminal shows it.
+    Dim(&'a str),
 }
 
-/// Text that stands back, when a terminal shows it.
-#[must_use]
-pub fn dim(text: &str) -> String {
-    if io::stdout().is_terminal() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+impl fmt::Display for Styled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, text) = match self {
+            Self::Plain(text) => return f.write_str(&foreign::inert_lines(text)),
+            Self::Bold(text) => (1, text),
+            Self::Dim(text) => (2, text),
+        };
+        let text = foreign::inert(text);
+        match io::stdout().is_terminal() {
+            true => write!(f, "\x1b[{code}m{text}\x1b[0m"),
+            false => f.write_str(&text),
+        }
+    }
 }
 
 /// A whole number with thousands apart.
@@ -77,13 +108,15 @@ pub fn number(value: u64) -> String {
     text
 }
 
-/// Lines of cells with equally wide columns.
+/// Lines of cells with equally wide columns, none wider than `widest`.
 #[must_use]
-pub fn columns(rows: &[Vec<String>]) -> String {
+pub fn columns(rows: &[Vec<String>], widest: usize) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| foreign::cut(cell, widest)).collect()).collect();
     let mut widths: Vec<usize> = Vec::new();
-    for row in rows {
+    for row in &rows {
         for (index, cell) in row.iter().enumerate() {
-            let width = cell.chars().count();
+            let width = foreign::width(cell);
             match widths.get_mut(index) {
                 Some(widest) => *widest = width.max(*widest),
                 None => widths.push(width),
@@ -91,11 +124,11 @@ pub fn columns(rows: &[Vec<String>]) -> String {
         }
     }
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+            line.extend(std::iter::repeat_n(' ', width + 2 - foreign::width(cell)));
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -119,8 +152,7 @@ pub fn configuration(config: &Config, as_json: bool) -> Result<(), CliError> {
         .into_iter()
         .map(|value| vec![format!("{} = {}", value.key, value.value), format!("# {}", value.origin)])
         .collect();
-    io::stdout().lock().write_all(columns(&rows).as_bytes())?;
-    Ok(())
+    line(columns(&rows, usize::MAX).trim_end())
 }
 
 #[cfg(test)]
@@ -137,6 +169,8 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
-        assert_eq!(columns(&rows), "a    bb\nccc  d\n");
+        assert_eq!(columns(&rows, 10), "a    bb\nccc  d\n");
+        let wide = [vec!["日本".to_owned(), "x".to_owned()], vec!["y".repeat(1 << 20), "\x1bz".to_owned()]];
+        assert_eq!(columns(&wide, 10), "日本        x\nyyyyyyyyy…  \\u{1b}z\n");
     }
 }

@@ -19,7 +19,7 @@ use crate::message::{Catalogue, Found, check_data, from_text};
 use crate::nearest::suggestion;
 use crate::outcomes::Outcomes;
 use crate::trace::Trace;
-use crate::{output, views};
+use crate::{foreign, output, views};
 
 /// How long the broker may take to acknowledge one record.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -139,7 +139,7 @@ pub fn run(
     let delivered = producer.send_and_wait(&message, ACKNOWLEDGE)?;
     if let Some(trace) = trace {
         if send.trace {
-            eprintln!("trace {}", trace.id());
+            foreign::say(format!("trace {}", trace.id()));
         }
         trace.sent();
     }
@@ -217,11 +217,16 @@ fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliEr
     let again = if outcome.duplicate { " (this id was used before; this is the answer it got)" } else { "" };
     output::line(format!("{status} {kind} {}{again}", sent.id))?;
     for version in &outcome.versions {
-        output::line(format!("  {} is at version {}", version.aggregate_id, version.version))?;
+        output::line(format!(
+            "  {} is at version {}",
+            foreign::inert(&version.aggregate_id),
+            version.version
+        ))?;
     }
     for violation in &outcome.violations {
         let field = violation.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
-        output::line(format!("  {}{field}: {}", violation.code, violation.message))?;
+        let text = format!("{}{field}: {}", violation.code, violation.message);
+        output::line(format!("  {}", foreign::inert(&text)))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, Family, select};
 use crate::error::CliError;
-use crate::output;
+use crate::{foreign, output};
 
 /// Runs `tables plan` or `tables apply`.
 ///
@@ -36,14 +36,14 @@ pub fn run(
             create(&*store, entry, servers.config)?;
         }
         for (family, others) in families.foreign() {
-            eprintln!(
+            foreign::say(format!(
                 "{}.{}: its tables are filled as {others}, which this build and these settings would not do; \
                  they stay as they are. `millrace rebuild {}.{}` makes the next version.",
                 entry.name(),
                 family.name,
                 entry.name(),
                 family.name
-            );
+            ));
         }
         for change in changes {
             is_same = false;

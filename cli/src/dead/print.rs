@@ -6,10 +6,12 @@ use millrace_runtime::dead::{Action, Content, DeadRecord, Moved, PassedOver, Sho
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::CliError;
-use crate::output;
+use crate::{foreign, output};
 
-/// How much of a reason a table shows, in characters.
+/// How much of a reason a table shows, in columns.
 const REASON_WIDTH: usize = 90;
+/// How much is said of why a record is passed over, in columns.
+const WHY_WIDTH: usize = 300;
 /// How much of what cannot be read is shown, in bytes.
 const MAX_SHOWN: usize = 65_536;
 
@@ -66,7 +68,6 @@ pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), C
         ["domain", "partition", "offset", "kind", "key", "message", "from offset", "time", "done", "reason"];
     let mut rows = vec![title.map(str::to_owned).to_vec()];
     for record in records {
-        let reason: String = record.reason.chars().take(REASON_WIDTH).collect();
         rows.push(vec![
             domain.to_owned(),
             record.place.partition.to_string(),
@@ -80,18 +81,19 @@ pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), C
             },
             output::time(record.time_ms * 1_000),
             record.done.map_or("-", |(mark, _)| mark.as_str()).to_owned(),
-            reason,
+            foreign::cut(&record.reason, REASON_WIDTH),
         ]);
     }
-    output::line(output::columns(&rows).trim_end())
+    output::line(output::columns(&rows, output::WIDEST_CELL).trim_end())
 }
 
 fn message(record: &DeadRecord) -> String {
-    match (&record.message_type, &record.id) {
+    let text = match (&record.message_type, &record.id) {
         (Some(kind), Some(id)) => format!("{kind} {id}"),
         (None, Some(id)) => id.clone(),
         _ => "-".to_owned(),
-    }
+    };
+    foreign::cut(&text, output::WIDEST_CELL)
 }
 
 /// Prints one record with all that is in it.
@@ -113,7 +115,7 @@ pub fn show(domain: &str, shown: &Shown, as_json: bool) -> Result<(), CliError> 
     }
     match as_json {
         true => output::json(&all),
-        false => output::line(serde_json::to_string_pretty(&all)?),
+        false => output::line(foreign::pretty_json(&all)?),
     }
 }
 
@@ -143,16 +145,21 @@ pub fn moved(
             (Action::Skip, false) => "was dropped",
         };
         let to = match (&one.to, action) {
-            (Some(topic), Action::Redrive) => format!(" to {topic}[{}]", record.place.partition),
+            (Some(topic), Action::Redrive) => {
+                format!(" to {}[{}]", foreign::short(topic), record.place.partition)
+            }
             _ => String::new(),
         };
         let new_id = match (&one.id, &record.id) {
-            (Some(new), Some(old)) if new != old => format!(" under the new id {new}"),
+            (Some(new), Some(old)) if new != old => {
+                format!(" under the new id {}", foreign::cut(new, output::WIDEST_CELL))
+            }
             _ => String::new(),
         };
         let place = format!("{domain} [{}] offset {}", record.place.partition, record.place.offset);
         output::line(format!("{place}: {} {what}{to}{new_id}", message(record)))?;
         if let (Action::Skip, Some(process)) = (action, &record.process) {
+            let process = foreign::cut(process, output::WIDEST_CELL);
             output::line(format!("  the process of command {process} stays open for good"))?;
         }
     }
@@ -177,6 +184,7 @@ pub fn passed_over(
             continue;
         }
         let place = format!("{domain} [{}] offset {}", record.place.partition, record.place.offset);
+        let why = foreign::cut(why, WHY_WIDTH);
         output::line(format!("{place}: {} was passed over: {why}", message(record)))?;
     }
     Ok(())

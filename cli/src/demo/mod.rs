@@ -16,6 +16,7 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
 use crate::load::{self, Options};
+use crate::output::Styled::{Bold, Plain};
 use crate::{feed, output, up};
 
 /// The file that says that the demo is loaded.
@@ -67,7 +68,7 @@ fn load_network(
     let failed = |error: std::io::Error| CliError::from(error).context(file.display());
     let lines = network.lines.join("\n") + "\n";
     millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
-    eprintln!("Loading {} people who follow each other and chirp", demo.people);
+    crate::foreign::say(format!("Loading {} people who follow each other and chirp", demo.people));
     let options =
         Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
     let report = load::from_file(&Servers::new(config), domains, &file, &options)?;
@@ -102,17 +103,19 @@ fn show(
     let settings = &config.settings;
     let store = Servers::new(config).open_store(entry)?;
     let page = feed::read(&*store, config, &loaded.reader, None, SHOWN)?;
-    output::line(format!("\n{}\n", output::bold(&format!("What {} reads, newest first", loaded.reader))))?;
+    let heading = format!("What {} reads, newest first", loaded.reader);
+    output::styled(&[Plain("\n"), Bold(&heading), Plain("\n")])?;
     feed::print(&page.items)?;
     let rate = loaded.sent as f64 / loaded.seconds.max(0.001);
-    output::line(format!(
-        "\n{}\n  {} accepted, {} rejected, all of them in the tables\n  after {:.1} s: {} commands a second",
-        output::bold(&format!("{} commands", output::number(loaded.sent))),
+    let sent = format!("{} commands", output::number(loaded.sent));
+    let became = format!(
+        "\n  {} accepted, {} rejected, all of them in the tables\n  after {:.1} s: {} commands a second",
         output::number(loaded.accepted),
         output::number(loaded.rejected),
         loaded.seconds,
         output::number(rate as u64),
-    ))?;
+    );
+    output::styled(&[Plain("\n"), Bold(&sent), Plain(&became)])?;
     let reader = &loaded.reader;
     let program = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
     let celebrity = loaded.celebrities.first().map_or("ada", String::as_str);
@@ -122,10 +125,10 @@ fn show(
         vec!["Tables lie in".to_owned(), format!("{}/chirp.sqlite", settings.sqlite)],
         vec!["What was sent".to_owned(), data.join(COMMANDS).display().to_string()],
     ];
-    output::line(format!("\n{}", output::columns(&rows).trim_end()))?;
-    output::line(format!(
-        "\n{}\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
-         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}\n\nCtrl-C ends it.",
-        output::bold("Try, from another terminal in this folder")
-    ))
+    output::line(format!("\n{}", output::columns(&rows, usize::MAX).trim_end()))?;
+    let tries = format!(
+        "\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
+         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}\n\nCtrl-C ends it."
+    );
+    output::styled(&[Plain("\n"), Bold("Try, from another terminal in this folder"), Plain(&tries)])
 }

@@ -241,6 +241,9 @@ fn print_act(paper: &mut Paper, act: &Act, asked_at: Option<i64>) {
             paper.field(2, "dead", &format!("{}: {}", stands(&dead.place), dead.reason));
         } else if act.place.is_some() && !act.is_decided {
             paper.field(2, "waits", "the processors have not come to it yet");
+        } else if act.trimmed.is_some() && act.events.is_empty() {
+            let what = "nothing: it had been taken before, or it died so long ago that the dead topic has forgotten it";
+            paper.field(2, "changed", what);
         } else if act.is_decided && act.events.is_empty() {
             paper.field(2, "changed", "nothing: it had been taken before");
         }

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::foreign;
+
 /// The width where nothing is known of a terminal.
 const WIDTH: usize = 100;
 /// Beyond this a line is hard to follow.
@@ -46,7 +48,7 @@ impl Paper {
     pub fn field(&mut self, indent: usize, label: &str, value: &str) {
         let hang = indent + 12;
         let label = format!("{label:<width$}", width = 12);
-        self.hang_after(indent, &label, hang.max(indent + label.chars().count()), value);
+        self.hang_after(indent, &label, hang.max(indent + foreign::width(&label)), value);
     }
 
     /// The fields of an object in one line or more: `a=1 b="x y"`.
@@ -68,13 +70,13 @@ impl Paper {
 
     /// Folds at spaces; a word that is longer than a line is cut.
     fn hang_after(&mut self, indent: usize, label: &str, hang: usize, text: &str) {
+        let (label, text) = (foreign::inert(label), foreign::inert(text));
         let mut line = format!("{}{label}", " ".repeat(indent));
-        let mut width = indent + label.chars().count();
+        let mut width = indent + foreign::width(&label);
         let mut is_fresh = true;
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let mut word: String =
-                word.chars().map(|letter| if letter.is_control() { '·' } else { letter }).collect();
-            if !is_fresh && width + 1 + word.chars().count() > self.width {
+        for mut word in text.split(' ').filter(|word| !word.is_empty()) {
+            let mut wide = foreign::width(word);
+            if !is_fresh && width + 1 + wide > self.width {
                 self.lines.push(std::mem::replace(&mut line, " ".repeat(hang)).trim_end().to_owned());
                 width = hang;
                 is_fresh = true;
@@ -85,17 +87,17 @@ impl Paper {
             }
             loop {
                 let room = self.width.saturating_sub(width).max(8);
-                if word.chars().count() <= room {
+                if wide <= room {
                     break;
                 }
-                let rest: String = word.chars().skip(room).collect();
-                line.extend(word.chars().take(room));
+                let (bytes, taken) = foreign::fitting(word, room);
+                line.push_str(&word[..bytes]);
                 self.lines.push(std::mem::replace(&mut line, " ".repeat(hang)));
                 width = hang;
-                word = rest;
+                (word, wide) = (&word[bytes..], wide - taken);
             }
-            width += word.chars().count();
-            line.push_str(&word);
+            width += wide;
+            line.push_str(word);
             is_fresh = false;
         }
         self.lines.push(line.trim_end().to_owned());
@@ -157,6 +159,6 @@ mod tests {
     fn a_terminal_obeys_nothing_that_is_printed() {
         let mut paper = Paper::of_width(80);
         paper.line(0, "red \x1b[31m");
-        assert_eq!(paper.text(), "red ·[31m");
+        assert_eq!(paper.text(), "red \\u{1b}[31m");
     }
 }

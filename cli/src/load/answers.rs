@@ -10,6 +10,7 @@ use millrace_wire::Codec;
 
 use crate::domain::DomainEntry;
 use crate::error::CliError;
+use crate::foreign;
 use crate::outcomes::Outcomes;
 
 /// How long the reader of outcomes waits before it looks whether anybody still cares.
@@ -111,7 +112,7 @@ impl Answers {
             let since = book.newest.map_or(began, |newest| newest.max(began));
             if since.elapsed() >= timeout {
                 if let Some(trouble) = book.trouble.take() {
-                    eprintln!("{trouble}");
+                    foreign::say(trouble.to_string());
                 }
                 return false;
             }

@@ -28,7 +28,7 @@ use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
 use crate::message::{Catalogue, Problem, Written};
 use crate::send::Target;
-use crate::{output, views};
+use crate::{foreign, output, views};
 
 /// At most so many records wait for the broker's acknowledgement.
 const MOST_IN_FLIGHT: usize = 50_000;
@@ -312,7 +312,7 @@ impl Loader<'_> {
                 if let Some(answers) = answers {
                     answers.forget(&command_id);
                 }
-                bar.suspend(|| eprintln!("{place}: not sent: {fault}"));
+                bar.suspend(|| foreign::say(format!("{place}: not sent: {fault}")));
             }
         })?;
         if let Some(answers) = &self.answers {
@@ -341,6 +341,6 @@ impl Loader<'_> {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| foreign::say(foreign::inert(text)));
     }
 }

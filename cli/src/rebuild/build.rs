@@ -20,8 +20,8 @@ use crate::args;
 use crate::domain::ProjectorRole;
 use crate::error::CliError;
 use crate::examine::Bar;
-use crate::output;
 use crate::roles::{runtime, stop_on_signals};
+use crate::{foreign, output};
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -253,16 +253,16 @@ impl Build<'_, '_> {
         }
         if !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             let left = left.map_or_else(|| "some time".to_owned(), |seconds| format!("{seconds:.0} s"));
-            eprintln!(
+            foreign::say(format!(
                 "{} of {} offsets, {} a second, {left} left; the live version is {:.1} s behind",
                 output::number(done.unsigned_abs()),
                 output::number(total.unsigned_abs()),
                 output::number(rate as u64),
                 lag.as_secs_f64()
-            );
+            ));
         }
         for lane in self.health.report().lanes.iter().filter(|lane| lane.state == LaneState::Faulted) {
-            eprintln!("{} {}: {}; {}", lane.role, lane.partition, lane.detail, lane.next);
+            foreign::say(format!("{} {}: {}; {}", lane.role, lane.partition, lane.detail, lane.next));
         }
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Build<'_, '_> {
             match ask() {
                 Err(error) if began.elapsed() < PATIENCE && !self.stop.is_requested() => {
                     if !std::mem::replace(&mut is_said, true) {
-                        eprintln!("{error}; trying again for {} s", PATIENCE.as_secs());
+                        foreign::say(format!("{error}; trying again for {} s", PATIENCE.as_secs()));
                     }
                     self.stop.wait(AGAIN);
                 }

@@ -23,8 +23,8 @@ use crate::connect::Servers;
 use crate::dead::standstill;
 use crate::domain::{DomainEntry, Family};
 use crate::error::CliError;
-use crate::output;
 use crate::tables::Catalogue;
+use crate::{foreign, output};
 
 /// A role that leaves work undone for so long is not well.
 const STUCK_AFTER_SECONDS: f64 = 30.0;
@@ -261,20 +261,21 @@ fn print(report: &Report) -> Result<(), CliError> {
             },
         ]);
     }
-    output::line(output::columns(&rows).trim_end())?;
+    output::line(output::columns(&rows, output::WIDEST_CELL).trim_end())?;
     for role in &report.roles {
         for (names, what) in [
             (&role.waiting_processes, "process(es) wait for a dead step, the longest: command"),
             (&role.waiting_keys, "key(s) wait behind a dead command, the longest: key"),
         ] {
             if let Some(first) = names.first() {
-                let count = names.len();
+                let (count, first) = (names.len(), foreign::cut(first, output::WIDEST_CELL));
                 output::line(format!("{}: {count} {what} {first}; see `millrace dead list`", role.role))?;
             }
         }
     }
     for deviation in &report.topics {
         let verdict = if deviation.stops { "NOTHING IS DECIDED" } else { "mind" };
+        let deviation = foreign::inert(&deviation.to_string()).into_owned();
         output::line(format!("{verdict}: {deviation}; see `millrace topics plan`"))?;
     }
     output::line("")?;
@@ -288,7 +289,7 @@ fn print(report: &Report) -> Result<(), CliError> {
     for (view, (records, seconds)) in views {
         rows.push(vec![view.to_owned(), output::number(records.unsigned_abs()), format!("{seconds:.1}")]);
     }
-    output::line(output::columns(&rows).trim_end())
+    output::line(output::columns(&rows, output::WIDEST_CELL).trim_end())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::scrape::Window;
 use super::{Report, Role};
-use crate::output;
+use crate::{foreign, output};
 
 /// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn render(known: &Known, window: &Window, size: Size) -> Vec<String> {
         }
     }
     lines.truncate(size.height);
-    lines.into_iter().map(|line| cut(&line, size.width)).collect()
+    lines.into_iter().map(|line| foreign::cut(&line, size.width)).collect()
 }
 
 fn head(known: &Known, window: &Window) -> Vec<String> {
@@ -297,16 +297,18 @@ fn texts(cells: &[&str]) -> Vec<String> {
 
 /// Names to the left and numbers to the right; what follows the heading's last column is a note.
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let cells = |row: &Vec<String>| row.iter().map(|cell| foreign::cut(cell, output::WIDEST_CELL)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let Some(heads) = rows.first() else { return Vec::new() };
     let is_note = |at: usize| at >= heads.len() || (at > 0 && matches!(heads[at].as_str(), "note" | "state"));
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
-        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|it| it.chars().count()).max().unwrap_or(0);
+        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|it| foreign::width(it)).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let mut line = String::new();
         for (at, cell) in row.iter().enumerate() {
-            let padding = " ".repeat(widths[at] - cell.chars().count());
+            let padding = " ".repeat(widths[at] - foreign::width(cell));
             if at > 0 {
                 line.push_str("  ");
             }
@@ -318,15 +320,6 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
         line.trim_end().to_owned()
     };
     rows.iter().map(line).collect()
-}
-
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let mut short: String = line.chars().take(width.saturating_sub(1)).collect();
-    short.push('…');
-    short
 }
 
 fn count(value: f64) -> String {
