@@ -1,8 +1,15 @@
 //! "Did you mean …?": the nearest of several names.
 
+/// The longest text that may be a mistyped name, in bytes.
+const LONGEST: usize = 256;
+
 /// The name that a mistyped one most likely stands for, if any is near enough.
 #[must_use]
 pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // no name is nearly so long; comparing takes a time that grows with the product of both
+    if given.len() > LONGEST {
+        return None;
+    }
     let lower = given.to_lowercase();
     names
         .into_iter()
@@ -32,5 +39,6 @@ mod tests {
         assert_eq!(nearest("Folow", names), Some("FollowUser"));
         assert_eq!(nearest("sae", ["air", "sea"]), Some("sea"));
         assert_eq!(nearest("ZZZ", names), None);
+        assert_eq!(nearest(&"PostChirp".repeat(1 << 20), names), None);
     }
 }

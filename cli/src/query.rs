@@ -1,6 +1,7 @@
 //! `millrace query`: rows of a view.
 
 use millrace_kernel::{ColumnType, PageQuery, Table, Value};
+use millrace_ports::ViewStore;
 
 use crate::args;
 use crate::connect::Servers;
@@ -8,6 +9,9 @@ use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::nearest::suggestion;
 use crate::{output, views};
+
+/// How many rows are asked for at once.
+const PAGE: usize = 1_000;
 
 /// Runs `millrace query`.
 ///
@@ -21,11 +25,36 @@ pub fn run(
     let view = views::find(domains, servers.config, &query.view)?;
     let key = key(&view.table, &query.conditions)?;
     let store = servers.open_store(view.entry)?;
-    let table = view.table.name.clone();
-    let pages =
-        store.read(&[PageQuery { table, key, after: Vec::new(), limit: query.limit, in_turn: false }])?;
-    for row in pages.iter().flat_map(|page| &page.rows) {
-        output::json(&output::row(&view.table, row))?;
+    read(&*store, &view.table, &key, query.limit, &mut |row| output::json(&output::row(&view.table, row)))
+}
+
+/// Gives the rows under `key` to `each` as they are read, `limit` of them at most: however many there are, only a page
+/// of them is in memory.
+fn read(
+    store: &dyn ViewStore,
+    table: &Table,
+    key: &[Value],
+    limit: usize,
+    each: &mut dyn FnMut(&[Value]) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut left = limit;
+    let mut last: Vec<Value> = Vec::new();
+    while left > 0 {
+        let most = left.min(PAGE);
+        let page = match key.is_empty() {
+            true => store.scan(&table.name, &last, most)?,
+            false => {
+                let after = last.get(key.len()..).unwrap_or_default().to_vec();
+                let (table, key) = (table.name.clone(), key.to_vec());
+                let pages = store.read(&[PageQuery { table, key, after, limit: most, in_turn: false }])?;
+                pages.into_iter().next().unwrap_or_default()
+            }
+        };
+        page.rows.iter().try_for_each(|row| each(row))?;
+        let is_last = page.rows.len() < most || key.len() == table.key_columns();
+        let Some(row) = page.rows.last().filter(|_| !is_last) else { break };
+        last = row[..table.key_columns()].to_vec();
+        left -= page.rows.len();
     }
     Ok(())
 }
@@ -88,12 +117,52 @@ fn value(kind: ColumnType, text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use millrace_kernel::table::parse_tables;
+    use millrace_kernel::{Put, Write};
+    use millrace_testkit::store::memory::MemoryStore;
 
     use super::*;
 
     fn chirps() -> Table {
         let text = "CREATE TABLE c (\n  a text, -- x\n  b text, -- x\n  p bigint, -- x\n  t text, -- x\n  PRIMARY KEY ((a, b), p)\n) WITH comment = 'x';";
         parse_tables(text).unwrap().remove(0)
+    }
+
+    /// Rows of two partitions, and what is read of them in the order it comes.
+    fn rows_read(key: &[Value], limit: usize) -> Vec<i64> {
+        let store = MemoryStore::new();
+        store.create_tables(&[chirps()]).unwrap();
+        let put = |a: &'static str, p: i64| {
+            let values = vec![Value::from(a), Value::from("b"), Value::BigInt(p), Value::from("t")];
+            Write::Put(Put { table: "c", values, timestamp: 1 })
+        };
+        let writes: Vec<Write> =
+            (0..2_500).map(|p| put("x", p)).chain((0..10).map(|p| put("y", p))).collect();
+        store.apply(&writes).unwrap();
+        let mut found = Vec::new();
+        read(&store, &chirps(), key, limit, &mut |row| {
+            let Value::BigInt(p) = row[2] else { panic!("{row:?}") };
+            found.push(p);
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn rows_come_page_by_page_and_each_once() {
+        let (x, whole) = ([Value::from("x"), Value::from("b")], (0..2_500).collect::<Vec<_>>());
+        assert_eq!(rows_read(&x, usize::MAX), whole);
+        assert_eq!(rows_read(&x, 2_000), whole[..2_000]);
+        assert_eq!(rows_read(&x, 1_001), whole[..1_001]);
+        assert_eq!(rows_read(&x, 0), [0; 0]);
+        let one = [&x[..], &[Value::BigInt(7)]].concat();
+        assert_eq!(rows_read(&one, 1), [7]);
+        assert_eq!(rows_read(&one, usize::MAX), [7]);
+        let mut all = rows_read(&[], usize::MAX);
+        assert_eq!((all.len(), rows_read(&[], 1_500).len()), (2_510, 1_500));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all, whole);
     }
 
     #[test]

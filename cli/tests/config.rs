@@ -75,6 +75,33 @@ fn what_is_no_setting_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn durations_that_no_clock_can_count_are_refused() {
+    let place = Place::new();
+    let shown = place.run(&["config", "--json"]).is(0, &[]).stdout;
+    let keys: Vec<String> = shown
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned())
+        .filter(|key| key.ends_with("_ms") || key.ends_with("_seconds"))
+        .collect();
+    assert!(keys.len() >= 10, "{keys:?}");
+    for key in &keys {
+        let name = format!("MILLRACE_{}", key.to_uppercase().replace('.', "_"));
+        let huge = u64::MAX.to_string();
+        place.run_with(&["config"], &[(&name, &huge)]).is(2, &[key]);
+        let (section, name) = key.split_once('.').unwrap();
+        // the greatest that TOML has
+        let set = Place::with(&format!("[{section}]\n{name} = 9223372036854775807\n"));
+        set.run(&["config"]).is(2, &[key, "millrace.toml"]);
+    }
+    let huge = u64::MAX.to_string();
+    let flags: [&[&str]; 3] =
+        [&["send", "PostChirp", "--timeout"], &["load", "x", "--timeout"], &["status", "--watch", "--every"]];
+    for call in flags {
+        place.run(&[call, &[&huge]].concat()).is(2, &[call[call.len() - 1], "3155760000"]);
+    }
+}
+
+#[test]
 fn values_of_the_wrong_kind_are_refused_with_their_place() {
     let rows = [
         ("[processor]\nbatch_max_records = \"many\"", vec!["processor.batch_max_records", "millrace.toml"]),

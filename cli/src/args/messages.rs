@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use millrace_domain_chirp::feed::MOST_AT_ONCE;
 
+use super::seconds;
+
 /// `millrace send`
 #[derive(Args, Debug)]
 pub struct Send {
@@ -33,7 +35,7 @@ pub struct Send {
     #[arg(long, value_name = "VIEW")]
     pub wait_for: Option<String>,
     /// How long to wait, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(0))]
     pub timeout: u64,
     /// Begin a trace, whose id is printed on standard error; with TRACEPARENT in the environment
     /// the command belongs to that one anyway
@@ -57,7 +59,7 @@ pub struct Load {
     #[arg(long, value_name = "VIEW")]
     pub wait_for: Option<String>,
     /// Give up when no answer has come for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(0))]
     pub timeout: u64,
     /// Print the counts as one JSON object
     #[arg(long)]

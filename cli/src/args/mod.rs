@@ -9,6 +9,7 @@ mod up;
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::dead::{Dead, DeadAction, DeadChosen};
@@ -17,7 +18,7 @@ pub use self::examine::{Explain, History, Verify};
 pub use self::messages::{Feed, Load, Query, Send};
 pub use self::rebuild::Rebuild;
 pub use self::up::{Demo, Up};
-use crate::config::{Given, Inputs};
+use crate::config::{Given, Inputs, LONGEST_SECONDS};
 use crate::error::CliError;
 
 /// Kafka-native command processing and event sourcing.
@@ -73,6 +74,11 @@ pub struct Global {
     /// How log lines look on standard error
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormatArg>,
+}
+
+/// At least so many seconds, and no more than a clock can count.
+fn seconds(least: u64) -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(least..=LONGEST_SECONDS)
 }
 
 /// How log lines look.
@@ -218,7 +224,7 @@ pub enum Command {
         processes: Option<String>,
         /// With --watch, seconds between two looks at the processes
         #[arg(long, value_name = "SECONDS", requires = "watch", default_value_t = 2,
-              value_parser = clap::value_parser!(u64).range(1..))]
+              value_parser = seconds(1))]
         every: u64,
     },
     /// Show every metric that processes serve at /metrics: what it means, and what to do

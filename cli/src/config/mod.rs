@@ -15,7 +15,7 @@ use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
-pub use layers::{Given, Inputs};
+pub use layers::{Given, Inputs, LONGEST_SECONDS};
 pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings};
 
 use crate::endpoints::Endpoints;

@@ -71,7 +71,10 @@ fn load_network(
     crate::foreign::say(format!("Loading {} people who follow each other and chirp", demo.people));
     let options =
         Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
-    let report = load::from_file(&Servers::new(config), domains, &file, &options)?;
+    let (report, fault) = load::from_file(&Servers::new(config), domains, &file, &options)?;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
     if report.unanswered.unwrap_or(0) > 0 || report.bad > 0 {
         return Err(CliError::failed(format!(
             "{} of the demo's commands were not answered; start it again to go on",

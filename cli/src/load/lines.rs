@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Read as _};
 
 use serde_json::Value;
 
+use crate::message::from_json;
+
 /// Bytes of the longest line that is read: more than any broker takes as one message. A file without line ends would
 /// otherwise be held in memory as a whole.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
@@ -28,6 +30,16 @@ pub enum Line {
     },
     /// No JSON.
     Bad(BadLine),
+}
+
+impl Line {
+    /// Which line it is, from 1.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Command { number, .. } | Self::Barrier { number } => *number,
+            Self::Bad(bad) => bad.number,
+        }
+    }
 }
 
 /// A line that cannot be sent.
@@ -60,13 +72,28 @@ impl BadLine {
         Self { number, column: MAX_LINE_BYTES + 1, message }
     }
 
+    /// What a file may begin with that is no part of its first line, if it does.
+    fn byte_order_mark(number: u64, bytes: &[u8]) -> Option<Self> {
+        let is = |mark: &[u8]| number == 1 && bytes.starts_with(mark);
+        let message = if is(b"\xef\xbb\xbf") {
+            "the file begins with a byte-order mark (EF BB BF); save it as UTF-8 without one"
+        } else if is(b"\xff\xfe") || is(b"\xfe\xff") {
+            "the file begins with the byte-order mark of UTF-16; save it as UTF-8 without one"
+        } else {
+            return None;
+        };
+        Some(Self { number, column: 1, message: message.to_owned() })
+    }
+
     fn not_json(number: u64, text: &str, error: &serde_json::Error) -> Self {
         // the parser counts bytes and says the place twice
         let byte = error.column().saturating_sub(1).min(text.len());
         let column = String::from_utf8_lossy(&text.as_bytes()[..byte]).chars().count() + 1;
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or(&message);
-        Self { number, column, message: format!("not JSON: {message}") }
+        // a key that stands twice is no mistake of the syntax
+        let what = if error.is_data() { "" } else { "not JSON: " };
+        Self { number, column, message: format!("{what}{message}") }
     }
 }
 
@@ -137,6 +164,9 @@ impl<R: BufRead> Lines<R> {
         if bytes.trim_ascii_start().is_empty() {
             return Line::Barrier { number };
         }
+        if let Some(bad) = BadLine::byte_order_mark(number, bytes) {
+            return Line::Bad(bad);
+        }
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
             Err(error) => {
@@ -144,7 +174,7 @@ impl<R: BufRead> Lines<R> {
                 return Line::Bad(BadLine { number, column, message: "not UTF-8".to_owned() });
             }
         };
-        match serde_json::from_str(&text) {
+        match from_json(&text) {
             Ok(value) => Line::Command { number, text, value },
             Err(error) => Line::Bad(BadLine::not_json(number, &text, &error)),
         }
@@ -188,6 +218,22 @@ mod tests {
         assert!(matches!(&lines[3], Line::Bad(bad) if bad.to_string() == "4:1: not UTF-8"));
         assert!(matches!(&lines[4], Line::Command { number: 5, .. }));
         assert_eq!(measure(&file[..]).unwrap(), Size { commands: 4, barriers: 1 });
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_a_key_that_stands_twice_are_named() {
+        let rows: [(&[u8], &str); 4] = [
+            (b"\xef\xbb\xbf{}\n{}", "1:1: the file begins with a byte-order mark (EF BB BF)"),
+            (b"\xff\xfe{\0}\0", "1:1: the file begins with the byte-order mark of UTF-16"),
+            (b"{\"id\": \"a\", \"id\": \"b\"}", "1:16: id is given twice"),
+            ("{\"\u{fc}\": {\"a\": 1, \"a\": 2}}".as_bytes(), "1:18: a is given twice"),
+        ];
+        for (file, expected) in rows {
+            let Some(Ok(Line::Bad(bad))) = Lines::new(file).next() else { panic!("{expected}: was taken") };
+            assert!(bad.to_string().starts_with(expected), "{bad}, not {expected}");
+        }
+        let later = Lines::new(&b"{}\n\xef\xbb\xbf{}"[..]).nth(1);
+        assert!(matches!(later, Some(Ok(Line::Bad(bad))) if bad.message.starts_with("not JSON")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `millrace load`: many commands, as fast as they are taken, each counted.
 
 mod answers;
+mod faults;
 mod lines;
 mod progress;
 
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use millrace_kafka::{KafkaLog, KafkaProducer, Message};
 use millrace_kernel::id;
-use millrace_ports::{Clock as _, SystemClock};
+use millrace_ports::{Clock as _, LogFault, SystemClock};
 use millrace_wire::Registry;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::answers::Answers;
+use self::faults::Faults;
 use self::lines::{BadLine, Line, Lines};
 use crate::args;
 use crate::connect::Servers;
@@ -107,24 +109,28 @@ pub fn run(
         wait_for: load.wait_for.clone(),
         timeout: Duration::from_secs(load.timeout),
     };
-    let report = from_file(servers, domains, &load.file, &options)?;
+    let (report, fault) = from_file(servers, domains, &load.file, &options)?;
     report.print(load.json)?;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
     match report.bad > 0 || report.unanswered.unwrap_or(0) > 0 {
         true => Err(CliError::said()),
         false => Ok(()),
     }
 }
 
-/// Loads a file; `-` is standard input.
+/// Loads a file; `-` is standard input. What was in the way of going on to its end, if anything was, comes with what had
+/// been done until then.
 ///
 /// # Errors
-/// As [`run`], but bad and unanswered lines are only counted.
+/// As [`run`], but only for what happens before the first line; bad and unanswered lines are only counted.
 pub fn from_file(
     servers: &Servers<'_>,
     domains: &[Box<dyn DomainEntry>],
     file: &Path,
     options: &Options,
-) -> Result<Report, CliError> {
+) -> Result<(Report, Option<CliError>), CliError> {
     if file == Path::new("-") {
         return load(servers, domains, "stdin", Lines::new(io::stdin().lock()), None, options);
     }
@@ -142,7 +148,7 @@ fn load(
     lines: Lines<impl BufRead>,
     size: Option<lines::Size>,
     options: &Options,
-) -> Result<Report, CliError> {
+) -> Result<(Report, Option<CliError>), CliError> {
     let view =
         options.wait_for.as_deref().map(|view| views::find(domains, servers.config, view)).transpose()?;
     let projection = match &view {
@@ -170,27 +176,34 @@ fn load(
         answers: needs_answers.then(Answers::default),
         acknowledged: Arc::default(),
         failed: Arc::default(),
+        faults: Faults::default(),
         bar: progress::bar(size.map(|size| size.commands), "commands"),
         name,
         bad: 0,
     };
     let began = Instant::now();
-    let in_time = loader.send_all(lines, options.timeout)?;
+    let (in_time, mut fault) = match loader.send_all(lines, options.timeout) {
+        Ok(in_time) => (in_time, None),
+        Err(fault) => (true, Some(fault)),
+    };
     let in_time = loader.flush(options.timeout) && in_time && (!options.wait || loader.wait(options.timeout));
+    loader.faults.rest().iter().for_each(|rest| loader.say(&format!("{name}: {rest}")));
     loader.bar.finish_and_clear();
     let answers = loader.answers.as_ref().map(Answers::counts).unwrap_or_default();
     if let (Some(store), Some(projection), true) = (&store, &projection, in_time) {
-        progress::until_visible(&**store, projection, &answers.positions, options.timeout)?;
+        let seen = progress::until_visible(&**store, projection, &answers.positions, options.timeout);
+        fault = fault.or(seen.err());
     }
     let counted = |count: u64| options.wait.then_some(count);
-    Ok(Report {
+    let report = Report {
         sent: loader.acknowledged.load(Ordering::Relaxed),
         accepted: counted(answers.accepted),
         rejected: counted(answers.rejected),
         bad: loader.bad + loader.failed.load(Ordering::Relaxed),
         unanswered: counted(answers.pending),
         seconds: began.elapsed().as_secs_f64(),
-    })
+    };
+    Ok((report, fault))
 }
 
 struct Loader<'a> {
@@ -204,6 +217,7 @@ struct Loader<'a> {
     answers: Option<Answers>,
     acknowledged: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
+    faults: Faults,
     bar: ProgressBar,
     name: &'a str,
     bad: u64,
@@ -231,10 +245,17 @@ impl From<CliError> for Unsent {
 
 impl Loader<'_> {
     /// Sends every line; `false` when a barrier was not answered in time, and nothing behind it
-    /// was sent.
+    /// was sent. What stops it says from which line on.
     fn send_all(&mut self, lines: Lines<impl BufRead>, timeout: Duration) -> Result<bool, CliError> {
+        let mut last = 0;
+        let name = self.name;
+        let stopped = |number: u64, fault: CliError| {
+            fault.context(format_args!("{name}:{number}: stopped before this line"))
+        };
         for line in lines {
-            match line.map_err(|error| CliError::from(error).context(self.name))? {
+            let line = line.map_err(|error| stopped(last + 1, error.into()))?;
+            last = line.number();
+            match line {
                 Line::Barrier { number } => {
                     if !(self.flush(timeout) && self.wait(timeout)) {
                         self.say(&format!(
@@ -246,12 +267,23 @@ impl Loader<'_> {
                     }
                 }
                 Line::Command { number, text, value } => match self.prepare(value) {
-                    Ok((id, message)) => self.send(number, id, &message)?,
+                    Ok((id, message)) => match self.send(number, id, &message) {
+                        Ok(()) => {}
+                        // this one will never be taken, the next one may be
+                        Err(LogFault::Refused { message, .. }) => {
+                            self.refuse(&BadLine {
+                                number,
+                                column: 1,
+                                message: format!("not sent: {message}"),
+                            });
+                        }
+                        Err(fault) => return Err(stopped(number, fault.into())),
+                    },
                     Err(Unsent::Bad(problem)) => {
                         let bad = BadLine::at(number, &text, problem.key.as_deref(), &problem.message);
-                        self.refuse(&bad)
+                        self.refuse(&bad);
                     }
-                    Err(Unsent::Failed(error)) => return Err(error),
+                    Err(Unsent::Failed(fault)) => return Err(stopped(number, fault)),
                 },
                 Line::Bad(bad) => self.refuse(&bad),
             }
@@ -289,7 +321,7 @@ impl Loader<'_> {
         Ok(target)
     }
 
-    fn send(&mut self, number: u64, command_id: String, message: &Message) -> Result<(), CliError> {
+    fn send(&mut self, number: u64, command_id: String, message: &Message) -> Result<(), LogFault> {
         // before it is sent: the answer may be quicker than this thread
         if let Some(answers) = &self.answers {
             answers.expect(&command_id);
@@ -299,8 +331,9 @@ impl Loader<'_> {
         }
         let (acknowledged, failed) = (Arc::clone(&self.acknowledged), Arc::clone(&self.failed));
         let (answers, bar) = (self.answers.clone(), self.bar.clone());
-        let place = format!("{}:{number}:1", self.name);
-        self.producer.send(message, move |result| match result {
+        let (place, faults) = (format!("{}:{number}:1", self.name), self.faults.clone());
+        let expected = command_id.clone();
+        let sent = self.producer.send(message, move |result| match result {
             Ok(_) => {
                 acknowledged.fetch_add(1, Ordering::Relaxed);
                 if answers.is_none() {
@@ -312,13 +345,19 @@ impl Loader<'_> {
                 if let Some(answers) = answers {
                     answers.forget(&command_id);
                 }
-                bar.suspend(|| foreign::say(format!("{place}: not sent: {fault}")));
+                let is_of_this_line = matches!(fault, LogFault::Refused { .. });
+                if is_of_this_line || faults.add(number, &fault.to_string()) {
+                    bar.suspend(|| foreign::say(format!("{place}: not sent: {fault}")));
+                }
             }
-        })?;
+        });
         if let Some(answers) = &self.answers {
+            if sent.is_err() {
+                answers.forget(&expected);
+            }
             self.bar.set_position(answers.answered());
         }
-        Ok(())
+        sent
     }
 
     /// Waits until the broker has acknowledged everything.

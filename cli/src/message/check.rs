@@ -6,7 +6,9 @@ use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
 
 use super::types::{Field, FieldType, MessageType};
+use super::unique::from_json;
 use crate::error::CliError;
+use crate::foreign;
 use crate::nearest::suggestion;
 
 /// What is wrong with a message, for the person who wrote it.
@@ -104,7 +106,8 @@ fn check_fields(
     if let Some(unknown) = given.keys().find(|name| names().all(|known| known != name.as_str())) {
         // a field that is given already is not what was meant
         let free = names().filter(|name| !given.contains_key(*name));
-        let message = format!("there is no field {path}{unknown}{}", suggestion(unknown, free));
+        let message =
+            format!("there is no field {path}{}{}", foreign::short(unknown), suggestion(unknown, free));
         return Err(Problem::new(message).at(unknown));
     }
     let mut checked = Map::new();
@@ -153,7 +156,10 @@ fn check_value(kind: &FieldType, value: Value, path: &str) -> Result<Value, Prob
             .map(Value::Array),
         (FieldType::Map(item), Value::Object(values)) => values
             .into_iter()
-            .map(|(key, value)| check_value(item, value, &format!("{path}.{key}")).map(|value| (key, value)))
+            .map(|(key, value)| {
+                check_value(item, value, &format!("{path}.{}", foreign::short(&key)))
+                    .map(|value| (key, value))
+            })
             .collect::<Result<_, _>>()
             .map(Value::Object),
         (FieldType::Record(fields), Value::Object(values)) => {
@@ -165,11 +171,10 @@ fn check_value(kind: &FieldType, value: Value, path: &str) -> Result<Value, Prob
 
 /// A value as an error shows it: not more of it than helps.
 fn shown(value: &Value) -> String {
-    const LONGEST: usize = 40;
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    match value {
+        // what is left out need not be written, as a text may have megabytes
+        Value::String(text) => format!("\"{}\"", foreign::short(text)),
+        other => foreign::short(&other.to_string()),
     }
 }
 
@@ -189,8 +194,9 @@ pub fn from_text(kind: &FieldType, text: &str) -> Result<Value, String> {
             // "expected a whole number, found "x"" says more than a JSON parser can
             Ok(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
         }
-        FieldType::Array(_) | FieldType::Map(_) | FieldType::Record(_) => serde_json::from_str(text)
-            .map_err(|error| format!("expected {} as JSON: {error}", kind.describe())),
+        FieldType::Array(_) | FieldType::Map(_) | FieldType::Record(_) => {
+            from_json(text).map_err(|error| format!("expected {} as JSON: {error}", kind.describe()))
+        }
     }
 }
 

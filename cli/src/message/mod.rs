@@ -3,15 +3,18 @@
 
 mod check;
 mod types;
+mod unique;
 
 pub use check::{Problem, check_data, check_metadata, from_text};
 pub use types::{Field, FieldType, MessageType, MessageTypes};
+pub use unique::from_json;
 
 use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
 
 use crate::domain::{DomainEntry, message_types, step_types};
 use crate::error::CliError;
+use crate::foreign;
 use crate::nearest::suggestion;
 
 /// The message types of all domains of the binary.
@@ -73,7 +76,7 @@ impl Catalogue {
             && !self.domains.iter().any(|types| types.domain == domain)
         {
             let near = suggestion(domain, self.domains.iter().map(|types| types.domain.as_str()));
-            return Problem::new(format!("there is no domain {domain}{near}"));
+            return Problem::new(format!("there is no domain {}{near}", foreign::short(domain)));
         }
         let is_asked = |types: &&MessageTypes| domain.is_none_or(|wanted| types.domain == wanted);
         if let Some(types) = self.steps.iter().filter(is_asked).find(|types| types.get(kind).is_some()) {
@@ -87,7 +90,7 @@ impl Catalogue {
             );
         }
         let names = self.domains.iter().flat_map(|types| types.types.iter().map(|t| t.name.as_str()));
-        Problem::new(format!("{name} is no command{}", suggestion(kind, names)))
+        Problem::new(format!("{} is no command{}", foreign::short(name), suggestion(kind, names)))
             .with_help(self.domains.iter().map(known).collect::<Vec<_>>().join("\n"))
     }
 }
@@ -117,7 +120,7 @@ pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>,
     };
     if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
         let near = suggestion(unknown, MEMBERS);
-        return Err(Problem::new(format!("{unknown} is not a part of a command{near}"))
+        return Err(Problem::new(format!("{} is not a part of a command{near}", foreign::short(unknown)))
             .at(unknown)
             .with_help(format!("A command has: {}", MEMBERS.join(", "))));
     }
