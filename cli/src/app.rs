@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
 use millrace_kernel::Domain;
 
 use crate::args::{Cli, Command, SchemasAction, TablesAction, TopicsAction};
@@ -57,7 +56,7 @@ impl App {
 /// Does what the command line says, with these domains; the process's exit code.
 #[must_use]
 pub fn run(domains: Vec<Box<dyn DomainEntry>>) -> ExitCode {
-    match execute(Cli::parse(), &domains) {
+    match execute(Cli::read(), &domains) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.print();
@@ -70,7 +69,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     match &cli.command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "millrace", &mut script);
+            clap_complete::generate(*shell, &mut Cli::whole(), "millrace", &mut script);
             return Ok(std::io::stdout().write_all(&script)?);
         }
         Command::Metrics => {

@@ -40,6 +40,38 @@ fn help_has_an_example_for_every_command() {
     }
 }
 
+/// Wherever JSON is printed it is said how JavaScript reads what it would round.
+#[test]
+fn json_with_large_numbers_says_how_it_is_read() {
+    let place = Place::new();
+    let calls = [
+        "topics",
+        "schemas",
+        "tables",
+        "send",
+        "load",
+        "feed",
+        "query",
+        "verify",
+        "history",
+        "explain",
+        "rebuild",
+        "status",
+        "config",
+        "dead list",
+        "dead show",
+        "dead redrive",
+        "dead skip",
+    ];
+    for call in calls {
+        let arguments: Vec<&str> = call.split(' ').chain(["--help"]).collect();
+        place.run(&arguments).is(0, &["--json", "2^53", "docs/analysts.md"]);
+    }
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/analysts.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    assert!(manual.contains("2^53") && manual.contains("JSON.parse"));
+}
+
 #[test]
 fn wrong_usage_ends_with_2() {
     let place = Place::new();

@@ -10,7 +10,7 @@ mod up;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use self::dead::{Dead, DeadAction, DeadChosen};
 pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
@@ -74,6 +74,36 @@ pub struct Global {
     /// How log lines look on standard error
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormatArg>,
+}
+
+/// What holds of all JSON that is printed, and stands wherever it is asked for.
+const WHOLE_NUMBERS: &str = "Whole numbers have up to 64 bits, amounts and offsets too: JavaScript's JSON.parse rounds \
+                             those beyond 2^53, docs/analysts.md says how to read them";
+
+impl Cli {
+    /// The command line with all its help.
+    #[must_use]
+    pub fn whole() -> clap::Command {
+        with_whole_numbers(Self::command())
+    }
+
+    /// What this process was called with; ends it when that is wrong, or help.
+    #[must_use]
+    pub fn read() -> Self {
+        let mut whole = Self::whole();
+        let given = whole.get_matches_mut();
+        Self::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut whole).exit())
+    }
+}
+
+fn with_whole_numbers(mut command: clap::Command) -> clap::Command {
+    if command.get_arguments().any(|argument| argument.get_id() == "json") {
+        command = command.mut_arg("json", |argument| {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            argument.help(format!("{help}. {WHOLE_NUMBERS}"))
+        });
+    }
+    command.mut_subcommands(with_whole_numbers)
 }
 
 /// At least so many seconds, and no more than a clock can count.

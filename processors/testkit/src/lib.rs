@@ -6,4 +6,5 @@ pub mod log;
 pub mod pipeline;
 pub mod schema;
 pub mod store;
+pub mod texts;
 pub mod world;

@@ -8,6 +8,7 @@ use millrace_domain_accounting::messages::events;
 use millrace_domain_accounting::{Accounting, CommandData, EventData};
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND, NOT_PERMITTED};
 use millrace_testkit::given::given;
+use millrace_testkit::texts::no_text_may_hold_control_characters;
 
 const ACTOR: (&str, &str) = (NOT_PERMITTED, "metadata.user_id");
 
@@ -74,6 +75,11 @@ fn accepted() {
         }
         given.when(command).then_events([event]);
     }
+}
+
+#[test]
+fn no_text_holds_control_characters() {
+    assert_eq!(no_text_may_hold_control_characters::<Accounting>(), 14);
 }
 
 #[test]

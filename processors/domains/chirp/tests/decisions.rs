@@ -6,6 +6,7 @@ use common::*;
 use millrace_domain_chirp::{Chirp, CommandData, EventData};
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, NOT_FOUND, NOT_PERMITTED};
 use millrace_testkit::given::given;
+use millrace_testkit::texts::no_text_may_hold_control_characters;
 
 const ALREADY_FOLLOWING: &str = "AlreadyFollowing";
 const NOT_FOLLOWING: &str = "NotFollowing";
@@ -34,6 +35,11 @@ fn all_rejected(rows: Vec<Row<'_>>) {
         }
         given.when(command).then_rejected(&expected);
     }
+}
+
+#[test]
+fn no_text_holds_control_characters() {
+    assert_eq!(no_text_may_hold_control_characters::<Chirp>(), 14);
 }
 
 #[test]
