@@ -2,14 +2,17 @@
 //! same report; they differ in when they answer 503.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{MethodRouter, get};
+use millrace_embedded::net::{Limits, http};
 use millrace_runtime::Health;
 use millrace_runtime::health::HealthReport;
 use millrace_telemetry::Telemetry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::error::CliError;
@@ -50,14 +53,17 @@ pub async fn serve(
     tracing::info!("health endpoints at http://{address}/live, /ready and /health; metrics at /metrics");
     let router = router(&health).route("/metrics", metrics(telemetry));
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(
-                "the health endpoints have ended: {error}. Next: the roles go on without them. What you can do: \
-                 restart this process"
-            );
-        }
+        // Ends with the runtime: nobody tells it to stop.
+        let (_stop, stopped) = watch::channel(false);
+        http::serve("health endpoints", listener, router, limits(), stopped).await;
     });
     Ok(Some(address))
+}
+
+/// A few who look often: enough for a cluster's probes, and no more than a process can spare.
+fn limits() -> Limits {
+    let soon = Duration::from_secs(30);
+    Limits { connections: 64, silent: soon, idle: soon, ..Limits::default() }
 }
 
 /// All metrics, in Prometheus' text format. Looking at everything may take a moment, which must not

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use millrace_embedded::net::files;
 use millrace_ports::{StoreFault, ViewStore};
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::progress::system_tables;
@@ -224,8 +225,12 @@ pub fn finish(threads: Vec<Playing<'_>>) -> Result<(), CliError> {
 /// # Errors
 /// The system has no room for its threads.
 pub fn runtime() -> Result<Runtime, CliError> {
+    // each partition, each connection and each file of a table takes one
+    files::allow_all();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    Ok(builder.enable_all().thread_name("millrace-io").build()?)
+    let runtime = builder.enable_all().thread_name("millrace-io").build()?;
+    runtime.spawn(files::watch());
+    Ok(runtime)
 }
 
 /// Turns SIGTERM and SIGINT into a stop; a second one ends the process at once.

@@ -156,6 +156,14 @@ pub struct UpSettings {
     /// How often written records are brought to the disk, in milliseconds; 0: before they are
     /// acknowledged. They survive the end of the process either way; this is about power loss.
     pub sync_interval_ms: u64,
+    /// Connections that broker and registry each keep at a time. When there are more, those that ask nothing are closed
+    /// first. The roles of `up` have connections of their own beside these.
+    pub max_connections: usize,
+    /// Bytes of requests and answers that the broker holds at a time for all clients together.
+    pub max_in_flight_bytes: usize,
+    /// Who may enter the folder of the SQLite tables, as the octal mode of the folder: by default the user who runs
+    /// `up` and, to read, that user's group. Records, schemas and states are for the user alone (0700).
+    pub tables_mode: String,
 }
 
 impl Default for Settings {
@@ -190,6 +198,9 @@ impl Default for UpSettings {
             kafka_port: 9092,
             registry_port: 8081,
             sync_interval_ms: 1_000,
+            max_connections: 1_000,
+            max_in_flight_bytes: 256 << 20,
+            tables_mode: "0750".to_owned(),
         }
     }
 }

@@ -227,7 +227,8 @@ impl Embedded {
         writable(data)?;
         whole::check(data)?;
         let tables = data.join("tables");
-        millrace_disk::make_folder(&tables).map_err(|error| unusable(&tables, &error))?;
+        let mode = tables_mode(&up.tables_mode)?;
+        millrace_disk::make_folder_for(&tables, mode).map_err(|error| unusable(&tables, &error))?;
         let mut kept = Kept::read(data);
         let broker = kept.open(
             up.kafka_port,
@@ -237,6 +238,9 @@ impl Embedded {
                 broker.listen = SocketAddr::new(host, port);
                 // the roles run in this process: whoever was a member before has ended
                 broker.keep_members = false;
+                broker.own_listener = true;
+                broker.limits.connections = up.max_connections;
+                broker.limits.bytes_in_flight = up.max_in_flight_bytes;
                 broker.sync = match up.sync_interval_ms {
                     0 => SyncPolicy::Always,
                     interval => SyncPolicy::Every(Duration::from_millis(interval)),
@@ -254,7 +258,9 @@ impl Embedded {
             |kept| &mut kept.registry,
             |port| {
                 let listen = SocketAddr::new(host, port);
-                let registry = RegistryConfig { data_dir: Some(data.join("registry")), listen };
+                let mut registry = RegistryConfig { listen, own_listener: true, ..RegistryConfig::default() };
+                registry.data_dir = Some(data.join("registry"));
+                registry.limits.connections = up.max_connections;
                 let started = runtime.block_on(Registry::start(registry));
                 started.map(|handle| (handle.address().port(), handle)).map_err(|error| match error {
                 RegistryError::PortTaken { .. } if port != up.registry_port => None,
@@ -278,8 +284,9 @@ impl Embedded {
     fn config(&self, config: &Config) -> Config {
         let mut inner = config.clone();
         let settings = &mut inner.settings;
-        settings.kafka = self.broker.bootstrap_servers();
-        settings.registry = self.registry.url();
+        // strangers cannot use up these connections, and need not be reachable by the name that others are told
+        settings.kafka = self.broker.own_bootstrap_servers();
+        settings.registry = self.registry.own_url();
         settings.sqlite = self.tables.display().to_string();
         settings.processor.state_dir = self.state.display().to_string();
         settings.cql.clear();
@@ -325,6 +332,17 @@ fn writable(data: &Path) -> Result<(), CliError> {
     tried.map_err(|error| unusable(data, &error))
 }
 
+/// The mode of a folder, as `chmod` takes it; who runs `up` may do everything in it in any case.
+fn tables_mode(text: &str) -> Result<u32, CliError> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777 && mode & 0o700 == 0o700);
+    mode.ok_or_else(|| {
+        CliError::usage(format!(
+            "up.tables_mode = \"{text}\": not the mode of a folder that its owner can use"
+        ))
+        .hint("Write it as chmod does, such as 0700, 0750 or 0755.")
+    })
+}
+
 fn unusable(folder: &Path, error: &io::Error) -> CliError {
     CliError::failed(format!("the data folder {} cannot be used: {error}", folder.display()))
         .hint("Check its owner and permissions, or choose another folder with --data.")
@@ -355,6 +373,17 @@ mod tests {
     fn missing(lanes: Vec<LaneReport>) -> Missing {
         let report = HealthReport { live: true, ready: false, healthy: false, lanes };
         Missing::of(&report, &[(PROCESSOR.to_owned(), 1), (PROJECTOR.to_owned(), 2)])
+    }
+
+    #[test]
+    fn a_mode_is_what_chmod_takes_and_the_owner_can_use() {
+        for (text, mode) in [("0750", 0o750), ("700", 0o700), ("0755", 0o755), ("2770", 0o2770)] {
+            assert_eq!(tables_mode(text).unwrap(), mode, "{text}");
+        }
+        for text in ["", "0850", "0550", "rwx", "-1", "10755"] {
+            let error = tables_mode(text).unwrap_err().to_string();
+            assert!(error.contains("tables_mode"), "{error}");
+        }
     }
 
     #[test]

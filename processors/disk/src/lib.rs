@@ -8,10 +8,14 @@
 //! Functions are named for what they do to names. None of them syncs the content of a file that somebody
 //! else wrote; [`replace`] syncs what it writes itself.
 
+/// The mode of a folder that is nobody else's.
+pub const PRIVATE: u32 = 0o700;
+
 mod trace;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use trace::{Step, note};
@@ -52,6 +56,30 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     }
     note(Step::Make, folder);
     sync_name(folder)
+}
+
+/// As [`make_folder`], and only those whom `mode` names may enter it, whoever made it: what lies in it is as private,
+/// whatever the files in it say. Folders above it are as the process makes them.
+///
+/// # Errors
+/// As [`make_folder`]; or the folder is another's, whose mode cannot be changed.
+pub fn make_folder_for(folder: &Path, mode: u32) -> io::Result<()> {
+    if let Some(above) = folder.parent() {
+        make_folder(above)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => {
+            made?;
+            note(Step::Make, folder);
+            sync_name(folder)?;
+        }
+    }
+    // One that was there may be of an earlier build, and what the process lets others do is taken off a new one.
+    if fs::metadata(folder)?.permissions().mode() & 0o7777 != mode {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Opens a file to read and append, and makes it when it is missing.

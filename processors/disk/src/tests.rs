@@ -104,3 +104,21 @@ fn what_is_not_there_is_removed_already() {
     remove_cache(&root.path().join("none")).unwrap();
     remove_folder(&root.path().join("none")).unwrap();
 }
+
+#[test]
+fn a_private_folder_is_private_also_when_it_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let (new, old) = (dir.path().join("above/new"), dir.path().join("old"));
+    is_synced(|| make_folder_for(&new, PRIVATE));
+    assert_eq!((mode(&new), mode(&new) == mode(&dir.path().join("above"))), (0o700, false));
+    fs::create_dir(&old).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    make_folder_for(&old, 0o750).unwrap();
+    assert_eq!(mode(&old), 0o750);
+    // Whatever the process takes off what it makes.
+    make_folder_for(&dir.path().join("shared"), 0o2775).unwrap();
+    assert_eq!(mode(&dir.path().join("shared")), 0o2775);
+    fs::write(dir.path().join("file"), "").unwrap();
+    make_folder_for(&dir.path().join("file"), PRIVATE).unwrap_err();
+}

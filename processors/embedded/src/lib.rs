@@ -1,6 +1,7 @@
 //! The single-node Kafka broker and schema registry behind millrace up.
 
 pub mod broker;
+pub mod net;
 pub mod registry;
 
 /// What the fuzz targets of `tests/fuzz` call, and nobody else should.

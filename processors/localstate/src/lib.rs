@@ -97,6 +97,10 @@ impl LocalDir {
     fn claim(&self, identity: &Identity) -> Result<Claim, LocalFault> {
         let folder = self.folder(identity);
         let topic = self.inner.dir.join(&*identity.topic);
+        // States and answers are what people have said.
+        let dir = &self.inner.dir;
+        millrace_disk::make_folder_for(dir, millrace_disk::PRIVATE)
+            .map_err(|error| unavailable(dir, &error))?;
         millrace_disk::make_folder(&topic).map_err(|error| unavailable(&topic, &error))?;
         let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Vacant(vacant) = places.locks.entry(topic) {

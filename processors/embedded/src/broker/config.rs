@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::net::Limits;
+
 /// When written data is brought to the disk itself (`fsync`). Acknowledged records survive the end
 /// of the process, `kill -9` included, with either; the difference is the loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +41,11 @@ pub struct BrokerConfig {
     pub default_partitions: i32,
     /// The largest request that is accepted, in bytes.
     pub max_request_bytes: usize,
-    /// The largest number of connections at a time.
-    pub max_connections: usize,
+    /// What all clients together, and each of them, may hold, and for how long.
+    pub limits: Limits,
+    /// Whether the broker also listens on a free port of loopback, for clients in its own process only. Their
+    /// connections, bytes and files are counted apart, so that others cannot use them up.
+    pub own_listener: bool,
     /// How long a new group waits for more members before its first assignment.
     pub initial_rebalance_delay: Duration,
     /// The shortest session timeout that a group member may ask for.
@@ -68,7 +73,8 @@ impl BrokerConfig {
             auto_create_topics: false,
             default_partitions: 1,
             max_request_bytes: 100 * 1024 * 1024,
-            max_connections: 1000,
+            limits: Limits::default(),
+            own_listener: false,
             initial_rebalance_delay: Duration::ZERO,
             min_session_timeout: Duration::from_millis(100),
             max_session_timeout: Duration::from_secs(30 * 60),

@@ -116,7 +116,7 @@ async fn answer(
             encode(key, version, correlation_id, &response).map(Some)
         }
         ApiKey::Fetch => {
-            reply!(FetchRequest, |r| api::fetch::fetch(core, r, hurry).await)
+            reply!(FetchRequest, |r| api::fetch::fetch(core, client, r, hurry).await)
         }
         ApiKey::ListOffsets => {
             reply!(ListOffsetsRequest, |r| api::list_offsets::list_offsets(core, r, version))
@@ -125,13 +125,13 @@ async fn answer(
             reply!(OffsetForLeaderEpochRequest, |r| api::list_offsets::leader_epochs(core, r))
         }
         ApiKey::Metadata => {
-            reply!(MetadataRequest, |r| api::metadata::metadata(core, r, version))
+            reply!(MetadataRequest, |r| api::metadata::metadata(core, client, r, version))
         }
         ApiKey::DescribeCluster => {
-            reply!(DescribeClusterRequest, |r| api::metadata::describe_cluster(core, &r))
+            reply!(DescribeClusterRequest, |r| api::metadata::describe_cluster(core, client, &r))
         }
         ApiKey::FindCoordinator => {
-            reply!(FindCoordinatorRequest, |r| api::metadata::find_coordinator(core, &r, version))
+            reply!(FindCoordinatorRequest, |r| api::metadata::find_coordinator(client, &r, version))
         }
         ApiKey::JoinGroup => {
             reply!(JoinGroupRequest, |r| api::groups::join(core, client, r, version).await)

@@ -86,7 +86,9 @@ impl From<LogError> for BrokerError {
         match error {
             LogError::Io { path, source } => Self::Storage { action: "opening stored data", path, source },
             LogError::Newer { .. } => Self::NewerBuild { what },
-            LogError::Damaged { .. } | LogError::Missing { .. } => Self::Damaged { what },
+            LogError::Damaged { .. } | LogError::Missing { .. } | LogError::SameFolder { .. } => {
+                Self::Damaged { what }
+            }
         }
     }
 }

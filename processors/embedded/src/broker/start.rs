@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::config::BrokerConfig;
 use super::coordinator::groups::{GroupLimits, Groups};
 use super::coordinator::txns::Txns;
-use super::core::Core;
+use super::core::{Advertised, Core};
 use super::error::BrokerError;
-use super::server;
+use super::server::{self, Door};
 use super::storage::fault::LogError;
 use super::storage::flusher::Flusher;
 use super::storage::metalog::{self, MetaLog};
@@ -25,6 +25,7 @@ use super::storage::metastate::Entry;
 use super::storage::places::Places;
 use super::storage::{checkpoint, cleaner, retention};
 use super::topics::{self, Topics};
+use crate::net::places::Places as Connections;
 
 /// How exactly sessions and transactions time out.
 const TICK: Duration = Duration::from_millis(50);
@@ -41,6 +42,8 @@ pub struct Broker;
 #[derive(Debug)]
 pub struct BrokerHandle {
     addr: SocketAddr,
+    advertised: Arc<Advertised>,
+    own: Option<Arc<Advertised>>,
     core: Arc<Core>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -65,8 +68,18 @@ impl Broker {
         let listener = bind(config.listen).await?;
         let addr =
             listener.local_addr().map_err(|source| BrokerError::Listen { addr: config.listen, source })?;
+        let (host, port) = config.advertised.clone().unwrap_or_else(|| advertised(addr));
+        let mut doors = vec![Door {
+            listener,
+            advertised: Arc::new(Advertised { host, port }),
+            places: Connections::new("broker", config.limits.clone()),
+            own_only: false,
+        }];
+        if config.own_listener {
+            doors.push(own_door(&config).await?);
+        }
         let opening = Instant::now();
-        let core = tokio::task::spawn_blocking(move || open(config, addr))
+        let core = tokio::task::spawn_blocking(move || open(config))
             .await
             .map_err(|error| BrokerError::Damaged { what: error.to_string() })??;
         let core = Arc::new(core);
@@ -75,12 +88,16 @@ impl Broker {
         let (stop, stopped) = watch::channel(false);
         let halted = core.flusher.halt().happened();
         let end = stop.clone();
-        let tasks = vec![
-            tokio::spawn(server::serve(Arc::clone(&core), listener, stopped.clone())),
+        let advertised = Arc::clone(&doors[0].advertised);
+        let own = doors.get(1).map(|door| Arc::clone(&door.advertised));
+        let mut tasks = vec![
             // Nobody is served by a broker that can say nothing for certain.
             tokio::spawn(end_when(halted, end, stopped.clone())),
             tokio::spawn(tick(Arc::clone(&core), stopped.clone())),
         ];
+        for door in doors {
+            tasks.push(tokio::spawn(server::serve(Arc::clone(&core), door, stopped.clone())));
+        }
         let cleaning = Arc::clone(&core);
         let cleaner = std::thread::Builder::new()
             .name("kafka-cleaner".into())
@@ -90,7 +107,16 @@ impl Broker {
                 path: core.config.data_dir.clone(),
                 source,
             })?;
-        Ok(BrokerHandle { addr, core, stop, tasks, cleaner: Some(cleaner), _lock: lock_file })
+        Ok(BrokerHandle {
+            addr,
+            advertised,
+            own,
+            core,
+            stop,
+            tasks,
+            cleaner: Some(cleaner),
+            _lock: lock_file,
+        })
     }
 }
 
@@ -102,11 +128,12 @@ impl BrokerHandle {
 
     /// What clients put into `bootstrap.servers`.
     pub fn bootstrap_servers(&self) -> String {
-        if self.core.host.contains(':') {
-            format!("[{}]:{}", self.core.host, self.core.port)
-        } else {
-            format!("{}:{}", self.core.host, self.core.port)
-        }
+        self.advertised.to_string()
+    }
+
+    /// What clients in this process put there; the same as others when there is no listener of their own.
+    pub fn own_bootstrap_servers(&self) -> String {
+        self.own.as_ref().unwrap_or(&self.advertised).to_string()
     }
 
     /// Returns, with the reason, when the broker has stopped by itself: memory and disk may differ after a
@@ -170,7 +197,7 @@ fn write_checkpoints(core: &Core) -> Result<(), BrokerError> {
 
 fn prepare_data_dir(dir: &Path) -> Result<File, BrokerError> {
     let not_writable = |source| BrokerError::DataDirNotWritable { path: dir.to_path_buf(), source };
-    millrace_disk::make_folder(dir).map_err(not_writable)?;
+    millrace_disk::make_folder_for(dir, millrace_disk::PRIVATE).map_err(not_writable)?;
     let file = millrace_disk::open_to_write(&dir.join("broker.lock")).map_err(not_writable)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -194,7 +221,7 @@ async fn bind(addr: SocketAddr) -> Result<TcpListener, BrokerError> {
     })
 }
 
-fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
+fn open(config: BrokerConfig) -> Result<Core, BrokerError> {
     let dir = config.data_dir.clone();
     let failed = |action: &'static str, path: PathBuf| {
         move |source: io::Error| BrokerError::Storage { action, path, source }
@@ -239,8 +266,19 @@ fn open(config: BrokerConfig, addr: SocketAddr) -> Result<Core, BrokerError> {
         Arc::clone(&groups),
         config.max_transaction_timeout,
     );
-    let (host, port) = config.advertised.clone().unwrap_or_else(|| advertised(addr));
-    Ok(Core { config, cluster_id, host, port, metadata, topics, groups, txns, flusher })
+    Ok(Core { config, cluster_id, metadata, topics, groups, txns, flusher })
+}
+
+/// What only clients of this process come by.
+async fn own_door(config: &BrokerConfig) -> Result<Door, BrokerError> {
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let addr = listener.local_addr().map_err(|source| BrokerError::Listen { addr: config.listen, source })?;
+    Ok(Door {
+        listener,
+        advertised: Arc::new(Advertised { host: addr.ip().to_string(), port: addr.port() }),
+        places: Connections::new("broker", config.limits.own()),
+        own_only: true,
+    })
 }
 
 /// Topics without the file that names them: begun anew, the broker would know none of them.

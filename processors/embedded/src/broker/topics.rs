@@ -16,6 +16,7 @@ use super::storage::metastate::{Entry, MetaState, StoredTopic};
 use super::storage::partition::Partition;
 use super::storage::places::{DELETED, Places, at_once};
 use super::storage::survey::{Survey, survey};
+use crate::net::files;
 
 /// More partitions than this in one topic are refused: each is a folder and an open file.
 const MAX_PARTITIONS: i32 = 10_000;
@@ -48,6 +49,12 @@ pub(crate) struct Topic {
 /// # Errors
 /// A log is damaged, or a folder is not there.
 pub(crate) fn look(places: &Places, state: &MetaState) -> Result<Vec<Survey>, LogError> {
+    for name in state.topics.keys() {
+        if let Some(other) = places.same_folder(name, state.topics.keys()) {
+            let (path, first, second) = (places.topics.join(name), name.clone(), other.clone());
+            return Err(LogError::SameFolder { path, first, second });
+        }
+    }
     let partitions = state.topics.iter().flat_map(|(name, stored)| {
         let start = |index| stored.log_starts.get(&index).copied().unwrap_or(0);
         (0..stored.partitions).map(move |index| (places.of_partition(name, index), start(index)))
@@ -144,6 +151,14 @@ impl Topics {
             let message = format!("topic '{name}' already exists");
             return Err(Refused::new(ResponseError::TopicAlreadyExists, message));
         }
+        if let Some(other) = self.places.same_folder(name, by_name.keys()) {
+            let message = format!(
+                "there is a topic '{other}', and the disk does not tell capital letters from small ones: both would \
+                 have the same folder. Choose another name"
+            );
+            return Err(Refused::new(ResponseError::InvalidTopicException, message));
+        }
+        have_files(partitions)?;
         let id = Uuid::new_v4();
         if validate_only {
             return Ok((id, partitions));
@@ -193,6 +208,7 @@ impl Topics {
         if validate_only {
             return Ok(());
         }
+        have_files(count - have)?;
         let mut partitions = old.partitions.clone();
         partitions.extend(self.make_partitions(name, have..count)?);
         self.replace(&mut by_name, &old, old.overrides.clone(), partitions)
@@ -302,6 +318,14 @@ fn check_name(name: &str) -> Result<(), Refused> {
     let message = "a topic's name has up to 249 letters, digits, '.', '_' or '-', \
                    is not '.' or '..' and does not end in '.deleted'";
     Err(Refused::new(ResponseError::InvalidTopicException, message))
+}
+
+/// Each partition keeps a file open at least. Without any left, nothing could be written any more.
+fn have_files(partitions: i32) -> Result<(), Refused> {
+    files::have_room_for(u64::from(partitions.unsigned_abs())).map_err(|short| {
+        let message = format!("{partitions} partitions are too many: {short}");
+        Refused::new(ResponseError::InvalidPartitions, message)
+    })
 }
 
 fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), Refused> {

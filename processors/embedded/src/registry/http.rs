@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body as HttpBody, Bytes, HttpBody as _, to_bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,6 +17,7 @@ use super::compat::Level;
 use super::core::{Core, Found, Mode, Show, Wanted};
 use super::history;
 use super::refusal::Refusal;
+use crate::net::places::{Doing, Place};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// A schema of a megabyte is a mistake; this leaves room for one.
@@ -52,7 +53,8 @@ pub fn router(core: Shared) -> Router {
         .route("/mode/{subject}", get(subject_mode).put(set_subject_mode).delete(delete_subject_mode))
         .fallback(async || reply(Err(Refusal::no_such_path())))
         .method_not_allowed_fallback(async || reply(Err(Refusal::no_such_method())))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(receive))
         .layer(from_fn(content_type))
         .with_state(core)
 }
@@ -374,6 +376,47 @@ fn reply(answer: Answer) -> Response {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], body.to_string()).into_response()
+}
+
+/// Receives the body of a request, within its bounds of size and time.
+async fn receive(request: Request, next: Next) -> Response {
+    let place = request.extensions().get::<Arc<Place>>().cloned();
+    let (parts, body) = request.into_parts();
+    let promised = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+    let promised = promised.unwrap_or(BODY_LIMIT_BYTES);
+    if promised > BODY_LIMIT_BYTES {
+        return reply(Err(Refusal::too_large(&format!("its body has more than {BODY_LIMIT_BYTES} bytes"))));
+    }
+    let Some(place) = place else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    // Until it is here the client may be at fault, and loses what it holds when another needs that.
+    place.does(Doing::Idle);
+    let within = place.limits().stalled;
+    let mut in_flight = place.count(0);
+    let received = tokio::time::timeout(within, async {
+        place.waits(true);
+        place.wait_for(&mut in_flight, promised).await;
+        place.waits(false);
+        to_bytes(body, BODY_LIMIT_BYTES).await
+    });
+    let received = received.await;
+    place.does(Doing::Asking);
+    match received {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, HttpBody::from(bytes))).await,
+        Ok(Err(error)) if is_too_large(&error) => reply(Err(Refusal::too_large(&error))),
+        Ok(Err(error)) => reply(Err(Refusal::bad_request(&error))),
+        Err(_) => {
+            let mut response = reply(Err(Refusal::too_slow(within)));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.any(|cause| cause.to_string().contains("limit exceeded"))
 }
 
 /// Answers a client that only knows plain JSON in plain JSON, and gives every refusal of the framework the same form.

@@ -31,7 +31,7 @@ impl Journal {
     /// others is damage, and one that is whole and unknown is of a newer build: both are errors, and change nothing.
     pub fn open<T: DeserializeOwned>(dir: &Path) -> Result<(Self, Vec<T>), RegistryError> {
         let unusable = |source| RegistryError::Folder { dir: dir.to_path_buf(), source };
-        millrace_disk::make_folder(dir).map_err(unusable)?;
+        millrace_disk::make_folder_for(dir, millrace_disk::PRIVATE).map_err(unusable)?;
         let lock = millrace_disk::open_to_write(&dir.join("registry.lock")).map_err(unusable)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => RegistryError::InUse { dir: dir.to_path_buf() },

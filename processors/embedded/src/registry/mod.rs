@@ -25,13 +25,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::compat::{Level, TooComplex, unreadable};
 use self::core::Core;
 use self::journal::Journal;
 pub use self::schema::AvroSchema;
+use crate::net::Limits;
+use crate::net::http::serve_in;
+use crate::net::places::Places;
 
 /// How long requests in flight may take after a shutdown began.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -43,12 +46,32 @@ pub struct RegistryConfig {
     pub data_dir: Option<PathBuf>,
     /// The address it listens on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What all clients together, and each of them, may hold, and for how long.
+    pub limits: Limits,
+    /// Whether it also listens on a free port of loopback, for clients in its own process only, which others cannot
+    /// take connections from.
+    pub own_listener: bool,
 }
+
+/// A schema as text is turned into several times its size.
+const BYTES_IN_FLIGHT: usize = 64 << 20;
+/// How long an idle connection is kept; clients open another without a word.
+const IDLE: Duration = Duration::from_secs(30);
 
 impl Default for RegistryConfig {
     /// In memory, on the loopback interface, on the port registries have.
     fn default() -> Self {
-        Self { data_dir: None, listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081) }
+        Self {
+            data_dir: None,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081),
+            limits: Limits {
+                bytes_in_flight: BYTES_IN_FLIGHT,
+                silent: IDLE,
+                idle: IDLE,
+                ..Limits::default()
+            },
+            own_listener: false,
+        }
     }
 }
 
@@ -131,29 +154,42 @@ impl Registry {
                 Core::restore(journal, changes)
             }
         };
-        let address = config.listen;
-        let refused = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => RegistryError::PortTaken { address },
-            _ => RegistryError::Listen { address, source },
-        };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let bound = listener.local_addr().map_err(refused)?;
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (listener, bound) = listen(config.listen).await?;
+        let (stop, stopped) = watch::channel(false);
         let core = Arc::new(Mutex::new(core));
-        let server = axum::serve(listener, http::router(core.clone()))
-            // Also when the sender is dropped: without its handle nobody could stop it.
-            .with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
-        let task = tokio::spawn(async move { server.await });
+        let router = http::router(Arc::clone(&core));
+        let places = |limits| Places::new("registry", limits);
+        let serving =
+            serve_in(places(config.limits.clone()), listener, router.clone(), false, stopped.clone());
+        let mut tasks = vec![tokio::spawn(serving)];
+        let mut own = None;
+        if config.own_listener {
+            let (listener, bound) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+            let limits = Limits { silent: config.limits.silent, ..config.limits.own() };
+            tasks.push(tokio::spawn(serve_in(places(limits), listener, router, true, stopped)));
+            own = Some(bound);
+        }
         tracing::info!(address = %bound, "schema registry listens");
-        Ok(RegistryHandle { bound, stop, task, core })
+        Ok(RegistryHandle { bound, own, stop, tasks, core })
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RegistryError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => RegistryError::PortTaken { address },
+        _ => RegistryError::Listen { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
 }
 
 /// A running registry; it ends when this is dropped.
 pub struct RegistryHandle {
     bound: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<io::Result<()>>,
+    own: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
     core: http::Shared,
 }
 
@@ -172,14 +208,22 @@ impl RegistryHandle {
         format!("http://{}", SocketAddr::new(ip, self.bound.port()))
     }
 
+    /// The URL for clients in this process; the same as for others when there is no listener of their own.
+    pub fn own_url(&self) -> String {
+        self.own.map_or_else(|| self.url(), |own| format!("http://{own}"))
+    }
+
     /// Lets requests in flight finish and frees the port and the folder.
     pub async fn shutdown(self) {
-        let Self { stop, mut task, core, .. } = self;
-        let _ = stop.send(());
-        if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
-            // A client that sends its request byte by byte does not get to keep the port.
-            task.abort();
-            let _ = task.await;
+        let Self { stop, tasks, core, .. } = self;
+        stop.send_replace(true);
+        let until = tokio::time::Instant::now() + SHUTDOWN_GRACE;
+        for mut task in tasks {
+            if tokio::time::timeout_at(until, &mut task).await.is_err() {
+                // A client that sends its request byte by byte does not get to keep the port.
+                task.abort();
+                let _ = task.await;
+            }
         }
         core.lock().unwrap_or_else(PoisonError::into_inner).close();
     }

@@ -109,6 +109,10 @@ impl Refusal {
         Self::new(413, format!("The request cannot be read: {problem}"))
     }
 
+    pub fn too_slow(within: std::time::Duration) -> Self {
+        Self::new(408, format!("The request did not arrive within {} s.", within.as_secs()))
+    }
+
     pub fn no_such_path() -> Self {
         Self::new(404, "HTTP 404 Not Found")
     }

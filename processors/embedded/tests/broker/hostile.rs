@@ -86,7 +86,7 @@ fn random_bytes_do_no_harm() {
 #[test]
 fn a_client_that_hangs_up_in_the_middle_of_a_wait_is_let_go() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start_with(dir.path(), |config| config.max_connections = 2);
+    let server = Server::start_with(dir.path(), |config| config.limits.connections = 2);
     for _ in 0..20 {
         let mut wire = Wire::connect(server.addr);
         wire.send(12, &FetchRequest::default().with_max_wait_ms(60_000).with_min_bytes(1));

@@ -7,6 +7,7 @@ mod damage;
 mod durability;
 mod groups;
 mod hostile;
+mod limits;
 mod peer;
 mod produce;
 mod support;

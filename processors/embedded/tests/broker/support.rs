@@ -74,6 +74,11 @@ impl Server {
         self.handle.as_ref().unwrap().halted()
     }
 
+    /// Where clients in this process connect.
+    pub fn own_servers(&self) -> String {
+        self.handle.as_ref().unwrap().own_bootstrap_servers()
+    }
+
     pub fn servers(&self) -> String {
         self.addr.to_string()
     }
@@ -284,7 +289,19 @@ impl Wire {
         Some(Bytes::from(frame))
     }
 
+    pub fn set_write_timeout(&self, timeout: Duration) {
+        self.stream.set_write_timeout(Some(timeout)).unwrap();
+    }
+
+    pub fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     pub fn send<R: Request>(&mut self, version: i16, request: &R) {
+        self.try_send(version, request).unwrap();
+    }
+
+    pub fn try_send<R: Request>(&mut self, version: i16, request: &R) -> std::io::Result<()> {
         let key = ApiKey::try_from(R::KEY).unwrap();
         let mut header = RequestHeader::default();
         header.request_api_key = R::KEY;
@@ -297,7 +314,7 @@ impl Wire {
         request.encode(&mut frame, version).unwrap();
         let length = (frame.len() - 4) as i32;
         frame[..4].copy_from_slice(&length.to_be_bytes());
-        self.send_bytes(&frame);
+        self.try_send_bytes(&frame)
     }
 
     pub fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
@@ -344,4 +361,18 @@ pub fn batch(
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     RecordBatchEncoder::encode(&mut out, &records, &options).unwrap();
     out.freeze()
+}
+
+/// A request to store one record.
+pub fn produce_bytes(topic: &'static str, value: &str) -> kafka_protocol::messages::ProduceRequest {
+    use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    let records = batch(-1, -1, 0, false, &[("key", value)]);
+    let partition = PartitionProduceData::default().with_records(Some(records));
+    let data = TopicProduceData::default()
+        .with_name(StrBytes::from_static_str(topic).into())
+        .with_partition_data(vec![partition]);
+    kafka_protocol::messages::ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(1000)
+        .with_topic_data(vec![data])
 }

@@ -20,6 +20,7 @@ pub fn config(dir: Option<&Path>) -> RegistryConfig {
     RegistryConfig {
         data_dir: dir.map(Path::to_path_buf),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        ..RegistryConfig::default()
     }
 }
 

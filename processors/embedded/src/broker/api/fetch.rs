@@ -12,7 +12,7 @@ use kafka_protocol::messages::{BrokerId, ProducerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::broker::core::Core;
+use crate::broker::core::{Client, Core};
 use crate::broker::dispatch::Hurry;
 use crate::broker::storage::batch::LEADER_EPOCH;
 use crate::broker::storage::partition::{Fetched, Partition};
@@ -32,7 +32,12 @@ struct Attempt {
 
 /// Answers a fetch: at once when there is enough or something is wrong, else when records come, the
 /// time is over, or the client has more to ask.
-pub(crate) async fn fetch(core: &Arc<Core>, request: FetchRequest, mut hurry: Hurry) -> FetchResponse {
+pub(crate) async fn fetch(
+    core: &Arc<Core>,
+    client: &Client,
+    request: FetchRequest,
+    mut hurry: Hurry,
+) -> FetchResponse {
     // Sessions are declined with id 0, so a client that continues one is told to start over.
     if request.session_id != 0 || request.session_epoch > 0 {
         let mut response = FetchResponse::default();
@@ -45,7 +50,7 @@ pub(crate) async fn fetch(core: &Arc<Core>, request: FetchRequest, mut hurry: Hu
     let waiter = Arc::new(Notify::new());
     loop {
         let registered = register(core, &request, &waiter);
-        let attempt = attempt(core, &request);
+        let attempt = attempt(core, &request, client.room());
         let over = attempt.failed || attempt.bytes >= enough || Instant::now() >= until;
         let over = over || *hurry.borrow();
         if !over {
@@ -83,10 +88,11 @@ fn register(core: &Core, request: &FetchRequest, waiter: &Arc<Notify>) -> Vec<Ar
     registered
 }
 
-fn attempt(core: &Core, request: &FetchRequest) -> Attempt {
+fn attempt(core: &Core, request: &FetchRequest, room: usize) -> Attempt {
     let committed = request.isolation_level == READ_COMMITTED;
     let asked = usize::try_from(request.max_bytes).unwrap_or(0);
-    let mut left = asked.min(MAX_RESPONSE_BYTES);
+    // With no room left there is still one batch for everybody, or nobody would get any further.
+    let mut left = asked.min(MAX_RESPONSE_BYTES).min(room);
     let mut attempt = Attempt { response: FetchResponse::default(), bytes: 0, failed: false };
     for topic in &request.topics {
         let known = core.topics.get(&topic.topic);

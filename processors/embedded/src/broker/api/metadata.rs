@@ -14,7 +14,7 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::{BrokerId, TopicName};
 
-use crate::broker::core::{Core, NODE_ID};
+use crate::broker::core::{Client, Core, NODE_ID};
 use crate::broker::storage::batch::LEADER_EPOCH;
 use crate::broker::topics::Topic;
 use crate::broker::util::text;
@@ -26,12 +26,17 @@ const ALL_CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 const ALL_TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 
 /// Answers with the topics that were asked for, or all of them.
-pub(crate) fn metadata(core: &Arc<Core>, request: MetadataRequest, version: i16) -> MetadataResponse {
+pub(crate) fn metadata(
+    core: &Arc<Core>,
+    client: &Client,
+    request: MetadataRequest,
+    version: i16,
+) -> MetadataResponse {
     let mut response = MetadataResponse::default();
     let mut broker = MetadataResponseBroker::default();
     broker.node_id = BrokerId(NODE_ID);
-    broker.host = text(core.host.clone());
-    broker.port = i32::from(core.port);
+    broker.host = text(client.advertised.host.clone());
+    broker.port = i32::from(client.advertised.port);
     response.brokers.push(broker);
     response.cluster_id = Some(text(core.cluster_id.clone()));
     response.controller_id = BrokerId(NODE_ID);
@@ -108,6 +113,7 @@ fn described(topic: &Topic, operations: i32) -> MetadataResponseTopic {
 /// Describes the cluster of one.
 pub(crate) fn describe_cluster(
     core: &Arc<Core>,
+    client: &Client,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     let mut response = DescribeClusterResponse::default();
@@ -116,8 +122,8 @@ pub(crate) fn describe_cluster(
     response.controller_id = BrokerId(NODE_ID);
     let mut broker = DescribeClusterBroker::default();
     broker.broker_id = BrokerId(NODE_ID);
-    broker.host = text(core.host.clone());
-    broker.port = i32::from(core.port);
+    broker.host = text(client.advertised.host.clone());
+    broker.port = i32::from(client.advertised.port);
     response.brokers.push(broker);
     response.cluster_authorized_operations =
         if request.include_cluster_authorized_operations { ALL_CLUSTER_OPERATIONS } else { NOT_ASKED };
@@ -126,7 +132,7 @@ pub(crate) fn describe_cluster(
 
 /// Every group and transactional id is coordinated here.
 pub(crate) fn find_coordinator(
-    core: &Arc<Core>,
+    client: &Client,
     request: &FindCoordinatorRequest,
     version: i16,
 ) -> FindCoordinatorResponse {
@@ -138,16 +144,16 @@ pub(crate) fn find_coordinator(
             let mut coordinator = Coordinator::default();
             coordinator.key = key.clone();
             coordinator.node_id = BrokerId(NODE_ID);
-            coordinator.host = text(core.host.clone());
-            coordinator.port = i32::from(core.port);
+            coordinator.host = text(client.advertised.host.clone());
+            coordinator.port = i32::from(client.advertised.port);
             coordinator.error_code = error_code;
             response.coordinators.push(coordinator);
         }
     } else {
         response.error_code = error_code;
         response.node_id = BrokerId(NODE_ID);
-        response.host = text(core.host.clone());
-        response.port = i32::from(core.port);
+        response.host = text(client.advertised.host.clone());
+        response.port = i32::from(client.advertised.port);
     }
     response
 }

@@ -27,6 +27,13 @@ pub(crate) enum LogError {
         path.display()
     )]
     Newer { path: PathBuf, position: u64, what: String },
+    /// Two topics have one folder, which holds the records of both or of one.
+    #[error(
+        "the topics '{first}' and '{second}' have the same folder {}: this disk does not tell capital letters from \
+         small ones. Nothing was changed. Move the data folder to a disk that does",
+        path.display()
+    )]
+    SameFolder { path: PathBuf, first: String, second: String },
     /// A file or folder that must be there is not.
     #[error("{} is missing, {why}. Nothing was changed. Restore it from a copy; {way_out}", path.display())]
     Missing { path: PathBuf, why: String, way_out: String },

@@ -1,6 +1,7 @@
 //! The folders of the broker: which topics have one, and what becomes of those that nobody names.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,6 +31,21 @@ impl Places {
     /// The folder of a partition.
     pub fn of_partition(&self, topic: &str, index: i32) -> PathBuf {
         self.topics.join(topic).join(index.to_string())
+    }
+
+    /// Of `names` one whose topic has, on this disk, the folder that the topic `name` would have: the disk does not tell
+    /// capital letters from small ones.
+    pub fn same_folder<'a>(
+        &self,
+        name: &str,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Option<&'a String> {
+        let mut alike = names.into_iter().filter(|other| *other != name && other.eq_ignore_ascii_case(name));
+        let own = fs::metadata(self.topics.join(name)).ok()?;
+        alike.find(|other| {
+            let found = fs::metadata(self.topics.join(other.as_str()));
+            found.is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()))
+        })
     }
 
     /// Whether there is a folder of any topic.
