@@ -333,6 +333,8 @@ impl Cli {
             ("telemetry.processes", "--processes", self.command.processes()),
             ("up.data", "--data", up.data.as_ref().map(path)),
             ("up.host", "--host", up.host),
+            ("up.advertised", "--advertised", up.advertised),
+            ("up.insecure", "--insecure", up.insecure.then(|| "true".to_owned())),
             ("up.kafka_port", "--kafka-port", up.kafka_port.map(|port| port.to_string())),
             ("up.registry_port", "--registry-port", up.registry_port.map(|port| port.to_string())),
         ];

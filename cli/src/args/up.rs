@@ -17,9 +17,15 @@ pub struct Up {
     #[arg(long, value_name = "PORT")]
     pub registry_port: Option<u16>,
     /// Address to listen on; there is no password, so other than loopback only where you trust
-    /// the network [default: 127.0.0.1]
+    /// the network, and with --insecure [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     pub host: Option<String>,
+    /// Name or address that clients are told to connect to [default: the address by which they come]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub advertised: Option<String>,
+    /// Listen beyond loopback although there is no password: whoever reaches the ports may read, write and delete
+    #[arg(long)]
+    pub insecure: bool,
 }
 
 /// `millrace demo`

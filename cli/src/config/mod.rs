@@ -16,7 +16,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
 pub use layers::{Given, Inputs, LONGEST_SECONDS};
-pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings};
+pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings, UpSettings};
 
 use crate::endpoints::Endpoints;
 use crate::error::CliError;

@@ -147,8 +147,17 @@ pub struct UpSettings {
     /// Folder that holds all data: records, schemas and tables.
     pub data: String,
     /// Address on which broker and registry listen. There is no password: other than loopback
-    /// only in a network you trust.
+    /// only in a network you trust, and only with `insecure`.
     pub host: String,
+    /// Name or address, with or without `:port`, that the broker tells clients to connect to, where that is not the
+    /// address by which they come: behind a port that is forwarded. Empty: the address by which they come.
+    pub advertised: String,
+    /// Whether whoever reaches the ports may read, write and delete everything: `host` is no loopback address, and
+    /// there is no password.
+    pub insecure: bool,
+    /// Names by which clients call the registry, several separated by commas, beside `localhost`, addresses, `advertised`
+    /// and the machine's own name. Others are refused: a web page can be made to look as if it came from here.
+    pub registry_hosts: String,
     /// Port of the embedded broker; 0 takes a free one and keeps it for the next start.
     pub kafka_port: u16,
     /// Port of the embedded registry; 0 takes a free one and keeps it for the next start.
@@ -195,6 +204,9 @@ impl Default for UpSettings {
         Self {
             data: "millrace-data".to_owned(),
             host: "127.0.0.1".to_owned(),
+            advertised: String::new(),
+            insecure: false,
+            registry_hosts: String::new(),
             kafka_port: 9092,
             registry_port: 8081,
             sync_interval_ms: 1_000,

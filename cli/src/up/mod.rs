@@ -1,10 +1,11 @@
 //! `millrace up`: broker, registry, tables and every role in one process.
 
 mod ports;
+mod reach;
 mod whole;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use millrace_telemetry::Telemetry;
 use tokio::runtime::Runtime;
 
 use self::ports::Kept;
+use self::reach::Reach;
 use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
@@ -217,13 +219,7 @@ struct Embedded {
 impl Embedded {
     fn start(runtime: &Runtime, config: &Config, data: &Path) -> Result<Self, CliError> {
         let up = &config.settings.up;
-        let host: IpAddr = match up.host.as_str() {
-            "localhost" => IpAddr::from([127, 0, 0, 1]),
-            host => host.parse().map_err(|_| {
-                CliError::usage(format!("--host {host}: not an IP address"))
-                    .hint("Write 127.0.0.1 or 0.0.0.0.")
-            })?,
-        };
+        let Reach { host, advertised, names } = Reach::of(up)?;
         writable(data)?;
         whole::check(data)?;
         let tables = data.join("tables");
@@ -239,6 +235,7 @@ impl Embedded {
                 // the roles run in this process: whoever was a member before has ended
                 broker.keep_members = false;
                 broker.own_listener = true;
+                broker.advertised.clone_from(&advertised);
                 broker.limits.connections = up.max_connections;
                 broker.limits.bytes_in_flight = up.max_in_flight_bytes;
                 broker.sync = match up.sync_interval_ms {
@@ -261,6 +258,7 @@ impl Embedded {
                 let mut registry = RegistryConfig { listen, own_listener: true, ..RegistryConfig::default() };
                 registry.data_dir = Some(data.join("registry"));
                 registry.limits.connections = up.max_connections;
+                registry.hosts.clone_from(&names);
                 let started = runtime.block_on(Registry::start(registry));
                 started.map(|handle| (handle.address().port(), handle)).map_err(|error| match error {
                 RegistryError::PortTaken { .. } if port != up.registry_port => None,

@@ -31,7 +31,8 @@ pub struct BrokerConfig {
     pub data_dir: PathBuf,
     /// Where to listen; port 0 takes any free one. Loopback unless told otherwise.
     pub listen: SocketAddr,
-    /// Host and port that clients are told to connect to; by default where the broker listens.
+    /// Host and port that clients are told to connect to, with port 0 the one the broker listens on. By default each is
+    /// told the address by which it came: where the broker listens on every address nobody could connect to that.
     pub advertised: Option<(String, u16)>,
     /// When data is brought to the disk.
     pub sync: SyncPolicy,

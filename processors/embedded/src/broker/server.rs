@@ -25,8 +25,8 @@ const STEP: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Door {
     pub listener: TcpListener,
-    /// What clients that come by it are told.
-    pub advertised: Arc<Advertised>,
+    /// What clients that come by it are told; without, the address by which they came.
+    pub advertised: Option<Arc<Advertised>>,
     pub places: Arc<Places>,
     /// Whether only this process may come by it.
     pub own_only: bool,
@@ -44,11 +44,22 @@ pub(crate) async fn serve(core: Arc<Core>, door: Door, mut stopped: watch::Recei
             accepted = accept(&door.listener, &door.places, door.own_only) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let (core, advertised) = (Arc::clone(&core), Arc::clone(&door.advertised));
+        let advertised = door.advertised.clone().unwrap_or_else(|| came_by(&stream));
+        let core = Arc::clone(&core);
         connections.spawn(connection(core, stream, peer, place, advertised));
     }
     drop(door);
     connections.shutdown().await;
+}
+
+/// The address of this end, which the client has just shown to reach.
+fn came_by(stream: &TcpStream) -> Arc<Advertised> {
+    let found = stream.local_addr().map(|addr| Advertised {
+        // A client that speaks IPv4 to a socket of both kinds is told an address of its kind.
+        host: addr.ip().to_canonical().to_string(),
+        port: addr.port(),
+    });
+    Arc::new(found.unwrap_or_default())
 }
 
 async fn connection(

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,10 +68,12 @@ impl Broker {
         let listener = bind(config.listen).await?;
         let addr =
             listener.local_addr().map_err(|source| BrokerError::Listen { addr: config.listen, source })?;
-        let (host, port) = config.advertised.clone().unwrap_or_else(|| advertised(addr));
+        let port_or = |port| if port == 0 { addr.port() } else { port };
+        let set = config.advertised.clone().map(|(host, port)| Advertised { host, port: port_or(port) });
+        let advertised = Arc::new(set.clone().unwrap_or_else(|| reachable(addr)));
         let mut doors = vec![Door {
             listener,
-            advertised: Arc::new(Advertised { host, port }),
+            advertised: set.map(Arc::new),
             places: Connections::new("broker", config.limits.clone()),
             own_only: false,
         }];
@@ -88,8 +90,7 @@ impl Broker {
         let (stop, stopped) = watch::channel(false);
         let halted = core.flusher.halt().happened();
         let end = stop.clone();
-        let advertised = Arc::clone(&doors[0].advertised);
-        let own = doors.get(1).map(|door| Arc::clone(&door.advertised));
+        let own = doors.get(1).and_then(|door| door.advertised.clone());
         let mut tasks = vec![
             // Nobody is served by a broker that can say nothing for certain.
             tokio::spawn(end_when(halted, end, stopped.clone())),
@@ -275,7 +276,7 @@ async fn own_door(config: &BrokerConfig) -> Result<Door, BrokerError> {
     let addr = listener.local_addr().map_err(|source| BrokerError::Listen { addr: config.listen, source })?;
     Ok(Door {
         listener,
-        advertised: Arc::new(Advertised { host: addr.ip().to_string(), port: addr.port() }),
+        advertised: Some(Arc::new(reachable(addr))),
         places: Connections::new("broker", config.limits.own()),
         own_only: true,
     })
@@ -294,10 +295,14 @@ fn without_metadata(path: PathBuf, places: &Places) -> LogError {
     }
 }
 
-/// What to tell clients when nothing was configured: nobody can connect to "every address".
-fn advertised(addr: SocketAddr) -> (String, u16) {
-    let host = if addr.ip().is_unspecified() { "localhost".into() } else { addr.ip().to_string() };
-    (host, addr.port())
+/// How clients on this machine reach an address that is listened on.
+fn reachable(addr: SocketAddr) -> Advertised {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Advertised { host: ip.to_string(), port: addr.port() }
 }
 
 async fn end_when(

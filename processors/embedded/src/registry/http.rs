@@ -7,7 +7,7 @@ use axum::body::{Body as HttpBody, Bytes, HttpBody as _, to_bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::compat::Level;
 use super::core::{Core, Found, Mode, Show, Wanted};
+use super::gate::{self, Gate};
 use super::history;
 use super::refusal::Refusal;
 use crate::net::places::{Doing, Place};
@@ -29,7 +30,8 @@ type Answer = Result<Value, Refusal>;
 type Body = Result<Bytes, BytesRejection>;
 
 /// All paths of the interface.
-pub fn router(core: Shared) -> Router {
+pub fn router(core: Shared, hosts: &[String]) -> Router {
+    let gate = Arc::new(Gate::new(hosts));
     Router::new()
         .route("/", get(async || reply(Ok(json!({})))))
         .route("/contexts", get(async || reply(Ok(json!(["."])))))
@@ -55,6 +57,7 @@ pub fn router(core: Shared) -> Router {
         .method_not_allowed_fallback(async || reply(Err(Refusal::no_such_method())))
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(receive))
+        .layer(from_fn_with_state(gate, gate::check))
         .layer(from_fn(content_type))
         .with_state(core)
 }
@@ -369,7 +372,7 @@ async fn apart(work: impl FnOnce() -> Answer + Send + 'static) -> Response {
     reply(done.await.unwrap_or_else(|error| Err(Refusal::store(&error))))
 }
 
-fn reply(answer: Answer) -> Response {
+pub(super) fn reply(answer: Answer) -> Response {
     let (status, body) = match answer {
         Ok(body) => (200, body),
         Err(refusal) => (refusal.status, json!({"error_code": refusal.code, "message": refusal.message})),

@@ -10,6 +10,7 @@ mod core;
 mod defaults;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod gate;
 mod graph;
 mod history;
 mod http;
@@ -51,6 +52,9 @@ pub struct RegistryConfig {
     /// Whether it also listens on a free port of loopback, for clients in its own process only, which others cannot
     /// take connections from.
     pub own_listener: bool,
+    /// Names by which clients may call it, beside `localhost` and addresses: a web page that a browser was led to believe
+    /// comes from here has another.
+    pub hosts: Vec<String>,
 }
 
 /// A schema as text is turned into several times its size.
@@ -71,6 +75,7 @@ impl Default for RegistryConfig {
                 ..Limits::default()
             },
             own_listener: false,
+            hosts: Vec::new(),
         }
     }
 }
@@ -157,7 +162,7 @@ impl Registry {
         let (listener, bound) = listen(config.listen).await?;
         let (stop, stopped) = watch::channel(false);
         let core = Arc::new(Mutex::new(core));
-        let router = http::router(Arc::clone(&core));
+        let router = http::router(Arc::clone(&core), &config.hosts);
         let places = |limits| Places::new("registry", limits);
         let serving =
             serve_in(places(config.limits.clone()), listener, router.clone(), false, stopped.clone());

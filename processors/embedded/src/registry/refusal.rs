@@ -113,6 +113,24 @@ impl Refusal {
         Self::new(408, format!("The request did not arrive within {} s.", within.as_secs()))
     }
 
+    pub fn foreign_host(host: &str) -> Self {
+        Self::new(
+            403,
+            format!(
+                "This registry is not called '{host}': a web page may have been made to look as if it came from here. \
+                 Call it by its address, or have its operator add the name to up.registry_hosts."
+            ),
+        )
+    }
+
+    pub fn unsupported_type(kind: &str) -> Self {
+        let message = format!(
+            "HTTP 415 Unsupported Media Type: the body is '{kind}', which any web page may send; name it \
+             application/json or application/vnd.schemaregistry.v1+json."
+        );
+        Self::new(415, message)
+    }
+
     pub fn no_such_path() -> Self {
         Self::new(404, "HTTP 404 Not Found")
     }

@@ -59,6 +59,29 @@ fn clients_of_the_same_process_have_places_of_their_own() {
 }
 
 #[test]
+fn clients_are_told_the_address_by_which_they_came_or_the_one_that_was_set() {
+    let told = |addr: std::net::SocketAddr| {
+        let answer = Wire::connect(addr).call(9, &MetadataRequest::default().with_topics(Some(Vec::new())));
+        (answer.brokers[0].host.to_string(), answer.brokers[0].port)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(dir.path(), |config| config.listen = ([0, 0, 0, 0], 0).into());
+    let port = server.addr.port();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        assert_eq!(told(format!("{host}:{port}").parse().unwrap()), (host.to_owned(), i32::from(port)));
+    }
+    server.stop();
+    let server = Server::start_with(dir.path(), |config| {
+        config.listen = ([0, 0, 0, 0], 0).into();
+        config.advertised = Some(("kafka.example.org".to_owned(), 0));
+    });
+    let port = server.addr.port();
+    let local = ([127, 0, 0, 1], port).into();
+    assert_eq!(told(local), ("kafka.example.org".to_owned(), i32::from(port)));
+    server.stop();
+}
+
+#[test]
 fn who_stands_still_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start_with(dir.path(), |config| {

@@ -66,6 +66,7 @@ fn acknowledged_schemas_survive_kill() {
                 let schema = format!(r#"{{"type":"enum","name":"E{round}x{number}","symbols":[]}}"#);
                 let request = client
                     .request(Method::POST, format!("{url}/subjects/{subject}/versions"))
+                    .header("Content-Type", "application/json")
                     .body(json!({"schema": schema}).to_string());
                 let Ok(response) = request.send() else { break };
                 let Ok(body) = response.text() else { break };

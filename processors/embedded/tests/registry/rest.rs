@@ -1,5 +1,6 @@
 //! Paths, answers and error codes of the REST interface.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{TestRegistry, record};
@@ -219,4 +220,66 @@ fn plain_json_is_given_to_those_who_ask_for_it() {
         .send()
         .unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
+}
+
+#[test]
+fn web_pages_can_neither_read_nor_write() {
+    let mut config = crate::support::config(None);
+    config.hosts = vec!["registry.example.org".to_owned()];
+    let registry = TestRegistry::open(config).unwrap();
+    registry.register("s", "\"int\"");
+    let client = crate::support::client();
+    let url = |path: &str| format!("{}{path}", registry.url());
+    let body = r#"{"schema":"\"long\""}"#;
+    // What a page may send to anybody without asking first, and what a body without a type is.
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain;application/json",
+        "",
+    ] {
+        for (method, path) in
+            [(Method::POST, "/subjects/s/versions"), (Method::PUT, "/config"), (Method::POST, "/subjects/s")]
+        {
+            let mut request = client.request(method.clone(), url(path)).body(body);
+            if !kind.is_empty() {
+                request = request.header("Content-Type", kind);
+            }
+            let response = request.send().unwrap();
+            assert_eq!(response.status(), 415, "{method} {path} as {kind}");
+            let answer: Value = response.json().unwrap();
+            assert_eq!(answer["error_code"], 415);
+        }
+    }
+    // What Confluent's clients and curl with -H send.
+    for kind in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/vnd.schemaregistry.v1+json",
+        "application/vnd.schemaregistry+json; qs=0.9",
+        "Application/JSON",
+    ] {
+        let request = client.post(url("/subjects/s")).body(r#"{"schema":"\"int\""}"#);
+        assert_eq!(request.header("Content-Type", kind).send().unwrap().status(), 200, "{kind}");
+    }
+    // A page whose name was made to lead here.
+    for host in ["evil.example", "evil.example:8081", "127.0.0.1.evil.example"] {
+        for request in [
+            client.get(url("/subjects")),
+            client.delete(url("/subjects/s")),
+            client.post(url("/subjects/s")).body(body),
+        ] {
+            let request = request.header("Host", host).header("Content-Type", "application/json");
+            let response = request.send().unwrap();
+            assert_eq!(response.status(), 403, "{host}");
+            let answer: Value = response.json().unwrap();
+            assert!(answer["message"].as_str().unwrap().contains(host), "{answer}");
+        }
+    }
+    for host in ["localhost:1", "registry.example.org", "[::1]:8081", "10.0.0.1"] {
+        assert_eq!(client.get(url("/subjects")).header("Host", host).send().unwrap().status(), 200, "{host}");
+    }
+    assert_eq!(registry.get("/subjects/s/versions"), (200, json!([1])));
+    assert_eq!(registry.delete("/subjects/s"), (200, json!([1])), "a delete has no body and no type");
 }
