@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::compat::Level;
 use super::history::{Earlier, History};
 use super::journal::Journal;
+use super::references::Reference;
 use super::refusal::Refusal;
 use super::schema::AvroSchema;
 
@@ -25,6 +26,9 @@ pub enum Change {
         id: u32,
         /// The schema as it was sent.
         schema: String,
+        /// What it refers to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        references: Vec<Reference>,
     },
     /// Versions were hidden (soft delete).
     Hidden {
@@ -99,6 +103,8 @@ pub struct Found {
     pub id: u32,
     /// The schema's text.
     pub schema: String,
+    /// What it refers to.
+    pub references: Vec<Reference>,
 }
 
 /// `latest` or a number.
@@ -112,6 +118,7 @@ pub enum Wanted {
 
 struct Stored {
     text: String,
+    references: Vec<Reference>,
     /// Or why it cannot be read: what was registered once stays, also when this build would refuse it.
     parsed: Result<Arc<AvroSchema>, String>,
 }
@@ -189,12 +196,31 @@ impl Core {
         found.next_back().map(|version| self.found(subject, version)).ok_or_else(Refusal::schema_not_found)
     }
 
-    /// The text of a schema; it is found as long as any version of any subject, also a hidden one, has it.
-    pub fn schema(&self, id: u32) -> Result<&str, Refusal> {
+    /// The text of a schema and what it refers to; it is found as long as any version of any subject, also a hidden one, has it.
+    pub fn schema(&self, id: u32) -> Result<(&str, &[Reference]), Refusal> {
         if self.uses(id, Show::All).is_empty() {
             return Err(Refusal::schema_not_found());
         }
-        self.schemas.get(&id).map(|stored| stored.text.as_str()).ok_or_else(Refusal::schema_not_found)
+        let stored = self.schemas.get(&id).ok_or_else(Refusal::schema_not_found)?;
+        Ok((&stored.text, &stored.references))
+    }
+
+    /// A schema, or why it cannot be read.
+    pub(super) fn parsed(&self, id: u32) -> Result<Arc<AvroSchema>, String> {
+        self.schemas
+            .get(&id)
+            .map_or_else(|| Err("it is not there".to_owned()), |stored| stored.parsed.clone())
+    }
+
+    /// What a schema refers to.
+    pub(super) fn references(&self, id: u32) -> &[Reference] {
+        self.schemas.get(&id).map_or(&[], |stored| &stored.references)
+    }
+
+    /// The ids of all versions of all subjects.
+    pub(super) fn ids_in_use(&self, show: Show) -> Vec<u32> {
+        let versions = self.subjects.values().flatten().filter(|version| shown(version, show));
+        versions.map(|version| version.id).collect()
     }
 
     /// Which versions of which subjects a schema is.
@@ -245,6 +271,7 @@ impl Core {
         &mut self,
         subject: &str,
         text: &str,
+        references: &[Reference],
         schema: &Arc<AvroSchema>,
         history: &History,
     ) -> Result<Option<(u32, u32)>, Refusal> {
@@ -255,13 +282,19 @@ impl Core {
         if self.history(subject) != *history {
             return Ok(None);
         }
+        for Reference { subject, version, .. } in references {
+            // It was there a moment ago.
+            let there = self.version(subject, Wanted::Number(*version), Show::Live);
+            there.map_err(|_| Refusal::no_such_reference(subject, i64::from(*version)))?;
+        }
         // Numbers of versions and ids are never given twice, also not after a delete: records carry the ids.
         let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
         let version = all.iter().map(|version| version.version).max().unwrap_or(0) + 1;
         let known = self.ids.get(schema.canonical()).copied();
         let id = known.unwrap_or_else(|| self.schemas.keys().next_back().map_or(1, |last| last + 1));
         let (subject, text) = (subject.to_owned(), text.to_owned());
-        let change = Change::Registered { subject, version, id, schema: text };
+        let references = references.to_vec();
+        let change = Change::Registered { subject, version, id, schema: text, references };
         self.commit_parsed(change, Some(Arc::clone(schema)))?;
         Ok(Some((id, version)))
     }
@@ -275,6 +308,7 @@ impl Core {
                 return Err(Refusal::subject_not_hidden(subject));
             }
             self.writable(subject)?;
+            self.not_referred_to(subject, &versions, true)?;
             self.commit(Change::Removed { subject: subject.to_owned(), versions: versions.clone() })?;
             return Ok(versions);
         }
@@ -283,6 +317,7 @@ impl Core {
             other => other?,
         };
         self.writable(subject)?;
+        self.not_referred_to(subject, &versions, false)?;
         self.commit(Change::Hidden { subject: subject.to_owned(), versions: versions.clone() })?;
         Ok(versions)
     }
@@ -294,6 +329,9 @@ impl Core {
         let version = self.version(subject, wanted, show)?.version;
         let hidden = self.version(subject, Wanted::Number(version), Show::Live).is_err();
         self.writable(subject)?;
+        if permanent == hidden {
+            self.not_referred_to(subject, &[version], permanent)?;
+        }
         let (subject, versions) = (subject.to_owned(), vec![version]);
         match (permanent, hidden) {
             (false, false) => self.commit(Change::Hidden { subject, versions })?,
@@ -350,7 +388,8 @@ impl Core {
 
     fn found(&self, subject: &str, version: &Version) -> Found {
         let schema = self.schemas.get(&version.id).map(|stored| stored.text.clone()).unwrap_or_default();
-        Found { subject: subject.to_owned(), version: version.version, id: version.id, schema }
+        let references = self.references(version.id).to_vec();
+        Found { subject: subject.to_owned(), version: version.version, id: version.id, schema, references }
     }
 
     /// Writes a change down and only then makes it.
@@ -372,10 +411,13 @@ impl Core {
 
     fn apply(&mut self, change: Change, parsed: Option<Arc<AvroSchema>>) {
         match change {
-            Change::Registered { subject, version, id, schema } => {
+            Change::Registered { subject, version, id, schema, references } => {
                 let parsed = match parsed {
                     Some(parsed) => Ok(parsed),
-                    None => AvroSchema::parse(&schema).map(Arc::new),
+                    None => self
+                        .known_referred(&references)
+                        .and_then(|referred| AvroSchema::parse_with(&schema, &referred))
+                        .map(Arc::new),
                 };
                 if let Err(problem) = &parsed {
                     tracing::warn!(
@@ -388,7 +430,7 @@ impl Core {
                 }
                 let spelled = parsed.as_ref().map_or(schema.as_str(), |parsed| parsed.canonical());
                 self.ids.entry(spelled.to_owned()).or_insert(id);
-                self.schemas.entry(id).or_insert(Stored { text: schema, parsed });
+                self.schemas.entry(id).or_insert(Stored { text: schema, references, parsed });
                 self.subjects.entry(subject).or_default().push(Version { version, id, hidden: false });
             }
             Change::Hidden { subject, versions } => {

@@ -87,9 +87,12 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// The graph of a normalised schema; the error names a type that is defined twice or nowhere.
-    pub fn of(tree: &Value) -> Result<Self, String> {
+    /// The graph of a normalised schema behind those it refers to; the error names a type that is defined twice or nowhere.
+    pub fn of(before: &[Value], tree: &Value) -> Result<Self, String> {
         let mut builder = Builder { nodes: Vec::new(), known: HashMap::new() };
+        for tree in before {
+            builder.add(tree)?;
+        }
         let root = builder.add(tree)?;
         Ok(Self { nodes: builder.nodes, root })
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compat::{Level, Steps};
 use super::core::{Core, Found, Show, Wanted};
+use super::references::{Draft, Reference};
 use super::refusal::Refusal;
 use super::schema::AvroSchema;
 
@@ -57,8 +58,12 @@ impl History {
     }
 }
 
-fn parse(text: &str) -> Result<AvroSchema, Refusal> {
-    AvroSchema::parse(text).map_err(|problem| Refusal::invalid_schema(&problem))
+/// The schema of a draft, with what it refers to.
+fn parse(core: &Mutex<Core>, draft: &Draft) -> Result<(AvroSchema, Vec<Reference>), Refusal> {
+    let referred = look(core, |core| core.referred(&draft.references))?;
+    let schema = AvroSchema::parse_with(&draft.text, &referred);
+    let schema = schema.map_err(|problem| Refusal::invalid_schema(&problem))?;
+    Ok((schema, referred.into_iter().map(|it| it.reference).collect()))
 }
 
 /// Looks into the registry.
@@ -68,15 +73,17 @@ fn look<T>(core: &Mutex<Core>, at: impl FnOnce(&mut Core) -> T) -> T {
 }
 
 /// The version of a subject that is this schema.
-pub fn lookup(core: &Mutex<Core>, subject: &str, text: &str, show: Show) -> Result<Found, Refusal> {
+pub fn lookup(core: &Mutex<Core>, subject: &str, draft: &Draft, show: Show) -> Result<Found, Refusal> {
     look(core, |core| core.versions(subject, show).map(drop))?;
-    let schema = parse(text)?;
+    let (schema, _) = parse(core, draft)?;
     look(core, |core| core.lookup(subject, &schema, show))
 }
 
 /// Registers a schema under a subject and gives its id and version; one that is there already is not added again.
-pub fn register(core: &Mutex<Core>, subject: &str, text: &str) -> Result<(u32, u32), Refusal> {
-    let schema = Arc::new(parse(text)?);
+pub fn register(core: &Mutex<Core>, subject: &str, draft: &Draft) -> Result<(u32, u32), Refusal> {
+    let (schema, references) = parse(core, draft)?;
+    let schema = Arc::new(schema);
+    let text = if draft.normalize { schema.spelling() } else { &draft.text };
     loop {
         let history = look(core, |core| match core.known(subject, &schema) {
             Some(known) => Ok(Err(known)),
@@ -90,7 +97,9 @@ pub fn register(core: &Mutex<Core>, subject: &str, text: &str) -> Result<(u32, u
         if !problems.is_empty() {
             return Err(Refusal::incompatible(subject, history.level, &problems));
         }
-        if let Some(registered) = look(core, |core| core.register(subject, text, &schema, &history))? {
+        if let Some(registered) =
+            look(core, |core| core.register(subject, text, &references, &schema, &history))?
+        {
             return Ok(registered);
         }
         // Somebody else changed the subject meanwhile: its new history decides.
@@ -101,10 +110,10 @@ pub fn register(core: &Mutex<Core>, subject: &str, text: &str) -> Result<(u32, u
 pub fn check(
     core: &Mutex<Core>,
     subject: &str,
-    text: &str,
+    draft: &Draft,
     against: Option<Wanted>,
 ) -> Result<Vec<String>, Refusal> {
-    let schema = parse(text)?;
+    let (schema, _) = parse(core, draft)?;
     let history = look(core, |core| match against {
         None => Ok(core.history(subject)),
         Some(wanted) => core.history_of(subject, wanted),

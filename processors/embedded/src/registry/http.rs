@@ -17,6 +17,7 @@ use super::compat::Level;
 use super::core::{Core, Found, Mode, Show, Wanted};
 use super::gate::{self, Gate};
 use super::history;
+use super::references::{Asked, Draft, Reference};
 use super::refusal::Refusal;
 use crate::net::places::{Doing, Place};
 
@@ -72,6 +73,7 @@ struct Options {
     verbose: Flag,
     default_to_global: Flag,
     latest_only: Flag,
+    normalize: Flag,
     subject_prefix: Option<String>,
     offset: Option<usize>,
     limit: Option<i64>,
@@ -114,7 +116,9 @@ struct SchemaRequest {
     schema: String,
     schema_type: Option<String>,
     #[serde(default)]
-    references: Option<Vec<Value>>,
+    references: Option<Vec<Asked>>,
+    metadata: Option<Value>,
+    rule_set: Option<Value>,
 }
 
 async fn schemas(State(core): State<Shared>, Query(options): Query<Options>) -> Response {
@@ -133,11 +137,11 @@ async fn schemas(State(core): State<Shared>, Query(options): Query<Options>) -> 
 }
 
 async fn schema_by_id(State(core): State<Shared>, Path(id): Path<String>) -> Response {
-    with(core, move |core| Ok(json!({"schema": core.schema(self::id(&id)?)?}))).await
+    with(core, move |core| with_references(core.schema(self::id(&id)?)?)).await
 }
 
 async fn schema_text_by_id(State(core): State<Shared>, Path(id): Path<String>) -> Response {
-    with(core, move |core| text(core.schema(self::id(&id)?)?)).await
+    with(core, move |core| text(core.schema(self::id(&id)?)?.0)).await
 }
 
 async fn subjects_by_id(
@@ -179,7 +183,7 @@ async fn lookup(
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
-    apart(move || history::lookup(&core, &subject, &schema(body)?, options.show()).map(found)).await
+    apart(move || history::lookup(&core, &subject, &schema(body, &options)?, options.show()).map(found)).await
 }
 
 async fn delete_subject(
@@ -198,9 +202,14 @@ async fn versions(
     with(core, move |core| Ok(json!(options.page(core.versions(&subject, options.show())?)))).await
 }
 
-async fn register(State(core): State<Shared>, Path(subject): Path<String>, body: Body) -> Response {
+async fn register(
+    State(core): State<Shared>,
+    Path(subject): Path<String>,
+    Query(options): Query<Options>,
+    body: Body,
+) -> Response {
     apart(move || {
-        let (id, _) = history::register(&core, &subject, &schema(body)?)?;
+        let (id, _) = history::register(&core, &subject, &schema(body, &options)?)?;
         Ok(json!({"id": id}))
     })
     .await
@@ -225,9 +234,13 @@ async fn version_text(
 async fn referenced_by(
     State(core): State<Shared>,
     Path((subject, version)): Path<(String, String)>,
+    Query(options): Query<Options>,
 ) -> Response {
-    // References are refused at registration, so there are none to any version.
-    with(core, move |core| core.version(&subject, wanted(&version)?, Show::All).map(|_| json!([]))).await
+    with(core, move |core| {
+        let version = core.version(&subject, wanted(&version)?, Show::All)?.version;
+        Ok(json!(options.page(core.referrers(&subject, version, options.show()))))
+    })
+    .await
 }
 
 async fn delete_version(
@@ -247,7 +260,8 @@ async fn check_history(
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
-    apart(move || Ok(verdict(history::check(&core, &subject, &schema(body)?, None)?, &options))).await
+    apart(move || Ok(verdict(history::check(&core, &subject, &schema(body, &options)?, None)?, &options)))
+        .await
 }
 
 async fn check_version(
@@ -257,7 +271,7 @@ async fn check_version(
     body: Body,
 ) -> Response {
     apart(move || {
-        let problems = history::check(&core, &subject, &schema(body)?, Some(wanted(&version)?))?;
+        let problems = history::check(&core, &subject, &schema(body, &options)?, Some(wanted(&version)?))?;
         Ok(verdict(problems, &options))
     })
     .await
@@ -438,7 +452,7 @@ async fn content_type(request: Request, next: Next) -> Response {
 }
 
 /// The schema of a request's body.
-fn schema(body: Body) -> Result<String, Refusal> {
+fn schema(body: Body, options: &Options) -> Result<Draft, Refusal> {
     let request: SchemaRequest =
         serde_json::from_slice(&bytes(body)?).map_err(|e| Refusal::bad_request(&e))?;
     match request.schema_type.as_deref() {
@@ -448,15 +462,28 @@ fn schema(body: Body) -> Result<String, Refusal> {
             return Err(Refusal::invalid_schema(&problem));
         }
     }
-    if request.references.is_some_and(|references| !references.is_empty()) {
-        return Err(Refusal::invalid_schema(&"references to other subjects are not supported"));
+    // Rules that nobody applies would be taken for applied.
+    for (name, member) in [("metadata", request.metadata), ("ruleSet", request.rule_set)] {
+        if member.is_some_and(|member| is_meant(&member)) {
+            return Err(Refusal::unsupported(name));
+        }
     }
-    Ok(request.schema)
+    let references = request.references.unwrap_or_default();
+    Ok(Draft { text: request.schema, references, normalize: options.normalize.0 })
 }
 
-/// A text member of a request's body; empty if it is not there.
+/// Whether a member says anything.
+fn is_meant(member: &Value) -> bool {
+    !matches!(member, Value::Null | Value::Bool(false)) && *member != json!({}) && *member != json!([])
+}
+
+/// A text member of a request's body, which has no other; empty if it is not there.
 fn member(body: Body, name: &str) -> Result<String, Refusal> {
     let value: Value = serde_json::from_slice(&bytes(body)?).map_err(|e| Refusal::bad_request(&e))?;
+    let others = value.as_object().into_iter().flatten();
+    if let Some((other, _)) = others.into_iter().find(|(key, value)| *key != name && is_meant(value)) {
+        return Err(Refusal::unsupported(other));
+    }
     Ok(value[name].as_str().unwrap_or("").to_owned())
 }
 
@@ -480,8 +507,21 @@ fn id(text: &str) -> Result<u32, Refusal> {
     text.parse().map_err(|_| Refusal::schema_not_found())
 }
 
+fn with_references((schema, references): (&str, &[Reference])) -> Answer {
+    Ok(if references.is_empty() {
+        json!({"schema": schema})
+    } else {
+        json!({"schema": schema, "references": references})
+    })
+}
+
 fn found(found: Found) -> Value {
-    json!({"subject": found.subject, "version": found.version, "id": found.id, "schema": found.schema})
+    let mut all =
+        json!({"subject": found.subject, "version": found.version, "id": found.id, "schema": found.schema});
+    if !found.references.is_empty() {
+        all["references"] = json!(found.references);
+    }
+    all
 }
 
 /// A schema as the answer itself.

@@ -1,7 +1,7 @@
 //! The embedded schema registry: Confluent's REST interface for Avro, in one process, durable on disk.
 //!
 //! It knows what producers and consumers of Avro need: subjects, versions, ids, compatibility, soft and permanent
-//! deletes. It knows no schema references, contexts, import mode, JSON Schema or Protobuf, and is no cluster.
+//! deletes, references. It knows no contexts, import mode, data contracts, JSON Schema or Protobuf, and is no cluster.
 
 mod compat;
 #[cfg(test)]
@@ -16,6 +16,7 @@ mod history;
 mod http;
 mod journal;
 mod pairs;
+mod references;
 mod refusal;
 mod schema;
 

@@ -74,6 +74,21 @@ impl Refusal {
         Self::new(42201, format!("Invalid schema: {problem}"))
     }
 
+    pub fn no_such_reference(subject: &str, version: i64) -> Self {
+        Self::invalid_schema(&format!(
+            "no schema reference found for subject \"{subject}\" and version {version}"
+        ))
+    }
+
+    pub fn referred_to(subject: &str, version: u32) -> Self {
+        let schema = format!("{{magic=1,keytype=SCHEMA,subject={subject},version={version}}}");
+        Self::new(42206, format!("One or more references exist to the schema {schema}."))
+    }
+
+    pub fn unsupported(member: &str) -> Self {
+        Self::new(422, format!("This registry does not support '{member}', and does not pass it over."))
+    }
+
     pub fn invalid_version(text: &str) -> Self {
         let message =
             format!("The version '{text}' is neither \"latest\" nor a number from 1 to 2147483647.");

@@ -1,11 +1,13 @@
 //! Avro schemas as the registry sees them: checked, with full names, and with one spelling for one meaning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::defaults;
 use super::graph::Graph;
+use super::references::Referred;
 
 /// Types that are not defined by a schema.
 pub(super) const PRIMITIVES: [&str; 8] =
@@ -16,6 +18,12 @@ const MAX_NODES: usize = 100_000;
 /// Bytes that a schema may come to when everything in it is counted once for each level it lies under. That is what the
 /// parser copies: a large definition inside a hundred others would be held a hundred times.
 const MAX_COPIED_BYTES: usize = 64 << 20;
+/// Schemas that a schema may refer to, directly or by others.
+const MAX_REFERRED: usize = 1_000;
+/// Bytes that they may come to.
+const MAX_REFERRED_BYTES: usize = 8 << 20;
+/// Stands for a hyphen where the parser takes none.
+const HYPHEN: &str = "__hyphen__";
 
 /// A checked schema, spelled in one way.
 ///
@@ -24,7 +32,11 @@ const MAX_COPIED_BYTES: usize = 64 << 20;
 /// schema exactly when their spellings are equal, and compatibility is checked on the graph of its types.
 #[derive(Debug)]
 pub struct AvroSchema {
+    /// The spelling, and behind it the references, if there are any.
     canonical: String,
+    spelling_len: usize,
+    /// What it refers to, and what that refers to, each once and behind what it needs itself.
+    before: Vec<Arc<AvroSchema>>,
     graph: Graph,
 }
 
@@ -34,6 +46,14 @@ impl AvroSchema {
     /// The time and memory it takes are bounded by the text's length: the parser behind it looks at defaults once for
     /// each way that leads to them, which can be two to the power of the number of types, so they are checked here.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_with(text, &[])
+    }
+
+    /// The same for a schema that refers to others, whose types it may use.
+    ///
+    /// # Errors
+    /// As [`AvroSchema::parse`].
+    pub(super) fn parse_with(text: &str, referred: &[Referred]) -> Result<Self, String> {
         // A bare name such as `string` without quotes is no JSON, but a quoted one is a schema.
         let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut copied = 0;
@@ -46,20 +66,106 @@ impl AvroSchema {
         }
         let mut nodes = 0;
         let tree = normalise(&json, "", &mut nodes)?;
-        let graph = Graph::of(&tree)?;
-        apache_avro::Schema::parse(&without_defaults(&json)).map_err(|error| error.to_string())?;
+        let before = closure(referred)?;
+        let trees = before.iter().map(|schema| serde_json::from_str(schema.spelling()));
+        let trees: Vec<Value> = trees.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let graph = Graph::of(&trees, &tree)?;
+        let checked = if before.is_empty() && !text.contains('-') {
+            apache_avro::Schema::parse(&without_defaults(&json))
+        } else {
+            apache_avro::Schema::parse(&together(&trees, &tree))
+        };
+        checked.map_err(|error| error.to_string().replace(HYPHEN, "-"))?;
         defaults::check(&graph)?;
-        Ok(Self { canonical: tree.to_string(), graph })
+        let mut canonical = tree.to_string();
+        let spelling_len = canonical.len();
+        if !referred.is_empty() {
+            let references: Vec<_> = referred.iter().map(|it| &it.reference).collect();
+            canonical.push_str(&serde_json::to_string(&references).map_err(|error| error.to_string())?);
+        }
+        Ok(Self { canonical, spelling_len, before, graph })
     }
 
-    /// The one spelling: what two texts of the same schema have in common.
+    /// What two texts of the same schema have in common: the one spelling, and what it refers to.
     pub fn canonical(&self) -> &str {
         &self.canonical
+    }
+
+    /// The one spelling of its own text.
+    pub fn spelling(&self) -> &str {
+        &self.canonical[..self.spelling_len]
     }
 
     /// Its types and how they hang together.
     pub(super) fn graph(&self) -> &Graph {
         &self.graph
+    }
+}
+
+/// What schemas refer to, and what that refers to.
+fn closure(referred: &[Referred]) -> Result<Vec<Arc<AvroSchema>>, String> {
+    let mut all: Vec<Arc<AvroSchema>> = Vec::new();
+    let mut bytes = 0;
+    for Referred { schema, .. } in referred {
+        for schema in schema.before.iter().chain([schema]) {
+            if all.iter().any(|known| Arc::ptr_eq(known, schema) || known.canonical == schema.canonical) {
+                continue;
+            }
+            bytes += schema.spelling().len();
+            if all.len() == MAX_REFERRED || bytes > MAX_REFERRED_BYTES {
+                return Err(format!(
+                    "what it refers to, and what that refers to, is more than {MAX_REFERRED} schemas or \
+                     {MAX_REFERRED_BYTES} bytes"
+                ));
+            }
+            all.push(Arc::clone(schema));
+        }
+    }
+    Ok(all)
+}
+
+/// One schema for a parser that knows no references, and no hyphens in namespaces: Avro's own libraries took those for
+/// years, and registries have them.
+fn together(before: &[Value], tree: &Value) -> Value {
+    let fields = before.iter().chain([tree]).enumerate();
+    let fields = fields.map(|(n, tree)| json!({"name": format!("f{n}"), "type": legal(tree)}));
+    json!({"type": "record", "name": "millrace.__all__", "fields": fields.collect::<Vec<_>>()})
+}
+
+/// A normalised schema without defaults and with legal namespaces.
+fn legal(tree: &Value) -> Value {
+    match tree {
+        Value::String(name) => Value::String(legal_name(name)),
+        Value::Array(branches) => branches.iter().map(legal).collect(),
+        Value::Object(members) => {
+            let members = members.iter().filter(|(key, _)| *key != "default").map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    ("items" | "values", inner) => legal(inner),
+                    ("name", Value::String(name)) => Value::String(legal_name(name)),
+                    ("aliases", Value::Array(names)) => names.iter().map(legal).collect(),
+                    ("fields", Value::Array(fields)) => fields.iter().map(legal_field).collect(),
+                    (_, other) => other.clone(),
+                };
+                (key.clone(), value)
+            });
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn legal_field(field: &Value) -> Value {
+    let Value::Object(members) = field else { return field.clone() };
+    let members = members.iter().filter(|(key, _)| *key != "default");
+    let members =
+        members.map(|(key, value)| (key.clone(), if key == "type" { legal(value) } else { value.clone() }));
+    Value::Object(members.collect())
+}
+
+fn legal_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((space, name)) => format!("{}.{name}", space.replace('-', HYPHEN)),
+        None => name.to_owned(),
     }
 }
 
@@ -188,6 +294,9 @@ fn field(field: &Value, namespace: &str, nodes: &mut usize) -> Result<Value, Str
 fn full_name(members: &Map<String, Value>, enclosing: &str) -> Result<String, String> {
     let name = members.get("name").and_then(Value::as_str).ok_or("a named type lacks its name")?;
     let namespace = members.get("namespace").and_then(Value::as_str).unwrap_or(enclosing);
+    if PRIMITIVES.contains(&name.rsplit('.').next().unwrap_or_default()) {
+        return Err(format!("the type {name} has the name of a primitive"));
+    }
     Ok(qualified(name, namespace))
 }
 
@@ -242,6 +351,23 @@ mod tests {
     }
 
     #[test]
+    fn a_hyphen_in_a_namespace_is_taken_as_older_registries_take_it() {
+        for text in [
+            r#"{"type":"record","name":"R","namespace":"com.my-company","fields":[{"name":"r","type":["null","R"],"default":null}]}"#,
+            r#"{"type":"record","name":"my-company.R","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["a-b"],"doc":"-"}}]}"#
+                .replace("a-b", "a").as_str(),
+            r#"[{"type":"fixed","name":"a-b.F","aliases":["c-d.G"],"size":2},{"type":"array","items":"a-b.F"}]"#,
+        ] {
+            let schema = AvroSchema::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(AvroSchema::parse(schema.spelling()).is_ok(), "{}", schema.spelling());
+        }
+        assert!(!same(
+            r#"{"type":"record","name":"a-b.R","fields":[]}"#,
+            r#"{"type":"record","name":"a_b.R","fields":[]}"#
+        ));
+    }
+
+    #[test]
     fn what_is_no_schema_is_refused() {
         for text in [
             "",
@@ -257,6 +383,15 @@ mod tests {
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"record"}}]}"#,
             r#"[{"type":"fixed","name":"F","size":1},{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"fixed","name":"F","size":2}}]}]"#,
             r#"{"type":"record","name":"R","aliases":["Q"],"fields":[{"name":"f","type":["null","Q"]}]}"#,
+            // A name twice, the same or not, near or far; and what is no name.
+            r#"[{"type":"record","name":"R","fields":[]},{"type":"record","name":"R","fields":[]}]"#,
+            r#"{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"enum","name":"R","symbols":["a"]}}]}"#,
+            r#"{"type":"record","name":"R","namespace":"a","fields":[{"name":"f","type":{"type":"map","values":{"type":"fixed","name":"a.R","size":1}}}]}"#,
+            r#"{"type":"record","name":"string","fields":[]}"#,
+            r#"{"type":"record","name":"a.int","fields":[]}"#,
+            r#"{"type":"record","name":"a-b","fields":[]}"#,
+            r#"{"type":"record","name":"R","namespace":"a b","fields":[]}"#,
+            r#"{"type":"record","name":"R","namespace":"a-b","fields":[{"name":"f-g","type":"int"}]}"#,
         ] {
             assert!(AvroSchema::parse(text).is_err(), "{text}");
         }

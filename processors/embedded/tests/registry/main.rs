@@ -4,6 +4,7 @@ mod bombs;
 mod clients;
 mod durable;
 mod peer;
+mod references;
 mod rest;
 mod start;
 mod support;

@@ -184,7 +184,7 @@ impl<D: Domain> Decider<'_, D> {
                 .known_before(&unknown.id, Some(&unknown.metadata), record)
                 .unwrap_or_else(|| self.unknown(unknown, record)),
             Intake::Dead(reason) | Intake::NotYet { why: reason, .. } => {
-                self.bury(DeadKind::Unreadable, reason.clone())
+                self.bury(DeadKind::Unreadable, with_schema_header(record, reason))
             }
             Intake::Gap(gap) => self.bury_gap(gap, record),
             Intake::Step(_) => self.bury(DeadKind::Unreadable, "a step among the commands".to_owned()),
@@ -635,4 +635,18 @@ pub(super) fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
             text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned()),
         )
     })
+}
+
+/// Where Confluent's newer serializers put a schema's id when they are told to.
+const SCHEMA_ID_HEADER: &str = "__value_schema_id";
+
+/// Why a message cannot be read, with what its producer can do about it where the id of its schema is somewhere else.
+fn with_schema_header(record: &Record, reason: &str) -> String {
+    if !record.headers.iter().any(|(name, _)| name == SCHEMA_ID_HEADER) {
+        return reason.to_owned();
+    }
+    format!(
+        "{reason}. The id of its schema is in the header {SCHEMA_ID_HEADER}, where it is not read: have the producer \
+         put it before the value (PrefixSchemaIdSerializer, not HeaderSchemaIdSerializer)"
+    )
 }
