@@ -89,11 +89,16 @@ impl BrokerConfig {
 /// What the values of a topic's setting may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Long { min: i64, max: i64 },
+    Long {
+        min: i64,
+        max: i64,
+    },
     Choice(&'static [&'static str]),
     List(&'static [&'static str]),
     Ratio,
     Flag,
+    /// Only its default: what else it may be elsewhere is not done here, for this reason.
+    Only(&'static str),
 }
 
 /// A setting of topics that the broker knows.
@@ -112,23 +117,29 @@ const fn int(name: &'static str, default: &'static str, min: i64) -> Setting {
     Setting { name, default, kind: Kind::Long { min, max: i32::MAX as i64 } }
 }
 
+const fn only(name: &'static str, default: &'static str, why: &'static str) -> Setting {
+    Setting { name, default, kind: Kind::Only(why) }
+}
+
 /// The settings of topics, with the names and defaults of Apache Kafka. Segments are smaller by
 /// default, so that a start after a crash has less to check.
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting { name: "cleanup.policy", default: "delete", kind: Kind::List(&["delete", "compact"]) },
-    Setting {
-        name: "compression.type",
-        default: "producer",
-        kind: Kind::Choice(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
-    },
+    only(
+        "compression.type",
+        "producer",
+        "batches are kept as producers send them; set compression.type of the producers",
+    ),
     long("delete.retention.ms", "86400000", 0),
-    long("file.delete.delay.ms", "60000", 0),
-    long("flush.messages", "9223372036854775807", 1),
-    long("flush.ms", "9223372036854775807", 0),
-    int("index.interval.bytes", "4096", 0),
+    only("file.delete.delay.ms", "60000", "files go as soon as nobody reads them"),
+    // Whether they are honoured depends on when the broker syncs.
+    long(FLUSH_MESSAGES, "9223372036854775807", 1),
+    long(FLUSH_MS, "9223372036854775807", 0),
+    only("index.interval.bytes", "4096", "how dense an index is is not chosen"),
     long("max.compaction.lag.ms", "9223372036854775807", 1),
     int("max.message.bytes", "1048588", 0),
-    long("message.timestamp.after.max.ms", "9223372036854775807", 0),
+    // As since Kafka 4.0: a record of the far future would keep its segment for good.
+    long("message.timestamp.after.max.ms", "3600000", 0),
     long("message.timestamp.before.max.ms", "9223372036854775807", 0),
     Setting {
         name: "message.timestamp.type",
@@ -137,15 +148,41 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting { name: "min.cleanable.dirty.ratio", default: "0.5", kind: Kind::Ratio },
     long("min.compaction.lag.ms", "0", 0),
-    int("min.insync.replicas", "1", 1),
-    Setting { name: "preallocate", default: "false", kind: Kind::Flag },
+    only("min.insync.replicas", "1", "there is one broker"),
+    only("preallocate", "false", "files grow with what is written"),
     long("retention.bytes", "-1", -1),
     long("retention.ms", "604800000", -1),
     int("segment.bytes", "134217728", 1024),
-    long("segment.jitter.ms", "0", 0),
+    only("segment.jitter.ms", "0", "segments are sealed when they are due"),
     long("segment.ms", "604800000", 1),
+    // There is no election, so none is unclean, whatever this says.
     Setting { name: "unclean.leader.election.enable", default: "false", kind: Kind::Flag },
 ];
+
+/// After so many records they are brought to the disk before they are acknowledged.
+pub(crate) const FLUSH_MESSAGES: &str = "flush.messages";
+/// After so long records are brought to the disk.
+pub(crate) const FLUSH_MS: &str = "flush.ms";
+
+/// Says which of the settings together are not honoured by a broker that syncs by this policy.
+pub(crate) fn check_together(overrides: &BTreeMap<String, String>, sync: SyncPolicy) -> Result<(), String> {
+    let settings = TopicSettings::from_overrides(overrides);
+    let (min, max) = (settings.min_compaction_lag_ms, settings.max_compaction_lag_ms);
+    if min > max {
+        return Err(format!("min.compaction.lag.ms={min} is more than max.compaction.lag.ms={max}"));
+    }
+    let SyncPolicy::Every(interval) = sync else { return Ok(()) };
+    let number =
+        |name: &str| overrides.get(name).and_then(|value| value.parse::<i64>().ok()).unwrap_or(i64::MAX);
+    let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    if number(FLUSH_MESSAGES) < i64::MAX || number(FLUSH_MS) < interval_ms {
+        return Err(format!(
+            "flush.messages and a flush.ms below {interval_ms} are not possible here: the broker brings records to the \
+             disk every {interval_ms} ms (up.sync_interval_ms; with 0 before it acknowledges them)"
+        ));
+    }
+    Ok(())
+}
 
 /// The setting of this name.
 pub(crate) fn setting(name: &str) -> Option<&'static Setting> {
@@ -175,6 +212,8 @@ impl Setting {
                 Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(()),
                 _ => Err(format!("{name}={value}: must be between 0 and 1")),
             },
+            Kind::Only(_) if value == self.default => Ok(()),
+            Kind::Only(why) => Err(format!("{name}={value}: only {} is possible here: {why}", self.default)),
             Kind::Flag if matches!(value, "true" | "false") => Ok(()),
             Kind::Flag => Err(format!("{name}={value}: must be true or false")),
         }
@@ -192,6 +231,10 @@ pub(crate) struct TopicSettings {
     pub segment_ms: i64,
     pub delete_retention_ms: i64,
     pub min_compaction_lag_ms: i64,
+    /// After so long a record that was superseded is gone, however little there is to compact.
+    pub max_compaction_lag_ms: i64,
+    pub timestamp_before_max_ms: i64,
+    pub timestamp_after_max_ms: i64,
     pub min_cleanable_dirty_ratio: f64,
     pub max_message_bytes: usize,
     pub log_append_time: bool,
@@ -212,6 +255,11 @@ impl TopicSettings {
             .min(MAX_RECORDS_BYTES.max(self.max_message_bytes))
     }
 
+    /// How old a segment becomes before it is sealed. Only sealed ones are compacted.
+    pub fn seal_after_ms(&self) -> i64 {
+        if self.compact { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+
     /// The settings with these overrides, which were checked when they were made.
     pub fn from_overrides(overrides: &BTreeMap<String, String>) -> Self {
         let value = |name: &str| {
@@ -230,6 +278,9 @@ impl TopicSettings {
             segment_ms: number("segment.ms"),
             delete_retention_ms: number("delete.retention.ms"),
             min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: number("max.compaction.lag.ms"),
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             min_cleanable_dirty_ratio: value("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
             max_message_bytes: usize::try_from(number("max.message.bytes")).unwrap_or(usize::MAX),
             log_append_time: value("message.timestamp.type") == "LogAppendTime",

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
-use super::config::{TopicSettings, setting};
+use super::config::{TopicSettings, check_together, setting};
 use super::storage::fault::LogError;
 use super::storage::flusher::Flusher;
 use super::storage::log::Log;
@@ -96,6 +96,13 @@ impl Topics {
                 Ok(Arc::new(Partition::new(name, index, log, Arc::clone(&flusher))))
             });
             let partitions = partitions.collect::<Result<_, LogError>>()?;
+            let bad = stored.configs.iter().filter_map(|(name, value)| setting(name)?.check(value).err());
+            for problem in bad.chain(check_together(&stored.configs, flusher.policy()).err()) {
+                tracing::warn!(
+                    topic = name,
+                    "a setting that an earlier build accepted is not honoured: {problem}"
+                );
+            }
             by_name.insert(name.clone(), Arc::new(topic(name, stored, partitions)));
         }
         tracing::info!(topics = by_name.len(), read_bytes, "opened the logs");
@@ -145,7 +152,7 @@ impl Topics {
             let message = format!("a topic has between 1 and {MAX_PARTITIONS} partitions");
             return Err(Refused::new(ResponseError::InvalidPartitions, message));
         }
-        check_overrides(&overrides)?;
+        self.check_overrides(&overrides, &BTreeMap::new())?;
         let mut by_name = self.write();
         if by_name.contains_key(name) {
             let message = format!("topic '{name}' already exists");
@@ -225,12 +232,31 @@ impl Topics {
         let old = by_name.get(name).cloned().ok_or_else(|| unknown_topic(name))?;
         let mut overrides = old.overrides.clone();
         change(&mut overrides)?;
-        check_overrides(&overrides)?;
+        self.check_overrides(&overrides, &old.overrides)?;
         if validate_only || overrides == old.overrides {
             return Ok(());
         }
         let partitions = old.partitions.clone();
         self.replace(&mut by_name, &old, overrides, partitions)
+    }
+
+    /// What was there before is not refused any more: a build that accepted it made it so.
+    fn check_overrides(
+        &self,
+        overrides: &BTreeMap<String, String>,
+        before: &BTreeMap<String, String>,
+    ) -> Result<(), Refused> {
+        let refused = |message: String| Refused::new(ResponseError::InvalidConfig, message);
+        let changed = || overrides.iter().filter(|(name, value)| before.get(*name) != Some(value));
+        for (name, value) in changed() {
+            let known =
+                setting(name).ok_or_else(|| refused(format!("'{name}' is not a setting of topics")))?;
+            known.check(value).map_err(refused)?;
+        }
+        if changed().next().is_none() {
+            return Ok(());
+        }
+        check_together(overrides, self.flusher.policy()).map_err(refused)
     }
 
     fn replace(
@@ -326,15 +352,4 @@ fn have_files(partitions: i32) -> Result<(), Refused> {
         let message = format!("{partitions} partitions are too many: {short}");
         Refused::new(ResponseError::InvalidPartitions, message)
     })
-}
-
-fn check_overrides(overrides: &BTreeMap<String, String>) -> Result<(), Refused> {
-    for (name, value) in overrides {
-        let known = setting(name).ok_or_else(|| {
-            let message = format!("'{name}' is not a setting of topics");
-            Refused::new(ResponseError::InvalidConfig, message)
-        })?;
-        known.check(value).map_err(|message| Refused::new(ResponseError::InvalidConfig, message))?;
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod hostile;
 mod limits;
 mod peer;
 mod produce;
+mod settings;
 mod support;
 mod transactions;
 mod versions;

@@ -38,7 +38,7 @@ const TYPE_LIST: i8 = 7;
 fn config_type(kind: Kind) -> i8 {
     match kind {
         Kind::Long { .. } => TYPE_LONG,
-        Kind::Choice(_) => TYPE_STRING,
+        Kind::Choice(_) | Kind::Only(_) => TYPE_STRING,
         Kind::List(_) => TYPE_LIST,
         Kind::Ratio => TYPE_DOUBLE,
         Kind::Flag => TYPE_BOOLEAN,

@@ -3,7 +3,8 @@
 //! A pass reads the sealed segments that are new since the last one to learn the newest offset of
 //! each key, then rewrites all sealed segments without what is superseded. It touches neither the
 //! active segment nor anything beyond the last stable offset. Tombstones and markers go once they
-//! have been in the compacted part for `delete.retention.ms`, so that slow readers see them.
+//! have been in the compacted part for `delete.retention.ms`, so that slow readers see them. What was superseded is gone
+//! after `max.compaction.lag.ms`: until then a pass is not put off for being small.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -79,6 +80,9 @@ struct Plan {
     aborted: HashMap<i64, Vec<AbortedTxn>>,
     until: i64,
     horizon: i64,
+    /// The last offset of the log, when a pass comes that far. Its record stays, or readers would wait for an end they can
+    /// never reach.
+    last: Option<i64>,
 }
 
 /// Does what is due in a partition.
@@ -157,15 +161,12 @@ fn plan(partition: &Partition, settings: &TopicSettings, progress: &Progress, no
         return None;
     }
     let stable = log.last_stable_offset();
-    let mut sealed = log.segments.len() - 1;
-    if log.active().len == 0 {
-        // The last batch of a log stays, or readers would wait for an end they can never reach.
-        sealed = sealed.saturating_sub(1);
-    }
+    let sealed = log.segments.len() - 1;
+    let last = (log.active().len == 0).then(|| log.next_offset() - 1);
     let sources: Vec<Source> = log.segments[..sealed]
         .iter()
         .take_while(|segment| {
-            let settled = now.saturating_sub(segment.max_timestamp) >= settings.min_compaction_lag_ms;
+            let settled = now.saturating_sub(segment.newest_ms(now)) >= settings.min_compaction_lag_ms;
             segment.next_offset <= stable && settled
         })
         .map(|segment| Source {
@@ -181,15 +182,18 @@ fn plan(partition: &Partition, settings: &TopicSettings, progress: &Progress, no
     let total: u64 = sources.iter().map(|source| source.len).sum();
     let horizon = progress.horizon_at(now, settings.delete_retention_ms);
     let dirty_enough = dirty > 0 && dirty as f64 >= total as f64 * settings.min_cleanable_dirty_ratio;
+    let overdue = sources.iter().filter(|s| s.next_offset > progress.clean_until).any(|source| {
+        source.first_append_ms.is_some_and(|at| now.saturating_sub(at) >= settings.max_compaction_lag_ms)
+    });
     let tombstones_due = progress.waiting && horizon > progress.horizon;
-    if sources.is_empty() || !(dirty_enough || tombstones_due) {
+    if sources.is_empty() || !(dirty_enough || overdue || tombstones_due) {
         return None;
     }
     let mut aborted: HashMap<i64, Vec<AbortedTxn>> = HashMap::new();
     for txn in log.producers.aborted() {
         aborted.entry(txn.producer_id).or_default().push(*txn);
     }
-    Some(Plan { sources, aborted, until, horizon })
+    Some(Plan { sources, aborted, until, horizon, last })
 }
 
 impl Plan {
@@ -355,7 +359,8 @@ impl Pass<'_> {
         if header.is_control() {
             // A marker stays with the records it decided, or a replay would find them undecided.
             let has_data = self.pending_data.remove(&header.producer_id);
-            if has_data || header.base_offset >= self.plan.horizon {
+            let is_last = self.plan.last == Some(header.last_offset());
+            if has_data || is_last || header.base_offset >= self.plan.horizon {
                 self.waiting |= !has_data;
                 return Ok(Verdict::Keep);
             }
@@ -386,7 +391,7 @@ impl Pass<'_> {
                 Some(key) => self.newest.get(key).is_some_and(|newest| *newest > offset),
             };
             let expired = record.is_tombstone && offset < self.plan.horizon;
-            if superseded || expired {
+            if (superseded || expired) && self.plan.last != Some(offset) {
                 dropped = true;
                 continue;
             }

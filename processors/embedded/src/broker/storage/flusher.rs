@@ -72,6 +72,11 @@ impl Flusher {
         Ok(flusher)
     }
 
+    /// When it syncs.
+    pub fn policy(&self) -> SyncPolicy {
+        self.policy
+    }
+
     /// Ends all acceptance, for everybody who writes with this.
     pub fn halt(&self) -> &Halt {
         &self.halt

@@ -34,14 +34,17 @@ fn try_run(
     }
     log.producers.forget_silent(now - PRODUCER_EXPIRY_MS);
     let expired = |max_timestamp: i64| {
-        settings.delete && settings.retention_ms >= 0 && now - max_timestamp > settings.retention_ms
+        settings.delete
+            && settings.retention_ms >= 0
+            && now.saturating_sub(max_timestamp) > settings.retention_ms
     };
 
     let active = log.active();
     let has_records = active.len > 0 && active.max_timestamp >= 0;
-    let old = active.first_append_ms.is_some_and(|first| now - first > settings.segment_ms);
+    let old =
+        active.first_append_ms.is_some_and(|first| now.saturating_sub(first) > settings.seal_after_ms());
     if has_records
-        && (old || expired(active.max_timestamp))
+        && (old || expired(active.newest_ms(now)))
         && let Err(failed) = log.roll()
     {
         partition.write_failed("roll the log of", failed);
@@ -58,8 +61,7 @@ fn try_run(
         let (segment, next) = (&pair[0], &pair[1]);
         let over = settings.retention_bytes >= 0
             && size.saturating_sub(segment.len) >= settings.retention_bytes.unsigned_abs();
-        let only_markers = segment.max_timestamp < 0;
-        let timed_out = settings.retention_ms >= 0 && (only_markers || expired(segment.max_timestamp));
+        let timed_out = settings.retention_ms >= 0 && expired(segment.newest_ms(now));
         if next.base_offset > stable || !(over || timed_out) {
             break;
         }

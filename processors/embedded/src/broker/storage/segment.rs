@@ -4,10 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use super::batch::{BatchHeader, HEADER_LEN, crc_matches};
 use super::fault::WriteFailed;
 use super::index::{self, INTERVAL_BYTES, IndexEntry, SegmentSummary};
+use crate::broker::util::now_ms;
 
 /// Bytes read at once when a segment is scanned.
 const SCAN_CHUNK: usize = 1 << 20;
@@ -81,6 +83,25 @@ impl Segment {
         })
     }
 
+    /// About when the first batch was written: what a segment is sealed by must not become younger with each start.
+    fn first_batch_ms(&self) -> i64 {
+        let mut head = [0; HEADER_LEN];
+        let read = self.file.read_exact_at(&mut head, 0).ok();
+        let first = read.and_then(|()| BatchHeader::parse(&head)).map(|header| header.max_timestamp);
+        first.filter(|first| *first >= 0).unwrap_or(self.max_timestamp)
+    }
+
+    /// How new the newest record is. One that says it comes from the future is as new as the file, or it would stop retention
+    /// until then; so is one without a time.
+    pub fn newest_ms(&self, now: i64) -> i64 {
+        if (0..=now).contains(&self.max_timestamp) {
+            return self.max_timestamp;
+        }
+        let written = self.file.metadata().and_then(|it| it.modified()).ok();
+        let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        written.map_or(now, |at| i64::try_from(at.as_millis()).unwrap_or(now)).min(now)
+    }
+
     pub fn index_path(&self) -> PathBuf {
         self.path.with_extension("index")
     }
@@ -93,7 +114,8 @@ impl Segment {
         self.max_timestamp_offset = summary.max_timestamp_offset;
         self.index = summary.entries;
         self.unindexed = self.len - self.index.last().map_or(0, |entry| entry.position).min(self.len);
-        self.first_append_ms = (self.len > 0).then_some(self.max_timestamp);
+        // Nothing was written in the future, whatever its records say.
+        self.first_append_ms = (self.len > 0).then(|| self.first_batch_ms().min(now_ms()));
     }
 
     /// What an index of all of the segment says.
@@ -128,6 +150,7 @@ impl Segment {
             max_timestamp_offset: -1,
             entries: Vec::new(),
         }));
+        let now = now_ms();
         let end = scan_from(&*file, self.len, file_len, |header, batch| {
             // The checksum does not cover the base offset, so a damaged one is found by its place, or by having no
             // offset behind it.
@@ -135,7 +158,7 @@ impl Segment {
             if misplaced || !crc_matches(batch, header) {
                 return false;
             }
-            self.note(header, header.max_timestamp);
+            self.note(header, header.max_timestamp.min(now));
             each(header, batch);
             true
         })?;

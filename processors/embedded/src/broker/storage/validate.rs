@@ -10,6 +10,10 @@ use kafka_protocol::ResponseError;
 use super::batch::{BatchHeader, crc_matches};
 use super::records::{BadRecords, Records, decompressed};
 use crate::broker::config::TopicSettings;
+use crate::broker::util::now_ms;
+
+/// What a record without a time has in its place.
+const NO_TIMESTAMP: i64 = -1;
 
 /// The header of a produced batch, with the largest timestamp its records really have.
 pub(crate) fn validate_produced(
@@ -60,6 +64,9 @@ fn check_records(bytes: &[u8], header: &BatchHeader, settings: &TopicSettings) -
     })?;
     let mut expected = 0;
     let mut max_timestamp = -1;
+    let now = now_ms();
+    let latest = now.saturating_add(settings.timestamp_after_max_ms);
+    let earliest = now.saturating_sub(settings.timestamp_before_max_ms);
     for record in Records::new(&records) {
         let record = record.map_err(|_| ResponseError::InvalidRecord)?;
         // Compaction needs a key in every record.
@@ -67,7 +74,13 @@ fn check_records(bytes: &[u8], header: &BatchHeader, settings: &TopicSettings) -
             return Err(ResponseError::InvalidRecord);
         }
         expected += 1;
-        max_timestamp = max_timestamp.max(header.base_timestamp.saturating_add(record.timestamp_delta));
+        let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+        // The broker's own clock is in its bounds, and a record may have no time at all.
+        if !settings.log_append_time && timestamp != NO_TIMESTAMP && !(earliest..=latest).contains(&timestamp)
+        {
+            return Err(ResponseError::InvalidTimestamp);
+        }
+        max_timestamp = max_timestamp.max(timestamp);
     }
     if expected == header.record_count { Ok(max_timestamp) } else { Err(ResponseError::InvalidRecord) }
 }
