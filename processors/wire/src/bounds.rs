@@ -15,6 +15,10 @@ const MOST_DEPTH: usize = 64;
 /// How many values one message may hold; each takes some hundred bytes while it is resolved.
 const MOST_VALUES: usize = 2_000_000;
 
+/// How many bytes `apache-avro` may make room for at once. What the walk lets pass is smaller; should it read a value in
+/// another way than the walk, its own bound of 512 MiB is too large.
+pub(crate) const MOST_ROOM: usize = 128 << 20;
+
 /// How many values there may be for each byte, and how many more than that: a value that takes no byte is read as
 /// one like any other.
 const VALUES_PER_BYTE: usize = 8;
@@ -34,6 +38,8 @@ enum Node {
     Number,
     /// A length and as many bytes.
     Text,
+    /// The same, and the bytes are again a length, as many bytes, and a number.
+    Decimal,
     /// Blocks of items.
     Array(usize),
     /// Blocks of keys and values.
@@ -94,7 +100,8 @@ impl Shaper {
             | Schema::LocalTimestampMillis
             | Schema::LocalTimestampMicros
             | Schema::LocalTimestampNanos => Node::Number,
-            Schema::Bytes | Schema::String | Schema::BigDecimal => Node::Text,
+            Schema::Bytes | Schema::String => Node::Text,
+            Schema::BigDecimal => Node::Decimal,
             Schema::Uuid(UuidSchema::String | UuidSchema::Bytes) => Node::Text,
             Schema::Decimal(decimal) => match &decimal.inner {
                 InnerDecimalSchema::Bytes => Node::Text,
@@ -150,7 +157,7 @@ struct Walk<'a> {
     most: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn value(&mut self, node: usize, depth: usize) -> Result<(), String> {
         if depth > MOST_DEPTH {
             return Err(format!("its values are nested deeper than {MOST_DEPTH} levels"));
@@ -158,9 +165,15 @@ impl Walk<'_> {
         self.count(1)?;
         let shape = self.shape;
         match &shape.nodes[node] {
-            Node::Fixed(size) => self.skip(*size),
+            Node::Fixed(size) => self.skip(*size).map(drop),
             Node::Number => self.number().map(drop),
-            Node::Text => self.text(),
+            Node::Text => self.text().map(drop),
+            Node::Decimal => {
+                let (shape, most) = (self.shape, self.most);
+                let mut within = Walk { shape, rest: self.text()?, left: 0, most };
+                within.text()?;
+                within.number().map(drop)
+            }
             Node::Array(items) => self.blocks(|walk| walk.value(*items, depth + 1)),
             Node::Map(values) => self.blocks(|walk| {
                 walk.text()?;
@@ -210,12 +223,13 @@ impl Walk<'_> {
         format!("it holds more than {} values, the most for its length", self.most)
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), String> {
-        self.rest = self.rest.get(count..).ok_or("it is cut off")?;
-        Ok(())
+    fn skip(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let (skipped, rest) = self.rest.split_at_checked(count).ok_or("it is cut off")?;
+        self.rest = rest;
+        Ok(skipped)
     }
 
-    fn text(&mut self) -> Result<(), String> {
+    fn text(&mut self) -> Result<&'a [u8], String> {
         let length = self.number()?;
         let length = usize::try_from(length).map_err(|_| "a negative length")?;
         self.skip(length)

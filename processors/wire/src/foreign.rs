@@ -10,13 +10,12 @@ use apache_avro::Schema;
 use crate::bounds::Shape;
 use crate::registry::{Registry, RegistryFault};
 use crate::schema::{Compiled, record_name};
+use crate::writer;
 
 /// How long it is remembered that an id means nothing, so that garbage does not ask the registry once a record.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// Most ids of which that is remembered.
 const MOST_UNKNOWN: usize = 10_000;
-/// Longest schema that is looked at, in bytes.
-const MOST_SCHEMA_LENGTH: usize = 1 << 20;
 /// How many ids are asked for at the same time.
 const ASKED_AT_ONCE: usize = 8;
 
@@ -164,10 +163,7 @@ impl Foreign {
 
     /// The schema in `text` if its name is this topic's, or what it is instead.
     fn version(&self, text: &str) -> Result<Version, String> {
-        if text.len() > MOST_SCHEMA_LENGTH {
-            return Err(format!("has {} bytes, more than the {MOST_SCHEMA_LENGTH} allowed", text.len()));
-        }
-        let schema = Schema::parse_str(text).map_err(|error| format!("is not Avro: {error}"))?;
+        let schema = writer::parse(text)?;
         match record_name(&schema) {
             Some(name) if self.own.name.is(name) => {}
             other => {

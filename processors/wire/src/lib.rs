@@ -10,6 +10,7 @@ pub mod codec;
 mod foreign;
 pub mod registry;
 mod schema;
+mod writer;
 
 pub use codec::{Codec, DecodeFailure, Unknown};
 pub use registry::{ConfluentRegistry, Latest, MemoryRegistry, Registry, RegistryFault};

@@ -6,6 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use apache_avro::schema::Name;
 use serde_json::Value as Json;
 
+use crate::bounds::MOST_ROOM;
+
 /// One schema, parsed.
 pub(crate) struct Compiled {
     /// For resolution against another writer's schema.
@@ -49,7 +51,11 @@ impl ReaderName {
 /// leaked is bounded by the number of schemas.
 pub(crate) fn compile(text: &str) -> Result<&'static Compiled, String> {
     static KNOWN: OnceLock<Mutex<HashMap<String, &'static Compiled>>> = OnceLock::new();
-    let known = KNOWN.get_or_init(Mutex::default);
+    let known = KNOWN.get_or_init(|| {
+        // before anything is decoded; once for the process
+        apache_avro::util::max_allocation_bytes(MOST_ROOM);
+        Mutex::default()
+    });
     let mut known = known.lock().expect("no holder of this lock can panic");
     if let Some(compiled) = known.get(text) {
         return Ok(compiled);

@@ -214,6 +214,57 @@ fn what_nests_without_end_is_refused() {
     }
 }
 
+/// What the parser behind it would look at for years, or hold many times over.
+#[test]
+fn a_schema_that_takes_more_than_its_length_is_read_or_refused_at_once() {
+    let registry = Arc::new(MemoryRegistry::default());
+    let own = codec(&registry, &schema("Command", &["Follow", "Unfollow"]));
+    let why = |schema: &str, body: &[u8]| {
+        let id = registry.register("t-value", schema).unwrap() as u8;
+        match own.decode(&[&[0, 0, 0, 0, id], body].concat()) {
+            Err(DecodeFailure::Unreadable(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    // Each record has two fields of the one before, whose defaults leave everything to its own defaults: 2^40 ways.
+    let mut fields = r#"{"name":"f0","type":{"type":"record","name":"R0","fields":[]}}"#.to_owned();
+    for level in 1..40 {
+        let below = format!(r#""type":"R{}","default":{{}}"#, level - 1);
+        fields += &format!(
+            r#",{{"name":"f{level}","default":{{}},"type":{{"type":"record","name":"R{level}","fields":[
+                {{"name":"a",{below}}},{{"name":"b",{below}}}]}}}}"#
+        );
+    }
+    let defaults =
+        format!(r#"{{"type":"record","name":"Command","namespace":"test.commands","fields":[{fields}]}}"#);
+    assert!(why(&defaults, &[]).contains("more than 10000 values"), "{}", why(&defaults, &[]));
+    // A record that is kept once more under each of its aliases.
+    let aliases: Vec<String> = (0..20_000).map(|n| format!("\"A{n}\"")).collect();
+    let fields: Vec<String> = (0..1_000).map(|n| format!(r#"{{"name":"f{n}","type":"null"}}"#)).collect();
+    let many = format!(
+        r#"{{"type":"record","name":"Command","namespace":"test.commands","aliases":[{}],"fields":[{}]}}"#,
+        aliases.join(","),
+        fields.join(",")
+    );
+    assert!(why(&many, &[]).contains("too deeply"), "{}", why(&many, &[]));
+}
+
+/// A number of any length says its length again within its bytes.
+#[test]
+fn a_length_within_a_value_makes_no_room() {
+    let registry = Arc::new(MemoryRegistry::default());
+    let own = codec(&registry, &schema("Command", &["Follow", "Unfollow"]));
+    assert_eq!(apache_avro::util::max_allocation_bytes(usize::MAX), 128 << 20, "of any value at once");
+    let decimal = r#"{"type":"record","name":"Command","namespace":"test.commands","fields":[
+        {"name":"d","type":{"type":"bytes","logicalType":"big-decimal"}}]}"#;
+    let id = registry.register("t-value", decimal).unwrap() as u8;
+    let bytes = [0, 0, 0, 0, id, 10, 0x80, 0x80, 0x80, 0x80, 0x01];
+    match own.decode(&bytes) {
+        Err(DecodeFailure::Unreadable(why)) => assert!(why.ends_with("it is cut off"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_schema_of_another_subject_is_not_this_topics() {
     let registry = Arc::new(MemoryRegistry::default());
