@@ -65,13 +65,13 @@ planted: ## Turn on one planted bug after the other and count the histories, of 
 	cargo run --locked -q --profile simulate -p millrace-simulate --features planted-bugs --bin simulate -- \
 		--planted --seeds $(SEEDS) $(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
 
-# Each target gets SECONDS=60 or RUNS=…, whichever is over first; TARGET=all takes every one, one after the other.
+# Each target gets SECONDS=60 or RUNS=…, whichever is over first; TARGET=all takes every one, two at a time.
 TARGET ?= all
 
 .PHONY: fuzz
-fuzz: ## Fuzz every parser of foreign bytes; TARGET=name, SECONDS=60 each, RUNS=; scripts/fuzz list names them
+fuzz: ## Fuzz every parser of foreign bytes; TARGET=name, SECONDS=60 each, RUNS=, SEED=; scripts/fuzz list names them
 	@scripts/needs build
-	@scripts/fuzz $(TARGET) $(if $(SECONDS),$(SECONDS),$(if $(RUNS),0,60)) $(or $(RUNS),0)
+	@SEED=$(SEED) scripts/fuzz $(TARGET) $(if $(SECONDS),$(SECONDS),$(if $(RUNS),0,60)) $(or $(RUNS),0)
 
 .PHONY: lint
 lint: ## Check the formatting and lint everything; warnings are errors

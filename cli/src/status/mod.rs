@@ -1,6 +1,7 @@
 //! `millrace status`: how far roles and projections have come.
 
 pub mod behind;
+mod samples;
 mod scrape;
 mod screen;
 pub mod watch;

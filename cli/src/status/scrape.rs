@@ -7,19 +7,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use ureq::Agent;
 
+use super::samples::{Labels, Sample, parse};
+
 /// A process that has not answered by then is shown as silent.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Labels and their values.
-type Labels = BTreeMap<String, String>;
-
-/// One number of a process.
-#[derive(Clone, Debug, PartialEq)]
-struct Sample {
-    name: String,
-    labels: Labels,
-    value: f64,
-}
 
 /// A partition in whose way something is, as its process says.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,42 +96,6 @@ fn why(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => format!("no answer within {} s", PATIENCE.as_secs()),
         other => other.to_string(),
     }
-}
-
-/// Prometheus' text format, as far as this system writes it.
-fn parse(text: &str) -> Vec<Sample> {
-    text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect()
-}
-
-fn sample(line: &str) -> Option<Sample> {
-    let (series, value) = line.trim().rsplit_once(' ')?;
-    let (name, labels) = match series.split_once('{') {
-        Some((name, labels)) => (name, labels.strip_suffix('}')?),
-        None => (series, ""),
-    };
-    Some(Sample { name: name.to_owned(), labels: labels_of(labels)?, value: value.parse().ok()? })
-}
-
-fn labels_of(mut text: &str) -> Option<Labels> {
-    let mut labels = Labels::new();
-    while !text.is_empty() {
-        let (name, rest) = text.split_once("=\"")?;
-        let mut value = String::new();
-        let mut chars = rest.char_indices();
-        let end = loop {
-            match chars.next()? {
-                (at, '"') => break at,
-                (_, '\\') => value.push(match chars.next()?.1 {
-                    'n' => '\n',
-                    other => other,
-                }),
-                (_, other) => value.push(other),
-            }
-        };
-        labels.insert(name.trim_start_matches(',').to_owned(), value);
-        text = &rest[end + 1..];
-    }
-    Some(labels)
 }
 
 /// A number and its change since the look before.

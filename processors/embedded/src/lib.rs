@@ -8,6 +8,6 @@ pub mod registry;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::broker::fuzzing::{batch, log, metadata, request};
-    pub use crate::registry::fuzzing::{compatibility, schema};
+    pub use crate::broker::fuzzing::{batch, log, metadata, request, side_files};
+    pub use crate::registry::fuzzing::{Interface, changes, compatibility, schema};
 }

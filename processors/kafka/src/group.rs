@@ -21,6 +21,7 @@ use rdkafka::groups::GroupMemberInfo;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::assignment;
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
@@ -423,36 +424,12 @@ fn entry(member: &GroupMemberInfo, topic: &str, own: Option<&str>) -> RosterEntr
     RosterEntry {
         member: member.id().to_owned(),
         host: member.client_host().to_owned(),
-        partitions: member.assignment().and_then(|bytes| assigned(bytes, topic)).unwrap_or_default(),
+        partitions: member
+            .assignment()
+            .and_then(|bytes| assignment::assigned(bytes, topic))
+            .unwrap_or_default(),
         is_self: own == Some(member.id()),
     }
-}
-
-/// The partitions of `topic` in an assignment of the consumer protocol: a version, then each
-/// topic's name with its partitions, all in network byte order.
-fn assigned(bytes: &[u8], topic: &str) -> Option<Vec<i32>> {
-    fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-        let (taken, left) = rest.split_at_checked(count)?;
-        *rest = left;
-        Some(taken)
-    }
-    fn number(rest: &mut &[u8]) -> Option<i32> {
-        Some(i32::from_be_bytes(take(rest, 4)?.try_into().ok()?))
-    }
-    let mut rest = bytes;
-    take(&mut rest, 2)?;
-    let mut found = Vec::new();
-    for _ in 0..number(&mut rest)? {
-        let length = u16::from_be_bytes(take(&mut rest, 2)?.try_into().ok()?);
-        let is_ours = take(&mut rest, length.into())? == topic.as_bytes();
-        for _ in 0..number(&mut rest)? {
-            let partition = number(&mut rest)?;
-            if is_ours {
-                found.push(partition);
-            }
-        }
-    }
-    Some(found)
 }
 
 /// A list for the client.

@@ -15,6 +15,7 @@
 //! | what rdkafka has no safe call for | `native.rs`, the only file with `unsafe` |
 
 mod admin;
+mod assignment;
 mod batches;
 mod block_on;
 mod committer;

@@ -34,6 +34,9 @@ pub(crate) const FRAME_LIMIT: u64 = 512 << 20;
 /// Longest key, in bytes.
 pub(crate) const KEY_LIMIT: usize = (1 << 24) - 1;
 
+/// Files and frames are counted up to here. What says more of itself was never written, and is not counted on with.
+pub(crate) const MOST_NUMBER: u64 = 1 << 62;
+
 /// More frames belong to the same write.
 pub(crate) const GOES_ON: u32 = 1;
 /// Copies of records that lay elsewhere: they change nothing.
@@ -53,7 +56,7 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    fn of(byte: u8) -> Option<Self> {
+    pub(crate) fn of(byte: u8) -> Option<Self> {
         [Self::Aggregate, Self::Kept, Self::Answer].into_iter().find(|mark| *mark as u8 == byte)
     }
 }
@@ -109,7 +112,9 @@ impl FileHeader {
             seed: number(40),
         };
         // every byte counts, so what was read must be what is written
-        Ok((found.to_bytes() == bytes).then_some(found))
+        let is_one =
+            found.to_bytes() == bytes && found.number < MOST_NUMBER && found.first_frame < MOST_NUMBER;
+        Ok(is_one.then_some(found))
     }
 }
 
@@ -197,7 +202,7 @@ impl Line {
         out.extend_from_slice(&self.place.to_le_bytes());
     }
 
-    fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let (hash, place) = bytes.split_at(8);
         let hash = u64::from_le_bytes(hash.try_into().expect("eight bytes"));
         Self { hash, place: u32::from_le_bytes(place.try_into().expect("four bytes")) }
@@ -234,7 +239,8 @@ impl Head {
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
         let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         let head = Self { flags: word(4), number: long(8), data: long(16), lines: word(24), note: word(28) };
-        (head.to_bytes() == bytes && head.data < FILE_LIMIT).then_some(head)
+        let is_one = head.to_bytes() == bytes && head.data < FILE_LIMIT && head.data.is_multiple_of(UNIT);
+        is_one.then_some(head)
     }
 
     fn foot(self) -> u64 {
@@ -276,8 +282,8 @@ impl Frame {
         }
         let Some(head) = Head::parse(&bytes) else { return Ok(None) };
         let end = at.saturating_add(head.length());
-        // a wrong length must not ask for all memory
-        if end > file.metadata()?.len() {
+        // a wrong length must not ask for all memory, and behind the limit no record has a place
+        if end > file.metadata()?.len().min(FILE_LIMIT) {
             return Ok(None);
         }
         let mut foot = vec![0; head.foot() as usize];
@@ -290,7 +296,10 @@ impl Frame {
         if foot[checked..checked + 4] != checksum.to_le_bytes() {
             return Ok(None);
         }
-        let lines = foot[..listed].chunks_exact(LINE).map(Line::parse).collect();
+        let lines: Vec<Line> = foot[..listed].chunks_exact(LINE).map(Line::parse).collect();
+        if lines.iter().filter_map(|line| line.at()).any(|at| at >= head.data) {
+            return Ok(None);
+        }
         Ok(Some(Self { head, at, lines, note: foot[listed..checked].to_vec() }))
     }
 

@@ -10,6 +10,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// while it grows.
 const SHARD_BITS: u32 = 12;
 const REST_BITS: u32 = 64 - SHARD_BITS;
+/// Into how many.
+pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
 /// Bits of a [`Place`].
 const PLACE_BITS: u32 = 44;
 const OFFSET_BITS: u32 = 28;
@@ -57,7 +59,7 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..1 << SHARD_BITS).map(|_| RwLock::default()).collect() }
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 
     pub(crate) fn get(&self, hash: u64) -> Option<Place> {
@@ -169,7 +171,7 @@ fn for_each_shard(moves: &[Move], mut act: impl FnMut(usize, &[Move])) {
         *at += 1;
     }
     let mut from = 0;
-    for (shard, end) in ends.iter().take(1 << SHARD_BITS).enumerate() {
+    for (shard, end) in ends.iter().take(SHARDS).enumerate() {
         let upto = *end as usize;
         if upto > from {
             act(shard, &sorted[from..upto]);

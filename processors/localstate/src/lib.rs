@@ -14,6 +14,10 @@
 mod clean;
 mod fault;
 mod frame;
+/// What the fuzz targets of `tests/fuzz` call, and nobody else should.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod lock;
 mod log;

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::frame::MOST_NUMBER;
+
 /// The note of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
@@ -31,6 +33,9 @@ impl Note {
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reading = Reading(bytes);
         let (answers_from, answers_to) = (reading.number()?, reading.number()?);
+        if answers_from > MOST_NUMBER || answers_to >= MOST_NUMBER {
+            return None;
+        }
         let (has_checkpoint, checkpoint) = reading.0.split_first()?;
         let checkpoint = (*has_checkpoint == 1).then(|| Bytes::copy_from_slice(checkpoint));
         Some(Self { answers_from, answers_to, checkpoint })

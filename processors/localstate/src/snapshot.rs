@@ -7,8 +7,8 @@ use std::path::Path;
 use millrace_ports::LocalFault;
 
 use crate::fault::{damaged, failed};
-use crate::frame::LAYOUT;
-use crate::index::Index;
+use crate::frame::{FILE_HEADER, LAYOUT, MOST_NUMBER};
+use crate::index::{FILE_LIMIT, Index};
 use crate::log::{Held, Ledger, Log};
 use crate::note::{Note, Reading};
 
@@ -125,6 +125,9 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
     let mut meta = Reading(meta);
     let [seed, next_frame, file, next_file] =
         [meta.number()?, meta.number()?, meta.number()?, meta.number()?];
+    if [next_frame, file, next_file].iter().any(|number| *number > MOST_NUMBER) {
+        return None;
+    }
     let note = Note::parse(meta.text()?)?;
     let mut held = Vec::new();
     for _ in 0..meta.number()? {
@@ -153,8 +156,15 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
             _ => are_places_held = false,
         }
     })?;
+    // What is counted on with must hang together, whoever has written it.
+    let is_one = |held: &Held| {
+        (FILE_HEADER..=FILE_LIMIT).contains(&held.length)
+            && held.number < MOST_NUMBER
+            && (held.live..MOST_NUMBER).contains(&held.records)
+    };
+    let are_held = held.iter().flatten().all(is_one);
     let saved = Saved { seed, next_frame, file, next_file, note, held, listed, index };
-    (are_places_held && meta.0.is_empty()).then_some(saved)
+    (are_places_held && are_held && meta.0.is_empty()).then_some(saved)
 }
 
 /// Whether it is there, whole or not.

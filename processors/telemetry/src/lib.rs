@@ -10,6 +10,7 @@ mod process;
 mod seen;
 mod spans;
 mod table;
+mod traceparent;
 
 pub use exporter::{Options, Telemetry, TelemetryError};
 pub use manual::manual;

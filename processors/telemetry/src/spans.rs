@@ -11,6 +11,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
 use crate::exporter::TelemetryError;
+use crate::traceparent;
 
 /// Begins spans and sends them away, in a thread of its own, when they have ended.
 #[derive(Clone)]
@@ -112,20 +113,11 @@ impl Span for Begun {
     }
 }
 
-/// The span that a header names (W3C Trace Context, version 00 and what later ones keep of it), if it
-/// is to be recorded.
+/// The span that a header names, if it is to be recorded.
 fn sampled(traceparent: &[u8]) -> Option<SpanContext> {
-    let text = std::str::from_utf8(traceparent).ok()?.trim();
-    let mut parts = text.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_well_formed = version.len() == 2 && version != "ff" && trace.len() == 32 && span.len() == 16;
-    let flags = u8::from_str_radix(flags, 16).ok()?;
-    if !is_well_formed || flags & 1 == 0 {
-        return None;
-    }
-    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
-    let is_valid = trace != TraceId::INVALID && span != SpanId::INVALID;
-    is_valid.then(|| SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default()))
+    let (trace, span) = traceparent::sampled(traceparent)?;
+    let (trace, span) = (TraceId::from(trace), SpanId::from(span));
+    Some(SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default()))
 }
 
 #[cfg(test)]

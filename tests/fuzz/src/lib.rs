@@ -4,10 +4,14 @@
 //! `make fuzz` runs them under libFuzzer; `tests/corpus.rs` replays the inputs that are checked in, on every `make test`.
 
 mod messages;
+mod peers;
 
 use std::path::Path;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use millrace_embedded::fuzzing as embedded;
+use millrace_localstate::fuzzing as localstate;
+use tempfile::TempDir;
 
 /// A function that must return for any input.
 pub struct Target {
@@ -24,11 +28,18 @@ pub const TARGETS: &[Target] = &[
     Target { name: "broker_log", run: |bytes| in_folder(|dir| embedded::log(dir, bytes)) },
     Target { name: "broker_metadata", run: |bytes| in_folder(|dir| embedded::metadata(dir, bytes)) },
     Target { name: "broker_request", run: embedded::request },
+    Target { name: "broker_side_files", run: |bytes| in_folder(|dir| embedded::side_files(dir, bytes)) },
     Target { name: "cli_cursor", run: messages::cursor },
     Target { name: "cli_load", run: messages::load },
     Target { name: "dead_headers", run: messages::dead_headers },
+    Target { name: "group_assignment", run: peers::group_assignment },
+    Target { name: "local_state", run: local_state },
+    Target { name: "metrics_text", run: peers::metrics_text },
+    Target { name: "registry_changes", run: embedded::changes },
     Target { name: "registry_compatibility", run: embedded::compatibility },
+    Target { name: "registry_http", run: registry_http },
     Target { name: "registry_schema", run: embedded::schema },
+    Target { name: "trace_header", run: peers::trace_header },
 ];
 
 /// The target of this name.
@@ -37,14 +48,34 @@ pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
-/// Calls `work` with an empty folder, in memory where the machine has such a place; it is this thread's and stays.
+/// Calls `work` with an empty folder; it is this thread's and stays.
 fn in_folder(work: impl FnOnce(&Path)) {
     thread_local! {
-        static FOLDER: tempfile::TempDir = {
-            let shm = Path::new("/dev/shm");
-            let made = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
-            made.expect("a folder for temporary files")
-        };
+        static FOLDER: TempDir = folder();
     }
     FOLDER.with(|folder| work(folder.path()));
+}
+
+/// A folder, in memory where the machine has such a place.
+fn folder() -> TempDir {
+    let shm = Path::new("/dev/shm");
+    let made = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
+    made.expect("a folder for temporary files")
+}
+
+fn local_state(bytes: &[u8]) {
+    thread_local! {
+        static STORE: (TempDir, localstate::Folder) = {
+            let dir = folder();
+            let store = localstate::Folder::new(dir.path());
+            (dir, store)
+        };
+    }
+    STORE.with(|(_, store)| store.open(bytes));
+}
+
+fn registry_http(bytes: &[u8]) {
+    static INTERFACE: LazyLock<Mutex<embedded::Interface>> = LazyLock::new(Mutex::default);
+    // After a panic of another test it is still what each input finds empty.
+    INTERFACE.lock().unwrap_or_else(PoisonError::into_inner).answer(bytes);
 }

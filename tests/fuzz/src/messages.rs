@@ -59,6 +59,15 @@ pub fn dead_headers(bytes: &[u8]) {
     }
     let _ = headers::text(&all, headers::KIND).and_then(DeadKind::parse);
     let _ = headers::text(&all, headers::MARK).and_then(Mark::parse);
+    if let Some((offset, mark)) = headers::note(&all) {
+        assert_eq!(
+            headers::note(&[
+                headers::header(headers::MARK, mark.as_str()),
+                headers::header(headers::MARKED, offset)
+            ]),
+            Some((offset, mark))
+        );
+    }
     assert!(headers::foreign(&all).len() <= all.len());
 }
 

@@ -140,11 +140,15 @@ pub struct Core {
 impl Core {
     /// A registry with what `changes` made, that writes further ones to `journal`.
     pub fn restore(journal: Journal, changes: Vec<Change>) -> Self {
+        Self { journal: Some(journal), ..Self::of(changes) }
+    }
+
+    /// A registry with what `changes` made, that writes nothing.
+    pub(super) fn of(changes: Vec<Change>) -> Self {
         let mut core = Self::default();
         for change in changes {
             core.apply(change, None);
         }
-        core.journal = Some(journal);
         core
     }
 
@@ -289,9 +293,13 @@ impl Core {
         }
         // Numbers of versions and ids are never given twice, also not after a delete: records carry the ids.
         let all = self.subjects.get(subject).map_or(&[][..], Vec::as_slice);
-        let version = all.iter().map(|version| version.version).max().unwrap_or(0) + 1;
+        let last_version = all.iter().map(|version| version.version).max().unwrap_or(0);
+        let last_id = self.schemas.keys().next_back().copied().unwrap_or(0);
         let known = self.ids.get(schema.canonical()).copied();
-        let id = known.unwrap_or_else(|| self.schemas.keys().next_back().map_or(1, |last| last + 1));
+        let (Some(version), Some(id)) = (last_version.checked_add(1), known.or(last_id.checked_add(1)))
+        else {
+            return Err(Refusal::store(&"no number is left for it"));
+        };
         let (subject, text) = (subject.to_owned(), text.to_owned());
         let references = references.to_vec();
         let change = Change::Registered { subject, version, id, schema: text, references };

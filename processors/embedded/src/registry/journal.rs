@@ -92,7 +92,7 @@ impl Journal {
 }
 
 /// The changes in the file and where the good part of it ends.
-fn read<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<T>, u64), RegistryError> {
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<(Vec<T>, u64), RegistryError> {
     let mut changes = Vec::new();
     let mut end = 0;
     let mut bad = None;

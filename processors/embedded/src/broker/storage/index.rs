@@ -77,7 +77,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<SegmentSummary> {
     if content.len() != HEADER_LEN + count.checked_mul(ENTRY_LEN)? {
         return None;
     }
-    let entries = (0..count)
+    let entries: Vec<IndexEntry> = (0..count)
         .map(|n| HEADER_LEN + n * ENTRY_LEN)
         .map(|at| IndexEntry {
             offset: i64::from_be_bytes(word(at)),
@@ -85,9 +85,16 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<SegmentSummary> {
             max_timestamp_before: i64::from_be_bytes(word(at + 16)),
         })
         .collect();
+    let (log_len, next_offset) = (u64::from_be_bytes(word(8)), i64::from_be_bytes(word(16)));
+    // A checksum shows that it is what was written, not that what was written was right.
+    let inside = |entry: &IndexEntry| entry.position < log_len && entry.offset < next_offset;
+    let ascend = |pair: &[IndexEntry]| pair[0].position < pair[1].position && pair[0].offset < pair[1].offset;
+    if !entries.iter().all(inside) || !entries.windows(2).all(ascend) {
+        return None;
+    }
     Some(SegmentSummary {
-        log_len: u64::from_be_bytes(word(8)),
-        next_offset: i64::from_be_bytes(word(16)),
+        log_len,
+        next_offset,
         max_timestamp: i64::from_be_bytes(word(24)),
         max_timestamp_offset: i64::from_be_bytes(word(32)),
         entries,
@@ -115,5 +122,35 @@ mod tests {
         bytes[20] ^= 1;
         fs::write(&path, bytes).unwrap();
         assert_eq!(read(&path), None);
+    }
+
+    /// A read would begin behind the end of the segment.
+    #[test]
+    fn an_index_that_contradicts_itself_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.index");
+        let rows: [(&str, &[(i64, u64)]); 4] = [
+            ("behind its bytes", &[(4, 99)]),
+            ("behind its offsets", &[(12, 50)]),
+            ("positions go back", &[(4, 50), (5, 49)]),
+            ("offsets go back", &[(5, 50), (4, 51)]),
+        ];
+        for (what, entries) in rows {
+            let entry = |(offset, position): &(i64, u64)| IndexEntry {
+                offset: *offset,
+                position: *position,
+                max_timestamp_before: 0,
+            };
+            let entries = entries.iter().map(entry).collect();
+            let summary = SegmentSummary {
+                log_len: 99,
+                next_offset: 12,
+                max_timestamp: 5,
+                max_timestamp_offset: 3,
+                entries,
+            };
+            write(&path, &summary).unwrap();
+            assert_eq!(read(&path), None, "{what}");
+        }
     }
 }
