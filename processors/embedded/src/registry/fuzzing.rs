@@ -16,6 +16,7 @@ use super::core::{Change, Core, Show, Wanted};
 use super::history;
 use super::http::{self, Shared};
 use super::journal;
+use super::references::Draft;
 use super::schema::AvroSchema;
 
 /// Parses a schema; its spelling is a schema again, and each goes with itself.
@@ -49,7 +50,7 @@ pub struct Interface {
 impl Default for Interface {
     fn default() -> Self {
         let core = Arc::new(Mutex::new(Core::default()));
-        let router = http::router(core.clone());
+        let router = http::router(core.clone(), &[]);
         let runtime = Builder::new_current_thread().max_blocking_threads(1).build();
         Self { core, router, runtime: runtime.expect("the system has room for a runtime") }
     }
@@ -69,7 +70,14 @@ impl Interface {
             let body = request.get(end + 1..).unwrap_or_default().to_vec();
             let request = Request::builder().method(method).uri(path);
             let accept = words.next().unwrap_or_default();
-            let Ok(request) = request.header(header::ACCEPT, accept).body(Body::from(body)) else { continue };
+            let Ok(request) = request
+                .header(header::ACCEPT, accept)
+                .header(header::HOST, "localhost")
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body))
+            else {
+                continue;
+            };
             self.runtime.block_on(async {
                 let Ok(response) = pin!(self.router.clone().call(request)).await;
                 let status = response.status();
@@ -83,6 +91,10 @@ impl Interface {
             });
         }
     }
+}
+
+fn draft(text: &str) -> Draft {
+    Draft { text: text.to_owned(), references: Vec::new(), normalize: false }
 }
 
 /// Reads a file of changes, and goes on with what they made.
@@ -112,9 +124,9 @@ pub fn changes(bytes: &[u8]) {
             let _ = core.version(subject, Wanted::Latest, Show::All);
             let _ = core.delete_version(subject, Wanted::Latest, false);
         });
-        let _ = history::register(&core, subject, r#""string""#);
-        let _ = history::register(&core, subject, r#"{"type":"map","values":"int"}"#);
-        let _ = history::check(&core, subject, r#""bytes""#, None);
+        let _ = history::register(&core, subject, &draft(r#""string""#));
+        let _ = history::register(&core, subject, &draft(r#"{"type":"map","values":"int"}"#));
+        let _ = history::check(&core, subject, &draft(r#""bytes""#), None);
         look(&|core| {
             let _ = (core.delete_subject(subject, false), core.delete_subject(subject, true));
         });
