@@ -5,6 +5,21 @@
 
 mod messages;
 mod peers;
+/// What the command line's reader of lines takes from its crate.
+#[path = "../../../cli/src/message/unique.rs"]
+mod unique;
+
+/// The name under which it takes that.
+mod message {
+    pub use crate::unique::from_json;
+}
+
+/// How a key is printed says nothing about how it is read.
+mod foreign {
+    pub fn short(text: &str) -> &str {
+        text
+    }
+}
 
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
