@@ -42,6 +42,21 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
 
+# Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
+# CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
+.PHONY: test-clients
+test-clients: ## Run the table of Kafka clients of four languages on Kafka and on the embedded broker; RECORD=1
+	@scripts/needs build test clients
+	cargo build --locked --workspace --bins
+	@python=$$("$${CARGO_TARGET_DIR:-target}/debug/millrace-services" python) && \
+	"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka,registry -- \
+	$$python tests/clients/run.py --millrace "$${CARGO_TARGET_DIR:-target}/debug/millrace" \
+		$(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(CASES),--cases "$(CASES)") \
+		$(if $(RECORD),--record tests/clients/RESULTS.md)
+
+.PHONY: test-long
+test-long: test-clients ## Run the tests that take too long for every change
+
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…
 	@scripts/needs build test

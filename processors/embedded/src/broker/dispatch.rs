@@ -7,12 +7,13 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeProducersRequest,
-    DescribeTransactionsRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
-    ResponseHeader, SyncGroupRequest, TxnOffsetCommitRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListTransactionsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader, SyncGroupRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable};
 use tokio::sync::watch;
@@ -82,6 +83,9 @@ async fn answer(
     let mut peek = body.slice(..8);
     let (number, version, correlation_id) = (peek.get_i16(), peek.get_i16(), peek.get_i32());
     let key = ApiKey::try_from(number).map_err(|()| format!("an unknown request, {number}"))?;
+    if versions::is_refused(key, version) {
+        return encode(key, version, correlation_id, &api::groups::refused()).map(Some);
+    }
     if !versions::is_supported(key, version) {
         if key == ApiKey::ApiVersions {
             // The one request whose answer a client must understand whatever it asked for.
@@ -116,7 +120,7 @@ async fn answer(
             encode(key, version, correlation_id, &response).map(Some)
         }
         ApiKey::Fetch => {
-            reply!(FetchRequest, |r| api::fetch::fetch(core, client, r, hurry).await)
+            reply!(FetchRequest, |r| api::fetch::fetch(core, client, r, version, hurry).await)
         }
         ApiKey::ListOffsets => {
             reply!(ListOffsetsRequest, |r| api::list_offsets::list_offsets(core, r, version))
@@ -170,6 +174,12 @@ async fn answer(
             reply!(TxnOffsetCommitRequest, |r| api::txn::commit_offsets(core, r).await)
         }
         ApiKey::EndTxn => reply!(EndTxnRequest, |r| api::txn::end(core, r, version).await),
+        ApiKey::WriteTxnMarkers => {
+            reply!(WriteTxnMarkersRequest, |r| api::markers::write(core, r).await)
+        }
+        ApiKey::DescribeLogDirs => {
+            reply!(DescribeLogDirsRequest, |r| api::log_dirs::describe(core, r))
+        }
         ApiKey::DescribeProducers => {
             reply!(DescribeProducersRequest, |r| api::txn_admin::producers(core, r))
         }

@@ -44,13 +44,15 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::Fetch => Shape(
             12,
             &[
-                Fixed(0, ANY, 17),
+                Fixed(0, 14, 4),
+                Fixed(0, ANY, 13),
                 Fixed(7, ANY, 8),
                 Structs(
                     0,
                     ANY,
                     &[
                         Text(0, 12),
+                        Fixed(13, ANY, 16),
                         Structs(
                             0,
                             ANY,
@@ -65,7 +67,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                         ),
                     ],
                 ),
-                Structs(7, ANY, TXN_PARTITIONS),
+                Structs(7, ANY, &[Text(0, 12), Fixed(13, ANY, 16), Numbers(0, ANY, 4)]),
                 Text(11, ANY),
             ],
         ),
@@ -79,6 +81,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
                     ANY,
                     &[Text(0, ANY), Structs(0, ANY, &[Fixed(0, ANY, 4), Fixed(4, ANY, 4), Fixed(0, ANY, 8)])],
                 ),
+                Fixed(10, ANY, 4),
             ],
         ),
         ApiKey::Metadata => Shape(
@@ -216,6 +219,11 @@ fn shape(key: ApiKey) -> Option<Shape> {
                 Fixed(0, ANY, 1),
             ],
         ),
+        ApiKey::WriteTxnMarkers => Shape(
+            1,
+            &[Structs(0, ANY, &[Fixed(0, ANY, 11), Structs(0, ANY, TXN_PARTITIONS), Fixed(0, ANY, 4)])],
+        ),
+        ApiKey::DescribeLogDirs => Shape(2, &[Structs(0, ANY, TXN_PARTITIONS)]),
         ApiKey::CreatePartitions => Shape(
             2,
             &[
@@ -390,10 +398,14 @@ mod tests {
                 produce_request::TopicProduceData::default()
                     .with_partition_data(vec![produce_request::PartitionProduceData::default()]),
             ]),
-            Fetch => FetchRequest::default().with_topics(vec![
-                fetch_request::FetchTopic::default()
-                    .with_partitions(vec![fetch_request::FetchPartition::default()]),
-            ]),
+            Fetch => FetchRequest::default()
+                .with_topics(vec![
+                    fetch_request::FetchTopic::default()
+                        .with_partitions(vec![fetch_request::FetchPartition::default()]),
+                ])
+                .with_forgotten_topics_data(if version < 7 { Vec::new() } else {
+                    vec![fetch_request::ForgottenTopic::default().with_partitions(vec![1, 2])]
+                }),
             ListOffsets => ListOffsetsRequest::default().with_topics(vec![
                 list_offsets_request::ListOffsetsTopic::default()
                     .with_partitions(vec![list_offsets_request::ListOffsetsPartition::default()]),
@@ -471,6 +483,15 @@ mod tests {
                     offset_delete_request::OffsetDeleteRequestPartition::default(),
                 ]),
             ]),
+            WriteTxnMarkers => WriteTxnMarkersRequest::default().with_markers(vec![
+                write_txn_markers_request::WritableTxnMarker::default().with_topics(vec![
+                    write_txn_markers_request::WritableTxnMarkerTopic::default()
+                        .with_partition_indexes(vec![1, 2]),
+                ]),
+            ]),
+            DescribeLogDirs => DescribeLogDirsRequest::default().with_topics(Some(vec![
+                describe_log_dirs_request::DescribableLogDirTopic::default().with_partitions(vec![1]),
+            ])),
             DescribeCluster => DescribeClusterRequest::default(),
             DescribeProducers => DescribeProducersRequest::default().with_topics(vec![
                 describe_producers_request::TopicRequest::default().with_partition_indexes(vec![1]),

@@ -3,12 +3,12 @@
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 
-/// Request, oldest and newest version. Newer ones of fetch and produce name topics by their ids,
-/// newer ones of the transaction requests are those of another transaction protocol.
+/// Request, oldest and newest version. Newer ones of produce name topics by their ids, newer ones of the transaction
+/// requests are those of another transaction protocol.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 3, 11),
-    (ApiKey::Fetch, 4, 12),
-    (ApiKey::ListOffsets, 1, 7),
+    (ApiKey::Fetch, 4, 17),
+    (ApiKey::ListOffsets, 1, 10),
     (ApiKey::Metadata, 0, 12),
     (ApiKey::OffsetCommit, 2, 9),
     (ApiKey::OffsetFetch, 1, 9),
@@ -28,9 +28,11 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::AddPartitionsToTxn, 0, 3),
     (ApiKey::AddOffsetsToTxn, 0, 4),
     (ApiKey::EndTxn, 0, 4),
+    (ApiKey::WriteTxnMarkers, 1, 1),
     (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::DeleteGroups, 0, 2),
     (ApiKey::IncrementalAlterConfigs, 0, 1),
@@ -40,6 +42,16 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeTransactions, 0, 0),
     (ApiKey::ListTransactions, 0, 1),
 ];
+
+/// Requests that are listed and always refused, as Apache Kafka does while the newer group protocol is switched off.
+/// Clients that ask for that protocol end at once then; librdkafka's wait in silence for ever for a broker that does not
+/// list it.
+const REFUSED: &[(ApiKey, i16, i16)] = &[(ApiKey::ConsumerGroupHeartbeat, 0, 1)];
+
+/// Whether a request is answered with a refusal.
+pub(crate) fn is_refused(key: ApiKey, version: i16) -> bool {
+    REFUSED.iter().any(|(known, min, max)| *known == key && (*min..=*max).contains(&version))
+}
 
 /// Whether a request can be answered.
 pub(crate) fn is_supported(key: ApiKey, version: i16) -> bool {
@@ -52,6 +64,7 @@ pub(crate) fn api_versions() -> ApiVersionsResponse {
     response.finalized_features_epoch = -1;
     response.api_keys = SUPPORTED
         .iter()
+        .chain(REFUSED)
         .map(|(key, min, max)| {
             let mut api = ApiVersion::default();
             api.api_key = *key as i16;

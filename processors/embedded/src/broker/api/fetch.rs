@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
@@ -16,12 +16,16 @@ use crate::broker::core::{Client, Core};
 use crate::broker::dispatch::Hurry;
 use crate::broker::storage::batch::LEADER_EPOCH;
 use crate::broker::storage::partition::{Fetched, Partition};
+use crate::broker::topics::Topic;
 
 /// No answer is larger than this, whatever was asked for, unless one batch is.
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
 const READ_COMMITTED: i8 = 1;
 /// The longest wait, whatever was asked for.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// From this version on a fetch names topics by their ids, and no more by their names.
+const TOPIC_IDS_FROM: i16 = 13;
 
 /// One attempt to answer.
 struct Attempt {
@@ -36,6 +40,7 @@ pub(crate) async fn fetch(
     core: &Arc<Core>,
     client: &Client,
     request: FetchRequest,
+    version: i16,
     mut hurry: Hurry,
 ) -> FetchResponse {
     // Sessions are declined with id 0, so a client that continues one is told to start over.
@@ -48,9 +53,10 @@ pub(crate) async fn fetch(
     let until = Instant::now() + wait;
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let waiter = Arc::new(Notify::new());
+    let by_id = version >= TOPIC_IDS_FROM;
     loop {
-        let registered = register(core, &request, &waiter);
-        let attempt = attempt(core, &request, client.room());
+        let registered = register(core, &request, by_id, &waiter);
+        let attempt = attempt(core, &request, by_id, client.room());
         let over = attempt.failed || attempt.bytes >= enough || Instant::now() >= until;
         let over = over || *hurry.borrow();
         if !over {
@@ -70,13 +76,13 @@ pub(crate) async fn fetch(
 }
 
 /// Before the attempt, so that nothing that comes in between is missed.
-fn register(core: &Core, request: &FetchRequest, waiter: &Arc<Notify>) -> Vec<Arc<Partition>> {
+fn register(core: &Core, request: &FetchRequest, by_id: bool, waiter: &Arc<Notify>) -> Vec<Arc<Partition>> {
     if request.max_wait_ms <= 0 || request.min_bytes <= 0 {
         return Vec::new();
     }
     let mut registered = Vec::new();
     for topic in &request.topics {
-        let Some(known) = core.topics.get(&topic.topic) else { continue };
+        let Some(known) = find(core, topic, by_id) else { continue };
         for asked in &topic.partitions {
             let index = usize::try_from(asked.partition).ok();
             if let Some(partition) = index.and_then(|index| known.partitions.get(index)) {
@@ -88,20 +94,28 @@ fn register(core: &Core, request: &FetchRequest, waiter: &Arc<Notify>) -> Vec<Ar
     registered
 }
 
-fn attempt(core: &Core, request: &FetchRequest, room: usize) -> Attempt {
+fn find(core: &Core, asked: &FetchTopic, by_id: bool) -> Option<Arc<Topic>> {
+    if by_id { core.topics.by_id(asked.topic_id) } else { core.topics.get(&asked.topic) }
+}
+
+fn attempt(core: &Core, request: &FetchRequest, by_id: bool, room: usize) -> Attempt {
+    // An id that is not known is of a topic that was deleted, whatever is called like it now.
+    let unknown = if by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
     let committed = request.isolation_level == READ_COMMITTED;
     let asked = usize::try_from(request.max_bytes).unwrap_or(0);
     // With no room left there is still one batch for everybody, or nobody would get any further.
     let mut left = asked.min(MAX_RESPONSE_BYTES).min(room);
     let mut attempt = Attempt { response: FetchResponse::default(), bytes: 0, failed: false };
     for topic in &request.topics {
-        let known = core.topics.get(&topic.topic);
+        let known = find(core, topic, by_id);
         let mut answer = FetchableTopicResponse::default();
         answer.topic = topic.topic.clone();
+        answer.topic_id = topic.topic_id;
         for asked in &topic.partitions {
             let partition =
                 known.as_ref().and_then(|topic| topic.partitions.get(usize::try_from(asked.partition).ok()?));
             let result = match partition {
+                None if known.is_none() => Err(unknown),
                 None => Err(ResponseError::UnknownTopicOrPartition),
                 Some(_) if asked.current_leader_epoch > LEADER_EPOCH => {
                     Err(ResponseError::UnknownLeaderEpoch)

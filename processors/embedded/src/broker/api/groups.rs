@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use kafka_protocol::messages::heartbeat_request::HeartbeatRequest;
 use kafka_protocol::messages::heartbeat_response::HeartbeatResponse;
 use kafka_protocol::messages::join_group_request::JoinGroupRequest;
@@ -44,6 +45,7 @@ pub(crate) async fn join(
             .map(|protocol| (protocol.name.to_string(), protocol.metadata))
             .collect(),
         id_first: version >= 4,
+        can_skip_assignment: version >= 9,
     };
     let mut response = JoinGroupResponse::default();
     match core.groups.join(&request.group_id, join).await {
@@ -116,6 +118,15 @@ pub(crate) fn heartbeat(core: &Arc<Core>, request: &HeartbeatRequest) -> Heartbe
     );
     let mut response = HeartbeatResponse::default();
     response.error_code = code(&result);
+    response
+}
+
+/// Tells a consumer of the newer protocol that there is the classic one only.
+pub(crate) fn refused() -> ConsumerGroupHeartbeatResponse {
+    let mut response = ConsumerGroupHeartbeatResponse::default();
+    response.error_code = ResponseError::UnsupportedVersion.code();
+    response.error_message =
+        Some(text("this broker knows the classic group protocol only: group.protocol=classic"));
     response
 }
 

@@ -20,6 +20,9 @@ use crate::broker::topics::Topic;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
+/// Of what lies on this broker's disk, and of what was moved elsewhere, which nothing ever is.
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
 const READ_COMMITTED: i8 = 1;
 
 /// Answers with timestamp and offset per partition.
@@ -73,15 +76,16 @@ fn look_up(
         (log.log_start, if committed { log.last_stable_offset() } else { log.next_offset() })
     };
     match timestamp {
-        EARLIEST => Ok(Some((-1, start))),
+        EARLIEST | EARLIEST_LOCAL => Ok(Some((-1, start))),
+        LATEST_TIERED => Ok(None),
         LATEST => Ok(Some((-1, end))),
-        MAX_TIMESTAMP => {
-            let log = partition.log();
-            let newest = log.segments.iter().max_by_key(|segment| segment.max_timestamp);
-            Ok(newest
-                .filter(|segment| segment.max_timestamp >= 0)
-                .map(|segment| (segment.max_timestamp, segment.max_timestamp_offset)))
-        }
+        // Of several records with it the first, as Apache Kafka answers.
+        MAX_TIMESTAMP => match partition.log().segments.iter().map(|segment| segment.max_timestamp).max() {
+            Some(greatest) if greatest >= 0 => {
+                partition.offset_at(greatest, end, topic.settings.max_records_bytes())
+            }
+            _ => Ok(None),
+        },
         timestamp if timestamp < 0 => Err(ResponseError::UnsupportedVersion),
         timestamp => partition.offset_at(timestamp, end, topic.settings.max_records_bytes()),
     }

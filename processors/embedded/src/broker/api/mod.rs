@@ -5,6 +5,8 @@ pub(crate) mod fetch;
 pub(crate) mod group_admin;
 pub(crate) mod groups;
 pub(crate) mod list_offsets;
+pub(crate) mod log_dirs;
+pub(crate) mod markers;
 pub(crate) mod metadata;
 pub(crate) mod offsets;
 pub(crate) mod produce;

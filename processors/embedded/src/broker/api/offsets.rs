@@ -190,37 +190,39 @@ pub(crate) fn fetch(core: &Arc<Core>, request: OffsetFetchRequest, version: i16)
     response
 }
 
-/// Deletes offsets of a group that is not in use.
+/// Deletes offsets of a group, of topics that none of its members subscribes to.
 pub(crate) async fn delete(core: &Arc<Core>, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
-    let partitions = request
-        .topics
-        .iter()
-        .flat_map(|topic| {
-            let name = topic.name.to_string();
-            topic.partitions.iter().map(move |p| (name.clone(), p.partition_index))
-        })
-        .collect();
     let mut response = OffsetDeleteResponse::default();
+    let mut partitions = Vec::new();
+    for topic in &request.topics {
+        let mut answer = OffsetDeleteResponseTopic::default();
+        answer.name = topic.name.clone();
+        for asked in &topic.partitions {
+            let mut partition = OffsetDeleteResponsePartition::default();
+            partition.partition_index = asked.partition_index;
+            if core.topics.partition(&topic.name, asked.partition_index).is_some() {
+                partitions.push((topic.name.to_string(), asked.partition_index));
+            } else {
+                partition.error_code = ResponseError::UnknownTopicOrPartition.code();
+            }
+            answer.partitions.push(partition);
+        }
+        response.topics.push(answer);
+    }
     let mut result = core.groups.delete_offsets(&request.group_id, partitions);
     if core.flusher.settled().await.is_err() {
         result = Err(ResponseError::KafkaStorageError);
     }
     response.error_code = code(&result);
-    if result.is_ok() {
-        for topic in request.topics {
-            let mut answer = OffsetDeleteResponseTopic::default();
-            answer.partitions = topic
-                .partitions
-                .iter()
-                .map(|asked| {
-                    let mut partition = OffsetDeleteResponsePartition::default();
-                    partition.partition_index = asked.partition_index;
-                    partition
-                })
-                .collect();
-            answer.name = topic.name;
-            response.topics.push(answer);
+    match result {
+        Ok(results) => {
+            let known = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            let known = known.filter(|partition| partition.error_code == 0);
+            for (partition, result) in known.zip(results) {
+                partition.error_code = code(&result);
+            }
         }
+        Err(_) => response.topics.clear(),
     }
     response
 }

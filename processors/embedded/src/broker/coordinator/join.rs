@@ -21,6 +21,8 @@ pub(crate) struct JoinRequest {
     pub protocols: Vec<(String, Bytes)>,
     /// Whether the client can be asked to come back with the id it is given.
     pub id_first: bool,
+    /// Whether the client can be told that it leads and need not assign.
+    pub can_skip_assignment: bool,
 }
 
 fn fail(reply: oneshot::Sender<JoinReply>, error: ResponseError, member_id: &str) {
@@ -158,22 +160,31 @@ impl Group {
         if was_leader {
             self.leader = Some(request.member_id.clone());
         }
-        let same = member.protocols == request.protocols;
         let id = request.member_id.clone();
         member.id.clone_from(&id);
         member.session_timeout = request.session_timeout;
         member.rebalance_timeout = request.rebalance_timeout;
         member.last_seen = now;
         member.protocols = own(request.protocols);
-        let keeps_assignment = same && self.state == GroupState::Stable && !was_leader;
+        self.members.insert(id.clone(), member);
+        // What the protocol's metadata says may differ: it also holds what the member owned before.
+        let keeps_assignment = self.state == GroupState::Stable && self.vote() == self.protocol;
         if !keeps_assignment {
-            member.joining = Some(reply);
-            self.members.insert(id, member);
+            if let Some(member) = self.members.get_mut(&id) {
+                member.joining = Some(reply);
+            }
             return self.rebalance(now);
         }
-        self.members.insert(id.clone(), member);
         self.dirty = true;
-        let _ = reply.send(Ok(self.joined_for(&id)));
+        let mut joined = self.joined_for(&id);
+        if was_leader && request.can_skip_assignment {
+            joined.skip_assignment = true;
+        } else if was_leader {
+            // It would assign anew if it knew that it leads; what it sends then would be ignored.
+            joined.leader = old_id.to_owned();
+            joined.members.clear();
+        }
+        let _ = reply.send(Ok(joined));
     }
 
     fn rebalance(&mut self, now: Instant) {

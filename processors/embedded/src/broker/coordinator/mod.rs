@@ -5,5 +5,6 @@ pub(crate) mod group;
 pub(crate) mod groups;
 pub(crate) mod join;
 pub(crate) mod offsets;
+pub(crate) mod subscriptions;
 pub(crate) mod txn;
 pub(crate) mod txns;

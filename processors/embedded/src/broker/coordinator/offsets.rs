@@ -1,9 +1,12 @@
 //! Committed offsets of groups, and those that wait for a transaction to be decided.
 
+use std::collections::HashSet;
+
 use kafka_protocol::ResponseError;
 
 use super::group::{Group, GroupState};
 use super::groups::Groups;
+use super::subscriptions::Subscriptions;
 use crate::broker::storage::metastate::{CommittedOffset, Entry, Offsets, merge_offsets};
 use crate::broker::util::lock;
 
@@ -106,25 +109,37 @@ impl Groups {
         Ok(())
     }
 
-    /// Deletes offsets of partitions that the group does not consume.
+    /// Deletes offsets of a group; says of each partition why it stays. While the group is in use, those of topics that
+    /// no member subscribes to can go.
     pub fn delete_offsets(
         &self,
         group_id: &str,
         partitions: Vec<(String, i32)>,
-    ) -> Result<(), ResponseError> {
+    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
         let group = self.get(group_id).ok_or(ResponseError::GroupIdNotFound)?;
         let mut group = lock(&group);
-        if !group.is_unused() {
-            return Err(ResponseError::NonEmptyGroup);
+        let stays = match group.subscriptions() {
+            Subscriptions::None => HashSet::new(),
+            Subscriptions::Topics(topics) => topics,
+            Subscriptions::Any => partitions.iter().map(|(topic, _)| topic.clone()).collect(),
+            Subscriptions::Foreign => return Err(ResponseError::NonEmptyGroup),
+        };
+        let results = partitions.iter().map(|(topic, _)| match stays.contains(topic) {
+            true => Err(ResponseError::GroupSubscribedToTopic),
+            false => Ok(()),
+        });
+        let results = results.collect();
+        let gone: Vec<_> = partitions.into_iter().filter(|(topic, _)| !stays.contains(topic)).collect();
+        if !gone.is_empty() {
+            self.metadata()
+                .append(&[Entry::OffsetsDeleted(group_id.to_owned(), gone.clone())])
+                .map_err(|_| ResponseError::KafkaStorageError)?;
         }
-        self.metadata()
-            .append(&[Entry::OffsetsDeleted(group_id.to_owned(), partitions.clone())])
-            .map_err(|_| ResponseError::KafkaStorageError)?;
-        for (topic, partition) in partitions {
+        for (topic, partition) in gone {
             if let Some(offsets) = group.offsets.get_mut(&topic) {
                 offsets.remove(&partition);
             }
         }
-        Ok(())
+        Ok(results)
     }
 }
