@@ -1,5 +1,5 @@
 //! Which partition a key belongs to: the Java client's murmur2, which every producer of
-//! commands must use (`partitioner=murmur2_random` on librdkafka).
+//! commands must use (docs/producers.md says how, for each client).
 
 /// The 32-bit murmur2 of the Java client (seed 0x9747b28c), from
 /// `org.apache.kafka.common.utils.Utils.murmur2`.

@@ -197,7 +197,7 @@ pub static METRICS: &[Metric] = &[
         unit: "{violation}",
         labels: &["role", "code"],
         help: "Violated rules of rejected commands by their code; a command may violate several.",
-        advice: "`Misrouted`: a producer with the wrong partitioner or key (`partitioner=murmur2_random` on librdkafka). `InvalidArgument`: a producer that sends what the schema allows and the domain does not. `VersionConflict`: writers compete for one aggregate. `Expired`: a producer that repeats old commands, or whose clock is behind. `Poisoned`: see dead letters.",
+        advice: "`Misrouted`: a producer with the wrong partitioner or key (producers.md says what each client needs). `InvalidArgument`: a producer that sends what the schema allows and the domain does not. `VersionConflict`: writers compete for one aggregate. `Expired`: a producer that repeats old commands, or whose clock is behind. `Poisoned`: see dead letters.",
         source: Look(|seen, put| {
             for role in &seen.roles {
                 let codes = role.counts.violations().iter();

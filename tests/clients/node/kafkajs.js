@@ -100,15 +100,23 @@ async function events() {
 }
 
 async function keysCase() {
-  const of = await topic('keys', 7)
-  await put(of, keys.map(key => ({ key, value: '' })))
-  let seen = 0
-  let elsewhere = 0
-  await read(of, ({ key }, partition) => {
-    if (belongs(key, 7) !== partition) elsewhere++
-    return ++seen === keys.length
-  })
-  return { elsewhere }
+  const elsewhere = async (what, createPartitioner) => {
+    const of = await topic(what, 7)
+    const sending = await producer({ createPartitioner })
+    await sending.send({ topic: of, messages: keys.map(key => ({ key, value: '' })) })
+    await sending.disconnect()
+    let seen = 0
+    let count = 0
+    await read(of, ({ key }, partition) => {
+      if (belongs(key, 7) !== partition) count++
+      return ++seen === keys.length
+    })
+    return count
+  }
+  return {
+    elsewhere: await elsewhere('keys', Partitioners.DefaultPartitioner),
+    'with its legacy partitioner': await elsewhere('own-keys', Partitioners.LegacyPartitioner),
+  }
 }
 
 async function records() {

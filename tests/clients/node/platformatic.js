@@ -81,15 +81,23 @@ async function events() {
 }
 
 async function keysCase() {
-  const of = await topic('keys', 7)
-  await put(of, keys.map(key => ({ key, value: '' })))
-  let seen = 0
-  let elsewhere = 0
-  await read(of, ({ key, partition }) => {
-    if (belongs(key, 7) !== partition) elsewhere++
-    return ++seen === keys.length
-  })
-  return { elsewhere }
+  const elsewhere = async (what, options) => {
+    const of = await topic(what, 7)
+    const sending = producer(options)
+    await sending.send({ messages: keys.map(key => ({ topic: of, ...bytes({ key, value: '' }) })), acks: -1 })
+    await sending.close()
+    let seen = 0
+    let count = 0
+    await read(of, ({ key, partition }) => {
+      if (belongs(key, 7) !== partition) count++
+      return ++seen === keys.length
+    })
+    return count
+  }
+  return {
+    elsewhere: await elsewhere('keys', {}),
+    'with its own partitioner': await elsewhere('own-keys', { partitioner: undefined }),
+  }
 }
 
 async function records() {

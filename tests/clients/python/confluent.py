@@ -162,8 +162,16 @@ def keys() -> Result:
     for key in common.KEYS:
         sending.produce(of, key=key, value=b"")
     sending.flush()
-    elsewhere = [m for m in read(of, len(common.KEYS), 7) if common.belongs(m.key(), 7) != m.partition()]
-    return {"elsewhere": len(elsewhere)}
+    own = topic("own-keys", 7)
+    sending = Producer({"bootstrap.servers": KAFKA})
+    for key in common.KEYS:
+        sending.produce(own, key=key, value=b"")
+    sending.flush()
+
+    def elsewhere(of: str) -> int:
+        return sum(common.belongs(m.key(), 7) != m.partition() for m in read(of, len(common.KEYS), 7))
+
+    return {"elsewhere": elsewhere(of), "with its own partitioner": elsewhere(own)}
 
 
 def records() -> Result:

@@ -68,6 +68,8 @@ pub(crate) fn look(places: &Places, state: &MetaState) -> Result<Vec<Survey>, Lo
 pub(crate) struct Topics {
     places: Places,
     by_name: RwLock<HashMap<String, Arc<Topic>>>,
+    /// Names by id: every fetch of newer clients names its topics so.
+    names: RwLock<HashMap<Uuid, String>>,
     metadata: Arc<MetaLog>,
     flusher: Arc<Flusher>,
 }
@@ -106,7 +108,8 @@ impl Topics {
             by_name.insert(name.clone(), Arc::new(topic(name, stored, partitions)));
         }
         tracing::info!(topics = by_name.len(), read_bytes, "opened the logs");
-        Ok(Self { places, by_name: RwLock::new(by_name), metadata, flusher })
+        let names = by_name.iter().map(|(name, topic)| (topic.id, name.clone())).collect();
+        Ok(Self { places, by_name: RwLock::new(by_name), names: RwLock::new(names), metadata, flusher })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Topic>>> {
@@ -122,7 +125,10 @@ impl Topics {
     }
 
     pub fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
-        self.read().values().find(|topic| topic.id == id).cloned()
+        // Only one of the two locks at a time: whoever creates a topic takes them in the other order.
+        let name = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&id)?.clone();
+        // A topic of the name may be another one by now.
+        self.get(&name).filter(|topic| topic.id == id)
     }
 
     /// All topics, by name.
@@ -176,6 +182,7 @@ impl Topics {
             .append(&[Entry::Topic(name.to_owned(), stored.clone())])
             .map_err(|error| storage_refused("note the topic", &error))?;
         by_name.insert(name.to_owned(), Arc::new(topic(name, &stored, opened)));
+        self.names.write().unwrap_or_else(PoisonError::into_inner).insert(id, name.to_owned());
         Ok((id, partitions))
     }
 
@@ -288,6 +295,7 @@ impl Topics {
             .append(&[Entry::TopicDeleted(name.to_owned())])
             .map_err(|error| storage_refused("note the deletion", &error))?;
         by_name.remove(name);
+        self.names.write().unwrap_or_else(PoisonError::into_inner).remove(&old.id);
         // Else a loss of power could leave a topic that is named and has no folder. The broker halts when
         // this fails, and the folder stays.
         let noted = self.metadata.sync();

@@ -8,6 +8,7 @@ mod durability;
 mod groups;
 mod hostile;
 mod limits;
+mod other_clients;
 mod peer;
 mod produce;
 mod settings;

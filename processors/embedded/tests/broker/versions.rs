@@ -37,11 +37,11 @@ fn every_version_is_answered() {
         ProduceRequest::default().with_transactional_id(None).with_acks(1).with_topic_data(vec![topic])
     });
     for index in [0, 5] {
-        all(&server, |_| {
+        all(&server, |version| {
             let partition =
                 fetch_request::FetchPartition::default().with_partition(index).with_partition_max_bytes(1000);
-            let topic =
-                fetch_request::FetchTopic::default().with_topic(name()).with_partitions(vec![partition]);
+            let topic = fetch_request::FetchTopic::default().with_partitions(vec![partition]);
+            let topic = if version < 13 { topic.with_topic(name()) } else { topic };
             FetchRequest::default().with_isolation_level(1).with_max_bytes(1000).with_topics(vec![topic])
         });
         for timestamp in [-2, -1, 0] {
@@ -162,6 +162,13 @@ fn transactions(server: &Server) {
             .with_partition_indexes(vec![0]);
         DescribeProducersRequest::default().with_topics(vec![topic])
     });
+    all(server, |_| {
+        let topic = write_txn_markers_request::WritableTxnMarkerTopic::default()
+            .with_name(name())
+            .with_partition_indexes(vec![0, 5]);
+        let marker = write_txn_markers_request::WritableTxnMarker::default().with_topics(vec![topic]);
+        WriteTxnMarkersRequest::default().with_markers(vec![marker])
+    });
     all(server, |_| ListTransactionsRequest::default());
     all(server, |_| DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]));
 }
@@ -169,6 +176,9 @@ fn transactions(server: &Server) {
 fn administration(server: &Server) {
     let resource_name = || StrBytes::from_static_str("t");
     all(server, |_| DescribeClusterRequest::default());
+    for topics in [None, Some(Vec::new())] {
+        all(server, |_| DescribeLogDirsRequest::default().with_topics(topics.clone()));
+    }
     for (resource_type, resource) in [(2, "t"), (4, "1"), (2, "unknown")] {
         all(server, |_| {
             let resource = describe_configs_request::DescribeConfigsResource::default()

@@ -249,8 +249,8 @@ impl<D: Domain> Decider<'_, D> {
 
     pub(super) fn misrouted(&self, record: &Record, routing_key: Option<&str>) -> Option<Violation> {
         let key = record.key.as_deref();
-        let hint =
-            "set the record key to the routing key and, on librdkafka clients, partitioner=murmur2_random";
+        let hint = "the record's key is the routing key, and its partition is murmur2 of the key, masked to 31 bits, \
+                    modulo the number of partitions; docs/producers.md says how each client is told so";
         let message = match (key, routing_key) {
             (None, Some(_) | None) => format!("the record has no key; {hint}"),
             (Some(key), Some(routing_key)) if key != routing_key.as_bytes() => {

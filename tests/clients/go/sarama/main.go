@@ -190,17 +190,22 @@ func events() (result, error) {
 	return result{"registered": len(users)}, err
 }
 
-func keys() (result, error) {
-	topic, err := topic("keys", 7)
+// unmaskedMurmur2 is what one would write first.
+type unmaskedMurmur2 struct{ murmur2 }
+
+func (m *unmaskedMurmur2) Sum32() uint32 { return common.Murmur2(m.key) }
+
+func elsewhere(what string, partitioner sarama.PartitionerConstructor) (int, error) {
+	topic, err := topic("keys-"+strings.ReplaceAll(what, " ", "-"), 7)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	var messages []*sarama.ProducerMessage
 	for _, key := range common.Keys() {
 		messages = append(messages, &sarama.ProducerMessage{Topic: topic, Key: sarama.StringEncoder(key)})
 	}
-	if err := put(messages); err != nil {
-		return nil, err
+	if err := put(messages, func(c *sarama.Config) { c.Producer.Partitioner = partitioner }); err != nil {
+		return 0, err
 	}
 	seen, elsewhere := 0, 0
 	err = read(topic, sarama.ReadUncommitted, func(m *sarama.ConsumerMessage) (bool, error) {
@@ -209,7 +214,25 @@ func keys() (result, error) {
 		}
 		return seen == len(messages), nil
 	})
-	return result{"elsewhere": elsewhere}, err
+	return elsewhere, err
+}
+
+func keys() (result, error) {
+	unmasked := sarama.NewCustomPartitioner(sarama.WithCustomHashFunction(func() hash.Hash32 {
+		return &unmaskedMurmur2{}
+	}))
+	told := result{}
+	for what, partitioner := range map[string]sarama.PartitionerConstructor{
+		"elsewhere":                config().Producer.Partitioner,
+		"with its own partitioner": sarama.NewHashPartitioner,
+		"without the mask":         unmasked,
+	} {
+		var err error
+		if told[what], err = elsewhere(what, partitioner); err != nil {
+			return nil, err
+		}
+	}
+	return told, nil
 }
 
 func records() (result, error) {

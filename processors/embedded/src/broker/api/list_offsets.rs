@@ -79,13 +79,15 @@ fn look_up(
         EARLIEST | EARLIEST_LOCAL => Ok(Some((-1, start))),
         LATEST_TIERED => Ok(None),
         LATEST => Ok(Some((-1, end))),
-        // Of several records with it the first, as Apache Kafka answers.
-        MAX_TIMESTAMP => match partition.log().segments.iter().map(|segment| segment.max_timestamp).max() {
-            Some(greatest) if greatest >= 0 => {
-                partition.offset_at(greatest, end, topic.settings.max_records_bytes())
+        MAX_TIMESTAMP => {
+            // The lock is given back before the look-up takes it.
+            let greatest = partition.log().segments.iter().map(|segment| segment.max_timestamp).max();
+            match greatest {
+                // Of several records with it the first, as Apache Kafka answers.
+                Some(at) if at >= 0 => partition.offset_at(at, end, topic.settings.max_records_bytes()),
+                _ => Ok(None),
             }
-            _ => Ok(None),
-        },
+        }
         timestamp if timestamp < 0 => Err(ResponseError::UnsupportedVersion),
         timestamp => partition.offset_at(timestamp, end, topic.settings.max_records_bytes()),
     }
