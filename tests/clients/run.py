@@ -73,6 +73,7 @@ def clients(wanted: set[str] | None) -> list[Client]:
     for client in chosen:
         if client.name == "console tools":
             client.command = [sys.executable, str(HERE / "console/console.py")]
+            os.environ.setdefault("KAFKA_LIB", console())
         elif client.name == "Java":
             client.command = [
                 os.environ.get("JAVA", "java"),
@@ -108,6 +109,15 @@ def cached(name: str, *files: Path) -> tuple[Path, bool]:
 def done(folder: Path) -> Path:
     (folder / ".complete").touch()
     return folder
+
+
+def console() -> str:
+    """The jars of the tests' Kafka, which `millrace-services` has fetched: the recipe is in the folder's marker."""
+    recipe = (ROOT / "tests/services/kafka/pom.xml").read_text()
+    for marker in CACHE.glob("services/kafka-*/.complete"):
+        if marker.read_text() == recipe:
+            return str(marker.parent)
+    raise SystemExit("Kafka is not there: millrace-services fetch")
 
 
 def java() -> Path:
