@@ -157,7 +157,9 @@ fn a_schema_of_another_topic(system: &dyn System) {
 }
 
 fn says_the_rule(message: &str) {
-    for words in ["murmur2 of the key, masked to 31 bits, modulo the number of partitions", "docs/producers.md"] {
+    for words in
+        ["murmur2 of the key, masked to 31 bits, modulo the number of partitions", "docs/producers.md"]
+    {
         assert!(message.contains(words), "it does not say '{words}': {message}");
     }
 }

@@ -26,7 +26,8 @@ fn run(clients: &str, cases: &str) {
 
 #[test]
 fn the_python_clients_find_the_same_on_both_brokers() {
-    let cases = "job,events,keys,records,codecs,group,transaction,fenced,lookups,admin,groups,static,new-groups";
+    let cases =
+        "job,events,keys,records,codecs,group,transaction,fenced,lookups,admin,groups,static,new-groups";
     run("confluent-kafka,aiokafka,kafka-python", cases);
 }
 
