@@ -11,18 +11,20 @@ use millrace_simulate::planted::{Found, hunt};
 use millrace_simulate::run::run;
 use millrace_simulate::shrink::shrink;
 
-/// How many histories of each workload are counted.
+/// How many histories of each workload must hold while no bug is on.
 const HISTORIES: u64 = 100;
-/// How many are run at most for a bug that none of those has found.
+/// How many are run at once while a bug is looked for; `make planted` counts in how many of many it is found.
+const AT_ONCE: u64 = 20;
+/// How many are run at most for a bug that none of those before has found.
 const MOST: u64 = 4_000;
 
 fn is_found(bug: Bug) {
     silence_panics();
-    let counted = Many { from: 0, seeds: HISTORIES, jobs: 1, go_on: true };
+    let first = Many { from: 0, seeds: AT_ONCE, jobs: 1, go_on: true };
     let (mut chirp, mut accounting) =
-        (hunt::<ChirpWorkload>(bug, counted), hunt::<AccountingWorkload>(bug, counted));
+        (hunt::<ChirpWorkload>(bug, first), hunt::<AccountingWorkload>(bug, first));
     while chirp.failed + accounting.failed == 0 && chirp.of < MOST {
-        let next = Many { from: chirp.of, ..counted };
+        let next = Many { from: chirp.of, ..first };
         chirp.add(hunt::<ChirpWorkload>(bug, next));
         accounting.add(hunt::<AccountingWorkload>(bug, next));
     }
