@@ -379,21 +379,21 @@ mod tests {
     #[test]
     fn the_shapes_are_those_of_the_codec() {
         macro_rules! check {
-            ($($key:ident => $request:expr),* $(,)?) => {
+            ($version:ident: $($key:ident => $request:expr),* $(,)?) => {
                 for (key, min, max) in SUPPORTED {
-                    for version in *min..=*max {
+                    for $version in *min..=*max {
                         let mut bytes = BytesMut::new();
                         match key {
                             ApiKey::ApiVersions => continue,
-                            $(ApiKey::$key => $request.encode(&mut bytes, version).unwrap(),)*
+                            $(ApiKey::$key => $request.encode(&mut bytes, $version).unwrap(),)*
                             other => panic!("{other:?} is not covered"),
                         }
-                        assert_eq!(left_over(*key, version, &bytes), Some(0), "{key:?} v{version}");
+                        assert_eq!(left_over(*key, $version, &bytes), Some(0), "{key:?} v{}", $version);
                     }
                 }
             };
         }
-        check! {
+        check! { version:
             Produce => ProduceRequest::default().with_topic_data(vec![
                 produce_request::TopicProduceData::default()
                     .with_partition_data(vec![produce_request::PartitionProduceData::default()]),
