@@ -430,11 +430,14 @@ func administration() (result, error) {
 	if _, err := admin.UpdatePartitions(ctx, 3, topic); err != nil {
 		return nil, err
 	}
-	described, err := admin.ListTopics(ctx, topic)
-	if err != nil {
-		return nil, err
+	// metadata follow a moment later
+	for partitions := 0; partitions != 3 && ctx.Err() == nil; told["partitions"] = partitions {
+		described, err := admin.ListTopics(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		partitions = len(described[topic].Partitions)
 	}
-	told["partitions"] = len(described[topic].Partitions)
 	for range 3 {
 		record := &kgo.Record{Topic: topic, Key: []byte("k"), Partition: 0}
 		if err := put([]*kgo.Record{record}, kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
