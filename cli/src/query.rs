@@ -131,6 +131,7 @@ mod tests {
     fn rows_read(key: &[Value], limit: usize) -> Vec<i64> {
         let store = MemoryStore::new();
         store.create_tables(&[chirps()]).unwrap();
+        store.open_tables(&[chirps()]).unwrap();
         let put = |a: &'static str, p: i64| {
             let values = vec![Value::from(a), Value::from("b"), Value::BigInt(p), Value::from("t")];
             Write::Put(Put { table: "c", values, timestamp: 1 })

@@ -80,11 +80,8 @@ fn the_greatest_time_is_that_of_the_first_record_with_it() {
     server.create_topic("segments", 1, &[("segment.bytes", "1048576")]);
     let mut wire = Wire::connect(server.addr);
     assert_eq!(look(&mut wire, "appended", GREATEST), -1);
-    crate::produce::produce(
-        &mut wire,
-        "appended",
-        batch(-1, -1, 0, false, &[("a", "1"), ("b", "2"), ("c", "3")]),
-    );
+    let three = batch(-1, -1, 0, false, &[("a", "1"), ("b", "2"), ("c", "3")]);
+    assert_eq!(crate::produce::produce(&mut wire, "appended", three), (0, 0));
     assert_eq!(look(&mut wire, "appended", GREATEST), 0, "the broker's clock stamps all of a batch");
 
     let large = "x".repeat(600_000);

@@ -350,7 +350,8 @@ pub fn batch(
             producer_epoch: epoch,
             timestamp_type: TimestampType::Creation,
             offset: n as i64,
-            sequence: if producer_id < 0 { -1 } else { first_sequence + n as i32 },
+            // counted on from -1 where there is none: the encoder begins a new batch where numbers do not follow
+            sequence: if producer_id < 0 { n as i32 - 1 } else { first_sequence + n as i32 },
             timestamp: now + n as i64,
             key: Some(Bytes::copy_from_slice(key.as_bytes())),
             value: Some(Bytes::copy_from_slice(value.as_bytes())),
