@@ -28,8 +28,11 @@ pub(crate) struct Writer<'a, W: Workload> {
     store_down: u32,
     disk: u32,
     repeat: u32,
-    /// Chance of a command that its producer sends over and over, in a thousand commands.
+    /// Chance of a command that its producer sends over and over, in a thousand commands; not where ids are soon
+    /// forgotten: answers that are still due then come behind newer ones, which the oracle does not foresee.
     storm: u32,
+    /// What decides about those: histories without them stay what they were.
+    storms: Dice,
     repeat_step: u32,
     probe: u32,
     lose: u32,
@@ -47,13 +50,15 @@ pub(crate) struct Writer<'a, W: Workload> {
 
 impl<'a, W: Workload> Writer<'a, W> {
     pub(crate) fn new(dice: &'a mut Dice, setup: &Setup<W::Settings>) -> Self {
+        let mut storms = dice.clone();
+        let remembers_long = setup.window_ids >= 16 && setup.window_seconds >= 3_600;
+        let storm = if remembers_long && storms.per_mille(250) { storms.within(10, 60) as u32 } else { 0 };
         let mut rate = |most: i64| if dice.per_mille(500) { dice.within(1, most) as u32 } else { 0 };
         let (crash, join, leave, sleep) = (rate(12), rate(6), rate(6), rate(12));
         let (pass, set_clock, hold_markers, store_down) = (rate(30), rate(10), rate(12), rate(5));
         let disk = rate(6);
         let (repeat, repeat_step, probe) = (rate(200), rate(20), rate(30));
         let lose = rate(3);
-        let storm = rate(60);
         let stray = if W::stray("").is_some() { rate(25) } else { 0 };
         Self {
             pace: dice.within(3, 12) as u32,
@@ -75,6 +80,7 @@ impl<'a, W: Workload> Writer<'a, W> {
             disk,
             repeat,
             storm,
+            storms,
             repeat_step,
             probe,
             lose,
@@ -116,9 +122,9 @@ impl<'a, W: Workload> Writer<'a, W> {
             }
         }
         self.sent.push((at, command.clone()));
-        if self.dice.per_mille(self.storm) {
+        if self.storm > 0 && self.storms.per_mille(self.storm) {
             // more often than is answered with the first answer, if this begins a process
-            for _ in 0..self.dice.within(5, 30) {
+            for _ in 0..self.storms.within(5, 30) {
                 self.queued.push((0, Act::Send(Box::new(command.clone()))));
             }
         }
