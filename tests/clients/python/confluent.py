@@ -331,8 +331,15 @@ def administration() -> Result:
         ],
     )
     next(iter(admin.incremental_alter_configs([change]).values())).result()
-    settings = next(iter(admin.describe_configs([resource]).values())).result()
+
+    def described_settings() -> dict[str, ConfigEntry]:
+        return next(iter(admin.describe_configs([resource]).values())).result()
+
+    # a broker answers what it has heard of by then
+    until("the settings", lambda: described_settings()["retention.ms"].value == "60000")
+    settings = described_settings()
     admin.create_partitions([NewPartitions(of, 3)])[of].result()
+    until("the partitions", lambda: len(admin.list_topics(of, timeout=10).topics[of].partitions) == 3)
     described = admin.describe_topics(TopicCollection([of]))[of].result()
     for _ in range(3):
         sending = producer()
