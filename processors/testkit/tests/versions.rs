@@ -72,3 +72,12 @@ fn who_did_not_see_a_change_is_told() {
     }
     assert_eq!(read(&store, FAMILY).unwrap()[0].state, State::Dropped);
 }
+
+#[test]
+fn two_rebuilds_of_one_build_may_both_find_it_complete() {
+    let store = store();
+    let begun = building("build", NOW);
+    assert!(claim(&store, FAMILY, &begun).unwrap());
+    let first = record(&store, FAMILY, &begun, State::Complete, NOW + HOUR).unwrap();
+    assert_eq!(record(&store, FAMILY, &begun, State::Complete, NOW + 2 * HOUR).unwrap(), first);
+}

@@ -192,6 +192,18 @@ fn where_nothing_is_left_the_offsets_say_so() {
     assert_eq!(commits.load(Ordering::SeqCst), 0);
 }
 
+#[test]
+fn who_leaves_with_nothing_in_hand_is_gone_at_once() {
+    let mut pipeline = Pipeline::<Accounting>::new(1, Settings::default(), ProcessorSettings::default());
+    for _ in 0..3 {
+        pipeline.start_processor();
+    }
+    pipeline.settle();
+    let idle = (0..pipeline.instances()).find(|at| pipeline.lanes(*at).is_empty());
+    pipeline.leave(idle.expect("one partition is not for all three"));
+    assert_eq!(pipeline.instances(), 2);
+}
+
 /// Counts transactions that are committed.
 struct Counting(Arc<AtomicUsize>);
 

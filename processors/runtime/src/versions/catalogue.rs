@@ -137,7 +137,8 @@ pub fn claim(store: &dyn ViewStore, projection: &str, new: &Filled) -> Result<bo
     store.insert(&new.row(projection))
 }
 
-/// Brings a version from what it was when it was read to another state. Gives what it is then.
+/// Brings a version from what it was when it was read to another state. Gives what it is then; whoever wanted the same
+/// may have been first.
 ///
 /// # Errors
 /// [`CatalogueFault`].
@@ -148,24 +149,24 @@ pub fn record(
     state: State,
     now_micros: i64,
 ) -> Result<Filled, CatalogueFault> {
-    let mut written = None;
-    for ahead in AHEAD_MICROS {
+    let look = || -> Result<Option<Filled>, CatalogueFault> {
         let found = read(store, projection)?.into_iter().find(|it| it.version == before.version);
         match found {
-            Some(found) if Some(&found) == written.as_ref() => return Ok(found),
-            Some(found) if found == *before => {}
-            Some(found) => {
-                return Err(CatalogueFault::Changed { found: format!("it is {}", found.state.name()) });
-            }
-            None => return Err(CatalogueFault::Changed { found: "it is not there".to_owned() }),
+            Some(found) if found.state == state && found.revision == before.revision => Ok(Some(found)),
+            Some(found) if found == *before => Ok(None),
+            Some(found) => Err(CatalogueFault::Changed { found: format!("it is {}", found.state.name()) }),
+            None => Err(CatalogueFault::Changed { found: "it is not there".to_owned() }),
+        }
+    };
+    for ahead in AHEAD_MICROS {
+        if let Some(done) = look()? {
+            return Ok(done);
         }
         let changed_at = now_micros.max(before.changed_at + 1) + ahead;
         let after = Filled { state, changed_at, ..before.clone() };
         store.apply(&[Write::Put(after.row(projection))])?;
-        written = Some(after);
     }
-    let found = read(store, projection)?.into_iter().find(|it| Some(it) == written.as_ref());
-    found.ok_or(CatalogueFault::Ahead)
+    look()?.ok_or(CatalogueFault::Ahead)
 }
 
 /// Lets `version` answer for a family with these views.

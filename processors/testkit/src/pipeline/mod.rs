@@ -346,6 +346,7 @@ impl<D: Domain> Pipeline<D> {
         let is_heir = |(at, it): (usize, &Process<D>)| at != instance && it.kind() == kind && !it.has_retired;
         if leaving.moves_by_fence() && self.processes.iter().enumerate().any(is_heir) {
             self.processes[instance].retire();
+            self.bury(instance);
         } else {
             let mut leaving = self.processes.remove(instance);
             let disk = leaving.disk.take();
@@ -485,11 +486,16 @@ impl<D: Domain> Pipeline<D> {
         self.clock.pass(STEP_MICROS);
         let Some(process) = self.processes.get_mut(instance) else { return Stepped::default() };
         let stepped = process.lane(lane);
-        if process.is_over() {
+        self.bury(instance);
+        stepped
+    }
+
+    /// A process that has retired ends once it has nothing left to work on, which may be at once.
+    fn bury(&mut self, instance: usize) {
+        if self.processes.get(instance).is_some_and(Process::is_over) {
             let gone = self.processes.remove(instance);
             self.left_disks.extend(gone.disk);
         }
-        stepped
     }
 
     /// Steps everything until nothing is left to do.
