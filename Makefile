@@ -38,6 +38,7 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	@scripts/stays-fresh build --locked --workspace --bins --tests
 	cargo test --locked --workspace --doc -q
 	cargo nextest run --locked --workspace --features millrace-simulate/planted-bugs --test planted
+	SEED=1 scripts/fuzz all 3
 	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec -- cargo nextest run --locked --workspace $(TESTS)
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
@@ -54,8 +55,11 @@ test-clients: ## Run the table of Kafka clients of four languages on Kafka and o
 		$(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(CASES),--cases "$(CASES)") \
 		$(if $(RECORD),--record tests/clients/RESULTS.md)
 
+# Chaos of ten minutes, and ten million inputs for each fuzz target: some hours.
 .PHONY: test-long
 test-long: test-clients ## Run the tests that take too long for every change
+	$(MAKE) chaos MINUTES=10
+	$(MAKE) fuzz RUNS=10000000
 
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…

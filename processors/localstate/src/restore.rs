@@ -198,9 +198,11 @@ impl States {
 
     /// Reads what came after the snapshot, and carries it out write by write. The newest write
     /// counts only when every byte of it is there: nothing was said of it before it was on the disk.
+    /// The one before it was on the disk when the newest began. Where neither is whole the disk has
+    /// lost something, and the next start would cut off the earlier one as if it had never ended.
     fn replay(&mut self, files: Vec<(Option<u16>, Found)>) -> Result<(), LocalFault> {
         let count = files.len();
-        let (mut group, mut newest) = (Group::default(), None::<Group>);
+        let (mut group, mut earlier, mut newest) = (Group::default(), None::<Group>, None::<Group>);
         for (index, (slot, found)) in files.into_iter().enumerate() {
             let (slot, mut at) = self.place(slot, &found)?;
             self.log.give(slot, found.file);
@@ -222,13 +224,23 @@ impl States {
                 group.ends = (slot, at);
                 let is_whole = frame.head.flags & GOES_ON == 0;
                 group.frames.push((slot, frame));
-                if is_whole && let Some(before) = newest.replace(std::mem::take(&mut group)) {
-                    self.carry_out(before)?;
+                if is_whole {
+                    let before = newest.replace(std::mem::take(&mut group));
+                    if let Some(oldest) = std::mem::replace(&mut earlier, before) {
+                        self.carry_out(oldest)?;
+                    }
                 }
             }
         }
         if let Some(newest) = newest {
-            if self.is_whole(&newest)? {
+            let is_whole = self.is_whole(&newest)?;
+            if let Some(earlier) = earlier {
+                if !is_whole && !self.is_whole(&earlier)? {
+                    return Err(self.damaged("neither of its last two writes is what was written"));
+                }
+                self.carry_out(earlier)?;
+            }
+            if is_whole {
                 self.carry_out(newest)?;
             } else {
                 self.ledger.next_frame -= newest.frames.len() as u64;

@@ -1,4 +1,5 @@
-//! libFuzzer's entry: the target is named by `FUZZ_TARGET`, so that all of them are one binary, built once.
+//! libFuzzer's entry, built and started by `scripts/fuzz`: the target is named by `FUZZ_TARGET`, so that all of them
+//! are one binary, built once.
 
 #![no_main]
 
