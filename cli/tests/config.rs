@@ -1,7 +1,7 @@
 //! Configuration: layers, origins, refusals, and the manual.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::fs;
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! there is nothing to do.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::time::{Duration, Instant};
 

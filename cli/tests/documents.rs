@@ -1,7 +1,7 @@
 //! What the documents name exists: settings, environment variables, flags; and figures are those that were measured.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
 //! Commands that end by themselves do nothing that they do not need before they answer.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

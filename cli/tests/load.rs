@@ -1,7 +1,7 @@
 //! `millrace load`: whatever a line is, it stops nothing but itself, and is named.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use common::Up;
 use serde_json::Value;

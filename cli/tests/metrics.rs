@@ -1,7 +1,7 @@
 //! The one table of metrics, and all that is written about it: the manual, the dashboard, the alerts.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::fs;

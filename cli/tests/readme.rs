@@ -1,7 +1,7 @@
 //! What the README says to type does what the README says.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::process::Command;

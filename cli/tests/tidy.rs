@@ -218,6 +218,31 @@ fn names_on_the_disk_are_changed_in_one_place() {
     }
 }
 
+/// The tests of a crate are one binary; what its `main.rs` does not name is never compiled.
+#[test]
+fn every_file_of_tests_is_run() {
+    let mut count = 0;
+    for main in files(root(), "rs").into_iter().filter(|path| path.ends_with("tests/main.rs")) {
+        let named = text(&main);
+        let folder = main.parent().expect("a folder");
+        for entry in fs::read_dir(folder).expect("tests can be listed") {
+            let path = entry.expect("an entry").path();
+            let is_module =
+                path.extension().is_some_and(|extension| extension == "rs") || path.join("mod.rs").exists();
+            let module = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            if is_module && module != "main" {
+                assert!(
+                    named.contains(&format!("\nmod {module};\n")),
+                    "{} names no `mod {module};`",
+                    shown(&main)
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "{count} files of tests were found");
+}
+
 #[test]
 fn every_module_says_what_it_is() {
     for folder in ["processors", "cli", "tests", "gateway"] {

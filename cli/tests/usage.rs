@@ -1,7 +1,7 @@
 //! What is said and how it ends, without any server.
 
 #[allow(dead_code, reason = "it uses less of it than others do")]
-mod common;
+use crate::common;
 
 use common::Place;
 

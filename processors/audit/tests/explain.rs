@@ -1,6 +1,6 @@
 //! A command explained in every state it can be in, and histories, on the pipeline in memory.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The audit finds every kind of damage and names it, and nothing else: also beside a system that
 //! goes on.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

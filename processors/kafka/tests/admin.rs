@@ -1,6 +1,6 @@
 //! Topics are made, described, grown and configured; groups are looked at without joining them.
 
-mod common;
+use crate::common;
 
 use common::OnKafka;
 use millrace_kafka::NewTopic;

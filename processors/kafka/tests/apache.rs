@@ -1,6 +1,6 @@
 //! The adapter passes the suite that every log must pass, on Apache Kafka.
 
-mod common;
+use crate::common;
 
 use common::OnKafka;
 use millrace_services::{Services, topic_prefix};

@@ -1,6 +1,6 @@
 //! The adapter passes the suite that every log must pass, on the embedded broker.
 
-mod common;
+use crate::common;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! How long a transaction takes, on Apache Kafka: run by hand with `--ignored --nocapture`.
 
-mod common;
+use crate::common;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! A broker that goes away and comes back, and a reader that nobody looked at meanwhile.
 
-mod common;
+use crate::common;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What producers ask a broker for before their first record, and what their callers are told.
 
-mod common;
+use crate::common;
 
 use std::io::{self, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

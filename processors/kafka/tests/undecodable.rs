@@ -1,7 +1,7 @@
 //! Batches that a real broker takes and no client can decompress: few bytes of zstd that come to more than a client
 //! allows. Everything around them is read, and their end is found.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

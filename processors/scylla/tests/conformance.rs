@@ -2,7 +2,7 @@
 //!
 //! The server is the one in `MILLRACE_TEST_CQL`, else one is started: no server is a failure.
 
-mod common;
+use crate::common;
 
 use millrace_testkit::store::conformance::Fixture;
 

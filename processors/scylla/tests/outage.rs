@@ -1,6 +1,6 @@
 //! What is special about servers: they are absent, go and come back, and others' runtimes.
 
-mod common;
+use crate::common;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! What a codec makes of its own bytes, of other versions' and of what is no message.
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,7 +1,5 @@
 //! A small network in the whole pipeline, in memory, and an audit of it.
 
-#![allow(dead_code)]
-
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Every command and every rejection, one row each, with the order of violations.
 
-mod common;
+use crate::common;
 
 use common::*;
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};

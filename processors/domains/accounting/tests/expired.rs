@@ -1,7 +1,7 @@
 //! No money twice: what becomes of a command that comes again when nobody remembers its answer any more, and
 //! that nobody is refused for what is not their fault.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::time::Duration;

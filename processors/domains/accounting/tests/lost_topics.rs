@@ -1,7 +1,7 @@
 //! Topics that somebody has emptied, made anew or cut off: nothing is decided on what is left of them, and
 //! everything goes on once they are back. And what the processors delete themselves.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Money is neither made nor lost, whatever is asked, in whatever order the steps are taken,
 //! and in every cut of the partitions that contains its causes.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 

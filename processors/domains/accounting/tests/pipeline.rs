@@ -1,7 +1,7 @@
 //! The domain inside the whole engine, in memory: seeded histories with crashes between any
 //! two steps, and naive code beside it that says what must come out.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Every generated type goes through its schema and back, and strangers read the same bytes.
 
-mod common;
+use crate::common;
 
 use common::{Moving, closed, deposited, moving, opened, withdrawn};
 use millrace_domain_accounting::messages::{CommandData, EventData, State, StepData, commands, state};

@@ -1,6 +1,6 @@
 //! Every step of a transfer and every way it is refused, one row each; and steps repeated.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

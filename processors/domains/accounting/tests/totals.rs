@@ -1,6 +1,6 @@
 //! What came in and went out on a day, against adding up by hand; a family of its own.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 

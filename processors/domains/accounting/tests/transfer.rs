@@ -1,6 +1,6 @@
 //! The process of a transfer, whole: accepted, and refused by each of its steps.
 
-mod common;
+use crate::common;
 
 use common::*;
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};

@@ -1,6 +1,6 @@
 //! Balances and statements against a pencil and the same events.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Batches that no client can decompress: of commands they are passed over, with their offsets in the dead topic;
 //! everywhere else the partition stands still and says so.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::time::Duration;

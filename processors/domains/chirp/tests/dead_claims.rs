@@ -1,6 +1,6 @@
 //! Whoever claims to have been put back from the dead topic is believed as far as that says so.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

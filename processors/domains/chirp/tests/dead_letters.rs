@@ -1,7 +1,7 @@
 //! What becomes of dead records: order behind them is kept, and each is put back exactly once,
 //! whatever crashes and whoever else is at it.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! How a feed is read: its ends, its pages, and stores that answer oddly.
 
-mod common;
+use crate::common;
 
 use std::cell::RefCell;
 

@@ -1,6 +1,6 @@
 //! The materialised feeds against the oracle, over random histories.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

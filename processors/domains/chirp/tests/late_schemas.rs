@@ -1,7 +1,7 @@
 //! Commands whose schema the registry does not know yet: they wait for it, and garbage does not make others wait for
 //! ever.
 
-mod common;
+use crate::common;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The process of a registration, whole: races, refusals and repeated steps.
 
-mod common;
+use crate::common;
 
 use common::*;
 use millrace_domain_chirp::{Chirp, CommandData, StepData, user, username};

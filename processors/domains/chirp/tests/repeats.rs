@@ -1,7 +1,7 @@
 //! A command sent again, and again, while its process runs: each gets its answer when that ends, a bounded number with
 //! each transaction, and none is forgotten or given twice whatever crashes in between.
 
-mod common;
+use crate::common;
 
 use std::sync::{Arc, Mutex};
 

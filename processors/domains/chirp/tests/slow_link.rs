@@ -1,6 +1,6 @@
 //! Batches that cannot be committed in time: they halve, what is committed stays, and nothing is done twice.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

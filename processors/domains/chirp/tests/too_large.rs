@@ -1,7 +1,7 @@
 //! What is too large to be written: the message it would follow from counts as one whose decision fails every
 //! time. It is answered, buried, and blocks nothing.
 
-mod common;
+use crate::common;
 
 use common::{edit, post, register};
 use millrace_domain_chirp::messages::events::{ChirpPosted, UsernameClaimRefused};

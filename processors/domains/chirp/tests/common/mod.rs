@@ -1,7 +1,5 @@
 //! Short names for messages, so that tables of tests read well.
 
-#![allow(dead_code)] // every test file uses some of it
-
 pub mod dead;
 pub mod fragile;
 pub mod late;

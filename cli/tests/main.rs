@@ -1,0 +1,15 @@
+//! The tests of the command line, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod config;
+mod dead;
+mod documents;
+mod first_second;
+mod foreign_text;
+mod guarantees;
+mod health;
+mod load;
+mod metrics;
+mod readme;
+mod tidy;
+mod usage;

@@ -1,0 +1,6 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod explain;
+mod verify;
+mod versions;

@@ -1,0 +1,21 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod bad_batches;
+mod clock;
+mod common;
+mod copies;
+mod dead_claims;
+mod dead_letters;
+mod decisions;
+mod engine;
+mod feed;
+mod feeds;
+mod lanes;
+mod late_schemas;
+mod local_state;
+mod projector;
+mod registration;
+mod repeats;
+mod schemas;
+mod slow_link;
+mod too_large;

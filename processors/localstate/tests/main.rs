@@ -1,0 +1,7 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod conformance;
+mod damage;
+mod processes;
+mod readers;
+mod refused;

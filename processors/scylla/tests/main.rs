@@ -1,0 +1,5 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod conformance;
+mod outage;

@@ -1,0 +1,4 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod conformance;
+mod file;

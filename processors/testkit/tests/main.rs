@@ -1,0 +1,9 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod compaction;
+mod local_memory;
+mod lookup;
+mod memory_log;
+mod moves;
+mod store_memory;
+mod versions;

@@ -1,0 +1,20 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod analysts;
+mod any_client;
+mod back_pressure;
+mod bad_places;
+mod bad_records;
+mod chaos;
+mod cli;
+mod clients;
+mod embedded;
+mod expired;
+mod foreign_schema;
+mod metrics;
+mod outages;
+mod python;
+mod real_servers;
+mod rebuild;
+mod tools;
+mod traces;
