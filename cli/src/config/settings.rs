@@ -170,6 +170,9 @@ pub struct UpSettings {
     pub max_connections: usize,
     /// Bytes of requests and answers that the broker holds at a time for all clients together.
     pub max_in_flight_bytes: usize,
+    /// How long the broker keeps the offsets of a group after its last member has left, in minutes, and the group with
+    /// them. Those of processors and projectors are kept for good.
+    pub offsets_retention_minutes: u32,
     /// Who may enter the folder of the SQLite tables, as the octal mode of the folder: by default the user who runs
     /// `up` and, to read, that user's group. Records, schemas and states are for the user alone (0700).
     pub tables_mode: String,
@@ -212,6 +215,7 @@ impl Default for UpSettings {
             sync_interval_ms: 1_000,
             max_connections: 1_000,
             max_in_flight_bytes: 256 << 20,
+            offsets_retention_minutes: 7 * 24 * 60,
             tables_mode: "0750".to_owned(),
         }
     }

@@ -220,6 +220,7 @@ impl Embedded {
     fn start(runtime: &Runtime, config: &Config, data: &Path) -> Result<Self, CliError> {
         let up = &config.settings.up;
         let Reach { host, advertised, names } = Reach::of(up)?;
+        let offsets_retention = offsets_retention(up.offsets_retention_minutes)?;
         writable(data)?;
         whole::check(data)?;
         let tables = data.join("tables");
@@ -235,6 +236,9 @@ impl Embedded {
                 // the roles run in this process: whoever was a member before has ended
                 broker.keep_members = false;
                 broker.own_listener = true;
+                broker.offsets_retention = offsets_retention;
+                // also those of versions of views, and of domains, that nobody runs at the time
+                broker.keeps_group = Topology::is_group;
                 broker.advertised.clone_from(&advertised);
                 broker.limits.connections = up.max_connections;
                 broker.limits.bytes_in_flight = up.max_in_flight_bytes;
@@ -330,6 +334,17 @@ fn writable(data: &Path) -> Result<(), CliError> {
     tried.map_err(|error| unusable(data, &error))
 }
 
+/// How long offsets are kept, which Kafka does not take for zero either.
+fn offsets_retention(minutes: u32) -> Result<Duration, CliError> {
+    if minutes == 0 {
+        return Err(CliError::usage(
+            "up.offsets_retention_minutes = 0: the offsets of a group would be gone as soon as its last member is",
+        )
+        .hint("Write at least 1; the default is 10080, which is seven days."));
+    }
+    Ok(Duration::from_secs(u64::from(minutes) * 60))
+}
+
 /// The mode of a folder, as `chmod` takes it; who runs `up` may do everything in it in any case.
 fn tables_mode(text: &str) -> Result<u32, CliError> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777 && mode & 0o700 == 0o700);
@@ -415,5 +430,12 @@ mod tests {
             "{:?}",
             found.roles
         );
+    }
+
+    #[test]
+    fn offsets_are_kept_for_a_minute_at_least() {
+        assert_eq!(offsets_retention(1).unwrap(), Duration::from_secs(60));
+        let error = offsets_retention(0).unwrap_err().to_string();
+        assert!(error.contains("up.offsets_retention_minutes = 0"), "{error}");
     }
 }

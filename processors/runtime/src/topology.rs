@@ -68,6 +68,13 @@ impl Topology {
         format!("{}{}.projector.{family}", self.prefix, self.domain)
     }
 
+    /// Whether a consumer group is one of these, of whatever domain and prefix: without its offsets its partitions stand
+    /// still.
+    #[must_use]
+    pub fn is_group(id: &str) -> bool {
+        id.ends_with(".processor") || id.contains(".projector.")
+    }
+
     /// The transactional id of a partition's processor: whoever uses it next fences off
     /// whoever used it before.
     #[must_use]
@@ -122,5 +129,8 @@ mod tests {
         assert_eq!(&*names.lookup("FollowRelationship"), "t1.chirp.follow_relationship.lookup");
         assert_eq!(names.transactional_id(3), "t1.chirp.processor.3");
         assert_eq!(names.projector_group("users"), "t1.chirp.projector.users");
+        assert!(Topology::is_group(&names.processor_group()));
+        assert!(Topology::is_group(&names.projector_group("users.v2")));
+        assert!(!Topology::is_group("my.processor.logs") && !Topology::is_group("console-consumer-7"));
     }
 }

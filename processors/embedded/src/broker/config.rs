@@ -59,6 +59,13 @@ pub struct BrokerConfig {
     /// on as if nothing had been. Off where they share the broker's process and ended with it, so
     /// that nobody waits for the session of a dead member to end.
     pub keep_members: bool,
+    /// How long offsets are kept that nobody uses: since their group lost its last member, or since they were committed
+    /// for a topic to which none subscribes (Kafka's `offsets.retention.minutes`). The group goes with the last of them.
+    pub offsets_retention: Duration,
+    /// How often it is looked for such offsets (Kafka's `offsets.retention.check.interval.ms`).
+    pub offsets_check_interval: Duration,
+    /// Says by its id of a group that it is kept for good, with its offsets.
+    pub keeps_group: fn(&str) -> bool,
     /// How often compaction and retention look for work.
     pub cleanup_interval: Duration,
 }
@@ -81,6 +88,9 @@ impl BrokerConfig {
             max_session_timeout: Duration::from_secs(30 * 60),
             max_transaction_timeout: Duration::from_secs(15 * 60),
             keep_members: true,
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            offsets_check_interval: Duration::from_secs(10 * 60),
+            keeps_group: |_| false,
             cleanup_interval: Duration::from_secs(15),
         }
     }

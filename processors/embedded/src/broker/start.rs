@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::config::BrokerConfig;
+use super::coordinator::expiry::{Patience, Retention};
 use super::coordinator::groups::{GroupLimits, Groups};
 use super::coordinator::txns::Txns;
 use super::core::{Advertised, Core};
@@ -25,6 +26,7 @@ use super::storage::metastate::Entry;
 use super::storage::places::Places;
 use super::storage::{checkpoint, cleaner, retention};
 use super::topics::{self, Topics};
+use super::util::now_ms;
 use crate::net::places::Places as Connections;
 
 /// How exactly sessions and transactions time out.
@@ -258,6 +260,7 @@ fn open(config: BrokerConfig) -> Result<Core, BrokerError> {
         min_session: config.min_session_timeout,
         max_session: config.max_session_timeout,
         keep_members: config.keep_members,
+        retention: Retention { keep: config.offsets_retention, for_good: config.keeps_group },
     };
     let groups = Arc::new(Groups::restored(&state, Arc::clone(&metadata), limits));
     let txns = Txns::restored(
@@ -331,12 +334,21 @@ async fn tick(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
 
 fn clean(core: &Core, stopped: &watch::Receiver<bool>) {
     let step = Duration::from_millis(50).min(core.config.cleanup_interval);
+    let mut patience = Patience::new(core.config.offsets_retention, Instant::now(), now_ms());
+    let mut next_expiry = Instant::now();
     let mut next = Instant::now() + core.config.cleanup_interval;
     let mut next_points = Instant::now();
     while !*stopped.borrow() {
         if Instant::now() >= next_points {
             core.topics.all().iter().flat_map(|topic| &topic.partitions).for_each(|it| checkpoint::run(it));
             next_points = Instant::now() + RECOVERY_POINTS;
+        }
+        if Instant::now() >= next_expiry {
+            let (now, now_ms) = (Instant::now(), now_ms());
+            if patience.is_over(now, now_ms) {
+                core.groups.expire(now_ms);
+            }
+            next_expiry = now + core.config.offsets_check_interval;
         }
         if Instant::now() < next {
             std::thread::sleep(step);

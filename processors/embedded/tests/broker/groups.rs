@@ -204,3 +204,64 @@ fn groups_are_listed_and_deleted_when_unused() {
     assert!(admin_groups(&server).is_empty());
     server.stop();
 }
+
+/// Offsets are kept for as short as it takes to see them, and it is looked often.
+fn forgets_soon(config: &mut millrace_embedded::broker::BrokerConfig) {
+    config.offsets_retention = Duration::from_millis(1);
+    config.offsets_check_interval = Duration::from_millis(5);
+    config.keeps_group = |id| id == "kept";
+}
+
+fn commit(consumer: &BaseConsumer, topic: &str) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(7)).unwrap();
+    eventually("a commit", || consumer.commit(&list, CommitMode::Sync).ok());
+}
+
+fn committed(consumer: &BaseConsumer, topic: &str) -> Offset {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, 0);
+    consumer.committed_offsets(list, DEADLINE).unwrap().find_partition(topic, 0).unwrap().offset()
+}
+
+#[test]
+fn a_group_goes_when_its_members_have_left_it_for_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(dir.path(), forgets_soon);
+    for name in ["t", "left"] {
+        server.create_topic(name, 1, &[]);
+    }
+    let consumer = member(&server, "range", &[]);
+    eventually("an assignment", || (assigned(&consumer).len() == 1).then_some(()));
+    commit(&consumer, "t");
+    commit(&consumer, "left");
+    // While it is there only the topic goes that it does not subscribe to.
+    eventually("no offset of the other topic", || {
+        (committed(&consumer, "left") == Offset::Invalid).then_some(())
+    });
+    assert_eq!(committed(&consumer, "t"), Offset::Offset(7));
+    drop(consumer);
+    eventually("no group", || admin_groups(&server).is_empty().then_some(()));
+    server.stop();
+    let server = Server::start(dir.path());
+    assert!(admin_groups(&server).is_empty(), "nor after a restart");
+    server.stop();
+}
+
+#[test]
+fn a_standalone_consumers_offsets_go_and_those_of_a_group_that_is_kept_do_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_with(dir.path(), forgets_soon);
+    server.create_topic("t", 1, &[]);
+    let consumer = |group: &str| -> BaseConsumer { server.client(&[("group.id", group)]).create().unwrap() };
+    let (kept, simple) = (consumer("kept"), consumer("simple"));
+    commit(&kept, "t");
+    commit(&simple, "t");
+    eventually("one group", || {
+        let groups: Vec<String> = admin_groups(&server).into_iter().map(|(id, _, _)| id).collect();
+        (groups == ["kept"]).then_some(())
+    });
+    assert_eq!(committed(&simple, "t"), Offset::Invalid);
+    assert_eq!(committed(&kept, "t"), Offset::Offset(7));
+    server.stop();
+}

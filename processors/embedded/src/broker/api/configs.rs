@@ -116,6 +116,8 @@ fn broker_configs(core: &Core) -> Vec<DescribeConfigsResourceResult> {
         ("group.initial.rebalance.delay.ms", millis(config.initial_rebalance_delay)),
         ("group.min.session.timeout.ms", millis(config.min_session_timeout)),
         ("group.max.session.timeout.ms", millis(config.max_session_timeout)),
+        ("offsets.retention.minutes", (config.offsets_retention.as_secs() / 60).to_string()),
+        ("offsets.retention.check.interval.ms", millis(config.offsets_check_interval)),
         ("transaction.max.timeout.ms", millis(config.max_transaction_timeout)),
     ];
     let described = values.into_iter().map(|(name, value)| {

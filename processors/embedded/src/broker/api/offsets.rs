@@ -48,6 +48,9 @@ pub(crate) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> Of
     let mut offsets = Offsets::new();
     let mut response = OffsetCommitResponse::default();
     let commit_ms = now_ms();
+    // Clients of Kafka before 2.1 say how long they want an offset to be kept; -1 leaves it to the broker.
+    let expires_ms =
+        (request.retention_time_ms >= 0).then(|| commit_ms.saturating_add(request.retention_time_ms));
     for topic in &request.topics {
         let mut answer = OffsetCommitResponseTopic::default();
         answer.name = topic.name.clone();
@@ -64,6 +67,7 @@ pub(crate) async fn commit(core: &Arc<Core>, request: OffsetCommitRequest) -> Of
                     leader_epoch: asked.committed_leader_epoch,
                     metadata: metadata.to_owned(),
                     commit_ms,
+                    expires_ms,
                 };
                 let of_topic = offsets.entry(topic.name.to_string()).or_default();
                 of_topic.insert(asked.partition_index, offset);

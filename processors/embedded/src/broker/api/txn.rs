@@ -148,6 +148,7 @@ pub(crate) async fn commit_offsets(
                     leader_epoch: asked.committed_leader_epoch,
                     metadata: metadata.to_owned(),
                     commit_ms,
+                    expires_ms: None,
                 };
                 let of_topic = offsets.entry(topic.name.to_string()).or_default();
                 of_topic.insert(asked.partition_index, offset);

@@ -113,6 +113,8 @@ pub(crate) struct Group {
     pub offsets: Offsets,
     /// Offsets of transactions that are not decided, by producer id.
     pub undecided: HashMap<i64, Offsets>,
+    /// Since when a group that had members has none, once that was noted.
+    pub empty_since_ms: Option<i64>,
     /// The assignment changed and is not stored yet.
     pub dirty: bool,
     pub deleted: bool,
@@ -133,6 +135,7 @@ impl Group {
             not_before: None,
             offsets: Offsets::new(),
             undecided: HashMap::new(),
+            empty_since_ms: None,
             dirty: false,
             deleted: false,
         }
@@ -167,7 +170,9 @@ impl Group {
             };
             group.members.insert(member.id.clone(), restored);
         }
-        if !group.members.is_empty() {
+        if group.members.is_empty() {
+            group.empty_since_ms = stored.empty_since_ms;
+        } else {
             group.state = GroupState::Stable;
         }
         group
@@ -199,6 +204,7 @@ impl Group {
                     assignment: member.assignment.to_vec(),
                 })
                 .collect(),
+            empty_since_ms: self.empty_since_ms,
         }
     }
 

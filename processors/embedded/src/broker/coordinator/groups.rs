@@ -8,11 +8,12 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use tokio::sync::oneshot;
 
+use super::expiry::Retention;
 use super::group::{Group, JoinFailed, JoinReply, SyncReply};
 use super::join::JoinRequest;
 use crate::broker::storage::metalog::MetaLog;
 use crate::broker::storage::metastate::{Entry, MetaState, StoredGroup};
-use crate::broker::util::lock;
+use crate::broker::util::{lock, now_ms};
 
 /// Limits that the configuration sets.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(crate) struct GroupLimits {
     pub min_session: Duration,
     pub max_session: Duration,
     pub keep_members: bool,
+    pub retention: Retention,
 }
 
 /// All groups.
@@ -78,8 +80,19 @@ impl Groups {
         &self.metadata
     }
 
-    /// Stores the group's assignment when it changed.
-    fn store(&self, group: &mut MutexGuard<'_, Group>) {
+    pub(super) fn retention(&self) -> &Retention {
+        &self.limits.retention
+    }
+
+    pub(super) fn is_kept_for_good(&self, id: &str) -> bool {
+        (self.limits.retention.for_good)(id)
+    }
+
+    /// Stores the group when its assignment changed, or when it has lost its last member.
+    pub(super) fn store(&self, group: &mut MutexGuard<'_, Group>, now_ms: i64) {
+        if !self.is_kept_for_good(&group.id) {
+            group.note_empty(now_ms);
+        }
         if !std::mem::take(&mut group.dirty) {
             return;
         }
@@ -114,7 +127,7 @@ impl Groups {
                 return failed(ResponseError::CoordinatorNotAvailable);
             }
             group.join(request, self.limits.initial_delay, Instant::now(), reply);
-            self.store(&mut group);
+            self.store(&mut group, now_ms());
             answer
         };
         answer.await.unwrap_or_else(|_| failed(ResponseError::CoordinatorNotAvailable))
@@ -135,7 +148,7 @@ impl Groups {
             let mut group = lock(&group);
             let now = Instant::now();
             group.sync(member_id, instance_id, generation, assignments, now, reply);
-            self.store(&mut group);
+            self.store(&mut group, now_ms());
             answer
         };
         answer.await.unwrap_or(Err(ResponseError::CoordinatorNotAvailable))
@@ -175,16 +188,25 @@ impl Groups {
         if !group.remove(&member_id, Instant::now()) {
             return Err(ResponseError::UnknownMemberId);
         }
-        self.store(&mut group);
+        self.store(&mut group, now_ms());
         Ok(())
     }
 
     /// Deletes a group that nobody uses.
     pub fn delete(&self, group_id: &str) -> Result<(), ResponseError> {
+        self.delete_when(group_id, |group| group.is_unused() && group.undecided.is_empty())
+    }
+
+    /// Deletes a group of which `unused` holds.
+    pub(super) fn delete_when(
+        &self,
+        group_id: &str,
+        unused: impl FnOnce(&Group) -> bool,
+    ) -> Result<(), ResponseError> {
         let mut by_id = lock(&self.by_id);
         let known = by_id.get(group_id).cloned().ok_or(ResponseError::GroupIdNotFound)?;
         let mut group = lock(&known);
-        if !group.is_unused() || !group.undecided.is_empty() {
+        if !unused(&group) {
             return Err(ResponseError::NonEmptyGroup);
         }
         self.metadata
@@ -204,10 +226,11 @@ impl Groups {
 
     /// Does what is due in every group.
     pub fn tick(&self, now: Instant) {
+        let now_ms = now_ms();
         for group in self.all() {
             let mut group = lock(&group);
             group.tick(now);
-            self.store(&mut group);
+            self.store(&mut group, now_ms);
         }
     }
 }

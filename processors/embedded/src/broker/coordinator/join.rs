@@ -204,6 +204,7 @@ impl Group {
             member.synced = false;
         }
         self.state = GroupState::PreparingRebalance;
+        self.empty_since_ms = None;
         let longest = self.members.values().map(|member| member.rebalance_timeout).max();
         self.deadline = Some(now + longest.unwrap_or_default());
         self.complete_join_if_ready(now);

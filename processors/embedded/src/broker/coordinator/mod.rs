@@ -1,6 +1,7 @@
 //! What one Kafka broker coordinates for its clients: consumer groups with their offsets, and
 //! transactions. Knows nothing of the wire format or of files.
 
+pub(crate) mod expiry;
 pub(crate) mod group;
 pub(crate) mod groups;
 pub(crate) mod join;

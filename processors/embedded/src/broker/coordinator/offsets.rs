@@ -7,7 +7,7 @@ use kafka_protocol::ResponseError;
 use super::group::{Group, GroupState};
 use super::groups::Groups;
 use super::subscriptions::Subscriptions;
-use crate::broker::storage::metastate::{CommittedOffset, Entry, Offsets, merge_offsets};
+use crate::broker::storage::metastate::{CommittedOffset, Entry, Offsets, merge_offsets, remove_offsets};
 use crate::broker::util::lock;
 
 /// Who commits: a member of a generation, or somebody outside of the group protocol.
@@ -67,6 +67,11 @@ impl Group {
             return OffsetAnswer::Unstable;
         }
         find(&self.offsets).map_or(OffsetAnswer::Nothing, OffsetAnswer::Committed)
+    }
+
+    /// Takes offsets away.
+    pub fn forget(&mut self, gone: &[(String, i32)]) {
+        remove_offsets(&mut self.offsets, gone);
     }
 
     /// Every partition the group has an offset of, decided or not.
@@ -135,11 +140,7 @@ impl Groups {
                 .append(&[Entry::OffsetsDeleted(group_id.to_owned(), gone.clone())])
                 .map_err(|_| ResponseError::KafkaStorageError)?;
         }
-        for (topic, partition) in gone {
-            if let Some(offsets) = group.offsets.get_mut(&topic) {
-                offsets.remove(&partition);
-            }
-        }
+        group.forget(&gone);
         Ok(results)
     }
 }

@@ -237,6 +237,9 @@ impl Txns {
             None => return Err(ResponseError::IllegalGeneration),
         };
         let mut group = lock(&group);
+        if group.deleted {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
         group.may_commit_in_transaction(committer)?;
         let mut next = txn.clone();
         merge_offsets(next.offsets.entry(group_id.to_owned()).or_default(), &offsets);

@@ -18,6 +18,9 @@ pub(crate) struct CommittedOffset {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub metadata: String,
     pub commit_ms: i64,
+    /// When the offset expires, where its consumer said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<i64>,
 }
 
 /// Offsets by topic and partition.
@@ -57,6 +60,9 @@ pub(crate) struct StoredGroup {
     pub protocol: Option<String>,
     pub leader: Option<String>,
     pub members: Vec<StoredMember>,
+    /// Since when a group that had members has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_since_ms: Option<i64>,
 }
 
 /// How far a transaction is.
@@ -135,6 +141,17 @@ pub(crate) fn merge_offsets(into: &mut Offsets, from: &Offsets) {
     }
 }
 
+/// Takes offsets away, and topics without any.
+pub(crate) fn remove_offsets(from: &mut Offsets, gone: &[(String, i32)]) {
+    for (topic, partition) in gone {
+        let Some(partitions) = from.get_mut(topic) else { continue };
+        partitions.remove(partition);
+        if partitions.is_empty() {
+            from.remove(topic);
+        }
+    }
+}
+
 impl MetaState {
     /// Takes an entry into account.
     pub fn apply(&mut self, entry: &Entry) {
@@ -163,11 +180,7 @@ impl MetaState {
             }
             Entry::OffsetsDeleted(id, gone) => {
                 if let Some(offsets) = self.offsets.get_mut(id) {
-                    for (topic, partition) in gone {
-                        if let Some(partitions) = offsets.get_mut(topic) {
-                            partitions.remove(partition);
-                        }
-                    }
+                    remove_offsets(offsets, gone);
                 }
             }
             Entry::GroupDeleted(id) => {
