@@ -146,6 +146,53 @@ fn the_engines_own_rules_come_in_their_order() {
             ],
         ),
         ("metadata without measure", traced, post("t1", "x"), &[("InvalidArgument", "metadata.trace_id")]),
+        (
+            "a trace that a terminal obeys",
+            Metadata { trace_id: Some("\u{1b}[2J".into()), ..Metadata::default() },
+            post("t2", "x"),
+            &[("InvalidArgument", "metadata.trace_id")],
+        ),
+        (
+            "a user with a zero",
+            acting(Metadata::default(), "ann\0"),
+            post("t3", "x"),
+            &[("NotPermitted", "metadata.user_id"), ("InvalidArgument", "metadata.user_id")],
+        ),
+        (
+            "a conversation over two lines",
+            Metadata { correlation_id: Some("a\nb".into()), ..Metadata::default() },
+            post("t4", "x"),
+            &[("InvalidArgument", "metadata.correlation_id")],
+        ),
+        (
+            "a cause with a tab",
+            Metadata { causation_id: Some("a\tb".into()), ..Metadata::default() },
+            post("t5", "x"),
+            &[("InvalidArgument", "metadata.causation_id")],
+        ),
+        (
+            "every text of metadata, in the schema's order",
+            Metadata {
+                trace_id: Some("\u{7f}".into()),
+                correlation_id: Some("\u{9b}".into()),
+                causation_id: Some("\r".into()),
+                ..at(6 * MINUTE)
+            },
+            post("t6", " "),
+            &[
+                ("InvalidArgument", "metadata.trace_id"),
+                ("InvalidArgument", "metadata.correlation_id"),
+                ("InvalidArgument", "metadata.causation_id"),
+                ("InvalidArgument", "metadata.issued_at"),
+                ("InvalidArgument", "content"),
+            ],
+        ),
+        (
+            "other letters than English ones",
+            Metadata { correlation_id: Some("Straße 🐦\u{200b}".into()), ..Metadata::default() },
+            post("t7", "x"),
+            &[],
+        ),
         ("a bug of the domain", Metadata::default(), post("b1", "boom"), &[("Poisoned", "")]),
         (
             "a look at another key's state is a bug",
@@ -208,6 +255,7 @@ fn what_cannot_be_read_goes_to_the_dead_topic_and_blocks_nothing() {
         (Some(with_id("")), "1 to 64"),
         (Some(with_id(&"x".repeat(500_000))), "500000 bytes"),
         (Some(with_id("not an id")), "1 to 64"),
+        (Some(with_id("a\u{1b}[2Jb")), "1 to 64"),
     ];
     let before = pipeline.outcomes().len();
     for (value, _) in &rows {

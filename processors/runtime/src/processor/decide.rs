@@ -16,6 +16,7 @@ use millrace_wire::Unknown;
 use super::intake::{Gap, Intake};
 use super::line::PutBack;
 use super::lookup::{LookupPartition, LookupTables};
+use super::metadata;
 use super::state::{Layers, Versioned};
 use super::window::Known;
 use crate::dead::Burial;
@@ -24,8 +25,6 @@ use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
-/// Longest text that metadata may carry, in bytes: it is copied into every event.
-const MAX_METADATA_LENGTH: usize = 1_024;
 /// Longest message of a violation, in bytes.
 const MAX_MESSAGE_LENGTH: usize = 1_024;
 
@@ -218,7 +217,7 @@ impl<D: Domain> Decider<'_, D> {
         match decision {
             Err(Failed(why)) => self.poisoned(&command.id, &why),
             Ok(Err(rejections)) => {
-                self.reject(&command.id, merge_violations(rejections, metadata_violations))
+                self.reject(&command.id, metadata::merged(rejections, metadata_violations))
             }
             Ok(Ok(_)) if !metadata_violations.is_empty() => self.reject(&command.id, metadata_violations),
             Ok(Ok(events)) => self.accept(command, routing_key, events, record),
@@ -330,29 +329,7 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     fn metadata_violations(&self, metadata: &Metadata, record: &Record) -> Vec<Violation> {
-        let mut violations = Rejections::none();
-        let texts = [
-            ("metadata.trace_id", &metadata.trace_id),
-            ("metadata.user_id", &metadata.user_id),
-            ("metadata.correlation_id", &metadata.correlation_id),
-            ("metadata.causation_id", &metadata.causation_id),
-        ];
-        for (field, text) in texts {
-            let length = text.as_deref().map_or(0, str::len);
-            violations.require(length <= MAX_METADATA_LENGTH, || {
-                let message = format!("{length} bytes are more than the {MAX_METADATA_LENGTH} allowed");
-                Violation::on(codes::INVALID_ARGUMENT, field, message)
-            });
-        }
-        if let Some(issued_at) = metadata.issued_at {
-            let ahead = self.place.settings.issued_at_ahead_seconds;
-            let latest = record.timestamp_ms.saturating_mul(1_000).saturating_add(ahead as i64 * 1_000_000);
-            violations.require(issued_at <= latest, || {
-                let message = format!("more than {ahead} seconds ahead of the time the command arrived");
-                Violation::on(codes::INVALID_ARGUMENT, "metadata.issued_at", message)
-            });
-        }
-        violations.into_violations()
+        metadata::violations(metadata, record.timestamp_ms, self.place.settings)
     }
 
     /// The next `recorded_at`: never before the clock, the partition's last or the cause.
@@ -617,14 +594,6 @@ fn shorten(message: &mut String) {
         message.truncate(end);
         message.push('…');
     }
-}
-
-/// `NotPermitted` first, then metadata, then data: the schema's order.
-fn merge_violations(rejections: Rejections, metadata: Vec<Violation>) -> Vec<Violation> {
-    let mut violations = rejections.into_violations();
-    let at = violations.iter().take_while(|v| v.code == codes::NOT_PERMITTED).count();
-    violations.splice(at..at, metadata);
-    violations
 }
 
 /// Runs a domain's function; a panic in it is a failed decision, not the end of the process.

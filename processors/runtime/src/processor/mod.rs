@@ -26,6 +26,7 @@ pub mod lane;
 mod line;
 pub mod local;
 pub mod lookup;
+mod metadata;
 mod overlay;
 mod pace;
 mod reading;
