@@ -8,10 +8,12 @@ use millrace_domain_chirp::messages::commands::{FollowUser, PostChirp, RegisterU
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::{
     AggregateId, Command, Domain, FollowUp, Metadata, Outcome, ProjectionFamily, Rejections, Schemas, Stamp,
-    Status, View,
+    Status, View, partition,
 };
+use millrace_ports::TopicPartition;
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::dead::headers as dead_headers;
+use millrace_testkit::log::memory::Plain;
 use millrace_testkit::pipeline::Pipeline;
 
 const PARTITIONS: i32 = 4;
@@ -276,6 +278,45 @@ fn what_cannot_be_read_goes_to_the_dead_topic_and_blocks_nothing() {
     }
     assert_eq!(pipeline.outcomes().len(), before + 1, "no outcome for what has no good id");
     assert_eq!(outcomes_of(&pipeline, "good")[0].status, Status::Accepted);
+}
+
+/// What Confluent's `HeaderSchemaIdSerializer` sends: plain Avro, and in a header a one and the schema's GUID.
+#[test]
+fn a_command_whose_schema_is_named_in_a_header_is_dead_and_says_what_its_producer_sets() {
+    let mut pipeline = pipeline();
+    let names = pipeline.names().clone();
+    let whole =
+        pipeline.encode(&Command { id: "h1".into(), metadata: Metadata::default(), data: post("h", "x") });
+    let guid = Bytes::from_static(&[1; 17]);
+    let rows = [
+        ("plain Avro", whole.slice(5..), Some("__value_schema_id"), true),
+        (
+            "a schema that the registry does not know",
+            Bytes::from_static(b"\0\0\0\x03\xe7abc"),
+            Some("__value_schema_id"),
+            true,
+        ),
+        ("the key's schema alone", whole.slice(5..), Some("__key_schema_id"), false),
+        ("nobody names it", whole.slice(5..), None, false),
+    ];
+    let at = TopicPartition::new(Arc::clone(&names.commands), partition::of_key(b"ann", PARTITIONS));
+    let before = pipeline.outcomes().len();
+    for (_, value, header, _) in &rows {
+        let headers = header.iter().map(|name| ((*name).to_owned(), guid.clone())).collect();
+        let (key, value) = (Some(Bytes::from_static(b"ann")), Some(value.clone()));
+        let timestamp_ms = millrace_ports::Clock::now_micros(&*pipeline.clock) / 1_000;
+        pipeline.log.append(&at, Plain { key, value, timestamp_ms, headers }).unwrap();
+    }
+    pipeline.settle();
+    let dead = pipeline.log.committed_records(&names.dead);
+    assert_eq!(dead.len(), rows.len());
+    for (record, (what, value, _, says_so)) in dead.iter().zip(&rows) {
+        let reason = dead_headers::text(&record.headers, dead_headers::REASON).unwrap();
+        assert_eq!(reason.contains("PrefixSchemaIdSerializer"), *says_so, "{what}: {reason}");
+        assert_eq!(reason.contains("in the header __value_schema_id"), *says_so, "{what}: {reason}");
+        assert_eq!(record.value.as_ref(), Some(value), "{what}");
+    }
+    assert_eq!(pipeline.outcomes().len(), before, "nobody knows whom to answer");
 }
 
 #[test]
