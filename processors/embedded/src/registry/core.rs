@@ -194,10 +194,8 @@ impl Core {
     /// The version of a subject that is this schema.
     pub fn lookup(&self, subject: &str, schema: &AvroSchema, show: Show) -> Result<Found, Refusal> {
         self.versions(subject, show)?;
-        let id = self.ids.get(schema.canonical());
-        let versions = self.subjects.get(subject).into_iter().flatten();
-        let mut found = versions.filter(|version| shown(version, show) && Some(&version.id) == id);
-        found.next_back().map(|version| self.found(subject, version)).ok_or_else(Refusal::schema_not_found)
+        let version = self.version_that_is(subject, schema, show).ok_or_else(Refusal::schema_not_found)?;
+        Ok(self.found(subject, version))
     }
 
     /// The text of a schema and what it refers to; it is found as long as any version of any subject, also a hidden one, has it.
@@ -238,9 +236,19 @@ impl Core {
 
     /// The id and version of a schema that is a live version of a subject already.
     pub fn known(&self, subject: &str, schema: &AvroSchema) -> Option<(u32, u32)> {
-        let id = self.ids.get(schema.canonical())?;
-        let all = self.subjects.get(subject)?;
-        all.iter().rev().find(|v| !v.hidden && v.id == *id).map(|known| (known.id, known.version))
+        self.version_that_is(subject, schema, Show::Live).map(|known| (known.id, known.version))
+    }
+
+    /// The newest version of a subject that is this schema, else the newest of which it is the text with everything written
+    /// out.
+    fn version_that_is(&self, subject: &str, schema: &AvroSchema, show: Show) -> Option<&Version> {
+        let versions = || self.subjects.get(subject).into_iter().flatten().rev().filter(|it| shown(it, show));
+        let id = self.ids.get(schema.canonical());
+        let is_written_out = |version: &&Version| match self.schemas.get(&version.id).map(|it| &it.parsed) {
+            Some(Ok(known)) => schema.is_written_out(known),
+            _ => false,
+        };
+        versions().find(|version| Some(&version.id) == id).or_else(|| versions().find(is_written_out))
     }
 
     /// What a new version of a subject must go with: by its level the latest live version or all of them.
@@ -307,16 +315,17 @@ impl Core {
         Ok(Some((id, version)))
     }
 
-    /// Hides all of a subject, or removes it for good when it is hidden already; gives the versions.
+    /// Hides all of a subject and takes back its own level and mode, or removes it for good when it is hidden already; gives
+    /// the versions.
     pub fn delete_subject(&mut self, subject: &str, permanent: bool) -> Result<Vec<u32>, Refusal> {
         let live = self.versions(subject, Show::Live);
         if permanent {
             let versions = self.versions(subject, Show::All)?;
+            self.writable(subject)?;
+            self.not_referred_to(subject, &versions, true)?;
             if live.is_ok() {
                 return Err(Refusal::subject_not_hidden(subject));
             }
-            self.writable(subject)?;
-            self.not_referred_to(subject, &versions, true)?;
             self.commit(Change::Removed { subject: subject.to_owned(), versions: versions.clone() })?;
             return Ok(versions);
         }
@@ -327,6 +336,12 @@ impl Core {
         self.writable(subject)?;
         self.not_referred_to(subject, &versions, false)?;
         self.commit(Change::Hidden { subject: subject.to_owned(), versions: versions.clone() })?;
+        if self.level(Some(subject)).is_some() {
+            self.set_level(Some(subject), None)?;
+        }
+        if self.mode(Some(subject)).is_some() {
+            self.set_mode(Some(subject), None)?;
+        }
         Ok(versions)
     }
 
@@ -336,15 +351,15 @@ impl Core {
         let show = if permanent || matches!(wanted, Wanted::Number(_)) { Show::All } else { Show::Live };
         let version = self.version(subject, wanted, show)?.version;
         let hidden = self.version(subject, Wanted::Number(version), Show::Live).is_err();
-        self.writable(subject)?;
-        if permanent == hidden {
-            self.not_referred_to(subject, &[version], permanent)?;
+        if hidden && !permanent {
+            return Err(Refusal::version_hidden(subject, version));
         }
+        self.writable(subject)?;
+        self.not_referred_to(subject, &[version], permanent)?;
         let (subject, versions) = (subject.to_owned(), vec![version]);
         match (permanent, hidden) {
-            (false, false) => self.commit(Change::Hidden { subject, versions })?,
+            (false, _) => self.commit(Change::Hidden { subject, versions })?,
             (true, true) => self.commit(Change::Removed { subject, versions })?,
-            (false, true) => return Err(Refusal::version_hidden(&subject, version)),
             (true, false) => return Err(Refusal::version_not_hidden(&subject, version)),
         }
         Ok(version)

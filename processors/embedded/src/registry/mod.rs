@@ -19,6 +19,7 @@ mod pairs;
 mod references;
 mod refusal;
 mod schema;
+mod whole;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -60,11 +60,12 @@ impl Core {
                     &"a reference lacks its name, its subject or its version",
                 ));
             };
+            let missing = |_| Refusal::no_such_reference(subject, version);
             let wanted = match u32::try_from(version) {
                 Ok(version) => Wanted::Number(version),
-                Err(_) => Wanted::Latest,
+                Err(_) if version == -1 => Wanted::Latest,
+                Err(error) => return Err(missing(Refusal::bad_request(&error))),
             };
-            let missing = |_| Refusal::no_such_reference(subject, version);
             let found = self.version(subject, wanted, Show::Live).map_err(missing)?;
             let reference =
                 Reference { name: name.clone(), subject: subject.clone(), version: found.version };

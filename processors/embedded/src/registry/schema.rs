@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::defaults;
 use super::graph::Graph;
 use super::references::Referred;
+use super::whole;
 
 /// Types that are not defined by a schema.
 pub(super) const PRIMITIVES: [&str; 8] =
@@ -38,6 +39,8 @@ pub struct AvroSchema {
     /// What it refers to, and what that refers to, each once and behind what it needs itself.
     before: Vec<Arc<AvroSchema>>,
     graph: Graph,
+    /// A print of it with all of them written out, where that can be done.
+    whole: Option<u64>,
 }
 
 impl AvroSchema {
@@ -83,7 +86,8 @@ impl AvroSchema {
             let references: Vec<_> = referred.iter().map(|it| &it.reference).collect();
             canonical.push_str(&serde_json::to_string(&references).map_err(|error| error.to_string())?);
         }
-        Ok(Self { canonical, spelling_len, before, graph })
+        let whole = whole::print_of(&trees, &tree);
+        Ok(Self { canonical, spelling_len, before, graph, whole })
     }
 
     /// What two texts of the same schema have in common: the one spelling, and what it refers to.
@@ -94,6 +98,12 @@ impl AvroSchema {
     /// The one spelling of its own text.
     pub fn spelling(&self) -> &str {
         &self.canonical[..self.spelling_len]
+    }
+
+    /// Whether this is the text of `other`, which refers to others, with those written out in it.
+    pub fn is_written_out(&self, other: &Self) -> bool {
+        let refers = |schema: &Self| schema.spelling_len < schema.canonical.len();
+        !refers(self) && refers(other) && self.whole.is_some() && self.whole == other.whole
     }
 
     /// Its types and how they hang together.

@@ -113,6 +113,9 @@ fn references_that_lead_nowhere_or_twice_are_refused() {
         (CUSTOMER, json!([to("shop.Address", "address", 9)]), "version 9"),
         (CUSTOMER, json!([to("shop.Address", "customer-not", 1)]), "customer-not"),
         (CUSTOMER, json!([{"name": "shop.Address"}]), "reference"),
+        (CUSTOMER, json!([to("shop.Address", "address", 0)]), "version 0"),
+        // Only -1 is the latest.
+        (CUSTOMER, json!([to("shop.Address", "address", -2)]), "version -2"),
         // A name that is defined twice, here or there.
         (own, json!([to("shop.Address", "address", 1)]), "defined twice"),
     ];
@@ -124,6 +127,73 @@ fn references_that_lead_nowhere_or_twice_are_refused() {
     // The same definition by two ways is one.
     let both = json!([to("shop.Address", "address", 1), to("shop.Address", "twin", 1)]);
     assert_eq!(registry.post("/subjects/new/versions", draft(CUSTOMER, both)).0, 200);
+}
+
+/// The classes that Avro generates have one text for everything, and ask with that for what was registered in parts.
+#[test]
+fn a_schema_is_found_by_its_text_with_everything_written_out() {
+    let registry = TestRegistry::in_memory();
+    let (_, customer) = filled(&registry);
+    let whole = CUSTOMER.replace(r#""Address""#, ADDRESS);
+    let (status, found) = registry.post("/subjects/customer", draft(&whole, json!([])));
+    assert_eq!(
+        (status, found["id"].as_u64(), found["version"].as_u64()),
+        (200, Some(customer), Some(1)),
+        "{found}"
+    );
+    assert_eq!(found["references"], json!([to("shop.Address", "address", 1)]), "{found}");
+    assert_eq!(found["schema"], CUSTOMER, "{found}");
+    // It is no new version either, there; elsewhere it is one of its own.
+    assert_eq!(
+        registry.post("/subjects/customer/versions", draft(&whole, json!([]))),
+        (200, json!({"id": customer}))
+    );
+    assert_eq!(registry.get("/subjects/customer/versions"), (200, json!([1])));
+    let other = whole.replace("street", "road");
+    assert_eq!(registry.post("/subjects/customer", draft(&other, json!([]))).1["error_code"], 40403);
+    assert_ne!(registry.register("elsewhere", &whole), customer);
+    // As registered without references it is found as that.
+    let (_, own) = registry.post("/subjects/elsewhere", draft(&whole, json!([])));
+    assert_eq!(own.get("references"), None, "{own}");
+}
+
+/// In the order in which Confluent's registry looks: what refers to it comes before whether it was deleted before.
+#[test]
+fn what_is_asked_of_versions_is_answered_with_confluents_codes() {
+    let registry = TestRegistry::in_memory();
+    filled(&registry);
+    for (method, path, code) in [
+        ("GET", "/subjects/nowhere/versions/1/referencedby", 40401),
+        ("GET", "/subjects/address/versions/7/referencedby", 40402),
+        ("GET", "/subjects/address/versions/zero/referencedby", 42202),
+        ("DELETE", "/subjects/address/versions/1", 42206),
+        ("DELETE", "/subjects/address/versions/1?permanent=true", 42206),
+        ("DELETE", "/subjects/address?permanent=true", 42206),
+        ("DELETE", "/subjects/customer/versions/1?permanent=true", 40407),
+        ("DELETE", "/subjects/customer?permanent=true", 40405),
+    ] {
+        let (status, refused) = if method == "GET" { registry.get(path) } else { registry.delete(path) };
+        let said = (u64::from(status), refused["error_code"].as_u64());
+        assert_eq!(said, (code / 100, Some(code)), "{method} {path}: {refused}");
+    }
+}
+
+/// "Deletes the specified subject and its associated compatibility level", as Confluent's documentation has it.
+#[test]
+fn a_deleted_subject_has_no_level_of_its_own_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = TestRegistry::on_disk(dir.path());
+    registry.register("s", ADDRESS);
+    registry.put("/config/s", json!({"compatibility": "FULL"}));
+    registry.put("/mode/s", json!({"mode": "READWRITE"}));
+    assert_eq!(registry.delete("/subjects/s/versions/1").0, 200);
+    assert_eq!(registry.get("/config/s").0, 200, "the subject itself was not deleted");
+    registry.register("s", ADDRESS);
+    assert_eq!(registry.delete("/subjects/s").0, 200);
+    registry.shutdown();
+    let registry = TestRegistry::on_disk(dir.path());
+    assert_eq!(registry.get("/config/s").1["error_code"], 40408);
+    assert_eq!(registry.get("/mode/s").1["error_code"], 40409);
 }
 
 #[test]
