@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use millrace_kernel::bookkeeping::{self, Bookkeeping, OpenProcess};
-use millrace_kernel::id::{event_id, step_id};
+use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
-    AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext,
-    Rejections, Stamp, StateData, Status, Step, StepSource, Version, View, Violation, codes, partition,
+    AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, Status, Step, View, Violation,
+    codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -18,7 +17,6 @@ use super::line::PutBack;
 use super::lookup::{LookupPartition, LookupTables};
 use super::metadata;
 use super::state::{Layers, Versioned};
-use super::window::Known;
 use crate::dead::Burial;
 use crate::dead::headers::DeadKind;
 use crate::planted::{self, Bug};
@@ -267,67 +265,6 @@ impl<D: Domain> Decider<'_, D> {
         Some(Violation::of(codes::MISROUTED, message))
     }
 
-    /// The answer to a command id that was used before, if it was.
-    pub(super) fn repeated(&self, command_id: &str) -> Option<Verdict<D>> {
-        let mut decided = Decided::nothing(self.layers.last_recorded_at());
-        match self.layers.answer(command_id) {
-            Some(Known::Answer(answer)) => {
-                decided.outcomes.push(Answer::Repeat(answer));
-                return Some(Verdict::Decided(Box::new(decided)));
-            }
-            Some(Known::Past) => {
-                let message = "this id was answered before, longer ago than answers are kept; the newest state says what became of it";
-                return Some(self.reject(command_id, vec![Violation::of(codes::EXPIRED, message)]));
-            }
-            None => {}
-        }
-        // its process is still open: remember that one more answer is due when it ends
-        let (id, open, versioned) = self.open_process(command_id)?;
-        let more = if planted::is_on(Bug::DuplicateCountedTwice) { 2 } else { 1 };
-        let waiting = OpenProcess { duplicates: open.duplicates + more, ..open };
-        decided.changes.push((id, kept::<D>(Bookkeeping::Process(waiting), versioned.recorded_at)));
-        Some(Verdict::Decided(Box::new(decided)))
-    }
-
-    /// The answer to a command that was answered before, or may have been.
-    pub(super) fn known_before(
-        &self,
-        command_id: &str,
-        metadata: Option<&Metadata>,
-        record: &Record,
-    ) -> Option<Verdict<D>> {
-        let expired = || metadata.and_then(|metadata| self.expired(command_id, metadata, record));
-        self.repeated(command_id).or_else(expired)
-    }
-
-    /// The answer to a command that may have been answered and forgotten since, if it was issued that early.
-    fn expired(&self, command_id: &str, metadata: &Metadata, record: &Record) -> Option<Verdict<D>> {
-        let (issued_at, floor) = (metadata.issued_at?, self.layers.floor()?);
-        if issued_at > floor {
-            return None;
-        }
-        let old = record.timestamp_ms.saturating_sub(issued_at / 1_000).max(0) / 1_000;
-        let message = format!(
-            "it was issued {old} s before it was sent, so it may be one that was answered and forgotten. Was it sent before, the state says what became of it. If not, is the producer's clock behind? Send it under a new id and with a new issued_at"
-        );
-        let violation = Violation::on(codes::EXPIRED, "metadata.issued_at", message);
-        Some(self.reject(command_id, vec![violation]))
-    }
-
-    pub(super) fn open_process(
-        &self,
-        command_id: &str,
-    ) -> Option<(AggregateId, OpenProcess, Versioned<D::State>)> {
-        if !self.layers.may_keep(|kept| kept.open_processes) {
-            return None;
-        }
-        let id = bookkeeping::process(command_id);
-        let versioned = self.layers.get(&id);
-        let Bookkeeping::Process(open) = versioned.state.as_deref()?.as_bookkeeping()? else { return None };
-        let open = open.clone();
-        Some((id, open, versioned))
-    }
-
     fn metadata_violations(&self, metadata: &Metadata, record: &Record) -> Vec<Violation> {
         metadata::violations(metadata, record.timestamp_ms, self.place.settings)
     }
@@ -393,7 +330,7 @@ impl<D: Domain> Decider<'_, D> {
         Verdict::Decided(Box::new(decided))
     }
 
-    fn poisoned(&self, command_id: &str, why: &str) -> Verdict<D> {
+    pub(super) fn poisoned(&self, command_id: &str, why: &str) -> Verdict<D> {
         let message = format!(
             "the decision fails every time ({why}); the command is in the dead topic; send it again under a new id once this is mended"
         );
@@ -404,140 +341,6 @@ impl<D: Domain> Decider<'_, D> {
         }
         verdict
     }
-
-    fn accept(
-        &self,
-        command: &Command<D::Command>,
-        routing_key: &str,
-        data: Vec<D::Event>,
-        record: &Record,
-    ) -> Verdict<D> {
-        let cause = Cause {
-            message_id: &command.id,
-            metadata: &command.metadata,
-            recorded_at: 0,
-            process: ProcessContext { command_id: command.id.clone(), ..ProcessContext::default() },
-        };
-        match self.record(cause, routing_key, data, record) {
-            Err(Failed(why)) => self.poisoned(&command.id, &why),
-            Ok((mut decided, context, ends)) => {
-                match ends {
-                    End::Open => {
-                        let open = OpenProcess {
-                            command_type: command.data.name().to_owned(),
-                            started_at: decided.last_recorded_at,
-                            duplicates: 0,
-                        };
-                        decided.changes.push((
-                            bookkeeping::process(&command.id),
-                            kept::<D>(Bookkeeping::Process(open), decided.last_recorded_at),
-                        ));
-                    }
-                    End::None | End::Completed => {
-                        decided.outcomes.push(answer(&decided, context, Vec::new()))
-                    }
-                    End::Refused(violations) => decided.outcomes.push(answer(&decided, context, violations)),
-                }
-                Verdict::Decided(Box::new(decided))
-            }
-        }
-    }
-
-    /// Envelopes the events of one message, folds them, and asks what they set in motion.
-    pub(super) fn record(
-        &self,
-        cause: Cause<'_>,
-        routing_key: &str,
-        data: Vec<D::Event>,
-        record: &Record,
-    ) -> Result<(Decided<D>, ProcessContext, End), Failed> {
-        if data.is_empty() {
-            return Err(Failed("it was accepted without an event".to_owned()));
-        }
-        let mut decided = Decided::<D>::nothing(self.layers.last_recorded_at());
-        let mut context = cause.process;
-        let mut ends = End::None;
-        move_to(
-            &mut context.positions,
-            Position {
-                topic: record.topic.to_string(),
-                partition: self.place.partition,
-                offset: record.offset,
-            },
-        );
-        let metadata = Metadata {
-            causation_id: Some(cause.message_id.to_owned()),
-            expected_version: None,
-            ..cause.metadata.clone()
-        };
-        for (index, data) in data.into_iter().enumerate() {
-            let aggregate_id = D::aggregate_id(&data);
-            if aggregate_id.routing_key() != routing_key {
-                return Err(Failed(format!(
-                    "it emits an event of {aggregate_id}, which is not of routing key {routing_key}"
-                )));
-            }
-            let recorded_at = self.tick(&mut decided.last_recorded_at, cause.recorded_at);
-            let at = decided.changes.iter().position(|(id, _)| *id == aggregate_id);
-            let before =
-                at.map_or_else(|| self.layers.get(&aggregate_id), |at| decided.changes[at].1.clone());
-            let version = before.version + 1;
-            let state = before.state.map(Arc::unwrap_or_clone);
-            let state = guarded(|| D::evolve(state, &data, recorded_at))?.map(Arc::new);
-            let after = Versioned { version, recorded_at, state };
-            match at {
-                Some(at) => decided.changes[at].1 = after,
-                None => decided.changes.push((aggregate_id.clone(), after)),
-            }
-            match context.versions.iter_mut().find(|v| v.aggregate_id == aggregate_id.as_str()) {
-                Some(known) => known.version = version,
-                None => {
-                    context.versions.push(Version { aggregate_id: aggregate_id.as_str().to_owned(), version })
-                }
-            }
-            let event = Event {
-                id: event_id(cause.message_id, index),
-                metadata: metadata.clone(),
-                aggregate_id: aggregate_id.as_str().to_owned(),
-                version,
-                command_id: context.command_id.clone(),
-                command_offset: record.offset,
-                recorded_at,
-                data,
-            };
-            match guarded(|| D::follow_up(&event.data))? {
-                FollowUp::None => {}
-                FollowUp::Completed => ends = End::Completed,
-                FollowUp::Refused(rejections) => ends = End::Refused(rejections.into_violations()),
-                FollowUp::Steps(steps) => {
-                    ends = End::Open;
-                    if steps.len() > StepSource::MAX_STEPS {
-                        let (asked, most) = (steps.len(), StepSource::MAX_STEPS);
-                        return Err(Failed(format!("one event asks for {asked} steps, more than {most}")));
-                    }
-                    for (index, data) in steps.into_iter().enumerate() {
-                        let name = format!("{}/{}", data.name(), D::step_target(&data));
-                        decided.steps.push(Step {
-                            id: step_id(&context.command_id, &name),
-                            metadata: Metadata {
-                                causation_id: Some(event.id.clone()),
-                                issued_at: Some(recorded_at),
-                                ..metadata.clone()
-                            },
-                            source: StepSource::after(self.place.partition, recorded_at, index),
-                            process: ProcessContext::default(),
-                            data,
-                        });
-                    }
-                }
-            }
-            decided.events.push(event);
-        }
-        for step in &mut decided.steps {
-            step.process = context.clone();
-        }
-        Ok((decided, context, ends))
-    }
 }
 
 /// What the engine remembers, as it stands among the states.
@@ -546,49 +349,8 @@ pub(super) fn kept<D: Domain>(bookkeeping: Bookkeeping, recorded_at: i64) -> Ver
     Versioned { version: 1, recorded_at, state }
 }
 
-/// The message that events come from.
-pub(super) struct Cause<'a> {
-    pub(super) message_id: &'a str,
-    pub(super) metadata: &'a Metadata,
-    pub(super) recorded_at: i64,
-    pub(super) process: ProcessContext,
-}
-
-/// Where a message leaves the process it belongs to.
-pub(super) enum End {
-    None,
-    Open,
-    Completed,
-    Refused(Vec<Violation>),
-}
-
-pub(super) fn answer<D: Domain>(
-    decided: &Decided<D>,
-    context: ProcessContext,
-    mut violations: Vec<Violation>,
-) -> Answer {
-    violations.iter_mut().for_each(|violation| shorten(&mut violation.message));
-    Answer::First(Outcome {
-        command_id: context.command_id,
-        status: if violations.is_empty() { Status::Accepted } else { Status::Rejected },
-        duplicate: false,
-        positions: context.positions,
-        versions: context.versions,
-        violations,
-        recorded_at: decided.last_recorded_at,
-    })
-}
-
-/// One position per partition: where the last of its events was caused.
-fn move_to(positions: &mut Vec<Position>, newest: Position) {
-    match positions.iter_mut().find(|known| known.partition == newest.partition) {
-        Some(known) => *known = newest,
-        None => positions.push(newest),
-    }
-}
-
 /// Cuts a message that quotes too much of its command: an outcome must fit where the command did.
-fn shorten(message: &mut String) {
+pub(super) fn shorten(message: &mut String) {
     if message.len() > MAX_MESSAGE_LENGTH {
         let end = (0..=MAX_MESSAGE_LENGTH).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
         message.truncate(end);

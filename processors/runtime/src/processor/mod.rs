@@ -13,6 +13,7 @@ pub mod codecs;
 pub mod copies;
 pub mod copy;
 pub mod decide;
+mod effects;
 pub mod fault;
 mod floor;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod gap;
 mod hashed;
 pub mod intake;
 mod keeping;
+mod known;
 pub mod lane;
 mod line;
 pub mod local;

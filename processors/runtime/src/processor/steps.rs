@@ -10,7 +10,8 @@ use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox, Repeats};
 use millrace_kernel::{Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
 use millrace_ports::Record;
 
-use super::decide::{Answer, Cause, Decided, Decider, End, Failed, Verdict, answer, guarded, kept};
+use super::decide::{Answer, Decided, Decider, Failed, Verdict, guarded, kept};
+use super::effects::{Cause, End, answer};
 use super::intake::Intake;
 use super::state::Versioned;
 use crate::dead::headers::{self, DeadKind};
