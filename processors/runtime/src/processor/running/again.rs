@@ -5,7 +5,8 @@ use std::sync::Arc;
 use millrace_kernel::Domain;
 use millrace_ports::{LogFault, Record};
 
-use super::{Proof, Running, commands_upto};
+use super::commit::Proof;
+use super::{Running, commands_upto};
 use crate::processor::batch::{Batch, BatchError};
 use crate::processor::decide::{Decider, Verdict};
 use crate::processor::intake::Intake;
