@@ -1,34 +1,29 @@
 //! Carries a history out, one step at a time, and lets the oracles judge it.
 
+mod processes;
+mod records;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Outcome, codes};
-use millrace_ports::{GroupEvent, TopicPartition, ViewStore};
+use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use millrace_testkit::local::MemoryDisk;
-use millrace_testkit::log::memory::Plain;
-use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
+use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
-use crate::plan::{Act, DiskFate, Loss, Plan, TOMBSTONE_MARGIN_SECONDS};
-use crate::show;
+use crate::plan::{Act, Plan, TOMBSTONE_MARGIN_SECONDS};
 use crate::store::UnreliableStore;
 use crate::strays::{Stray, Strays};
 use crate::tally::Tally;
 use crate::workload::Workload;
-
-/// Most processors at a time, and most projectors of one view family.
-const MOST: (usize, usize) = (4, 3);
-/// How much time passes at once while everybody stays in touch with their groups.
-const IN_TOUCH_MICROS: i64 = 4_000_000;
 
 /// What came of a history.
 #[derive(Clone, Debug)]
@@ -313,198 +308,6 @@ impl<'a, W: Workload> Running<'a, W> {
             }
         }
         Ok(())
-    }
-
-    /// Takes away what must not be taken away, and starts all processors anew: those at work have their
-    /// state in memory, and have read ahead.
-    fn lose(&mut self, loss: Loss, partition: i32) {
-        let names = self.pipeline.names();
-        let topic = match loss {
-            Loss::State => &names.state,
-            Loss::Steps => &names.steps,
-        };
-        let at = TopicPartition::new(Arc::clone(topic), partition);
-        let log = self.pipeline.log.clone();
-        let is_lost = self.lost.is_none()
-            && match loss {
-                Loss::State => log.empty(&at).unwrap_or(false),
-                Loss::Steps => log.forget_before(&at, log.committed_end(&at)).is_ok(),
-            };
-        if !is_lost {
-            return;
-        }
-        self.say(|| format!("{at} is lost"));
-        self.luck.count(|tally| tally.losses += 1);
-        self.lost = Some(at);
-        let mut count = 0;
-        // from the end, as those behind one that is gone move up
-        for process in (0..self.pipeline.instances()).rev() {
-            if self.pipeline.process(process).is_some_and(|(_, kind)| kind == RoleKind::Processor) {
-                self.crash(process, false, DiskFate::Kept, "is stopped");
-                count += 1;
-            }
-        }
-        (0..count).for_each(|_| self.pipeline.start(RoleKind::Processor));
-    }
-
-    fn bring_back(&mut self) {
-        if let Some(at) = &self.lost
-            && self.pipeline.log.bring_back(at).unwrap_or(false)
-        {
-            let at = at.clone();
-            self.lost = None;
-            self.say(|| format!("{at} is brought back"));
-        }
-    }
-
-    fn send(&mut self, plan: &Plan<W>, command: &Command<W::CommandData>) -> Result<(), Failure> {
-        let key = W::routing_key(&command.data).to_owned();
-        let at = TopicPartition::new(
-            Arc::clone(&self.pipeline.names().commands),
-            W::partition(&command.data, plan.setup.partitions),
-        );
-        let now = millrace_ports::Clock::now_micros(&*self.pipeline.clock);
-        let is_new = !self.ids.contains_key(&command.id);
-        // whoever sends a command again says the same
-        let issued_at = command.metadata.issued_at.map(|before| now - before);
-        let issued_at = *self.ids.entry(command.id.clone()).or_insert(issued_at);
-        let metadata = Metadata { issued_at, ..command.metadata.clone() };
-        let command = &Command { metadata, ..command.clone() };
-        let value = self.pipeline.encode(command);
-        let offset = self.append(&at, Some(Bytes::from(key)), Some(value))?;
-        self.diary.sent.insert((at.partition, offset), self.act);
-        self.diary.appended.insert((at.partition, offset), now / 1_000 * 1_000);
-        self.luck.count(|tally| {
-            tally.commands += 1;
-            tally.repeated += u64::from(!is_new);
-        });
-        self.say(|| format!("send {at} offset {offset}: {}", show::command(command)));
-        Ok(())
-    }
-
-    fn append(&self, at: &TopicPartition, key: Option<Bytes>, value: Option<Bytes>) -> Result<i64, Failure> {
-        let timestamp_ms = millrace_ports::Clock::now_micros(&*self.pipeline.clock) / 1_000;
-        let record = Plain { key, value, timestamp_ms, headers: Vec::new() };
-        let appended = self.pipeline.log.append(at, record);
-        appended.map_err(|why| Failure::new("commands can be sent", why.to_string()))
-    }
-
-    /// Delivers a committed step once more, as a writer without idempotence or an operator might.
-    fn repeat_step(&mut self, pick: u64) -> Result<(), Failure> {
-        let steps = Arc::clone(&self.pipeline.names().steps);
-        let all = self.pipeline.log.committed_records(&steps);
-        if all.is_empty() {
-            return Ok(());
-        }
-        let record = &all[(pick % all.len() as u64) as usize];
-        let at = TopicPartition::new(steps, record.partition);
-        let offset = self.append(&at, record.key.clone(), record.value.clone())?;
-        self.diary.repeated_steps.insert((at.partition, offset));
-        self.luck.count(|tally| tally.steps_repeated += 1);
-        self.say(|| format!("step at {at} offset {} is delivered again at {offset}", record.offset));
-        Ok(())
-    }
-
-    /// The place of a process that a plan names.
-    fn place(&self, process: u64) -> Option<usize> {
-        let count = self.pipeline.instances();
-        (count > 0).then(|| (process % count as u64) as usize)
-    }
-
-    fn step(
-        &mut self,
-        process: u64,
-        luck: u64,
-        what: &str,
-        take: impl FnOnce(&mut Pipeline<W::Domain>, usize) -> Stepped,
-    ) -> bool {
-        let Some(at) = self.place(process) else { return false };
-        let Some((number, kind)) = self.pipeline.process(at) else { return false };
-        if self.asleep.contains_key(&number) {
-            return false;
-        }
-        self.luck.begin(luck);
-        let stepped = take(&mut self.pipeline, at);
-        let died = self.luck.end();
-        self.hear(&stepped);
-        if let Some(trouble) = &stepped.trouble {
-            self.luck.count(|tally| {
-                tally.troubled += 1;
-                tally.fenced += u64::from(trouble.contains("fenced"));
-            });
-        }
-        if stepped.progress || died {
-            self.say(|| {
-                let trouble = stepped.trouble.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
-                format!("process {number} ({kind:?}) {what}{trouble}")
-            });
-        }
-        if died {
-            self.crash(at, true, DiskFate::Kept, "dies inside");
-            self.luck.count(|tally| tally.deaths_inside += 1);
-        }
-        stepped.progress && !died
-    }
-
-    fn crash(&mut self, at: usize, restart: bool, disk: DiskFate, how: &str) {
-        let number = self.pipeline.process(at).map(|(number, _)| number);
-        let Some(kind) = self.pipeline.crash(at) else { return };
-        self.say(|| format!("process {} ({kind:?}) {how}, its disk: {disk:?}", number.unwrap_or(0)));
-        if let Some(left) = self.pipeline.left_disks().last().cloned() {
-            self.befall(&left, disk);
-        }
-        if restart {
-            self.pipeline.start(kind);
-        }
-    }
-
-    fn befall(&self, disk: &MemoryDisk, fate: DiskFate) {
-        match fate {
-            DiskFate::Kept => return,
-            DiskFate::LosesPower(writes) => disk.lose_power(writes),
-            DiskFate::Wiped => disk.wipe(),
-            DiskFate::Damaged => disk.damage(),
-            DiskFate::Full => disk.refuse_writes(true),
-            DiskFate::Emptied => disk.refuse_writes(false),
-        }
-        self.luck.count(|tally| tally.disks_hurt += u64::from(fate != DiskFate::Emptied));
-    }
-
-    fn join(&mut self, kind: RoleKind) {
-        let most = if kind == RoleKind::Processor { MOST.0 } else { MOST.1 };
-        if self.pipeline.count(kind) < most {
-            self.pipeline.start(kind);
-            self.luck.count(|tally| tally.joins += 1);
-            self.say(|| format!("one more {kind:?} joins"));
-        }
-    }
-
-    fn pass(&mut self, micros: i64, in_touch: bool) {
-        let mut left = micros;
-        while left > 0 {
-            let now = if in_touch { left.min(IN_TOUCH_MICROS) } else { left };
-            self.pipeline.clock.pass(now);
-            left -= now;
-            if !in_touch {
-                continue;
-            }
-            for at in 0..self.pipeline.instances() {
-                let number = self.pipeline.process(at).map_or(0, |(number, _)| number);
-                if !self.asleep.contains_key(&number) {
-                    let stepped = self.pipeline.membership(at);
-                    self.hear(&stepped);
-                }
-            }
-        }
-    }
-
-    fn hear(&self, stepped: &Stepped) {
-        self.luck.count(|tally| match &stepped.heard {
-            Some(GroupEvent::Lost(_)) => tally.lost += 1,
-            Some(GroupEvent::Revoked(_)) => tally.revoked += 1,
-            Some(GroupEvent::Assigned(_)) => tally.assigned += 1,
-            None => {}
-        });
     }
 
     fn apply_late(&self) -> Result<(), Failure> {

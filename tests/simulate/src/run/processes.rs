@@ -1,0 +1,118 @@
+//! What happens to processes: they take steps, join, hear of their groups, and die with or without their disks.
+
+use millrace_ports::GroupEvent;
+use millrace_testkit::local::MemoryDisk;
+use millrace_testkit::pipeline::{Pipeline, RoleKind, Stepped};
+
+use super::Running;
+use crate::plan::DiskFate;
+use crate::workload::Workload;
+
+/// Most processors at a time, and most projectors of one view family.
+const MOST: (usize, usize) = (4, 3);
+/// How much time passes at once while everybody stays in touch with their groups.
+const IN_TOUCH_MICROS: i64 = 4_000_000;
+
+impl<W: Workload> Running<'_, W> {
+    /// The place of a process that a plan names.
+    pub(super) fn place(&self, process: u64) -> Option<usize> {
+        let count = self.pipeline.instances();
+        (count > 0).then(|| (process % count as u64) as usize)
+    }
+
+    pub(super) fn step(
+        &mut self,
+        process: u64,
+        luck: u64,
+        what: &str,
+        take: impl FnOnce(&mut Pipeline<W::Domain>, usize) -> Stepped,
+    ) -> bool {
+        let Some(at) = self.place(process) else { return false };
+        let Some((number, kind)) = self.pipeline.process(at) else { return false };
+        if self.asleep.contains_key(&number) {
+            return false;
+        }
+        self.luck.begin(luck);
+        let stepped = take(&mut self.pipeline, at);
+        let died = self.luck.end();
+        self.hear(&stepped);
+        if let Some(trouble) = &stepped.trouble {
+            self.luck.count(|tally| {
+                tally.troubled += 1;
+                tally.fenced += u64::from(trouble.contains("fenced"));
+            });
+        }
+        if stepped.progress || died {
+            self.say(|| {
+                let trouble = stepped.trouble.as_deref().map(|t| format!(": {t}")).unwrap_or_default();
+                format!("process {number} ({kind:?}) {what}{trouble}")
+            });
+        }
+        if died {
+            self.crash(at, true, DiskFate::Kept, "dies inside");
+            self.luck.count(|tally| tally.deaths_inside += 1);
+        }
+        stepped.progress && !died
+    }
+
+    pub(super) fn crash(&mut self, at: usize, restart: bool, disk: DiskFate, how: &str) {
+        let number = self.pipeline.process(at).map(|(number, _)| number);
+        let Some(kind) = self.pipeline.crash(at) else { return };
+        self.say(|| format!("process {} ({kind:?}) {how}, its disk: {disk:?}", number.unwrap_or(0)));
+        if let Some(left) = self.pipeline.left_disks().last().cloned() {
+            self.befall(&left, disk);
+        }
+        if restart {
+            self.pipeline.start(kind);
+        }
+    }
+
+    pub(super) fn befall(&self, disk: &MemoryDisk, fate: DiskFate) {
+        match fate {
+            DiskFate::Kept => return,
+            DiskFate::LosesPower(writes) => disk.lose_power(writes),
+            DiskFate::Wiped => disk.wipe(),
+            DiskFate::Damaged => disk.damage(),
+            DiskFate::Full => disk.refuse_writes(true),
+            DiskFate::Emptied => disk.refuse_writes(false),
+        }
+        self.luck.count(|tally| tally.disks_hurt += u64::from(fate != DiskFate::Emptied));
+    }
+
+    pub(super) fn join(&mut self, kind: RoleKind) {
+        let most = if kind == RoleKind::Processor { MOST.0 } else { MOST.1 };
+        if self.pipeline.count(kind) < most {
+            self.pipeline.start(kind);
+            self.luck.count(|tally| tally.joins += 1);
+            self.say(|| format!("one more {kind:?} joins"));
+        }
+    }
+
+    pub(super) fn pass(&mut self, micros: i64, in_touch: bool) {
+        let mut left = micros;
+        while left > 0 {
+            let now = if in_touch { left.min(IN_TOUCH_MICROS) } else { left };
+            self.pipeline.clock.pass(now);
+            left -= now;
+            if !in_touch {
+                continue;
+            }
+            for at in 0..self.pipeline.instances() {
+                let number = self.pipeline.process(at).map_or(0, |(number, _)| number);
+                if !self.asleep.contains_key(&number) {
+                    let stepped = self.pipeline.membership(at);
+                    self.hear(&stepped);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hear(&self, stepped: &Stepped) {
+        self.luck.count(|tally| match &stepped.heard {
+            Some(GroupEvent::Lost(_)) => tally.lost += 1,
+            Some(GroupEvent::Revoked(_)) => tally.revoked += 1,
+            Some(GroupEvent::Assigned(_)) => tally.assigned += 1,
+            None => {}
+        });
+    }
+}
