@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::seen::Looks;
 use crate::spans::{SpanRole, Traces};
-use crate::table::{Kind, METRICS, Metric, Source};
+use crate::table::{self, Kind, Metric, Source};
 
 /// What is sent, and where to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Telemetry {
     /// From now on shows how `health` and its metrics are.
     pub fn observe(&self, health: &Health) {
         let looks = Looks::at(health.clone());
-        for metric in METRICS {
+        for metric in table::metrics() {
             let Source::Look(read) = metric.source else { continue };
             let looks = looks.clone();
             let callback = move |observer: &dyn AsyncInstrument<f64>| {
@@ -185,7 +185,7 @@ struct Recording {
 impl Otel {
     fn new(meter: &Meter, traces: Option<Traces>) -> Self {
         let mut histograms = Vec::new();
-        for metric in METRICS {
+        for metric in table::metrics() {
             let (Source::Recorded(of), Kind::Histogram(bounds)) = (metric.source, metric.kind) else {
                 continue;
             };

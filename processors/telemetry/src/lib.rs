@@ -1,6 +1,6 @@
 //! What a process measures, shown through OpenTelemetry.
 //!
-//! The runtime fills plain numbers; here they get names ([`METRICS`], the one table of them), and leave
+//! The runtime fills plain numbers; here they get names ([`metrics`], the one table of them), and leave
 //! in Prometheus' text format when somebody asks, or by OTLP when somebody takes that. Nothing else
 //! names `opentelemetry` or `prometheus`.
 
@@ -15,4 +15,4 @@ mod traceparent;
 pub use exporter::{Options, Telemetry, TelemetryError};
 pub use manual::manual;
 pub use spans::{SpanRole, Traces};
-pub use table::{Kind, METRICS, Metric};
+pub use table::{Kind, Metric, metrics};

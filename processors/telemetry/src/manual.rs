@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::table::{Kind, METRICS};
+use crate::table::{Kind, metrics};
 
 /// The table as Markdown: a heading for each metric would be too many, so it is a list.
 #[must_use]
 pub fn manual() -> String {
     let mut text = String::new();
-    for metric in METRICS {
+    for metric in metrics() {
         let kind = match metric.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",

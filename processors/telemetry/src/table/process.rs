@@ -1,0 +1,26 @@
+//! The process itself, under the names that Prometheus' own libraries use.
+
+use super::Kind::{Counter, Gauge};
+use super::Metric;
+use super::Source::Look;
+
+pub(super) static METRICS: &[Metric] = &[
+    Metric {
+        name: "process_cpu_seconds_total",
+        kind: Counter,
+        unit: "s",
+        labels: &[],
+        help: "Processor time that the process has taken.",
+        advice: "",
+        source: Look(|seen, put| seen.process.cpu_seconds.into_iter().for_each(|value| put(value, &[]))),
+    },
+    Metric {
+        name: "process_resident_memory_bytes",
+        kind: Gauge,
+        unit: "By",
+        labels: &[],
+        help: "Memory that the process holds.",
+        advice: "Bounded with local state (`processor.state_cache_bytes`, and what has changed since the last checkpoint); without, it grows with the aggregates and the window.",
+        source: Look(|seen, put| seen.process.resident_bytes.into_iter().for_each(|value| put(value, &[]))),
+    },
+];
