@@ -8,7 +8,7 @@ use millrace_kernel::{Command, Domain, Metadata, ProjectionFamily, Schemas, Tabl
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
 use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
-use millrace_runtime::versions::{self, Version};
+use millrace_runtime::versions::{self, Filled, State};
 use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor};
 use millrace_wire::{Codec, Registry};
 
@@ -117,7 +117,7 @@ pub trait DomainEntry: Send + Sync {
     ///
     /// # Errors
     /// What no waiting mends.
-    fn fill(&self, role: ProjectorRole<'_>, version: Version, pace: Pace) -> Result<(), CliError>;
+    fn fill(&self, role: ProjectorRole<'_>, filled: &Filled, pace: Pace) -> Result<(), CliError>;
 }
 
 /// What a projector needs.
@@ -240,9 +240,9 @@ impl<D: Domain> DomainEntry for Entry<D> {
         Ok(family_role::<D>(role, &settings).run()?)
     }
 
-    fn fill(&self, role: ProjectorRole<'_>, version: Version, pace: Pace) -> Result<(), CliError> {
+    fn fill(&self, role: ProjectorRole<'_>, filled: &Filled, pace: Pace) -> Result<(), CliError> {
         let settings = self.settings(role.config)?;
-        Ok(family_role::<D>(role, &settings).fill(version, pace)?)
+        Ok(family_role::<D>(role, &settings).fill(filled.version, filled.state == State::Building, pace)?)
     }
 }
 

@@ -164,6 +164,7 @@ impl Stage {
             names: self.names.clone(),
             projection: format!("chirp.{FAMILY}"),
             destination: Default::default(),
+            is_building: false,
             pace: Default::default(),
             codec: codec(&self.registry)?,
             make: make(settings, FAMILY),

@@ -56,11 +56,11 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
         health: &health,
         stop: &role_stop,
     };
-    let entry = versions.entry;
+    let (entry, begun) = (versions.entry, filled.clone());
     let done = std::thread::scope(|scope| {
         let of_thread = pace.clone();
         let filler = scope.spawn(|| {
-            let ended = entry.fill(role, version, of_thread);
+            let ended = entry.fill(role, &begun, of_thread);
             // however it ended, there is nothing to wait for without it
             stop.request();
             ended

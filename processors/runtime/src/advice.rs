@@ -236,6 +236,18 @@ impl Advise for ProjectorFault {
                          offset to the one that is named, with kafka-consumer-groups --reset-offsets --to-offset: the \
                          tables hold what lies before it",
             },
+            Self::TablesBehind { .. } => Advice {
+                next: "no event of this partition is applied until the right tables are there or other ones have been \
+                       filled",
+                action: "give the projector the tables of its group (--sqlite, --cql, --keyspace), or put the newest copy \
+                         back; where there is none, fill new ones: `millrace rebuild FAMILY --switch`",
+            },
+            Self::EventsGone { .. } => Advice {
+                next: "no event of this partition is applied until topics and tables belong together or other tables \
+                       have been filled",
+                action: "put the newest copy of the topics back, or give the projector the tables that belong to them; \
+                         where the events are right, fill new tables: `millrace rebuild FAMILY --switch`",
+            },
             Self::Unreadable { .. } => Advice {
                 next: "it is read again every few seconds, and the views of this partition go no further until it \
                        can be read",
@@ -366,6 +378,14 @@ mod tests {
         let schema = |fault| ProjectorFault::Schema { at: at(), offset: 41, fault };
         all.extend(registry().into_iter().map(schema));
         all.push(ProjectorFault::OffsetLost { at: at(), projection: "chirp.users".to_owned(), applied: 41 });
+        let projection = || "chirp.users".to_owned();
+        all.push(ProjectorFault::TablesBehind {
+            at: at(),
+            projection: projection(),
+            applied: 17,
+            committed: 41,
+        });
+        all.push(ProjectorFault::EventsGone { at: at(), projection: projection(), applied: 41, end: 17 });
         all.push(ProjectorFault::Unreadable { at: at(), offset: 41, why: "not Avro".to_owned() });
         all
     }

@@ -171,6 +171,50 @@ fn what_cannot_be_rebuilt_is_named() {
     cli.ok(&["verify", "chirp"]);
 }
 
+/// The group's offsets are in the broker and the rows in a folder of their own: whoever goes on from the one without
+/// looking at the other leaves out all that lies between.
+#[test]
+fn tables_that_were_deleted_are_named_and_filled_anew() {
+    let mut system = Embedded::start(SMALL_THRESHOLDS);
+    let cli = system.cli();
+    load(&cli, system.dir(), &network(200));
+    let before: Vec<_> = (0..PEOPLE).map(|person| feed(&cli, &format!("p{person}"))).collect();
+    // what is left of this version is a group that has applied everything
+    cli.ok(&["rebuild", "timelines"]).says(&["version 2 answers"]);
+    cli.ok(&["rebuild", "timelines", "--back"]);
+    cli.ok(&["rebuild", "timelines", "--drop"]);
+    cli.ok(&[
+        "send",
+        "OpenAccount",
+        "account_id=a1",
+        "owner_id=ann",
+        "currency=EUR",
+        "--wait-for",
+        "account_balances",
+    ]);
+
+    system.up.kill9();
+    std::fs::remove_dir_all(&system.tables()[1]).unwrap();
+    system.up.restart();
+    system.await_ready();
+    let cli = system.cli();
+    let faulted = "hold them up to offset 0 only";
+    wait_until(LATER, "the status to name the tables", || cli.run(&["status"]).stdout.contains(faulted))
+        .unwrap();
+    cli.run(&["status"]).exits(1).says(&["rebuild"]);
+    cli.run(&["verify"]).exits(1);
+
+    for family in ["timelines", "users", "accounts", "totals"] {
+        cli.ok(&["rebuild", family, "--switch"]).says(&["version 2 answers"]);
+        cli.ok(&["rebuild", family, "--drop"]);
+    }
+    cli.wait_caught_up(LATER);
+    cli.ok(&["verify"]);
+    let after: Vec<_> = (0..PEOPLE).map(|person| feed(&cli, &format!("p{person}"))).collect();
+    assert_eq!(after, before);
+    wait_until(LATER, "a healthy status", || cli.run(&["status"]).code == Some(0)).unwrap();
+}
+
 /// Chirps at an even pace, until it is dropped.
 struct Stream {
     goes_on: std::sync::Arc<AtomicBool>,

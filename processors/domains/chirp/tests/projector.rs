@@ -10,11 +10,12 @@ use millrace_domain_chirp::Chirp;
 use millrace_kernel::{Domain, Position};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::progress::{PROGRESS, Progress, read_progress, wait_until};
-use millrace_runtime::projector::ProjectorFault;
+use millrace_runtime::projector::{ProjectorFault, ProjectorLane};
+use millrace_runtime::settings::ProjectorSettings;
 use millrace_testkit::store::MemoryStore;
 use millrace_wire::Registry;
 
-use self::stage::{Cause, PROJECTION, Stage, assert_honest, tables, written};
+use self::stage::{Cause, PROJECTION, Stage, assert_honest, empty_store, tables, written};
 
 #[test]
 fn a_command_counts_as_applied_only_with_all_its_events_however_polls_cut_them() {
@@ -234,4 +235,73 @@ fn who_dies_right_after_its_first_rows_has_lost_no_offset() {
     for _ in 0..6 {
         lane.turn(Duration::ZERO).unwrap();
     }
+}
+
+/// As often as a lane needs to come to the end, or to a fault.
+fn run(lane: &mut ProjectorLane<Chirp>) -> Result<(), ProjectorFault> {
+    for _ in 0..12 {
+        lane.turn(Duration::ZERO)?;
+    }
+    lane.finish()
+}
+
+#[test]
+fn tables_that_lack_what_the_group_has_applied_get_nothing_until_the_right_ones_are_there() {
+    let (mut stage, _) = written();
+    let older = empty_store();
+    run(&mut stage.lane_into(older.clone(), ProjectorSettings::default(), stage.seer())).unwrap();
+    let held = read_progress(&*older, PROJECTION).unwrap().remove(0).events_offset;
+    stage.log.forget_offsets("seen");
+    stage.write(&[(Cause::Command(10), 2)]);
+    stage.write(&[(Cause::Command(11), 1)]);
+    run(&mut stage.lane(100)).unwrap();
+    let end = stage.log.high_watermark(&stage.at()).unwrap();
+
+    for (what, store, applied) in [("deleted", empty_store(), 0), ("an older copy", older, held)] {
+        let before = store.rows("seen").len();
+        for batch_max_events in [1, 2, 3, 100] {
+            let settings = ProjectorSettings { batch_max_events, ..ProjectorSettings::default() };
+            let mut lane = stage.lane_into(store.clone(), settings, stage.seer());
+            for _ in 0..2 {
+                let fault = (0..20).find_map(|_| lane.turn(Duration::ZERO).err()).expect(what);
+                let ProjectorFault::TablesBehind { at, applied: found, committed, .. } = &fault else {
+                    panic!("{what}: {fault}")
+                };
+                assert_eq!((at, *found, *committed), (&stage.at(), applied, end), "{what}");
+            }
+            assert!(lane.finish().is_ok());
+            assert_eq!(store.rows("seen").len(), before, "{what}");
+        }
+        assert_eq!(stage.group.committed(&[stage.at()]).unwrap()[&stage.at()], end, "{what}");
+    }
+    stage.write(&[(Cause::Command(12), 1)]);
+    run(&mut stage.lane(100)).unwrap();
+    assert_eq!(stage.progress().commands_offset, 12);
+}
+
+#[test]
+fn tables_of_events_that_the_log_does_not_have_get_nothing() {
+    let (stage, _) = written();
+    run(&mut stage.lane(100)).unwrap();
+    let end = stage.log.high_watermark(&stage.at()).unwrap();
+    let store = empty_store();
+    store.apply(&[Progress { events_offset: 1_000, recorded_at: 1, ..stage.progress() }.write()]).unwrap();
+    let mut lane = stage.lane_into(store.clone(), ProjectorSettings::default(), stage.seer());
+    let fault = lane.turn(Duration::ZERO).unwrap_err();
+    let ProjectorFault::EventsGone { applied, end: found, .. } = &fault else { panic!("{fault}") };
+    assert_eq!((*applied, *found), (1_000, end));
+    assert!(store.rows("seen").is_empty());
+}
+
+#[test]
+fn what_rebuild_has_just_made_is_filled_from_the_first_event_whatever_a_group_of_that_name_has_applied() {
+    let (stage, causes) = written();
+    run(&mut stage.lane(100)).unwrap();
+    let store = empty_store();
+    run(&mut stage.lane_building(store.clone())).unwrap();
+    assert_eq!(store.rows("seen").len(), causes.iter().map(|(_, count)| count).sum::<usize>());
+    // another that helps goes on, and does not begin again
+    let folded = stage.folds.load(Ordering::SeqCst);
+    run(&mut stage.lane_building(store)).unwrap();
+    assert_eq!(stage.folds.load(Ordering::SeqCst) - folded, 6);
 }

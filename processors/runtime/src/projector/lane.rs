@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_kernel::{Domain, Event, Projector, Write, Writes};
-use millrace_ports::{
-    Clock, Group, Log, LogFault, Reader, Record, Start, StoreFault, TopicPartition, ViewStore,
-};
-use millrace_wire::{Codec, DecodeFailure, RegistryFault};
-use thiserror::Error;
+use millrace_ports::{Clock, Group, Log, Reader, Record, Start, TopicPartition, ViewStore};
+use millrace_wire::{Codec, DecodeFailure};
 
 use super::background::Background;
+use super::fault::ProjectorFault;
+use super::footing::{Footing, applied};
 use super::pace::Pace;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
 use crate::metrics::Meter;
 use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
-use crate::progress::{Cause, Progress, read_progress};
+use crate::progress::{Cause, Progress};
 use crate::settings::ProjectorSettings;
 use crate::topology::Topology;
 use crate::versions::Destination;
@@ -51,6 +50,8 @@ pub struct ProjectorShared<D: Domain> {
     pub projection: String,
     /// The tables of that version.
     pub destination: Destination,
+    /// Whether `rebuild` has just made these tables: what a group of that name knows is of others before them.
+    pub is_building: bool,
     /// When to take no new events.
     pub pace: Pace,
     /// The codec of the events topic.
@@ -59,53 +60,6 @@ pub struct ProjectorShared<D: Domain> {
     pub make: MakeProjector<D::Event>,
     /// What an operator has set.
     pub settings: ProjectorSettings,
-}
-
-/// Why a projector's lane must try again.
-#[derive(Debug, Error)]
-pub enum ProjectorFault {
-    /// The log does not answer, or another instance owns the partition.
-    #[error(transparent)]
-    Log(#[from] LogFault),
-    /// The store does not answer or refuses.
-    #[error(transparent)]
-    Store(#[from] StoreFault),
-    /// The registry does not answer, and an event needs a schema that is not known yet.
-    #[error("{at} offset {offset} cannot be read yet: {fault}; everything before it is in the tables")]
-    Schema {
-        /// Where it stands.
-        at: TopicPartition,
-        /// Its offset.
-        offset: i64,
-        /// What the registry said.
-        #[source]
-        fault: RegistryFault,
-    },
-    /// Tables that are filled, and a group that does not know up to where. Applying everything once more would
-    /// bring back rows whose tombstones the store has forgotten.
-    #[error(
-        "the group has no offset for {at}, though {projection} has applied its events up to offset {applied}: the broker has forgotten it (offsets.retention.minutes), or the group was deleted; nothing is applied a second time"
-    )]
-    OffsetLost {
-        /// The events' partition.
-        at: TopicPartition,
-        /// Whose tables are filled.
-        projection: String,
-        /// The events before this offset are in the tables.
-        applied: i64,
-    },
-    /// An event cannot be read. It is not skipped: the views would be wrong without a word.
-    #[error(
-        "{at} offset {offset} cannot be read: {why}; everything before it is in the tables, and the partition stands still there until it can be read"
-    )]
-    Unreadable {
-        /// Where it stands.
-        at: TopicPartition,
-        /// Its offset.
-        offset: i64,
-        /// What is wrong with it.
-        why: String,
-    },
 }
 
 /// What a projector's lane is doing.
@@ -127,6 +81,8 @@ struct Running<D: Domain> {
     applied: i64,
     /// Where folding began, and up to where rows are there already.
     folded: (i64, i64),
+    /// Whether they are.
+    footing: Footing,
     committed: i64,
     committed_at: i64,
     /// Read, not folded yet: what stands behind an event that cannot be read.
@@ -232,7 +188,7 @@ impl<D: Domain> ProjectorLane<D> {
     /// this one stood: nothing is skipped and nothing is folded twice.
     ///
     /// # Errors
-    /// [`ProjectorFault`]; after one of the log that is not [`LogFault::Unavailable`], call
+    /// [`ProjectorFault`]; after one of the log that is not [`millrace_ports::LogFault::Unavailable`], call
     /// [`ProjectorLane::reset`].
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, ProjectorFault> {
         let Some(running) = &mut self.running else {
@@ -291,14 +247,16 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
         let committed = match group.committed(std::slice::from_ref(at))?.get(at).copied() {
-            Some(offset) => offset,
-            None => first_offset(shared, group, at)?,
+            Some(offset) if !is_new(shared, at)? => offset,
+            _ => first_offset(shared, group, at)?,
         };
+        let footing = Footing::new(&*shared.log, &*shared.store, &shared.projection, at, committed)?;
         let from = if planted::is_on(Bug::FoldSkipped) { Start::Offset(committed) } else { Start::Beginning };
         let reader = shared.log.reader(&[(at.clone(), from)])?;
         let began_at = reader.position(at);
         Ok(Self {
             folded: (began_at, committed),
+            footing,
             reader,
             projector: (shared.make)(at.partition),
             applied: committed,
@@ -355,6 +313,8 @@ impl<D: Domain> Running<D> {
                     break;
                 }
             };
+            // nothing was asked for yet when this fails
+            self.footing.before(&*shared.store, cause_of(&event), offset)?;
             let (_, folded_upto) = self.folded;
             let is_folded = offset < folded_upto;
             if !is_folded {
@@ -400,6 +360,7 @@ impl<D: Domain> Running<D> {
         }
         let (_, folded_upto) = self.folded;
         if upto >= folded_upto {
+            self.footing.at_end(&*shared.store)?;
             let is_new = self.published.as_ref() != Some(&self.progress);
             if !stages.is_empty() || is_new || upto > self.applied || !self.background.is_idle() {
                 let progress = self.progress.clone();
@@ -514,13 +475,18 @@ fn first_offset<D: Domain>(
     group: &dyn Group,
     at: &TopicPartition,
 ) -> Result<i64, ProjectorFault> {
-    let published = read_progress(&*shared.store, &shared.projection)?;
-    let applied = published.iter().find(|it| it.partition == at.partition).map_or(0, |it| it.events_offset);
+    let applied = applied(&*shared.store, &shared.projection, at.partition)?.unwrap_or(0);
     if applied == 0 {
         group.commit(&BTreeMap::from([(at.clone(), 0)]))?;
         return Ok(0);
     }
     Err(ProjectorFault::OffsetLost { at: at.clone(), projection: shared.projection.clone(), applied })
+}
+
+/// Whether `rebuild` has made the tables and nobody has filled them yet. Version numbers begin again where the tables were
+/// deleted, and a group of that name may be left of the one before.
+fn is_new<D: Domain>(shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<bool, ProjectorFault> {
+    Ok(shared.is_building && applied(&*shared.store, &shared.projection, at.partition)?.is_none())
 }
 
 fn cause_of<E>(event: &Event<E>) -> Cause {

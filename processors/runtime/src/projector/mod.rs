@@ -1,10 +1,13 @@
 //! Projectors: committed events in, idempotent rows out, one lane a source partition.
 
 mod background;
+mod fault;
+mod footing;
 pub mod lane;
 mod pace;
 mod turns;
 mod unapplied;
 
-pub use lane::{MakeProjector, ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
+pub use fault::ProjectorFault;
+pub use lane::{MakeProjector, ProjectorLane, ProjectorPhase, ProjectorShared};
 pub use pace::Pace;

@@ -99,12 +99,13 @@ impl<D: Domain> FamilyRole<'_, D> {
         })
     }
 
-    /// Fills one version until it is asked to stop, at the given pace.
+    /// Fills one version until it is asked to stop, at the given pace; from the first event where it `is_building` and
+    /// holds nothing yet, whatever a group of that name has applied to tables before these.
     ///
     /// # Errors
     /// As [`FamilyRole::run`].
-    pub fn fill(&self, version: Version, pace: Pace) -> Result<(), RoleError> {
-        self.fill_until(version, pace, self.stop)
+    pub fn fill(&self, version: Version, is_building: bool, pace: Pace) -> Result<(), RoleError> {
+        self.fill_until(version, is_building, pace, self.stop)
     }
 
     fn of_family(&self) -> Result<ProjectionFamily<D::Event>, RoleError> {
@@ -126,7 +127,7 @@ impl<D: Domain> FamilyRole<'_, D> {
         tracing::info!(role = self.role(version), "starting");
         let stop = Stop::new();
         let of_thread = stop.clone();
-        let thread = scope.spawn(move || self.fill_until(version, Pace::default(), &of_thread));
+        let thread = scope.spawn(move || self.fill_until(version, false, Pace::default(), &of_thread));
         Filling { stop, thread }
     }
 
@@ -175,7 +176,13 @@ impl<D: Domain> FamilyRole<'_, D> {
         self.health.fault(&role, ROLE_ITSELF, detail, next);
     }
 
-    fn fill_until(&self, version: Version, pace: Pace, stop: &Stop) -> Result<(), RoleError> {
+    fn fill_until(
+        &self,
+        version: Version,
+        is_building: bool,
+        pace: Pace,
+        stop: &Stop,
+    ) -> Result<(), RoleError> {
         let (ports, health, settings) = (self.ports, self.health, self.settings);
         let names = Topology::new(self.prefix, D::NAME);
         let of_family = self.of_family()?;
@@ -208,6 +215,7 @@ impl<D: Domain> FamilyRole<'_, D> {
             names,
             projection: version.of(&format!("{}.{}", D::NAME, self.family)),
             destination: Destination::new(version, of_family.views),
+            is_building,
             pace,
             codec,
             make: of_family.projector,
@@ -256,7 +264,9 @@ fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
         ProjectorFault::Store(_) => "store",
         ProjectorFault::Schema { .. } => "registry",
         ProjectorFault::Unreadable { .. } => "unreadable",
-        ProjectorFault::OffsetLost { .. } => "state",
+        ProjectorFault::OffsetLost { .. }
+        | ProjectorFault::TablesBehind { .. }
+        | ProjectorFault::EventsGone { .. } => "state",
     }
 }
 

@@ -103,8 +103,7 @@ impl Stage {
         let log = MemoryLog::stepwise(Arc::new(SystemClock) as Arc<dyn Clock>);
         let names = Topology::new("", "chirp");
         log.create_topic(&names.events, 1);
-        let store = Arc::new(MemoryStore::new());
-        store.create_tables(&tables()).and_then(|()| store.open_tables(&tables())).unwrap();
+        let store = empty_store();
         let registry = Arc::new(Flaky::default());
         let spec = GroupSpec {
             group_id: "seen".into(),
@@ -122,9 +121,8 @@ impl Stage {
     }
 
     pub(crate) fn lane(&self, batch_max_events: usize) -> ProjectorLane<Chirp> {
-        let folds = Arc::clone(&self.folds);
         let settings = ProjectorSettings { batch_max_events, ..ProjectorSettings::default() };
-        self.lane_of(settings, Box::new(move |_| Box::new(Seer(Arc::clone(&folds)))))
+        self.lane_of(settings, self.seer())
     }
 
     pub(crate) fn lane_of(
@@ -141,18 +139,41 @@ impl Stage {
         settings: ProjectorSettings,
         make: MakeProjector<EventData>,
     ) -> ProjectorLane<Chirp> {
-        let shared = ProjectorShared {
+        let shared = self.shared(store, settings, make);
+        ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0)
+    }
+
+    fn shared(
+        &self,
+        store: Arc<dyn ViewStore>,
+        settings: ProjectorSettings,
+        make: MakeProjector<EventData>,
+    ) -> ProjectorShared<Chirp> {
+        ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock),
             store,
             names: self.names.clone(),
             projection: PROJECTION.to_owned(),
             destination: Default::default(),
+            is_building: false,
             pace: Default::default(),
             codec: codec(&self.registry),
             make,
             settings,
-        };
+        }
+    }
+
+    /// What makes a projector that writes a row for each event, and counts them.
+    pub(crate) fn seer(&self) -> MakeProjector<EventData> {
+        let folds = Arc::clone(&self.folds);
+        Box::new(move |_| Box::new(Seer(Arc::clone(&folds))))
+    }
+
+    /// A lane that fills tables which `rebuild` has just made.
+    pub(crate) fn lane_building(&self, store: Arc<dyn ViewStore>) -> ProjectorLane<Chirp> {
+        let mut shared = self.shared(store, ProjectorSettings::default(), self.seer());
+        shared.is_building = true;
         ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0)
     }
 
@@ -213,6 +234,13 @@ impl Stage {
         let found = read_progress(&*self.store, PROJECTION).unwrap();
         found.into_iter().next().unwrap_or_else(|| Progress::none(PROJECTION, 0))
     }
+}
+
+/// Tables that nothing was written to.
+pub(crate) fn empty_store() -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new());
+    store.create_tables(&tables()).and_then(|()| store.open_tables(&tables())).unwrap();
+    store
 }
 
 pub(crate) fn tables() -> Vec<millrace_kernel::Table> {
