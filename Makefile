@@ -37,7 +37,6 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	cargo build --locked --workspace --bins --tests
 	@scripts/stays-fresh build --locked --workspace --bins --tests
 	cargo test --locked --workspace --doc -q
-	cargo nextest run --locked --workspace --features millrace-simulate/planted-bugs --test planted
 	SEED=1 scripts/fuzz all 3
 	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec -- cargo nextest run --locked --workspace $(TESTS)
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
@@ -81,7 +80,7 @@ simulate: ## Run SEEDS=2000 seeded histories with faults; FROM=, WORKLOAD=chirp|
 .PHONY: planted
 planted: ## Turn on one planted bug after the other and count the histories, of SEEDS=2000, that find it
 	@scripts/needs build
-	cargo run --locked -q --profile simulate -p millrace-simulate --features planted-bugs --bin simulate -- \
+	cargo run --locked -q --profile simulate -p millrace-simulate --bin simulate -- \
 		--planted --seeds $(SEEDS) $(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
 
 # Each target gets SECONDS=60 or RUNS=…, whichever is over first; TARGET=all takes every one, two at a time.
@@ -97,7 +96,6 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/needs build
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --features millrace-simulate/planted-bugs --test planted -- -D warnings
 	@scripts/lint-python
 
 .PHONY: bench

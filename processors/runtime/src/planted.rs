@@ -1,12 +1,7 @@
 //! Bugs that tests turn on, one at a time, to show that they are found.
 //!
-//! Without the feature `planted-bugs` none of them exists: [`is_on`] is a constant and the code behind it is
-//! compiled away. With it, release builds do not compile. docs/simulation.md says what finds each of them.
-
-#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
-compile_error!(
-    "the feature `planted-bugs` is for tests only and must not get into a release: build without it, or with debug assertions"
-);
+//! They exist in builds with debug assertions only, where [`plant`] turns one on. In any other [`is_on`] is a constant and
+//! the code behind it is compiled away. docs/simulation.md says what finds each of them.
 
 macro_rules! bugs {
     ($dollar:tt $($name:ident: $says:literal,)*) => {
@@ -83,7 +78,7 @@ bugs! {
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 mod on {
     use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -104,11 +99,11 @@ mod on {
     }
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 pub use on::{is_on, plant};
 
 /// Whether a bug is on: never, in a build without them.
-#[cfg(not(feature = "planted-bugs"))]
+#[cfg(not(debug_assertions))]
 #[must_use]
 pub const fn is_on(_: Bug) -> bool {
     false

@@ -11,7 +11,7 @@ pub mod luck;
 pub mod many;
 pub mod oracle;
 pub mod plan;
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 pub mod planted;
 pub mod run;
 mod script;

@@ -1,6 +1,6 @@
-//! Every planted bug is found. Run with `--features planted-bugs`; see docs/simulation.md.
+//! Every planted bug is found; see docs/simulation.md.
 
-#![cfg(feature = "planted-bugs")]
+#![cfg(debug_assertions)]
 
 use millrace_runtime::planted::{Bug, plant};
 use millrace_simulate::accounting::AccountingWorkload;

@@ -26,7 +26,7 @@ use super::lookup::LookupTables;
 use super::pace::Pace;
 use super::running::{Begun, Running};
 use super::state::Kept;
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 use super::state::{Overlay, PartitionState};
 use crate::metrics::{BatchMeter, Meter};
 use crate::planted::{self, Bug};
@@ -217,9 +217,9 @@ pub struct Lane<D: Domain> {
     /// Outlives a reset, too: old events do not change.
     sample: Sample,
     meter: Meter,
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     aborted: Option<Overlay<D::State>>,
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     early: Option<BTreeMap<TopicPartition, i64>>,
 }
 
@@ -237,9 +237,9 @@ impl<D: Domain> Lane<D> {
             pace,
             sample: Sample::new(),
             meter: Meter::default(),
-            #[cfg(feature = "planted-bugs")]
+            #[cfg(debug_assertions)]
             aborted: None,
-            #[cfg(feature = "planted-bugs")]
+            #[cfg(debug_assertions)]
             early: None,
         }
     }
@@ -306,7 +306,7 @@ impl<D: Domain> Lane<D> {
 
     /// Drops everything that is not committed and begins again.
     pub fn reset(&mut self) {
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(debug_assertions)]
         self.keep_overlay();
         if let Phase::Running(running) = &self.phase {
             self.pace = running.pace;
@@ -359,7 +359,7 @@ impl<D: Domain> Lane<D> {
             }
             Phase::Fencing(_) => {
                 let mut writer = self.group.writer(&shared.names.transactional_id(partition))?;
-                #[cfg(feature = "planted-bugs")]
+                #[cfg(debug_assertions)]
                 {
                     self.early = committed_early(&*self.group, shared, partition);
                 }
@@ -427,7 +427,7 @@ impl<D: Domain> Lane<D> {
         let commands = TopicPartition::new(Arc::clone(&names.commands), self.partition);
         let steps = TopicPartition::new(Arc::clone(&names.steps), self.partition);
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(debug_assertions)]
         let committed = self.early.take().unwrap_or(committed);
         let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
         let footing = Footing::find(shared, (&names, self.partition), copy.state(), &self.sample)?;
@@ -447,7 +447,7 @@ impl<D: Domain> Lane<D> {
         };
         let records = copy.records();
         let state = copy.into_state();
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(debug_assertions)]
         let state = with_aborted(state, self.aborted.take());
         tracing::info!(
             partition = self.partition,
@@ -465,7 +465,7 @@ impl<D: Domain> Lane<D> {
     }
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 impl<D: Domain> Lane<D> {
     fn keep_overlay(&mut self) {
         if let Phase::Running(running) = &mut self.phase
@@ -476,7 +476,7 @@ impl<D: Domain> Lane<D> {
     }
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 fn committed_early<D: Domain>(
     group: &dyn Group,
     shared: &Shared<D>,
@@ -490,7 +490,7 @@ fn committed_early<D: Domain>(
     group.committed(&inputs).ok()
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 fn with_aborted<S>(mut state: PartitionState<S>, aborted: Option<Overlay<S>>) -> PartitionState<S> {
     aborted.into_iter().for_each(|overlay| drop(state.merge(overlay)));
     state

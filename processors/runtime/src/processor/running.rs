@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_kernel::Domain;
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 use millrace_ports::Transaction;
 use millrace_ports::{Moment, Reader, Record, TopicPartition, TransactionalWriter};
 
@@ -98,7 +98,7 @@ pub(super) struct Running<D: Domain> {
     /// Whether more was read since: nothing but marks of transactions, or there would be a batch.
     is_further: bool,
     meter: BatchMeter,
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     submitted: Option<Transaction>,
 }
 
@@ -141,7 +141,7 @@ impl<D: Domain> Running<D> {
             submitted_at: None,
             is_further: false,
             meter,
-            #[cfg(feature = "planted-bugs")]
+            #[cfg(debug_assertions)]
             submitted: None,
         }
     }

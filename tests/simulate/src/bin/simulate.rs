@@ -39,7 +39,7 @@ struct Arguments {
     #[arg(long)]
     go_on: bool,
     /// Turns on one planted bug after the other, or the one named, and counts the histories that find it.
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     #[arg(long, num_args = 0..=1, default_missing_value = "")]
     planted: Option<String>,
 }
@@ -53,7 +53,7 @@ enum Name {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     silence_panics();
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 /// A table of bugs, and in how many histories each was found.
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 fn hunt(arguments: &Arguments, name: &str) -> ExitCode {
     use millrace_runtime::planted::Bug;
     use millrace_simulate::planted;

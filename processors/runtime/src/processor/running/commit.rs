@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_kernel::Domain;
-#[cfg(feature = "planted-bugs")]
+#[cfg(debug_assertions)]
 use millrace_ports::LogFault;
 use millrace_ports::{TopicPartition, Transaction};
 
@@ -51,7 +51,7 @@ impl<D: Domain> Running<D> {
             return Ok(false);
         }
         let settled = self.writer.settle(wait);
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(debug_assertions)]
         let settled = self.or_again(settled);
         match settled {
             Ok(true) => {}
@@ -130,7 +130,7 @@ impl<D: Domain> Running<D> {
         Ok(())
     }
 
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(debug_assertions)]
     fn or_again(&mut self, settled: Result<bool, LogFault>) -> Result<bool, LogFault> {
         match (settled, self.submitted.take()) {
             (Err(LogFault::Unavailable { .. }), Some(again)) if planted::is_on(Bug::LostAnswerRetried) => {
@@ -171,9 +171,9 @@ impl<D: Domain> Running<D> {
         if planted::is_on(Bug::StepOffsetsNotCommitted) {
             transaction.offsets.retain(|input, _| input.topic != shared.names.steps);
         }
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(debug_assertions)]
         {
-            self.submitted = Some(transaction.clone());
+            self.submitted = planted::is_on(Bug::LostAnswerRetried).then(|| transaction.clone());
         }
         self.meter.pause();
         self.footing.submitted(&transaction.records);
