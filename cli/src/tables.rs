@@ -32,6 +32,12 @@ pub fn run(
         let store = servers.store(entry)?;
         let families = Catalogue::read(&*store, entry, servers.config)?;
         let changes = store.plan_tables(&families.tables(entry)?)?;
+        // before anything is done: what it comes to cannot be changed as easily
+        for (change, note) in changes.iter().filter_map(|it| Some((it, it.note.as_ref()?))) {
+            if !as_json {
+                output::line(format!("{} will hold {note}", change.table))?;
+            }
+        }
         if apply {
             create(&*store, entry, servers.config)?;
         }
@@ -45,12 +51,22 @@ pub fn run(
                 family.name
             ));
         }
+        for warning in store.warnings()? {
+            let verdict = if warning.stops { "NOT READ OR WRITTEN" } else { "mind" };
+            foreign::say(format!("{verdict}: {}", foreign::inert(&warning.text)));
+        }
         for change in changes {
             is_same = false;
             match as_json {
-                true => output::json(&json!({
-                    "domain": entry.name(), "table": change.table, "statement": change.statement, "done": apply,
-                }))?,
+                true => {
+                    let mut object = json!({
+                        "domain": entry.name(), "table": change.table, "statement": change.statement, "done": apply,
+                    });
+                    if let Some(note) = change.note {
+                        object["note"] = note.into();
+                    }
+                    output::json(&object)?;
+                }
                 // a table and its documentation are several statements
                 false if apply => {
                     let name = format!("{}.{}", entry.name(), change.table);

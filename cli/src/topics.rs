@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{Admin, NewTopic, TopicDescription};
+use millrace_ports::LogFault;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,6 +15,10 @@ use crate::output;
 
 /// How long a new topic may take to be known to every broker asked.
 const PROPAGATION: Duration = Duration::from_secs(10);
+
+/// What gives a topic that is there another number of copies.
+const MORE_COPIES: &str = "kafka-reassign-partitions.sh --execute, with the brokers of each partition listed in its file as often \
+                           as there shall be copies (docs/operations.md); or declare the number that there is";
 
 /// A domain's topics, as declared.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -51,6 +56,15 @@ pub enum Change {
         /// Key to (now, then).
         values: BTreeMap<String, (Option<String>, String)>,
     },
+    /// Give it another number of copies, which only Kafka's own tools do: they move data between brokers.
+    Copies {
+        /// The topic.
+        topic: String,
+        /// How many copies its partitions have, at least.
+        now: i32,
+        /// How many are declared.
+        declared: i32,
+    },
 }
 
 /// What a domain declares.
@@ -87,6 +101,13 @@ pub fn plan(
         };
         if found.partitions != declared.partitions {
             differing.push(found);
+        }
+        if found.replication != declared.replication_factor {
+            changes.push(Change::Copies {
+                topic: name.clone(),
+                now: found.replication,
+                declared: declared.replication_factor,
+            });
         }
         let values: BTreeMap<_, _> = topic
             .config
@@ -176,7 +197,7 @@ fn changes(admin: &Admin, prefix: &str, entry: &dyn DomainEntry) -> Result<Vec<C
 fn carry_out(admin: &Admin, change: &Change) -> Result<(), CliError> {
     match change {
         Change::Create(topic) => {
-            admin.create(topic)?;
+            admin.create(topic).map_err(|fault| refused(admin, topic, fault))?;
             let until = Instant::now() + PROPAGATION;
             while admin.describe(&topic.name)?.is_none() {
                 if Instant::now() >= until {
@@ -189,8 +210,24 @@ fn carry_out(admin: &Admin, change: &Change) -> Result<(), CliError> {
             let values = values.iter().map(|(key, (_, then))| (key.clone(), then.clone())).collect();
             admin.alter_configs(topic, &values)?;
         }
+        // whoever runs this may not move data between brokers, and is told how it is done
+        Change::Copies { .. } => {}
     }
     Ok(())
+}
+
+/// Why a topic is not made, with what the broker does not say: how many brokers there are for its copies.
+fn refused(admin: &Admin, topic: &NewTopic, fault: LogFault) -> CliError {
+    let brokers = admin.cluster().map(|cluster| cluster.brokers.len());
+    match (brokers, usize::try_from(topic.replication)) {
+        (Ok(brokers), Ok(copies)) if matches!(fault, LogFault::Refused { .. }) && copies > brokers => {
+            CliError::from(fault).hint(format!(
+                "{copies} copies of {} are declared (replication_factor), and there are {brokers} brokers to hold one each.",
+                topic.name
+            ))
+        }
+        _ => fault.into(),
+    }
 }
 
 fn show(change: &Change, done: bool, as_json: bool) -> Result<(), CliError> {
@@ -222,6 +259,13 @@ fn show(change: &Change, done: bool, as_json: bool) -> Result<(), CliError> {
                 .collect();
             output::line(format!("{verb} {topic}: {}", values.join(", ")))
         }
+        Change::Copies { topic, now, declared } if as_json => output::json(&json!({
+            "topic": topic, "change": "replication", "done": false, "now": now, "declared": declared,
+            "how": MORE_COPIES,
+        })),
+        Change::Copies { topic, now, declared } => output::line(format!(
+            "by hand {topic}: replication factor {now}, and {declared} is declared: {MORE_COPIES}"
+        )),
     }
 }
 
@@ -250,6 +294,16 @@ mod tests {
         );
         let present = BTreeMap::from([there("shop.commands", 4, "5"), there("shop.events", 4, "9")]);
         assert_eq!(plan("", "shop", &declared(), &present).unwrap(), []);
+    }
+
+    #[test]
+    fn another_number_of_copies_is_named_and_left_to_kafka() {
+        let present = BTreeMap::from([there("shop.commands", 4, "5"), there("shop.events", 4, "9")]);
+        let declared = Declaration { replication_factor: 3, ..declared() };
+        let changes = plan("", "shop", &declared, &present).unwrap();
+        let copies = |topic: &str| Change::Copies { topic: topic.to_owned(), now: 1, declared: 3 };
+        assert_eq!(changes, [copies("shop.commands"), copies("shop.events")]);
+        assert!(MORE_COPIES.contains("kafka-reassign-partitions.sh"));
     }
 
     #[test]

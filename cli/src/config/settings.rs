@@ -71,8 +71,8 @@ pub struct CqlSettings {
     /// Datacentre whose nodes are asked, and of which a local quorum is meant. Empty: that of
     /// the node that answers.
     pub datacenter: String,
-    /// Copies of every row in each datacentre when `tables apply` makes the keyspace. 0: three,
-    /// or as many as there are nodes if they are fewer.
+    /// Copies of every row in each datacentre when `tables apply` makes the keyspace, and says how many. 0:
+    /// three. A datacentre that has fewer nodes gets as many as it has.
     pub replication_factor: u8,
     /// Requests under way at once.
     pub concurrency: usize,

@@ -44,7 +44,7 @@ pub struct TopicDescription {
     pub name: String,
     /// How many partitions.
     pub partitions: i32,
-    /// How many copies of each.
+    /// How many copies of each; of that which has the fewest, if they differ.
     pub replication: i32,
     /// All configuration values, defaults included.
     pub configs: BTreeMap<String, String>,
@@ -135,8 +135,9 @@ impl Admin {
         let replication = self.log.ask("look at a topic", Some(topic), |client, wait| {
             let metadata = client.fetch_metadata(Some(topic), wait)?;
             let found = metadata.topics().iter().find(|it| it.name() == topic);
-            let first = found.and_then(|it| it.partitions().first());
-            Ok(first.map_or(0, |it| it.replicas().len() as i32))
+            let copies =
+                found.into_iter().flat_map(|it| it.partitions()).map(|it| it.replicas().len() as i32);
+            Ok(copies.min().unwrap_or(0))
         })?;
         let configs = self.configs(&[topic.into()])?.remove(topic).unwrap_or_default();
         Ok(Some(TopicDescription { name: topic.to_owned(), partitions, replication, configs }))

@@ -19,4 +19,4 @@ pub use log::{
 };
 pub use millrace_kernel::{Page, PageQuery};
 pub use roster::RosterEntry;
-pub use store::{StoreFault, Submitted, TableChange, ViewStore};
+pub use store::{StoreFault, StoreWarning, Submitted, TableChange, ViewStore};

@@ -43,6 +43,17 @@ pub struct TableChange {
     pub table: String,
     /// The statement, in the store's own language.
     pub statement: String,
+    /// What whoever has it done should know before, such as how many copies of the rows there will be.
+    pub note: Option<String>,
+}
+
+/// What stands in the way of tables that are there, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreWarning {
+    /// In words.
+    pub text: String,
+    /// Whether nothing can be written or read meanwhile.
+    pub stops: bool,
 }
 
 /// A store of tables. Implementations are shared between threads.
@@ -53,6 +64,14 @@ pub trait ViewStore: Send + Sync {
     /// # Errors
     /// [`StoreFault::Schema`] when a table is there with another key or column type.
     fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault>;
+
+    /// What is wrong with where the tables are, though they are as declared; nothing where nothing can be.
+    ///
+    /// # Errors
+    /// [`StoreFault`].
+    fn warnings(&self) -> Result<Vec<StoreWarning>, StoreFault> {
+        Ok(Vec::new())
+    }
 
     /// Makes the tables that are missing, with their documentation: every table and column
     /// comment can be read in the database (table `millrace_columns`).

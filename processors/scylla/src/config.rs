@@ -44,8 +44,8 @@ pub struct ScyllaConfig {
     /// The datacentre whose nodes are asked first, and of which a local quorum is meant. When
     /// not given, that of whichever node answers.
     pub datacenter: Option<String>,
-    /// Copies of every row in each datacentre, when the keyspace is made. When not given:
-    /// three, or as many as there are nodes if they are fewer.
+    /// Copies of every row in each datacentre, when the keyspace is made: three when not given. A datacentre that has
+    /// fewer nodes gets as many as it has.
     pub replication_factor: Option<u8>,
     /// The whole replication map in CQL, `{'class': …}`, in place of a number.
     pub replication: Option<String>,

@@ -25,6 +25,14 @@ pub(crate) fn of(step: &'static str, config: &ScyllaConfig, error: &ExecutionErr
             }
             None => refused(text.clone()),
         },
+        RequestAttemptError::DbError(DbError::Unavailable { required, alive, .. }, _) => {
+            let more = format!(
+                "{error} ({required} copies must answer and {alive} can: nodes are down, or keyspace {} asks for more copies than \
+                 there are nodes, which `millrace tables plan` says)",
+                config.keyspace
+            );
+            unavailable(step, config, &more)
+        }
         RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
             refused(attempt.to_string())
         }
@@ -32,7 +40,7 @@ pub(crate) fn of(step: &'static str, config: &ScyllaConfig, error: &ExecutionErr
     }
 }
 
-fn unavailable(step: &'static str, config: &ScyllaConfig, error: &ExecutionError) -> StoreFault {
+fn unavailable(step: &'static str, config: &ScyllaConfig, error: &impl ToString) -> StoreFault {
     // some of the driver's messages have several lines, and a line of a log is one fault
     let error = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     StoreFault::Unavailable { step, message: format!("CQL servers {}: {error}", config.hosts_text()) }
@@ -51,6 +59,8 @@ fn missing_table(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use scylla::statement::Consistency;
+
     use super::*;
 
     #[test]
@@ -64,6 +74,9 @@ mod tests {
             let fault = of(DbError::Invalid, text);
             assert!(matches!(&fault, StoreFault::Schema { table, .. } if table == "notes"), "{fault:?}");
         }
+        let few = DbError::Unavailable { consistency: Consistency::LocalQuorum, required: 2, alive: 1 };
+        let text = of(few, "Cannot achieve consistency level LOCAL_QUORUM").to_string();
+        assert!(text.contains("keyspace k asks for more copies") && text.contains("tables plan"), "{text}");
         assert!(matches!(of(DbError::Invalid, "Key may not be empty"), StoreFault::Refused { .. }));
         for passing in [DbError::Overloaded, DbError::Unauthorized, DbError::ServerError] {
             let fault = of(passing, "not\n    now");

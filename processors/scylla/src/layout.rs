@@ -1,31 +1,33 @@
 //! Keyspace and tables: what is there, what is missing, and making it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use millrace_kernel::Table;
 use millrace_ports::tables::{COLUMNS, FoundTable, columns_table, describe};
-use millrace_ports::{StoreFault, TableChange};
+use millrace_ports::{StoreFault, StoreWarning, TableChange};
 use scylla::deserialize::row::DeserializeRow;
 use scylla::serialize::row::SerializeRow;
 
-use crate::cql;
 use crate::link::Link;
+use crate::{copies, cql};
 
 const COMPARING: &str = "compare tables";
-
-/// Copies of every row in a cluster that has so many nodes.
-const COPIES: usize = 3;
 
 /// What is missing, as statements.
 pub(crate) async fn plan(link: &Link, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
     let keyspace = link.config.keyspace.as_str();
     let mut changes = Vec::new();
-    let mut change = |table: &str, statement: String| {
-        changes.push(TableChange { table: table.to_owned(), statement: format!("{statement};") });
-    };
-    if !has_keyspace(link).await? {
-        change(keyspace, cql::create_keyspace(keyspace, &replication(link)));
+    if replication_of(link).await?.is_none() {
+        let statement = cql::create_keyspace(keyspace, &replication(link));
+        let note = match link.config.replication {
+            None => copies::words(&nodes(link), link.config.replication_factor),
+            Some(_) => None,
+        };
+        changes.push(TableChange { table: keyspace.to_owned(), statement: format!("{statement};"), note });
     }
+    let mut change = |table: &str, statement: String| {
+        changes.push(TableChange { table: table.to_owned(), statement: format!("{statement};"), note: None });
+    };
     let columns = columns_table();
     for table in tables.iter().chain([&columns]) {
         let Some(found) = found(link, table).await? else {
@@ -87,17 +89,28 @@ pub(crate) async fn check(link: &Link, tables: &[Table]) -> Result<(), StoreFaul
     Ok(())
 }
 
-/// How the keyspace is copied when it is made. The class and its short form are known to both
-/// servers, and the only one that survives a second datacentre.
+/// What stands in the way of the keyspace, as the nodes are.
+pub(crate) async fn warnings(link: &Link) -> Result<Vec<StoreWarning>, StoreFault> {
+    let Some(replication) = replication_of(link).await? else { return Ok(Vec::new()) };
+    let local = link.config.datacenter.as_deref();
+    Ok(copies::warnings(&link.config.keyspace, &replication, &nodes(link), local))
+}
+
+/// How the keyspace is copied when it is made.
 fn replication(link: &Link) -> String {
-    if let Some(clause) = &link.config.replication {
-        return clause.clone();
+    let asked = link.config.replication_factor;
+    match &link.config.replication {
+        Some(clause) => clause.clone(),
+        None => copies::clause(&copies::of_each(&nodes(link), asked), asked),
     }
-    let copies = match link.config.replication_factor {
-        Some(copies) => usize::from(copies),
-        None => link.session.get_cluster_state().get_nodes_info().len().clamp(1, COPIES),
-    };
-    format!("{{'class': 'NetworkTopologyStrategy', 'replication_factor': {copies}}}")
+}
+
+/// How many nodes each data centre has; without those that hold no rows, and with those that are down.
+pub(crate) fn nodes(link: &Link) -> copies::Nodes {
+    let cluster = link.session.get_cluster_state();
+    let locator = cluster.replica_locator();
+    let count = |name: &String| locator.unique_nodes_in_datacenter_ring(name).map_or(0, <[_]>::len);
+    locator.datacenter_names().iter().map(|name| (name.clone(), count(name))).collect()
 }
 
 async fn ask<R>(link: &Link, text: &str, values: impl SerializeRow) -> Result<Vec<R>, StoreFault>
@@ -111,9 +124,11 @@ where
     rows.collect::<Result<_, _>>().map_err(|e| strange(e.to_string()))
 }
 
-async fn has_keyspace(link: &Link) -> Result<bool, StoreFault> {
-    let text = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
-    Ok(!ask::<(String,)>(link, text, (&link.config.keyspace,)).await?.is_empty())
+/// How the keyspace is copied, if it is there.
+async fn replication_of(link: &Link) -> Result<Option<HashMap<String, String>>, StoreFault> {
+    let text = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    let found = ask::<(HashMap<String, String>,)>(link, text, (&link.config.keyspace,)).await?;
+    Ok(found.into_iter().next().map(|(replication,)| replication))
 }
 
 struct Found {

@@ -13,6 +13,7 @@
 mod apply;
 mod config;
 mod connect;
+mod copies;
 mod cql;
 mod engine;
 mod fault;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use millrace_kernel::{Page, PageQuery, Put, Table, Value, Write};
 use millrace_ports::tables::{Tables, columns_table};
-use millrace_ports::{StoreFault, Submitted, TableChange, ViewStore};
+use millrace_ports::{StoreFault, StoreWarning, Submitted, TableChange, ViewStore};
 
 pub use crate::config::{Consistency, ScyllaConfig, Tls};
 use crate::engine::Engine;
@@ -77,6 +78,11 @@ impl ViewStore for ScyllaStore {
     fn plan_tables(&self, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
         let (link, tables) = (self.link.clone(), tables.to_vec());
         self.engine.wait("compare tables", async move { layout::plan(&link, &tables).await })
+    }
+
+    fn warnings(&self) -> Result<Vec<StoreWarning>, StoreFault> {
+        let link = self.link.clone();
+        self.engine.wait("look at the keyspace", async move { layout::warnings(&link).await })
     }
 
     fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
@@ -151,10 +157,11 @@ impl ViewStore for ScyllaStore {
 #[cfg(test)]
 mod tests {
     use millrace_kernel::table::parse_tables;
+    use millrace_kernel::{Put, Write};
     use millrace_ports::ViewStore;
     use millrace_services::{Services, keyspace};
 
-    use super::{ScyllaConfig, ScyllaStore};
+    use super::{ScyllaConfig, ScyllaStore, layout};
 
     const NOTES: &str = "CREATE TABLE notes (
   author text, -- Who.
@@ -177,5 +184,38 @@ mod tests {
             let found = state.get_keyspace(&config.keyspace).expect("the keyspace is known");
             assert!(found.tables.contains_key("notes"), "and its tables: {:?}", found.tables.keys());
         }
+    }
+
+    /// As of a keyspace that somebody has made for more data centres than there are.
+    #[test]
+    fn a_keyspace_that_asks_for_more_copies_than_there_are_nodes_is_named() {
+        let server = Services::cql().unwrap_or_else(|error| panic!("no CQL server: {error}"));
+        let tables = parse_tables(NOTES).unwrap();
+        let mut config = ScyllaConfig::new([server.contact_point.clone()], keyspace("copies"));
+        let store = ScyllaStore::connect(config.clone()).unwrap();
+        let planned = store.plan_tables(&tables).unwrap();
+        let note = planned[0].note.as_deref().expect("copies are said before they are made");
+        assert!(note.starts_with("of each row 1 copy in ") && note.contains("which has 1 node"), "{note}");
+        store.create_tables(&tables).unwrap();
+        assert_eq!(store.warnings().unwrap(), []);
+        assert!(store.plan_tables(&tables).unwrap().is_empty());
+
+        let nodes = layout::nodes(&store.link);
+        let centre = nodes.keys().next().expect("a node has a data centre").clone();
+        config.keyspace = keyspace("more_copies");
+        config.replication = Some(format!("{{'class': 'NetworkTopologyStrategy', '{centre}': 2}}"));
+        let store = ScyllaStore::connect(config).unwrap();
+        store.create_tables(&tables).unwrap();
+        let found = store.warnings().unwrap();
+        assert!(found.len() == 1 && found[0].stops, "{found:?}");
+        assert!(
+            found[0].text.contains(&format!("2 copies in data centre {centre}, which has 1 node")),
+            "{found:?}"
+        );
+        // so does whoever writes all the same
+        store.open_tables(&tables).unwrap();
+        let values = vec!["ann".into(), "hello".into()];
+        let fault = store.apply(&[Write::Put(Put { table: "notes", values, timestamp: 1 })]).unwrap_err();
+        assert!(fault.to_string().contains("more copies than there are nodes"), "{fault}");
     }
 }

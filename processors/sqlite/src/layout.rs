@@ -19,8 +19,11 @@ pub(crate) fn plan(
 ) -> Result<Vec<TableChange>, StoreFault> {
     let mut changes = Vec::new();
     for table in tables.iter().chain([&columns_table()]) {
-        let change =
-            |statement: String| TableChange { table: table.name.clone(), statement: format!("{statement};") };
+        let change = |statement: String| TableChange {
+            table: table.name.clone(),
+            statement: format!("{statement};"),
+            note: None,
+        };
         if table.column(sql::WRITTEN_AT).is_some() {
             return Err(StoreFault::Schema {
                 table: table.name.clone(),
@@ -38,11 +41,11 @@ pub(crate) fn plan(
     for table in tables {
         let statements =
             documentation(connection, table).map_err(|e| e.while_doing("compare tables", path))?;
-        changes.extend(
-            statements
-                .into_iter()
-                .map(|(table, statement)| TableChange { table: table.to_owned(), statement }),
-        );
+        changes.extend(statements.into_iter().map(|(table, statement)| TableChange {
+            table: table.to_owned(),
+            statement,
+            note: None,
+        }));
     }
     Ok(changes)
 }

@@ -224,8 +224,9 @@ impl ViewStore for MemoryStore {
 fn plan(inner: &Inner, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault> {
     let mut changes = Vec::new();
     for table in tables.iter().chain([&columns_table()]) {
-        let mut change =
-            |statement: String| changes.push(TableChange { table: table.name.clone(), statement });
+        let mut change = |statement: String| {
+            changes.push(TableChange { table: table.name.clone(), statement, note: None })
+        };
         match inner.made.get(&table.name) {
             None => change(format!("make {}", table.name)),
             Some(made) => {
@@ -240,7 +241,7 @@ fn plan(inner: &Inner, tables: &[Table]) -> Result<Vec<TableChange>, StoreFault>
         let wanted = describe(table).into_iter().map(|row| row.map(Value::from).to_vec());
         if wanted.into_iter().any(|row| !documented.contains(&row)) {
             let statement = format!("write the comments of {}", table.name);
-            changes.push(TableChange { table: COLUMNS.to_owned(), statement });
+            changes.push(TableChange { table: COLUMNS.to_owned(), statement, note: None });
         }
     }
     Ok(changes)
