@@ -11,6 +11,7 @@
 /// The mode of a folder that is nobody else's.
 pub const PRIVATE: u32 = 0o700;
 
+mod room;
 mod trace;
 
 use std::fs::{self, File, OpenOptions};
@@ -18,6 +19,7 @@ use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+pub use room::{is_full, takes, told};
 use trace::{Step, note};
 
 /// Brings the names in `folder` to the disk.

@@ -159,6 +159,10 @@ impl KafkaConfig {
         // not compressed: what reads commands may know no compression, or none but gzip
         config.set("compression.type", "none");
         config.set("linger.ms", "2").set("message.timeout.ms", "30000").set("enable.idempotence", "false");
+        // A broker that refuses again and again, as its disk is full, is to be called so: without an end to retries the
+        // client only says that the time was up. Six seconds, with the pauses that `producer_tuning` sets; while no
+        // broker can be reached nothing is counted.
+        config.set("retries", "20");
         self.extend(&mut config);
         config.set("acks", "all").set("max.in.flight.requests.per.connection", "1");
         config

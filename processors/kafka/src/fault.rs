@@ -39,6 +39,13 @@ impl Step<'_> {
 
     /// The fault that an error code amounts to.
     pub(crate) fn of_code(&self, code: Code, message: String, diary: Option<&Diary>) -> LogFault {
+        let message = match code {
+            // the client's own words speak of a log file
+            Code::KafkaStorageError => {
+                format!("the broker cannot write to its disk, which is full or broken ({message})")
+            }
+            _ => message,
+        };
         match code {
             Code::ProducerFenced
             | Code::InvalidProducerEpoch

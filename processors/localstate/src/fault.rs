@@ -10,7 +10,7 @@ pub(crate) fn damaged(path: &Path, why: impl Into<String>) -> LocalFault {
 }
 
 pub(crate) fn unavailable(path: &Path, error: &std::io::Error) -> LocalFault {
-    LocalFault::Unavailable { path: path.to_owned(), why: error.to_string() }
+    LocalFault::Unavailable { path: path.to_owned(), why: millrace_disk::told(path, error) }
 }
 
 /// A call of the system that failed: for now, or as what is on disk cannot be read.

@@ -23,7 +23,12 @@ impl Failing for Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "another program holds its write lock; end that program's transaction"
             }
-            Some(ErrorCode::DiskFull) => "the disk is full; make room, nothing is lost",
+            Some(ErrorCode::DiskFull) => {
+                let folder = path.parent().unwrap_or(path);
+                let full = millrace_disk::told(folder, &std::io::ErrorKind::StorageFull.into());
+                let message = format!("{file}: {full}; make room, nothing is lost ({text})");
+                return StoreFault::Unavailable { step, message };
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 "the file or its folder may not be written; check owner and permissions"
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use millrace_runtime::Health;
 use millrace_runtime::health::HealthReport;
-use millrace_runtime::metrics::{LaneNumbers, RoleSnapshot};
+use millrace_runtime::metrics::{LaneNumbers, RoleSnapshot, ServerNumbers};
 
 use crate::process::{self, Process};
 
@@ -22,6 +22,7 @@ pub(crate) struct Seen {
     pub(crate) roles: Vec<RoleSnapshot>,
     pub(crate) store_bytes: BTreeMap<PathBuf, u64>,
     pub(crate) process: Process,
+    pub(crate) servers: Vec<ServerNumbers>,
 }
 
 impl Seen {
@@ -69,7 +70,8 @@ impl Looks {
             roles.iter().flat_map(|role| &role.lanes).filter_map(|(_, numbers)| numbers.store.clone());
         let store_bytes = folders.map(|folder| (folder.clone(), last.size(folder))).collect();
         let health = self.health.report();
-        let seen = Arc::new(Seen { health, roles, store_bytes, process: process::look() });
+        let servers = self.health.metrics().servers();
+        let seen = Arc::new(Seen { health, roles, store_bytes, process: process::look(), servers });
         last.seen = Some((Instant::now(), Arc::clone(&seen)));
         seen
     }

@@ -9,6 +9,7 @@ mod kept;
 mod process;
 mod roles;
 mod rows;
+mod servers;
 
 use std::collections::BTreeMap;
 
@@ -71,8 +72,15 @@ fn truth(is: bool) -> f64 {
 
 /// Every metric there is, in the order in which they are explained.
 pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-    let parts =
-        [roles::METRICS, decided::METRICS, behind::METRICS, kept::METRICS, rows::METRICS, process::METRICS];
+    let parts = [
+        roles::METRICS,
+        decided::METRICS,
+        behind::METRICS,
+        kept::METRICS,
+        rows::METRICS,
+        servers::METRICS,
+        process::METRICS,
+    ];
     parts.into_iter().flatten()
 }
 

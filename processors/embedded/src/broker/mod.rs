@@ -31,3 +31,4 @@ mod versions;
 pub use config::{BrokerConfig, SyncPolicy};
 pub use error::BrokerError;
 pub use start::{Broker, BrokerHandle};
+pub use storage::room::Refusing;

@@ -24,9 +24,11 @@ use super::storage::flusher::Flusher;
 use super::storage::metalog::{self, MetaLog};
 use super::storage::metastate::Entry;
 use super::storage::places::Places;
+use super::storage::room::Refusing;
 use super::storage::{checkpoint, cleaner, retention};
 use super::topics::{self, Topics};
 use super::util::now_ms;
+use crate::net::Taken;
 use crate::net::places::Places as Connections;
 
 /// How exactly sessions and transactions time out.
@@ -47,6 +49,7 @@ pub struct BrokerHandle {
     advertised: Arc<Advertised>,
     own: Option<Arc<Advertised>>,
     core: Arc<Core>,
+    places: Arc<Connections>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     cleaner: Option<std::thread::JoinHandle<()>>,
@@ -73,10 +76,11 @@ impl Broker {
         let port_or = |port| if port == 0 { addr.port() } else { port };
         let set = config.advertised.clone().map(|(host, port)| Advertised { host, port: port_or(port) });
         let advertised = Arc::new(set.clone().unwrap_or_else(|| reachable(addr)));
+        let places = Connections::new("broker", config.limits.clone());
         let mut doors = vec![Door {
             listener,
             advertised: set.map(Arc::new),
-            places: Connections::new("broker", config.limits.clone()),
+            places: Arc::clone(&places),
             own_only: false,
         }];
         if config.own_listener {
@@ -115,6 +119,7 @@ impl Broker {
             advertised,
             own,
             core,
+            places,
             stop,
             tasks,
             cleaner: Some(cleaner),
@@ -143,6 +148,17 @@ impl BrokerHandle {
     /// write or sync that failed. Until then it waits.
     pub fn halted(&self) -> impl Future<Output = String> + Send + use<> {
         self.core.flusher.halt().happened()
+    }
+
+    /// How many connections of others there are, and who was turned away; for as long as it is asked.
+    pub fn connections(&self) -> impl Fn() -> Taken + Clone + Send + Sync + use<> {
+        let places = Arc::clone(&self.places);
+        move || places.taken()
+    }
+
+    /// Tells when the disk takes no more writes, as it is full, and when it does again.
+    pub fn refusing(&self) -> watch::Receiver<Option<Refusing>> {
+        self.core.flusher.room().watch()
     }
 
     /// Stops serving, brings everything to the disk and leaves what makes the next start quick.
@@ -239,7 +255,8 @@ fn open(config: BrokerConfig) -> Result<Core, BrokerError> {
     }
     let found = topics::look(&places, &state)?;
 
-    let flusher = Flusher::start(config.sync).map_err(failed("starting the flushing thread", dir.clone()))?;
+    let flusher =
+        Flusher::start(config.sync, &dir).map_err(failed("starting the flushing thread", dir.clone()))?;
     let metadata = MetaLog::open(&path, reading, &places.aside, Arc::clone(&flusher))
         .map_err(failed("opening the metadata log", path.clone()))?;
     let metadata = Arc::new(metadata);
@@ -328,7 +345,10 @@ async fn tick(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
             () = tokio::time::sleep(TICK) => {}
         }
         core.groups.tick(Instant::now());
-        core.txns.tick();
+        // each of them would fail again, and be said again
+        if !core.flusher.room().is_refusing() {
+            core.txns.tick();
+        }
     }
 }
 
@@ -339,13 +359,14 @@ fn clean(core: &Core, stopped: &watch::Receiver<bool>) {
     let mut next = Instant::now() + core.config.cleanup_interval;
     let mut next_points = Instant::now();
     while !*stopped.borrow() {
+        core.flusher.room().try_again();
         if Instant::now() >= next_points {
             core.topics.all().iter().flat_map(|topic| &topic.partitions).for_each(|it| checkpoint::run(it));
             next_points = Instant::now() + RECOVERY_POINTS;
         }
         if Instant::now() >= next_expiry {
             let (now, now_ms) = (Instant::now(), now_ms());
-            if patience.is_over(now, now_ms) {
+            if patience.is_over(now, now_ms) && !core.flusher.room().is_refusing() {
                 core.groups.expire(now_ms);
             }
             next_expiry = now + core.config.offsets_check_interval;

@@ -18,6 +18,8 @@ pub(crate) mod places;
 
 use std::time::Duration;
 
+pub use places::{Taken, TurnedAway};
+
 /// What a server gives to all its clients together, and to each.
 #[derive(Debug, Clone)]
 pub struct Limits {

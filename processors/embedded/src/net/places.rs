@@ -60,6 +60,32 @@ struct State {
     /// When it was last said that somebody was turned away, and how often it was not said since.
     said: Option<Instant>,
     unsaid: usize,
+    /// Since the server began.
+    turned_away: TurnedAway,
+}
+
+/// The places of a server, as numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Connections that are open.
+    pub connections: usize,
+    /// And how many there may be.
+    pub most: usize,
+    /// Who got no place, or lost it.
+    pub turned_away: TurnedAway,
+}
+
+/// Connections that got no place, or lost it, since the server began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// Newcomers that were closed at once.
+    pub refused: u64,
+    /// Connections that asked nothing and were closed for a newcomer.
+    pub closed: u64,
+    /// When that was last.
+    pub last: Option<Instant>,
+    /// What there was too little of then: `connections` or `open files`.
+    pub short: &'static str,
 }
 
 /// The places of a server.
@@ -96,6 +122,13 @@ impl Places {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many places are taken, and who got none.
+    pub fn taken(&self) -> Taken {
+        let state = self.state();
+        let connections = state.held.values().filter(|held| !held.leaving).count();
+        Taken { connections, most: self.limits.connections, turned_away: state.turned_away.clone() }
+    }
+
     /// A place for a connection from `peer`, or none. `file` is the number of its descriptor: the system gives the lowest
     /// that is free, so it tells how many files are open.
     pub fn enter(self: &Arc<Self>, peer: IpAddr, file: RawFd) -> Option<Arc<Place>> {
@@ -103,12 +136,13 @@ impl Places {
         let mut state = self.state();
         let staying = state.held.values().filter(|held| !held.leaving).count();
         let full = staying >= self.limits.connections;
+        let short = if full { "connections" } else { "open files" };
         if files == files::Left::None || (full || files == files::Left::Few) && !state.make_way(peer) {
-            state.turned_away(self.what, peer, if full { "connections" } else { "open files" }, false);
+            state.turned_away(self.what, peer, short, false);
             return None;
         }
         if full || files == files::Left::Few {
-            state.turned_away(self.what, peer, if full { "connections" } else { "open files" }, true);
+            state.turned_away(self.what, peer, short, true);
         }
         let id = state.next;
         state.next += 1;
@@ -156,8 +190,11 @@ pub(crate) async fn accept(
 }
 
 impl State {
-    fn turned_away(&mut self, server: &str, peer: IpAddr, short: &str, made_way: bool) {
+    fn turned_away(&mut self, server: &str, peer: IpAddr, short: &'static str, made_way: bool) {
         let now = Instant::now();
+        let counts = &mut self.turned_away;
+        *(if made_way { &mut counts.closed } else { &mut counts.refused }) += 1;
+        (counts.last, counts.short) = (Some(now), short);
         if self.said.is_some_and(|said| now.duration_since(said) < SAY_AGAIN) {
             self.unsaid += 1;
             return;

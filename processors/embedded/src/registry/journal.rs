@@ -15,6 +15,7 @@ const FILE: &str = "registry.jsonl";
 /// An append-only file of changes, in the hands of one process.
 #[derive(Debug)]
 pub struct Journal {
+    folder: PathBuf,
     file: File,
     /// Where the next line goes; what lies behind it, if anything, was never acknowledged.
     end: u64,
@@ -53,7 +54,7 @@ impl Journal {
             file.set_len(end).and_then(|()| file.sync_data()).map_err(unusable)?;
         }
         file.seek(SeekFrom::Start(end)).map_err(unusable)?;
-        Ok((Self { file, end, broken: None, _lock: lock }, changes))
+        Ok((Self { folder: dir.to_path_buf(), file, end, broken: None, _lock: lock }, changes))
     }
 
     /// Writes one change and returns when it is on disk.
@@ -73,6 +74,11 @@ impl Journal {
         if let Err(error) = written {
             if let Err(cut) = self.file.set_len(self.end) {
                 self.give_up(format!("a write failed ({error}) and could not be taken back ({cut})"));
+            }
+            if millrace_disk::is_full(&error) {
+                let why = millrace_disk::told(&self.folder, &error);
+                tracing::error!("the registry cannot take a change: {why}");
+                return Err(io::Error::new(error.kind(), why));
             }
             return Err(error);
         }

@@ -35,9 +35,9 @@ pub use self::compat::{Level, TooComplex, unreadable};
 use self::core::Core;
 use self::journal::Journal;
 pub use self::schema::AvroSchema;
-use crate::net::Limits;
 use crate::net::http::serve_in;
 use crate::net::places::Places;
+use crate::net::{Limits, Taken};
 
 /// How long requests in flight may take after a shutdown began.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -166,8 +166,8 @@ impl Registry {
         let core = Arc::new(Mutex::new(core));
         let router = http::router(Arc::clone(&core), &config.hosts);
         let places = |limits| Places::new("registry", limits);
-        let serving =
-            serve_in(places(config.limits.clone()), listener, router.clone(), false, stopped.clone());
+        let of_others = places(config.limits.clone());
+        let serving = serve_in(Arc::clone(&of_others), listener, router.clone(), false, stopped.clone());
         let mut tasks = vec![tokio::spawn(serving)];
         let mut own = None;
         if config.own_listener {
@@ -177,7 +177,7 @@ impl Registry {
             own = Some(bound);
         }
         tracing::info!(address = %bound, "schema registry listens");
-        Ok(RegistryHandle { bound, own, stop, tasks, core })
+        Ok(RegistryHandle { bound, own, places: of_others, stop, tasks, core })
     }
 }
 
@@ -195,6 +195,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Regist
 pub struct RegistryHandle {
     bound: SocketAddr,
     own: Option<SocketAddr>,
+    places: Arc<Places>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     core: http::Shared,
@@ -218,6 +219,12 @@ impl RegistryHandle {
     /// The URL for clients in this process; the same as for others when there is no listener of their own.
     pub fn own_url(&self) -> String {
         self.own.map_or_else(|| self.url(), |own| format!("http://{own}"))
+    }
+
+    /// How many connections of others there are, and who was turned away; for as long as it is asked.
+    pub fn connections(&self) -> impl Fn() -> Taken + Clone + Send + Sync + use<> {
+        let places = Arc::clone(&self.places);
+        move || places.taken()
     }
 
     /// Lets requests in flight finish and frees the port and the folder.

@@ -34,11 +34,30 @@ pub struct Metrics {
     inner: Arc<Inner>,
 }
 
+/// A server that a process runs for others, as numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerNumbers {
+    /// Its name: `broker`, `registry`.
+    pub server: &'static str,
+    /// Connections of others that are open.
+    pub connections: u64,
+    /// How many there may be.
+    pub allowed: u64,
+    /// Newcomers that got no place.
+    pub refused: u64,
+    /// Connections that asked nothing and were closed for a newcomer.
+    pub closed: u64,
+}
+
+/// Gives the numbers of a server.
+type ServerLook = Box<dyn Fn() -> ServerNumbers + Send + Sync>;
+
 #[derive(Default)]
 struct Inner {
     instruments: Option<Arc<dyn Instruments>>,
     roles: Mutex<BTreeMap<String, Arc<RoleMeter>>>,
     asked_at: Mutex<Option<Instant>>,
+    servers: Mutex<Vec<ServerLook>>,
 }
 
 impl Metrics {
@@ -74,6 +93,17 @@ impl Metrics {
         *self.inner.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let roles: Vec<Arc<RoleMeter>> = self.roles().values().cloned().collect();
         roles.iter().map(|role| role.snapshot()).collect()
+    }
+
+    /// Shows a server of this process as well.
+    pub fn serve(&self, look: impl Fn() -> ServerNumbers + Send + Sync + 'static) {
+        self.inner.servers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(look));
+    }
+
+    /// The servers of this process as they are now.
+    #[must_use]
+    pub fn servers(&self) -> Vec<ServerNumbers> {
+        self.inner.servers.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|look| look()).collect()
     }
 
     /// Whether somebody looks at the numbers.

@@ -12,6 +12,9 @@ use crate::settings::ProcessorSettings;
 /// twice, as others come while these are written.
 const MOST_BYTES: usize = 48 << 20;
 
+/// How often it is said that the disk refuses checkpoints: each partition tries every few seconds.
+const SAY_AGAIN_MICROS: i64 = 60_000_000;
+
 /// What has changed since the last checkpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Changed {
@@ -31,6 +34,8 @@ pub(super) struct Keeping {
     /// A store that is not touched grows old, though nothing has changed.
     refresh_micros: i64,
     last_taken_at: i64,
+    /// When it was said last that the disk refuses checkpoints; nothing since it has taken one.
+    said_at: Option<i64>,
 }
 
 enum Stage {
@@ -57,6 +62,7 @@ impl Keeping {
             max_changes: settings.checkpoint_max_changes,
             refresh_micros: micros(settings.state_max_age_seconds, 1_000_000) / 24,
             last_taken_at,
+            said_at: None,
         }
     }
 
@@ -118,13 +124,22 @@ impl Keeping {
         let Some(written) = self.writer.end() else { return Ok(None) };
         let Stage::Writing(frozen) = std::mem::replace(&mut self.stage, Stage::Idle) else { return Ok(None) };
         match written {
-            Ok(()) => Ok(Arc::into_inner(frozen)),
+            Ok(()) => {
+                if self.said_at.take().is_some() {
+                    tracing::info!("{}: checkpoints are taken again", self.path.display());
+                }
+                Ok(Arc::into_inner(frozen))
+            }
             Err(fault) if fault.is_lasting() => Err(fault),
             Err(fault) => {
-                tracing::warn!(
-                    "{fault}; commands are decided all the same, and the checkpoint is tried again in {} s: until then a restart reads more, and what has changed stays in memory",
-                    self.interval_micros / 1_000_000
-                );
+                let is_said = self.said_at.is_some_and(|at| (0..SAY_AGAIN_MICROS).contains(&(now - at)));
+                if !is_said {
+                    self.said_at = Some(now);
+                    tracing::warn!(
+                        "{fault}; commands are decided all the same, and the checkpoint is tried again in {} s: until then a restart reads more, and what has changed stays in memory",
+                        self.interval_micros / 1_000_000
+                    );
+                }
                 self.stage = Stage::Refused(frozen, now + self.interval_micros);
                 Ok(None)
             }

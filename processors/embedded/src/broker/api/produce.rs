@@ -12,6 +12,7 @@ use crate::broker::core::Core;
 use crate::broker::storage::partition::{Partition, Produced};
 use crate::broker::storage::validate::validate_produced;
 use crate::broker::topics::Topic;
+use crate::broker::util::text;
 
 /// Appends the batches of a request.
 pub(crate) async fn produce(core: &Arc<Core>, request: ProduceRequest) -> ProduceResponse {
@@ -31,6 +32,13 @@ pub(crate) async fn produce(core: &Arc<Core>, request: ProduceRequest) -> Produc
             answer.partition_responses.push(partition_answer(data.index, result));
         }
         response.responses.push(answer);
+    }
+    if let Some(why) = core.flusher.room().why() {
+        // Clients try again, and some log why.
+        let all = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+        for partition in all.filter(|it| it.error_code == ResponseError::KafkaStorageError.code()) {
+            partition.error_message = Some(text(why.clone()));
+        }
     }
     if core.flusher.settled().await.is_err() {
         let partitions = response.responses.iter_mut().flat_map(|t| &mut t.partition_responses);

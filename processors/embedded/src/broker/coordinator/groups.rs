@@ -93,13 +93,15 @@ impl Groups {
         if !self.is_kept_for_good(&group.id) {
             group.note_empty(now_ms);
         }
-        if !std::mem::take(&mut group.dirty) {
+        if !group.dirty || self.metadata.is_refusing() {
             return;
         }
         let entry = Entry::Group(group.id.clone(), group.stored());
-        if let Err(error) = self.metadata.append(&[entry]) {
-            // The group works on; after a restart its members have to join again.
-            tracing::error!(group = group.id, %error, "cannot store the assignment of a group");
+        match self.metadata.append(&[entry]) {
+            Ok(()) => group.dirty = false,
+            // The group works on, and this is tried again with the next tick; after a restart before that its members have
+            // to join again.
+            Err(error) => tracing::debug!(group = group.id, %error, "cannot store the assignment of a group"),
         }
     }
 

@@ -133,7 +133,8 @@ impl Txns {
         }
         let entry = Entry::Txn(id.to_owned(), next);
         self.metadata.append(std::slice::from_ref(&entry)).map_err(|error| {
-            tracing::error!(transactional_id = id, %error, "cannot store a transaction");
+            // that it cannot be written was said there
+            tracing::debug!(transactional_id = id, %error, "cannot store a transaction");
             ResponseError::CoordinatorNotAvailable
         })?;
         if let Entry::Txn(_, next) = entry {
@@ -319,7 +320,7 @@ impl Txns {
             if txn.is_overdue(now) {
                 tracing::info!(transactional_id = id, "aborting a transaction that timed out");
                 if let Err(error) = self.decide(&id, &mut txn, false, true) {
-                    tracing::error!(transactional_id = id, ?error, "cannot abort");
+                    tracing::debug!(transactional_id = id, ?error, "cannot abort yet");
                 }
             } else if txn.is_incomplete() {
                 let _ = self.carry_out(&mut txn);

@@ -47,6 +47,10 @@ impl Point {
 /// lock, so that nobody waits for it.
 pub(crate) fn run(partition: &Partition) {
     if let Err(error) = try_run(partition) {
+        if millrace_disk::is_full(&error) {
+            let doing = format_args!("write a recovery point of {}/{}", partition.topic, partition.index);
+            return partition.room().refused(doing, 0, &error);
+        }
         tracing::warn!(
             topic = partition.topic,
             partition = partition.index,

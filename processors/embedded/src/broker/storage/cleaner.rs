@@ -91,6 +91,10 @@ pub(crate) fn run(partition: &Partition, settings: &TopicSettings, stopped: &dyn
         return;
     }
     if let Err(error) = try_run(partition, settings, stopped) {
+        if millrace_disk::is_full(&error) {
+            let doing = format_args!("compact {}/{}", partition.topic, partition.index);
+            return partition.room().refused(doing, 0, &error);
+        }
         tracing::error!(
             topic = partition.topic,
             partition = partition.index,

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
 use super::halt::Halt;
+use super::room::Room;
 use crate::broker::config::SyncPolicy;
 use crate::broker::util::lock;
 
@@ -29,6 +31,7 @@ pub(crate) struct Flusher {
     wake: Condvar,
     done: watch::Sender<Done>,
     halt: Halt,
+    room: Room,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -48,6 +51,7 @@ impl Flusher {
     #[cfg(feature = "fuzzing")]
     pub fn idle() -> Arc<Self> {
         Arc::new(Self {
+            room: Room::of(Path::new("")),
             policy: SyncPolicy::default(),
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
@@ -57,8 +61,10 @@ impl Flusher {
         })
     }
 
-    pub fn start(policy: SyncPolicy) -> std::io::Result<Arc<Self>> {
+    /// Starts the thread, for files below `folder`.
+    pub fn start(policy: SyncPolicy, folder: &Path) -> std::io::Result<Arc<Self>> {
         let flusher = Arc::new(Self {
+            room: Room::of(folder),
             policy,
             state: Mutex::new(State::default()),
             wake: Condvar::new(),
@@ -80,6 +86,11 @@ impl Flusher {
     /// Ends all acceptance, for everybody who writes with this.
     pub fn halt(&self) -> &Halt {
         &self.halt
+    }
+
+    /// Whether the disk takes writes, for everybody who writes with this.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Notes that a file was written to.

@@ -207,6 +207,8 @@ impl MetaLog {
                 let doing = format!("taking back a write to {} that failed ({error})", self.path.display());
                 halt.now(doing, cut);
             }
+            let doing = format_args!("write to {}", self.path.display());
+            self.flusher.room().refused(doing, bytes.len(), &error);
             return Err(error);
         }
         inner.len += bytes.len() as u64;
@@ -218,6 +220,11 @@ impl MetaLog {
             self.rewrite(&mut inner);
         }
         Ok(())
+    }
+
+    /// Whether the disk takes no writes for now: who has time does not try.
+    pub fn is_refusing(&self) -> bool {
+        self.flusher.room().is_refusing()
     }
 
     /// Brings everything appended so far to the disk.

@@ -22,7 +22,9 @@ impl Drop for Folder {
 
 impl Folder {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), flusher: Flusher::start(SyncPolicy::default()).unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        let flusher = Flusher::start(SyncPolicy::default(), dir.path()).unwrap();
+        Self { dir, flusher }
     }
 
     fn path(&self) -> PathBuf {

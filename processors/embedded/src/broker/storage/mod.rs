@@ -18,6 +18,7 @@ pub(crate) mod producers;
 pub(crate) mod read;
 pub(crate) mod records;
 pub(crate) mod retention;
+pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod snapshot;
 pub(crate) mod survey;

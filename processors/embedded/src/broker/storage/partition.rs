@@ -15,6 +15,7 @@ use super::halt::Halt;
 use super::log::Log;
 use super::producers::{AbortedTxn, Admission};
 use super::read::read_batches;
+use super::room::Room;
 use crate::broker::config::TopicSettings;
 use crate::broker::util::{lock, now_ms};
 
@@ -65,6 +66,11 @@ impl Partition {
         self.flusher.halt()
     }
 
+    /// Whether the disk takes writes, of every partition.
+    pub fn room(&self) -> &Room {
+        self.flusher.room()
+    }
+
     pub fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
     }
@@ -110,7 +116,7 @@ impl Partition {
         }
         let appended = log
             .append(bytes, header, settings, now)
-            .map_err(|error| self.write_failed("append to", error))?;
+            .map_err(|error| self.write_failed("append to", bytes.len(), error))?;
         let log_start = log.log_start;
         self.flusher.dirty(&log.active().file);
         drop(log);
@@ -147,17 +153,20 @@ impl Partition {
             return Err(ResponseError::UnknownServerError);
         };
         log.append(&bytes, &header, settings, now)
-            .map_err(|error| self.write_failed("append a marker to", error))?;
+            .map_err(|error| self.write_failed("append a marker to", bytes.len(), error))?;
         self.flusher.dirty(&log.active().file);
         drop(log);
         self.wake();
         Ok(())
     }
 
-    /// Notes that a write failed, and halts when its effect is unknown.
-    pub fn write_failed(&self, action: &str, error: WriteFailed) -> ResponseError {
+    /// Notes that a write of so many bytes failed, and halts when its effect is unknown.
+    pub fn write_failed(&self, action: &str, bytes: usize, error: WriteFailed) -> ResponseError {
         match error {
-            WriteFailed::TakenBack(error) => self.storage_failed(action, &error),
+            WriteFailed::TakenBack(error) => {
+                self.room().refused(format_args!("{action} {}/{}", self.topic, self.index), bytes, &error);
+                ResponseError::KafkaStorageError
+            }
             WriteFailed::Unknown(error) => {
                 self.halt().now(format!("a write to {}/{} that failed", self.topic, self.index), error);
                 ResponseError::KafkaStorageError

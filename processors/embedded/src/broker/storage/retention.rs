@@ -13,6 +13,11 @@ const PRODUCER_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Does what is due in a partition.
 pub(crate) fn run(partition: &Partition, settings: &TopicSettings, metadata: &MetaLog) {
     if let Err(error) = try_run(partition, settings, metadata, now_ms()) {
+        if millrace_disk::is_full(&error) {
+            let doing =
+                format_args!("seal and remove old segments of {}/{}", partition.topic, partition.index);
+            return partition.room().refused(doing, 0, &error);
+        }
         tracing::error!(
             topic = partition.topic,
             partition = partition.index,
@@ -47,7 +52,7 @@ fn try_run(
         && (old || expired(active.newest_ms(now)))
         && let Err(failed) = log.roll()
     {
-        partition.write_failed("roll the log of", failed);
+        partition.write_failed("roll the log of", 0, failed);
         return Ok(());
     }
     if !settings.delete {

@@ -154,7 +154,7 @@ fn a_log_that_is_gone_is_not_begun_anew() {
 #[test]
 fn a_start_reads_only_what_is_behind_the_recovery_point() {
     let folder = Folder::new();
-    let flusher = Flusher::start(SyncPolicy::default()).unwrap();
+    let flusher = Flusher::start(SyncPolicy::default(), &folder.dir()).unwrap();
     let partition = Partition::new("t", 0, Log::create(&folder.dir()).unwrap(), Arc::clone(&flusher));
     let (large, small) = (batch(100_000), batch(40));
     let write = |bytes: &[u8], times: usize| {
@@ -210,7 +210,7 @@ fn when_a_failed_write_cannot_be_taken_back_the_broker_halts() {
     let folder = Folder::new();
     fs::create_dir_all(folder.dir()).unwrap();
     symlink("/dev/full", segment_path(&folder.dir(), 0)).unwrap();
-    let flusher = Flusher::start(SyncPolicy::default()).unwrap();
+    let flusher = Flusher::start(SyncPolicy::default(), &folder.dir()).unwrap();
     let log = folder.survey().unwrap().settle(&folder.aside()).unwrap();
     let partition = Partition::new("t", 0, log, Arc::clone(&flusher));
     let bytes = batch(40);
