@@ -14,27 +14,28 @@ pub struct CliError {
     hint: Option<String>,
     code: u8,
     silent: bool,
+    of_kafka: bool,
 }
 
 impl CliError {
     /// It was called rightly and failed: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1, silent: false }
+        Self { message: message.into(), hint: None, code: 1, silent: false, of_kafka: false }
     }
 
     /// It was called wrongly: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 2, silent: false }
+        Self { message: message.into(), hint: None, code: 2, silent: false, of_kafka: false }
     }
 
     /// Exit code 1; what there is to say has been printed.
     pub fn said() -> Self {
-        Self { message: String::new(), hint: None, code: 1, silent: true }
+        Self { message: String::new(), hint: None, code: 1, silent: true, of_kafka: false }
     }
 
     /// Whoever read the output has gone, which is no failure: `millrace … | head`.
     fn unheard() -> Self {
-        Self { message: String::new(), hint: None, code: 0, silent: true }
+        Self { message: String::new(), hint: None, code: 0, silent: true, of_kafka: false }
     }
 
     /// The way out.
@@ -51,6 +52,31 @@ impl CliError {
             self.message = format!("{doing}: {}", self.message);
         }
         self
+    }
+
+    /// What it says, as part of another text: on one line, without the word `error`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}. {}", self.message, hint.replace('\n', " ")),
+            None => self.message.clone(),
+        }
+    }
+
+    /// The same with more of what may help, each on a line of its own.
+    #[must_use]
+    pub fn hints(self, more: &[String]) -> Self {
+        if more.is_empty() || self.silent {
+            return self;
+        }
+        let all: Vec<String> = self.hint.iter().cloned().chain(more.iter().cloned()).collect();
+        Self { hint: Some(all.join("\n")), ..self }
+    }
+
+    /// Whether Kafka did not answer, or not in time.
+    #[must_use]
+    pub fn is_of_kafka(&self) -> bool {
+        self.of_kafka
     }
 
     /// The exit code.
@@ -88,7 +114,6 @@ macro_rules! failures {
 }
 
 failures!(
-    millrace_ports::LogFault,
     millrace_ports::StoreFault,
     millrace_runtime::RoleError,
     millrace_runtime::dead::DeadError,
@@ -100,6 +125,13 @@ failures!(
     millrace_embedded::registry::RegistryError,
     serde_json::Error,
 );
+
+impl From<millrace_ports::LogFault> for CliError {
+    fn from(fault: millrace_ports::LogFault) -> Self {
+        let of_kafka = matches!(fault, millrace_ports::LogFault::Unavailable { .. });
+        Self { of_kafka, ..Self::failed(chain(&fault)) }
+    }
+}
 
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> Self {

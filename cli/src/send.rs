@@ -18,6 +18,7 @@ use crate::error::CliError;
 use crate::message::{Catalogue, Found, check_data, from_text};
 use crate::nearest::suggestion;
 use crate::outcomes::Outcomes;
+use crate::status::processes;
 use crate::trace::Trace;
 use crate::{foreign, output, views};
 
@@ -152,7 +153,17 @@ pub fn run(
     let Some(outcomes) = &mut outcomes else { return sent.print(send.json) };
 
     let deadline = Instant::now() + Duration::from_secs(send.timeout);
-    let outcome = answer(outcomes, &sent, deadline, send.timeout)?;
+    let outcome = answer(outcomes, &sent, deadline)?;
+    let Some(outcome) = outcome else {
+        let Sent { id, topic, partition, offset } = &sent;
+        let seconds = send.timeout;
+        return Err(CliError::failed(format!(
+            "no outcome of {id} within {seconds} s; it stands in {topic}, partition {partition}, offset {offset}, and will \
+             be decided"
+        ))
+        .hint("Is a processor running? `millrace status` shows how far it is.")
+        .hints(&processes::troubles(servers.config)));
+    };
     if let (Some(store), Some(projection)) = (&store, &projection) {
         let left = deadline.saturating_duration_since(Instant::now());
         wait_until(&**store, projection, &outcome.positions, left)?;
@@ -187,24 +198,16 @@ impl Sent {
     }
 }
 
-fn answer(
-    outcomes: &mut Outcomes,
-    sent: &Sent,
-    deadline: Instant,
-    seconds: u64,
-) -> Result<Outcome, CliError> {
+/// The outcome of what was sent, if it comes in time.
+fn answer(outcomes: &mut Outcomes, sent: &Sent, deadline: Instant) -> Result<Option<Outcome>, CliError> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let found = outcomes.poll(left.min(Duration::from_millis(500)))?;
         if let Some(outcome) = found.into_iter().find(|outcome| outcome.command_id == sent.id) {
-            return Ok(outcome);
+            return Ok(Some(outcome));
         }
         if left.is_zero() {
-            return Err(CliError::failed(format!(
-                "no outcome of {} within {seconds} s; it stands in {}, partition {}, offset {}, and will be decided",
-                sent.id, sent.topic, sent.partition, sent.offset
-            ))
-            .hint("Is a processor running? `millrace status` shows how far it is."));
+            return Ok(None);
         }
     }
 }

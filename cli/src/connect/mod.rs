@@ -19,6 +19,7 @@ use millrace_wire::{ConfluentRegistry, Registry};
 use crate::config::Config;
 use crate::domain::{self, DomainEntry};
 use crate::error::CliError;
+use crate::status::processes;
 
 /// How long a question to a server may take in a command that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -67,14 +68,24 @@ impl<'a> Servers<'a> {
     /// As [`Servers::kafka`]; or nobody has said where the tables are.
     pub fn store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
         let settings = &self.config.settings;
-        if settings.sqlite.is_empty() && settings.cql.is_empty() {
-            return Err(CliError::failed("nobody has said where the tables are")
-                .hint("Give --cql HOSTS or --sqlite DIR, or start everything here with `millrace up`."));
-        }
+        self.say_where_tables_are()?;
         if !settings.cql.is_empty() {
             self.reach("CQL", "cql", reach::hosts(&settings.cql, 9042))?;
         }
         Ok(self.store_unreached(entry)?)
+    }
+
+    /// Makes sure that somebody has said where the tables are.
+    ///
+    /// # Errors
+    /// Nobody has.
+    pub fn say_where_tables_are(&self) -> Result<(), CliError> {
+        let settings = &self.config.settings;
+        match settings.sqlite.is_empty() && settings.cql.is_empty() {
+            true => Err(CliError::failed("nobody has said where the tables are")
+                .hint("Give --cql HOSTS or --sqlite DIR, or start everything here with `millrace up`.")),
+            false => Ok(()),
+        }
     }
 
     /// The tables of a domain, ready to be read: of each view the version that answers now.
@@ -111,6 +122,7 @@ impl<'a> Servers<'a> {
             registry: self.registry_unreached()?,
             clock: Arc::new(SystemClock),
             local: self.local(),
+            transaction_timeout: self.config.settings.processor.transaction_timeout(),
         })
     }
 
@@ -169,6 +181,21 @@ impl<'a> Servers<'a> {
             None => format!("The address is from {origin}. Start it, or give another one with {flag}."),
         }))
     }
+}
+
+/// What may be why Kafka does not answer, as lines: what processes say of themselves, and what the broker does with a
+/// connection. Nothing where nothing is known.
+#[must_use]
+pub fn why_not(config: &Config) -> Vec<String> {
+    let mut lines = processes::troubles(config);
+    let addresses = reach::hosts(&config.settings.kafka, 9092);
+    if let Some(address) = addresses.iter().find(|address| reach::is_turned_away(address)) {
+        lines.push(format!(
+            "{address} closes connections as soon as they are made: the broker has too many connections or open files \
+             (its log says which; of `millrace up` see up.max_connections), or it is no broker, or expects TLS."
+        ));
+    }
+    lines
 }
 
 /// The secret that the file named by the setting `key` holds, if one is named.

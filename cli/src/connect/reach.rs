@@ -1,6 +1,6 @@
 //! Whether anybody listens: a plain connection, before a client starts to retry in silence.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use crate::error::CliError;
 
 /// How long one address may take.
 const WAIT: Duration = Duration::from_secs(3);
+/// How soon a server closes a connection for which it has no place.
+const LISTEN: Duration = Duration::from_millis(500);
 
 /// `host:port` of every host in a list, with the usual port where none is given.
 pub fn hosts(list: &str, usual_port: u16) -> Vec<String> {
@@ -46,7 +48,7 @@ pub fn any(addresses: &[String]) -> Result<(), String> {
     let mut why = "no address is given".to_owned();
     for address in addresses {
         match connect(address) {
-            Ok(()) => return Ok(()),
+            Ok(_) => return Ok(()),
             Err(error) => {
                 why = match error.kind() {
                     io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -59,11 +61,27 @@ pub fn any(addresses: &[String]) -> Result<(), String> {
     Err(why)
 }
 
-fn connect(address: &str) -> io::Result<()> {
+/// Whether somebody listens at `address` who closes a connection at once, without a word: a server that has no place for
+/// more says it so. One that has waits for a request.
+#[must_use]
+pub fn is_turned_away(address: &str) -> bool {
+    let Ok(mut stream) = connect(address) else { return false };
+    if stream.set_read_timeout(Some(LISTEN)).is_err() {
+        return false;
+    }
+    match stream.read(&mut [0]) {
+        Ok(read) => read == 0,
+        Err(error) => {
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+        }
+    }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for socket in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&socket, WAIT) {
-            Ok(_) => return Ok(()),
+            Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
@@ -73,6 +91,21 @@ fn connect(address: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_closes_at_once_is_told_from_who_waits() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let waits = std::thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            let held = listener.accept().unwrap();
+            (listener, held)
+        });
+        assert!(is_turned_away(&address));
+        assert!(!is_turned_away(&address));
+        drop(waits.join().unwrap());
+        assert!(!is_turned_away(&address), "nobody is there");
+    }
 
     #[test]
     fn addresses_are_read_as_people_write_them() {

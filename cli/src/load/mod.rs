@@ -30,6 +30,7 @@ use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
 use crate::message::{Catalogue, Problem, Written};
 use crate::send::Target;
+use crate::status::processes;
 use crate::{foreign, output, views};
 
 /// At most so many records wait for the broker's acknowledgement.
@@ -114,10 +115,12 @@ pub fn run(
     if let Some(fault) = fault {
         return Err(fault);
     }
-    match report.bad > 0 || report.unanswered.unwrap_or(0) > 0 {
-        true => Err(CliError::said()),
-        false => Ok(()),
+    if report.bad == 0 && report.unanswered.unwrap_or(0) == 0 {
+        return Ok(());
     }
+    // what is known of why, where anything is
+    processes::troubles(servers.config).iter().for_each(|line| foreign::say(foreign::inert(line)));
+    Err(CliError::said())
 }
 
 /// Loads a file; `-` is standard input. What was in the way of going on to its end, if anything was, comes with what had

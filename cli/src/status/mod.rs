@@ -1,6 +1,9 @@
 //! `millrace status`: how far roles and projections have come.
 
 pub mod behind;
+mod open;
+pub mod processes;
+mod reads;
 mod samples;
 mod scrape;
 mod screen;
@@ -19,10 +22,13 @@ use millrace_runtime::versions::{Filled, State, Version};
 use serde::Serialize;
 
 use self::behind::{Behind, behind};
+use self::open::{Open, open};
+use self::processes::Process;
+use self::reads::{Unwell, unreadable};
 use crate::config::Config;
 use crate::connect::Servers;
 use crate::dead::standstill;
-use crate::domain::{DomainEntry, Family};
+use crate::domain::{DomainEntry, Family, tables};
 use crate::error::CliError;
 use crate::tables::Catalogue;
 use crate::{foreign, output};
@@ -31,7 +37,7 @@ use crate::{foreign, output};
 const STUCK_AFTER_SECONDS: f64 = 30.0;
 
 /// Everything, in the form that `--json` prints.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     healthy: bool,
     roles: Vec<Role>,
@@ -39,6 +45,27 @@ struct Report {
     /// Settings of topics that break a promise; left out where there are none, as scripts know the report without.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     topics: Vec<Deviation>,
+    /// Transactions that have been open for longer than those of processors may be; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transactions: Vec<Open>,
+    /// Tables that cannot be read, and what else is wrong with them; left out where nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<Unwell>,
+    /// What processes say of themselves; left out where it is not known how to ask them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    processes: Vec<Process>,
+}
+
+impl Report {
+    /// Whether nothing is in anybody's way.
+    fn is_healthy(&self) -> bool {
+        self.roles.iter().all(|role| role.healthy)
+            && !self.projections.iter().any(|projection| projection.lag_seconds > STUCK_AFTER_SECONDS)
+            && !self.topics.iter().any(|it| it.stops)
+            && !self.transactions.iter().any(|it| it.is_stuck(STUCK_AFTER_SECONDS))
+            && !self.tables.iter().any(|it| it.stops)
+            && self.processes.iter().all(Process::is_healthy)
+    }
 }
 
 /// A consumer group.
@@ -122,14 +149,11 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: boo
 fn gather(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Report, CliError> {
     let log = servers.kafka()?;
     let admin = log.admin()?;
-    let mut report = Report { healthy: true, roles: Vec::new(), projections: Vec::new(), topics: Vec::new() };
+    let mut report = Report { processes: processes::ask(servers.config), ..Report::default() };
     for entry in domains {
         look(servers, &log, &admin, &**entry, &mut report)?;
     }
-    let is_late = |projection: &Projection| projection.lag_seconds > STUCK_AFTER_SECONDS;
-    report.healthy = report.roles.iter().all(|role| role.healthy)
-        && !report.projections.iter().any(is_late)
-        && !report.topics.iter().any(|it| it.stops);
+    report.healthy = report.is_healthy();
     Ok(report)
 }
 
@@ -173,10 +197,40 @@ fn look(
         waiting_keys: dead.keys,
     });
 
-    let store = servers.store(entry)?;
-    store.open_tables(&system_tables())?;
     let events = places(&names.events);
+    // what no transaction can be open in is what nobody but the broker writes to
+    inputs.extend(events.iter().cloned());
+    inputs.extend([&names.state].into_iter().chain(&lookups).flat_map(places));
+    report.transactions.extend(open(log, &inputs, servers.config.settings.processor.transaction_timeout())?);
+    servers.say_where_tables_are()?;
+    // who cannot look at the tables is shown the rest
+    if let Err(error) = look_at_tables(servers, log, admin, entry, &names, &events, report) {
+        report.tables.push(Unwell::all(entry.name(), &error));
+    }
+    Ok(())
+}
+
+/// How far the tables have come, and whether they can be read.
+fn look_at_tables(
+    servers: &Servers<'_>,
+    log: &KafkaLog,
+    admin: &Admin,
+    entry: &dyn DomainEntry,
+    names: &Topology,
+    events: &[TopicPartition],
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let partitions = i32::try_from(events.len()).unwrap_or(i32::MAX);
+    let store = servers.store(entry)?;
+    let warnings = store.warnings()?.into_iter();
+    report.tables.extend(warnings.map(|it| Unwell::warning(entry.name(), it.text, it.stops)));
+    store.open_tables(&system_tables())?;
+    let declared = tables(entry)?;
     for (family, version, state) in versions(&*store, entry, servers.config)? {
+        if state == Answering::Live {
+            let live = version.tables(&declared, family.views);
+            report.tables.extend(unreadable(&*store, entry.name(), &live));
+        }
         let plain = format!("{}.{}", entry.name(), family.name);
         let published = read_progress(&*store, &version.of(&plain))?;
         let next: BTreeMap<TopicPartition, i64> = published
@@ -185,7 +239,7 @@ fn look(
                 (TopicPartition::new(Arc::clone(&names.events), p.partition), p.events_offset)
             })
             .collect();
-        let behind = behind::behind(log, &events, &next)?;
+        let behind = behind::behind(log, events, &next)?;
         let group = names.projector_group(&version.of(family.name));
         let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
         report.roles.push(Role {
@@ -203,7 +257,7 @@ fn look(
             waiting_keys: Vec::new(),
         });
         for view in family.views.iter().filter(|_| state == Answering::Live) {
-            for place in &events {
+            for place in events {
                 let Behind { records, seconds } = behind.get(place).copied().unwrap_or_default();
                 report.projections.push(Projection {
                     view: (*view).to_owned(),
@@ -278,6 +332,17 @@ fn print(report: &Report) -> Result<(), CliError> {
         let verdict = if deviation.stops { "NOTHING IS DECIDED" } else { "mind" };
         let deviation = foreign::inert(&deviation.to_string()).into_owned();
         output::line(format!("{verdict}: {deviation}; see `millrace topics plan`"))?;
+    }
+    let transactions = report.transactions.iter().map(|it| format!("STUCK: {}", it.line()));
+    let tables = report.tables.iter().map(|it| {
+        let verdict = if it.stops { "NOT READ OR WRITTEN" } else { "mind" };
+        format!("{verdict}: {}", it.line())
+    });
+    for line in transactions.chain(tables) {
+        output::line(foreign::inert(&line))?;
+    }
+    for line in report.processes.iter().flat_map(Process::lines) {
+        output::line(format!("IN THE WAY: {line}"))?;
     }
     output::line("")?;
     let mut views: BTreeMap<&str, (i64, f64)> = BTreeMap::new();

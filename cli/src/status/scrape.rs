@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
 use super::samples::{Labels, Sample, parse};
@@ -13,7 +13,7 @@ use super::samples::{Labels, Sample, parse};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A partition in whose way something is, as its process says.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Trouble {
     /// The role.
     pub role: String,
@@ -24,6 +24,19 @@ pub struct Trouble {
     pub detail: String,
     /// For how long, in seconds.
     pub since_seconds: f64,
+    /// What happens next, and what can be done.
+    #[serde(default)]
+    next: String,
+}
+
+impl Trouble {
+    /// All of it on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let place = if self.partition < 0 { String::new() } else { format!("[{}]", self.partition) };
+        let next = if self.next.is_empty() { String::new() } else { format!(". Next: {}", self.next) };
+        format!("{}{place}, for {:.0} s: {}{next}", self.role, self.since_seconds, self.detail)
+    }
 }
 
 #[derive(Deserialize)]
@@ -41,6 +54,14 @@ struct Process {
 pub struct Look {
     at: Instant,
     processes: Vec<(String, Result<Process, String>)>,
+}
+
+impl Look {
+    /// What each process said, by its address.
+    pub fn told(self) -> Vec<(String, Result<(Vec<Sample>, Vec<Trouble>), String>)> {
+        let told = |answer: Process| (answer.samples, answer.troubles);
+        self.processes.into_iter().map(|(address, answer)| (address, answer.map(told))).collect()
+    }
 }
 
 /// Asks processes.

@@ -136,6 +136,9 @@ fn troubles(known: &Known, window: &Window) -> Vec<String> {
     for deviation in &known.report.topics {
         found.push((if deviation.stops { f64::MAX } else { 0.0 }, deviation.to_string()));
     }
+    let report = &known.report;
+    found.extend(report.transactions.iter().map(|it| (f64::MAX, it.line())));
+    found.extend(report.tables.iter().map(|it| (if it.stops { f64::MAX } else { 0.0 }, it.line())));
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let count = found.len();
     let mut lines: Vec<String> =
@@ -372,7 +375,7 @@ mod tests {
             waiting_keys: vec!["ann".to_owned()],
         };
         let roles = vec![role("chirp.processor", 1), role("chirp.projector.timelines", 0)];
-        let report = Report { healthy: false, roles, projections: Vec::new(), topics: Vec::new() };
+        let report = Report { roles, ..Report::default() };
         Known { report, at: Instant::now(), fault: None }
     }
 

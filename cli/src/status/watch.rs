@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use millrace_runtime::Stop;
 use terminal_size::{Height, Width, terminal_size};
 
-use super::gather;
 use super::scrape::{Asker, Look, Window};
 use super::screen::{Known, Size, render};
+use super::{gather, processes};
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
-use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::roles::{runtime, stop_on_signals};
 
@@ -32,7 +31,7 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 /// # Errors
 /// Servers that do not answer at the first look.
 pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], every: u64) -> Result<(), CliError> {
-    let asker = Asker::new(&processes(servers));
+    let asker = Asker::new(&processes::addresses(servers.config));
     let runtime = runtime()?;
     let stop = Stop::new();
     stop_on_signals(&runtime, stop.clone())?;
@@ -54,17 +53,6 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], every: u64) 
     });
     runtime.shutdown_background();
     drawn
-}
-
-/// Where the processes answer.
-fn processes(servers: &Servers<'_>) -> String {
-    let set = &servers.config.settings.telemetry.processes;
-    if !set.is_empty() {
-        return set.clone();
-    }
-    // also when somebody has given the addresses of a `millrace up` by hand
-    let is_it = |up: &Endpoints| up.kafka == servers.config.settings.kafka;
-    Endpoints::find().filter(is_it).and_then(|up| up.health).unwrap_or_default()
 }
 
 fn keep_up_to_date(

@@ -8,6 +8,7 @@
 //! | which settings a client gets, and why | `config.rs` |
 //! | how an error of the client becomes a fault of the port | `fault.rs` |
 //! | read records and know the position past transaction markers | `reader.rs` |
+//! | look at a record that is not committed, and who has the transaction open | `uncommitted.rs`, `holder.rs` |
 //! | find the end of a batch that cannot be decompressed | `batches.rs` |
 //! | membership in a group, and who may still commit | `group.rs`, `membership.rs` |
 //! | one transaction from records to commit | `writer.rs`, `committer.rs` |
@@ -23,6 +24,7 @@ mod config;
 mod diary;
 mod fault;
 mod group;
+mod holder;
 mod log;
 mod membership;
 #[allow(unsafe_code)]
@@ -32,9 +34,11 @@ mod quiet;
 mod reader;
 mod reaper;
 mod timing;
+mod uncommitted;
 mod writer;
 
 pub use admin::{Admin, Broker, Cluster, GroupLag, NewTopic, TopicDescription};
 pub use config::KafkaConfig;
+pub use holder::Holder;
 pub use log::KafkaLog;
 pub use producer::{Delivered, KafkaProducer, Message};

@@ -9,6 +9,7 @@ use millrace_ports::{
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::MetadataBroker;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::admin::Admin;
@@ -17,8 +18,10 @@ use crate::config::KafkaConfig;
 use crate::diary::Diary;
 use crate::fault::Step;
 use crate::group::KafkaGroup;
+use crate::holder::{self, Holder};
 use crate::producer::KafkaProducer;
 use crate::reader::KafkaReader;
+use crate::uncommitted;
 use crate::writer::KafkaWriter;
 
 /// A Kafka cluster. It connects when it is first asked something, and again whenever the
@@ -69,6 +72,36 @@ impl KafkaLog {
     /// [`LogFault::Refused`] when a property has a bad value.
     pub fn producer(&self) -> Result<KafkaProducer, LogFault> {
         KafkaProducer::open(self.config())
+    }
+
+    /// When the record at `offset`, or the first one behind it, was written, as its timestamp says, committed or not;
+    /// `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    pub fn written_at(&self, at: &TopicPartition, offset: i64) -> Result<Option<i64>, LogFault> {
+        uncommitted::written_at(self.config(), at, offset)
+    }
+
+    /// Who has the transaction open that begins at `offset`, if that can be found out: without TLS and passwords only.
+    #[must_use]
+    pub fn holder(&self, at: &TopicPartition, offset: i64) -> Option<Holder> {
+        let protocol = self.config().properties.get("security.protocol");
+        if protocol.is_some_and(|protocol| !protocol.eq_ignore_ascii_case("plaintext")) {
+            return None;
+        }
+        let found = self.ask("look for a leader", Some(&at.topic), |client, wait| {
+            let metadata = client.fetch_metadata(Some(&at.topic), wait)?;
+            let address = |it: &MetadataBroker| (it.id(), format!("{}:{}", it.host(), it.port()));
+            let brokers: BTreeMap<i32, String> = metadata.brokers().iter().map(address).collect();
+            let topic = metadata.topics().iter().find(|it| it.name() == &*at.topic);
+            let partitions = topic.into_iter().flat_map(|it| it.partitions());
+            let leader = partitions.into_iter().find(|it| it.id() == at.partition).map(|it| it.leader());
+            Ok((leader.and_then(|leader| brokers.get(&leader).cloned()), brokers))
+        });
+        let (leader, brokers) = found.ok()?;
+        let brokers: Vec<String> = brokers.into_values().collect();
+        holder::find(&leader?, &brokers, &at.topic, at.partition, offset)
     }
 
     pub(crate) fn ask<T>(

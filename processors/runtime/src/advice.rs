@@ -262,6 +262,14 @@ impl Advise for ProjectorFault {
 pub const OF_A_PANIC: Advice =
     Advice { next: "the lane drops what is not committed and begins again from the topics", action: A_BUG };
 
+/// What follows from a transaction that somebody leaves open in a topic that is read.
+pub const OPEN_TRANSACTION: Advice = Advice {
+    next: "what stands behind it is read when it ends: by whoever has begun it, or as its own time-out passes",
+    action: "with `kafka-transactions.sh --bootstrap-server …`: `describe-producers --topic T --partition N` names the \
+             producer, `list` its transactional id, and `forceTerminateTransaction --transactionalId ID` ends what it has \
+             left open (before Kafka 4.1: `abort`); see MillraceStableOffsetStuck in docs/operations.md",
+};
+
 /// An error with all its causes, each once.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -4,19 +4,24 @@
 //! adapter's reader delivers nothing behind the first open transaction, so a transaction that nobody
 //! ends looks like a partition to which nothing comes. Here the two can be told apart.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_ports::{Log, LogFault, TopicPartition};
 
-use super::Metrics;
 use super::lane::Input;
 use super::role::RoleMeter;
+use crate::advice::OPEN_TRANSACTION;
+use crate::health::Health;
 use crate::supervise::Stop;
 
-/// How often the ends are asked for, while somebody looks at the numbers.
+/// How often the ends are asked for, while somebody looks at the numbers …
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// … and while nobody does: a transaction that is left open must show at `/health` all the same.
+const LOOK_UNASKED_EVERY: Duration = Duration::from_secs(10);
+/// How much later than its time-out a broker may end a transaction: it looks that often.
+const BROKER_LOOKS_EVERY: Duration = Duration::from_secs(10);
 /// How many looks are remembered of a partition that does not come to where it ended.
 const MOST_LOOKS: usize = 4_096;
 
@@ -27,16 +32,37 @@ pub(crate) struct Watched {
     pub(crate) holder: Box<dyn Fn(i32) -> String + Send>,
 }
 
-/// Keeps the ends of `inputs` up to date for a role, in a thread of its own, until `stop`. It may
-/// outlive the role by a question to a log that does not answer, so it is not waited for.
-pub(crate) fn watch(metrics: Metrics, role: &str, log: Arc<dyn Log>, inputs: Vec<Watched>, stop: Stop) {
-    let mut watcher =
-        Watcher { meter: metrics.role(role), log, inputs, seen: BTreeMap::new(), is_told: false };
+/// Keeps the ends of `inputs` up to date for a role, in a thread of its own, until `stop`, and says at `/health` when a
+/// transaction is open for longer than `transactions_end`. It may outlive the role by a question to a log that does not
+/// answer, so it is not waited for.
+pub(crate) fn watch(
+    health: &Health,
+    role: &str,
+    log: Arc<dyn Log>,
+    inputs: Vec<Watched>,
+    transactions_end: Duration,
+    stop: Stop,
+) {
+    let metrics = health.metrics().clone();
+    let mut watcher = Watcher {
+        meter: metrics.role(role),
+        health: health.clone(),
+        role: format!("{role}.inputs"),
+        log,
+        inputs,
+        // those of this system end by themselves until then
+        stuck_after: transactions_end + BROKER_LOOKS_EVERY,
+        seen: BTreeMap::new(),
+        said: BTreeSet::new(),
+        is_told: false,
+    };
     std::thread::Builder::new()
         .name(format!("{role}.watch"))
         .spawn(move || {
+            let mut looked: Option<Instant> = None;
             while !stop.wait(LOOK_EVERY) {
-                if metrics.is_asked() {
+                if metrics.is_asked() || looked.is_none_or(|at| at.elapsed() >= LOOK_UNASKED_EVERY) {
+                    looked = Some(Instant::now());
                     watcher.look();
                 }
             }
@@ -46,9 +72,15 @@ pub(crate) fn watch(metrics: Metrics, role: &str, log: Arc<dyn Log>, inputs: Vec
 
 struct Watcher {
     meter: Arc<RoleMeter>,
+    health: Health,
+    /// The role under which open transactions are reported.
+    role: String,
     log: Arc<dyn Log>,
     inputs: Vec<Watched>,
+    stuck_after: Duration,
     seen: BTreeMap<TopicPartition, Seen>,
+    /// Partitions whose inputs are reported as stuck.
+    said: BTreeSet<i32>,
     is_told: bool,
 }
 
@@ -66,6 +98,7 @@ impl Watcher {
         let held = self.meter.held();
         let is_held = |at: &TopicPartition| held.iter().any(|(partition, _)| *partition == at.partition);
         self.seen.retain(|at, _| is_held(at));
+        let mut stuck: BTreeMap<i32, String> = BTreeMap::new();
         for (partition, numbers) in &held {
             for input in &self.inputs {
                 let at = TopicPartition::new(Arc::clone(&input.topic), *partition);
@@ -82,9 +115,31 @@ impl Watcher {
                     if known.holder.is_empty() {
                         known.holder = (input.holder)(*partition);
                     }
+                    if let Some(text) = open_transaction(known, *partition, self.stuck_after) {
+                        stuck.insert(*partition, text);
+                    }
                 });
             }
         }
+        self.say(&stuck);
+    }
+
+    /// Reports partitions whose inputs cannot be read on, and takes back what was reported of others.
+    fn say(&mut self, stuck: &BTreeMap<i32, String>) {
+        for (partition, text) in stuck {
+            if self.said.insert(*partition) {
+                tracing::warn!(role = self.role, partition, "{text}. Next: {OPEN_TRANSACTION}");
+            }
+            self.health.fault(&self.role, *partition, text.as_str(), OPEN_TRANSACTION.to_string());
+        }
+        let (health, role) = (&self.health, &self.role);
+        self.said.retain(|partition| {
+            let stays = stuck.contains_key(partition);
+            if !stays {
+                health.remove(role, *partition);
+            }
+            stays
+        });
     }
 
     /// Where committed reads come to, and where the partition ends. In this order, so that a
@@ -100,6 +155,22 @@ impl Watcher {
             tracing::debug!(%fault, "the ends of partitions are not known for now");
         }
     }
+}
+
+/// What there is to say of an input whose committed reads have stood still for too long.
+fn open_transaction(input: &Input, partition: i32, stuck_after: Duration) -> Option<String> {
+    let since = input.stuck_since?.elapsed();
+    let (stable, end) = (input.stable?, input.end?);
+    (since >= stuck_after).then(|| {
+        format!(
+            "{}[{partition}]: a transaction has been open at offset {stable} for {} s, and the {} offsets from there on \
+             cannot be read; by this system's own names {} writes there",
+            input.topic,
+            since.as_secs(),
+            end - stable,
+            input.holder
+        )
+    })
 }
 
 impl Seen {
@@ -170,6 +241,19 @@ mod tests {
         assert_eq!(input.stuck_since, Some(at(3)), "it has moved on");
         seen.note(at(4), 12, 12, &mut input);
         assert_eq!(input.stuck_since, None);
+    }
+
+    #[test]
+    fn an_open_transaction_is_said_once_it_is_open_for_too_long() {
+        let mut input = input(5);
+        (input.stable, input.end, input.holder) = (Some(6), Some(9), "d.processor.3".to_owned());
+        assert_eq!(open_transaction(&input, 3, Duration::ZERO), None);
+        input.stuck_since = Some(Instant::now());
+        assert_eq!(open_transaction(&input, 3, Duration::from_secs(20)), None, "it may end by itself");
+        let text = open_transaction(&input, 3, Duration::ZERO).unwrap();
+        for word in ["d.commands[3]", "offset 6", "3 offsets", "d.processor.3"] {
+            assert!(text.contains(word), "{text}");
+        }
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where the state of partitions is kept on disk, if anywhere.
     pub local: Option<Arc<dyn LocalStores>>,
+    /// How long a transaction of the processors may be open, here and in other processes: what is open for longer is
+    /// somebody else's, or of one that has died.
+    pub transaction_timeout: Duration,
 }
 
 /// Why a role cannot run, however long it waits.
@@ -144,7 +147,8 @@ pub fn run_processor<D: Domain>(
         session_timeout: settings.session_timeout(),
     };
     let meter = health.metrics().role(&role);
-    watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs_of_processor(&names), stop.clone());
+    let (inputs, ends) = (inputs_of_processor(&names), ports.transaction_timeout);
+    watch(health, &role, Arc::clone(&ports.log), inputs, ends, stop.clone());
     let shared = Arc::new(Shared::<D> {
         log: Arc::clone(&ports.log),
         clock: Arc::clone(&ports.clock),

@@ -207,7 +207,8 @@ impl<D: Domain> FamilyRole<'_, D> {
             session_timeout: settings.session_timeout(),
         };
         let meter = health.metrics().role(&role);
-        watch(health.metrics().clone(), &role, Arc::clone(&ports.log), inputs(&names), stop.clone());
+        let ends = ports.transaction_timeout;
+        watch(health, &role, Arc::clone(&ports.log), inputs(&names), ends, stop.clone());
         let shared = Arc::new(ProjectorShared::<D> {
             log: Arc::clone(&ports.log),
             clock: Arc::clone(&ports.clock),
