@@ -7,7 +7,7 @@ use millrace_kernel::Domain;
 
 use crate::args::{Cli, Command, SchemasAction, TablesAction, TopicsAction};
 use crate::config::{Config, explain};
-use crate::connect::Servers;
+use crate::connect::{self, Servers};
 use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
@@ -85,13 +85,45 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     inputs.environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    inputs.up = Endpoints::find();
+    // one that starts its own servers needs nobody else's
+    if !cli.command.brings_servers() {
+        inputs.up = Endpoints::find();
+    }
     let config = inputs.load(domains)?;
+    check_heeded(&cli.command, &config)?;
     for entry in domains {
         entry.check_settings(&config)?;
     }
     logging::start(&config.settings, &cli.command)?;
-    dispatch(cli.command, &config, domains)
+    let is_role = cli.command.is_role();
+    let done = dispatch(cli.command, &config, domains);
+    // the client knows only that nobody answers; others may know why
+    done.map_err(|error| match error.is_of_kafka() && !is_role {
+        true => error.hints(&connect::why_not(&config)),
+        false => error,
+    })
+}
+
+/// Refuses flags that the command would not heed, where whoever gives one expects something else to happen.
+fn check_heeded(command: &Command, config: &Config) -> Result<(), CliError> {
+    if matches!(command, Command::Config { .. }) {
+        // it shows what is set, whatever that means to others
+        return Ok(());
+    }
+    if !command.is_role() && config.origin("health_port") == "--health-port" {
+        return Err(CliError::usage("--health-port: this command ends by itself and serves no health")
+            .hint("`millrace up`, `demo`, `processor` and `projector` do."));
+    }
+    let settings = &config.settings;
+    let is_in_files = settings.cql.is_empty() && !settings.sqlite.is_empty();
+    if is_in_files && config.origin("keyspace") == "--keyspace" {
+        return Err(CliError::usage(format!(
+            "--keyspace is of tables on CQL, and these are in SQLite files (sqlite is set by {})",
+            config.origin("sqlite")
+        ))
+        .hint("Give --cql HOSTS as well."));
+    }
+    Ok(())
 }
 
 fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {

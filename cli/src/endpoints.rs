@@ -28,6 +28,9 @@ pub struct Endpoints {
     /// Its health endpoints, `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// What the names in Kafka begin with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topic_prefix: String,
     /// The file this was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -55,11 +58,15 @@ impl Endpoints {
     #[must_use]
     pub fn given(&self) -> Vec<Given> {
         let origin = format!("millrace up ({})", self.file.display());
-        vec![
+        let mut given = vec![
             Given::new("kafka", self.kafka.as_str(), origin.as_str()),
             Given::new("registry", self.registry.as_str(), origin.as_str()),
-            Given::new("sqlite", self.sqlite.display().to_string(), origin),
-        ]
+            Given::new("sqlite", self.sqlite.display().to_string(), origin.as_str()),
+        ];
+        if !self.topic_prefix.is_empty() {
+            given.push(Given::new("topic_prefix", self.topic_prefix.as_str(), origin));
+        }
+        given
     }
 
     /// Writes them into the data folder, and for other folders into the user's state folder.

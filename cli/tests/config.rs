@@ -34,7 +34,9 @@ fn a_later_layer_wins_and_says_so() {
     assert_eq!(config(&place, &[], &environment, "kafka"), (value("env:1"), origin));
     let flag = config(&place, &["--kafka", "flag:1"], &environment, "kafka");
     assert_eq!(flag, (value("flag:1"), "--kafka".to_owned()));
-    assert_eq!(config(&place, &[], &environment, "processor.batch_max_records").0, Value::from(8));
+    let origin = "environment MILLRACE_PROCESSOR_BATCH_MAX_RECORDS".to_owned();
+    let records = config(&place, &[], &environment, "processor.batch_max_records");
+    assert_eq!(records, (Value::from(8), origin), "a number is told from its default like a text");
     assert_eq!(config(&place, &[], &[], "chirp.timeline_cap"), (Value::from(9), "millrace.toml".to_owned()));
 }
 

@@ -72,6 +72,34 @@ fn json_with_large_numbers_says_how_it_is_read() {
     assert!(manual.contains("2^53") && manual.contains("JSON.parse"));
 }
 
+/// What would be ignored is refused, with what there is instead.
+#[test]
+fn flags_that_would_not_be_heeded_are_refused() {
+    let place = Place::new();
+    let rows: [(&[&str], &[&str]); 10] = [
+        (&["up", "--cql", "h:9042"], &["does not heed --cql", "SQLite", "--data", "millrace projector"]),
+        (&["up", "--sqlite", "there"], &["does not heed --sqlite", "--data"]),
+        (&["up", "--kafka", "h:9092"], &["does not heed --kafka", "--kafka-port"]),
+        (&["up", "--registry", "http://h:1"], &["does not heed --registry", "--registry-port"]),
+        (&["up", "--keyspace", "k"], &["does not heed --keyspace", "SQLite"]),
+        (&["up", "--set-kafka", "linger.ms=1"], &["does not heed --set-kafka"]),
+        (&["demo", "--cql", "h:9042"], &["does not heed --cql"]),
+        (&["status", "--health-port", "1"], &["--health-port", "processor"]),
+        (&["send", "RegisterUser", "--health-port", "1"], &["--health-port"]),
+        (
+            &["query", "user_profiles", "--sqlite", "d", "--keyspace", "k"],
+            &["--keyspace", "SQLite", "--sqlite"],
+        ),
+    ];
+    for (call, words) in rows {
+        place.run(call).is(2, words);
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was begun");
+    // it may be meant for other commands
+    let named = place.run_with(&["up", "--data", "/proc/no"], &[("MILLRACE_CQL", "h:9042")]);
+    named.is(1, &["cql is set by environment MILLRACE_CQL", "does not heed it"]);
+}
+
 #[test]
 fn wrong_usage_ends_with_2() {
     let place = Place::new();

@@ -126,7 +126,9 @@ pub enum Command {
     /// Start everything in one process: broker, registry, tables and every role
     ///
     /// Prints one line `ready kafka=HOST:PORT registry=URL tables=DIR` on standard output once
-    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT.
+    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT. Broker, registry and SQLite
+    /// tables are its own: it takes no --kafka, --registry, --cql, --sqlite, --keyspace and
+    /// --set-kafka. On a cluster, run `millrace processor` and `millrace projector`.
     #[command(after_help = "Example:\n  millrace up --data ./millrace-data --kafka-port 9092")]
     Up(Up),
     /// Start everything and load a small social network to look at
@@ -236,8 +238,10 @@ pub enum Command {
     #[command(
         long_about = "Show how the roles are and how far the tables have come.\n\nNot healthy, and exit code 1: a role \
                       whose oldest record has waited for more than 30 s, or for which records wait while nobody is a \
-                      member of its group; a view that is more than 30 s behind. A role without members and without \
-                      work is healthy: nothing is left undone.",
+                      member of its group; a view that is more than 30 s behind, or whose table cannot be read; a \
+                      transaction that has been open for more than 30 s; a process that says so, or does not answer, \
+                      where it is known how to ask it (telemetry.processes, or `millrace up`). A role without members \
+                      and without work is healthy: nothing is left undone.",
         after_help = "Examples:\n  millrace status\n  millrace status --json\n  \
                       millrace status --watch --processes host1:9600,host2:9600"
     )]
@@ -285,6 +289,12 @@ impl Command {
     #[must_use]
     pub fn is_role(&self) -> bool {
         matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
+    }
+
+    /// Whether it starts broker, registry and tables of its own.
+    #[must_use]
+    pub fn brings_servers(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Demo(_))
     }
 
     fn processes(&self) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use figment::providers::{Format, Serialized, Toml};
-use figment::value::{Dict, Map, Num, Value};
+use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
 use super::settings::Settings;
@@ -228,8 +228,9 @@ impl Layer {
         });
         let shown = || if is_secret(&key) { "its value".to_owned() } else { format!("{:?}", given.text) };
         let value = match expected.flatten() {
-            Some(Value::Num(tag, _)) => match given.text.trim().parse::<u64>() {
-                Ok(number) => Value::Num(*tag, Num::U64(number)),
+            // with no tag but the layer's: that of the default would say that nobody has set it
+            Some(Value::Num(..)) => match given.text.trim().parse::<u64>() {
+                Ok(number) => Value::from(number),
                 Err(_) => {
                     return Err(CliError::usage(format!(
                         "{}: {} is not a whole number",
@@ -238,8 +239,8 @@ impl Layer {
                     )));
                 }
             },
-            Some(Value::Bool(tag, _)) => match given.text.trim().parse::<bool>() {
-                Ok(truth) => Value::Bool(*tag, truth),
+            Some(Value::Bool(..)) => match given.text.trim().parse::<bool>() {
+                Ok(truth) => Value::from(truth),
                 Err(_) => {
                     return Err(CliError::usage(format!(
                         "{}: {} is not true or false",

@@ -1,7 +1,9 @@
 //! `millrace up`: broker, registry, tables and every role in one process.
 
+mod given;
 mod ports;
 mod reach;
+mod servers;
 mod whole;
 
 use std::io;
@@ -52,6 +54,7 @@ pub fn run_with(
     domains: &[Box<dyn DomainEntry>],
     then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
 ) -> Result<(), CliError> {
+    given::check(config)?;
     let data = PathBuf::from(&config.settings.up.data);
     let data = std::path::absolute(&data).unwrap_or(data);
     let runtime = runtime()?;
@@ -61,6 +64,7 @@ pub fn run_with(
     stop_on_signals(&runtime, stop.clone())?;
     let embedded = Embedded::start(&runtime, config, &data)?;
     embedded.end_with_broker(&runtime, stop.clone());
+    servers::report(&runtime, &embedded.broker, &embedded.registry, &health);
     let inner = embedded.config(config);
     let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
     let done = play(&runtime, &inner, domains, &data, &embedded, serving, then);
@@ -104,6 +108,7 @@ fn play(
         }
         let mut endpoints = embedded.endpoints(data);
         endpoints.health = served.map(|address| address.to_string());
+        endpoints.topic_prefix.clone_from(&config.settings.topic_prefix);
         let announced = endpoints
             .publish()
             .map_err(|error| CliError::from(error).context(data.display()))
@@ -180,6 +185,9 @@ struct Missing {
 impl Missing {
     fn of(report: &HealthReport, expected: &[(String, usize)]) -> Self {
         let mut missing = Self { roles: Vec::new(), standing: Vec::new() };
+        // a broker that cannot write accepts no command
+        let refusing = report.lanes.iter().filter(|it| it.role == servers::DISK);
+        missing.roles.extend(refusing.map(|it| it.detail.clone()));
         for (role, partitions) in expected {
             let lanes = || {
                 report.lanes.iter().filter(move |lane| lane.role == *role && lane.partition != ROLE_ITSELF)
@@ -315,6 +323,7 @@ impl Embedded {
             data: data.to_path_buf(),
             pid: std::process::id(),
             health: None,
+            topic_prefix: String::new(),
             file: PathBuf::new(),
         }
     }
@@ -325,13 +334,19 @@ impl Embedded {
     }
 }
 
+/// What a start needs, at least, on the disk: a new data folder takes less.
+const ROOM: usize = 1 << 20;
+
 /// Makes the data folder and tries to write in it.
 fn writable(data: &Path) -> Result<(), CliError> {
-    let probe = data.join(".writable");
-    let tried = millrace_disk::make_folder(data)
-        .and_then(|()| millrace_disk::open_to_write(&probe))
-        .and_then(|_| millrace_disk::remove_file(&probe));
-    tried.map_err(|error| unusable(data, &error))
+    let tried = millrace_disk::make_folder(data).and_then(|()| millrace_disk::takes(data, ROOM));
+    tried.map_err(|error| match millrace_disk::is_full(&error) {
+        true => CliError::failed(millrace_disk::told(data, &error)).hint(format!(
+            "Nothing was changed, and nothing is lost. Make room, {ROOM} bytes at least, and start again; or choose another \
+             folder with --data."
+        )),
+        false => unusable(data, &error),
+    })
 }
 
 /// How long offsets are kept, which Kafka does not take for zero either.
