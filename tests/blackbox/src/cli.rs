@@ -18,6 +18,8 @@ const CALL_DEADLINE: Duration = Duration::from_secs(120);
 pub struct Cli {
     dir: PathBuf,
     flags: Vec<String>,
+    /// A process whose disks are seen.
+    within: Option<u32>,
 }
 
 /// What a call came to.
@@ -42,7 +44,12 @@ impl fmt::Display for Ran {
 impl Cli {
     /// Calls run in `dir`, whose `millrace.toml` they read, with `flags` behind their own arguments.
     pub fn new(dir: &Path, flags: Vec<String>) -> Self {
-        Self { dir: dir.to_path_buf(), flags }
+        Self { dir: dir.to_path_buf(), flags, within: None }
+    }
+
+    /// The same, which sees the disks that a process was started with.
+    pub fn within(self, pid: u32) -> Self {
+        Self { within: Some(pid), ..self }
     }
 
     /// The flags that lead to the system.
@@ -72,8 +79,9 @@ impl Cli {
         let outputs = tempfile::tempdir().expect("a temporary folder");
         // Files, not pipes: a call that says much must not wait for its reader.
         let file = |name: &str| std::fs::File::create(outputs.path().join(name)).expect("a temporary file");
-        let mut command = Command::new(millrace());
+        let mut command = self.command();
         command.args(arguments).current_dir(&self.dir).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", self.dir.join("state"));
         command.stdout(file("out")).stderr(file("err"));
         let mut child = spawn(command).expect("the binary starts");
         let call = arguments.join(" ");
@@ -92,6 +100,15 @@ impl Cli {
             panic!("{overdue}\n{}{}", text("out"), text("err"));
         }
         Ran { call, code: status.and_then(|status| status.code()), stdout: text("out"), stderr: text("err") }
+    }
+
+    fn command(&self) -> Command {
+        let Some(pid) = self.within else { return Command::new(millrace()) };
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid.to_string(), "--user", "--mount", "--preserve-credentials"]);
+        // whoever enters is at the root of what is mounted there
+        command.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(&self.dir).arg(millrace());
+        command
     }
 
     /// Runs a call that must succeed.

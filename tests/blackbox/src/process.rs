@@ -71,6 +71,8 @@ impl Process {
             File::create(self.log()).unwrap_or_else(|error| panic!("{}: {error}", self.log().display()));
         let copy = log.try_clone().expect("a file can be opened twice");
         let mut command = Command::new(&self.program);
+        // where `up` says where it is: not in the home of who runs the tests, where the others' are
+        command.env("XDG_STATE_HOME", self.dir.join("state"));
         command.args(&self.arguments).current_dir(&self.dir).stdin(Stdio::null()).stdout(log).stderr(copy);
         self.child = Some(spawn(command).unwrap_or_else(|error| panic!("start {}: {error}", self.name)));
     }
@@ -110,9 +112,14 @@ impl Process {
         &self.name
     }
 
+    /// Its number; panics when it does not run.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the process runs").id()
+    }
+
     /// The most memory it has held since it was last started, in bytes.
     pub fn peak_bytes(&self) -> u64 {
-        let pid = self.child.as_ref().expect("the process runs").id();
+        let pid = self.pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of processes");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
         peak.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number of kB") * 1_024

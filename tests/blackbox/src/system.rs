@@ -1,13 +1,14 @@
 //! The system under test in its two shapes: `millrace up`, and roles on real servers.
 
 use std::fs;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use millrace_services::{Port, Services, free_port, keyspace, topic_prefix};
 use tempfile::TempDir;
 
-use crate::{Cli, LATER, Process, SOON, millrace};
+use crate::{Cli, LATER, Process, SOON, http_get, millrace};
 
 /// Settings under which a few hundred followers make celebrities, and most chirps are told in pieces.
 pub const SMALL_THRESHOLDS: &str =
@@ -62,34 +63,88 @@ pub struct Embedded {
     kafka: String,
     registry: String,
     tables: String,
+    has_own_disk: bool,
     _ports: (Port, Port),
 }
 
 impl Embedded {
     /// Starts it on new data and waits until it is ready.
     pub fn start(settings: &str) -> Self {
+        let mut embedded = Self::launch(settings, millrace(), &[]);
+        embedded.await_ready();
+        embedded
+    }
+
+    /// The same on a disk of its own of so many bytes, which ends with the process.
+    pub fn on_small_disk(settings: &str, bytes: usize) -> Self {
+        let mut embedded = Self::launch_on_small_disk(settings, bytes, 0);
+        embedded.await_ready();
+        embedded
+    }
+
+    /// The same, of which so many bytes are taken already; it may not become ready.
+    pub fn launch_on_small_disk(settings: &str, bytes: usize, taken: usize) -> Self {
+        // In a namespace of mounts, where whoever runs tests may mount what others do not see.
+        let script = "mount -t tmpfs -o size=$1 tmpfs data && head -c $2 /dev/zero > data/filler && shift 2 && exec \"$@\"";
+        let (bytes, taken) = (bytes.to_string(), taken.to_string());
+        let binary = millrace().display().to_string();
+        let leading =
+            ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", &bytes, &taken, &binary];
+        Self::launch(settings, PathBuf::from("unshare"), &leading)
+    }
+
+    fn launch(settings: &str, program: PathBuf, leading: &[&str]) -> Self {
         let dir = workdir(settings);
         let ports = (free_port().expect("a port"), free_port().expect("a port"));
-        let arguments = [
+        let data = dir.path().join("data");
+        fs::create_dir(&data).expect("a folder in its folder");
+        let mut arguments: Vec<String> = leading.iter().map(|it| (*it).to_owned()).collect();
+        arguments.extend([
             "up".to_owned(),
             "--data".to_owned(),
-            dir.path().join("data").display().to_string(),
+            data.display().to_string(),
             "--kafka-port".to_owned(),
             ports.0.number().to_string(),
             "--registry-port".to_owned(),
             ports.1.number().to_string(),
-        ];
-        let up = Process::start("up", dir.path(), millrace(), arguments);
-        let mut embedded = Self {
+        ]);
+        let up = Process::start("up", dir.path(), program, arguments);
+        Self {
             up,
             dir,
             kafka: String::new(),
             registry: String::new(),
             tables: String::new(),
+            has_own_disk: !leading.is_empty(),
             _ports: ports,
-        };
-        embedded.await_ready();
-        embedded
+        }
+    }
+
+    /// Its data folder, as it sees it itself.
+    pub fn data(&self) -> PathBuf {
+        let inside = self.dir.path().join("data");
+        let inside = inside.strip_prefix("/").expect("an absolute path").to_owned();
+        Path::new("/proc").join(self.up.pid().to_string()).join("root").join(inside)
+    }
+
+    /// Fills its disk, of which the bytes are its own; [`Embedded::make_room`] takes it back.
+    pub fn fill_disk(&self) {
+        let mut filler = fs::File::create(self.data().join("filler")).expect("a file on its disk");
+        let block = [0; 4096];
+        let full = std::iter::repeat_with(|| filler.write_all(&block)).find_map(Result::err);
+        assert_eq!(full.map(|error| error.kind()), Some(ErrorKind::StorageFull));
+    }
+
+    /// Makes room again.
+    pub fn make_room(&self) {
+        fs::remove_file(self.data().join("filler")).expect("the disk was full");
+    }
+
+    /// What it says at a health endpoint.
+    pub fn health(&self, path: &str) -> String {
+        let up = fs::read_to_string(self.data().join("up.toml")).expect("it is ready");
+        let address = up.lines().find_map(|line| line.strip_prefix("health = \"")?.strip_suffix('"'));
+        http_get(address.unwrap_or_else(|| panic!("no address in {up}")), path)
     }
 
     /// Waits for `ready kafka=HOST:PORT registry=URL tables=DIR` and takes the addresses from it.
@@ -106,7 +161,8 @@ impl Embedded {
 impl System for Embedded {
     fn cli(&self) -> Cli {
         let flags = ["--kafka", &self.kafka, "--registry", &self.registry, "--sqlite", &self.tables];
-        Cli::new(self.dir(), flags.map(str::to_owned).to_vec())
+        let cli = Cli::new(self.dir(), flags.map(str::to_owned).to_vec());
+        if self.has_own_disk { cli.within(self.up.pid()) } else { cli }
     }
     fn kafka(&self) -> &str {
         &self.kafka

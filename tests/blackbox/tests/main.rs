@@ -12,6 +12,7 @@ mod embedded;
 mod expired;
 mod foreign_schema;
 mod metrics;
+mod named;
 mod outages;
 mod python;
 mod real_servers;
