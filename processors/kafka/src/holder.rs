@@ -38,12 +38,11 @@ pub(crate) fn find(
 ) -> Option<Holder> {
     let answer = ask(leader, DESCRIBE_PRODUCERS, &describe(topic, partition)).ok()?;
     let producer_id = opened_at(&answer, offset)?;
-    let names = brokers.iter().filter_map(|broker| {
+    let mut names = brokers.iter().filter_map(|broker| {
         let answer = ask(broker, LIST_TRANSACTIONS, &list(producer_id)).ok()?;
         name_of(&answer, producer_id)
     });
-    let transactional_id = names.into_iter().next();
-    Some(Holder { producer_id, transactional_id })
+    Some(Holder { producer_id, transactional_id: names.next() })
 }
 
 /// Sends a request of version 0 with a flexible body, and gives the body of its answer.
