@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 pub use millrace_runtime::advice::chain;
+use millrace_runtime::progress::WaitError;
 
 use crate::foreign;
 
@@ -118,7 +119,6 @@ failures!(
     millrace_runtime::RoleError,
     millrace_runtime::dead::DeadError,
     millrace_audit::AuditFault,
-    millrace_runtime::progress::WaitError,
     millrace_wire::RegistryFault,
     millrace_wire::codec::CodecError,
     millrace_embedded::broker::BrokerError,
@@ -130,6 +130,19 @@ impl From<millrace_ports::LogFault> for CliError {
     fn from(fault: millrace_ports::LogFault) -> Self {
         let of_kafka = matches!(fault, millrace_ports::LogFault::Unavailable { .. });
         Self { of_kafka, ..Self::failed(chain(&fault)) }
+    }
+}
+
+impl From<WaitError> for CliError {
+    fn from(error: WaitError) -> Self {
+        let failed = Self::failed(chain(&error));
+        match error {
+            WaitError::TimedOut { .. } => failed.hint(
+                "What was accepted stays accepted: do not send it again. `millrace status` tells whether a \
+                 projector is at work on these tables, and how far it is.",
+            ),
+            WaitError::Store(_) => failed,
+        }
     }
 }
 

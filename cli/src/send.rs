@@ -20,7 +20,8 @@ use crate::nearest::suggestion;
 use crate::outcomes::Outcomes;
 use crate::status::processes;
 use crate::trace::Trace;
-use crate::{foreign, output, views};
+use crate::views::Awaited;
+use crate::{foreign, output};
 
 /// How long the broker may take to acknowledge one record.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -107,19 +108,17 @@ pub fn run(
     if !id::is_valid(&command_id) {
         return Err(CliError::usage(format!("--id {command_id:?}: {}", id::ID_RULE)));
     }
-    let view = send.wait_for.as_deref().map(|name| views::find(domains, servers.config, name)).transpose()?;
-    let projection = match &view {
-        Some(view) => Some(view.projection().ok_or_else(|| {
-            CliError::usage(format!("--wait-for {}: no projection fills this table", view.table.name))
-        })?),
-        None => None,
-    };
-
     let entry = by_name(domains, &found.domain.domain)?;
+    let awaited = send.wait_for.as_deref().map(|name| Awaited::find(domains, servers.config, name));
+    let awaited = awaited.transpose()?;
+    if let Some(awaited) = &awaited {
+        awaited.shows(&found.kind.name, entry, servers.config)?;
+    }
+
     let log = servers.kafka()?;
     let registry = servers.registry()?;
-    let store = match &view {
-        Some(view) => Some(servers.open_store(view.entry)?),
+    let store = match &awaited {
+        Some(awaited) => Some(servers.open_store(awaited.view.entry)?),
         None => None,
     };
     // it connects while the others are asked
@@ -137,7 +136,8 @@ pub fn run(
         Some(codec) => Some(Outcomes::from_now(&log, codec, entry, servers.prefix(), &[message.partition])?),
         None => None,
     };
-    let delivered = producer.send_and_wait(&message, ACKNOWLEDGE)?;
+    let delivered =
+        producer.send_and_wait(&message, ACKNOWLEDGE).map_err(|fault| unsure(fault.into(), &command_id))?;
     if let Some(trace) = trace {
         if send.trace {
             foreign::say(format!("trace {}", trace.id()));
@@ -164,13 +164,19 @@ pub fn run(
         .hint("Is a processor running? `millrace status` shows how far it is.")
         .hints(&processes::troubles(servers.config)));
     };
-    if let (Some(store), Some(projection)) = (&store, &projection) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        wait_until(&**store, projection, &outcome.positions, left)?;
-    }
+    // before the rows are waited for: whoever does not see that it was taken sends it again
     match send.json {
         true => output::json(&outcome)?,
         false => print_outcome(&found.kind.name, &sent, &outcome)?,
+    }
+    if let (Some(store), Some(awaited)) = (&store, &awaited) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        wait_until(&**store, &awaited.projection, &outcome.positions, left).map_err(|error| {
+            let (status, view) = (status(outcome.status), &awaited.view.table.name);
+            CliError::from(error)
+                .context(format_args!("{} was {status}, but {view} does not show it yet", sent.id))
+                .hints(&processes::troubles(servers.config))
+        })?;
     }
     match outcome.status {
         Status::Accepted => Ok(()),
@@ -202,7 +208,9 @@ impl Sent {
 fn answer(outcomes: &mut Outcomes, sent: &Sent, deadline: Instant) -> Result<Option<Outcome>, CliError> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let found = outcomes.poll(left.min(Duration::from_millis(500)))?;
+        let found = outcomes.poll(left.min(Duration::from_millis(500))).map_err(|fault| {
+            fault.context(format_args!("command {} was sent, but its outcome cannot be read", sent.id))
+        })?;
         if let Some(outcome) = found.into_iter().find(|outcome| outcome.command_id == sent.id) {
             return Ok(Some(outcome));
         }
@@ -212,11 +220,23 @@ fn answer(outcomes: &mut Outcomes, sent: &Sent, deadline: Instant) -> Result<Opt
     }
 }
 
-fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {
-    let status = match outcome.status {
+fn status(status: Status) -> &'static str {
+    match status {
         Status::Accepted => "accepted",
         Status::Rejected => "rejected",
-    };
+    }
+}
+
+/// A fault behind which the command may have been taken all the same: under its id it is decided once, however often it
+/// is sent.
+fn unsure(fault: CliError, id: &str) -> CliError {
+    fault.context(format_args!("whether command {id} has arrived is not known")).hint(format!(
+        "Send it again with `--id {id}`: then it is decided once, also if it has."
+    ))
+}
+
+fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {
+    let status = status(outcome.status);
     let again = if outcome.duplicate { " (this id was used before; this is the answer it got)" } else { "" };
     output::line(format!("{status} {kind} {}{again}", sent.id))?;
     for version in &outcome.versions {

@@ -26,6 +26,47 @@ impl View<'_> {
     }
 }
 
+/// The view of `--wait-for`, and the projection that fills it.
+pub struct Awaited<'a> {
+    /// The view.
+    pub view: View<'a>,
+    /// The name under which its projection publishes progress.
+    pub projection: String,
+}
+
+impl<'a> Awaited<'a> {
+    /// The view that `--wait-for name` means.
+    ///
+    /// # Errors
+    /// No such view, or one that no projection fills.
+    pub fn find(domains: &'a [Box<dyn DomainEntry>], config: &Config, name: &str) -> Result<Self, CliError> {
+        let view = find(domains, config, name)?;
+        let projection = view.projection().ok_or_else(|| {
+            CliError::usage(format!("--wait-for {}: no projection fills this table", view.table.name))
+        })?;
+        Ok(Self { view, projection })
+    }
+
+    /// Refuses to wait for what never comes: the view shows what follows from the commands of its own domain alone.
+    ///
+    /// # Errors
+    /// `kind` is a command of another domain.
+    pub fn shows(&self, kind: &str, domain: &dyn DomainEntry, config: &Config) -> Result<(), CliError> {
+        let of = self.view.entry.name();
+        if of == domain.name() {
+            return Ok(());
+        }
+        let families = domain.families(config)?;
+        let views: Vec<&str> = families.iter().flat_map(|family| family.views).copied().collect();
+        let view = &self.view.table.name;
+        Err(CliError::usage(format!(
+            "--wait-for {view}: it is a view of {of}, which never shows a {kind} of {}",
+            domain.name()
+        ))
+        .hint(format!("{} has the views {}", domain.name(), views.join(", "))))
+    }
+}
+
 /// The view that `name` means: `view`, or `domain.view`; `feed` is what feeds are read from.
 ///
 /// # Errors

@@ -11,5 +11,6 @@ mod health;
 mod load;
 mod metrics;
 mod readme;
+mod send;
 mod tidy;
 mod usage;

@@ -31,7 +31,7 @@ pub struct Send {
     /// Wait for the outcome
     #[arg(long)]
     pub wait: bool,
-    /// Wait until the rows of this view show it; implies --wait
+    /// Wait until the rows of this view of the command's domain show it; implies --wait
     #[arg(long, value_name = "VIEW")]
     pub wait_for: Option<String>,
     /// How long to wait, in seconds
@@ -55,7 +55,7 @@ pub struct Load {
     /// Wait for all outcomes and count them
     #[arg(long)]
     pub wait: bool,
-    /// Wait until the rows of this view show everything; implies --wait
+    /// Wait until the rows of this view show everything; implies --wait. All commands are of its domain
     #[arg(long, value_name = "VIEW")]
     pub wait_for: Option<String>,
     /// Give up when no answer has come for so many seconds

@@ -31,7 +31,8 @@ use crate::error::CliError;
 use crate::message::{Catalogue, Problem, Written};
 use crate::send::Target;
 use crate::status::processes;
-use crate::{foreign, output, views};
+use crate::views::Awaited;
+use crate::{foreign, output};
 
 /// At most so many records wait for the broker's acknowledgement.
 const MOST_IN_FLIGHT: usize = 50_000;
@@ -152,16 +153,10 @@ fn load(
     size: Option<lines::Size>,
     options: &Options,
 ) -> Result<(Report, Option<CliError>), CliError> {
-    let view =
-        options.wait_for.as_deref().map(|view| views::find(domains, servers.config, view)).transpose()?;
-    let projection = match &view {
-        Some(view) => Some(view.projection().ok_or_else(|| {
-            CliError::usage(format!("--wait-for {}: no projection fills this table", view.table.name))
-        })?),
-        None => None,
-    };
-    let store = match &view {
-        Some(view) => Some(servers.open_store(view.entry)?),
+    let awaited = options.wait_for.as_deref().map(|name| Awaited::find(domains, servers.config, name));
+    let awaited = awaited.transpose()?;
+    let store = match &awaited {
+        Some(awaited) => Some(servers.open_store(awaited.view.entry)?),
         None => None,
     };
     let catalogue = Catalogue::of(domains)?;
@@ -171,6 +166,7 @@ fn load(
     let mut loader = Loader {
         servers,
         domains,
+        awaited: awaited.as_ref(),
         catalogue: &catalogue,
         producer: log.producer()?,
         registry: servers.registry()?,
@@ -193,8 +189,9 @@ fn load(
     loader.faults.rest().iter().for_each(|rest| loader.say(&format!("{name}: {rest}")));
     loader.bar.finish_and_clear();
     let answers = loader.answers.as_ref().map(Answers::counts).unwrap_or_default();
-    if let (Some(store), Some(projection), true) = (&store, &projection, in_time) {
-        let seen = progress::until_visible(&**store, projection, &answers.positions, options.timeout);
+    if let (Some(store), Some(awaited), true) = (&store, &awaited, in_time) {
+        let seen =
+            progress::until_visible(&**store, &awaited.projection, &answers.positions, options.timeout);
         fault = fault.or(seen.err());
     }
     let counted = |count: u64| options.wait.then_some(count);
@@ -212,6 +209,8 @@ fn load(
 struct Loader<'a> {
     servers: &'a Servers<'a>,
     domains: &'a [Box<dyn DomainEntry>],
+    /// What is to show everything in the end.
+    awaited: Option<&'a Awaited<'a>>,
     catalogue: &'a Catalogue,
     log: KafkaLog,
     registry: Arc<dyn Registry>,
@@ -305,7 +304,7 @@ impl Loader<'_> {
         }
         let domain = &found.domain.domain;
         if !self.targets.contains_key(domain) {
-            let target = self.open(domain)?;
+            let target = self.open(&found.kind.name, domain)?;
             self.targets.insert(domain.clone(), target);
         }
         let target = &self.targets[domain];
@@ -314,8 +313,11 @@ impl Loader<'_> {
     }
 
     /// Opens a domain's topic, and follows its outcomes before anything is sent to it.
-    fn open(&self, domain: &str) -> Result<Target, CliError> {
+    fn open(&self, kind: &str, domain: &str) -> Result<Target, CliError> {
         let entry = by_name(self.domains, domain)?;
+        if let Some(awaited) = self.awaited {
+            awaited.shows(kind, entry, self.servers.config)?;
+        }
         let waits = self.answers.is_some();
         let (target, codec) = Target::open_to_wait(self.servers, &self.log, &self.registry, entry, waits)?;
         if let (Some(answers), Some(codec)) = (&self.answers, codec) {

@@ -232,7 +232,7 @@ pub fn read_progress(store: &dyn ViewStore, projection: &str) -> Result<Vec<Prog
 #[derive(Debug, Error)]
 pub enum WaitError {
     /// The deadline passed; the write is not lost, only not visible yet.
-    #[error("{projection} has not reached {} of {} in time; it is still being applied", .missing.offset, .missing.topic)]
+    #[error("{projection} has not reached offset {} of {}[{}] in time", .missing.offset, .missing.topic, .missing.partition)]
     TimedOut {
         /// The projection that was waited for.
         projection: String,
