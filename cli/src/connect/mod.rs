@@ -67,12 +67,26 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// As [`Servers::kafka`]; or nobody has said where the tables are.
     pub fn store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
+        self.reach_store()?;
+        Ok(self.store_unreached(entry)?)
+    }
+
+    /// The same, for a command that only reads: it makes neither folder nor file.
+    ///
+    /// # Errors
+    /// As [`Servers::store`]; or there are none.
+    pub fn store_to_read(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
+        self.reach_store()?;
+        Ok(stores::open(&self.config.settings, entry.name(), false)?)
+    }
+
+    fn reach_store(&self) -> Result<(), CliError> {
         let settings = &self.config.settings;
         self.say_where_tables_are()?;
         if !settings.cql.is_empty() {
             self.reach("CQL", "cql", reach::hosts(&settings.cql, 9042))?;
         }
-        Ok(self.store_unreached(entry)?)
+        Ok(())
     }
 
     /// Makes sure that somebody has said where the tables are.
@@ -93,7 +107,7 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// As [`Servers::store`]; or tables that are missing or differ.
     pub fn open_store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
-        let store = self.store(entry)?;
+        let store = self.store_to_read(entry)?;
         let system = system_tables();
         store.open_tables(&system)?;
         let families = entry.families(self.config)?;
@@ -109,7 +123,7 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// What the store says.
     pub fn store_unreached(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, StoreFault> {
-        stores::open(&self.config.settings, entry.name())
+        stores::open(&self.config.settings, entry.name(), true)
     }
 
     /// The outside world of a role, which waits for servers that are away by itself.
@@ -147,7 +161,11 @@ impl<'a> Servers<'a> {
         Ok(KafkaLog::connect(config)?)
     }
 
-    fn registry_unreached(&self) -> Result<Arc<dyn Registry>, CliError> {
+    /// The registry, for whoever can do without it; nothing is asked yet.
+    ///
+    /// # Errors
+    /// Settings that no client can be made of.
+    pub fn registry_unreached(&self) -> Result<Arc<dyn Registry>, CliError> {
         let settings = &self.config.settings;
         let security = &settings.security;
         let password = match secret("security.registry_password_file", &security.registry_password_file)? {

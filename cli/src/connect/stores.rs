@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use millrace_ports::{StoreFault, ViewStore};
 use millrace_scylla::{ScyllaConfig, ScyllaStore, Tls};
-use millrace_sqlite::SqliteStore;
+use millrace_sqlite::{SqliteOptions, SqliteStore};
 
 use super::{reach, read_secret};
 use crate::config::{CqlSettings, Settings};
 
-/// The tables of `domain`.
+/// The tables of `domain`. Who is not to `create` gets them only where they are: a folder in SQLite is made by who fills it.
 ///
 /// # Errors
 /// Nobody has said where they are, or what the store says.
-pub fn open(settings: &Settings, domain: &str) -> Result<Arc<dyn ViewStore>, StoreFault> {
+pub fn open(settings: &Settings, domain: &str, create: bool) -> Result<Arc<dyn ViewStore>, StoreFault> {
     let refused = |message: String| StoreFault::Refused { step: "open the tables", message };
     if !settings.cql.is_empty() {
         let config = cql(settings, domain)
@@ -26,7 +26,8 @@ pub fn open(settings: &Settings, domain: &str) -> Result<Arc<dyn ViewStore>, Sto
     if settings.sqlite.is_empty() {
         return Err(refused("nobody has said where they are; give --cql HOSTS or --sqlite DIR".to_owned()));
     }
-    Ok(Arc::new(SqliteStore::open(Path::new(&settings.sqlite), domain)?))
+    let options = SqliteOptions { create, ..SqliteOptions::default() };
+    Ok(Arc::new(SqliteStore::open_with(Path::new(&settings.sqlite), domain, &options)?))
 }
 
 fn cql(settings: &Settings, domain: &str) -> io::Result<ScyllaConfig> {

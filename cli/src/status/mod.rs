@@ -221,7 +221,7 @@ fn look_at_tables(
     report: &mut Report,
 ) -> Result<(), CliError> {
     let partitions = i32::try_from(events.len()).unwrap_or(i32::MAX);
-    let store = servers.store(entry)?;
+    let store = servers.store_to_read(entry)?;
     let warnings = store.warnings()?.into_iter();
     report.tables.extend(warnings.map(|it| Unwell::warning(entry.name(), it.text, it.stops)));
     store.open_tables(&system_tables())?;

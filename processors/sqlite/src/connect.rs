@@ -30,8 +30,11 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
             millrace_disk::make_folder(dir)
                 .map_err(|e| unavailable(format!("the folder {} cannot be made: {e}", dir.display())))?;
         }
+    } else if let Some(dir) = path.parent().filter(|dir| !dir.is_dir()) {
+        return Err(unavailable(format!("the folder {} does not exist", dir.display())));
     } else if !path.exists() {
-        return Err(unavailable(format!("{} does not exist; `millrace up` makes it", path.display())));
+        let text = "does not exist; `millrace up` makes it, or `millrace tables apply`";
+        return Err(unavailable(format!("{} {text}", path.display())));
     }
     let is_new = !path.exists();
     let connection = Connection::open_with_flags(path, flags).map_err(|e| e.while_doing(OPENING, path))?;
