@@ -5,6 +5,7 @@ use millrace_audit::explain::{
     Act, Asked, Dead, Explanation, Follows, Happened, RowWrite, Searched, Standing,
 };
 use millrace_kernel::{Status, Violation};
+use millrace_runtime::dead::headers::Mark;
 
 use super::history::in_domain;
 use super::paper::{Paper, plain};
@@ -25,6 +26,10 @@ pub fn run(
     explain: &args::Explain,
 ) -> Result<(), CliError> {
     let (entries, command_id) = in_domain(domains, &explain.command_id)?;
+    if command_id.is_empty() {
+        return Err(CliError::usage(format!("{:?} names no command", explain.command_id))
+            .hint("Write a command's id, or <domain>:<id>."));
+    }
     let since = explain.since.as_deref().map(|text| time("--since", text)).transpose()?;
     let asking = Asking { command_id, since, most_rows: explain.rows };
     let tools = Tools::new(servers)?;
@@ -161,6 +166,14 @@ fn standing(paper: &mut Paper, explanation: &Explanation) {
                 redrive(paper, explanation.domain, dead);
             }
         }
+        Standing::Dead(dead) if let Some(mark) = dead.done => {
+            let what = match mark {
+                Mark::Skipped => "an operator has dropped it from the dead topic",
+                Mark::Redriven => "it was put back from the dead topic",
+            };
+            say(paper, &format!("has no outcome: {what}, where it was since {}", dead.reason));
+            paper.line(2, &format!("it stood in {}", stands(&dead.place)));
+        }
         Standing::Dead(dead) => {
             say(paper, &format!("is in the dead topic and has no outcome: {}", dead.reason));
             redrive(paper, explanation.domain, dead);
@@ -193,7 +206,12 @@ fn print_asked(paper: &mut Paper, asked: &Asked, is_whole: bool) {
         &format!("{}, key {}", stands(&asked.place), asked.key.as_deref().unwrap_or("none")),
     );
     if let Some(dead) = &asked.dead {
-        paper.field(2, "dead", &format!("{}: {}", stands(&dead.place), dead.reason));
+        let done = match dead.done {
+            Some(Mark::Skipped) => "dropped since, ",
+            Some(Mark::Redriven) => "put back since, ",
+            None => "",
+        };
+        paper.field(2, "dead", &format!("{done}{}: {}", stands(&dead.place), dead.reason));
     }
     if let Some(trace) = &asked.traceparent {
         paper.field(2, "traceparent", trace);
@@ -270,10 +288,11 @@ fn print_event(paper: &mut Paper, event: &Happened, asked_at: Option<i64>) {
     for step in &event.asks_for {
         paper.field(4, "asks for", step);
     }
-    for follows in event.rows.iter().filter(|follows| !follows.writes.is_empty()) {
+    let is_any = |follows: &&Follows| !follows.writes.is_empty() || follows.more > 0;
+    for follows in event.rows.iter().filter(is_any) {
         print_rows(paper, follows, event.recorded_at);
     }
-    if event.rows.iter().all(|follows| follows.writes.is_empty()) {
+    if !event.rows.iter().any(|follows| is_any(&follows)) {
         paper.field(4, "rows", "none");
     }
 }

@@ -155,10 +155,13 @@ impl<D: Domain> Scene<'_, D> {
     fn find_dead(&self, command_id: &str, asked: &mut Commands<D::Command>) -> Result<Trail, AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut trail = Trail::default();
-        let mut only_dead = Vec::new();
+        let (mut only_dead, mut marks) = (Vec::new(), BTreeMap::new());
         for at in self.partitions_of(&self.names.dead) {
             between(log, &at, (0, log.high_watermark(&at)?), watcher, &mut |record| {
                 trail.see(record);
+                if let Some((offset, mark)) = dead_headers::note(&record.headers) {
+                    marks.insert((record.partition, offset), mark);
+                }
                 let Some((place_before, dead)) = dead_of(record) else { return Ok(()) };
                 if place_before.topic != *self.names.commands {
                     return Ok(());
@@ -174,6 +177,9 @@ impl<D: Domain> Scene<'_, D> {
             })?;
         }
         asked.extend(only_dead);
+        for dead in asked.iter_mut().filter_map(|(asked, _)| asked.dead.as_mut()) {
+            dead.done = marks.get(&(dead.place.partition, dead.place.offset)).copied();
+        }
         Ok(trail)
     }
 
@@ -291,5 +297,5 @@ fn dead_of(record: &Record) -> Option<(EventPlace, Dead)> {
         offset: header(dead_headers::OFFSET)?.parse().ok()?,
     };
     let reason = header(dead_headers::REASON).unwrap_or("no reason is given").to_owned();
-    Some((before, Dead { place: place(record), reason }))
+    Some((before, Dead { place: place(record), reason, done: None }))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use millrace_kernel::{Command, Domain, FollowUp, Metadata, Named, Outcome, Status, codes};
 use millrace_ports::{Log, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
+use millrace_runtime::dead::headers::Mark;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_wire::Registry;
 use serde::Serialize;
@@ -73,6 +74,9 @@ pub struct Dead {
     pub place: EventPlace,
     /// The reason.
     pub reason: String,
+    /// What an operator has done with it since, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<Mark>,
 }
 
 /// An outcome.
@@ -194,7 +198,7 @@ pub enum Standing {
         /// Why it does not go on by itself, if it does not.
         dead: Option<Dead>,
     },
-    /// It is in the dead topic.
+    /// It is in the dead topic, or nothing became of it since it was.
     Dead(Dead),
     /// It was decided long ago: its outcome and, if it had any, its process are not kept.
     Forgotten,
@@ -307,8 +311,11 @@ impl<D: Domain> Scene<'_, D> {
         if acts.iter().flat_map(|act| &act.events).any(|event| event.ends) {
             return Ok(Standing::Ended);
         }
-        if let Some(dead) = found.asked.iter().find_map(|(asked, _)| asked.dead.clone()) {
-            return Ok(Standing::Dead(dead));
+        // what was put back may have died again: the newest place is where it stands
+        let dead: Vec<&Dead> =
+            found.asked.iter().rev().filter_map(|(asked, _)| asked.dead.as_ref()).collect();
+        if let Some(live) = dead.iter().find(|dead| dead.done.is_none()) {
+            return Ok(Standing::Dead((*live).clone()));
         }
         let awaited = acts.iter().find(|act| act.is_step && act.events.is_empty());
         if let Some(act) = awaited {
@@ -327,6 +334,9 @@ impl<D: Domain> Scene<'_, D> {
         if !asked.is_decided {
             let records = asked.place.offset - self.decided(&at)? + 1;
             return Ok(Standing::Waiting { records });
+        }
+        if let Some(done) = dead.first() {
+            return Ok(Standing::Dead((*done).clone()));
         }
         let outcomes = self.at(&self.names.outcomes, asked.place.partition);
         let is_kept = self.question.log.low_watermark(&outcomes)? == 0;
