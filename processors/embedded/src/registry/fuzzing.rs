@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower_service::Service as _;
 
 use super::RegistryError;
+use super::by::By;
 use super::compat::{Level, Steps};
 use super::core::{Change, Core, Show, Wanted};
 use super::history;
@@ -124,8 +125,8 @@ pub fn changes(bytes: &[u8]) {
             let _ = core.version(subject, Wanted::Latest, Show::All);
             let _ = core.delete_version(subject, Wanted::Latest, false);
         });
-        let _ = history::register(&core, subject, &draft(r#""string""#));
-        let _ = history::register(&core, subject, &draft(r#"{"type":"map","values":"int"}"#));
+        let _ = history::register(&core, subject, &draft(r#""string""#), By::Client);
+        let _ = history::register(&core, subject, &draft(r#"{"type":"map","values":"int"}"#), By::Client);
         let _ = history::check(&core, subject, &draft(r#""bytes""#), None);
         look(&|core| {
             let _ = (core.delete_subject(subject, false), core.delete_subject(subject, true));

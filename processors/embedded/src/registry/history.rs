@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::by::By;
 use super::compat::{Level, Steps};
 use super::core::{Core, Found, Show, Wanted};
 use super::references::{Draft, Reference};
@@ -80,14 +81,14 @@ pub fn lookup(core: &Mutex<Core>, subject: &str, draft: &Draft, show: Show) -> R
 }
 
 /// Registers a schema under a subject and gives its id and version; one that is there already is not added again.
-pub fn register(core: &Mutex<Core>, subject: &str, draft: &Draft) -> Result<(u32, u32), Refusal> {
+pub fn register(core: &Mutex<Core>, subject: &str, draft: &Draft, by: By) -> Result<(u32, u32), Refusal> {
     let (schema, references) = parse(core, draft)?;
     let schema = Arc::new(schema);
     let text = if draft.normalize { schema.spelling() } else { &draft.text };
     loop {
         let history = look(core, |core| match core.known(subject, &schema) {
             Some(known) => Ok(Err(known)),
-            None => core.writable(subject).map(|()| Ok(core.history(subject))),
+            None => by.may_register(core, subject).map(|()| Ok(core.history(subject))),
         });
         let history = match history? {
             Ok(history) => history,
@@ -98,7 +99,7 @@ pub fn register(core: &Mutex<Core>, subject: &str, draft: &Draft) -> Result<(u32
             return Err(Refusal::incompatible(subject, history.level, &problems));
         }
         if let Some(registered) =
-            look(core, |core| core.register(subject, text, &references, &schema, &history))?
+            look(core, |core| core.register(subject, text, &references, &schema, &history, by))?
         {
             return Ok(registered);
         }

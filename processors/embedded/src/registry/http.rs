@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
 use axum::body::{Body as HttpBody, Bytes, HttpBody as _, to_bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -10,9 +9,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::by::By;
 use super::compat::Level;
 use super::core::{Core, Found, Mode, Show, Wanted};
 use super::gate::{self, Gate};
@@ -204,12 +205,14 @@ async fn versions(
 
 async fn register(
     State(core): State<Shared>,
+    by: Option<Extension<By>>,
     Path(subject): Path<String>,
     Query(options): Query<Options>,
     body: Body,
 ) -> Response {
+    let by = by.map(|Extension(by)| by).unwrap_or_default();
     apart(move || {
-        let (id, _) = history::register(&core, &subject, &schema(body, &options)?)?;
+        let (id, _) = history::register(&core, &subject, &schema(body, &options)?, by)?;
         Ok(json!({"id": id}))
     })
     .await

@@ -3,6 +3,7 @@
 //! It knows what producers and consumers of Avro need: subjects, versions, ids, compatibility, soft and permanent
 //! deletes, references. It knows no contexts, import mode, data contracts, JSON Schema or Protobuf, and is no cluster.
 
+mod by;
 mod compat;
 #[cfg(test)]
 mod compat_tests;
@@ -27,10 +28,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::by::By;
 pub use self::compat::{Level, TooComplex, unreadable};
 use self::core::Core;
 use self::journal::Journal;
@@ -173,7 +176,13 @@ impl Registry {
         if config.own_listener {
             let (listener, bound) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
             let limits = Limits { silent: config.limits.silent, ..config.limits.own() };
-            tasks.push(tokio::spawn(serve_in(places(limits), listener, router, true, stopped)));
+            tasks.push(tokio::spawn(serve_in(
+                places(limits),
+                listener,
+                router.layer(Extension(By::Own)),
+                true,
+                stopped,
+            )));
             own = Some(bound);
         }
         tracing::info!(address = %bound, "schema registry listens");
