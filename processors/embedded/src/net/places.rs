@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::{Limits, files, own};
+use super::own::{self, Owner};
+use super::{Limits, files};
 
 /// A client that has not moved this many bytes has not moved.
 const PACE: usize = 4096;
@@ -172,9 +173,13 @@ pub(crate) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if own_only && !own::is_own(peer) {
-                    tracing::warn!(%peer, "refused a connection to what only this process uses");
-                    continue;
+                match if own_only { own::owner(peer) } else { Owner::Own } {
+                    Owner::Own => {}
+                    Owner::Gone => continue,
+                    Owner::Other => {
+                        tracing::warn!(%peer, "refused a connection to what only this process uses");
+                        continue;
+                    }
                 }
                 if let Some(place) = places.enter(peer.ip(), stream.as_raw_fd()) {
                     return (stream, peer, place);
