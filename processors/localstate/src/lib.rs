@@ -151,6 +151,18 @@ impl LocalStores for LocalDir {
     }
 }
 
+/// What a file says, as far as a line of a log has room for it: it may be anything.
+fn start_of(found: &[u8]) -> String {
+    const MOST: usize = 160;
+    let text = String::from_utf8_lossy(&found[..found.len().min(MOST)]);
+    let start: String =
+        text.trim_end().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    match found.len() > MOST {
+        true => format!("{start}… ({} bytes)", found.len()),
+        false => start,
+    }
+}
+
 /// Compares what a folder says it belongs to; an empty one gets the name.
 fn identify(folder: &Path, identity: &Identity) -> Result<(), LocalFault> {
     let (file, expected) = (folder.join(IDENTITY), format!("{identity}, files {LAYOUT}\n"));
@@ -159,7 +171,7 @@ fn identify(folder: &Path, identity: &Identity) -> Result<(), LocalFault> {
         Ok(found) => Err(LocalFault::Foreign {
             path: folder.to_owned(),
             expected: expected.trim_end().to_owned(),
-            found: String::from_utf8_lossy(&found).trim_end().to_owned(),
+            found: start_of(&found),
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if restore::is_any(folder).map_err(|error| unavailable(folder, &error))? {

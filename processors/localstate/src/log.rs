@@ -119,7 +119,7 @@ impl Log {
                 return Ok(Some(value));
             }
         }
-        let why = format!("what its index says of {} is not there", String::from_utf8_lossy(key));
+        let why = format!("what its index says of {} is not there", crate::start_of(key));
         Err(damaged(&self.folder, why))
     }
 

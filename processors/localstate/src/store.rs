@@ -165,7 +165,7 @@ impl LocalStore for LogStore {
             match self.states.get(Mark::Kept, key)? {
                 Some(value) => each(key, &value),
                 None => {
-                    let why = format!("{} is listed, but not there", String::from_utf8_lossy(key));
+                    let why = format!("{} is listed, but not there", crate::start_of(key));
                     return Err(crate::fault::damaged(&self.folder, why));
                 }
             }

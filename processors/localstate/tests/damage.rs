@@ -322,3 +322,18 @@ fn a_store_of_another_version_is_foreign() {
     stores.set_aside(&identity(0)).unwrap();
     stores.open(&identity(0)).map(drop).unwrap();
 }
+
+/// Whatever lies in a folder is quoted in a line of a log, not in pages.
+#[test]
+fn garbage_in_place_of_a_name_is_quoted_in_a_line() {
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().join("t.accounting.state").join("0");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("identity"), "\u{1b}[2J\n\u{7}garbage".repeat(400)).unwrap();
+    let Err(fault @ LocalFault::Foreign { .. }) = LocalDir::new(root.path()).open(&identity(0)) else {
+        panic!("it is another's")
+    };
+    let text = fault.to_string();
+    assert!(text.contains("garbage") && text.contains("5200 bytes"), "{text}");
+    assert!(text.len() < 1_000 && !text.chars().any(char::is_control), "{} bytes: {text:?}", text.len());
+}

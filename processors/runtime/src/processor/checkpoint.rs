@@ -53,7 +53,8 @@ impl Checkpoint {
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        // an error quotes what it has found, which may be anything and of any length
+        serde_json::from_slice(bytes).map_err(|error| error.to_string().chars().take(200).collect())
     }
 }
 
