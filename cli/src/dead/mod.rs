@@ -10,13 +10,14 @@ use millrace_ports::{Clock, Log, LogFault, SystemClock};
 use millrace_runtime::dead::{
     Action, DeadError, DeadRecord, DeadTopic, Moved, PassedOver, Place, Plan, Selection, Shown,
 };
+use millrace_wire::RegistryFault;
 use serde::Serialize;
 
 use crate::args::{Dead, DeadAction, DeadChosen};
 use crate::connect::Servers;
 use crate::domain::{DomainEntry, select};
-use crate::error::CliError;
-use crate::output;
+use crate::error::{CliError, chain};
+use crate::{foreign, output};
 
 /// A domain's dead topic, whatever its types.
 pub trait DeadLetters {
@@ -35,6 +36,8 @@ pub trait DeadLetters {
     /// # Errors
     /// [`DeadError`].
     fn plan(&self, selection: &Selection, action: Action) -> Result<Plan, DeadError>;
+    /// As [`DeadTopic::registry_away`].
+    fn registry_away(&self) -> Option<RegistryFault>;
     /// As [`DeadTopic::act`].
     ///
     /// # Errors
@@ -61,6 +64,10 @@ impl<D: Domain> DeadLetters for DeadTopic<D> {
         Self::plan(self, selection, action)
     }
 
+    fn registry_away(&self) -> Option<RegistryFault> {
+        Self::registry_away(self)
+    }
+
     fn act(
         &self,
         selection: &Selection,
@@ -81,10 +88,12 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
         DeadAction::List { domain, chosen, all, json } => {
             let mut found = 0;
             for entry in one_or_all(domains, domain.as_ref())? {
-                let mut records = open(servers, entry)?.list(&selection(chosen))?;
+                let letters = open_to_look(servers, entry)?;
+                let mut records = letters.list(&selection(chosen))?;
                 records.retain(|record| *all || record.done.is_none());
                 found += records.len();
                 print::list(entry.name(), &records, *json)?;
+                say_away(&*letters);
             }
             if found == 0 && !*json {
                 output::line("nothing is dead")?;
@@ -94,7 +103,10 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
         DeadAction::Show { domain, partition, offset, json } => {
             let entry = only(domains, domain.as_ref())?;
             let place = Place { partition: *partition, offset: *offset };
-            print::show(entry.name(), &open(servers, entry)?.show(place)?, *json)
+            let letters = open_to_look(servers, entry)?;
+            print::show(entry.name(), &letters.show(place)?, *json)?;
+            say_away(&*letters);
+            Ok(())
         }
         DeadAction::Redrive { domain, chosen, dry_run, json } => {
             let entries = one_or_all(domains, domain.as_ref())?;
@@ -188,6 +200,22 @@ fn open(servers: &Servers<'_>, entry: &dyn DomainEntry) -> Result<Box<dyn DeadLe
     entry.dead_letters(log, servers.registry()?, servers.prefix()).map_err(CliError::from)
 }
 
+/// The same for who only looks, to whom something is shown also while the registry is away.
+fn open_to_look(
+    servers: &Servers<'_>,
+    entry: &dyn DomainEntry,
+) -> Result<Box<dyn DeadLetters>, CliError> {
+    let log: Arc<dyn Log> = Arc::new(servers.kafka()?);
+    entry.dead_letters(log, servers.registry_unreached()?, servers.prefix()).map_err(CliError::from)
+}
+
+fn say_away(letters: &dyn DeadLetters) {
+    if let Some(fault) = letters.registry_away() {
+        let fault = chain(&fault);
+        foreign::say(format!("The registry is away, so ids, types and messages are not shown: {fault}"));
+    }
+}
+
 fn one_or_all<'a>(
     domains: &'a [Box<dyn DomainEntry>],
     name: Option<&String>,
@@ -227,6 +255,8 @@ pub struct Standstill {
     pub processes: Vec<String>,
     /// Keys whose commands wait behind a dead one, the longest first.
     pub keys: Vec<String>,
+    /// What the registry says, if it is away: then processes are not known.
+    pub registry: Option<String>,
 }
 
 /// What waits for an operator in a domain. Reads the whole dead topic.
@@ -238,7 +268,7 @@ pub fn standstill(
     servers: &Servers<'_>,
     entry: &dyn DomainEntry,
 ) -> Result<Standstill, CliError> {
-    let letters = entry.dead_letters(log, servers.registry()?, servers.prefix())?;
+    let letters = entry.dead_letters(log, servers.registry_unreached()?, servers.prefix())?;
     let mut records = letters.list(&Selection::default())?;
     records.retain(|record| record.done.is_none());
     let mut since: [BTreeMap<String, i64>; 2] = Default::default();
@@ -255,5 +285,6 @@ pub fn standstill(
         names.sort_by_key(|(_, since)| *since);
         names.into_iter().map(|(name, _)| name).collect()
     });
-    Ok(Standstill { records: records.len(), processes, keys })
+    let registry = letters.registry_away().map(|fault| chain(&fault));
+    Ok(Standstill { records: records.len(), processes, keys, registry })
 }

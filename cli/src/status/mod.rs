@@ -42,6 +42,9 @@ struct Report {
     healthy: bool,
     roles: Vec<Role>,
     projections: Vec<Projection>,
+    /// What the registry says, if it is away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<String>,
     /// Settings of topics that break a promise; left out where there are none, as scripts know the report without.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     topics: Vec<Deviation>,
@@ -61,6 +64,7 @@ impl Report {
     fn is_healthy(&self) -> bool {
         self.roles.iter().all(|role| role.healthy)
             && !self.projections.iter().any(|projection| projection.lag_seconds > STUCK_AFTER_SECONDS)
+            && self.registry.is_none()
             && !self.topics.iter().any(|it| it.stops)
             && !self.transactions.iter().any(|it| it.is_stuck(STUCK_AFTER_SECONDS))
             && !self.tables.iter().any(|it| it.stops)
@@ -182,6 +186,7 @@ fn look(
     let committed = admin.group_offsets(&group, &inputs)?;
     let behind = behind(log, &inputs, &committed)?;
     let dead = standstill(Arc::new(log.clone()), servers, entry)?;
+    report.registry = report.registry.take().or(dead.registry);
     let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
     report.roles.push(Role {
         role: format!("{}.processor", entry.name()),
@@ -327,6 +332,12 @@ fn print(report: &Report) -> Result<(), CliError> {
                 output::line(format!("{}: {count} {what} {first}; see `millrace dead list`", role.role))?;
             }
         }
+    }
+    if let Some(away) = &report.registry {
+        output::line(format!(
+            "the registry is away: {}; ids and processes of dead records are not known",
+            foreign::inert(away)
+        ))?;
     }
     for deviation in &report.topics {
         let verdict = if deviation.stops { "NOTHING IS DECIDED" } else { "mind" };

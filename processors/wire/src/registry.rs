@@ -17,7 +17,7 @@ use ureq::{Agent, Body, RequestBuilder};
 pub use memory::MemoryRegistry;
 
 /// The registry did not give an answer, or refused one.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum RegistryFault {
     /// It cannot be reached or is not well; trying again helps sooner or later.
     #[error("schema registry {url}: {message}")]

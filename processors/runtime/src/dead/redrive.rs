@@ -257,18 +257,18 @@ impl<D: Domain> DeadTopic<D> {
         if !D::REFUSES_EXPIRED {
             return Ok(None);
         }
-        let mut command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
+        let mut command = match self.commands()?.decode(source.value.as_deref().unwrap_or_default()) {
             Ok(command) if command.metadata.issued_at.is_some() => command,
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Ok(_) | Err(_) => return Ok(None),
         };
         command.metadata.issued_at = Some(now_micros);
-        Ok(Some(self.commands.encode(&command)))
+        Ok(Some(self.commands()?.encode(&command)))
     }
 
     /// The command under its new id, as issued now: the old one was answered with `Poisoned`.
     fn renamed(&self, at: Place, source: &Record, id: &str, now_micros: i64) -> Result<Bytes, DeadError> {
-        let command = match self.commands.decode(source.value.as_deref().unwrap_or_default()) {
+        let command = match self.commands()?.decode(source.value.as_deref().unwrap_or_default()) {
             Ok(command) => command,
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Err(why) => return Err(DeadError::NotRedrivable { at, why: why.to_string() }),
@@ -276,7 +276,7 @@ impl<D: Domain> DeadTopic<D> {
         let mut metadata = command.metadata;
         metadata.causation_id.get_or_insert(command.id);
         metadata.issued_at = Some(now_micros);
-        Ok(self.commands.encode(&Command { id: id.to_owned(), metadata, data: command.data }))
+        Ok(self.commands()?.encode(&Command { id: id.to_owned(), metadata, data: command.data }))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The dead topic as an operator sees it: its records, and what was done with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -169,23 +170,71 @@ pub struct DeadTopic<D: Domain> {
     pub(super) log: Arc<dyn Log>,
     pub(super) names: Topology,
     pub(super) partitions: i32,
-    pub(super) commands: Codec<Command<D::Command>>,
-    steps: Codec<Step<D::Step>>,
+    codecs: Option<Codecs<D>>,
+    away: Mutex<Option<RegistryFault>>,
     patience: Duration,
+}
+
+/// What reads the messages.
+struct Codecs<D: Domain> {
+    commands: Codec<Command<D::Command>>,
+    steps: Codec<Step<D::Step>>,
+}
+
+impl<D: Domain> Codecs<D> {
+    fn register(registry: &Arc<dyn Registry>, names: &Topology) -> Result<Self, CodecError> {
+        let subject = |topic: &str| Topology::subject(topic);
+        Ok(Self {
+            commands: Codec::register(Arc::clone(registry), &subject(&names.commands), D::SCHEMAS.commands)?,
+            steps: Codec::register(Arc::clone(registry), &subject(&names.steps), D::SCHEMAS.steps)?,
+        })
+    }
+}
+
+/// What is read of messages where the registry is away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Messages {
+    /// Everything, or nothing is done.
+    Needed,
+    /// As much as can be: whoever looks is shown what Kafka knows.
+    IfPossible,
 }
 
 impl<D: Domain> DeadTopic<D> {
     /// The dead topic of the domain whose names begin with `prefix`.
     ///
+    /// Where the registry is away, it can still be listed: see [`DeadTopic::registry_away`].
+    ///
     /// # Errors
-    /// [`DeadError`]: the topic does not exist, or servers do not answer.
+    /// [`DeadError`]: the topic does not exist, the log does not answer, or the registry refuses the schemas.
     pub fn open(log: Arc<dyn Log>, registry: &Arc<dyn Registry>, prefix: &str) -> Result<Self, DeadError> {
         let names = Topology::new(prefix, D::NAME);
         let partitions = log.partitions(&names.dead)?;
-        let subject = |topic: &str| Topology::subject(topic);
-        let commands = Codec::register(Arc::clone(registry), &subject(&names.commands), D::SCHEMAS.commands)?;
-        let steps = Codec::register(Arc::clone(registry), &subject(&names.steps), D::SCHEMAS.steps)?;
-        Ok(Self { log, names, partitions, commands, steps, patience: PATIENCE })
+        let (codecs, away) = match Codecs::register(registry, &names) {
+            Ok(codecs) => (Some(codecs), None),
+            Err(CodecError::Registry(fault @ RegistryFault::Unavailable { .. })) => (None, Some(fault)),
+            Err(refused) => return Err(refused.into()),
+        };
+        Ok(Self { log, names, partitions, codecs, away: Mutex::new(away), patience: PATIENCE })
+    }
+
+    /// Why ids, types and processes of what was listed or shown may be missing: the registry, which explains the
+    /// messages, did not answer. `None` where it did, or was not needed.
+    #[must_use]
+    pub fn registry_away(&self) -> Option<RegistryFault> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn codecs(&self) -> Result<&Codecs<D>, DeadError> {
+        self.codecs.as_ref().ok_or_else(|| {
+            let message = "it did not answer".to_owned();
+            let unknown = RegistryFault::Unavailable { url: String::new(), message };
+            DeadError::Registry(self.registry_away().unwrap_or(unknown))
+        })
+    }
+
+    pub(super) fn commands(&self) -> Result<&Codec<Command<D::Command>>, DeadError> {
+        Ok(&self.codecs()?.commands)
     }
 
     /// How long to wait for a log that gives nothing; 30 s unless told.
@@ -201,12 +250,19 @@ impl<D: Domain> DeadTopic<D> {
         &self.names.dead
     }
 
-    /// All records that are meant, by partition and offset, also those that are done with.
+    /// All records that are meant, by partition and offset, also those that are done with. Where the registry is away,
+    /// without what stands in their messages.
     ///
     /// # Errors
-    /// [`DeadError`].
+    /// [`DeadError`]; also when the registry is away and an id is asked for.
     pub fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
-        let mut all = self.read(0..self.partitions)?;
+        let messages = if selection.id.is_some() { Messages::Needed } else { Messages::IfPossible };
+        let partitions = match selection.partition {
+            Some(one) if (0..self.partitions).contains(&one) => one..one + 1,
+            Some(_) => return Ok(Vec::new()),
+            None => 0..self.partitions,
+        };
+        let mut all = self.read_as(partitions, messages)?;
         all.retain(|record| selection.holds(record));
         Ok(all)
     }
@@ -224,7 +280,7 @@ impl<D: Domain> DeadTopic<D> {
         if !(0..self.partitions).contains(&place.partition) {
             return Err(missing());
         }
-        let all = self.read(place.partition..place.partition + 1)?;
+        let all = self.read_as(place.partition..place.partition + 1, Messages::IfPossible)?;
         let known = all.into_iter().find(|record| record.place == place).ok_or_else(missing)?;
         let record = Values::open(self, place.partition)?.at(place.offset)?.ok_or_else(missing)?;
         let content = match &record.value {
@@ -235,49 +291,39 @@ impl<D: Domain> DeadTopic<D> {
     }
 
     fn content(&self, kind: DeadKind, value: &Bytes) -> Result<Content, DeadError> {
-        let message = match kind {
-            DeadKind::Step => self.steps.decode(value).map(|step| serde_json::to_value(&step)),
-            _ => self.commands.decode(value).map(|command| serde_json::to_value(&command)),
-        };
-        match message {
-            Ok(Ok(json)) => Ok(Content::Message(json)),
-            Ok(Err(why)) => Ok(Content::Bytes(value.clone(), why.to_string())),
-            Err(DecodeFailure::Registry(fault)) => Err(fault.into()),
-            Err(why) => Ok(Content::Bytes(value.clone(), why.to_string())),
+        let bytes = |why: String| Content::Bytes(value.clone(), why);
+        if let Some(fault) = self.registry_away() {
+            return Ok(bytes(fault.to_string()));
         }
+        let codecs = self.codecs()?;
+        let message = match kind {
+            DeadKind::Step => codecs.steps.decode(value).map(|step| serde_json::to_value(&step)),
+            _ => codecs.commands.decode(value).map(|command| serde_json::to_value(&command)),
+        };
+        Ok(match message {
+            Ok(Ok(json)) => Content::Message(json),
+            Ok(Err(why)) => bytes(why.to_string()),
+            Err(why) => bytes(why.to_string()),
+        })
     }
 
     /// The records of some partitions with what was done with them.
-    pub(super) fn read(&self, partitions: std::ops::Range<i32>) -> Result<Vec<DeadRecord>, DeadError> {
-        let mut ends = BTreeMap::new();
-        for partition in partitions {
-            let at = TopicPartition::new(Arc::clone(&self.names.dead), partition);
-            ends.insert(at.clone(), self.log.high_watermark(&at)?);
-        }
-        let starts: Vec<_> = ends.keys().map(|at| (at.clone(), Start::Beginning)).collect();
-        let mut reader = self.log.reader(&starts)?;
-        let mut found = Vec::new();
-        let mut marks = BTreeMap::new();
-        let mut heard = Instant::now();
-        loop {
-            ends.retain(|at, end| reader.position(at) < *end);
-            let Some(at) = ends.keys().next() else { break };
-            let records = reader.poll(READ_AT_ONCE, Duration::from_millis(100))?;
-            if !records.is_empty() {
-                heard = Instant::now();
-            } else if heard.elapsed() > self.patience {
-                return Err(DeadError::Stuck { at: at.clone() });
-            }
-            for record in &records {
-                match headers::note(&record.headers) {
-                    Some((offset, mark)) => {
-                        let place = Place { partition: record.partition, offset };
-                        marks.insert(place, (mark, record.timestamp_ms));
-                    }
-                    None => found.push(self.known(record)?),
+    pub(super) fn read(&self, partitions: Range<i32>) -> Result<Vec<DeadRecord>, DeadError> {
+        self.read_as(partitions, Messages::Needed)
+    }
+
+    fn read_as(&self, partitions: Range<i32>, messages: Messages) -> Result<Vec<DeadRecord>, DeadError> {
+        let (mut found, mut marks) = (Vec::new(), BTreeMap::new());
+        self.each_record(&self.names.dead, partitions, &mut |record| {
+            match headers::note(&record.headers) {
+                Some((offset, mark)) => {
+                    let place = Place { partition: record.partition, offset };
+                    marks.insert(place, (mark, record.timestamp_ms));
                 }
+                None => found.push(self.known(record, messages)?),
             }
-        }
+            Ok(())
+        })?;
         found.sort_by_key(|record| record.place);
         for record in &mut found {
             record.done = marks.get(&record.place).copied();
@@ -285,7 +331,35 @@ impl<D: Domain> DeadTopic<D> {
         Ok(found)
     }
 
-    fn known(&self, record: &Record) -> Result<DeadRecord, DeadError> {
+    /// Reads what some partitions of a topic hold now.
+    fn each_record(
+        &self,
+        topic: &Arc<str>,
+        partitions: Range<i32>,
+        each: &mut dyn FnMut(&Record) -> Result<(), DeadError>,
+    ) -> Result<(), DeadError> {
+        let mut ends = BTreeMap::new();
+        for partition in partitions {
+            let at = TopicPartition::new(Arc::clone(topic), partition);
+            ends.insert(at.clone(), self.log.high_watermark(&at)?);
+        }
+        let starts: Vec<_> = ends.keys().map(|at| (at.clone(), Start::Beginning)).collect();
+        let mut reader = self.log.reader(&starts)?;
+        let mut heard = Instant::now();
+        loop {
+            ends.retain(|at, end| reader.position(at) < *end);
+            let Some(at) = ends.keys().next() else { return Ok(()) };
+            let records = reader.poll(READ_AT_ONCE, Duration::from_millis(100))?;
+            if !records.is_empty() {
+                heard = Instant::now();
+            } else if heard.elapsed() > self.patience {
+                return Err(DeadError::Stuck { at: at.clone() });
+            }
+            records.iter().try_for_each(&mut *each)?;
+        }
+    }
+
+    fn known(&self, record: &Record, messages: Messages) -> Result<DeadRecord, DeadError> {
         let text = |name| headers::text(&record.headers, name);
         let topic = text(headers::TOPIC).unwrap_or_default().to_owned();
         let kind = text(headers::KIND).and_then(DeadKind::parse).unwrap_or(DeadKind::Unreadable);
@@ -305,9 +379,24 @@ impl<D: Domain> DeadTopic<D> {
             cut: text(headers::CUT).and_then(|length| length.parse().ok()),
             done: None,
         };
-        let Some(value) = &record.value else { return Ok(known) };
-        match kind {
-            DeadKind::Step => match self.steps.decode(value) {
+        // each question may take seconds: who did not answer once is not asked of the next
+        if messages == Messages::IfPossible && self.registry_away().is_some() {
+            return Ok(known);
+        }
+        match self.read_message(&mut known, record.value.as_ref()) {
+            Err(DeadError::Registry(fault)) if messages == Messages::IfPossible => {
+                *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            }
+            read => read?,
+        }
+        Ok(known)
+    }
+
+    fn read_message(&self, known: &mut DeadRecord, value: Option<&Bytes>) -> Result<(), DeadError> {
+        let Some(value) = value else { return Ok(()) };
+        let codecs = self.codecs()?;
+        match known.kind {
+            DeadKind::Step => match codecs.steps.decode(value) {
                 Ok(step) => {
                     known.message_type = Some(step.data.name().to_owned());
                     known.process = Some(step.process.command_id);
@@ -316,7 +405,7 @@ impl<D: Domain> DeadTopic<D> {
                 Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
                 Err(_) => {}
             },
-            _ => match self.commands.decode(value) {
+            _ => match codecs.commands.decode(value) {
                 Ok(command) => {
                     known.message_type = Some(command.data.name().to_owned());
                     known.id = Some(command.id);
@@ -326,7 +415,7 @@ impl<D: Domain> DeadTopic<D> {
                 Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. }) => {}
             },
         }
-        Ok(known)
+        Ok(())
     }
 }
 
