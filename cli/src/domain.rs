@@ -93,6 +93,8 @@ pub trait DomainEntry: Send + Sync {
         health: &Health,
         stop: &Stop,
     ) -> Result<(), RoleError>;
+    /// Whether later commands of a key wait once one is dead.
+    fn keeps_order_behind_dead(&self) -> bool;
     /// Its dead topic.
     ///
     /// # Errors
@@ -220,6 +222,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
         stop: &Stop,
     ) -> Result<(), RoleError> {
         run_processor::<D>(ports, prefix, settings, health, stop)
+    }
+
+    fn keeps_order_behind_dead(&self) -> bool {
+        D::KEEPS_ORDER_BEHIND_DEAD
     }
 
     fn dead_letters(

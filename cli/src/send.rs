@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::args;
 use crate::connect::Servers;
+use crate::dead::unanswered;
 use crate::domain::{CommandEncoder, DomainEntry, Encoded, by_name};
 use crate::error::CliError;
 use crate::message::{Catalogue, Found, check_data, from_text};
@@ -153,16 +154,9 @@ pub fn run(
     let Some(outcomes) = &mut outcomes else { return sent.print(send.json) };
 
     let deadline = Instant::now() + Duration::from_secs(send.timeout);
-    let outcome = answer(outcomes, &sent, deadline)?;
-    let Some(outcome) = outcome else {
-        let Sent { id, topic, partition, offset } = &sent;
-        let seconds = send.timeout;
-        return Err(CliError::failed(format!(
-            "no outcome of {id} within {seconds} s; it stands in {topic}, partition {partition}, offset {offset}, and will \
-             be decided"
-        ))
-        .hint("Is a processor running? `millrace status` shows how far it is.")
-        .hints(&processes::troubles(servers.config)));
+    let Some(outcome) = answer(outcomes, &sent, deadline)? else {
+        let place = (sent.partition, sent.offset);
+        return Err(unanswered(servers, &log, entry, &sent.id, place, send.timeout));
     };
     // before the rows are waited for: whoever does not see that it was taken sends it again
     match send.json {
@@ -230,9 +224,9 @@ fn status(status: Status) -> &'static str {
 /// A fault behind which the command may have been taken all the same: under its id it is decided once, however often it
 /// is sent.
 fn unsure(fault: CliError, id: &str) -> CliError {
-    fault.context(format_args!("whether command {id} has arrived is not known")).hint(format!(
-        "Send it again with `--id {id}`: then it is decided once, also if it has."
-    ))
+    fault
+        .context(format_args!("whether command {id} has arrived is not known"))
+        .hint(format!("Send it again with `--id {id}`: then it is decided once, also if it has."))
 }
 
 fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {

@@ -10,6 +10,7 @@ mod guarantees;
 mod health;
 mod load;
 mod metrics;
+mod operating;
 mod readme;
 mod send;
 mod tidy;

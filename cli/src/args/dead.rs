@@ -29,6 +29,18 @@ pub enum DeadAction {
         #[arg(long)]
         json: bool,
     },
+    /// List keys whose commands wait behind a dead one, also those of which nothing dead is left
+    ///
+    /// Reads all of the state topic, where a key stays until what waits for it is put back.
+    #[command(after_help = "Example:\n  millrace dead keys accounting")]
+    Keys {
+        /// Only this domain
+        #[arg(value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Show a dead record with its headers and its message, as far as it can be read
     #[command(after_help = "Example:\n  millrace dead show chirp --partition 2 --offset 17")]
     Show {
@@ -66,10 +78,10 @@ pub enum DeadAction {
         #[arg(long)]
         json: bool,
     },
-    /// Drop records for good, so that what waits behind them goes on
+    /// Drop records for good; what waits behind them goes on once it is put back
     ///
     /// A command that waited is answered with `Skipped`. The process of a step that is dropped never
-    /// ends.
+    /// ends. Where others of the key wait in the dead topic, `millrace dead redrive` puts them back.
     #[command(after_help = "Example:\n  millrace dead skip chirp --partition 2 --offset 17 --yes")]
     Skip {
         /// The domain
@@ -93,7 +105,7 @@ pub enum DeadAction {
 /// Which dead records are meant.
 #[derive(Args, Debug)]
 pub struct DeadChosen {
-    /// Only records with this key
+    /// Only records with this key; 0x and hexadecimal digits for one that is no text
     #[arg(long, value_name = "K")]
     pub key: Option<String>,
     /// Only the message with this id
@@ -105,4 +117,11 @@ pub struct DeadChosen {
     /// Only the record at this offset of the partition
     #[arg(long, value_name = "M", requires = "partition")]
     pub offset: Option<i64>,
+}
+
+impl DeadChosen {
+    /// Whether every record is meant.
+    pub fn is_all(&self) -> bool {
+        self.key.is_none() && self.id.is_none() && self.partition.is_none() && self.offset.is_none()
+    }
 }

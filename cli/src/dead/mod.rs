@@ -1,6 +1,8 @@
 //! `millrace dead`: what could not be decided, and how it is put back or dropped.
 
+mod keys;
 mod print;
+mod unanswered;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use millrace_kernel::Domain;
 use millrace_ports::{Clock, Log, LogFault, SystemClock};
 use millrace_runtime::dead::{
-    Action, DeadError, DeadRecord, DeadTopic, Moved, PassedOver, Place, Plan, Selection, Shown,
+    Action, DeadError, DeadRecord, DeadTopic, Moved, ParkedUnder, PassedOver, Place, Plan, Selection, Shown,
 };
 use millrace_wire::RegistryFault;
 use serde::Serialize;
@@ -18,6 +20,8 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, select};
 use crate::error::{CliError, chain};
 use crate::{foreign, output};
+
+pub use self::unanswered::unanswered;
 
 /// A domain's dead topic, whatever its types.
 pub trait DeadLetters {
@@ -38,6 +42,11 @@ pub trait DeadLetters {
     fn plan(&self, selection: &Selection, action: Action) -> Result<Plan, DeadError>;
     /// As [`DeadTopic::registry_away`].
     fn registry_away(&self) -> Option<RegistryFault>;
+    /// As [`DeadTopic::parked_keys`].
+    ///
+    /// # Errors
+    /// [`DeadError`].
+    fn parked_keys(&self) -> Result<Vec<ParkedUnder>, DeadError>;
     /// As [`DeadTopic::act`].
     ///
     /// # Errors
@@ -68,6 +77,10 @@ impl<D: Domain> DeadLetters for DeadTopic<D> {
         Self::registry_away(self)
     }
 
+    fn parked_keys(&self) -> Result<Vec<ParkedUnder>, DeadError> {
+        Self::parked_keys(self)
+    }
+
     fn act(
         &self,
         selection: &Selection,
@@ -87,9 +100,10 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
     match &dead.action {
         DeadAction::List { domain, chosen, all, json } => {
             let mut found = 0;
-            for entry in one_or_all(domains, domain.as_ref())? {
-                let letters = open_to_look(servers, entry)?;
-                let mut records = letters.list(&selection(chosen))?;
+            let entries = one_or_all(domains, domain.as_ref())?;
+            for entry in &entries {
+                let letters = open_to_look(servers, *entry)?;
+                let mut records = letters.list(&selection(&*letters, chosen)?)?;
                 records.retain(|record| *all || record.done.is_none());
                 found += records.len();
                 print::list(entry.name(), &records, *json)?;
@@ -97,6 +111,26 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
             }
             if found == 0 && !*json {
                 output::line("nothing is dead")?;
+                // the dead topic forgets what is dead, and a key stays parked
+                if let Some(entry) = entries.iter().find(|entry| entry.keeps_order_behind_dead()) {
+                    let name = entry.name();
+                    output::line(format!(
+                        "Whether a key of {name} still waits for what was deleted: `millrace dead keys {name}`."
+                    ))?;
+                }
+            }
+            Ok(())
+        }
+        DeadAction::Keys { domain, json } => {
+            let mut found = 0;
+            for entry in one_or_all(domains, domain.as_ref())? {
+                let letters = open_to_look(servers, entry)?;
+                let parked = keys::parked(&*letters)?;
+                found += parked.len();
+                keys::print(entry.name(), &parked, *json)?;
+            }
+            if found == 0 && !*json {
+                output::line("no key waits")?;
             }
             Ok(())
         }
@@ -110,11 +144,10 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
         }
         DeadAction::Redrive { domain, chosen, dry_run, json } => {
             let entries = one_or_all(domains, domain.as_ref())?;
-            act(servers, &entries, &selection(chosen), Action::Redrive, *dry_run, *json)
+            act(servers, &entries, chosen, Action::Redrive, *dry_run, *json)
         }
         DeadAction::Skip { domain, chosen, yes, dry_run, json } => {
-            let selection = selection(chosen);
-            if selection.is_all() {
+            if chosen.is_all() {
                 return Err(CliError::usage("what is to be dropped must be named").hint(
                     "Name it with --key, --id, or --partition and --offset; `millrace dead list` shows them.",
                 ));
@@ -124,7 +157,7 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
                     .hint("Look with --dry-run what would be dropped, then say --yes."));
             }
             let entries = [only(domains, domain.as_ref())?];
-            act(servers, &entries, &selection, Action::Skip, *dry_run, *json)
+            act(servers, &entries, chosen, Action::Skip, *dry_run, *json)
         }
     }
 }
@@ -132,7 +165,7 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
 fn act(
     servers: &Servers<'_>,
     entries: &[&dyn DomainEntry],
-    selection: &Selection,
+    chosen: &DeadChosen,
     action: Action,
     dry_run: bool,
     json: bool,
@@ -140,17 +173,23 @@ fn act(
     let (mut count, mut passed_over) = (0, 0);
     for entry in entries {
         let letters = open(servers, *entry)?;
+        let selection = &selection(&*letters, chosen)?;
         if dry_run {
             let plan = letters.plan(selection, action)?;
+            let dropped = plan.moved.iter().map(|moved| moved.record.clone()).collect::<Vec<_>>();
             count += plan.moved.len();
             passed_over += plan.passed_over.len();
             print::moved(entry.name(), &plan.moved, action, true, json)?;
             print::passed_over(entry.name(), &plan.passed_over, action, json)?;
+            if action == Action::Skip && !json {
+                keys::say_left(entry.name(), &*letters, &dropped)?;
+            }
             continue;
         }
-        let mut printed = Ok(());
+        let (mut printed, mut dropped) = (Ok(()), Vec::new());
         let result = letters.act(selection, action, &SystemClock, &mut |moved| {
             count += moved.len();
+            dropped.extend(moved.iter().map(|moved| moved.record.clone()));
             for one in moved {
                 let (at, id) = (one.record.place, one.id.as_deref().unwrap_or("-"));
                 tracing::info!(
@@ -170,6 +209,9 @@ fn act(
         printed?;
         passed_over += left.len();
         print::passed_over(entry.name(), &left, action, json)?;
+        if action == Action::Skip && !json {
+            keys::say_left(entry.name(), &*letters, &dropped)?;
+        }
     }
     if passed_over > 0 {
         return Err(CliError::failed(format!("{passed_over} record(s) were passed over"))
@@ -201,10 +243,7 @@ fn open(servers: &Servers<'_>, entry: &dyn DomainEntry) -> Result<Box<dyn DeadLe
 }
 
 /// The same for who only looks, to whom something is shown also while the registry is away.
-fn open_to_look(
-    servers: &Servers<'_>,
-    entry: &dyn DomainEntry,
-) -> Result<Box<dyn DeadLetters>, CliError> {
+fn open_to_look(servers: &Servers<'_>, entry: &dyn DomainEntry) -> Result<Box<dyn DeadLetters>, CliError> {
     let log: Arc<dyn Log> = Arc::new(servers.kafka()?);
     entry.dead_letters(log, servers.registry_unreached()?, servers.prefix()).map_err(CliError::from)
 }
@@ -237,13 +276,18 @@ fn only<'a>(
     }
 }
 
-fn selection(chosen: &DeadChosen) -> Selection {
-    Selection {
-        key: chosen.key.as_ref().map(|key| key.clone().into_bytes()),
-        id: chosen.id.clone(),
-        partition: chosen.partition,
-        offset: chosen.offset,
+/// What is meant. A key is meant as it is shown: `0x` and digits are bytes, unless a key is spelled like that.
+fn selection(letters: &dyn DeadLetters, chosen: &DeadChosen) -> Result<Selection, DeadError> {
+    let spelled = chosen.key.as_ref().map(|key| key.clone().into_bytes());
+    let (partition, offset) = (chosen.partition, chosen.offset);
+    let mut selection = Selection { key: spelled, id: chosen.id.clone(), partition, offset };
+    if let Some(bytes) = chosen.key.as_deref().and_then(print::bytes_of) {
+        let literally = Selection { key: selection.key.clone(), ..Selection::default() };
+        if letters.list(&literally)?.is_empty() {
+            selection.key = Some(bytes);
+        }
     }
+    Ok(selection)
 }
 
 /// What waits for an operator, for `millrace status`.
@@ -273,7 +317,7 @@ pub fn standstill(
     records.retain(|record| record.done.is_none());
     let mut since: [BTreeMap<String, i64>; 2] = Default::default();
     for record in &records {
-        let key = record.line.and(record.key.as_deref()).map(print::text);
+        let key = record.line.and(record.key.as_deref()).map(print::shown);
         for (names, name) in since.iter_mut().zip([record.process.clone(), key]) {
             let Some(name) = name else { continue };
             let oldest = names.entry(name).or_insert(record.time_ms);

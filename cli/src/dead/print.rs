@@ -23,6 +23,29 @@ pub fn text(bytes: &[u8]) -> String {
     }
 }
 
+/// A key as it stands in tables and sentences: see [`text`]; the empty one is named.
+pub fn shown(key: &[u8]) -> String {
+    if key.is_empty() { "(empty)".to_owned() } else { text(key) }
+}
+
+/// The bytes that [`text`] shows as `text`, if they are no text.
+pub fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("0x").filter(|digits| !digits.is_empty() && digits.len() % 2 == 0)?;
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| digits.as_bytes().chunks(2).map(byte).collect()).flatten()
+}
+
+/// The flags that name `key`, as a shell takes them.
+pub fn key_flag(key: &[u8]) -> String {
+    let text = text(key);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+=-".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('-') {
+        true => format!("--key {text}"),
+        false => format!("--key='{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -73,7 +96,7 @@ pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), C
             record.place.partition.to_string(),
             record.place.offset.to_string(),
             record.kind.as_str().to_owned(),
-            record.key.as_deref().map_or_else(|| "(none)".to_owned(), text),
+            record.key.as_deref().map_or_else(|| "(none)".to_owned(), shown),
             message(record),
             match record.source_last {
                 Some(last) if last > record.source_offset => format!("{}-{last}", record.source_offset),
@@ -199,5 +222,26 @@ mod tests {
         assert_eq!(text(b"ann"), "ann");
         assert_eq!(text(b"\xff\x00"), "0xff00");
         assert_eq!(text(b"a\nb"), "0x610a62");
+        assert_eq!(shown(b""), "(empty)");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_key_names_it() {
+        for key in [&b"\xff\x00"[..], b"a\nb", b"\x00"] {
+            assert_eq!(bytes_of(&text(key)).as_deref(), Some(key));
+        }
+        for other in ["", "ann", "0x", "0xf", "0xfg", "0x+f", "0xéé", "ff00"] {
+            assert_eq!(bytes_of(other), None, "{other}");
+        }
+        let flags: [(&[u8], &str); 5] = [
+            (b"acc-7", "--key acc-7"),
+            (b"", "--key=''"),
+            (b"-x", "--key='-x'"),
+            (b"a b'c", "--key='a b'\\''c'"),
+            (b"\xff", "--key 0xff"),
+        ];
+        for (key, flag) in flags {
+            assert_eq!(key_flag(key), flag);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the binary in a folder and an environment of its own.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -79,32 +80,61 @@ pub struct Up {
     pub place: Place,
     /// Where its broker listens, `host:port`.
     pub kafka: String,
+    /// Where its registry listens, as a URL.
+    pub registry: String,
     child: Child,
 }
 
 impl Up {
     /// One that is ready.
     pub fn start() -> Self {
-        let place = Place::new();
+        Self::start_in(Place::new())
+    }
+
+    /// One in this folder, that is ready; what it logs is in `up.log`.
+    pub fn start_in(place: Place) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(place.path().join("up.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
             .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
             .current_dir(place.path())
             .env("XDG_STATE_HOME", place.path().join("state"))
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let kafka = line.split_whitespace().find_map(|word| word.strip_prefix("kafka="));
-        let kafka = kafka.unwrap_or_else(|| panic!("not ready: {line:?}")).to_owned();
-        Self { place, kafka, child }
+        let said = |name: &str| {
+            let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+            found.unwrap_or_else(|| panic!("not ready: {line:?}\n{}", logged(&place))).to_owned()
+        };
+        Self { kafka: said("kafka="), registry: said("registry="), place, child }
     }
+
+    /// Ends it and starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.end();
+        let place = std::mem::replace(&mut self.place, Place::new());
+        *self = Self::start_in(place);
+    }
+
+    /// What it has logged.
+    pub fn logged(&self) -> String {
+        logged(&self.place)
+    }
+
+    fn end(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn logged(place: &Place) -> String {
+    std::fs::read_to_string(place.path().join("up.log")).unwrap_or_default()
 }
 
 impl Drop for Up {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.end();
     }
 }

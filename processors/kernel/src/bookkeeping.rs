@@ -190,6 +190,24 @@ pub fn parked_key(key: &[u8]) -> AggregateId {
     AggregateId::new(PARKED_KEY_KIND, &[&text])
 }
 
+/// The record key that is parked under `id`, as [`parked_key`] spells it; `None` where it is no parked key, or where only
+/// the name of a long one is kept.
+#[must_use]
+pub fn key_parked_under(id: &str) -> Option<Vec<u8>> {
+    let spelled = id.strip_prefix(PARKED_KEY_KIND)?.strip_prefix('/')?;
+    if spelled == "%" {
+        return Some(Vec::new());
+    }
+    let mut parts = spelled.split('%');
+    let mut key = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        key.push(u8::from_str_radix(digits, 16).ok()?);
+        key.extend_from_slice(rest.as_bytes());
+    }
+    Some(key)
+}
+
 avro_record!(OpenProcess { command_type, started_at, duplicates });
 avro_record!(Inbox { sequence });
 avro_record!(DeadStep { command_id, step_type, since });
@@ -217,8 +235,13 @@ mod tests {
             assert_eq!(id.as_str().matches('/').count(), 1, "{id}");
             assert!(Bookkeeping::is_kept_under(&id), "{id}");
             assert!(seen.insert(id.clone()), "{id} is taken");
+            let spelled = (key.len() <= MAX_SPELLED_KEY).then(|| key.to_vec());
+            assert_eq!(key_parked_under(id.as_str()), spelled, "{id}");
         }
         assert_eq!(parked_key(b"ann").as_str(), "ParkedKey/ann", "an id stands as it is");
         assert!(!Bookkeeping::is_kept_under(&AggregateId::new("User", &["ann"])));
+        for other in ["ParkedKey", "User/ann", "ParkedKey/%a", "ParkedKey/%zz", "ParkedKey/%é"] {
+            assert_eq!(key_parked_under(other), None, "{other}");
+        }
     }
 }

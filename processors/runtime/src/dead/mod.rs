@@ -5,9 +5,11 @@
 
 mod bury;
 pub mod headers;
+mod parked;
 pub mod redrive;
 pub mod topic;
 
 pub use bury::{Burial, bury};
+pub use parked::ParkedUnder;
 pub use redrive::{Action, Moved, PassedOver, Plan};
 pub use topic::{Content, DeadError, DeadRecord, DeadTopic, Place, Selection, Shown};

@@ -29,7 +29,7 @@ const COMMIT_WAIT: Duration = Duration::from_secs(30);
 pub enum Action {
     /// They are put back.
     Redrive,
-    /// They are dropped, and what waits behind them goes on.
+    /// They are dropped. What waits behind them goes on once it is put back.
     Skip,
 }
 

@@ -332,7 +332,7 @@ impl<D: Domain> DeadTopic<D> {
     }
 
     /// Reads what some partitions of a topic hold now.
-    fn each_record(
+    pub(super) fn each_record(
         &self,
         topic: &Arc<str>,
         partitions: Range<i32>,
