@@ -64,7 +64,8 @@ impl Advise for LogFault {
             Self::Refused { .. } => Advice {
                 next: "the partition waits and tries again, and is refused again until the reason is gone",
                 action: "do what the reason asks for: access rights, or max.message.bytes of the topic, which must be \
-                         Kafka's default (1048588) or more, and what `millrace topics plan` declares",
+                         Kafka's default (1048588) or more: `millrace topics plan` names a topic that takes less, and \
+                         `millrace topics apply` sets it",
             },
         }
     }
@@ -180,7 +181,7 @@ impl Advise for LaneFault {
                          transaction_timeout_ms of [processor]",
             },
             Self::NotCommitted { fault, .. } => fault.advice(),
-            Self::Registry(fault) => fault.advice(),
+            Self::Registry(fault) | Self::Schema { fault, .. } => fault.advice(),
             Self::Copy(fault) => fault.advice(),
             Self::Batch(_) => Advice {
                 next: "the batch is dropped and decided again; the commands of this partition wait",
@@ -361,6 +362,8 @@ mod tests {
     fn lane() -> Vec<LaneFault> {
         let mut all: Vec<LaneFault> = log().into_iter().map(LaneFault::from).collect();
         all.extend(registry().into_iter().map(LaneFault::from));
+        let schema = |fault| LaneFault::Schema { at: at(), offset: 41, fault };
+        all.extend(registry().into_iter().map(schema));
         all.extend(copy().into_iter().map(LaneFault::from));
         all.push(LaneFault::Batch(BatchError::Answer(DecodeFailure::Unreadable("a hole".to_owned()))));
         all.push(LaneFault::Batch(BatchError::TooMuch { bytes: 20_000_000 }));

@@ -15,6 +15,8 @@ use crate::supervise::{Patience, Stop};
 const FOLLOW_WAIT: Duration = Duration::from_millis(100);
 /// How often it asks whether the tables have come to where the topics ended before.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The same after a fault, which would be back by then if it were still there.
+const LOOK_AFTER_FAULT: Duration = Duration::from_secs(1);
 
 /// Follows the topics of `tables` until `stop`, and reports as `<role>.lookups`.
 pub fn follow(
@@ -31,6 +33,8 @@ pub fn follow(
         health: health.clone(),
         stop: stop.clone(),
         patience: Patience::new(),
+        faults: 0,
+        fault: Default::default(),
     };
     std::thread::Builder::new()
         .name(following.role.clone())
@@ -45,6 +49,10 @@ struct Following {
     health: Health,
     stop: Stop,
     patience: Patience,
+    /// How many faults there were since it last followed well for a while.
+    faults: u32,
+    /// The last of them, and what happens next.
+    fault: (String, String),
 }
 
 impl Following {
@@ -71,7 +79,8 @@ impl Following {
         while !self.stop.is_requested() {
             pulse.beat();
             let mut turned = follower.turn(FOLLOW_WAIT).map(|_| None);
-            if turned.is_ok() && looked_at.elapsed() >= LOOK_EVERY {
+            let every = if self.faults > 0 { LOOK_AFTER_FAULT } else { LOOK_EVERY };
+            if turned.is_ok() && looked_at.elapsed() >= every {
                 looked_at = Instant::now();
                 turned = follower.look(&*self.log).map(Some).map_err(FollowFault::from);
             }
@@ -79,12 +88,13 @@ impl Following {
                 Ok(None) if said.is_none_or(|building| building != follower.building()) => {
                     // a table that is late is so until the next look
                     said = Some(follower.building());
-                    self.describe(&follower, &[]);
+                    self.describe(&follower, None);
                 }
                 Ok(None) => {}
-                Ok(Some(late)) => self.describe(&follower, &late),
+                Ok(Some(late)) => self.describe(&follower, Some(&late)),
                 Err(fault) => {
                     said = None;
+                    looked_at = Instant::now();
                     self.say(&fault);
                     if !matches!(fault, FollowFault::Log(LogFault::Unavailable { .. })) {
                         return;
@@ -94,8 +104,10 @@ impl Following {
         }
     }
 
-    fn describe(&mut self, follower: &LookupFollower, late: &[Late]) {
-        if let Some(first) = late.first() {
+    /// Says how it is, and which tables are late if that was looked for.
+    fn describe(&mut self, follower: &LookupFollower, late: Option<&[Late]>) {
+        if let Some([first, ..]) = late {
+            let late = late.unwrap_or_default();
             let text = format!(
                 "{} of the lookup tables do not follow: {} stands at {}, and its topic went to {} before",
                 late.len(),
@@ -111,17 +123,29 @@ impl Following {
             self.health.fault(&self.role, ROLE_ITSELF, text, next);
             return;
         }
-        self.patience = Patience::new();
+        // to have begun again proves nothing: what was in the way may be met again with the next record
+        if late.is_some() && follower.building() == 0 {
+            self.faults = 0;
+            self.patience.rest();
+        }
         let (state, text) = match follower.building() {
             0 => (LaneState::Running, "following the lookup tables".to_owned()),
             count => (LaneState::Starting, format!("reading {count} partitions of lookup tables as a whole")),
         };
+        if self.faults > 1 {
+            let Self { role, faults, fault: (fault, next), .. } = self;
+            let fault = format!("{fault}; {faults} times by now; meanwhile: {text}");
+            self.health.fault(role, ROLE_ITSELF, fault, next.clone());
+            return;
+        }
         self.health.set(&self.role, ROLE_ITSELF, state, text);
     }
 
     fn say(&mut self, fault: &FollowFault) {
         let (pause, say) = self.patience.next();
         let advice = fault.advice();
+        self.faults += 1;
+        self.fault = (fault.to_string(), advice.to_string());
         if say {
             tracing::warn!(role = self.role, "following the lookup tables: {fault}. Next: {advice}");
         }

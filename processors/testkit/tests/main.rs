@@ -5,5 +5,6 @@ mod local_memory;
 mod lookup;
 mod memory_log;
 mod moves;
+mod setbacks;
 mod store_memory;
 mod versions;

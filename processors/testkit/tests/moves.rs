@@ -101,6 +101,14 @@ impl LaneWork for Scribe {
         let state = if self.writer.is_some() { LaneState::Running } else { LaneState::Starting };
         (state, String::new())
     }
+
+    fn done(&self) -> u64 {
+        self.written as u64
+    }
+
+    fn has_caught_up(&self) -> bool {
+        self.writer.is_some()
+    }
 }
 
 /// A member under supervision in a thread of its own.
@@ -277,6 +285,14 @@ impl LaneWork for Hanging {
 
     fn position(&self) -> String {
         String::new()
+    }
+
+    fn done(&self) -> u64 {
+        0
+    }
+
+    fn has_caught_up(&self) -> bool {
+        false
     }
 }
 

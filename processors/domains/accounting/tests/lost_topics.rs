@@ -233,6 +233,28 @@ fn an_input_that_was_made_anew_is_told() {
     stands_still(&mut pipeline, "accounting.commands[0] ends at offset");
 }
 
+#[test]
+fn a_lane_that_waits_for_an_operator_keeps_the_state_it_has_restored() {
+    let mut pipeline = bank(pipeline());
+    let commands = place(&pipeline.names().commands);
+    assert!(pipeline.log.empty(&commands).unwrap());
+    pipeline.kill(0);
+    stands_still(&mut pipeline, "accounting.commands[0] ends at offset");
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        if pipeline.lane(0, 0).trouble.is_some() {
+            told.push(pipeline.describe(0, 0).unwrap().1);
+        }
+    }
+    // two accounts, the floor, three answers, by now read once and not five times
+    assert!(told.iter().all(|it| *it == told[0] && it.ends_with("records read")), "{told:?}");
+    assert_ne!(told[0], "restoring, 0 records read");
+    assert!(pipeline.log.empty(&commands).unwrap());
+    pipeline.log.bring_back(&commands).unwrap();
+    pipeline.settle();
+    assert_eq!(answers(&pipeline), 4, "and decides on top of it");
+}
+
 /// All three steps of a transfer are decided; how far the group is behind the end is a mark.
 fn done() -> (Pipeline<Accounting>, TopicPartition) {
     let mut pipeline = bank(pipeline());

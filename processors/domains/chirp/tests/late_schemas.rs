@@ -11,6 +11,7 @@ use common::{post, register};
 use millrace_domain_chirp::{Chirp, Settings};
 use millrace_kernel::{Command, Domain, Metadata, Outcome, Status};
 use millrace_ports::Clock;
+use millrace_runtime::health::LaneState;
 use millrace_runtime::{ProcessorSettings, Topology};
 use millrace_testkit::pipeline::Pipeline;
 use millrace_wire::Registry;
@@ -134,4 +135,30 @@ fn what_was_appended_long_ago_does_not_wait() {
     stage.run_for(1);
     assert_eq!(stage.dead(), 1);
     assert_eq!(stage.answers("good").len(), 1);
+}
+
+#[test]
+fn a_registry_that_is_away_holds_up_only_what_needs_it_and_takes_no_state_away() {
+    let mut stage = Stage::new();
+    let (schema, body) = stage.newer("early");
+    stage.registry.set_away(true);
+    stage.send("before", post("ann", "before", "hello"));
+    stage.send_of(schema, &body);
+    stage.send("behind", post("ann", "behind", "hello"));
+    let mut faults = 0;
+    for _ in 0..100 {
+        faults += usize::from(stage.pipeline.lane(0, 0).trouble.is_some());
+        stage.pipeline.clock.pass(SECOND / 20);
+        let (state, detail) = stage.pipeline.describe(0, 0).unwrap();
+        assert_eq!(state, LaneState::Running, "what was restored stays: {detail}");
+    }
+    assert!(faults > 2, "it is said: {faults}");
+    assert_eq!(stage.answers("before").len(), 1, "what came before it does not wait");
+    assert!(stage.answers("early").is_empty() && stage.answers("behind").is_empty());
+    stage.registry.set_away(false);
+    stage.registry.catch_up();
+    stage.run_for(2);
+    assert_eq!(stage.answers("early")[0].status, Status::Accepted);
+    assert_eq!(stage.answers("behind")[0].status, Status::Accepted);
+    assert_eq!(stage.dead(), 0);
 }

@@ -68,6 +68,17 @@ pub enum LaneFault {
     /// The registry does not answer.
     #[error(transparent)]
     Registry(#[from] RegistryFault),
+    /// The registry does not answer, and a message needs a schema that is not known yet.
+    #[error("{at} offset {offset} cannot be read yet: {fault}; everything before it is decided")]
+    Schema {
+        /// The input.
+        at: TopicPartition,
+        /// The message's offset.
+        offset: i64,
+        /// What the registry said.
+        #[source]
+        fault: RegistryFault,
+    },
     /// The state cannot be read or followed.
     #[error(transparent)]
     Copy(#[from] CopyFault),
@@ -149,8 +160,16 @@ impl LaneFault {
     /// Whether it takes nothing away: the lane goes on where it is with its next step.
     #[must_use]
     pub fn keeps_state(&self) -> bool {
-        // what was read waits until a wrong clock is right
-        matches!(self, Self::NotCommitted { .. } | Self::Clock { .. })
+        match self {
+            // what was read waits until a wrong clock is right, or a registry is back
+            Self::NotCommitted { .. } | Self::Clock { .. } | Self::Schema { .. } => true,
+            _ => self.keeps_copy(),
+        }
+    }
+
+    /// Whether it says nothing of the state that was restored: only where the inputs go on is not known.
+    fn keeps_copy(&self) -> bool {
+        matches!(self, Self::OffsetsLost { .. } | Self::Gap { .. } | Self::InputAnew { .. })
     }
 }
 
@@ -216,6 +235,8 @@ pub struct Lane<D: Domain> {
     pace: Pace,
     /// Outlives a reset, too: old events do not change.
     sample: Sample,
+    /// How many messages were committed before the last reset.
+    done: u64,
     meter: Meter,
     #[cfg(debug_assertions)]
     aborted: Option<Overlay<D::State>>,
@@ -236,6 +257,7 @@ impl<D: Domain> Lane<D> {
             clock_watch: ClockWatch::default(),
             pace,
             sample: Sample::new(),
+            done: 0,
             meter: Meter::default(),
             #[cfg(debug_assertions)]
             aborted: None,
@@ -304,12 +326,28 @@ impl<D: Domain> Lane<D> {
         }
     }
 
+    /// How many messages it has committed, all resets before included.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        match &self.phase {
+            Phase::Running(running) => self.done + running.done(),
+            _ => self.done,
+        }
+    }
+
+    /// Whether it has decided and committed all there is. Asks the log.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        matches!(&self.phase, Phase::Running(running) if running.has_caught_up(&self.shared))
+    }
+
     /// Drops everything that is not committed and begins again.
     pub fn reset(&mut self) {
         #[cfg(debug_assertions)]
         self.keep_overlay();
         if let Phase::Running(running) = &self.phase {
             self.pace = running.pace;
+            self.done += running.done();
         }
         self.phase = Phase::Start;
     }
@@ -376,7 +414,7 @@ impl<D: Domain> Lane<D> {
                 let is_whole = copy.has_reached(ends)
                     || (copy.follow(shared, wait)? == 0 && planted::is_on(Bug::RestoreStopsEarly));
                 if is_whole {
-                    self.begin()?;
+                    self.begin().inspect_err(|fault| self.step_back(fault))?;
                 }
             }
             Phase::Running(running) => return running.turn(shared, &mut self.clock_watch, wait),
@@ -414,6 +452,17 @@ impl<D: Domain> Lane<D> {
             Phase::Start | Phase::Sampling(_) => {}
         }
         Ok(())
+    }
+
+    /// Keeps the copy of the state where a fault says nothing against it: it is followed on and fenced again, and not
+    /// read anew. Reading all of it every few seconds would cost the brokers more than the whole domain's work.
+    fn step_back(&mut self, fault: &LaneFault) {
+        match std::mem::replace(&mut self.phase, Phase::Start) {
+            Phase::CatchingUp { copy, .. } if fault.keeps_copy() && copy.check_age(&self.shared).is_ok() => {
+                self.phase = Phase::Warming(copy);
+            }
+            _ => {}
+        }
     }
 
     fn begin(&mut self) -> Result<(), LaneFault> {

@@ -76,6 +76,8 @@ pub(super) struct Running<D: Domain> {
     barrier: Vec<Barrier>,
     claims: Claims,
     schemas: SchemaWait,
+    /// What came of asking for schemas, until what was decided before is under way.
+    unanswered: Option<LaneFault>,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
     /// Where each input goes on, as committed. Every batch commits them all, since a broker forgets offsets
@@ -97,6 +99,8 @@ pub(super) struct Running<D: Domain> {
     submitted_at: Option<i64>,
     /// Whether more was read since: nothing but marks of transactions, or there would be a batch.
     is_further: bool,
+    /// How many messages were committed since it began.
+    done: u64,
     meter: BatchMeter,
     #[cfg(debug_assertions)]
     submitted: Option<Transaction>,
@@ -130,6 +134,7 @@ impl<D: Domain> Running<D> {
             barrier: Vec::new(),
             claims: Claims::new(),
             schemas: SchemaWait::default(),
+            unanswered: None,
             covered: HashMap::new(),
             next,
             submission: None,
@@ -140,10 +145,25 @@ impl<D: Domain> Running<D> {
             footing,
             submitted_at: None,
             is_further: false,
+            done: 0,
             meter,
             #[cfg(debug_assertions)]
             submitted: None,
         }
+    }
+
+    /// How many messages were committed since it began.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Whether its inputs end where it stands and nothing of them is in hand.
+    pub(super) fn has_caught_up(&self, shared: &Shared<D>) -> bool {
+        let is_empty_handed = self.pending.is_none() && self.batch.is_empty() && self.held.is_empty();
+        let ends_here = |input: &TopicPartition| {
+            shared.log.last_stable_offset(input).is_ok_and(|end| self.reader.position(input) >= end)
+        };
+        is_empty_handed && !self.is_waiting() && self.next.keys().all(ends_here)
     }
 
     /// Reports how it is in numbers.
@@ -199,17 +219,20 @@ impl<D: Domain> Running<D> {
         }
         progress |= self.answer_repeats(shared)?;
         progress |= self.decide_held(shared, watch)?;
-        let mut is_more = !self.schemas.is_waiting();
+        let mut is_more = !self.schemas.is_waiting() && self.unanswered.is_none();
         while is_more && !self.is_waiting() && !self.batch.is_full(self.pace.most()) {
             let may_wait = !progress && self.pending.is_none() && self.batch.is_empty();
             let polled = self.poll(shared, watch, if may_wait { wait } else { Duration::ZERO })?;
             progress |= polled > 0;
             progress |= self.decide_held(shared, watch)?;
-            is_more = polled == POLLED && !self.schemas.is_waiting();
+            is_more = polled == POLLED && !self.schemas.is_waiting() && self.unanswered.is_none();
         }
         if self.pending.is_none() && !self.is_waiting() && !self.batch.is_empty() {
             self.submit(shared)?;
             progress = true;
+        }
+        if let Some(fault) = self.unanswered.take() {
+            return Err(fault);
         }
         if self.proof == Proof::Asked && !self.is_waiting() && self.held.is_empty() {
             self.submit_nothing(shared)?;

@@ -116,6 +116,8 @@ pub struct ProjectorLane<D: Domain> {
     at: TopicPartition,
     meter: Meter,
     running: Option<Box<Running<D>>>,
+    /// The events before this offset were applied before the last reset.
+    done: i64,
 }
 
 impl<D: Domain> ProjectorLane<D> {
@@ -123,7 +125,7 @@ impl<D: Domain> ProjectorLane<D> {
     #[must_use]
     pub fn new(shared: Arc<ProjectorShared<D>>, group: Arc<dyn Group>, partition: i32) -> Self {
         let at = TopicPartition::new(Arc::clone(&shared.names.events), partition);
-        Self { shared, group, at, meter: Meter::default(), running: None }
+        Self { shared, group, at, meter: Meter::default(), running: None, done: 0 }
     }
 
     /// The same, reporting to `meter`.
@@ -179,8 +181,27 @@ impl<D: Domain> ProjectorLane<D> {
         }
     }
 
+    /// Up to which offset it has applied events, all resets before included: what the group had not been told is
+    /// applied again and counts once.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        let applied = self.running.as_ref().map_or(0, |running| running.applied);
+        u64::try_from(applied.max(self.done)).unwrap_or(0)
+    }
+
+    /// Whether it has applied all there is. Asks the log.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        let Some(running) = &self.running else { return false };
+        running.held.is_empty()
+            && running.unapplied.is_none()
+            && running.background.is_idle()
+            && self.shared.log.last_stable_offset(&self.at).is_ok_and(|end| running.position(&self.at) >= end)
+    }
+
     /// Forgets the local fold; the next step begins again.
     pub fn reset(&mut self) {
+        self.done = self.done.max(self.running.as_ref().map_or(0, |running| running.applied));
         self.running = None;
     }
 

@@ -261,7 +261,9 @@ fn kind_of_lane(fault: &LaneFault) -> &'static str {
         LaneFault::Log(fault)
         | LaneFault::NotCommitted { fault, .. }
         | LaneFault::Copy(CopyFault::Log(fault)) => kind_of_log(fault),
-        LaneFault::Registry(_) | LaneFault::Copy(CopyFault::Registry(_)) => "registry",
+        LaneFault::Registry(_) | LaneFault::Schema { .. } | LaneFault::Copy(CopyFault::Registry(_)) => {
+            "registry"
+        }
         LaneFault::Copy(_)
         | LaneFault::OffsetsLost { .. }
         | LaneFault::Gap { .. }
@@ -318,6 +320,14 @@ impl<D: Domain> LaneWork for Lane<D> {
                 (LaneState::Faulted, LaneFault::Clock { ahead_ms }.to_string())
             }
         }
+    }
+
+    fn done(&self) -> u64 {
+        Lane::done(self)
+    }
+
+    fn has_caught_up(&self) -> bool {
+        Lane::has_caught_up(self)
     }
 
     fn measure(&self) {

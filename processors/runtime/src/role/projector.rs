@@ -310,6 +310,14 @@ impl<D: Domain> LaneWork for ProjectorLane<D> {
         }
     }
 
+    fn done(&self) -> u64 {
+        ProjectorLane::done(self)
+    }
+
+    fn has_caught_up(&self) -> bool {
+        ProjectorLane::has_caught_up(self)
+    }
+
     fn measure(&self) {
         ProjectorLane::measure(self);
     }

@@ -3,6 +3,7 @@
 
 mod member;
 mod patience;
+mod setback;
 mod stop;
 mod worker;
 
@@ -52,6 +53,13 @@ pub trait LaneWork: Send {
 
     /// How it is and what it does.
     fn describe(&self) -> (LaneState, String);
+
+    /// How much it has done for good: grows with what it commits or writes, and outlives every reset. To be where it
+    /// was before counts for nothing: restoring, reading and deciding again lead to the same fault.
+    fn done(&self) -> u64;
+
+    /// Whether it stands at the end of its inputs with nothing in hand. May ask a server; asked after a fault alone.
+    fn has_caught_up(&self) -> bool;
 
     /// Reports the same in numbers, to whoever it reports to.
     fn measure(&self) {}

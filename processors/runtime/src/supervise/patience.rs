@@ -22,6 +22,16 @@ impl Patience {
         Self { pause: PAUSE.0, said_at: None }
     }
 
+    /// Begins with short pauses again. What was said a moment ago is not said again for that.
+    pub(crate) fn rest(&mut self) {
+        self.pause = PAUSE.0;
+    }
+
+    /// What comes next is another fault, and is said.
+    pub(crate) fn forget_said(&mut self) {
+        self.said_at = None;
+    }
+
     /// The next pause, and whether the fault should be said (again).
     pub(crate) fn next(&mut self) -> (Duration, bool) {
         let pause = self.pause;
@@ -76,5 +86,25 @@ pub fn persist<T, E: std::fmt::Display + Advise>(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_said_once_in_ten_seconds() {
+        let mut patience = Patience::new();
+        assert_eq!(patience.next(), (PAUSE.0, true));
+        assert_eq!(patience.next(), (PAUSE.0 * 2, false));
+        patience.rest();
+        assert_eq!(patience.next(), (PAUSE.0, false));
+        for _ in 0..20 {
+            patience.next();
+        }
+        assert_eq!(patience.next(), (PAUSE.1, false));
+        patience.said_at = Instant::now().checked_sub(REPEAT_WARNING);
+        assert_eq!(patience.next(), (PAUSE.1, true));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::patience::Patience;
+use super::setback::Setback;
 use super::{LaneWork, Trouble};
 use crate::advice::OF_A_PANIC;
 use crate::health::{Health, LaneState};
@@ -105,7 +105,7 @@ impl Worker {
 fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, health: &Health) {
     let pulse = health.pulse(role, partition);
     let faults = health.metrics().role(role);
-    let mut patience = Patience::new();
+    let mut setback = Setback::none();
     let mut described = None;
     let mut looked_at = Instant::now();
     let mut busy_at = Instant::now();
@@ -121,7 +121,10 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
         }
         match guarded_turn(lane) {
             Ok(turn) => {
-                patience = Patience::new();
+                if setback.is_overcome(lane, turn) {
+                    tracing::info!(role, partition, "what was in the way is gone");
+                    described = None;
+                }
                 if turn == Turn::Progress {
                     busy_at = Instant::now();
                 }
@@ -138,7 +141,10 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
                     }
                     let now = (state, detail);
                     if described.as_ref() != Some(&now) {
-                        health.set(role, partition, now.0, now.1.clone());
+                        match setback.lasting(&now.1) {
+                            Some((fault, next)) => health.fault(role, partition, fault, next),
+                            None => health.set(role, partition, now.0, now.1.clone()),
+                        }
                         described = Some(now);
                     }
                 }
@@ -153,7 +159,7 @@ fn work(role: &str, partition: i32, lane: &mut dyn LaneWork, given: &AtomicU8, h
                 described = None;
                 lane.measure();
                 faults.count(|counts| *counts.faults.entry(trouble.kind).or_default() += 1);
-                let (pause, say) = patience.next();
+                let (pause, say) = setback.meet(lane, &trouble);
                 let Trouble { message, position, next, .. } = &trouble;
                 health.fault(role, partition, format!("{message}; it stands at {position}"), next.clone());
                 if say && !trouble.is_fenced {

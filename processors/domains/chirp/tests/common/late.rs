@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use millrace_wire::{Latest, MemoryRegistry, Registry, RegistryFault};
 
@@ -12,6 +12,7 @@ pub struct LateRegistry {
     inner: MemoryRegistry,
     late: Mutex<BTreeSet<u32>>,
     asked: AtomicUsize,
+    is_away: AtomicBool,
 }
 
 impl LateRegistry {
@@ -25,6 +26,11 @@ impl LateRegistry {
     /// Knows all that is registered.
     pub fn catch_up(&self) {
         self.late.lock().unwrap().clear();
+    }
+
+    /// Whether it answers nothing that is asked by an id.
+    pub fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
     }
 
     /// How often it was asked for a schema by its id.
@@ -44,6 +50,10 @@ impl Registry for LateRegistry {
 
     fn schema(&self, id: u32) -> Result<Option<String>, RegistryFault> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.is_away.load(Ordering::SeqCst) {
+            let (url, message) = ("http://registry".to_owned(), "timeout".to_owned());
+            return Err(RegistryFault::Unavailable { url, message });
+        }
         match self.late.lock().unwrap().contains(&id) {
             true => Ok(None),
             false => self.inner.schema(id),

@@ -63,6 +63,7 @@ impl<D: Domain> Running<D> {
             let took = shared.clock.monotonic_micros() - submission.at;
             // offsets alone say nothing of how long messages take
             if submission.messages > 0 {
+                self.done += submission.messages as u64;
                 self.pace.committed(Duration::from_micros(u64::try_from(took).unwrap_or(0)));
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use millrace_kernel::Domain;
+use millrace_ports::TopicPartition;
 
 use super::again::decide_carefully;
 use super::{Running, place};
@@ -55,7 +56,12 @@ impl<D: Domain> Running<D> {
                 let age = shared.clock.now_micros() / 1_000 - record.timestamp_ms;
                 match self.schemas.look(*schema, age, shared.clock.monotonic_micros()) {
                     Look::Ask => {
-                        ask_for_schemas(shared, &self.held, &mut self.schemas)?;
+                        let asked = ask_for_schemas(shared, &self.held, &mut self.schemas);
+                        if let Err(fault) = asked {
+                            let at = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+                            self.unanswered = Some(LaneFault::Schema { at, offset: record.offset, fault });
+                            break;
+                        }
                         // some of them can be read now
                         self.ahead.clear();
                         continue;
