@@ -13,6 +13,8 @@ use crate::domain::{DomainEntry, select};
 use crate::error::CliError;
 use crate::output;
 
+/// The largest record that a domain may write, as the broker counts: Kafka's default, also where the cluster has another.
+const MAX_MESSAGE: (&str, u64) = ("max.message.bytes", 1_048_588);
 /// How long a new topic may take to be known to every broker asked.
 const PROPAGATION: Duration = Duration::from_secs(10);
 
@@ -109,12 +111,15 @@ pub fn plan(
                 declared: declared.replication_factor,
             });
         }
-        let values: BTreeMap<_, _> = topic
+        let mut values: BTreeMap<_, _> = topic
             .config
             .iter()
             .filter(|(key, value)| found.configs.get(*key) != Some(*value))
             .map(|(key, value)| (key.clone(), (found.configs.get(key).cloned(), value.clone())))
             .collect();
+        if let Some(bytes) = too_small(suffix, topic, found) {
+            values.insert(MAX_MESSAGE.0.to_owned(), (Some(bytes.clone()), MAX_MESSAGE.1.to_string()));
+        }
         if !values.is_empty() {
             changes.push(Change::Configure { topic: name, values });
         }
@@ -124,6 +129,14 @@ pub fn plan(
     } else {
         Err(wrong_partitions(domain, declared.partitions, &differing))
     }
+}
+
+/// How large a record of a topic may be, if the domain may write a larger one: its partition would stand still at that.
+/// How large commands are is up to those who send them.
+fn too_small<'a>(suffix: &str, declared: &Topic, found: &'a TopicDescription) -> Option<&'a String> {
+    let is_free = suffix != "commands" && !declared.config.contains_key(MAX_MESSAGE.0);
+    let bytes = found.configs.get(MAX_MESSAGE.0).filter(|_| is_free)?;
+    bytes.parse::<u64>().is_ok_and(|bytes| bytes < MAX_MESSAGE.1).then_some(bytes)
 }
 
 fn wrong_partitions(domain: &str, declared: i32, differing: &[&TopicDescription]) -> CliError {
@@ -304,6 +317,26 @@ mod tests {
         let copies = |topic: &str| Change::Copies { topic: topic.to_owned(), now: 1, declared: 3 };
         assert_eq!(changes, [copies("shop.commands"), copies("shop.events")]);
         assert!(MORE_COPIES.contains("kafka-reassign-partitions.sh"));
+    }
+
+    #[test]
+    fn a_topic_that_takes_less_than_the_domain_writes_is_widened() {
+        let with = |name: &str, bytes: &str| {
+            let (name, mut topic) = there(name, 4, "5");
+            topic.configs.insert("max.message.bytes".to_owned(), bytes.to_owned());
+            (name, topic)
+        };
+        let present = BTreeMap::from([with("shop.commands", "150"), with("shop.events", "150")]);
+        let changes = plan("", "shop", &declared(), &present).unwrap();
+        assert!(
+            matches!(&changes[..], [Change::Configure { topic, values }] if topic == "shop.events" && values.len() == 1
+                && values["max.message.bytes"] == (Some("150".to_owned()), "1048588".to_owned())),
+            "{changes:?}"
+        );
+        for enough in ["1048588", "4000000"] {
+            let present = BTreeMap::from([with("shop.commands", "150"), with("shop.events", enough)]);
+            assert_eq!(plan("", "shop", &declared(), &present).unwrap(), []);
+        }
     }
 
     #[test]

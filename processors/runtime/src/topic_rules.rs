@@ -17,6 +17,9 @@ use crate::advice::{Advice, Advise};
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
+/// Kafka's default of `max.message.bytes`, by which it is decided what can be written.
+const MAX_MESSAGE_BYTES: u64 = 1_048_588;
+
 /// A setting of a topic that breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Deviation {
@@ -125,6 +128,13 @@ pub fn deviations(
             look.for_ever(key, false, why);
         }
     }
+    let written = [&names.steps, &names.events, &names.state, &names.outcomes];
+    for topic in written.into_iter().chain(lookups) {
+        if let Some(mut look) = Look::at(topic, configs, &mut all) {
+            let why = "a partition stands still at the first decision of which something is larger";
+            look.least("max.message.bytes", MAX_MESSAGE_BYTES, false, why);
+        }
+    }
     for topic in [&names.commands, &names.dead] {
         if let Some(mut look) = Look::at(topic, configs, &mut all) {
             look.policy(false, "of the commands of a key all but the newest vanish, decided or not");
@@ -218,6 +228,7 @@ mod tests {
                 ("retention.bytes".to_owned(), "-1".to_owned()),
                 ("delete.retention.ms".to_owned(), "86400000".to_owned()),
                 ("message.timestamp.type".to_owned(), stamps.to_owned()),
+                ("max.message.bytes".to_owned(), "1048588".to_owned()),
             ])
         };
         BTreeMap::from([
@@ -254,6 +265,9 @@ mod tests {
             (&names.commands, "message.timestamp.type", "CreateTime", false),
             (&names.dead, "cleanup.policy", "compact", true),
             (&names.outcomes, "retention.ms", "60000", false),
+            (&names.events, "max.message.bytes", "150", false),
+            (&names.steps, "max.message.bytes", "1000000", false),
+            (&lookups[0], "max.message.bytes", "1048587", false),
             (&names.outcomes, "message.timestamp.type", "LogAppendTime", false),
         ];
         for (topic, key, value, stops) in rows {
