@@ -126,7 +126,8 @@ pub enum Command {
     /// Start everything in one process: broker, registry, tables and every role
     ///
     /// Prints one line `ready kafka=HOST:PORT registry=URL tables=DIR` on standard output once
-    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT. Broker, registry and SQLite
+    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT. A partition that stands still
+    /// is named there (`without=ROLE[PARTITION]`) and not waited for. Broker, registry and SQLite
     /// tables are its own: it takes no --kafka, --registry, --cql, --sqlite, --keyspace and
     /// --set-kafka. On a cluster, run `millrace processor` and `millrace projector`.
     #[command(after_help = "Example:\n  millrace up --data ./millrace-data --kafka-port 9092")]

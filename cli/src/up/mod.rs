@@ -31,8 +31,10 @@ use crate::{health, output, schemas, tables, telemetry, topics};
 
 /// How often the start looks whether everything is at work.
 const LOOK: Duration = Duration::from_millis(10);
-/// A projector that has been in trouble for so long at the start is not waited for.
+/// A projector's partition that has been in trouble for so long at the start is not waited for.
 const STANDS_STILL: Duration = Duration::from_secs(2);
+/// The same of a processor's, if others of it are at work: what it waits for may be a moment away.
+const DECIDES_NOTHING: Duration = Duration::from_secs(5);
 /// How often a start that takes long says what it waits for.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
@@ -103,17 +105,15 @@ fn play(
     }
     std::thread::scope(|scope| {
         let threads = start(scope, roles, health, stop).inspect_err(|_| stop.request())?;
-        if !ready(health, stop, &expected) {
-            return finish(threads);
-        }
         let mut endpoints = embedded.endpoints(data);
         endpoints.health = served.map(|address| address.to_string());
         endpoints.topic_prefix.clone_from(&config.settings.topic_prefix);
-        let announced = endpoints
-            .publish()
-            .map_err(|error| CliError::from(error).context(data.display()))
-            .and_then(|()| announce(&endpoints))
-            .and_then(|()| then(config, data, stop));
+        // whoever asks why it is not ready finds it by this
+        let published = endpoints.publish().map_err(|error| CliError::from(error).context(data.display()));
+        let announced = published.and_then(|()| match ready(health, stop, &expected) {
+            Some(standing) => announce(&endpoints, &standing).and_then(|()| then(config, data, stop)),
+            None => Ok(()),
+        });
         if announced.is_err() {
             stop.request();
         }
@@ -146,39 +146,48 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
     Ok(expected)
 }
 
-/// Waits until every partition of every role is at work; `false` when asked to stop before. Commands are
-/// accepted and decided without a projector that stands still, so it is named and not waited for.
-fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> bool {
+/// Waits until every partition of every role is at work; `None` when asked to stop before. Commands are accepted and
+/// decided without a projector, and those of other partitions without one that stands still: so these are named and
+/// not waited for.
+fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> Option<Vec<LaneReport>> {
     let mut said_at = Instant::now();
     loop {
         let missing = Missing::of(&health.report(), expected);
         if missing.roles.is_empty() {
             for lane in &missing.standing {
+                let (what, means) = match is_projector(&lane.role) {
+                    true => ("a projector", "Its views go no further"),
+                    false => ("a partition", "Its commands wait, those of the others are decided"),
+                };
                 tracing::error!(
                     role = lane.role,
                     partition = lane.partition,
-                    "ready without a projector that stands still: {}. Its views go no further. Next: {}",
+                    "ready without {what} that stands still: {}. {means}. Next: {}",
                     lane.detail,
                     lane.next
                 );
             }
-            return true;
+            return Some(missing.standing);
         }
         if said_at.elapsed() >= SAY_AGAIN {
             said_at = Instant::now();
             tracing::warn!("not ready yet: {}", missing.roles.join("; "));
         }
         if stop.wait(LOOK) {
-            return false;
+            return None;
         }
     }
+}
+
+fn is_projector(role: &str) -> bool {
+    role.contains(".projector.")
 }
 
 /// What a start still waits for, and what it does not wait for.
 struct Missing {
     /// Roles that are not at work, each with what is known of it.
     roles: Vec<String>,
-    /// Projectors that stand still.
+    /// Partitions that stand still, where the rest goes on without them.
     standing: Vec<LaneReport>,
 }
 
@@ -193,10 +202,14 @@ impl Missing {
                 report.lanes.iter().filter(move |lane| lane.role == *role && lane.partition != ROLE_ITSELF)
             };
             let at_work = lanes().filter(|lane| lane.state == LaneState::Running).count();
+            let least = match is_projector(role) {
+                true => Some(STANDS_STILL),
+                // without any no command is decided
+                false => (at_work > 0).then_some(DECIDES_NOTHING),
+            };
             let stands = |lane: &&LaneReport| {
-                role.contains(".projector.")
-                    && lane.state == LaneState::Faulted
-                    && lane.since_seconds >= STANDS_STILL.as_secs_f64()
+                lane.state == LaneState::Faulted
+                    && least.is_some_and(|least| lane.since_seconds >= least.as_secs_f64())
             };
             let standing: Vec<LaneReport> = lanes().filter(stands).cloned().collect();
             if at_work + standing.len() < *partitions {
@@ -210,10 +223,12 @@ impl Missing {
     }
 }
 
-/// The one line that scripts wait for.
-fn announce(endpoints: &Endpoints) -> Result<(), CliError> {
+/// The one line that scripts wait for, with the partitions that stand still, if any.
+fn announce(endpoints: &Endpoints, standing: &[LaneReport]) -> Result<(), CliError> {
     let Endpoints { kafka, registry, sqlite, .. } = endpoints;
-    output::line(format!("ready kafka={kafka} registry={registry} tables={}", sqlite.display()))
+    let places: Vec<String> = standing.iter().map(|it| format!("{}[{}]", it.role, it.partition)).collect();
+    let without = if places.is_empty() { String::new() } else { format!(" without={}", places.join(",")) };
+    output::line(format!("ready kafka={kafka} registry={registry}{without} tables={}", sqlite.display()))
 }
 
 /// The servers of this process.
@@ -437,7 +452,7 @@ mod tests {
                 found.roles
             );
         }
-        // without a processor no command is accepted
+        // without any processor no command is decided
         let rows = || [lane(PROJECTOR, 0, running, 1.0), lane(PROJECTOR, 1, running, 1.0)];
         let found = missing([lane(PROCESSOR, 0, faulted, 60.0)].into_iter().chain(rows()).collect());
         assert!(
@@ -452,5 +467,19 @@ mod tests {
         assert_eq!(offsets_retention(1).unwrap(), Duration::from_secs(60));
         let error = offsets_retention(0).unwrap_err().to_string();
         assert!(error.contains("up.offsets_retention_minutes = 0"), "{error}");
+    }
+
+    #[test]
+    fn a_partition_that_stands_still_keeps_none_of_the_others_waiting() {
+        let found = |lanes: Vec<LaneReport>| {
+            let report = HealthReport { live: true, ready: false, healthy: false, lanes };
+            Missing::of(&report, &[(PROCESSOR.to_owned(), 2)])
+        };
+        let decides = || lane(PROCESSOR, 0, LaneState::Running, 1.0);
+        let without = found(vec![decides(), lane(PROCESSOR, 1, LaneState::Faulted, 5.5)]);
+        assert_eq!(without.roles, Vec::<String>::new());
+        assert_eq!(without.standing.iter().map(|it| it.partition).collect::<Vec<_>>(), [1]);
+        let soon = found(vec![decides(), lane(PROCESSOR, 1, LaneState::Faulted, 3.0)]);
+        assert!(soon.roles[0].contains("1 of 2"), "{:?}", soon.roles);
     }
 }

@@ -188,9 +188,10 @@ impl Advise for LaneFault {
                 action: A_BUG,
             },
             Self::OffsetsLost { .. } => Advice {
-                next: "nothing is decided in this partition until the group has an offset for it",
-                action: "find in the newest outcome how far the commands were answered, and set the offset behind \
-                         that with kafka-consumer-groups --reset-offsets; then raise offsets.retention.minutes",
+                next: "nothing is decided in this partition until somebody has said where it goes on",
+                action: "find in the newest outcome how far the commands were answered, put what is named here into \
+                         processor.accepted_gaps with the offset behind that, and start the processor, or `millrace up`, \
+                         with it; then raise offsets.retention.minutes of the broker",
             },
             Self::BatchWithoutEnd { .. } => Advice {
                 next: "its end is looked for again every few seconds, and nothing is decided in this partition until it \
@@ -206,9 +207,10 @@ impl Advise for LaneFault {
                          it is named here into processor.accepted_gaps and start the processors with it",
             },
             Self::InputAnew { .. } => Advice {
-                next: "nothing is decided in this partition until the group's offset lies within what there is",
-                action: "find out who deleted the topic or what it has lost; then stop the processors and set the \
-                         group's offset to where they shall go on, with kafka-consumer-groups --reset-offsets",
+                next: "nothing is decided in this partition until somebody has said where it goes on",
+                action: "find out who deleted the topic or what it has lost, and bring it back if there is a mirror; else \
+                         put what is named here into processor.accepted_gaps, with another offset behind the dash to go \
+                         on there, and start the processor, or `millrace up`, with it",
             },
             Self::Gone { .. } => Advice {
                 next: "nothing is decided in this partition until the topic's records are back",
@@ -377,7 +379,7 @@ mod tests {
             cause: log().remove(0),
         });
         all.push(LaneFault::Gap { gap: Gap { input: at(), from: 17, to: 41 } });
-        all.push(LaneFault::InputAnew { input: at(), decided: 41, end: 3 });
+        all.push(LaneFault::InputAnew { input: at(), decided: 41, oldest: 0, end: 3 });
         all.push(LaneFault::Gone { at: at(), what: "is empty".to_owned() });
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all

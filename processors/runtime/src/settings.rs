@@ -57,7 +57,10 @@ pub struct ProcessorSettings {
     pub steps_keep_seconds: u64,
     /// Gaps that an operator has looked at and given up, several separated by commas, each as the
     /// fault names it: `accounting.commands[2]:17-40`. Records that were deleted before anyone decided them
-    /// stop their partition until their gap stands here.
+    /// stop their partition until their gap stands here. So does an input that ends before what was decided
+    /// of it: `accounting.commands[2]:41-0` says that it was decided up to 41 and goes on at 0. And
+    /// `accounting.commands[2]:lost-41` says where the commands go on whose offset the group has lost.
+    #[serde(deserialize_with = "gaps")]
     pub accepted_gaps: String,
 }
 
@@ -145,4 +148,41 @@ fn transaction_timeout_ms<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::
     }
     let (least, most) = (TRANSACTION_TIMEOUT_MS.start(), TRANSACTION_TIMEOUT_MS.end());
     Err(D::Error::custom(format!("{value} is not between {least} and {most} milliseconds")))
+}
+
+/// Whoever mistypes a gap would wait for a partition that waits for the right name.
+fn gaps<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let value = String::deserialize(from)?;
+    match value.split(',').map(str::trim).find(|gap| !gap.is_empty() && !is_name_of_gap(gap)) {
+        None => Ok(value),
+        Some(gap) => Err(D::Error::custom(format!(
+            "{gap:?} is no gap; write each as the fault names it: accounting.commands[2]:17-40"
+        ))),
+    }
+}
+
+/// Whether it looks like `<topic>[<partition>]:<from>-<to>`.
+fn is_name_of_gap(text: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    let parts = text.rsplit_once("]:").and_then(|(place, offsets)| {
+        let (topic, partition) = place.rsplit_once('[')?;
+        let (from, to) = offsets.split_once('-')?;
+        Some((topic, [partition, if from == "lost" { to } else { from }, to]))
+    });
+    parts.is_some_and(|(topic, numbers)| !topic.is_empty() && numbers.into_iter().all(is_number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_written_as_the_fault_names_it() {
+        for gap in ["accounting.commands[2]:17-40", "t.accounting.steps[0]:41-0", "a[1]:lost-3"] {
+            assert!(is_name_of_gap(gap), "{gap}");
+        }
+        for other in ["foo", "a[1]", "a[1]:2", "a[1]:2-", "a[x]:2-3", "[1]:2-3", "a[1]:2-3-4", "a[1]:-2-3"] {
+            assert!(!is_name_of_gap(other), "{other}");
+        }
+    }
 }

@@ -1,9 +1,11 @@
-//! Where an input goes on, and what is to be done about records that were deleted before anyone decided them.
+//! Where an input goes on, and what is to be done about records that were deleted before anyone decided them. An operator
+//! who gives something up says so in a setting, as that is possible wherever a processor runs, also beside a broker
+//! of its own process, whose offsets nobody can set while it is there.
 
 use std::fmt;
 
 use millrace_kernel::Domain;
-use millrace_ports::TopicPartition;
+use millrace_ports::{LogFault, TopicPartition};
 
 use super::lane::{LaneFault, Shared};
 use crate::planted::{self, Bug};
@@ -34,6 +36,37 @@ impl Gap {
     }
 }
 
+/// Where an operator has said that an input goes on whose end was not `known` or is not there: `accepted` has
+/// `<input>:<known>-<offset>` then, beside the gaps. Only within what there is.
+fn goes_on_at(
+    accepted: &str,
+    input: &TopicPartition,
+    known: &dyn fmt::Display,
+    (oldest, end): (i64, i64),
+) -> Option<i64> {
+    let name = format!("{input}:{known}-");
+    let mut offsets = accepted.split(',').filter_map(|it| it.trim().strip_prefix(&name)?.parse().ok());
+    offsets.find(|offset| (oldest..=end).contains(offset))
+}
+
+/// The offset of an input that the group has lost, if an operator has said it.
+///
+/// # Errors
+/// What is in the way of asking the log.
+pub(super) fn found_again<D: Domain>(
+    shared: &Shared<D>,
+    input: &TopicPartition,
+) -> Result<Option<i64>, LogFault> {
+    let there = (shared.log.low_watermark(input)?, shared.log.high_watermark(input)?);
+    let found = goes_on_at(&shared.settings.accepted_gaps, input, &"lost", there);
+    if let Some(offset) = found {
+        tracing::warn!(
+            "the group has no offset for {input}: it goes on at {offset}, as processor.accepted_gaps says"
+        );
+    }
+    Ok(found)
+}
+
 /// Where an input goes on: at its committed offset, or at its first when nobody has ever begun. Every batch
 /// commits both inputs, so `has_begun` where either of them has an offset.
 ///
@@ -55,7 +88,14 @@ pub(super) fn start_of<D: Domain>(
         None => 0,
     };
     if decided > end {
-        return Err(LaneFault::InputAnew { input: input.clone(), decided, end });
+        let accepted = &shared.settings.accepted_gaps;
+        if let Some(offset) = goes_on_at(accepted, input, &decided, (oldest, end)) {
+            tracing::warn!(
+                "{input} ends at {end} and was decided up to {decided}: it goes on at {offset}, as processor.accepted_gaps says"
+            );
+            return Ok(offset);
+        }
+        return Err(LaneFault::InputAnew { input: input.clone(), decided, oldest, end });
     }
     // steps are written in transactions: the last one decided had the mark of its end behind it
     let is_mark_alone = is_steps && committed.is_some() && decided + 1 == end && oldest == end;
@@ -79,6 +119,21 @@ pub(super) fn start_of<D: Domain>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_input_that_was_made_anew_goes_on_where_an_operator_says() {
+        let input = TopicPartition::new("accounting.commands", 2);
+        let at = |accepted| goes_on_at(accepted, &input, &41, (0, 3));
+        assert_eq!(at("accounting.commands[2]:41-0"), Some(0));
+        assert_eq!(at("accounting.steps[2]:1-2, accounting.commands[2]:41-3"), Some(3));
+        for other in
+            ["", "accounting.commands[2]:41-4", "accounting.commands[2]:40-0", "accounting.commands[2]:41-"]
+        {
+            assert_eq!(at(other), None, "{other}");
+        }
+        let lost = goes_on_at("accounting.commands[2]:lost-2", &input, &"lost", (0, 3));
+        assert_eq!(lost, Some(2), "where the group knows nothing any more");
+    }
 
     #[test]
     fn a_gap_is_given_up_by_its_whole_name() {

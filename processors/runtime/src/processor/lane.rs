@@ -20,7 +20,7 @@ use super::codecs::Codecs;
 use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::footing::{Footing, Sample, Sampler};
-use super::gap::{Gap, start_of};
+use super::gap::{Gap, found_again, start_of};
 use super::local::LocalState;
 use super::lookup::LookupTables;
 use super::pace::Pace;
@@ -88,7 +88,7 @@ pub enum LaneFault {
     /// State without the offset it was decided up to. Deciding from the beginning again would
     /// double what is older than the de-duplication window.
     #[error(
-        "the group has no offset for {input}, though commands were decided there: the broker has forgotten it (offsets.retention.minutes). Nothing is decided until an operator sets it with kafka-consumer-groups --reset-offsets; the newest outcome says how far the commands were answered"
+        "the group has no offset for {input}, though commands were decided there: the broker has forgotten it (offsets.retention.minutes). Nothing is decided until an operator says where it goes on, as {input}:lost-OFFSET; the newest outcome says how far the commands were answered"
     )]
     OffsetsLost {
         /// The input without an offset.
@@ -128,13 +128,15 @@ pub enum LaneFault {
     },
     /// An input that ends before what was decided of it.
     #[error(
-        "{input} ends at offset {end}, but is decided up to {decided}: somebody has made it anew or it has lost records; nothing is decided in this partition until an operator says where it goes on"
+        "{input} ends at offset {end}, but is decided up to {decided}: somebody has made it anew or it has lost records; nothing is decided in this partition until an operator says where it goes on, as {input}:{decided}-{oldest} for all of what is there"
     )]
     InputAnew {
         /// The input.
         input: TopicPartition,
         /// Up to where it was decided.
         decided: i64,
+        /// Where it begins.
+        oldest: i64,
         /// Where it ends.
         end: i64,
     },
@@ -478,10 +480,14 @@ impl<D: Domain> Lane<D> {
         let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
         #[cfg(debug_assertions)]
         let committed = self.early.take().unwrap_or(committed);
+        let mut committed = committed;
         let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
         let footing = Footing::find(shared, (&names, self.partition), copy.state(), &self.sample)?;
         if copy.has_records() && !committed.contains_key(&commands) {
-            return Err(LaneFault::OffsetsLost { input: commands });
+            match found_again(shared, &commands)? {
+                Some(offset) => committed.insert(commands.clone(), offset),
+                None => return Err(LaneFault::OffsetsLost { input: commands }),
+            };
         }
         let mut next = BTreeMap::new();
         for input in [commands, steps] {
