@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::Place;
+use millrace::config::ranges::RANGES;
 use serde_json::Value;
 
 /// `key → (value, origin)` of `millrace config --json`.
@@ -100,6 +101,56 @@ fn durations_that_no_clock_can_count_are_refused() {
         [&["send", "PostChirp", "--timeout"], &["load", "x", "--timeout"], &["status", "--watch", "--every"]];
     for call in flags {
         place.run(&[call, &[&huge]].concat()).is(2, &[call[call.len() - 1], "3155760000"]);
+    }
+}
+
+#[test]
+fn every_number_has_its_range_and_says_where_it_came_from() {
+    let place = Place::new();
+    let shown = place.run(&["config", "--json"]).is(0, &[]).stdout;
+    let domains = ["chirp.", "accounting."];
+    let numbers: Vec<String> = shown
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|it| it["value"].is_u64())
+        .map(|it| it["key"].as_str().unwrap().to_owned())
+        .filter(|key| !domains.iter().any(|domain| key.starts_with(domain)))
+        .collect();
+    let ranges: Vec<&str> = RANGES.iter().map(|(key, ..)| *key).collect();
+    let mut sorted = numbers.clone();
+    sorted.sort();
+    assert_eq!(sorted, ranges, "what is the least and the most of a new one?");
+    for (key, least, most, _) in RANGES {
+        let name = format!("MILLRACE_{}", key.to_uppercase().replace('.', "_"));
+        let origin = format!("environment {name}");
+        let mut refused = Vec::new();
+        refused.extend(least.checked_sub(1));
+        // what its type takes is its type's to say
+        refused.extend(most.checked_add(1).filter(|_| ![255, 65_535, u64::from(u32::MAX)].contains(most)));
+        for value in refused {
+            place
+                .run_with(&["config"], &[(&name, &value.to_string())])
+                .is(2, &[key, &origin, &value.to_string()]);
+        }
+        if least > 0 {
+            let (section, name) = key.split_once('.').unwrap();
+            let file = Place::with(&format!("[{section}]\n{name} = 0\n"));
+            file.run(&["config"]).is(2, &[key, "millrace.toml"]);
+        }
+        place.run_with(&["config"], &[(&name, &least.to_string())]).is(0, &[]);
+    }
+}
+
+#[test]
+fn a_gap_that_is_none_is_refused() {
+    let name = "MILLRACE_PROCESSOR_ACCEPTED_GAPS";
+    let place = Place::new();
+    for wrong in ["foo", "accounting.commands[2]", "accounting.commands[2]:17-40, 3"] {
+        let ran = place.run_with(&["config"], &[(name, wrong)]);
+        ran.is(2, &["processor.accepted_gaps", name, "accounting.commands[2]:17-40"]);
+    }
+    for right in ["", "accounting.commands[2]:17-40", "a.b[0]:1-2, a.b[1]:41-0,"] {
+        place.run_with(&["config"], &[(name, right)]).is(0, &[]);
     }
 }
 

@@ -8,8 +8,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
 use super::settings::Settings;
-use super::unknown;
-use super::{Config, Effective, is_secret, origin};
+use super::{Config, is_secret, origin, ranges, unknown};
 use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
@@ -20,8 +19,6 @@ pub const DEFAULT: &str = "default";
 pub const FILE: &str = "millrace.toml";
 /// What the names of environment variables begin with.
 const ENV_PREFIX: &str = "MILLRACE_";
-/// The longest time that anything may be set to take: a hundred years, which every clock can still add to now.
-pub const LONGEST_SECONDS: u64 = 3_155_760_000;
 /// The one section whose keys are not fixed.
 pub const OPEN_SECTION: &str = "kafka_client";
 /// The keys that say where the servers are.
@@ -104,29 +101,9 @@ impl Inputs {
             )));
         }
         let config = Config { settings, up, figment };
-        check_durations(&config)?;
+        ranges::check(&config)?;
         Ok(config)
     }
-}
-
-/// Refuses durations that no clock can count: whoever adds one to a time would get none.
-fn check_durations(config: &Config) -> Result<(), CliError> {
-    for Effective { key, value, origin } in config.effective() {
-        let most = if key.ends_with("_seconds") {
-            LONGEST_SECONDS
-        } else if key.ends_with("_ms") {
-            LONGEST_SECONDS * 1_000
-        } else {
-            continue;
-        };
-        if value.as_u64().is_some_and(|value| value > most) {
-            return Err(CliError::usage(format!(
-                "{origin}: {key}: {value} is more than {most}, a hundred years"
-            ))
-            .hint("`millrace config --explain` describes every setting."));
-        }
-    }
-    Ok(())
 }
 
 type FileLayer = (figment::providers::Data<Toml>, Map<Profile, Dict>);

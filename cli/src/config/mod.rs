@@ -1,11 +1,12 @@
 //! Configuration: defaults < `millrace.toml` < `MILLRACE_*` environment < flags.
 //!
 //! The layers and where each value comes from are figment's; here is what they are made of
-//! (`layers`), what may be set (`settings`), which names are refused (`unknown`), and the
+//! (`layers`), what may be set (`settings`, `ranges`), which names are refused (`unknown`), and the
 //! manual (`explain`).
 
 pub mod explain;
 pub mod layers;
+pub mod ranges;
 pub mod settings;
 mod unknown;
 
@@ -15,7 +16,8 @@ use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
-pub use layers::{Given, Inputs, LONGEST_SECONDS};
+pub use layers::{Given, Inputs};
+pub use ranges::LONGEST_SECONDS;
 pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings, UpSettings};
 
 use crate::endpoints::Endpoints;
