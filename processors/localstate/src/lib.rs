@@ -30,7 +30,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores};
 
@@ -97,10 +97,9 @@ impl LocalDir {
         self.inner.dir.join(&*identity.topic).join(identity.partition.to_string())
     }
 
-    /// Takes the folder of a partition for one owner.
-    fn claim(&self, identity: &Identity) -> Result<Claim, LocalFault> {
-        let folder = self.folder(identity);
-        let topic = self.inner.dir.join(&*identity.topic);
+    /// Takes the folder of a topic for this process.
+    fn take(&self, topic: &str) -> Result<MutexGuard<'_, Places>, LocalFault> {
+        let topic = self.inner.dir.join(topic);
         // States and answers are what people have said.
         let dir = &self.inner.dir;
         millrace_disk::make_folder_for(dir, millrace_disk::PRIVATE)
@@ -111,6 +110,13 @@ impl LocalDir {
             let lock = Lock::take(vacant.key())?;
             vacant.insert(lock);
         }
+        Ok(places)
+    }
+
+    /// Takes the folder of a partition for one owner.
+    fn claim(&self, identity: &Identity) -> Result<Claim, LocalFault> {
+        let folder = self.folder(identity);
+        let mut places = self.take(&identity.topic)?;
         if !places.open.insert(folder.clone()) {
             return Err(LocalFault::Held { path: folder, by: "another part of this process".to_owned() });
         }
@@ -131,6 +137,10 @@ impl Drop for Claim {
 }
 
 impl LocalStores for LocalDir {
+    fn reserve(&self, topic: &str) -> Result<(), LocalFault> {
+        self.take(topic).map(drop)
+    }
+
     fn open(&self, identity: &Identity) -> Result<Arc<dyn LocalStore>, LocalFault> {
         let claim = self.claim(identity)?;
         let folder = claim.folder.clone();

@@ -71,7 +71,13 @@ fn a_second_process_is_told_who_is_there_and_what_to_do() {
         assert!(text.contains(part), "{text}");
     }
     assert!(!fault.is_lasting(), "nothing is set aside for it");
+    let (second, topic) = (LocalDir::new(root.path()), identity(1).topic);
+    assert!(
+        matches!(second.reserve(&topic), Err(LocalFault::Held { .. })),
+        "before a partition is dealt to it"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
-    LocalDir::new(root.path()).open(&identity(1)).map(drop).expect("the dead hold nothing");
+    second.reserve(&topic).and_then(|()| second.reserve(&topic)).expect("the dead hold nothing");
+    second.open(&identity(1)).map(drop).expect("it is this one's now");
 }

@@ -147,6 +147,16 @@ pub trait LocalStore: Send + Sync {
 
 /// Where the stores of a process live, such as a directory.
 pub trait LocalStores: Send + Sync {
+    /// Takes the place of all partitions of `topic` for this process, until it ends; again costs nothing. Asked before
+    /// partitions are taken over that could not be opened here. Stores that are this process's alone have no such place.
+    ///
+    /// # Errors
+    /// [`LocalFault::Held`] while another process works there.
+    fn reserve(&self, topic: &str) -> Result<(), LocalFault> {
+        let _ = topic;
+        Ok(())
+    }
+
     /// Opens the store of `identity`, or makes an empty one. One owner at a time: it is closed
     /// when the last clone is dropped.
     ///

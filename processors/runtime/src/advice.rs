@@ -124,7 +124,7 @@ impl Advise for LocalFault {
                 action: "look at the disk; the directory that was set aside can be deleted",
             },
             Self::Held { .. } => Advice {
-                next: "it is tried again until the other process has ended",
+                next: "it takes no part until the other process has ended, and looks again every few seconds",
                 action: "end that process, or give this one a directory of its own with --state-dir",
             },
             Self::Unavailable { .. } => Advice {

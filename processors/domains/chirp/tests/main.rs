@@ -16,6 +16,7 @@ mod local_state;
 mod projector;
 mod registration;
 mod repeats;
+mod reserved;
 mod schemas;
 mod slow_link;
 mod too_large;

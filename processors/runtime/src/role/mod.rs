@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_kernel::Domain;
-use millrace_ports::{Clock, Group, GroupSpec, LocalStores, Log, LogFault};
+use millrace_ports::{Clock, Group, GroupSpec, LocalFault, LocalStores, Log, LogFault};
 use millrace_wire::codec::CodecError;
 use millrace_wire::{Registry, RegistryFault};
 use thiserror::Error;
@@ -135,6 +135,9 @@ pub fn run_processor<D: Domain>(
              processors the right to describe it (DescribeConfigs), see docs/processes.md"
         ),
     }
+    if !reserve(ports, &names.state, &role, health, stop) {
+        return Ok(());
+    }
     let codecs = persist(&role, health, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
     let Some(codecs) = codecs else { return Ok(()) };
     let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
@@ -196,6 +199,15 @@ pub fn run_processor<D: Domain>(
         tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
     }
     Ok(())
+}
+
+/// Waits until no other process works in the folder of local state: a member of the group is dealt partitions, and
+/// those that it cannot open would stand still. `false` when asked to stop.
+fn reserve(ports: &Ports, topic: &str, role: &str, health: &Health, stop: &Stop) -> bool {
+    let Some(local) = &ports.local else { return true };
+    // what else is in the way of a disk may concern some partitions only, and they say so
+    let is_final = |fault: &LocalFault| !matches!(fault, LocalFault::Held { .. });
+    !matches!(persist(role, health, stop, || local.reserve(topic), is_final), Ok(None))
 }
 
 /// The number of partitions that all `topics` have; `None` when asked to stop.
