@@ -1,5 +1,6 @@
 //! What was acknowledged is there after a restart, an orderly one and `kill -9`.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -40,6 +41,26 @@ fn everything_survives_a_restart() {
     assert_eq!(registry.get("/mode/s").1["mode"], "READONLY");
     // 3 was the removed one's.
     assert_eq!(registry.register("t", "\"double\""), 4);
+}
+
+#[test]
+fn what_is_set_to_what_it_is_makes_no_journal_grow() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = TestRegistry::on_disk(dir.path());
+    let set = |level: &str| {
+        registry.put("/config", json!({"compatibility": level}));
+        registry.put("/config/s", json!({"compatibility": level}));
+        registry.put("/mode/s", json!({"mode": "READWRITE"}));
+    };
+    let lines = || fs::read_to_string(dir.path().join("registry.jsonl")).unwrap().lines().count();
+    set("FULL");
+    let before = lines();
+    set("FULL");
+    set("FULL");
+    assert_eq!(lines(), before);
+    set("NONE");
+    assert_eq!(lines(), before + 2, "both levels");
+    registry.shutdown();
 }
 
 #[test]
