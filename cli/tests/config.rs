@@ -126,7 +126,7 @@ fn every_number_has_its_range_and_says_where_it_came_from() {
         let mut refused = Vec::new();
         refused.extend(least.checked_sub(1));
         // what its type takes is its type's to say
-        refused.extend(most.checked_add(1).filter(|_| ![255, 65_535, u64::from(u32::MAX)].contains(most)));
+        refused.extend(most.checked_add(1).filter(|_| ![255, 65_535, u64::from(u32::MAX)].contains(&most)));
         for value in refused {
             place
                 .run_with(&["config"], &[(&name, &value.to_string())])

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::samples::Sample;
-use super::scrape::{Asker, Trouble};
+use super::scrape::{Asker, Told, Trouble};
 use crate::config::Config;
 use crate::endpoints::Endpoints;
 use crate::foreign;
@@ -68,9 +68,9 @@ pub fn troubles(config: &Config) -> Vec<String> {
 }
 
 impl Process {
-    fn of(address: String, answer: Result<(Vec<Sample>, Vec<Trouble>), String>) -> Self {
+    fn of(address: String, answer: Result<Told, String>) -> Self {
         let (samples, troubles, silent) = match answer {
-            Ok((samples, troubles)) => (samples, troubles, None),
+            Ok(Told { samples, troubles }) => (samples, troubles, None),
             Err(why) => (Vec::new(), Vec::new(), Some(why)),
         };
         let value = |name: &str, server: Option<&str>| {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn process(samples: &str) -> Process {
-        Process::of("here:1".to_owned(), Ok((parse(samples), Vec::new())))
+        Process::of("here:1".to_owned(), Ok(Told { samples: parse(samples), troubles: Vec::new() }))
     }
 
     #[test]

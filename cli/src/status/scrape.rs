@@ -45,22 +45,23 @@ struct Health {
 }
 
 /// A process as it answered.
-struct Process {
-    samples: Vec<Sample>,
-    troubles: Vec<Trouble>,
+pub struct Told {
+    /// What it measures.
+    pub samples: Vec<Sample>,
+    /// What is in its way.
+    pub troubles: Vec<Trouble>,
 }
 
 /// All processes at one moment.
 pub struct Look {
     at: Instant,
-    processes: Vec<(String, Result<Process, String>)>,
+    processes: Vec<(String, Result<Told, String>)>,
 }
 
 impl Look {
     /// What each process said, by its address.
-    pub fn told(self) -> Vec<(String, Result<(Vec<Sample>, Vec<Trouble>), String>)> {
-        let told = |answer: Process| (answer.samples, answer.troubles);
-        self.processes.into_iter().map(|(address, answer)| (address, answer.map(told))).collect()
+    pub fn told(self) -> Vec<(String, Result<Told, String>)> {
+        self.processes
     }
 }
 
@@ -87,16 +88,15 @@ impl Asker {
                 (address.clone(), scope.spawn(move || self.ask(&address)))
             };
             let asked: Vec<_> = self.addresses.iter().map(ask).collect();
-            let answer =
-                |(address, thread): (String, thread::ScopedJoinHandle<'_, Result<Process, String>>)| {
-                    (address, thread.join().unwrap_or_else(|_| Err("a bug".to_owned())))
-                };
+            let answer = |(address, thread): (String, thread::ScopedJoinHandle<'_, Result<Told, String>>)| {
+                (address, thread.join().unwrap_or_else(|_| Err("a bug".to_owned())))
+            };
             asked.into_iter().map(answer).collect()
         });
         Look { at: Instant::now(), processes }
     }
 
-    fn ask(&self, address: &str) -> Result<Process, String> {
+    fn ask(&self, address: &str) -> Result<Told, String> {
         let get = |path: &str| {
             // `/health` answers 503 when a lane is in trouble, and says which
             let request = self.client.get(format!("http://{address}{path}"));
@@ -106,7 +106,7 @@ impl Asker {
         let samples = parse(&get("/metrics")?);
         let health: Health = serde_json::from_str(&get("/health")?).map_err(|error| error.to_string())?;
         let is_trouble = |lane: &Trouble| matches!(lane.state.as_str(), "faulted" | "hanging");
-        Ok(Process { samples, troubles: health.lanes.into_iter().filter(is_trouble).collect() })
+        Ok(Told { samples, troubles: health.lanes.into_iter().filter(is_trouble).collect() })
     }
 }
 
@@ -272,7 +272,7 @@ pub(super) mod tests {
 
     /// A look at one process that answers with this, some seconds after `start`.
     pub fn look(start: Instant, seconds: u64, text: &str) -> Look {
-        let process = Process { samples: parse(text), troubles: Vec::new() };
+        let process = Told { samples: parse(text), troubles: Vec::new() };
         Look { at: start + Duration::from_secs(seconds), processes: vec![("here:1".to_owned(), Ok(process))] }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::by::By;
 use super::compat::Level;
 use super::history::{Earlier, History};
 use super::journal::Journal;
@@ -286,11 +287,12 @@ impl Core {
         references: &[Reference],
         schema: &Arc<AvroSchema>,
         history: &History,
+        by: By,
     ) -> Result<Option<(u32, u32)>, Refusal> {
         if let Some(known) = self.known(subject, schema) {
             return Ok(Some(known));
         }
-        self.writable(subject)?;
+        by.may_register(self, subject)?;
         if self.history(subject) != *history {
             return Ok(None);
         }
@@ -380,9 +382,8 @@ impl Core {
 
     /// Sets or takes back the level of a subject, or of all.
     pub fn set_level(&mut self, subject: Option<&str>, level: Option<Level>) -> Result<(), Refusal> {
-        let now = subject.map_or(self.level, |subject| self.levels.get(subject).copied());
-        if now == level {
-            // whoever sets it at each start does not make the journal grow
+        // those who set it at every start would make the journal longer for ever
+        if subject.map_or(self.level, |subject| self.level(Some(subject))) == level {
             return Ok(());
         }
         self.commit(Change::LevelSet { subject: subject.map(str::to_owned), level })
@@ -403,10 +404,6 @@ impl Core {
 
     /// Sets or takes back the mode of a subject, or of all.
     pub fn set_mode(&mut self, subject: Option<&str>, mode: Option<Mode>) -> Result<(), Refusal> {
-        let now = subject.map_or(self.mode, |subject| self.modes.get(subject).copied());
-        if now == mode {
-            return Ok(());
-        }
         self.commit(Change::ModeSet { subject: subject.map(str::to_owned), mode })
     }
 

@@ -77,7 +77,7 @@ impl Setback {
         if may_look {
             self.looked_at = Instant::now();
         }
-        if !has_more && !(may_look && lane.has_caught_up()) {
+        if !(has_more || may_look && lane.has_caught_up()) {
             return false;
         }
         let was_lasting = self.faults > 1;

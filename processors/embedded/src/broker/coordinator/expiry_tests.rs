@@ -31,10 +31,9 @@ impl Drop for Folder {
 
 impl Folder {
     fn new(entries: &[Entry]) -> Self {
-        let folder = Self {
-            dir: tempfile::tempdir().unwrap(),
-            flusher: Flusher::start(SyncPolicy::default()).unwrap(),
-        };
+        let dir = tempfile::tempdir().unwrap();
+        let flusher = Flusher::start(SyncPolicy::default(), dir.path()).unwrap();
+        let folder = Self { dir, flusher };
         folder.log().append(entries).unwrap();
         folder
     }
