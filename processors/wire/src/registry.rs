@@ -240,7 +240,12 @@ impl NoAnswer {
 
 /// What a registry has answered, if it did what it was asked to.
 fn text(answer: Result<Response<Body>, ureq::Error>) -> Result<String, NoAnswer> {
-    let unheard = |error: ureq::Error| NoAnswer::Unheard(error.to_string());
+    let unheard = |error: ureq::Error| match error {
+        ureq::Error::Timeout(_) => {
+            NoAnswer::Unheard(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))
+        }
+        other => NoAnswer::Unheard(other.to_string()),
+    };
     let mut answer = answer.map_err(unheard)?;
     let status = answer.status();
     let text = answer.body_mut().read_to_string().map_err(unheard)?;

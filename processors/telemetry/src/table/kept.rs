@@ -100,7 +100,7 @@ pub(super) static METRICS: &[Metric] = &[
         unit: "{key}",
         labels: &["role", "partition"],
         help: "Keys whose commands wait behind a dead one.",
-        advice: "`millrace dead redrive DOMAIN --key KEY`.",
+        advice: "`millrace dead keys` names them, `millrace dead redrive DOMAIN --key KEY` lets them go on.",
         source: Look(|seen, put| {
             seen.processing()
                 .for_each(|(role, partition, numbers)| put(numbers.parked_keys as f64, &[role, &partition]));
