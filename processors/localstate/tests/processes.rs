@@ -29,7 +29,7 @@ fn child() {
 
 fn start(folder: &Path) -> (std::process::Child, impl Iterator<Item = u64>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture"])
+        .args(["processes::child", "--exact", "--nocapture"])
         .env(CHILD, folder)
         .stdout(Stdio::piped())
         .spawn()
