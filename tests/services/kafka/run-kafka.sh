@@ -2,18 +2,20 @@
 # Runs one Apache Kafka broker (KRaft, broker and controller in one) in the foreground.
 #   LIB=JAR_FOLDER [JAVA=java] run-kafka.sh DATA_DIR PORT CONTROLLER_PORT
 # Ready when the port answers ApiVersions. KAFKA_PROPERTIES holds further lines for server.properties.
+# With KAFKA_SECURED_PORT it serves there as well, with SASL_SSL; KAFKA_SCRAM is a user in the words of kafka-storage.
 set -euo pipefail
 data=$1 port=$2 controller=$3 java=${JAVA:-java} cp="$LIB/*"
+secured=${KAFKA_SECURED_PORT:-}
 mkdir -p "$data"
 cat >"$data/server.properties" <<EOF
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller${secured:+,SECURED://127.0.0.1:$secured}
+advertised.listeners=PLAINTEXT://127.0.0.1:$port${secured:+,SECURED://localhost:$secured}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
 log.dirs=$data/log
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -39,7 +41,8 @@ if [ ! -f "$data/log/meta.properties" ]; then
   # 16 random bytes in URL-safe base64, as Kafka's own tool makes them: asking the tool costs a JVM start.
   # The fixed first letter keeps a leading dash from being read as an option.
   id=M$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-22)
-  "$java" -cp "$cp" kafka.tools.StorageTool format -t "$id" -c "$data/server.properties" >/dev/null
+  "$java" -cp "$cp" kafka.tools.StorageTool format -t "$id" -c "$data/server.properties" \
+    ${KAFKA_SCRAM:+--add-scram "$KAFKA_SCRAM"} >/dev/null
 fi
 exec "$java" -Xmx"${KAFKA_HEAP:-768m}" -Dlog4j2.configurationFile="$data/log4j2.properties" \
   -cp "$cp" kafka.Kafka "$data/server.properties"

@@ -20,6 +20,7 @@ mod names;
 mod owned;
 mod ports;
 mod python;
+mod secured;
 mod servers;
 mod shared;
 mod spawn;
@@ -32,6 +33,7 @@ pub use names::{keyspace, topic_prefix, unique};
 pub use owned::{Owned, Recipe};
 pub use ports::{Port, free_port};
 pub use python::python_env;
+pub use secured::Secured;
 pub use servers::{Cassandra, CommitLog, Kafka, OwnedCassandra, OwnedKafka, OwnedRegistry, Registry};
 pub use shared::{
     CQL_VARIABLE, CqlServer, KAFKA_VARIABLE, KafkaServer, REGISTRY_VARIABLE, RegistryServer, Services,

@@ -25,7 +25,7 @@ pub trait Recipe {
 }
 
 /// How long a server may take until it serves; far more than it needs, for machines that do much else.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a server may take to end in good order.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 

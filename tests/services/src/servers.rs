@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::cache::recipe_file;
+use crate::secured::{self, Secured, SecuredListener};
 use crate::{Owned, Package, Port, Recipe, ServiceError, fetch, free_port, java};
 
 /// Apache Kafka, one node, for one test.
@@ -25,6 +26,7 @@ pub struct Kafka {
     port: Port,
     controller: Port,
     properties: String,
+    secured: Option<SecuredListener>,
 }
 
 impl OwnedKafka {
@@ -35,20 +37,38 @@ impl OwnedKafka {
 
     /// The same with further lines for `server.properties`, which win over the recipe's.
     pub fn start_with(dir: &Path, properties: &[(&str, &str)]) -> Result<Self, ServiceError> {
-        let recipe = Kafka {
-            dir: dir.to_path_buf(),
-            lib: fetch(Package::Kafka)?,
-            java: java::for_servers()?,
-            port: free_port()?,
-            controller: free_port()?,
-            properties: properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect(),
-        };
-        Self::launch(recipe, dir)
+        let properties = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        Self::launch(Kafka::new(dir, properties, None)?, dir)
+    }
+
+    /// Starts a broker that beside the plain port has one for which a client needs a certificate and a password.
+    pub fn start_secured(dir: &Path, secured: &Secured) -> Result<Self, ServiceError> {
+        let listener = SecuredListener::new(secured)?;
+        Self::launch(Kafka::new(dir, listener.properties(), Some(listener))?, dir)
+    }
+
+    /// `localhost:port` of the secured port; panics when there is none.
+    pub fn secured_bootstrap(&self) -> String {
+        self.recipe.secured.as_ref().expect("a broker that was started with a secured port").address()
     }
 
     /// `host:port` for `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         self.recipe.address()
+    }
+}
+
+impl Kafka {
+    fn new(dir: &Path, properties: String, secured: Option<SecuredListener>) -> Result<Self, ServiceError> {
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            lib: fetch(Package::Kafka)?,
+            java: java::for_servers()?,
+            port: free_port()?,
+            controller: free_port()?,
+            properties,
+            secured,
+        })
     }
 }
 
@@ -63,7 +83,8 @@ impl Recipe for Kafka {
         let mut command = script("kafka/run-kafka.sh", &self.lib, &self.java, &self.dir);
         command
             .args([self.port.number().to_string(), self.controller.number().to_string()])
-            .env("KAFKA_PROPERTIES", &self.properties);
+            .env("KAFKA_PROPERTIES", &self.properties)
+            .envs(self.secured.iter().flat_map(SecuredListener::variables));
         Ok(command)
     }
 
@@ -95,6 +116,8 @@ pub struct Cassandra {
     storage: Port,
     commit_log: CommitLog,
     settings: String,
+    /// The configuration of one that encrypts, in place of the usual.
+    secured: Option<PathBuf>,
 }
 
 impl OwnedCassandra {
@@ -109,24 +132,41 @@ impl OwnedCassandra {
         commit_log: CommitLog,
         settings: &[(&str, &str)],
     ) -> Result<Self, ServiceError> {
-        let recipe = Cassandra {
+        let settings =
+            settings.iter().map(|(key, value)| format!(" -Dcassandra.settings.{key}={value}")).collect();
+        Self::launch(Cassandra::new(dir, commit_log, settings, None)?, dir)
+    }
+
+    /// Starts a node for which a client needs a certificate and a password. It begins with the user `cassandra`, whose
+    /// password is the same, some time after it serves.
+    pub fn start_secured(dir: &Path, secured: &Secured) -> Result<Self, ServiceError> {
+        let yaml = secured::cassandra_yaml(dir, secured)?;
+        Self::launch(Cassandra::new(dir, CommitLog::Periodic, String::new(), Some(yaml))?, dir)
+    }
+
+    /// `host:port` for a CQL driver.
+    pub fn contact_point(&self) -> String {
+        self.recipe.address()
+    }
+}
+
+impl Cassandra {
+    fn new(
+        dir: &Path,
+        commit_log: CommitLog,
+        settings: String,
+        secured: Option<PathBuf>,
+    ) -> Result<Self, ServiceError> {
+        Ok(Self {
             dir: dir.to_path_buf(),
             lib: fetch(Package::Cassandra)?,
             java: java::for_servers()?,
             port: free_port()?,
             storage: free_port()?,
             commit_log,
-            settings: settings
-                .iter()
-                .map(|(key, value)| format!(" -Dcassandra.settings.{key}={value}"))
-                .collect(),
-        };
-        Self::launch(recipe, dir)
-    }
-
-    /// `host:port` for a CQL driver.
-    pub fn contact_point(&self) -> String {
-        self.recipe.address()
+            settings,
+            secured,
+        })
     }
 }
 
@@ -145,12 +185,16 @@ impl Recipe for Cassandra {
         let mut command = script("cassandra/run-cassandra.sh", &self.lib, &self.java, &self.dir);
         command
             .args([self.port.number().to_string(), self.storage.number().to_string()])
-            .env("CASS_CONF", recipe_file(conf))
+            .env("CASS_CONF", self.secured.clone().unwrap_or_else(|| recipe_file(conf)))
             .env("CASS_SETTINGS", &self.settings);
         Ok(command)
     }
 
     fn is_ready(&self) -> bool {
+        if self.secured.is_some() {
+            // it listens only when it serves, and answers nothing to whoever has no certificate
+            return connect(&self.port).is_ok();
+        }
         // OPTIONS in version 4 of the native protocol; the answer is a SUPPORTED (6) of the same version.
         const ASK: [u8; 9] = [4, 0, 0, 0, 5, 0, 0, 0, 0];
         let mut answer = [0; 9];
@@ -226,11 +270,16 @@ fn script(file: &str, lib: &Path, java: &Path, dir: &Path) -> Command {
 
 /// One request and the beginning of its answer. A server that accepts but does not answer is not ready.
 fn ask(port: &Port, request: &[u8], answer: &mut [u8]) -> io::Result<()> {
-    let timeout = Duration::from_secs(2);
-    let address = SocketAddr::from(([127, 0, 0, 1], port.number()));
-    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
+    let mut stream = connect(port)?;
+    stream.set_read_timeout(Some(ASK_TIMEOUT))?;
+    stream.set_write_timeout(Some(ASK_TIMEOUT))?;
     stream.write_all(request)?;
     stream.read_exact(answer)
+}
+
+/// How long one step of a question may take.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn connect(port: &Port) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port.number())), ASK_TIMEOUT)
 }
