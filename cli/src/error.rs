@@ -6,6 +6,7 @@ use std::process::ExitCode;
 pub use millrace_runtime::advice::chain;
 use millrace_runtime::progress::WaitError;
 
+use crate::config::secrets::without_passwords;
 use crate::foreign;
 
 /// Why a command failed, for the person who called it.
@@ -96,7 +97,8 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", foreign::inert(&self.message))?;
+        // a library may have been given a URL with a password, and says it in its error
+        write!(f, "error: {}", foreign::inert(&without_passwords(&self.message)))?;
         match &self.hint {
             Some(hint) => write!(f, "\n  {}", hint.replace('\n', "\n  ")),
             None => Ok(()),

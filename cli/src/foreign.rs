@@ -13,6 +13,7 @@ use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter, 
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::config::LogFormat;
+use crate::config::secrets::without_passwords;
 
 /// So many marks above and below a letter are somebody's language; more would grow over the lines around it.
 const MOST_MARKS: usize = 4;
@@ -226,6 +227,7 @@ impl<W: Write> Write for LogLines<W> {
             Some(line) => (line, "\n"),
             None => (&*text, ""),
         };
+        let line = &*without_passwords(line);
         let mut safe = Vec::with_capacity(line.len() + 1);
         match self.format {
             LogFormat::Json => write_escaped(&mut safe, line)?,

@@ -57,6 +57,148 @@ fn properties_of_the_kafka_client_come_from_everywhere_and_secrets_are_not_shown
     place.run(&["config", "--set-kafka", "nonsense"]).is(2, &["KEY=VALUE"]);
 }
 
+/// Everywhere a value may be repeated: where it is shown, and where something is wrong with it or near it.
+#[test]
+fn no_secret_is_repeated_whatever_is_wrong_with_it() {
+    const SECRET: &str = "73195500";
+    let in_file = [
+        "[kafka_client]\n\"sasl.oauthbearer.config\" = \"73195500\"",
+        "[kafka_client]\n\"sasl.oauthbearer.assertion.private.key.passphrase\" = \"73195500\"",
+        "[kafka_client]\n\"sasl.pasword\" = \"73195500\"",
+        "[kafka_client]\nsasl.password = \"73195500\"",
+        "[kafka_client]\n\"sasl.password\" = 73195500",
+        "[security]\nregistry_user = \"u\"\nregistry_password = \"73195500\"",
+        "[security]\nregistry_password = 73195500",
+        "[security]\nregistry_password = \"73195500",
+        "[security]\nregistry_password = 73195500x",
+        "registry = \"http://ann:73195500@h:8081\"",
+        "registry = \"http://ann:73195500@h:8081/a?b\"",
+        "registry = \"http://ann:7/73195500@h:8081\"",
+        "registry = \"ann:73195500@h:8081\"",
+        "registry = \"http://ann:73195500@h:8081\"\n[security]\nregistry_password = \"x\"",
+        "registry = \"http://ann:73195500@\"",
+        "[telemetry]\notlp_endpoint = \"http://ann:73195500@h:x\"",
+        "kafka = \"SASL_SSL://ann:73195500@h:1\"",
+    ];
+    for settings in in_file {
+        let place = Place::with(&format!("{settings}\n"));
+        for call in [&["config"][..], &["config", "--json"], &["schemas", "check"], &["status"]] {
+            let ran = place.run(call);
+            assert!(
+                !format!("{}{}", ran.stdout, ran.stderr).contains(SECRET),
+                "{settings}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+    }
+    let place = Place::new();
+    for (name, value) in [
+        ("MILLRACE_REGISTRY", "http://ann:73195500@h:8081"),
+        ("MILLRACE_SECURITY_REGISTRY_PASSWORD", SECRET),
+        ("MILLRACE_KAFKA_CLIENT_SSL_KEY_PASSWORD", SECRET),
+        ("MILLRACE_HEALTH_PORT", "http://ann:73195500@h"),
+    ] {
+        for call in [&["config"][..], &["config", "--json"], &["schemas", "check"]] {
+            let ran = place.run_with(call, &[(name, value)]);
+            assert!(
+                !format!("{}{}", ran.stdout, ran.stderr).contains(SECRET),
+                "{name}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+    }
+    place.run(&["config", "--set-kafka", "sasl.oauthbearer.config=x"]).is(2, &["seen by every user"]);
+    let ran = place
+        .run(&["config", "--registry", "http://ann:73195500@h"])
+        .is(2, &["--registry", "MILLRACE_REGISTRY"]);
+    assert!(!ran.stderr.contains(SECRET));
+}
+
+#[test]
+fn a_login_in_the_url_of_the_registry_is_one_and_not_two() {
+    let url = "registry = \"http://ann:x@h:8081/p\"\n";
+    let place = Place::with(url);
+    assert_eq!(config(&place, &[], &[], "registry").0, Value::from("http://ann:********@h:8081/p"));
+    for key in ["registry_user", "registry_password", "registry_password_file"] {
+        let twice = Place::with(&format!("{url}[security]\n{key} = \"y\"\n"));
+        twice.run(&["config"]).is(2, &["the URL of the registry", &format!("security.{key}"), "Keep one"]);
+    }
+    // the user there, the password elsewhere
+    Place::with("registry = \"http://ann@h:1\"\n[security]\nregistry_password = \"y\"\n")
+        .run(&["config"])
+        .is(0, &[]);
+}
+
+#[test]
+fn a_file_that_is_only_there_loads_no_code() {
+    for (property, variable) in [
+        ("plugin.library.paths", "MILLRACE_KAFKA_CLIENT_PLUGIN_LIBRARY_PATHS"),
+        ("ssl.engine.location", "MILLRACE_KAFKA_CLIENT_SSL_ENGINE_LOCATION"),
+        ("ssl.providers", "MILLRACE_KAFKA_CLIENT_SSL_PROVIDERS"),
+        ("sasl.kerberos.kinit.cmd", "MILLRACE_KAFKA_CLIENT_SASL_KERBEROS_KINIT_CMD"),
+    ] {
+        for written in [format!("\"{property}\""), property.to_owned()] {
+            let place = Place::with(&format!("[kafka_client]\n{written} = \"./evil\"\n"));
+            place.run(&["config"]).is(2, &[property, "current folder", "--config millrace.toml", variable]);
+        }
+        let place = Place::with(&format!("[kafka_client]\n\"{property}\" = \"./meant\"\n"));
+        place.run(&["config", "--config", "millrace.toml"]).is(0, &[property]);
+        let place = Place::new();
+        place.run_with(&["config"], &[(variable, "./meant")]).is(0, &[property]);
+    }
+    Place::new().run(&["config", "--set-kafka", "plugin.library.paths=./meant"]).is(0, &["./meant"]);
+}
+
+/// What is set and would have no effect, while somebody relies on it.
+#[test]
+fn half_a_login_and_certificates_without_encryption_are_refused() {
+    let rows: [(&str, &[&str], &[&str]); 7] = [
+        (
+            "[security]\nregistry_password = \"x\"",
+            &["schemas", "check"],
+            &["security.registry_user is not set"],
+        ),
+        (
+            "[security]\nregistry_user = \"u\"\nregistry_password = \"x\"\nregistry_password_file = \"f\"",
+            &["schemas", "check"],
+            &["security.registry_password", "security.registry_password_file", "both set", "millrace.toml"],
+        ),
+        (
+            "[security]\nregistry_user = \"u\"\nregistry_password_file = \"none\"",
+            &["schemas", "check"],
+            &["security.registry_password_file, from millrace.toml: none: No such file"],
+        ),
+        ("[registry_client]\ntls_ca_file = \"f\"", &["schemas", "check"], &["registry_client.tls_", "https"]),
+        (
+            "[cql_client]\ntls_ca_file = \"f\"",
+            &["tables", "plan"],
+            &["cql_client.tls_", "cql_client.tls is false"],
+        ),
+        ("[security]\ncql_password = \"x\"", &["tables", "plan"], &["security.cql_user is not set"]),
+        (
+            "[security]\nkafka_password_file = \"f\"\n[kafka_client]\n\"sasl.password\" = \"x\"",
+            &["topics", "plan"],
+            &["security.kafka_password_file", "sasl.password", "twice"],
+        ),
+    ];
+    // whoever listens, so that it comes to the settings
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    for (settings, call, words) in rows {
+        let place = Place::with(&format!("{settings}\n"));
+        fs::write(place.path().join("f"), "x\n").unwrap();
+        let registry = format!("http://{address}");
+        let servers = ["--kafka", &address, "--registry", &registry, "--cql", &address];
+        let ran = place.run(&[call, &servers].concat());
+        assert_ne!(ran.code, Some(0));
+        for word in words {
+            assert!(ran.stderr.contains(word), "{word} is missing in {}", ran.stderr);
+        }
+    }
+}
+
 #[test]
 fn what_is_no_setting_is_refused_with_the_nearest() {
     let rows = [

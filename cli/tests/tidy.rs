@@ -155,11 +155,12 @@ fn only_the_adapters_name_their_drivers() {
 
 #[test]
 fn arrows_point_inward() {
-    let allowed: [(&str, &[&str]); 8] = [
+    let allowed: [(&str, &[&str]); 9] = [
         ("processors/disk", &[]),
+        ("processors/tls", &[]),
         ("processors/kernel", &[]),
         ("processors/ports", &["millrace-kernel"]),
-        ("processors/wire", &["millrace-kernel"]),
+        ("processors/wire", &["millrace-kernel", "millrace-tls"]),
         ("processors/runtime", &["millrace-kernel", "millrace-ports", "millrace-wire"]),
         ("processors/audit", &["millrace-kernel", "millrace-ports", "millrace-wire", "millrace-runtime"]),
         ("processors/telemetry", &["millrace-runtime"]),
@@ -177,11 +178,11 @@ fn arrows_point_inward() {
     for adapter in ["kafka", "scylla", "sqlite"] {
         let manifest = root().join("processors").join(adapter).join("Cargo.toml");
         for dependency in dependencies(&manifest, "dependencies") {
-            let inner = ["millrace-kernel", "millrace-ports", "millrace-disk"];
+            let inner = ["millrace-kernel", "millrace-ports", "millrace-disk", "millrace-tls"];
             let is_inner = inner.contains(&dependency.as_str());
             assert!(
                 !dependency.starts_with("millrace-") || is_inner,
-                "processors/{adapter} depends on {dependency}: an adapter knows kernel, ports and disk only"
+                "processors/{adapter} depends on {dependency}: an adapter knows kernel, ports, disk and tls only"
             );
         }
     }

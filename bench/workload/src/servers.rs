@@ -7,7 +7,7 @@ use millrace_domain_accounting::messages::SCHEMAS;
 use millrace_domain_accounting::{CommandData, EventData, State};
 use millrace_kernel::Datum;
 use millrace_kernel::{Command, Event, Outcome, StateData};
-use millrace_wire::{Codec, ConfluentRegistry, Registry};
+use millrace_wire::{Codec, ConfluentRegistry, Registry, RegistryAccess};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::BaseProducer;
@@ -69,7 +69,8 @@ impl Servers {
     }
 
     fn codec<T: Datum>(&self, suffix: &str, schema: &str) -> Result<Codec<T>, Failure> {
-        let registry: Arc<dyn Registry> = Arc::new(ConfluentRegistry::new(&self.registry, None)?);
+        let registry: Arc<dyn Registry> =
+            Arc::new(ConfluentRegistry::new(&self.registry, &RegistryAccess::default())?);
         Ok(Codec::register(registry, &format!("{}-value", self.topic(suffix)), schema)?)
     }
 

@@ -353,9 +353,12 @@ impl Cli {
             plain.into_iter().filter_map(|(key, flag, text)| Some(Given::new(key, text?, flag))).collect();
         for pair in &global.set_kafka {
             let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-                return Err(CliError::usage(format!("--set-kafka {pair}: expected KEY=VALUE")));
+                // of what is no name, no more is repeated
+                let name = pair.split(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c)).next();
+                let name = name.unwrap_or_default();
+                return Err(CliError::usage(format!("--set-kafka {name}: expected KEY=VALUE")));
             };
-            if crate::config::is_secret(key) {
+            if millrace_kafka::properties::is_secret(key) {
                 return Err(CliError::usage(format!(
                     "--set-kafka {key}: a secret on the command line is seen by every user of the machine"
                 ))

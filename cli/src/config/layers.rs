@@ -1,6 +1,7 @@
 //! The layers, from the weakest to the strongest, and the errors in them.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 
 use figment::providers::{Format, Serialized, Toml};
@@ -8,7 +9,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
 use super::settings::Settings;
-use super::{Config, is_secret, origin, ranges, unknown};
+use super::{Config, origin, ranges, secrets, unknown};
 use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
@@ -21,11 +22,13 @@ pub const FILE: &str = "millrace.toml";
 const ENV_PREFIX: &str = "MILLRACE_";
 /// The one section whose keys are not fixed.
 pub const OPEN_SECTION: &str = "kafka_client";
+/// The flag that says where the registry is.
+const FLAG_OF_REGISTRY: &str = "--registry";
 /// The keys that say where the servers are.
 const ADDRESSES: [&str; 4] = ["kafka", "registry", "cql", "sqlite"];
 
 /// A value that a flag or a variable has set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Given {
     /// The key, part by part: a part may itself hold dots.
     pub path: Vec<String>,
@@ -43,7 +46,7 @@ impl Given {
 }
 
 /// Everything that configures a process, so that a test can bring its own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Inputs {
     /// The file that `--config` names.
     pub file: Option<PathBuf>,
@@ -100,10 +103,54 @@ impl Inputs {
                 from("sqlite")
             )));
         }
-        let config = Config { settings, up, figment };
+        let login = secrets::login(&settings.registry);
+        let mut config = Config { settings, up, figment };
         ranges::check(&config)?;
+        let origin = config.origin("registry");
+        if let Some(login) = login.map_err(|why| CliError::usage(format!("{origin}: registry: {why}")))? {
+            log_in(&mut config, login)?;
+        }
         Ok(config)
     }
+}
+
+/// Has the user and password of the registry's URL stand where they belong, and the URL without them: it is shown wherever
+/// the registry is spoken of.
+fn log_in(config: &mut Config, login: secrets::Login) -> Result<(), CliError> {
+    let url = config.origin("registry");
+    if login.password.is_some() && url == FLAG_OF_REGISTRY {
+        return Err(CliError::usage(
+            "--registry: a password on the command line is seen by every user of the machine",
+        )
+        .hint(format!(
+            "Set {}, or security.registry_user and security.registry_password_file.",
+            variable("registry")
+        )));
+    }
+    let doubled = |key: &str| {
+        let key = format!("security.{key}");
+        config.is_set(&key).then(|| {
+            let other = config.origin(&key);
+            CliError::usage(format!(
+                "the URL of the registry, from {url}, has what {key}, from {other}, sets as well"
+            ))
+            .hint("Keep one of the two.")
+        })
+    };
+    let mut twice = vec!["registry_user"];
+    if login.password.is_some() {
+        twice.extend(["registry_password", "registry_password_file"]);
+    }
+    if let Some(error) = twice.into_iter().find_map(doubled) {
+        return Err(error);
+    }
+    let settings = &mut config.settings;
+    settings.registry = login.url;
+    settings.security.registry_user = login.user;
+    if let Some(password) = login.password {
+        settings.security.registry_password = password;
+    }
+    Ok(())
 }
 
 type FileLayer = (figment::providers::Data<Toml>, Map<Profile, Dict>);
@@ -118,12 +165,34 @@ fn file_layer(named: Option<PathBuf>, known: &Dict) -> Result<Option<FileLayer>,
             false => Ok(None),
         };
     }
+    let shown = path.display().to_string();
+    let text = fs::read_to_string(&path).map_err(|error| CliError::usage(format!("{shown}: {error}")))?;
+    // said without the line itself, which may hold a secret
+    if let Err(error) = toml::from_str::<toml::Table>(&text) {
+        let at = error.span().map_or_else(String::new, |span| place(&text, span.start));
+        return Err(CliError::usage(format!("{shown}:{at} {}", error.message())));
+    }
     let toml = Toml::file_exact(&path);
-    let data = toml.data().map_err(|error| wrong(&error).context(path.display()))?;
+    let data = toml.data().map_err(|error| {
+        // its further lines are the file's
+        let what = error.to_string().lines().next().unwrap_or_default().to_owned();
+        CliError::usage(format!("{shown}: {what}"))
+    })?;
     if let Some(dict) = data.get(&Profile::Default) {
-        unknown::refuse(dict, known, &path.display().to_string())?;
+        unknown::refuse(dict, known, &shown)?;
+        if !is_named {
+            secrets::refuse_code(dict, &shown)?;
+        }
     }
     Ok(Some((toml, data)))
+}
+
+/// Line and column of a byte in a text.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!(" line {line}, column {column}:")
 }
 
 /// `MILLRACE_PROCESSOR_BATCH_MAX_RECORDS` sets `processor.batch_max_records`.
@@ -197,13 +266,15 @@ struct Layer {
 
 impl Layer {
     fn new(given: &Given, known: &Dict) -> Result<Self, CliError> {
-        let key = given.path.join(".");
         let expected = given.path.iter().try_fold(None, |found: Option<&Value>, part| match found {
             None => known.get(part).map(Some),
             Some(Value::Dict(_, inner)) => Some(inner.get(part)),
             Some(_) => None,
         });
-        let shown = || if is_secret(&key) { "its value".to_owned() } else { format!("{:?}", given.text) };
+        let shown = || match secrets::is_secret(&given.path) {
+            true => "its value".to_owned(),
+            false => format!("{:?}", secrets::without_passwords(&given.text)),
+        };
         let value = match expected.flatten() {
             // with no tag but the layer's: that of the default would say that nobody has set it
             Some(Value::Num(..)) => match given.text.trim().parse::<u64>() {
@@ -261,6 +332,10 @@ pub fn wrong(error: &Error) -> CliError {
         text.push_str(&path.join("."));
         text.push_str(": ");
     }
-    text.push_str(&error.kind.to_string());
+    // it names the value that it found
+    match secrets::is_secret(&path) {
+        true => text.push_str("this is no text in quotation marks"),
+        false => text.push_str(&secrets::without_passwords(&error.kind.to_string())),
+    }
     CliError::usage(text).hint("`millrace config --explain` describes every setting.")
 }

@@ -1,15 +1,17 @@
 //! Configuration: defaults < `millrace.toml` < `MILLRACE_*` environment < flags.
 //!
 //! The layers and where each value comes from are figment's; here is what they are made of
-//! (`layers`), what may be set (`settings`, `ranges`), which names are refused (`unknown`), and the
-//! manual (`explain`).
+//! (`layers`), what may be set (`settings`, `ranges`), which names are refused (`unknown`), which
+//! values are not shown (`secrets`), and the manual (`explain`).
 
 pub mod explain;
 pub mod layers;
 pub mod ranges;
+pub mod secrets;
 pub mod settings;
 mod unknown;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
@@ -18,13 +20,15 @@ use serde::de::DeserializeOwned;
 
 pub use layers::{Given, Inputs};
 pub use ranges::LONGEST_SECONDS;
-pub use settings::{CqlSettings, LogFormat, Settings, TelemetrySettings, UpSettings};
+pub use settings::{
+    CqlSettings, LogFormat, RegistrySettings, SecuritySettings, Settings, TelemetrySettings, UpSettings,
+};
 
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 
 /// The configuration in force, and where every value of it comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// What is the same for all domains.
     pub settings: Settings,
@@ -59,7 +63,7 @@ impl Config {
         let data = self.figment.data().unwrap_or_default();
         let mut found = Vec::new();
         if let Some(dict) = data.get(&Profile::Default) {
-            self.flatten(dict, "", &mut found);
+            self.flatten(dict, &mut Vec::new(), &mut found);
         }
         // sections behind the plain values, as in the file
         found.sort_by_key(|value| value.key.contains('.'));
@@ -81,34 +85,34 @@ impl Config {
         self.origin(key) != layers::DEFAULT
     }
 
-    fn flatten(&self, dict: &Dict, path: &str, found: &mut Vec<Effective>) {
+    fn flatten<'a>(&self, dict: &'a Dict, path: &mut Vec<&'a str>, found: &mut Vec<Effective>) {
         for (name, value) in dict {
-            let key = if path.is_empty() {
-                layers::quoted(name)
-            } else {
-                format!("{path}.{}", layers::quoted(name))
-            };
+            path.push(name);
             match value {
-                Value::Dict(_, inner) => self.flatten(inner, &key, found),
+                Value::Dict(_, inner) => self.flatten(inner, path, found),
                 other => {
                     let origin = self.figment.get_metadata(other.tag()).map_or_else(String::new, origin);
                     let mut value = serde_json::to_value(other).unwrap_or_default();
-                    if is_secret(name) && value.as_str().is_some_and(|text| !text.is_empty()) {
-                        value = serde_json::Value::from("********");
+                    if let serde_json::Value::String(text) = &mut value {
+                        *text = secrets::shown(path, text);
                     }
+                    let key = path.iter().map(|part| layers::quoted(part)).collect::<Vec<_>>().join(".");
                     found.push(Effective { key, value, origin });
                 }
             }
+            path.pop();
         }
     }
 }
 
-/// Whether the value of this key must not be shown.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    let name = name.rsplit('.').next().unwrap_or(name);
-    let secret = ["password", "secret", "token"].iter().any(|word| name.contains(word));
-    (secret && !name.ends_with("_file")) || matches!(name, "pem" | "jaas")
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the layers hold secrets as they were given
+        f.debug_struct("Config")
+            .field("settings", &self.settings)
+            .field("up", &self.up)
+            .finish_non_exhaustive()
+    }
 }
 
 fn origin(metadata: &Metadata) -> String {

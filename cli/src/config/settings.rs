@@ -2,9 +2,13 @@
 //! and `docs/configuration.md` are rendered from them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use serde::{Deserialize, Serialize};
+
+use super::layers::OPEN_SECTION;
+use super::secrets;
 
 /// Where everything is, and how this process presents itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +43,12 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How ScyllaDB or Cassandra is used.
     pub cql_client: CqlSettings,
-    /// Further properties of the Kafka client (librdkafka), such as TLS and SASL.
-    pub kafka_client: BTreeMap<String, String>,
+    /// How the schema registry is reached.
+    pub registry_client: RegistrySettings,
+    /// Further properties of the Kafka client (librdkafka), such as TLS and SASL. What loads code or runs a program, such
+    /// as `plugin.library.paths`, is not taken from a `millrace.toml` that is read because it is in the current folder,
+    /// only from a file that `--config` names, the environment or `--set-kafka`.
+    pub kafka_client: ClientProperties,
     /// Names and passwords.
     pub security: SecuritySettings,
     /// The command processor.
@@ -64,6 +72,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// Properties of librdkafka by their names.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientProperties(pub BTreeMap<String, String>);
+
+/// How the schema registry is reached: `[registry_client]`. An `https` address is encrypted, and the registry's
+/// certificate must be for the host in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RegistrySettings {
+    /// PEM file of the authorities that may have signed the registry's certificate, and no others. Empty: the system's.
+    pub tls_ca_file: String,
+    /// PEM file of this client's certificate, with those between it and its authority, where the registry asks for one.
+    pub tls_certificate_file: String,
+    /// PEM file of this client's private key, not encrypted.
+    pub tls_key_file: String,
+}
+
 /// How ScyllaDB or Cassandra is used: `[cql_client]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -78,13 +104,18 @@ pub struct CqlSettings {
     pub concurrency: usize,
     /// How long a request may take, in milliseconds.
     pub request_timeout_ms: u64,
-    /// Whether connections are encrypted.
+    /// Whether connections are encrypted. A node's certificate must then be for the address that is connected to, for a
+    /// host name in `cql`, or for a name in `cql_client.tls_names`.
     pub tls: bool,
-    /// PEM file of the authorities that sign the servers' certificates. Empty: the system's.
+    /// PEM file of the authorities that may have signed the nodes' certificates, and no others. Empty: the system's.
     pub tls_ca_file: String,
-    /// PEM file of this client's certificate, where the servers ask for one.
+    /// Further names and addresses that a node's certificate may be for, several separated by commas. Nodes are found by
+    /// their addresses, so names of nodes that are not in `cql` belong here; `.nodes.example.org` is every name
+    /// that ends so.
+    pub tls_names: String,
+    /// PEM file of this client's certificate, with those between it and its authority, where the nodes ask for one.
     pub tls_certificate_file: String,
-    /// PEM file of this client's private key.
+    /// PEM file of this client's private key, not encrypted.
     pub tls_key_file: String,
 }
 
@@ -97,6 +128,7 @@ impl Default for CqlSettings {
             request_timeout_ms: 10_000,
             tls: false,
             tls_ca_file: String::new(),
+            tls_names: String::new(),
             tls_certificate_file: String::new(),
             tls_key_file: String::new(),
         }
@@ -105,12 +137,13 @@ impl Default for CqlSettings {
 
 /// Names and passwords: `[security]`. They come from a file or the environment, never from a
 /// flag, which every user of the machine can read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecuritySettings {
     /// File that holds the password for Kafka (`sasl.password`), without a line end.
     pub kafka_password_file: String,
-    /// User name for the schema registry; empty: none.
+    /// User name for the schema registry; empty: that in its URL, if there is one. The registry is asked with both by
+    /// basic authentication. The URL may hold the password as well, which is shown nowhere.
     pub registry_user: String,
     /// Password for the schema registry.
     pub registry_password: String,
@@ -192,13 +225,31 @@ impl Default for Settings {
             log: String::new(),
             log_format: LogFormat::Text,
             cql_client: CqlSettings::default(),
-            kafka_client: BTreeMap::new(),
+            registry_client: RegistrySettings::default(),
+            kafka_client: ClientProperties::default(),
             security: SecuritySettings::default(),
             processor: ProcessorSettings::default(),
             projector: ProjectorSettings::default(),
             telemetry: TelemetrySettings::default(),
             up: UpSettings::default(),
         }
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |name: &str, value: &str| secrets::shown(&[OPEN_SECTION, name], value);
+        f.debug_map().entries(self.0.iter().map(|(name, value)| (name, shown(name, value)))).finish()
+    }
+}
+
+impl fmt::Debug for SecuritySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // whoever prints it to find a fault wants to know who logs in, and nobody the passwords
+        f.debug_struct("SecuritySettings")
+            .field("registry_user", &self.registry_user)
+            .field("cql_user", &self.cql_user)
+            .finish_non_exhaustive()
     }
 }
 

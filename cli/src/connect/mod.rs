@@ -1,9 +1,9 @@
 //! The servers of a configuration: how they are reached, and what is said when they are not.
 
 mod reach;
+mod security;
 mod stores;
 
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// What the store says.
     pub fn store_unreached(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, StoreFault> {
-        stores::open(&self.config.settings, entry.name(), true)
+        stores::open(self.config, entry.name(), true)
     }
 
     /// The outside world of a role, which waits for servers that are away by itself.
@@ -152,12 +152,7 @@ impl<'a> Servers<'a> {
         config.request_timeout = request_timeout;
         config.is_plain = Topology::is_for_all_clients;
         config.transaction_timeout = settings.processor.transaction_timeout();
-        config.properties = settings.kafka_client.clone();
-        if let Some(password) =
-            secret("security.kafka_password_file", &settings.security.kafka_password_file)?
-        {
-            config.properties.insert("sasl.password".to_owned(), password);
-        }
+        config.properties = security::kafka(self.config)?;
         Ok(KafkaLog::connect(config)?)
     }
 
@@ -166,16 +161,8 @@ impl<'a> Servers<'a> {
     /// # Errors
     /// Settings that no client can be made of.
     pub fn registry_unreached(&self) -> Result<Arc<dyn Registry>, CliError> {
-        let settings = &self.config.settings;
-        let security = &settings.security;
-        let password = match secret("security.registry_password_file", &security.registry_password_file)? {
-            None if security.registry_password.is_empty() => None,
-            None => Some(security.registry_password.clone()),
-            given => given,
-        };
-        let credentials =
-            (!security.registry_user.is_empty()).then(|| (security.registry_user.clone(), password));
-        Ok(Arc::new(ConfluentRegistry::new(&settings.registry, credentials)?))
+        let access = security::registry(self.config)?;
+        Ok(Arc::new(ConfluentRegistry::new(&self.config.settings.registry, &access)?))
     }
 
     /// Fails soon and clearly when none of `addresses` can be connected to.
@@ -214,16 +201,4 @@ pub fn why_not(config: &Config) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// The secret that the file named by the setting `key` holds, if one is named.
-fn secret(key: &str, file: &str) -> Result<Option<String>, CliError> {
-    read_secret(file).map_err(|error| CliError::failed(format!("{file}: {error}")).context(key))
-}
-
-fn read_secret(file: &str) -> std::io::Result<Option<String>> {
-    if file.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(fs::read_to_string(file)?.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::config::secrets::without_passwords;
 use crate::error::CliError;
 
 /// How long one address may take.
@@ -31,13 +32,17 @@ pub fn of_url(url: &str) -> Result<Vec<String>, CliError> {
         (Some(rest), _) => (rest, 80),
         (_, Some(rest)) => (rest, 443),
         _ => {
-            return Err(CliError::usage(format!("registry: {url:?} is no URL"))
+            return Err(CliError::usage(format!("registry: {:?} is no URL", without_passwords(url)))
                 .hint("Write it as http://localhost:8081."));
         }
     };
+    if rest.contains(['?', '#']) {
+        return Err(CliError::usage(
+            "registry: calls are put together from the URL, so it must end before ? and #",
+        ));
+    }
     let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    Ok(hosts(host, port))
+    Ok(hosts(authority, port))
 }
 
 /// Connects to one of `addresses` and closes the connection again.
@@ -111,7 +116,8 @@ mod tests {
     fn addresses_are_read_as_people_write_them() {
         assert_eq!(hosts("a, b:19092 ,SSL://c:1", 9092), ["a:9092", "b:19092", "c:1"]);
         assert_eq!(of_url("http://h:8081/apis/ccompat/v7").unwrap(), ["h:8081"]);
-        assert_eq!(of_url("https://user@h").unwrap(), ["h:443"]);
+        assert_eq!(of_url("https://h").unwrap(), ["h:443"]);
+        assert!(of_url("https://h/?a=b").is_err());
         assert!(of_url("h:8081").is_err());
     }
 }

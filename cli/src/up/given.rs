@@ -6,13 +6,14 @@ use crate::config::Config;
 use crate::error::CliError;
 
 /// Settings that lead elsewhere, with the flags that set them.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("kafka", "--kafka"),
     ("registry", "--registry"),
     ("cql", "--cql"),
     ("sqlite", "--sqlite"),
     ("keyspace", "--keyspace"),
     ("kafka_client", "--set-kafka"),
+    ("registry_client", "[registry_client]"),
     ("security", "[security]"),
 ];
 
@@ -50,7 +51,7 @@ fn instead(key: &str) -> &'static str {
         "kafka" | "kafka_client" => {
             "it brings its own broker, and its clients need no settings (--kafka-port sets the port)"
         }
-        "registry" => "it brings its own registry (--registry-port sets the port)",
+        "registry" | "registry_client" => "it brings its own registry (--registry-port sets the port)",
         "security" => "its servers ask for no name and no password",
         "keyspace" => "its tables are SQLite files, named like their domains",
         _ => "its tables are SQLite files in DATA/tables (--data sets the folder)",

@@ -315,7 +315,8 @@ impl Embedded {
         settings.sqlite = self.tables.display().to_string();
         settings.processor.state_dir = self.state.display().to_string();
         settings.cql.clear();
-        settings.kafka_client.clear();
+        settings.kafka_client = Default::default();
+        settings.registry_client = Default::default();
         settings.security = Default::default();
         inner.up = None;
         inner

@@ -1,13 +1,16 @@
 //! Which settings each kind of client gets, and why.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use crate::properties::Shown;
+
 /// How to reach Kafka.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
@@ -198,6 +201,19 @@ impl KafkaConfig {
     }
 }
 
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // it is printed in logs, passwords must not be
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("client_id", &self.client_id)
+            .field("properties", &Shown(&self.properties))
+            .field("transaction_timeout", &self.transaction_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
 fn producer_tuning(config: &mut ClientConfig) {
     config
         // costs next to nothing and shrinks Avro well; the broker keeps it as it is
@@ -217,6 +233,17 @@ fn producer_tuning(config: &mut ClientConfig) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_stay_out_of_the_log() {
+        let mut config = KafkaConfig::new("b:9092");
+        config.properties = BTreeMap::from(
+            [("sasl.password", "hunter2"), ("sasl.mechanism", "PLAIN")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && shown.contains("PLAIN"), "{shown}");
+    }
 
     #[test]
     fn topics_that_everybody_reads_are_not_compressed_unless_somebody_says_so() {

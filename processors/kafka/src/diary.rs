@@ -2,30 +2,35 @@
 //! explain a call that timed out.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::quiet::Quiet;
+
+/// For how long a complaint explains what goes wrong after it.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// Keeps the last complaint of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Diary {
-    complaint: Mutex<Option<String>>,
+    complaint: Mutex<Option<(Instant, String)>>,
 }
 
 impl Diary {
     /// Notes what the client complained about.
     pub(crate) fn complain(&self, reason: &str) {
-        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let now = (Instant::now(), reason.to_owned());
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// The last complaint.
+    /// The last complaint, if it is not of long ago.
     pub(crate) fn complaint(&self) -> Option<String> {
-        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        complaint.as_ref().filter(|(at, _)| at.elapsed() < RECENT).map(|(_, reason)| reason.clone())
     }
 }
 
@@ -36,7 +41,11 @@ impl ClientContext for Diary {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "millrace_kafka::client", %error, reason, "client error");
-        self.complain(reason);
+        // that all are away follows from what each was said to be
+        let follows = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if !follows || self.complaint().is_none() {
+            self.complain(reason);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use millrace_ports::LogFault;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::diary::Diary;
+use crate::{properties, security};
 
 /// What a fault needs to be explained: the step, the brokers, and the topic if it is about one.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ impl Step<'_> {
     pub(crate) fn fault(&self, error: &KafkaError, diary: Option<&Diary>) -> LogFault {
         let message = match error {
             KafkaError::ClientConfig(_, what, key, value) => {
-                return self.refused(format!("{key}={value}: {what}"));
+                return self.refused(properties::complaint(key, value, what));
             }
             KafkaError::ClientCreation(what) => return self.refused(what.clone()),
             // the outer error names only the kind of call
@@ -83,6 +84,9 @@ impl Step<'_> {
     pub(crate) fn unavailable(&self, message: impl Into<String>, diary: Option<&Diary>) -> LogFault {
         let mut message = format!("Kafka at {}: {}", self.bootstrap, message.into());
         if let Some(complaint) = diary.and_then(Diary::complaint) {
+            if let Some(meaning) = security::explain(&complaint) {
+                message.push_str(&format!(": {meaning}"));
+            }
             message.push_str(&format!(" (last: {complaint})"));
         }
         LogFault::Unavailable { step: self.step, message }

@@ -6,7 +6,8 @@
 //! | to do | open |
 //! |---|---|
 //! | which settings a client gets, and why | `config.rs` |
-//! | how an error of the client becomes a fault of the port | `fault.rs` |
+//! | which properties are secrets, and which load code | `properties.rs` |
+//! | how an error of the client becomes a fault of the port | `fault.rs`, `security.rs` |
 //! | read records and know the position past transaction markers | `reader.rs` |
 //! | look at a record that is not committed, and who has the transaction open | `uncommitted.rs`, `holder.rs` |
 //! | find the end of a batch that cannot be decompressed | `batches.rs` |
@@ -30,9 +31,11 @@ mod membership;
 #[allow(unsafe_code)]
 mod native;
 mod producer;
+pub mod properties;
 mod quiet;
 mod reader;
 mod reaper;
+mod security;
 mod timing;
 mod uncommitted;
 mod writer;

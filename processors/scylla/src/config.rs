@@ -1,8 +1,9 @@
 //! How to reach the cluster, and how hard to press it.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
+
+use millrace_tls::Files;
 
 /// How many replicas must have answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,16 +17,14 @@ pub enum Consistency {
     Quorum,
 }
 
-/// Encrypted connections.
+/// Encrypted connections. A node's certificate must be from an authority that is trusted, and for the address that is
+/// connected to, a name in [`ScyllaConfig::hosts`], or one of `names`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM file of the authorities that sign the servers' certificates; the system's when not
-    /// given. Names in certificates are not compared: drivers find nodes by their addresses.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the client's own certificate chain, where the servers ask for one.
-    pub certificate_file: Option<PathBuf>,
-    /// PEM file of the client's private key.
-    pub key_file: Option<PathBuf>,
+    /// Authorities, and the client's own certificate.
+    pub files: Files,
+    /// Further names and addresses that certificates may be for; a name that begins with a dot is every name that ends so.
+    pub names: Vec<String>,
 }
 
 /// How to reach the cluster, and how hard to press it.

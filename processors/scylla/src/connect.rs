@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use millrace_ports::StoreFault;
-use openssl::ssl::{SslContext, SslContextBuilder, SslFiletype, SslMethod, SslVerifyMode};
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 
-use crate::config::{Consistency, ScyllaConfig, Tls};
+use crate::config::{Consistency, ScyllaConfig};
+use crate::tls::{self, Complaint};
 
 /// How often the driver looks for nodes that came or went without a word. Short, so that a
 /// cluster of one node is found again soon after it was away.
@@ -39,8 +39,10 @@ pub(crate) async fn session(config: &ScyllaConfig) -> Result<Session, StoreFault
     if let Some(username) = &config.username {
         builder = builder.user(username, config.password.as_deref().unwrap_or_default());
     }
+    let complaint = Complaint::default();
     if let Some(tls) = &config.tls {
-        builder = builder.tls_context(Some(tls_context(tls)?));
+        let context = tls::context(tls, &config.hosts, complaint.clone());
+        builder = builder.tls_context(Some(context.map_err(|message| refused(config, &message))?));
     }
     // the driver's own limits apply to each node and each try; this one to all of it
     let limit = config.connect_timeout * 3;
@@ -50,35 +52,14 @@ pub(crate) async fn session(config: &ScyllaConfig) -> Result<Session, StoreFault
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {limit:?}"),
     };
-    Err(StoreFault::Unavailable {
-        step: "connect",
-        message: format!(
-            "no CQL server answers at {}: {reason}; check that it runs, that host and port are those \
-             of its native transport, and user, password and TLS if it asks for them",
-            config.hosts_text()
-        ),
-    })
+    // some of the driver's messages have several lines
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    Err(refused(config, &tls::explained(config, &complaint, reason)))
 }
 
-fn tls_context(tls: &Tls) -> Result<SslContext, StoreFault> {
-    let failed = |what: String, error: openssl::error::ErrorStack| StoreFault::Unavailable {
+fn refused(config: &ScyllaConfig, reason: &str) -> StoreFault {
+    StoreFault::Unavailable {
         step: "connect",
-        message: format!("{what} cannot be used for TLS: {error}"),
-    };
-    let plain = |error| failed("the settings".to_owned(), error);
-    let mut context = SslContextBuilder::new(SslMethod::tls_client()).map_err(plain)?;
-    context.set_verify(SslVerifyMode::PEER);
-    match &tls.ca_file {
-        Some(file) => context.set_ca_file(file).map_err(|e| failed(file.display().to_string(), e))?,
-        None => context.set_default_verify_paths().map_err(plain)?,
+        message: format!("no CQL server can be used at {}: {reason}", config.hosts_text()),
     }
-    if let Some(file) = &tls.certificate_file {
-        context.set_certificate_chain_file(file).map_err(|e| failed(file.display().to_string(), e))?;
-    }
-    if let Some(file) = &tls.key_file {
-        context
-            .set_private_key_file(file, SslFiletype::PEM)
-            .map_err(|e| failed(file.display().to_string(), e))?;
-    }
-    Ok(context.build())
 }

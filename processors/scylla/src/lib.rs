@@ -21,6 +21,7 @@ mod insert;
 mod layout;
 mod link;
 mod read;
+mod tls;
 mod value;
 
 use std::sync::mpsc::{self, RecvTimeoutError};

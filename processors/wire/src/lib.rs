@@ -13,4 +13,4 @@ mod schema;
 mod writer;
 
 pub use codec::{Codec, DecodeFailure, Unknown};
-pub use registry::{ConfluentRegistry, Latest, MemoryRegistry, Registry, RegistryFault};
+pub use registry::{ConfluentRegistry, Latest, MemoryRegistry, Registry, RegistryAccess, RegistryFault};

@@ -1,19 +1,18 @@
 //! The schema registry, as far as Millrace needs one.
 
+mod access;
 mod memory;
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 use ureq::http::{Response, StatusCode, Uri};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, RequestBuilder};
 
+pub use access::RegistryAccess;
 pub use memory::MemoryRegistry;
 
 /// The registry did not give an answer, or refused one.
@@ -105,6 +104,8 @@ pub struct ConfluentRegistry {
     http: Agent,
     /// The value of the header `Authorization`.
     authorization: Option<String>,
+    /// Whether connections are encrypted, and this client has no certificate to show.
+    is_unnamed: bool,
 }
 
 /// How long one call to the registry may take.
@@ -121,6 +122,8 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 enum NoAnswer {
     /// The registry says so itself.
     Said(Complaint),
+    /// It lets nobody in, or not this user; with its words, if it has any.
+    Denied(StatusCode, String),
     /// Something answers with this status, and not in a registry's words.
     Status(StatusCode),
     /// It did not get as far, or what came is not a registry's.
@@ -155,30 +158,26 @@ struct Verdict {
 }
 
 impl ConfluentRegistry {
-    /// A client for the registry at `url`, with basic authentication if given. No call is
-    /// made yet, and nothing is read: the machine's certificates are first needed for the first
-    /// connection to an `https` address.
+    /// A client for the registry at `url`. No call is made yet, and nothing is read but the files that `access` names: the
+    /// machine's certificates are first needed for the first connection to an `https` address.
     ///
     /// # Errors
-    /// [`RegistryFault::Unavailable`] when `url` is none.
-    pub fn new(url: &str, credentials: Option<(String, Option<String>)>) -> Result<Self, RegistryFault> {
+    /// [`RegistryFault::Unavailable`] when `url` is none, or a file cannot be used.
+    pub fn new(url: &str, access: &RegistryAccess) -> Result<Self, RegistryFault> {
         let url = url.trim_end_matches('/').to_owned();
-        if let Err(error) = url.parse::<Uri>() {
-            return Err(RegistryFault::Unavailable { url, message: error.to_string() });
-        }
-        let tls =
-            TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier);
+        let unavailable = |message: String| RegistryFault::Unavailable { url: url.clone(), message };
+        url.parse::<Uri>().map_err(|error| unavailable(error.to_string()))?;
+        let is_encrypted = url.to_lowercase().starts_with("https://");
+        let tls = access.tls(is_encrypted).map_err(unavailable)?;
         let http = Agent::config_builder()
             .timeout_global(Some(CALL_TIMEOUT))
             .proxy(None)
-            .tls_config(tls.build())
+            .tls_config(tls)
             .http_status_as_error(false)
             .build()
             .new_agent();
-        let authorization = credentials.map(|(user, password)| {
-            format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.unwrap_or_default())))
-        });
-        Ok(Self { url, http, authorization })
+        let is_unnamed = is_encrypted && access.files.certificate_file.is_none();
+        Ok(Self { authorization: access.authorization(), is_unnamed, url, http })
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NoAnswer> {
@@ -216,8 +215,11 @@ impl ConfluentRegistry {
     fn unavailable(&self, no_answer: NoAnswer) -> RegistryFault {
         let message = match no_answer {
             NoAnswer::Said(Complaint { error_code, message }) => format!("error {error_code}: {message}"),
+            NoAnswer::Denied(status, message) => {
+                access::refused(status, &message, self.authorization.is_some())
+            }
             NoAnswer::Status(status) => format!("it answers with HTTP status {status}"),
-            NoAnswer::Unheard(why) => why,
+            NoAnswer::Unheard(why) => access::explained(why, self.is_unnamed),
         };
         RegistryFault::Unavailable { url: self.url.clone(), message }
     }
@@ -232,6 +234,7 @@ impl NoAnswer {
     fn is_unsupported(&self) -> bool {
         match self {
             Self::Said(complaint) => matches!(complaint.error_code, 400..=405 | 40101 | 40301),
+            Self::Denied(..) => true,
             Self::Status(status) => matches!(status.as_u16(), 400..=405),
             Self::Unheard(_) => false,
         }
@@ -254,6 +257,9 @@ fn text(answer: Result<Response<Body>, ureq::Error>) -> Result<String, NoAnswer>
     }
     // whatever stands before a registry answers in its own way
     Err(match parse::<Complaint>(&text) {
+        complaint if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            NoAnswer::Denied(status, complaint.map(|it| it.message).unwrap_or_default())
+        }
         Ok(complaint) if complaint.error_code != 0 => NoAnswer::Said(complaint),
         _ => NoAnswer::Status(status),
     })

@@ -64,7 +64,8 @@ pub fn request(frame: &[u8]) {
         DeleteGroups => DeleteGroupsRequest, IncrementalAlterConfigs => IncrementalAlterConfigsRequest,
         OffsetDelete => OffsetDeleteRequest, DescribeCluster => DescribeClusterRequest,
         DescribeProducers => DescribeProducersRequest, DescribeTransactions => DescribeTransactionsRequest,
-        ListTransactions => ListTransactionsRequest,
+        ListTransactions => ListTransactionsRequest, DescribeLogDirs => DescribeLogDirsRequest,
+        WriteTxnMarkers => WriteTxnMarkersRequest,
     }
 }
 
