@@ -17,5 +17,6 @@ mod outages;
 mod python;
 mod real_servers;
 mod rebuild;
+mod secured;
 mod tools;
 mod traces;
