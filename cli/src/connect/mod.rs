@@ -77,7 +77,7 @@ impl<'a> Servers<'a> {
     /// As [`Servers::store`]; or there are none.
     pub fn store_to_read(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
         self.reach_store()?;
-        Ok(stores::open(&self.config.settings, entry.name(), false)?)
+        Ok(stores::open(self.config, entry.name(), false)?)
     }
 
     fn reach_store(&self) -> Result<(), CliError> {

@@ -20,15 +20,15 @@ const KAFKA_PASSWORD: &str = "sasl.password";
 pub fn kafka(config: &Config) -> Result<BTreeMap<String, String>, CliError> {
     let mut properties = config.settings.kafka_client.0.clone();
     let file = &config.settings.security.kafka_password_file;
-    if let Some(password) = read(config, "security.kafka_password_file", file)? {
-        if properties.insert(KAFKA_PASSWORD.to_owned(), password).is_some() {
-            return Err(CliError::usage(format!(
-                "the password for Kafka is there twice: as security.kafka_password_file, from {}, and as \
-                 {KAFKA_PASSWORD} in [kafka_client]",
-                config.origin("security.kafka_password_file")
-            ))
-            .hint("Keep one of the two."));
-        }
+    if let Some(password) = read(config, "security.kafka_password_file", file)?
+        && properties.insert(KAFKA_PASSWORD.to_owned(), password).is_some()
+    {
+        return Err(CliError::usage(format!(
+            "the password for Kafka is there twice: as security.kafka_password_file, from {}, and as {KAFKA_PASSWORD} in \
+             [kafka_client]",
+            config.origin("security.kafka_password_file")
+        ))
+        .hint("Keep one of the two."));
     }
     Ok(properties)
 }

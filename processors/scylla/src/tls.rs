@@ -224,8 +224,12 @@ mod tests {
         builder.set_not_after(&Asn1Time::from_unix(1).unwrap()).unwrap();
         if !dns.is_empty() || !ip.is_empty() {
             let mut names = SubjectAlternativeName::new();
-            dns.iter().for_each(|name| drop(names.dns(name)));
-            ip.iter().for_each(|address| drop(names.ip(address)));
+            for name in dns {
+                names.dns(name);
+            }
+            for address in ip {
+                names.ip(address);
+            }
             let names = names.build(&builder.x509v3_context(None, None)).unwrap();
             builder.append_extension(names).unwrap();
         }

@@ -153,6 +153,9 @@ fn keeps_the_secret(ran: Ran) -> Ran {
     ran
 }
 
+/// Something that is wrong: its name, what is exchanged in the settings, what is tried, and the words that refuse it.
+type Wrong = (&'static str, (String, String), &'static str, &'static [&'static str]);
+
 #[test]
 fn everything_works_through_tls_and_whatever_is_wrong_is_said() {
     let place = Place::start();
@@ -209,7 +212,7 @@ fn refused_in_words(place: &Place) {
     let strange = files(&stranger);
     let lonely = format!("tls_ca_file = \"{}\"\n", own("ca.pem"));
     let change = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-    let cases: Vec<(&str, (String, String), &str, &[&str])> = vec![
+    let cases: Vec<Wrong> = vec![
         ("kafka-ca", kafka_ca, "topics", &["Kafka at localhost:", "ssl.ca.location"]),
         (
             "kafka-password",
