@@ -16,7 +16,7 @@ use millrace_runtime::role::Ports;
 use millrace_runtime::versions::{Live, LiveStore};
 use millrace_wire::{ConfluentRegistry, Registry};
 
-use crate::config::Config;
+use crate::config::{Config, secrets};
 use crate::domain::{self, DomainEntry};
 use crate::error::CliError;
 use crate::status::processes;
@@ -169,7 +169,8 @@ impl<'a> Servers<'a> {
     fn reach(&self, what: &str, key: &str, addresses: Vec<String>) -> Result<(), CliError> {
         let Err(why) = reach::any(&addresses) else { return Ok(()) };
         let origin = self.config.origin(key);
-        let text = format!("{what} at {} does not answer: {why}", addresses.join(","));
+        let shown = secrets::shown(&[key], &addresses.join(","));
+        let text = format!("{what} at {shown} does not answer: {why}");
         let flag = format!("--{key}");
         Err(CliError::failed(text).hint(match &self.config.up {
             Some(up) => format!(
