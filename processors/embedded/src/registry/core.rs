@@ -404,6 +404,9 @@ impl Core {
 
     /// Sets or takes back the mode of a subject, or of all.
     pub fn set_mode(&mut self, subject: Option<&str>, mode: Option<Mode>) -> Result<(), Refusal> {
+        if subject.map_or(self.mode, |subject| self.modes.get(subject).copied()) == mode {
+            return Ok(());
+        }
         self.commit(Change::ModeSet { subject: subject.map(str::to_owned), mode })
     }
 
