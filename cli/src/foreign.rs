@@ -51,6 +51,16 @@ pub fn short(text: &str) -> String {
     cut(text, SHORT)
 }
 
+/// A flag with `value`, as a shell takes it: a command that is shown is pasted, and must say no more than it seems to.
+#[must_use]
+pub fn flag(name: &str, value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+=-".contains(c);
+    match !value.is_empty() && value.chars().all(is_plain) && !value.starts_with('-') {
+        true => format!("--{name} {value}"),
+        false => format!("--{name}='{}'", value.replace('\'', "'\\''")),
+    }
+}
+
 /// How many columns inert text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {

@@ -38,12 +38,7 @@ pub fn bytes_of(text: &str) -> Option<Vec<u8>> {
 
 /// The flags that name `key`, as a shell takes them.
 pub fn key_flag(key: &[u8]) -> String {
-    let text = text(key);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+=-".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('-') {
-        true => format!("--key {text}"),
-        false => format!("--key='{}'", text.replace('\'', "'\\''")),
-    }
+    foreign::flag("key", &text(key))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use millrace_kafka::KafkaLog;
 use millrace_ports::{Clock as _, Log as _, LogFault, SystemClock, TopicPartition};
 use serde::Serialize;
 
-use crate::output;
+use crate::{foreign, output};
 
 /// A transaction that stands in the way of all who read a partition.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,7 +48,8 @@ impl Open {
         match (self.producer_id, &self.transactional_id) {
             (Some(producer), Some(id)) => format!(
                 "{what}; it is of producer {producer}, {id:?}. If that does not end it, `kafka-transactions.sh \
-                 --bootstrap-server … forceTerminateTransaction --transactionalId {id}` does; {way_out}"
+                 --bootstrap-server … forceTerminateTransaction {}` does; {way_out}",
+                foreign::flag("transactionalId", id)
             ),
             (Some(producer), None) => format!(
                 "{what}; it is of producer {producer}, whom no coordinator knows. `kafka-transactions.sh --bootstrap-server … \
@@ -113,6 +114,7 @@ mod tests {
         };
         let rows = [
             (open(Some(7), Some("somebody")), "forceTerminateTransaction --transactionalId somebody"),
+            (open(Some(7), Some("$(reboot)'s")), "--transactionalId='$(reboot)'\\''s'"),
             (open(Some(7), None), "abort --topic d.commands --partition 3 --start-offset 41"),
             (open(None, None), "describe-producers --topic d.commands --partition 3"),
         ];

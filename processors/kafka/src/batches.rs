@@ -5,21 +5,15 @@
 //! then the client complains about the same first offset again; from an offset behind it, it gives something else: a record,
 //! another batch's complaint, or the end of the partition. So the end can be searched for.
 //!
-//! Each look is a client of its own. An answer to an earlier look that comes late would make a good batch part
+//! Each look is a client of its own (`probe`). An answer to an earlier look that comes late would make a good batch part
 //! of the bad one, and commands would be lost without a word.
 
-use std::time::{Duration, Instant};
-
 use millrace_ports::{LogFault, TopicPartition};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
-use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config::KafkaConfig;
-use crate::diary::{self, Diary};
-use crate::fault::Step;
-use crate::native::{ConsumerQueue, Seen};
-use crate::reaper::reap;
+use crate::native::Seen;
+use crate::probe;
 
 /// What is being done, for faults.
 const STEP: &str = "look behind a batch that cannot be decompressed";
@@ -70,53 +64,16 @@ fn search(
 
 /// What stands at `offset`, behind `first`.
 fn look(config: &KafkaConfig, at: &TopicPartition, first: i64, offset: i64) -> Result<Look, LogFault> {
-    let step = Step { step: STEP, bootstrap: &config.bootstrap, topic: None };
-    let consumer: BaseConsumer<Diary> =
-        config.prober().create_with_context(Diary::default()).map_err(|error| step.fault(&error, None))?;
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&at.topic, at.partition, Offset::Offset(offset))
-        .and_then(|()| consumer.assign(&list))
-        .map_err(|error| step.fault(&error, None))?;
-    let seen = ConsumerQueue::of(consumer.client().native_ptr())
-        .ok_or_else(|| step.unavailable("the client has no queue", None))
-        .and_then(|queue| wait_for(&queue, config.request_timeout, at, first, offset));
-    reap(consumer);
-    seen
-}
-
-fn wait_for(
-    queue: &ConsumerQueue,
-    wait: Duration,
-    at: &TopicPartition,
-    first: i64,
-    offset: i64,
-) -> Result<Look, LogFault> {
-    let deadline = Instant::now() + wait;
-    let mut complaint = "no answer".to_owned();
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let message = format!("{at} offset {offset}: {complaint}");
-            return Err(LogFault::Unavailable { step: STEP, message });
-        }
-        let Some(event) = queue.poll(left) else { continue };
-        match event.seen() {
-            Seen::Record(record) => return Ok(Look::Behind(record.offset)),
-            Seen::Error { code: Code::PartitionEOF, place: Some((_, _, end)), .. } => {
-                return Ok(Look::Behind(end));
-            }
-            Seen::Error {
-                code: Code::BadCompression | Code::NotImplemented,
-                place: Some((_, _, begins)),
-                ..
-            } => {
-                return Ok(if begins == first { Look::Within } else { Look::Behind(begins) });
-            }
-            Seen::Error { message, .. } => complaint = message,
-            Seen::Log(level, facility, line) => diary::write(level, &facility, &line),
-            Seen::Other => {}
-        }
-    }
+    probe::at(config, STEP, at, offset, |seen| match seen {
+        Seen::Record(record) => Some(Look::Behind(record.offset)),
+        Seen::Error { code: Code::PartitionEOF, place: Some((_, _, end)), .. } => Some(Look::Behind(*end)),
+        Seen::Error {
+            code: Code::BadCompression | Code::NotImplemented,
+            place: Some((_, _, begins)),
+            ..
+        } => Some(if *begins == first { Look::Within } else { Look::Behind(*begins) }),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn varint(into: &mut BytesMut, mut value: usize) {
 }
 
 /// The producer whose transaction begins at `offset`, of an answer to [`describe`].
-fn opened_at(answer: &[u8], offset: i64) -> Option<i64> {
+pub(crate) fn opened_at(answer: &[u8], offset: i64) -> Option<i64> {
     let mut rest = Rest(answer);
     rest.take(4)?;
     for _ in 0..rest.length()? {
@@ -145,7 +145,7 @@ fn opened_at(answer: &[u8], offset: i64) -> Option<i64> {
 }
 
 /// The transactional id of a producer, of an answer to [`list`].
-fn name_of(answer: &[u8], of: i64) -> Option<String> {
+pub(crate) fn name_of(answer: &[u8], of: i64) -> Option<String> {
     let mut rest = Rest(answer);
     rest.take(4 + 2)?;
     for _ in 0..rest.length()? {

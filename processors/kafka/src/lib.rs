@@ -9,7 +9,7 @@
 //! | which properties are secrets, and which load code | `properties.rs` |
 //! | how an error of the client becomes a fault of the port | `fault.rs`, `security.rs` |
 //! | read records and know the position past transaction markers | `reader.rs` |
-//! | look at a record that is not committed, and who has the transaction open | `uncommitted.rs`, `holder.rs` |
+//! | look at a record that is not committed, and who has the transaction open | `probe.rs`, `holder.rs` |
 //! | find the end of a batch that cannot be decompressed | `batches.rs` |
 //! | membership in a group, and who may still commit | `group.rs`, `membership.rs` |
 //! | one transaction from records to commit | `writer.rs`, `committer.rs` |
@@ -30,6 +30,7 @@ mod log;
 mod membership;
 #[allow(unsafe_code)]
 mod native;
+mod probe;
 mod producer;
 pub mod properties;
 mod quiet;
@@ -37,7 +38,6 @@ mod reader;
 mod reaper;
 mod security;
 mod timing;
-mod uncommitted;
 mod writer;
 
 pub use admin::{Admin, Broker, Cluster, GroupLag, NewTopic, TopicDescription};

@@ -19,9 +19,9 @@ use crate::diary::Diary;
 use crate::fault::Step;
 use crate::group::KafkaGroup;
 use crate::holder::{self, Holder};
+use crate::probe;
 use crate::producer::KafkaProducer;
 use crate::reader::KafkaReader;
-use crate::uncommitted;
 use crate::writer::KafkaWriter;
 
 /// A Kafka cluster. It connects when it is first asked something, and again whenever the
@@ -80,7 +80,7 @@ impl KafkaLog {
     /// # Errors
     /// [`LogFault`].
     pub fn written_at(&self, at: &TopicPartition, offset: i64) -> Result<Option<i64>, LogFault> {
-        uncommitted::written_at(self.config(), at, offset)
+        probe::written_at(self.config(), at, offset)
     }
 
     /// Who has the transaction open that begins at `offset`, if that can be found out: without TLS and passwords only.

@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "registry_http", run: registry_http },
     Target { name: "registry_schema", run: embedded::schema },
     Target { name: "trace_header", run: peers::trace_header },
+    Target { name: "transaction_holder", run: peers::transaction_holder },
 ];
 
 /// The target of this name.

@@ -3,6 +3,10 @@
 /// The adapter links a client in C; this part of it needs none.
 #[path = "../../../processors/kafka/src/assignment.rs"]
 mod assignment;
+/// The same of who asks brokers for open transactions; nobody is asked here.
+#[path = "../../../processors/kafka/src/holder.rs"]
+#[allow(dead_code)]
+mod holder;
 /// What operators see goes over HTTP; what is made of an answer does not.
 #[path = "../../../cli/src/status/samples.rs"]
 mod samples;
@@ -14,6 +18,17 @@ mod traceparent;
 pub fn group_assignment(bytes: &[u8]) {
     if let Some(partitions) = assignment::assigned(bytes, "t") {
         assert!(partitions.len() <= bytes.len() / 4);
+    }
+}
+
+/// What brokers answer when they are asked whose transaction is open.
+pub fn transaction_holder(bytes: &[u8]) {
+    let Some((first, answer)) = bytes.split_first() else { return };
+    if first & 1 == 0 {
+        let _ = holder::opened_at(answer, 41);
+    } else if let Some(name) = holder::name_of(answer, 7) {
+        // what is no text is written out, in three bytes at most
+        assert!(name.len() <= 3 * answer.len());
     }
 }
 
