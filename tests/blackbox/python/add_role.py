@@ -14,6 +14,7 @@ PATIENCE_SECONDS = 60
 
 
 def main() -> None:
+    """Makes the user, once the server lets its first one in."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address", help="host:port")
     parser.add_argument("--ca", required=True)
