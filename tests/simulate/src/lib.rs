@@ -4,6 +4,10 @@
 //! `store` put in what goes wrong, `oracle` and the workloads say what must come out, and `shrink`
 //! makes a history that fails as short as it can. docs/simulation.md explains the design.
 
+use std::hint::black_box;
+
+use workload::Workload;
+
 pub mod accounting;
 pub mod chirp;
 pub mod dice;
@@ -21,3 +25,20 @@ pub mod store;
 pub mod strays;
 pub mod tally;
 pub mod workload;
+
+/// What the binary and the test programs call. Generic code is compiled with whoever uses it first with a type: here once,
+/// instead of with each of those again, which takes a minute for each.
+#[doc(hidden)]
+pub fn compiled_once() {
+    fn uses<W: Workload>() {
+        black_box(many::many::<W> as fn(_, &_) -> _);
+        black_box(run::run::<W> as fn(&_, _) -> _);
+        black_box(plan::Plan::<W>::new as fn(_) -> _);
+        black_box(shrink::shrink::<W> as fn(&_, _) -> _);
+        black_box(show::history::<W> as fn(&_) -> _);
+        #[cfg(debug_assertions)]
+        black_box(planted::hunt::<W> as fn(_, _) -> _);
+    }
+    uses::<accounting::AccountingWorkload>();
+    uses::<chirp::ChirpWorkload>();
+}

@@ -1,7 +1,9 @@
 //! Whether a connection comes from this process: places that are kept for it are given to nobody else.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+
+use rustix::net::RecvFlags;
 
 /// To whom the other end of a connection belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,38 +16,36 @@ pub(crate) enum Owner {
     Gone,
 }
 
-/// To whom the other end, which has the address `peer`, belongs.
-pub(crate) fn owner(peer: SocketAddr) -> Owner {
-    let Some(inodes) = inodes_of(peer) else { return Owner::Own };
-    if inodes.is_empty() {
-        return Owner::Gone;
+/// To whom the other end of `stream` belongs, which has the address `peer`.
+///
+/// This process asks its own sockets for their addresses, never the system for everybody's: that list has a line for
+/// each connection of the machine, also for the thousands that were closed in the last minute.
+pub(crate) fn owner(stream: &impl AsFd, peer: SocketAddr) -> Owner {
+    let Ok(files) = std::fs::read_dir("/dev/fd") else { return Owner::Own };
+    let numbers = files.flatten().filter_map(|file| file.file_name().to_str()?.parse().ok());
+    let is_own = numbers.filter_map(address_of).any(|address| address == peer);
+    match (is_own, is_closed(stream)) {
+        (true, _) => Owner::Own,
+        (false, true) => Owner::Gone,
+        (false, false) => Owner::Other,
     }
-    let Ok(files) = std::fs::read_dir("/proc/self/fd") else { return Owner::Own };
-    let is_own = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()).any(|link| {
-        let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
-        inode.is_some_and(|inode| inodes.contains(inode))
-    });
-    if is_own {
-        return Owner::Own;
-    }
-    // it may have been closed between one look and the other
-    let is_there_still = inodes_of(peer).is_some_and(|now| !now.is_disjoint(&inodes));
-    if is_there_still { Owner::Other } else { Owner::Gone }
 }
 
-/// The open sockets with this address, as Linux lists them: one that was closed has no inode any more.
-fn inodes_of(local: SocketAddr) -> Option<HashSet<String>> {
-    let SocketAddr::V4(local) = local else { return None };
-    let address = format!("{:08X}:{:04X}", u32::from(*local.ip()).swap_bytes(), local.port());
-    let table = std::fs::read_to_string("/proc/self/net/tcp").ok()?;
-    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    Some(
-        lines
-            .filter(|words| words.get(1) == Some(&address.as_str()))
-            .filter_map(|words| words.get(9).map(|inode| (*inode).to_owned()))
-            .filter(|inode| inode != "0")
-            .collect(),
-    )
+/// The address of this process's socket with the number `file`; `None` when that is no socket or none any more.
+fn address_of(file: RawFd) -> Option<SocketAddr> {
+    // SAFETY: nothing is read from the file, and nobody keeps it. A number that was closed meanwhile is an error to the
+    // system, and one that was given out anew is another file of this process.
+    let file = unsafe { BorrowedFd::borrow_raw(file) };
+    rustix::net::getsockname(file).ok()?.try_into().ok()
+}
+
+/// Whether the other end has closed without having sent anything.
+fn is_closed(stream: &impl AsFd) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(stream, &mut [0_u8], flags) {
+        Ok((_, length)) => length == 0,
+        Err(error) => error == rustix::io::Errno::CONNRESET,
+    }
 }
 
 #[cfg(test)]
@@ -57,19 +57,21 @@ mod tests {
 
     #[test]
     fn a_connection_of_another_process_is_told_from_ours() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let ours = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let (_accepted, peer) = listener.accept().unwrap();
-        assert_eq!(owner(peer), Owner::Own);
-        drop(ours);
-        assert_eq!(owner(peer), if cfg!(target_os = "linux") { Owner::Gone } else { Owner::Own });
-        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; read -r _ <&3");
-        let mut other = Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
-        let (mut stream, peer) = listener.accept().unwrap();
-        assert_eq!(owner(peer), if cfg!(target_os = "linux") { Owner::Other } else { Owner::Own });
-        other.kill().unwrap();
-        other.wait().unwrap();
-        let _ = stream.read(&mut [0]);
+        for host in ["127.0.0.1", "::1"] {
+            let Ok(listener) = TcpListener::bind((host, 0)) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let ours = TcpStream::connect((host, port)).unwrap();
+            let (accepted, peer) = listener.accept().unwrap();
+            assert_eq!(owner(&accepted, peer), Owner::Own, "{host}");
+            drop(ours);
+            assert_eq!(owner(&accepted, peer), Owner::Gone, "{host}");
+            let script = format!("exec 3<>/dev/tcp/{host}/{port}; read -r _ <&3");
+            let mut other = Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
+            let (mut stream, peer) = listener.accept().unwrap();
+            assert_eq!(owner(&stream, peer), Owner::Other, "{host}");
+            other.kill().unwrap();
+            other.wait().unwrap();
+            let _ = stream.read(&mut [0]);
+        }
     }
 }

@@ -173,7 +173,7 @@ pub(crate) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                match if own_only { own::owner(peer) } else { Owner::Own } {
+                match if own_only { own::owner(&stream, peer) } else { Owner::Own } {
                     Owner::Own => {}
                     Owner::Gone => continue,
                     Owner::Other => {
