@@ -193,7 +193,8 @@ fn query_gives_rows() {
 fn status_tells_how_far_the_projections_are() {
     register("status-1", "Status_1");
     let status = cli().ok(&["status", "--json"]).json();
-    assert_eq!(names(&status), ["healthy", "roles", "projections"]);
+    // the last is there where it is known how to ask processes, as beside an `up`
+    assert_eq!(names(&status), ["healthy", "roles", "projections", "processes"]);
     assert_eq!(status["healthy"], true);
     let fields = ["view", "partition", "position", "lag_records", "lag_seconds"];
     assert_eq!(names(&status["projections"][0]), fields);

@@ -66,10 +66,13 @@ pub(super) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// A reader from the beginning of `partitions`.
+/// A reader from the beginning of `partitions`, as soon as each has a leader: one that was made just now may have none yet.
 pub(super) fn reader(fixture: &dyn LogFixture, partitions: &[TopicPartition]) -> Box<dyn Reader> {
     let from: Vec<_> = partitions.iter().map(|it| (it.clone(), Start::Beginning)).collect();
-    fixture.log().reader(&from).unwrap()
+    eventually("each partition has a leader", || match fixture.log().reader(&from) {
+        Err(LogFault::Unavailable { .. }) => None,
+        opened => Some(opened.unwrap()),
+    })
 }
 
 /// Reads until there are `count` records.
