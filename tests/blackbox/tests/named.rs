@@ -163,19 +163,22 @@ const PATIENT: [u8; 35] = [
 
 #[test]
 fn too_many_connections_are_called_so() {
-    let system = Embedded::start("[up]\nmax_connections = 2\n");
+    // the least that may be set
+    const MOST: usize = 10;
+    let system = Embedded::start(&format!("[up]\nmax_connections = {MOST}\n"));
     let cli = system.cli();
-    let _busy: Vec<TcpStream> = (0..2)
+    let _busy: Vec<TcpStream> = (0..MOST)
         .map(|_| {
             let mut stream = TcpStream::connect(system.kafka()).expect("it listens");
             stream.write_all(&PATIENT).expect("it reads");
             stream
         })
         .collect();
-    let taken = || system.health("/metrics").contains("millrace_connections{server=\"broker\"} 2");
+    let full = format!("millrace_connections{{server=\"broker\"}} {MOST}");
+    let taken = || system.health("/metrics").contains(&full);
     wait_until(SOON, "both to be answered", taken).unwrap_or_else(|overdue| panic!("{overdue}"));
     let call = ["send", "RegisterUser", "user_id=ann", "username=Ann"];
-    cli.run(&call).exits(1).says(&["too many connections", "2 of 2"]);
+    cli.run(&call).exits(1).says(&["too many connections", &format!("{MOST} of {MOST}")]);
     let report: Value = serde_json::from_str(&system.health("/health")).expect("JSON");
     let lanes = report["lanes"].as_array().expect("a list");
     assert!(

@@ -240,7 +240,9 @@ async def administration() -> Result:
     except TopicAlreadyExistsError:
         twice = "TOPIC_ALREADY_EXISTS"
     await admin.create_partitions({of: NewPartitions(total_count=3)})
-    described = await admin.describe_topics([of])
+    # a broker of Kafka takes in what its controller has answered a moment later
+    while len((described := await admin.describe_topics([of]))[0]["partitions"]) == 1:
+        await asyncio.sleep(0.05)
     found = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, of)])
     settings = {entry[0]: entry[1] for entry in found[0].resources[0][4]}
     await admin.delete_topics([of])
