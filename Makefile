@@ -178,6 +178,10 @@ docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, fr
 	cargo run --locked -q -p millrace --bin millrace -- config --explain > docs/configuration.md
 	cargo run --locked -q -p millrace --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
+.PHONY: schemas
+schemas: ## Write schemas/*/registered: what the registry gets, made from what authors write
+	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- $(sort $(wildcard schemas/*))
+
 .PHONY: ci
 ci: test lint ## What continuous integration runs
 

@@ -84,7 +84,7 @@ def record_sizes(habits: Habits, follow: bool = False) -> dict[str, Sizes]:
 
 def schema(name: str) -> Any:
     """Of the values of a topic of chirp."""
-    return json.loads((ROOT / "schemas" / "chirp" / f"{name}.avsc").read_text())
+    return json.loads((ROOT / "schemas" / "chirp" / "registered" / f"{name}.avsc").read_text())
 
 
 def record_bytes(model: Model, name: str, follow: bool = False) -> float:

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Domain, Metadata, ProjectionFamily, Schemas, Table};
+use millrace_kernel::{Addressed, Command, Domain, Metadata, ProjectionFamily, Schemas, Table};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
 use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
@@ -59,6 +59,8 @@ pub trait CommandEncoder: Send + Sync {
 pub trait DomainEntry: Send + Sync {
     /// The domain's name.
     fn name(&self) -> &'static str;
+    /// The names of its topics, each beginning with `prefix`.
+    fn topology(&self, prefix: &str) -> Topology;
     /// Its schemas, tables and topics.
     fn schemas(&self) -> Schemas;
     /// The kinds of aggregates it looks up.
@@ -176,6 +178,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
         D::NAME
     }
 
+    fn topology(&self, prefix: &str) -> Topology {
+        Topology::of::<D>(prefix)
+    }
+
     fn schemas(&self) -> Schemas {
         D::SCHEMAS
     }
@@ -276,7 +282,7 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
         let tagged = serde_json::Value::Object([(kind.to_owned(), data)].into_iter().collect());
         let data: D::Command = serde_json::from_value(tagged)
             .map_err(|error| Problem::new(format!("{kind}: {error}")).at("data"))?;
-        let key = D::routing_key(&data);
+        let key = data.routing_key().into_owned();
         let command = Command { id: id.to_owned(), metadata, data };
         let value = self.codec.encode(&command).to_vec();
         Ok(Encoded { key, value })
@@ -314,7 +320,8 @@ pub fn message_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> 
 /// # Errors
 /// A schema that cannot be read, which is a bug in the domain.
 pub fn step_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> {
-    MessageTypes::read(entry.name(), entry.schemas().steps)
+    let Some(steps) = entry.schemas().steps else { return Ok(MessageTypes::none(entry.name())) };
+    MessageTypes::read(entry.name(), steps)
         .map_err(|error| CliError::failed(format!("schemas/{}/steps.avsc: {error}", entry.name())))
 }
 

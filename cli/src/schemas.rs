@@ -157,11 +157,11 @@ fn subjects(entry: &dyn DomainEntry, prefix: &str) -> Result<Vec<Subject>, CliEr
 fn text_of(schemas: &Schemas, file: &str) -> Option<&'static str> {
     match file {
         "commands.avsc" => Some(schemas.commands),
-        "steps.avsc" => Some(schemas.steps),
+        "steps.avsc" => schemas.steps,
         "events.avsc" => Some(schemas.events),
         "state.avsc" => Some(schemas.state),
         "outcomes.avsc" => Some(schemas.outcomes),
-        "lookup.avsc" => Some(schemas.lookup),
+        "lookup.avsc" => schemas.lookup,
         _ => None,
     }
 }

@@ -38,7 +38,7 @@ pub struct Declaration {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topic {
-    /// The file in `schemas/<d>/` that its values are of, if they are of any.
+    /// The file in `schemas/<d>/registered/` that its values are of, if they are of any.
     pub schema: Option<String>,
     /// What a new version of the schema must keep to.
     pub compatibility: Option<String>,

@@ -133,9 +133,7 @@ impl Scene {
     fn start() -> Self {
         let names = Topology::new("", "chirp");
         let log = MemoryLog::new();
-        let topics =
-            [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
-        topics.into_iter().for_each(|topic| log.create_topic(topic, 1));
+        names.own().into_iter().for_each(|topic| log.create_topic(topic, 1));
         Chirp::LOOKUPS.iter().for_each(|kind| log.create_topic(&names.lookup(kind), 1));
         let store = Arc::new(Gated::default());
         let mut tables = parse_tables(Chirp::SCHEMAS.views).unwrap();

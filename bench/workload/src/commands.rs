@@ -1,8 +1,7 @@
 //! Writes the commands of a throughput run beforehand.
 
-use millrace_domain_accounting::{Accounting, CommandData};
-use millrace_kernel::Domain;
-use millrace_kernel::{Command, partition};
+use millrace_domain_accounting::CommandData;
+use millrace_kernel::{Addressed, Command, partition};
 use millrace_ports::{Clock, SystemClock};
 use millrace_wire::Codec;
 use serde_json::json;
@@ -57,7 +56,7 @@ fn send(
     partitions: i32,
     command: &Command<CommandData>,
 ) -> Result<(), Failure> {
-    let key = Accounting::routing_key(&command.data);
+    let key = command.data.routing_key();
     let partition = partition::of_key(key.as_bytes(), partitions);
     let value = codec.encode(command);
     sender.send(&Outgoing { partition, key: &key, value: &value, timestamp_ms: None })

@@ -7,8 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millrace_domain_accounting::Accounting;
-use millrace_kernel::{Domain, partition};
+use millrace_kernel::{Addressed, partition};
 use millrace_ports::{Clock, SystemClock};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -56,7 +55,7 @@ pub fn measure(servers: &Servers, load: &Load) -> Result<serde_json::Value, Fail
     let issued_at = SystemClock.now_micros();
     for _ in 0..count {
         let command = mix.next(issued_at);
-        let key = Accounting::routing_key(&command.data);
+        let key = command.data.routing_key().into_owned();
         let partition = partition::of_key(key.as_bytes(), partitions);
         prepared.push((command.id.clone(), key, partition, codec.encode(&command)));
     }

@@ -69,6 +69,8 @@ pub fn reference(domains: &[Box<dyn DomainEntry>]) -> String {
         let values = dict(&Figment::from(Serialized::defaults(domain.default_settings())));
         match find(domain.name(), "Settings") {
             Some(found) => section(&mut text, domain.name(), found, &values),
+            // it has none
+            None if values.is_empty() => {}
             None => undescribed(&mut text, domain.name(), &values),
         }
     }

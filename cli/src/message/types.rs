@@ -89,6 +89,12 @@ impl FieldType {
 }
 
 impl MessageTypes {
+    /// Those of a domain that has none.
+    #[must_use]
+    pub fn none(domain: &str) -> Self {
+        Self { domain: domain.to_owned(), types: Vec::new(), metadata: Vec::new() }
+    }
+
     /// Reads the schema of a domain's commands.
     ///
     /// # Errors

@@ -168,13 +168,12 @@ fn look(
     entry: &dyn DomainEntry,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let names = Topology::new(servers.prefix(), entry.name());
+    let names = entry.topology(servers.prefix());
     let partitions = log.partitions(&names.commands)?;
     let places = |topic: &Arc<str>| -> Vec<TopicPartition> {
         (0..partitions).map(|partition| TopicPartition::new(Arc::clone(topic), partition)).collect()
     };
-    let mut inputs = places(&names.commands);
-    inputs.extend(places(&names.steps));
+    let mut inputs: Vec<_> = names.inputs().into_iter().flat_map(places).collect();
     let lookups: Vec<_> = entry.lookups().iter().map(|kind| names.lookup(kind)).collect();
     let configs = match admin.configs(&topic_rules::topics(&names, &lookups)) {
         // who may not look is shown the rest

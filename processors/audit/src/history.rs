@@ -101,7 +101,7 @@ pub fn history<D: Domain>(
     until: Until,
     watcher: &dyn Watcher,
 ) -> Result<History, AuditFault> {
-    let names = Topology::new(prefix, D::NAME);
+    let names = Topology::of::<D>(prefix);
     // who asks for topics that are not there must not leave schemas of them
     let partitions = log.partitions(&names.events)?;
     let codec: Codec<Event<D::Event>> =

@@ -8,25 +8,27 @@ use serde::de::DeserializeOwned;
 use crate::aggregate::{AggregateId, View};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
-use crate::message::{Command, Named, Stamp};
+use crate::limits::Limited;
+use crate::message::{Addressed, Command, Named, Stamp};
 use crate::projection::ProjectionFamily;
 use crate::rejection::Rejections;
+use crate::sample::{Samples, Seed};
 
-/// The texts of a domain's folder in `schemas/` and `topics/`, compiled in.
+/// What is registered of a domain (`schemas/<d>/registered/`), its tables and its topics, compiled in.
 #[derive(Clone, Copy, Debug)]
 pub struct Schemas {
-    /// `commands.avsc`
+    /// The schema of the commands.
     pub commands: &'static str,
-    /// `steps.avsc`
-    pub steps: &'static str,
-    /// `events.avsc`
+    /// The schema of the steps, in a domain that has some.
+    pub steps: Option<&'static str>,
+    /// The schema of the events.
     pub events: &'static str,
-    /// `state.avsc`
+    /// The schema of the states.
     pub state: &'static str,
-    /// `outcomes.avsc`
+    /// The schema of the outcomes.
     pub outcomes: &'static str,
-    /// `lookup.avsc`
-    pub lookup: &'static str,
+    /// The schema of what is looked up, in a domain where something is.
+    pub lookup: Option<&'static str>,
     /// `views.cql`
     pub views: &'static str,
     /// `topics/<d>.toml`
@@ -35,10 +37,13 @@ pub struct Schemas {
 
 /// The state of any aggregate of a domain, and its form in the state topic.
 ///
-/// Generated from `state.avsc`: one nullable field per kind of aggregate and of bookkeeping.
+/// Generated from `state.avsc`: one record per kind of aggregate, and the engine's bookkeeping.
 pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The record of the state topic.
-    type Record: Datum + Serialize + DeserializeOwned;
+    type Record: Datum + Serialize + DeserializeOwned + Clone + Debug + PartialEq;
+
+    /// The kinds of aggregates that are marked `"lookup": true`.
+    const LOOKUPS: &'static [&'static str];
 
     /// The record of an aggregate at `version`; without state it holds the version alone.
     fn to_record(
@@ -65,16 +70,41 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
 
     /// What the engine remembers, if this is no aggregate's state.
     fn as_bookkeeping(&self) -> Option<&Bookkeeping>;
+
+    /// A state of every kind of aggregate, in the schema's order.
+    fn samples(seed: &mut Seed) -> Vec<Self>;
 }
 
 /// A union of a domain's messages, generated from its schema.
 pub trait Message:
-    Named + Datum + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Named
+    + Addressed
+    + Samples
+    + Datum
+    + Clone
+    + Debug
+    + PartialEq
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
 {
 }
 
 impl<T> Message for T where
-    T: Named + Datum + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    T: Named
+        + Addressed
+        + Samples
+        + Datum
+        + Clone
+        + Debug
+        + PartialEq
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -96,24 +126,25 @@ pub enum FollowUp<S> {
 /// All of it is deterministic: no clock, no randomness, no I/O. The same input gives the
 /// same answer on every replay.
 pub trait Domain: Send + Sync + 'static {
-    /// The union of `commands.avsc`.
-    type Command: Message;
-    /// The union of `steps.avsc`.
+    /// One of the commands in `commands.avsc`.
+    type Command: Message + Limited;
+    /// One of the steps in `steps.avsc`; [`NoStep`](crate::NoStep) where there are none.
     type Step: Message;
-    /// The union of `events.avsc`.
+    /// One of the events in `events.avsc`.
     type Event: Message;
     /// The states of `state.avsc`.
     type State: StateData;
 
     /// The domain's own settings, `[<domain>]` in `millrace.toml`; every field documented.
+    /// [`NoSettings`](crate::NoSettings) where there are none.
     type Settings: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// The domain's name: prefix of its topics, name of its keyspace.
     const NAME: &'static str;
     /// The domain's schemas, tables and topics.
     const SCHEMAS: Schemas;
-    /// Kinds of aggregates that decisions look up in other partitions.
-    const LOOKUPS: &'static [&'static str] = &[];
+    /// Kinds of aggregates that decisions look up in other partitions: those marked so in `state.avsc`.
+    const LOOKUPS: &'static [&'static str] = <Self::State as StateData>::LOOKUPS;
     /// Whether, once a command of a key is in the dead topic, later commands of that key wait
     /// there behind it, in order and without an answer, until an operator redrives or skips them.
     /// Then nothing is decided as if the dead one had never been sent; the price is that whoever
@@ -125,22 +156,8 @@ pub trait Domain: Send + Sync + 'static {
     /// price is that producers must set `issued_at`, and that their clocks must not be far behind.
     const REFUSES_EXPIRED: bool = false;
 
-    /// The aggregate whose event an accepted `command` emits; `expected_version` speaks of it.
-    fn target(command: &Self::Command) -> AggregateId;
-
-    /// The record key a command must have: the field that names its partition, exactly as it
-    /// stands in the command, also when it breaks the rule for ids.
-    fn routing_key(command: &Self::Command) -> String {
-        Self::target(command).routing_key().to_owned()
-    }
-
-    /// The aggregate a step is sent to; its first id part is the routing key.
-    fn step_target(step: &Self::Step) -> AggregateId;
-
-    /// The aggregate an event belongs to.
-    fn aggregate_id(event: &Self::Event) -> AggregateId;
-
-    /// Decides a command: at least one event, or every rule that was violated.
+    /// Decides a command: at least one event, or every rule that was violated. Whoever asks for a decision goes
+    /// through [`decide`](crate::decide), which adds the limits of the schema.
     ///
     /// # Errors
     /// All violations, `NotPermitted` first, then by field in the schema's order.
@@ -151,18 +168,25 @@ pub trait Domain: Send + Sync + 'static {
     ) -> Result<Vec<Self::Event>, Rejections>;
 
     /// Decides a step. A step is never refused: what it cannot do is an event, too.
+    ///
+    /// # Panics
+    /// Where the domain has steps and leaves this out: its first step goes to the dead topic.
     fn decide_step(
-        view: &impl View<State = Self::State>,
+        _view: &impl View<State = Self::State>,
         step: &Self::Step,
-        stamp: Stamp,
-    ) -> Vec<Self::Event>;
+        _stamp: Stamp,
+    ) -> Vec<Self::Event> {
+        panic!("{} has no decide_step, so nobody decides {}", Self::NAME, step.name())
+    }
 
     /// Folds an event into the state of its aggregate; total, it cannot fail. `recorded_at`
     /// of the event is in microseconds since the epoch.
     fn evolve(state: Option<Self::State>, event: &Self::Event, recorded_at: i64) -> Option<Self::State>;
 
-    /// What an event sets in motion: the domain's processes, as a function of events.
-    fn follow_up(event: &Self::Event) -> FollowUp<Self::Step>;
+    /// What an event sets in motion: the domain's processes, as a function of events. Nothing, unless the domain says so.
+    fn follow_up(_event: &Self::Event) -> FollowUp<Self::Step> {
+        FollowUp::None
+    }
 
     /// Whether an aggregate with this state exists for those who look it up. Only asked for
     /// the kinds in [`Domain::LOOKUPS`].

@@ -4,11 +4,13 @@
 //! author writes against this crate alone: messages in, events or rejections out, rows
 //! out. Everything here is a value or a pure function of values.
 
+pub mod absent;
 pub mod aggregate;
 pub mod avro;
 pub mod bookkeeping;
 pub mod domain;
 pub mod id;
+pub mod limits;
 pub mod message;
 pub mod outcome;
 pub mod page;
@@ -16,17 +18,21 @@ pub mod partition;
 pub mod projection;
 pub mod rejection;
 pub mod row;
+pub mod sample;
 pub mod table;
 pub mod text;
 
+pub use absent::{NoSettings, NoStep};
 pub use aggregate::{AggregateId, View};
 pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
 pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
-pub use message::{Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
+pub use limits::{Lengths, Limited, decide};
+pub use message::{Addressed, Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
 pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
 pub use projection::{Asked, FanOut, ProjectionFamily, Projector, Stage, Writes};
 pub use rejection::{Rejections, Violation, codes};
 pub use row::{Delete, Put, Value, Write};
+pub use sample::{Sample, Samples, Seed};
 pub use table::{ColumnType, Table};

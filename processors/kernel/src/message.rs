@@ -3,8 +3,11 @@
 //! The field order is the order of the Avro schemas; `wire` turns these values into bytes
 //! and back without another representation in between.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use crate::aggregate::AggregateId;
 use crate::avro_record;
 use crate::outcome::{Position, Version};
 
@@ -12,6 +15,17 @@ use crate::outcome::{Position, Version};
 pub trait Named {
     /// The record's name in the schema, which is the message's name everywhere.
     fn name(&self) -> &'static str;
+}
+
+/// A message that says where it belongs: `"aggregate"` in its schema.
+pub trait Addressed {
+    /// Of a command, the aggregate whose event it emits when it is accepted, of which `expected_version` speaks; of a step,
+    /// the one it is sent to; of an event, the one it happened to.
+    fn aggregate_id(&self) -> AggregateId;
+
+    /// The first part of that aggregate's id, which names the partition: of a command, the record key it must have. It
+    /// is the text exactly as it stands in the message, also when it breaks the rule for ids.
+    fn routing_key(&self) -> Cow<'_, str>;
 }
 
 /// What travels with a message beside its data. All of it may be absent.

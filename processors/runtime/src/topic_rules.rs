@@ -88,8 +88,7 @@ pub fn check(
 /// The topics that are looked at.
 #[must_use]
 pub fn topics(names: &Topology, lookups: &[Arc<str>]) -> Vec<Arc<str>> {
-    let own = [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
-    own.into_iter().chain(lookups).cloned().collect()
+    names.own().into_iter().chain(lookups).cloned().collect()
 }
 
 /// What of `configs` breaks a promise. A topic or a setting that is not among them breaks none.

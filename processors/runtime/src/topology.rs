@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use millrace_kernel::Domain;
+
 /// Names of a domain's topics, groups and transactional ids, each behind the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     prefix: String,
     domain: &'static str,
+    has_steps: bool,
     /// `<d>.commands`
     pub commands: Arc<str>,
-    /// `<d>.steps`
+    /// `<d>.steps`, also of a domain without steps, where no such topic is
     pub steps: Arc<str>,
     /// `<d>.events`
     pub events: Arc<str>,
@@ -22,7 +25,13 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The names of `domain`, each beginning with `prefix` (often empty).
+    /// The names of the domain `D`, each beginning with `prefix` (often empty).
+    #[must_use]
+    pub fn of<D: Domain>(prefix: &str) -> Self {
+        Self { has_steps: D::SCHEMAS.steps.is_some(), ..Self::new(prefix, D::NAME) }
+    }
+
+    /// The names of `domain`, each beginning with `prefix`, as if it had all that a domain may have.
     #[must_use]
     pub fn new(prefix: &str, domain: &'static str) -> Self {
         let topic = |suffix: &str| Arc::from(format!("{prefix}{domain}.{suffix}"));
@@ -35,7 +44,22 @@ impl Topology {
             dead: topic("commands.dead"),
             prefix: prefix.to_owned(),
             domain,
+            has_steps: true,
         }
+    }
+
+    /// The topics whose messages are decided: commands and, where the domain has some, steps.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Arc<str>> {
+        [Some(&self.commands), self.has_steps.then_some(&self.steps)].into_iter().flatten().collect()
+    }
+
+    /// The topics that the domain needs, but for those of what is looked up.
+    #[must_use]
+    pub fn own(&self) -> Vec<&Arc<str>> {
+        let mut topics = self.inputs();
+        topics.extend([&self.events, &self.state, &self.outcomes, &self.dead]);
+        topics
     }
 
     /// Whether producers of commands read and write a topic, with a client of any kind.
@@ -47,7 +71,7 @@ impl Topology {
     /// The same names in memory of their own, where a clone would share it.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self::new(&self.prefix, self.domain)
+        Self { has_steps: self.has_steps, ..Self::new(&self.prefix, self.domain) }
     }
 
     /// `<d>.<aggregate>.lookup`, of the aggregates that others look up.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::annotations;
+
 /// A type, with named types resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Type {
@@ -22,13 +24,35 @@ pub enum Type {
     Enum(Enum),
 }
 
-/// A record and whether this place defines it (else it refers to an earlier definition).
+/// A record, also where a name refers to an earlier definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     pub name: String,
     pub namespace: Option<String>,
     pub doc: String,
     pub fields: Vec<Field>,
+    pub marks: RecordMarks,
+}
+
+/// The annotations of a record, as they are written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecordMarks {
+    pub aggregate: Option<Value>,
+    pub failure: Option<Value>,
+    pub lookup: Option<Value>,
+}
+
+/// The annotations of a field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldMarks {
+    /// The most Unicode scalar values of the text.
+    pub max_length: Option<usize>,
+    /// Whether it is an id.
+    pub is_id: bool,
+    /// The field that names whose it is.
+    pub personal: Option<String>,
+    /// Whether it must never be stored or shown.
+    pub is_secret: bool,
 }
 
 /// A field of a record.
@@ -37,6 +61,7 @@ pub struct Field {
     pub name: String,
     pub doc: String,
     pub kind: Type,
+    pub marks: FieldMarks,
 }
 
 /// An enumeration.
@@ -55,6 +80,15 @@ impl Record {
 }
 
 impl Type {
+    /// Whether it is a text, or a list of texts, or may be one.
+    pub fn is_text(&self) -> bool {
+        match self {
+            Self::String => true,
+            Self::Nullable(inner) | Self::Array(inner) => inner.is_text(),
+            _ => false,
+        }
+    }
+
     /// The type in Avro's words, for messages.
     pub fn describe(&self) -> String {
         match self {
@@ -73,10 +107,9 @@ impl Type {
     }
 }
 
-/// Reads a schema file whose root is a record.
-pub fn parse(text: &str) -> Result<Record, String> {
-    let json: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    match (Parser { named: HashMap::new() }).kind(&json, "the root")? {
+/// Reads a schema whose root is a record.
+pub fn parse(json: &Value) -> Result<Record, String> {
+    match (Parser { named: HashMap::new() }).kind(json, "the root")? {
         Type::Record(record) => Ok(record),
         other => Err(format!("the root must be a record, not {}", other.describe())),
     }
@@ -124,7 +157,12 @@ impl Parser {
                 .named
                 .get(other)
                 .cloned()
-                .ok_or_else(|| format!("{place}: type {other} is not supported and not defined before"))?,
+                .ok_or_else(|| {
+                    format!(
+                        "{place}: type {other} is not supported and not defined before; there are string, long, int, \
+                         boolean, double, timestamp-micros, enums, records, and arrays and [\"null\", T] of them"
+                    )
+                })?,
         })
     }
 
@@ -156,6 +194,7 @@ impl Parser {
     fn record(&mut self, json: &Value, place: &str) -> Result<Type, String> {
         let name = text(json, "name", place)?;
         let place = format!("record {name}");
+        annotations::known(json, &annotations::ON_RECORDS, &place)?;
         let doc = documentation(json, &place)?;
         let fields = json
             .get("fields")
@@ -166,10 +205,12 @@ impl Parser {
             namespace: json.get("namespace").and_then(Value::as_str).map(str::to_owned),
             doc,
             fields: Vec::with_capacity(fields.len()),
+            marks: annotations::of_record(json),
         };
         for field in fields {
             let field_name = text(field, "name", &place)?;
             let place = format!("field {name}.{field_name}");
+            annotations::known(field, &annotations::ON_FIELDS, &place)?;
             let doc = documentation(field, &place)?;
             let kind = field.get("type").ok_or_else(|| format!("{place}: the type is missing"))?;
             let kind = self.kind(kind, &place)?;
@@ -177,7 +218,8 @@ impl Parser {
             if matches!(kind, Type::Nullable(_)) && field.get("default") != Some(&Value::Null) {
                 return Err(format!("{place}: a nullable field needs \"default\": null"));
             }
-            record.fields.push(Field { name: field_name, doc, kind });
+            let marks = annotations::of_field(field, &kind, &place)?;
+            record.fields.push(Field { name: field_name, doc, kind, marks });
         }
         self.define(name, Type::Record(record), &place)
     }
@@ -198,7 +240,9 @@ impl Parser {
     fn define(&mut self, name: String, kind: Type, place: &str) -> Result<Type, String> {
         match self.named.insert(name, kind.clone()) {
             None => Ok(kind),
-            Some(_) => Err(format!("{place}: this name is defined twice in the file")),
+            Some(_) => Err(format!(
+                "{place}: this name is defined twice in the file; name the type where it is used again"
+            )),
         }
     }
 }

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use millrace_kernel::{AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, View};
+use millrace_kernel::{
+    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, View, decide,
+};
 
 /// When the first event of a test is recorded; microseconds since the epoch.
 pub const EPOCH: i64 = 1_700_000_000_000_000;
@@ -53,7 +55,7 @@ impl<D: Domain> States<D> {
     /// # Panics
     /// When folding is not deterministic or the record loses something.
     pub fn fold(&mut self, event: &D::Event, recorded_at: i64) -> i64 {
-        let id = D::aggregate_id(event);
+        let id = event.aggregate_id();
         let before = self.all.get(&id);
         let version = before.map_or(0, |before| before.version) + 1;
         let state = before.and_then(|before| before.state.as_deref().cloned());
@@ -88,15 +90,15 @@ impl<D: Domain> States<D> {
     /// # Errors
     /// What the domain rejects.
     pub fn decide(&self, command: &Command<D::Command>, stamp: Stamp) -> Result<Vec<D::Event>, Rejections> {
-        let target = D::target(&command.data);
-        let routing_key = D::routing_key(&command.data);
+        let target = command.data.aggregate_id();
+        let routing_key = command.data.routing_key();
         let view = Watched { states: self, routing_key: &routing_key };
-        let decided = D::decide(&view, command, stamp);
-        assert_eq!(decided, D::decide(&view, command, stamp), "deciding twice gives the same: {command:?}");
+        let decided = decide::<D>(&view, command, stamp);
+        assert_eq!(decided, decide::<D>(&view, command, stamp), "deciding twice gives the same: {command:?}");
         match &decided {
             Ok(events) => {
                 assert!(
-                    events.iter().any(|event| D::aggregate_id(event) == target),
+                    events.iter().any(|event| event.aggregate_id() == target),
                     "an accepted command emits an event of its target {target}: {events:?}"
                 );
                 same_routing_key::<D>(events, &routing_key);
@@ -120,7 +122,7 @@ impl<D: Domain> States<D> {
     /// When the decision breaks one of the rules for decisions.
     #[must_use]
     pub fn decide_step(&self, step: &D::Step, stamp: Stamp) -> Vec<D::Event> {
-        let target = D::step_target(step);
+        let target = step.aggregate_id();
         let view = Watched { states: self, routing_key: target.routing_key() };
         let events = D::decide_step(&view, step, stamp);
         assert_eq!(events, D::decide_step(&view, step, stamp), "deciding twice gives the same: {step:?}");
@@ -131,7 +133,7 @@ impl<D: Domain> States<D> {
 
 fn same_routing_key<D: Domain>(events: &[D::Event], routing_key: &str) {
     for event in events {
-        let id = D::aggregate_id(event);
+        let id = event.aggregate_id();
         assert_eq!(id.routing_key(), routing_key, "{id} does not live in the partition that decides");
     }
 }

@@ -3,6 +3,7 @@
 pub mod given;
 pub mod local;
 pub mod log;
+pub mod messages;
 pub mod pipeline;
 pub mod schema;
 pub mod store;

@@ -39,16 +39,3 @@ where
     // (its own serde bridge guesses the branch of a union by position, so bytes it is)
     seen
 }
-
-/// Number of the branch of `data` in a message, and how many fields it has.
-///
-/// # Panics
-/// When it is no message.
-#[must_use]
-pub fn branch(message: &Avro) -> String {
-    let Avro::Record(fields) = message else { panic!("{message:?} is no record") };
-    let data = fields.iter().find(|(name, _)| name == "data").map(|(_, value)| value.clone());
-    let Some(Avro::Union(index, inner)) = data else { panic!("data is no union") };
-    let Avro::Record(inner) = *inner else { panic!("the branch is no record") };
-    format!("{index} {}", inner.len())
-}

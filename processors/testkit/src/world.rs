@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use millrace_kernel::{
-    AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Stamp, Violation, id, partition,
+    Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Stamp, Violation, id,
+    partition,
 };
 
 use crate::given::{EPOCH, States};
@@ -80,7 +81,7 @@ impl<D: Domain> World<D> {
         let command_id = format!("command-{}", self.sent);
         let metadata = Metadata { user_id: acting.map(str::to_owned), ..Metadata::default() };
         let command = Command { id: command_id.clone(), metadata, data: command.into() };
-        let key = D::routing_key(&command.data);
+        let key = command.data.routing_key().into_owned();
         match self.states.decide(&command, Stamp { now: self.clock }) {
             Ok(events) => self.record(&command_id, &command_id, i64::MIN, &key, events, true),
             Err(rejections) => {
@@ -101,7 +102,7 @@ impl<D: Domain> World<D> {
     pub fn run_step(&mut self, index: usize, again: bool) {
         let pending = if again { self.steps[index].clone() } else { self.steps.remove(index) };
         let events = self.states.decide_step(&pending.step, Stamp { now: self.clock });
-        let key = D::step_target(&pending.step).routing_key().to_owned();
+        let key = pending.step.aggregate_id().routing_key().to_owned();
         self.record(&pending.command_id, &pending.id, pending.cause_recorded_at, &key, events, false);
     }
 
@@ -179,7 +180,7 @@ impl<D: Domain> World<D> {
                 Event {
                     id: id::event_id(cause_id, index),
                     metadata,
-                    aggregate_id: D::aggregate_id(&data).as_str().to_owned(),
+                    aggregate_id: data.aggregate_id().as_str().to_owned(),
                     version,
                     command_id: command_id.to_owned(),
                     command_offset: self.events.len() as i64,

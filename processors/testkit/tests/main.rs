@@ -1,6 +1,7 @@
 //! The tests of this crate, one binary: each of its own would be linked with everything below.
 
 mod compaction;
+mod generated;
 mod local_memory;
 mod lookup;
 mod memory_log;

@@ -423,9 +423,7 @@ impl<'a, W: Workload> Running<'a, W> {
     /// Names all that was written: every committed record and every row.
     fn digest(&self, digest: &mut Digest) {
         let names = self.pipeline.names();
-        let topics =
-            [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
-        for topic in topics {
+        for topic in names.own() {
             for record in self.pipeline.log.committed_records(topic) {
                 digest.number(i64::from(record.partition));
                 digest.number(record.offset);

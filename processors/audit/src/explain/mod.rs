@@ -263,7 +263,7 @@ pub fn explain<D: Domain>(
     question: &Question<'_, D>,
     command_id: &str,
 ) -> Result<Result<Explanation, Vec<Searched>>, AuditFault> {
-    let names = Topology::new(question.prefix, D::NAME);
+    let names = Topology::of::<D>(question.prefix);
     // who asks for topics that are not there must not leave schemas of them
     let partitions = question.log.partitions(&names.commands)?;
     let codecs = Codecs::register(question.registry, &names)?;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use millrace_kernel::id::step_id;
-use millrace_kernel::{Domain, Event, Named, partition};
+use millrace_kernel::{Addressed, Domain, Event, Named, partition};
 use millrace_ports::{Record, Start, TopicPartition};
 use serde_json::Value as Json;
 
@@ -95,7 +95,7 @@ impl<D: Domain> Scene<'_, D> {
         Wanted { step, cause, since }: Wanted<D::Step>,
         wanted: &mut VecDeque<Wanted<D::Step>>,
     ) -> Result<Act, AuditFault> {
-        let key = D::step_target(&step).routing_key().to_owned();
+        let key = step.aggregate_id().routing_key().to_owned();
         let home = partition::of_key(key.as_bytes(), self.partitions);
         let at = self.at(&self.names.steps, home);
         let since_ms = since.div_euclid(1_000);
@@ -111,12 +111,15 @@ impl<D: Domain> Scene<'_, D> {
             dead: None,
             events: Vec::new(),
         };
-        let codec = &self.codecs.steps;
+        let codec = self.codecs.steps.as_ref();
         self.look(&at, since_ms, &mut |record| {
             if key_text(record) != Some(&act.key) {
                 return Ok(false);
             }
-            let Ok(found) = decode(codec, record)? else { return Ok(false) };
+            let Some(found) = codec.map(|codec| decode(codec, record)).transpose()?.and_then(Result::ok)
+            else {
+                return Ok(false);
+            };
             let is_it = found.metadata.causation_id.as_deref() == Some(&cause) && found.data == step;
             if is_it {
                 (act.id, act.at) = (found.id, Some(record.timestamp_ms * 1_000));
@@ -132,7 +135,7 @@ impl<D: Domain> Scene<'_, D> {
         let is_trimmed = act.place.is_none() && begins_at > 0;
         if is_trimmed {
             // its id is known all the same
-            act.id = step_id(command_id, &format!("{}/{}", step.name(), D::step_target(&step)));
+            act.id = step_id(command_id, &format!("{}/{}", step.name(), step.aggregate_id()));
         }
         if act.is_decided || is_trimmed {
             let events = self.at(&self.names.events, home);

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use millrace_kernel::{Command, Domain, Outcome, Status, codes, id, partition};
+use millrace_kernel::{Addressed, Command, Domain, Outcome, Status, codes, id, partition};
 use millrace_ports::{Record, Start, TopicPartition};
 use millrace_runtime::processor::intake::dead_headers;
 use millrace_wire::DecodeFailure;
@@ -273,7 +273,9 @@ impl<D: Domain> Scene<'_, D> {
     fn asked(&self, record: &Record) -> Result<Option<Asked>, AuditFault> {
         let Some(value) = record.value.as_deref() else { return Ok(None) };
         let (command_id, issued_at, routing_key) = match self.codecs.commands.decode(value) {
-            Ok(Command { id, metadata, data }) => (id, metadata.issued_at, Some(D::routing_key(&data))),
+            Ok(Command { id, metadata, data }) => {
+                (id, metadata.issued_at, Some(data.routing_key().into_owned()))
+            }
             Err(DecodeFailure::UnknownType(unknown)) => (unknown.id, unknown.metadata.issued_at, None),
             Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
             Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. }) => return Ok(None),

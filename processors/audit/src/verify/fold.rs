@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use millrace_kernel::bookkeeping::{PROCESS_KIND, process};
 use millrace_kernel::id::event_id;
-use millrace_kernel::{AggregateId, Domain, Event, FollowUp, partition};
+use millrace_kernel::{Addressed, AggregateId, Domain, Event, FollowUp, partition};
 use millrace_ports::{Record, Start, TopicPartition};
 use serde_json::json;
 
@@ -240,7 +240,7 @@ impl<D: Domain> Fold<D> {
                 "another event of this partition has the same id: the same message was applied twice";
             differs("id", json!("unique"), json!(event.id), message.to_owned(), Vec::new());
         }
-        let of_data = D::aggregate_id(&event.data);
+        let of_data = event.data.aggregate_id();
         if of_data.as_str() != event.aggregate_id {
             let message = format!("it says it is of {}, but its data is of {of_data}", event.aggregate_id);
             differs("aggregate_id", json!(of_data.as_str()), json!(event.aggregate_id), message, Vec::new());

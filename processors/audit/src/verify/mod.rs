@@ -132,7 +132,7 @@ impl<D: Domain> Scene<'_, D> {
 /// [`AuditFault`]: it could not be found out. What is wrong with the data is no fault, it is in
 /// the report.
 pub fn verify<D: Domain>(audit: &Audit<'_, D>) -> Result<Report, AuditFault> {
-    let names = Topology::new(audit.prefix, D::NAME);
+    let names = Topology::of::<D>(audit.prefix);
     let tables =
         parse_tables(D::SCHEMAS.views).map_err(|error| AuditFault::Tables { domain: D::NAME, error })?;
     // who asks for topics that are not there must not leave schemas of them

@@ -13,16 +13,14 @@ pub mod messages;
 mod process;
 pub mod projections;
 mod rules;
-pub mod settings;
 pub mod transfer;
 
 use millrace_kernel::{
-    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
+    Command, Domain, FollowUp, NoSettings, ProjectionFamily, Rejections, Schemas, Stamp, View,
 };
 
 pub use messages::{CommandData, EventData, State, StepData};
 pub use rules::codes;
-pub use settings::Settings;
 
 /// The domain, as the engine knows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +31,7 @@ impl Domain for Accounting {
     type Step = StepData;
     type Event = EventData;
     type State = State;
-    type Settings = Settings;
+    type Settings = NoSettings;
 
     const NAME: &'static str = "accounting";
     const SCHEMAS: Schemas = messages::SCHEMAS;
@@ -41,55 +39,6 @@ impl Domain for Accounting {
     const KEEPS_ORDER_BEHIND_DEAD: bool = true;
     /// Money that came twice is somebody's loss.
     const REFUSES_EXPIRED: bool = true;
-
-    fn target(command: &CommandData) -> AggregateId {
-        match command {
-            CommandData::OpenAccount(c) => account::id(&c.account_id),
-            CommandData::Deposit(c) => account::id(&c.account_id),
-            CommandData::Withdraw(c) => account::id(&c.account_id),
-            CommandData::Transfer(c) => transfer::id(&c.transfer_id),
-            CommandData::CloseAccount(c) => account::id(&c.account_id),
-        }
-    }
-
-    fn routing_key(command: &CommandData) -> String {
-        match command {
-            CommandData::OpenAccount(c) => c.account_id.clone(),
-            CommandData::Deposit(c) => c.account_id.clone(),
-            CommandData::Withdraw(c) => c.account_id.clone(),
-            CommandData::Transfer(c) => c.transfer_id.clone(),
-            CommandData::CloseAccount(c) => c.account_id.clone(),
-        }
-    }
-
-    fn step_target(step: &StepData) -> AggregateId {
-        match step {
-            StepData::ReserveFunds(s) => account::id(&s.from),
-            StepData::CreditTransfer(s) => account::id(&s.to),
-            StepData::SettleReservation(s) => account::id(&s.from),
-            StepData::ReleaseReservation(s) => account::id(&s.from),
-            StepData::CompleteTransfer(s) => transfer::id(&s.transfer_id),
-            StepData::FailTransfer(s) => transfer::id(&s.transfer_id),
-        }
-    }
-
-    fn aggregate_id(event: &EventData) -> AggregateId {
-        match event {
-            EventData::AccountOpened(e) => account::id(&e.account_id),
-            EventData::MoneyDeposited(e) => account::id(&e.account_id),
-            EventData::MoneyWithdrawn(e) => account::id(&e.account_id),
-            EventData::AccountClosed(e) => account::id(&e.account_id),
-            EventData::TransferRequested(e) => transfer::id(&e.transfer_id),
-            EventData::FundsReserved(e) => account::id(&e.from),
-            EventData::ReservationRefused(e) => account::id(&e.from),
-            EventData::TransferCredited(e) => account::id(&e.to),
-            EventData::CreditRefused(e) => account::id(&e.to),
-            EventData::ReservationSettled(e) => account::id(&e.from),
-            EventData::ReservationReleased(e) => account::id(&e.from),
-            EventData::TransferCompleted(e) => transfer::id(&e.transfer_id),
-            EventData::TransferFailed(e) => transfer::id(&e.transfer_id),
-        }
-    }
 
     fn decide(
         view: &impl View<State = State>,
@@ -141,7 +90,7 @@ impl Domain for Accounting {
         process::follow_up(event)
     }
 
-    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
         projections::all(settings)
     }
 }

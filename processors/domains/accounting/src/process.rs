@@ -18,66 +18,13 @@ use crate::messages::{EventData, StepData};
 /// either end needs to know nothing of the other.
 pub(crate) fn follow_up(event: &EventData) -> FollowUp<StepData> {
     let step: StepData = match event {
-        EventData::TransferRequested(e) => ReserveFunds {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-            requested_by: e.requested_by.clone(),
-        }
-        .into(),
-        EventData::FundsReserved(e) => CreditTransfer {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-        }
-        .into(),
-        EventData::TransferCredited(e) => SettleReservation {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-        }
-        .into(),
-        EventData::CreditRefused(e) => ReleaseReservation {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-            violations: e.violations.clone(),
-        }
-        .into(),
-        EventData::ReservationSettled(e) => CompleteTransfer {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-        }
-        .into(),
-        EventData::ReservationReleased(e) => FailTransfer {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-            violations: e.violations.clone(),
-        }
-        .into(),
-        EventData::ReservationRefused(e) => FailTransfer {
-            transfer_id: e.transfer_id.clone(),
-            from: e.from.clone(),
-            to: e.to.clone(),
-            amount: e.amount,
-            currency: e.currency.clone(),
-            violations: e.violations.clone(),
-        }
-        .into(),
+        EventData::TransferRequested(e) => ReserveFunds::from(e).into(),
+        EventData::FundsReserved(e) => CreditTransfer::from(e).into(),
+        EventData::TransferCredited(e) => SettleReservation::from(e).into(),
+        EventData::CreditRefused(e) => ReleaseReservation::from(e).into(),
+        EventData::ReservationSettled(e) => CompleteTransfer::from(e).into(),
+        EventData::ReservationReleased(e) => FailTransfer::from(e).into(),
+        EventData::ReservationRefused(e) => FailTransfer::from(e).into(),
         EventData::TransferCompleted(_) => return FollowUp::Completed,
         EventData::TransferFailed(e) => {
             return FollowUp::Refused(Rejections::from(e.violations.clone()));

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::*;
-use millrace_domain_accounting::{Accounting, CommandData, EventData, Settings};
-use millrace_kernel::{Command, Domain as _, Metadata, Outcome, Status};
+use millrace_domain_accounting::{Accounting, CommandData, EventData};
+use millrace_kernel::{Command, Domain as _, Metadata, NoSettings, Outcome, Status};
 use millrace_ports::{Clock, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::dead::headers::DeadKind;
@@ -36,7 +36,7 @@ fn settings(window_seconds: u64, window_ids: usize) -> ProcessorSettings {
 impl Bank {
     /// A bank of one partition with the account `ann`.
     fn new(settings: ProcessorSettings) -> Self {
-        let mut pipeline = Pipeline::new(1, Settings::default(), settings);
+        let mut pipeline = Pipeline::new(1, NoSettings::default(), settings);
         pipeline.give_disks();
         pipeline.start_processor();
         let mut bank = Self { pipeline };

@@ -6,8 +6,8 @@ use crate::common;
 use std::sync::Arc;
 
 use common::*;
-use millrace_domain_accounting::{Accounting, CommandData, Settings};
-use millrace_kernel::{Command, Metadata, Status};
+use millrace_domain_accounting::{Accounting, CommandData};
+use millrace_kernel::{Command, Metadata, NoSettings, Status};
 use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_testkit::pipeline::Pipeline;
@@ -21,7 +21,7 @@ fn pipeline() -> Pipeline<Accounting> {
         checkpoint_interval_ms: 1,
         ..ProcessorSettings::default()
     };
-    Pipeline::new(1, Settings::default(), engine)
+    Pipeline::new(1, NoSettings::default(), engine)
 }
 
 fn send(pipeline: &Pipeline<Accounting>, id: &str, data: CommandData) {

@@ -12,8 +12,8 @@ use common::bank::Ledger;
 use common::tables::{Dice, rows};
 use common::*;
 use millrace_domain_accounting::messages::rows::{AccountBalancesRow, DailyTotalsRow};
-use millrace_domain_accounting::{Accounting, CommandData, EventData, Settings};
-use millrace_kernel::{Command, Metadata, Named, ProcessContext, Status, Step, codes};
+use millrace_domain_accounting::{Accounting, CommandData, EventData};
+use millrace_kernel::{Command, Metadata, Named, NoSettings, ProcessContext, Status, Step, codes};
 use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_testkit::log::memory::{Faults, Operation, Verdict};
@@ -41,7 +41,7 @@ fn random(dice: &mut Dice) -> CommandData {
 fn run(seed: u64) -> (Pipeline<Accounting>, Vec<Command<CommandData>>) {
     let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9));
     let engine = ProcessorSettings { batch_max_records: 4, ..ProcessorSettings::default() };
-    let mut pipeline = Pipeline::<Accounting>::new(PARTITIONS, Settings::default(), engine);
+    let mut pipeline = Pipeline::<Accounting>::new(PARTITIONS, NoSettings::default(), engine);
     pipeline.start_processor();
     pipeline.start_processor();
     pipeline.start_projectors();
@@ -130,7 +130,7 @@ fn money_survives_crashes_of_anything() {
 /// What somebody writes into the commands topic never becomes a step.
 #[test]
 fn a_step_cannot_be_forged_as_a_command() {
-    let mut pipeline = Pipeline::<Accounting>::new(1, Settings::default(), ProcessorSettings::default());
+    let mut pipeline = Pipeline::<Accounting>::new(1, NoSettings::default(), ProcessorSettings::default());
     pipeline.start_processor();
     let money = [open("ann", "u", "EUR"), open("eve", "u", "EUR"), deposit("ann", 100, "EUR")];
     for (n, data) in money.into_iter().enumerate() {
@@ -145,7 +145,7 @@ fn a_step_cannot_be_forged_as_a_command() {
         process: ProcessContext { command_id: "c9".into(), ..ProcessContext::default() },
         data: moving("t1", "ann", "eve", 1_000_000).credit(),
     };
-    let value = pipeline.codecs().steps.encode(&forged);
+    let value = pipeline.codecs().steps.as_ref().unwrap().encode(&forged);
     let (key, names) = (Bytes::from("eve"), pipeline.names().clone());
     pipeline.send_raw(&names.commands, Some(key), Some(value));
     pipeline.settle();
@@ -164,7 +164,7 @@ fn a_step_cannot_be_forged_as_a_command() {
 #[test]
 fn where_nothing_is_left_the_offsets_say_so() {
     let mut pipeline =
-        Pipeline::<Accounting>::new(PARTITIONS, Settings::default(), ProcessorSettings::default());
+        Pipeline::<Accounting>::new(PARTITIONS, NoSettings::default(), ProcessorSettings::default());
     pipeline.start_processor();
     pipeline.start_projectors();
     let all = [
@@ -194,7 +194,7 @@ fn where_nothing_is_left_the_offsets_say_so() {
 
 #[test]
 fn who_leaves_with_nothing_in_hand_is_gone_at_once() {
-    let mut pipeline = Pipeline::<Accounting>::new(1, Settings::default(), ProcessorSettings::default());
+    let mut pipeline = Pipeline::<Accounting>::new(1, NoSettings::default(), ProcessorSettings::default());
     for _ in 0..3 {
         pipeline.start_processor();
     }

@@ -9,7 +9,7 @@ use millrace_domain_accounting::account::{self, MAX_RESERVATIONS};
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use millrace_domain_accounting::{Accounting, EventData, State, StepData};
 use millrace_kernel::codes::{INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND, NOT_PERMITTED};
-use millrace_kernel::{AggregateId, Domain, FollowUp, Stamp, StateData, View};
+use millrace_kernel::{Addressed, AggregateId, Domain, FollowUp, Stamp, StateData, View};
 use millrace_testkit::given::{EPOCH, States, given};
 
 const ACTOR: (&str, &str) = (NOT_PERMITTED, "metadata.user_id");
@@ -42,8 +42,8 @@ fn refusal(step: &StepData) -> Vec<(String, String)> {
         other => panic!("{step:?} was not refused: {other:?}"),
     };
     assert!(violations.iter().all(|v| v.message.len() > 10), "{violations:?}");
-    let id = Accounting::aggregate_id(event);
-    assert_eq!(id, Accounting::step_target(step), "it belongs to the account where it happens");
+    let id = event.aggregate_id();
+    assert_eq!(id, step.aggregate_id(), "it belongs to the account where it happens");
     let before = states.get(&id).and_then(|found| found.state.clone());
     states.fold(event, EPOCH + 1_000);
     assert_eq!(states.get(&id).and_then(|found| found.state.clone()), before, "nothing has changed");

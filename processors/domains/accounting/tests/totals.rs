@@ -8,8 +8,8 @@ use common::bank::{Bank, acts};
 use common::tables::{Dice, filled, rows};
 use common::*;
 use millrace_domain_accounting::messages::rows::DailyTotalsRow;
-use millrace_domain_accounting::{Accounting, EventData, Settings};
-use millrace_kernel::{Domain, Event};
+use millrace_domain_accounting::{Accounting, EventData};
+use millrace_kernel::{Domain, Event, NoSettings};
 use millrace_testkit::given::EPOCH;
 use millrace_testkit::world::{Answer, World};
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ fn more_than_a_number_holds_is_shown_as_the_most() {
 
 #[test]
 fn it_is_a_family_of_its_own() {
-    let families = Accounting::projections(&Settings::default());
+    let families = Accounting::projections(&NoSettings::default());
     let of: Vec<&str> =
         families.iter().filter(|f| f.views.contains(&DailyTotalsRow::TABLE)).map(|f| f.name).collect();
     assert_eq!(of, ["totals"]);

@@ -17,9 +17,7 @@ pub mod settings;
 pub mod user;
 pub mod username;
 
-use millrace_kernel::{
-    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
-};
+use millrace_kernel::{Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View};
 
 pub use messages::{CommandData, EventData, State, StepData};
 pub use rules::codes;
@@ -38,55 +36,9 @@ impl Domain for Chirp {
 
     const NAME: &'static str = "chirp";
     const SCHEMAS: Schemas = messages::SCHEMAS;
-    const LOOKUPS: &'static [&'static str] = &[user::KIND];
     /// One chirp hardly ever depends on the one before: better that a later one comes first than
     /// that a user cannot write at all.
     const KEEPS_ORDER_BEHIND_DEAD: bool = false;
-
-    fn target(command: &CommandData) -> AggregateId {
-        match command {
-            CommandData::RegisterUser(c) => user::id(&c.user_id),
-            CommandData::PostChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
-            CommandData::EditChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
-            CommandData::DeleteChirp(c) => chirp::id(&c.author_id, &c.chirp_id),
-            CommandData::FollowUser(c) => follow::id(&c.followee_id, &c.follower_id),
-            CommandData::UnfollowUser(c) => follow::id(&c.followee_id, &c.follower_id),
-        }
-    }
-
-    fn routing_key(command: &CommandData) -> String {
-        match command {
-            CommandData::RegisterUser(c) => c.user_id.clone(),
-            CommandData::PostChirp(c) => c.author_id.clone(),
-            CommandData::EditChirp(c) => c.author_id.clone(),
-            CommandData::DeleteChirp(c) => c.author_id.clone(),
-            CommandData::FollowUser(c) => c.followee_id.clone(),
-            CommandData::UnfollowUser(c) => c.followee_id.clone(),
-        }
-    }
-
-    fn step_target(step: &StepData) -> AggregateId {
-        match step {
-            StepData::ClaimUsername(s) => username::id(&s.username),
-            StepData::ConfirmRegistration(s) => user::id(&s.user_id),
-            StepData::RefuseRegistration(s) => user::id(&s.user_id),
-        }
-    }
-
-    fn aggregate_id(event: &EventData) -> AggregateId {
-        match event {
-            EventData::RegistrationStarted(e) => user::id(&e.user_id),
-            EventData::UsernameClaimed(e) => username::id(&e.username),
-            EventData::UsernameClaimRefused(e) => username::id(&e.username),
-            EventData::RegistrationRefused(e) => user::id(&e.user_id),
-            EventData::UserRegistered(e) => user::id(&e.user_id),
-            EventData::ChirpPosted(e) => chirp::id(&e.author_id, &e.chirp_id),
-            EventData::ChirpEdited(e) => chirp::id(&e.author_id, &e.chirp_id),
-            EventData::ChirpDeleted(e) => chirp::id(&e.author_id, &e.chirp_id),
-            EventData::UserFollowed(e) => follow::id(&e.followee_id, &e.follower_id),
-            EventData::UserUnfollowed(e) => follow::id(&e.followee_id, &e.follower_id),
-        }
-    }
 
     fn decide(
         view: &impl View<State = State>,

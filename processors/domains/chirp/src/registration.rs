@@ -14,18 +14,9 @@ use crate::messages::{EventData, StepData};
 /// What an event sets in motion.
 pub(crate) fn follow_up(event: &EventData) -> FollowUp<StepData> {
     let step = match event {
-        EventData::RegistrationStarted(e) => {
-            ClaimUsername { user_id: e.user_id.clone(), username: e.username.clone() }.into()
-        }
-        EventData::UsernameClaimed(e) => {
-            ConfirmRegistration { user_id: e.user_id.clone(), username: e.username.clone() }.into()
-        }
-        EventData::UsernameClaimRefused(e) => RefuseRegistration {
-            user_id: e.user_id.clone(),
-            username: e.username.clone(),
-            violations: e.violations.clone(),
-        }
-        .into(),
+        EventData::RegistrationStarted(e) => ClaimUsername::from(e).into(),
+        EventData::UsernameClaimed(e) => ConfirmRegistration::from(e).into(),
+        EventData::UsernameClaimRefused(e) => RefuseRegistration::from(e).into(),
         EventData::UserRegistered(_) => return FollowUp::Completed,
         EventData::RegistrationRefused(e) => {
             return FollowUp::Refused(Rejections::from(e.violations.clone()));

@@ -9,7 +9,7 @@ use common::dead::{PARTITIONS, act, answers, dead, list, pipeline, recorded, red
 use common::fragile::{Fragile, mend};
 use common::post;
 use millrace_domain_chirp::CommandData;
-use millrace_kernel::{Command, Domain, Metadata, partition};
+use millrace_kernel::{Addressed, Command, Metadata, partition};
 use millrace_ports::TopicPartition;
 use millrace_runtime::dead::headers::{self, Mark, header};
 use millrace_runtime::dead::{Action, Place, Selection};
@@ -19,7 +19,7 @@ use millrace_testkit::pipeline::Pipeline;
 /// Appends a command with headers that its producer gives it.
 fn send_with(pipeline: &Pipeline<Fragile>, id: &str, data: CommandData, headers: Vec<(String, Bytes)>) {
     let command = Command { id: id.into(), metadata: Metadata::default(), data };
-    let key = Fragile::routing_key(&command.data);
+    let key = command.data.routing_key().into_owned();
     let names = pipeline.names();
     let at = TopicPartition::new(Arc::clone(&names.commands), partition::of_key(key.as_bytes(), PARTITIONS));
     let (key, value) = (Some(Bytes::from(key)), Some(pipeline.encode(&command)));

@@ -313,17 +313,19 @@ fn a_step_that_has_nothing_to_do_is_taken_once_and_leaves_no_event() {
     let mut pipeline = pipeline();
     let steps = pipeline.log.committed_records(&pipeline.names().steps);
     let confirm = |record: &&millrace_ports::Record| {
-        let step = pipeline.codecs().steps.decode(record.value.as_deref().unwrap()).unwrap();
+        let step =
+            pipeline.codecs().steps.as_ref().unwrap().decode(record.value.as_deref().unwrap()).unwrap();
         matches!(step.data, millrace_domain_chirp::StepData::ConfirmRegistration(_))
     };
     let record = steps.iter().find(confirm).unwrap();
-    let mut step = pipeline.codecs().steps.decode(record.value.as_deref().unwrap()).unwrap();
+    let mut step =
+        pipeline.codecs().steps.as_ref().unwrap().decode(record.value.as_deref().unwrap()).unwrap();
     // asked for again, by a later event of its source
     step.id.push_str("-again");
     step.source.sequence += 1_000_000;
     let (events, outcomes) = (pipeline.events(), pipeline.outcomes());
     for _ in 0..2 {
-        let value = pipeline.codecs().steps.encode(&step);
+        let value = pipeline.codecs().steps.as_ref().unwrap().encode(&step);
         let (partition, key) = (record.partition, record.key.clone());
         pipeline.send_to(&pipeline.names().steps.clone(), partition, key, Some(value));
         pipeline.settle();

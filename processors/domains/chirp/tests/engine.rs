@@ -30,20 +30,7 @@ impl Domain for Fragile {
     type Settings = Settings;
     const NAME: &'static str = Chirp::NAME;
     const SCHEMAS: Schemas = Chirp::SCHEMAS;
-    const LOOKUPS: &'static [&'static str] = Chirp::LOOKUPS;
 
-    fn target(command: &CommandData) -> AggregateId {
-        Chirp::target(command)
-    }
-    fn routing_key(command: &CommandData) -> String {
-        Chirp::routing_key(command)
-    }
-    fn step_target(step: &StepData) -> AggregateId {
-        Chirp::step_target(step)
-    }
-    fn aggregate_id(event: &EventData) -> AggregateId {
-        Chirp::aggregate_id(event)
-    }
     fn decide(
         view: &impl View<State = State>,
         command: &Command<CommandData>,

@@ -54,8 +54,7 @@ fn until(health: &Health, what: &str, is_so: impl Fn(&HealthReport) -> bool) -> 
 fn a_processor_joins_no_group_while_another_works_in_its_folder() {
     let names = Topology::new("", "chirp");
     let log = MemoryLog::new();
-    let own = [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
-    own.into_iter().for_each(|topic| log.create_topic(topic, 2));
+    names.own().into_iter().for_each(|topic| log.create_topic(topic, 2));
     Chirp::LOOKUPS.iter().for_each(|kind| log.create_topic(&names.lookup(kind), 2));
     let local = Arc::new(Shared { disk: MemoryDisk::new(), is_taken: AtomicBool::new(true) });
     let ports = Ports {

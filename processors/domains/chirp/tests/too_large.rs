@@ -8,8 +8,8 @@ use millrace_domain_chirp::messages::events::{ChirpPosted, UsernameClaimRefused}
 use millrace_domain_chirp::messages::state::Chirp as ChirpState;
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::{
-    AggregateId, Command, Domain, FollowUp, Metadata, Outcome, ProjectionFamily, Rejections, Schemas, Stamp,
-    Status, View, Violation,
+    Command, Domain, FollowUp, Metadata, Outcome, ProjectionFamily, Rejections, Schemas, Stamp, Status, View,
+    Violation,
 };
 use millrace_ports::MAX_RECORD_BYTES;
 use millrace_runtime::ProcessorSettings;
@@ -30,20 +30,7 @@ impl Domain for Roomy {
     type Settings = Settings;
     const NAME: &'static str = Chirp::NAME;
     const SCHEMAS: Schemas = Chirp::SCHEMAS;
-    const LOOKUPS: &'static [&'static str] = Chirp::LOOKUPS;
 
-    fn target(command: &CommandData) -> AggregateId {
-        Chirp::target(command)
-    }
-    fn routing_key(command: &CommandData) -> String {
-        Chirp::routing_key(command)
-    }
-    fn step_target(step: &StepData) -> AggregateId {
-        Chirp::step_target(step)
-    }
-    fn aggregate_id(event: &EventData) -> AggregateId {
-        Chirp::aggregate_id(event)
-    }
     fn decide(
         view: &impl View<State = State>,
         command: &Command<CommandData>,

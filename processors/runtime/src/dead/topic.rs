@@ -178,15 +178,23 @@ pub struct DeadTopic<D: Domain> {
 /// What reads the messages.
 struct Codecs<D: Domain> {
     commands: Codec<Command<D::Command>>,
-    steps: Codec<Step<D::Step>>,
+    steps: Option<Codec<Step<D::Step>>>,
 }
 
 impl<D: Domain> Codecs<D> {
+    fn step(&self, value: &[u8]) -> Result<Step<D::Step>, DecodeFailure> {
+        let none = || DecodeFailure::Unreadable("a step, in a domain that has none".to_owned());
+        self.steps.as_ref().ok_or_else(none)?.decode(value)
+    }
+
     fn register(registry: &Arc<dyn Registry>, names: &Topology) -> Result<Self, CodecError> {
         let subject = |topic: &str| Topology::subject(topic);
         Ok(Self {
             commands: Codec::register(Arc::clone(registry), &subject(&names.commands), D::SCHEMAS.commands)?,
-            steps: Codec::register(Arc::clone(registry), &subject(&names.steps), D::SCHEMAS.steps)?,
+            steps: D::SCHEMAS
+                .steps
+                .map(|steps| Codec::register(Arc::clone(registry), &subject(&names.steps), steps))
+                .transpose()?,
         })
     }
 }
@@ -208,7 +216,7 @@ impl<D: Domain> DeadTopic<D> {
     /// # Errors
     /// [`DeadError`]: the topic does not exist, the log does not answer, or the registry refuses the schemas.
     pub fn open(log: Arc<dyn Log>, registry: &Arc<dyn Registry>, prefix: &str) -> Result<Self, DeadError> {
-        let names = Topology::new(prefix, D::NAME);
+        let names = Topology::of::<D>(prefix);
         let partitions = log.partitions(&names.dead)?;
         let (codecs, away) = match Codecs::register(registry, &names) {
             Ok(codecs) => (Some(codecs), None),
@@ -297,7 +305,7 @@ impl<D: Domain> DeadTopic<D> {
         }
         let codecs = self.codecs()?;
         let message = match kind {
-            DeadKind::Step => codecs.steps.decode(value).map(|step| serde_json::to_value(&step)),
+            DeadKind::Step => codecs.step(value).map(|step| serde_json::to_value(&step)),
             _ => codecs.commands.decode(value).map(|command| serde_json::to_value(&command)),
         };
         Ok(match message {
@@ -396,7 +404,7 @@ impl<D: Domain> DeadTopic<D> {
         let Some(value) = value else { return Ok(()) };
         let codecs = self.codecs()?;
         match known.kind {
-            DeadKind::Step => match codecs.steps.decode(value) {
+            DeadKind::Step => match codecs.step(value) {
                 Ok(step) => {
                     known.message_type = Some(step.data.name().to_owned());
                     known.process = Some(step.process.command_id);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_kernel::bookkeeping::{self, Floor};
-use millrace_kernel::{AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition};
+use millrace_kernel::{
+    Addressed, AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition,
+};
 use millrace_ports::{MAX_RECORD_BYTES, Outgoing, Record, TopicPartition, Transaction};
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
@@ -144,10 +146,11 @@ impl<D: Domain> Batch<D> {
             let value = codecs.events.encode_to(event, |value| self.overlay.arena.keep(value));
             self.write(here(&names.events, key, Some(value), event.recorded_at))?;
         }
-        for step in &decided.steps {
-            let target = D::step_target(&step.data);
+        // a domain without a schema of steps has no value of one either
+        for (step, codec) in decided.steps.iter().zip(codecs.steps.iter().cycle()) {
+            let target = step.data.aggregate_id();
             let key = self.overlay.arena.keep(target.routing_key().as_bytes());
-            let value = codecs.steps.encode_to(step, |value| self.overlay.arena.keep(value));
+            let value = codec.encode_to(step, |value| self.overlay.arena.keep(value));
             let partition = partition::of_key(&key, place.partitions);
             let mut outgoing = here(&names.steps, key, Some(value), decided.last_recorded_at);
             outgoing.partition = partition;

@@ -25,8 +25,8 @@ avro_record!(LookupRecord { aggregate_id, version, recorded_at });
 pub struct Codecs<D: Domain> {
     /// Of `<d>.commands`.
     pub commands: Codec<Command<D::Command>>,
-    /// Of `<d>.steps`.
-    pub steps: Codec<Step<D::Step>>,
+    /// Of `<d>.steps`, in a domain that has some.
+    pub steps: Option<Codec<Step<D::Step>>>,
     /// Of `<d>.events`.
     pub events: Codec<Event<D::Event>>,
     /// Of `<d>.state`.
@@ -48,13 +48,19 @@ impl<D: Domain> Codecs<D> {
         let registry = || Arc::clone(registry);
         Ok(Self {
             commands: Codec::register(registry(), &subject(&names.commands), schemas.commands)?,
-            steps: Codec::register(registry(), &subject(&names.steps), schemas.steps)?,
+            steps: schemas
+                .steps
+                .map(|steps| Codec::register(registry(), &subject(&names.steps), steps))
+                .transpose()?,
             events: Codec::register(registry(), &subject(&names.events), schemas.events)?,
             state: Codec::register(registry(), &subject(&names.state), schemas.state)?,
             outcomes: Codec::register(registry(), &subject(&names.outcomes), schemas.outcomes)?,
             lookups: D::LOOKUPS
                 .iter()
-                .map(|kind| Codec::register(registry(), &subject(&names.lookup(kind)), schemas.lookup))
+                .map(|kind| {
+                    let lookup = schemas.lookup.unwrap_or_default();
+                    Codec::register(registry(), &subject(&names.lookup(kind)), lookup)
+                })
                 .collect::<Result<_, _>>()?,
         })
     }

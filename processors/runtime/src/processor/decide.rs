@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
-    AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, Status, Step, View, Violation,
-    codes, partition,
+    Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, Status, Step, View,
+    Violation, codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -151,7 +151,7 @@ impl<D: Domain> Decider<'_, D> {
         }
         let (id, routing_key) = match intake {
             Intake::Gap(gap) => return self.bury_gap(gap, record),
-            Intake::Command(command, _) => (Some(command.id.as_str()), Some(D::routing_key(&command.data))),
+            Intake::Command(command, _) => (Some(command.id.as_str()), Some(command.data.routing_key())),
             Intake::Unknown(unknown) => (Some(unknown.id.as_str()), None),
             Intake::Step(_) | Intake::NotYet { .. } | Intake::Dead(_) => (None, None),
         };
@@ -208,7 +208,8 @@ impl<D: Domain> Decider<'_, D> {
         let stamp = Stamp { now: command.metadata.issued_at.unwrap_or(record.timestamp_ms * 1_000) };
         let metadata_violations = self.metadata_violations(&command.metadata, record);
         let view = self.view(routing_key);
-        let decision = self.writable().and_then(|()| guarded(|| D::decide(&view, command, stamp)));
+        let decision =
+            self.writable().and_then(|()| guarded(|| millrace_kernel::decide::<D>(&view, command, stamp)));
         if let Some(behind) = self.behind(view) {
             return behind;
         }

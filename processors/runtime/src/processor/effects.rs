@@ -5,8 +5,8 @@ use std::sync::Arc;
 use millrace_kernel::bookkeeping::{self, Bookkeeping, OpenProcess};
 use millrace_kernel::id::{event_id, step_id};
 use millrace_kernel::{
-    Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext, Status, Step,
-    StepSource, Version, Violation,
+    Addressed, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext, Status,
+    Step, StepSource, Version, Violation,
 };
 use millrace_ports::Record;
 
@@ -121,7 +121,7 @@ impl<D: Domain> Decider<'_, D> {
             ..cause.metadata.clone()
         };
         for (index, data) in data.into_iter().enumerate() {
-            let aggregate_id = D::aggregate_id(&data);
+            let aggregate_id = data.aggregate_id();
             if aggregate_id.routing_key() != routing_key {
                 return Err(Failed(format!(
                     "it emits an event of {aggregate_id}, which is not of routing key {routing_key}"
@@ -166,7 +166,7 @@ impl<D: Domain> Decider<'_, D> {
                         return Err(Failed(format!("one event asks for {asked} steps, more than {most}")));
                     }
                     for (index, data) in steps.into_iter().enumerate() {
-                        let name = format!("{}/{}", data.name(), D::step_target(&data));
+                        let name = format!("{}/{}", data.name(), data.aggregate_id());
                         decided.steps.push(Step {
                             id: step_id(&context.command_id, &name),
                             metadata: Metadata {

@@ -1,7 +1,7 @@
 //! What arrives, told apart: messages to decide, and records for the dead topic.
 
 use bytes::Bytes;
-use millrace_kernel::{AggregateId, Command, Domain, Metadata, Step, id};
+use millrace_kernel::{Addressed, AggregateId, Command, Domain, Metadata, Step, id};
 use millrace_ports::Record;
 use millrace_wire::{DecodeFailure, Unknown};
 
@@ -62,7 +62,10 @@ pub fn read<D: Domain>(codecs: &Codecs<D>, record: &Record, is_step: bool) -> In
         return Intake::Dead("a tombstone: a record without a value asks for nothing".to_owned());
     };
     if is_step {
-        return match codecs.steps.decode_known(value) {
+        let Some(steps) = &codecs.steps else {
+            return Intake::Dead("a step, in a domain that has none".to_owned());
+        };
+        return match steps.decode_known(value) {
             Ok(step) => Intake::Step(Box::new(step)),
             Err(DecodeFailure::NotYet { id, why }) => Intake::NotYet { schema: id, why },
             Err(other) => Intake::Dead(other.to_string()),
@@ -70,7 +73,7 @@ pub fn read<D: Domain>(codecs: &Codecs<D>, record: &Record, is_step: bool) -> In
     }
     let intake = match codecs.commands.decode_known(value) {
         Ok(command) => {
-            let target = D::target(&command.data);
+            let target = command.data.aggregate_id();
             Intake::Command(Box::new(command), target)
         }
         Err(DecodeFailure::UnknownType(unknown)) => Intake::Unknown(unknown),

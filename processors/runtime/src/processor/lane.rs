@@ -476,8 +476,8 @@ impl<D: Domain> Lane<D> {
             writer.fence()?;
         }
         let commands = TopicPartition::new(Arc::clone(&names.commands), self.partition);
-        let steps = TopicPartition::new(Arc::clone(&names.steps), self.partition);
-        let committed = self.group.committed(&[commands.clone(), steps.clone()])?;
+        let inputs = inputs_of(&names, self.partition);
+        let committed = self.group.committed(&inputs)?;
         #[cfg(debug_assertions)]
         let committed = self.early.take().unwrap_or(committed);
         let mut committed = committed;
@@ -490,7 +490,7 @@ impl<D: Domain> Lane<D> {
             };
         }
         let mut next = BTreeMap::new();
-        for input in [commands, steps] {
+        for input in inputs {
             let offset = start_of(shared, &input, committed.get(&input).copied(), !committed.is_empty())?;
             next.insert(input, offset);
         }
@@ -520,6 +520,11 @@ impl<D: Domain> Lane<D> {
     }
 }
 
+/// What is decided in `partition`.
+fn inputs_of(names: &Topology, partition: i32) -> Vec<TopicPartition> {
+    names.inputs().into_iter().map(|topic| TopicPartition::new(Arc::clone(topic), partition)).collect()
+}
+
 #[cfg(debug_assertions)]
 impl<D: Domain> Lane<D> {
     fn keep_overlay(&mut self) {
@@ -540,9 +545,7 @@ fn committed_early<D: Domain>(
     if !planted::is_on(Bug::PendingNotAwaited) {
         return None;
     }
-    let inputs = [&shared.names.commands, &shared.names.steps];
-    let inputs = inputs.map(|topic| TopicPartition::new(Arc::clone(topic), partition));
-    group.committed(&inputs).ok()
+    group.committed(&inputs_of(&shared.names, partition)).ok()
 }
 
 #[cfg(debug_assertions)]

@@ -50,9 +50,10 @@ pub(super) fn ask_for_schemas<D: Domain>(
         of.filter_map(|(_, record)| record.value.as_deref())
     };
     let Codecs { commands, steps, .. } = &*shared.codecs;
-    let ids = [commands.not_known(values(false), MOST_ASKED), steps.not_known(values(true), MOST_ASKED)];
+    let of_steps = steps.as_ref().map(|steps| steps.not_known(values(true), MOST_ASKED));
+    let ids = [commands.not_known(values(false), MOST_ASKED), of_steps.unwrap_or_default()];
     commands.ask_again(&ids[0])?;
-    steps.ask_again(&ids[1])?;
+    steps.iter().try_for_each(|steps| steps.ask_again(&ids[1]))?;
     ids.iter().for_each(|ids| schemas.asked(ids, shared.clock.monotonic_micros()));
     Ok(())
 }

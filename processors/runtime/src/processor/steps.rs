@@ -7,7 +7,7 @@
 //! instead, and comes through when it is redriven, once.
 
 use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox, Repeats};
-use millrace_kernel::{Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
+use millrace_kernel::{Addressed, Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
 use millrace_ports::Record;
 
 use super::decide::{Answer, Decided, Decider, Failed, Verdict, guarded, kept};
@@ -59,7 +59,7 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     fn step(&self, step: &Step<D::Step>, is_redriven: bool, record: &Record) -> Verdict<D> {
-        let routing_key = D::step_target(&step.data).routing_key().to_owned();
+        let routing_key = step.data.aggregate_id().routing_key().to_owned();
         if let Some(violation) = self.misrouted(record, Some(&routing_key)) {
             return self.bury(DeadKind::Step, violation.message);
         }

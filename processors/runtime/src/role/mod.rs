@@ -112,11 +112,10 @@ pub fn run_processor<D: Domain>(
     health: &Health,
     stop: &Stop,
 ) -> Result<(), RoleError> {
-    let names = Topology::new(prefix, D::NAME);
+    let names = Topology::of::<D>(prefix);
     let role = format!("{}.processor", D::NAME);
     health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topics");
-    let mut topics =
-        vec![&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead];
+    let mut topics = names.own();
     let lookup_topics: Vec<_> = D::LOOKUPS.iter().map(|kind| (*kind, names.lookup(kind))).collect();
     topics.extend(lookup_topics.iter().map(|(_, topic)| topic));
     let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
@@ -242,13 +241,12 @@ fn equal_partitions(
 /// sends them, for steps any processor of the domain.
 fn inputs_of_processor(names: &Topology) -> Vec<Watched> {
     let (producers, any) = (names.dead_transactional_ids(), names.transactional_ids());
-    vec![
-        Watched {
-            topic: Arc::clone(&names.commands),
-            holder: Box::new(move |_| format!("a producer of commands, or {producers}")),
-        },
-        Watched { topic: Arc::clone(&names.steps), holder: Box::new(move |_| any.clone()) },
-    ]
+    let of_commands = format!("a producer of commands, or {producers}");
+    let watched = |topic: &Arc<str>| {
+        let holder = if *topic == names.commands { of_commands.clone() } else { any.clone() };
+        Watched { topic: Arc::clone(topic), holder: Box::new(move |_| holder.clone()) }
+    };
+    names.inputs().into_iter().map(watched).collect()
 }
 
 fn trouble(

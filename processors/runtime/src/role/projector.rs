@@ -184,7 +184,7 @@ impl<D: Domain> FamilyRole<'_, D> {
         stop: &Stop,
     ) -> Result<(), RoleError> {
         let (ports, health, settings) = (self.ports, self.health, self.settings);
-        let names = Topology::new(self.prefix, D::NAME);
+        let names = Topology::of::<D>(self.prefix);
         let of_family = self.of_family()?;
         let role = self.role(version);
         health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its tables");

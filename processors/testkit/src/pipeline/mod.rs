@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_kernel::domain::Domain;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Event, Outcome, partition};
+use millrace_kernel::{Addressed, Command, Event, Outcome, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
@@ -82,10 +82,8 @@ impl<D: Domain> Pipeline<D> {
     pub fn new(partitions: i32, domain_settings: D::Settings, settings: ProcessorSettings) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN_MICROS));
         let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
-        let names = Topology::new("", D::NAME);
-        for topic in
-            [&names.commands, &names.steps, &names.events, &names.state, &names.outcomes, &names.dead]
-        {
+        let names = Topology::of::<D>("");
+        for topic in names.own() {
             log.create_topic(topic, partitions);
         }
         for kind in D::LOOKUPS {
@@ -374,7 +372,7 @@ impl<D: Domain> Pipeline<D> {
     /// # Panics
     /// When the command cannot be encoded.
     pub fn send(&self, command: &Command<D::Command>) -> (i32, i64) {
-        let key = D::routing_key(&command.data);
+        let key = command.data.routing_key().into_owned();
         self.send_raw(&self.names.commands, Some(Bytes::from(key)), Some(self.encode(command)))
     }
 

@@ -10,8 +10,8 @@ use millrace_domain_accounting::messages::commands::Withdraw;
 use millrace_domain_accounting::messages::steps::{
     CompleteTransfer, CreditTransfer, FailTransfer, ReleaseReservation, ReserveFunds, SettleReservation,
 };
-use millrace_domain_accounting::{Accounting, CommandData, EventData, Settings, State, StepData};
-use millrace_kernel::{Command, Event, Value, Violation};
+use millrace_domain_accounting::{Accounting, CommandData, EventData, State, StepData};
+use millrace_kernel::{Command, Event, NoSettings, Value, Violation};
 
 use crate::dice::Dice;
 use crate::oracle::world::{Failure, Seen, World};
@@ -49,7 +49,7 @@ impl Workload for AccountingWorkload {
     type StepData = StepData;
     type EventData = EventData;
     type State = State;
-    type Settings = Settings;
+    type Settings = NoSettings;
     type Domain = Accounting;
     type Producer = producer::Producer;
     type Model = model::Bank;
@@ -57,8 +57,8 @@ impl Workload for AccountingWorkload {
 
     const NAME: &'static str = "accounting";
 
-    fn settings(_: &mut Dice) -> Settings {
-        Settings::default()
+    fn settings(_: &mut Dice) -> NoSettings {
+        NoSettings::default()
     }
 
     fn producer(dice: &mut Dice) -> producer::Producer {
@@ -78,7 +78,7 @@ impl Workload for AccountingWorkload {
         Some(Withdraw { account_id, amount: 1, currency, reference: "stray".into() }.into())
     }
 
-    fn probe(seen: &Seen<Self>, _: &Settings, _: &mut Dice) -> Option<CommandData> {
+    fn probe(seen: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<CommandData> {
         // who has just been paid spends it at once
         let events = seen.partitions.iter().flat_map(|partition| &partition.events);
         let newest = events.filter_map(|(_, event)| match &event.data {
@@ -207,7 +207,7 @@ impl Workload for AccountingWorkload {
         ]
     }
 
-    fn fold(rows: &mut rows::Rows, _: &Settings, partition: i32, event: &Event<EventData>) -> Vec<Place> {
+    fn fold(rows: &mut rows::Rows, _: &NoSettings, partition: i32, event: &Event<EventData>) -> Vec<Place> {
         rows.fold(partition, event)
     }
 

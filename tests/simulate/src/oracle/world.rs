@@ -136,7 +136,8 @@ impl<W: Workload> Seen<W> {
                 codecs.commands.decode(bytes).map_err(|e| e.to_string())
             })?;
             read_on(log, &names.steps, number, &mut read[1], &mut partition.steps, |bytes| {
-                codecs.steps.decode(bytes).map_err(|e| e.to_string())
+                let steps = codecs.steps.as_ref().ok_or("the domain has no steps")?;
+                steps.decode(bytes).map_err(|e| e.to_string())
             })?;
             read_on(log, &names.events, number, &mut read[2], &mut partition.events, |bytes| {
                 codecs.events.decode(bytes).map_err(|e| e.to_string())

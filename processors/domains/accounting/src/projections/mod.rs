@@ -3,13 +3,12 @@
 pub mod accounts;
 pub mod totals;
 
-use millrace_kernel::ProjectionFamily;
+use millrace_kernel::{NoSettings, ProjectionFamily};
 
 use crate::messages::EventData;
-use crate::settings::Settings;
 
 /// All view families.
 #[must_use]
-pub fn all(_settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+pub fn all(_settings: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
     vec![accounts::family(), totals::family()]
 }

@@ -1,8 +1,8 @@
 //! The tables that projections write, whatever befalls those that write them.
 
-use millrace_domain_accounting::{Accounting, EventData, Settings};
+use millrace_domain_accounting::{Accounting, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Value, Write, Writes};
+use millrace_kernel::{Domain, Event, NoSettings, Value, Write, Writes};
 use millrace_ports::ViewStore;
 use millrace_testkit::store::memory::MemoryStore;
 
@@ -38,7 +38,7 @@ pub fn tables() -> MemoryStore {
 /// the writes arrive in any order.
 pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Dice) -> MemoryStore {
     let mut writes: Vec<Write> = Vec::new();
-    for family in Accounting::projections(&Settings::default()) {
+    for family in Accounting::projections(&NoSettings::default()) {
         for partition in 0..partitions {
             let here: Vec<&Event<EventData>> =
                 events.iter().filter(|(p, _)| *p == partition).map(|(_, event)| event).collect();

@@ -4,9 +4,7 @@
 use std::cell::Cell;
 
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
-use millrace_kernel::{
-    AggregateId, Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View,
-};
+use millrace_kernel::{Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View};
 
 thread_local! {
     // the pipeline decides in the thread of its test
@@ -29,21 +27,8 @@ impl Domain for Fragile {
     type Settings = Settings;
     const NAME: &'static str = Chirp::NAME;
     const SCHEMAS: Schemas = Chirp::SCHEMAS;
-    const LOOKUPS: &'static [&'static str] = Chirp::LOOKUPS;
     const KEEPS_ORDER_BEHIND_DEAD: bool = true;
 
-    fn target(command: &CommandData) -> AggregateId {
-        Chirp::target(command)
-    }
-    fn routing_key(command: &CommandData) -> String {
-        Chirp::routing_key(command)
-    }
-    fn step_target(step: &StepData) -> AggregateId {
-        Chirp::step_target(step)
-    }
-    fn aggregate_id(event: &EventData) -> AggregateId {
-        Chirp::aggregate_id(event)
-    }
     fn decide(
         view: &impl View<State = State>,
         command: &Command<CommandData>,

@@ -1,7 +1,7 @@
 package millrace.bench.streams;
 
 /**
- * An account as the store keeps it: the very bytes of the state topic, schemas/accounting/state.avsc. It is read in
+ * An account as the store keeps it: the very bytes of the state topic, schemas/accounting/registered/state.avsc. It is read in
  * place, and one object serves for all accounts of a task, which works on one record at a time.
  */
 final class Account {

@@ -1,6 +1,6 @@
 package millrace.bench.streams;
 
-/** A command, read in place: schemas/accounting/commands.avsc. One object serves for all of them. */
+/** A command, read in place: schemas/accounting/registered/commands.avsc. One object serves for all of them. */
 final class Command {
   /** The branches of the union `data` that the benchmark sends. */
   static final int OPEN_ACCOUNT = 0;

@@ -2,7 +2,7 @@ package millrace.bench.streams;
 
 import java.nio.charset.StandardCharsets;
 
-/** Events and outcomes as bytes: schemas/accounting/events.avsc and outcomes.avsc. */
+/** Events and outcomes as bytes: schemas/accounting/registered/events.avsc and outcomes.avsc. */
 final class Records {
   private static final byte[] ACCOUNT = "Account/".getBytes(StandardCharsets.US_ASCII);
   private static final int ACCEPTED = 0;

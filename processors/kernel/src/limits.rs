@@ -1,0 +1,123 @@
+//! How long the texts of a command may be, as its schema says, and decisions that keep to it.
+
+use crate::aggregate::View;
+use crate::domain::Domain;
+use crate::message::{Command, Stamp};
+use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
+use crate::rejection::{Rejections, Violation};
+
+/// A union of commands whose texts have limits, generated from `maxLength` and the ids of their schema.
+pub trait Limited {
+    /// The fields of this command, in the schema's order.
+    fn fields(&self) -> &'static [&'static str];
+
+    /// Shows every text of this command to `lengths`.
+    fn measure(&self, lengths: &mut Lengths);
+}
+
+/// Which texts are longer than they may be.
+#[derive(Debug, Default)]
+pub struct Lengths(Vec<(&'static str, usize)>);
+
+impl Lengths {
+    /// Looks at the text in `field`, of which at most `most` Unicode scalar values are allowed. A field that has
+    /// several texts is named once. Nothing is allocated for a text that is short enough.
+    #[inline]
+    pub fn text(&mut self, field: &'static str, text: &str, most: usize) {
+        // so many bytes are at most as many characters
+        if text.len() > most && text.chars().nth(most).is_some() && self.0.iter().all(|(it, _)| *it != field)
+        {
+            self.0.push((field, most));
+        }
+    }
+
+    /// The fields whose texts are too long.
+    #[must_use]
+    pub fn longer(&self) -> Vec<&'static str> {
+        self.0.iter().map(|(field, _)| *field).collect()
+    }
+
+    /// Adds what is too long to what else was violated: each by its field's place in `fields`, and not where the
+    /// domain has already said that the field is malformed, as one rule gives one violation.
+    fn add_to(self, violations: &mut Vec<Violation>, fields: &[&str]) {
+        let place = |field: &str| {
+            let outermost = field.split('.').next().unwrap_or_default();
+            fields.iter().position(|it| *it == outermost)
+        };
+        for (field, most) in self.0 {
+            let is_said = |it: &Violation| it.code == INVALID_ARGUMENT && it.field.as_deref() == Some(field);
+            if violations.iter().any(is_said) {
+                continue;
+            }
+            let comes_later = |it: &Violation| {
+                it.code != NOT_PERMITTED && it.field.as_deref().and_then(place) > place(field)
+            };
+            let at = violations.iter().position(comes_later).unwrap_or(violations.len());
+            let message = format!("{field} is too long; write at most {most} characters");
+            violations.insert(at, Violation::on(INVALID_ARGUMENT, field, message));
+        }
+    }
+}
+
+/// Decides a command as everybody does who decides: by [`Domain::decide`], and refused as well where a text is longer
+/// than the schema allows. Then also what else is wrong is said.
+///
+/// # Errors
+/// All violations, `NotPermitted` first, then by field in the schema's order.
+pub fn decide<D: Domain>(
+    view: &impl View<State = D::State>,
+    command: &Command<D::Command>,
+    stamp: Stamp,
+) -> Result<Vec<D::Event>, Rejections> {
+    let mut lengths = Lengths::default();
+    command.data.measure(&mut lengths);
+    let decided = D::decide(view, command, stamp);
+    if lengths.0.is_empty() {
+        return decided;
+    }
+    let mut violations = decided.err().map(Rejections::into_violations).unwrap_or_default();
+    lengths.add_to(&mut violations, command.data.fields());
+    Err(Rejections::from(violations))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: [&str; 3] = ["a", "b", "c"];
+
+    fn merged(texts: &[(&'static str, &str, usize)], before: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut lengths = Lengths::default();
+        texts.iter().for_each(|(field, text, most)| lengths.text(field, text, *most));
+        let mut all: Vec<Violation> =
+            before.iter().map(|(code, field)| Violation::on(code, field, "")).collect();
+        lengths.add_to(&mut all, &FIELDS);
+        all.into_iter().map(|it| (it.code, it.field.unwrap_or_default())).collect()
+    }
+
+    fn rows(of: &[(&str, &str)]) -> Vec<(String, String)> {
+        of.iter().map(|(code, field)| ((*code).to_owned(), (*field).to_owned())).collect()
+    }
+
+    #[test]
+    fn characters_count_and_not_bytes() {
+        assert_eq!(merged(&[("a", "äöü🐦", 4)], &[]), []);
+        assert_eq!(merged(&[("a", "äöü🐦x", 4)], &[]), rows(&[(INVALID_ARGUMENT, "a")]));
+        assert_eq!(merged(&[("a", "", 0)], &[]), []);
+    }
+
+    #[test]
+    fn what_is_too_long_stands_in_the_schemas_order_and_once() {
+        let long = [("b", "xx", 1), ("b", "xxx", 1)];
+        let before = [(NOT_PERMITTED, "metadata.user_id"), ("NotFound", "a"), ("InvalidState", "c")];
+        let after = [before[0], before[1], (INVALID_ARGUMENT, "b"), before[2]];
+        assert_eq!(merged(&long, &before), rows(&after));
+        let said = [("NotFound", "a"), (INVALID_ARGUMENT, "b")];
+        assert_eq!(merged(&long, &said), rows(&said), "one rule gives one violation");
+        let nested = [("b.inner", "xx", 1)];
+        assert_eq!(
+            merged(&nested, &before[1..]),
+            rows(&[before[1], (INVALID_ARGUMENT, "b.inner"), before[2]])
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! The code that looks how long the texts of a command are.
+
+use std::fmt::Write as _;
+
+use crate::address::Address;
+use crate::annotations;
+use crate::avro::{Field, Record, Type};
+use crate::emit::identifier;
+use crate::envelope;
+
+/// `impl Limited` for the union `data`.
+pub fn implementation(data: &str, messages: &[(&Record, &Address)]) -> String {
+    let (mut names, mut lengths) = (String::new(), String::new());
+    for (record, address) in messages {
+        let fields: Vec<String> = record.fields.iter().map(|field| format!("{:?}", field.name)).collect();
+        let _ = writeln!(names, "Self::{}(_) => &[{}],", record.name, fields.join(", "));
+        let body = fields_of(record, Some(address), "it", "");
+        let it = if body.is_empty() { "_" } else { "it" };
+        let _ = writeln!(lengths, "Self::{}({it}) => {{\n{body}}}", record.name);
+    }
+    format!(
+        "impl ::millrace_kernel::Limited for {data} {{\n\
+         fn fields(&self) -> &'static [&'static str] {{\nmatch self {{\n{names}}}\n}}\n\n\
+         #[allow(unused_variables)]\n\
+         fn measure(&self, lengths: &mut ::millrace_kernel::Lengths) {{\nmatch self {{\n{lengths}}}\n}}\n}}\n\n"
+    )
+}
+
+fn fields_of(record: &Record, address: Option<&Address>, it: &str, path: &str) -> String {
+    let mut code = String::new();
+    for field in &record.fields {
+        let path = format!("{path}{}", field.name);
+        code.push_str(&value(
+            field,
+            &field.kind,
+            address,
+            &format!("{it}.{}", identifier(&field.name)),
+            &path,
+        ));
+    }
+    code
+}
+
+fn value(field: &Field, kind: &Type, address: Option<&Address>, it: &str, path: &str) -> String {
+    match kind {
+        Type::String => match annotations::limit(field, address) {
+            Some(most) => format!("lengths.text({path:?}, &{it}, {most});\n"),
+            None => String::new(),
+        },
+        Type::Record(record) if record.name != envelope::VIOLATION => {
+            fields_of(record, None, it, &format!("{path}."))
+        }
+        Type::Nullable(inner) | Type::Array(inner) => match value(field, inner, address, "it", path) {
+            body if body.is_empty() => body,
+            body if matches!(kind, Type::Array(_)) => format!("for it in &{it} {{\n{body}}}\n"),
+            body => format!("if let Some(it) = &{it} {{\n{body}}}\n"),
+        },
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,58 @@
+//! What is checked in as registered is what comes of the authors' files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use millrace_schemagen::{render, stale};
+
+fn domains() -> Vec<PathBuf> {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
+    let mut all: Vec<_> = fs::read_dir(schemas).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.is_dir());
+    assert!(all.len() > 1, "{all:?}");
+    all
+}
+
+#[test]
+fn what_is_registered_is_what_the_authors_say() {
+    for domain in domains() {
+        let stale = stale(&domain).unwrap();
+        assert!(
+            stale.is_empty(),
+            "{}/registered: {} differ from what the files beside say; write them with `make schemas` and look at the \
+             difference: it is what the registry gets",
+            domain.display(),
+            stale.join(", ")
+        );
+    }
+}
+
+#[test]
+fn what_differs_is_named_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let schemas = folder.path().join("schemas/accounting");
+    fs::create_dir_all(&schemas).unwrap();
+    fs::create_dir_all(folder.path().join("topics")).unwrap();
+    fs::copy(root.join("topics/accounting.toml"), folder.path().join("topics/accounting.toml")).unwrap();
+    for name in ["commands.avsc", "steps.avsc", "events.avsc", "state.avsc", "views.cql"] {
+        fs::copy(root.join("schemas/accounting").join(name), schemas.join(name)).unwrap();
+    }
+    let all = ["commands.avsc", "events.avsc", "outcomes.avsc", "state.avsc", "steps.avsc"];
+    assert_eq!(stale(&schemas).unwrap(), all, "nothing is there yet");
+    assert_eq!(render(&schemas).unwrap(), all);
+    assert_eq!(stale(&schemas).unwrap(), [""; 0]);
+    fs::write(schemas.join("registered/lookup.avsc"), "{}").unwrap();
+    fs::write(schemas.join("registered/state.avsc"), "{}").unwrap();
+    assert_eq!(
+        stale(&schemas).unwrap(),
+        ["state.avsc", "lookup.avsc"],
+        "one too many, and another than it should be"
+    );
+    render(&schemas).unwrap();
+    fs::remove_file(schemas.join("steps.avsc")).unwrap();
+    assert_eq!(render(&schemas).unwrap(), ["steps.avsc"], "without steps there is no schema of them");
+    assert!(
+        !schemas.join("registered/steps.avsc").exists() && !schemas.join("registered/lookup.avsc").exists()
+    );
+}

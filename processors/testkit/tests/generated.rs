@@ -1,0 +1,168 @@
+//! What is generated from schemas that use all there is, and a domain that has as little as can be.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
+use millrace_kernel::{
+    Addressed, Command, Domain, Event, Metadata, NoSettings, ProjectionFamily, Projector, Rejections, Sample,
+    Samples, Schemas, Seed, Stamp, StateData, Status, View, Violation, Writes, id,
+};
+use millrace_ports::Log;
+use millrace_runtime::ProcessorSettings;
+use millrace_testkit::given::given;
+use millrace_testkit::messages::all_round_trip;
+use millrace_testkit::pipeline::Pipeline;
+
+mod guestbook {
+    include!(concat!(env!("OUT_DIR"), "/guestbook.rs"));
+}
+mod shop {
+    include!(concat!(env!("OUT_DIR"), "/shop.rs"));
+}
+
+use guestbook::commands::{CommandData, Place, Sign};
+use guestbook::events::{EventData, Signed};
+use guestbook::state::{Entry, State};
+
+/// A domain without steps, settings and look-ups: all that its author has to write.
+struct GuestBook;
+
+impl Domain for GuestBook {
+    type Command = CommandData;
+    type Step = guestbook::steps::StepData;
+    type Event = EventData;
+    type State = State;
+    type Settings = NoSettings;
+    const NAME: &'static str = "guestbook";
+    const SCHEMAS: Schemas = guestbook::SCHEMAS;
+
+    fn decide(
+        view: &impl View<State = State>,
+        command: &Command<CommandData>,
+        _: Stamp,
+    ) -> Result<Vec<EventData>, Rejections> {
+        let CommandData::Sign(sign) = &command.data;
+        let mut rejections = Rejections::none();
+        if id::is_valid(&sign.guest_id) {
+            rejections.require(view.get(&command.data.aggregate_id()).is_none(), || {
+                Violation::on(ALREADY_EXISTS, "guest_id", "everybody signs once; come back another year")
+            });
+        }
+        rejections.or(|| vec![Signed { guest_id: sign.guest_id.clone(), text: sign.text.clone() }.into()])
+    }
+
+    fn evolve(_: Option<State>, event: &EventData, _: i64) -> Option<State> {
+        let EventData::Signed(signed) = event;
+        Some(State::Entry(Entry { text: signed.text.clone() }))
+    }
+
+    fn projections(_: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
+        vec![ProjectionFamily {
+            name: "entries",
+            views: &[guestbook::rows::EntriesRow::TABLE],
+            revision: "1".to_owned(),
+            projector: Box::new(|_| Box::new(Entries)),
+        }]
+    }
+}
+
+struct Entries;
+
+impl Projector<EventData> for Entries {
+    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+        let EventData::Signed(signed) = &event.data;
+        let row = guestbook::rows::EntriesRow {
+            guest_id: signed.guest_id.as_str().into(),
+            text: signed.text.as_str().into(),
+        };
+        writes.push(row.put(event.recorded_at));
+    }
+}
+
+fn sign(guest: &str, text: &str) -> Sign {
+    let from = Place { town: "Ulm".to_owned(), country: None };
+    Sign { guest_id: guest.to_owned(), text: text.to_owned(), from, with: Vec::new() }
+}
+
+fn signed(guest: &str, text: &str) -> EventData {
+    Signed { guest_id: guest.to_owned(), text: text.to_owned() }.into()
+}
+
+#[test]
+fn all_round_trips() {
+    assert_eq!(all_round_trip::<GuestBook>(), 1 + 1 + 1, "a command, an event and a kind of state; no step");
+}
+
+#[test]
+fn every_text_of_a_command_has_its_limit_in_characters() {
+    let just = "ä".repeat(20);
+    given::<GuestBook>([]).when(sign("ann", &just)).then_events([signed("ann", &just)]);
+    given::<GuestBook>([]).when(sign("ann", &"ä".repeat(21))).then_rejected(&[(INVALID_ARGUMENT, "text")]);
+    given::<GuestBook>([]).when(sign(&"a".repeat(65), "")).then_rejected(&[(INVALID_ARGUMENT, "guest_id")]);
+    let mut all = sign("ann", &"x".repeat(21));
+    all.from = Place { town: "x".repeat(11), country: Some("xxx".to_owned()) };
+    all.with = vec!["y".repeat(64), "y".repeat(65), "z".repeat(65)];
+    given::<GuestBook>([signed("ann", "hi")]).when(all).then_rejected(&[
+        (ALREADY_EXISTS, "guest_id"),
+        (INVALID_ARGUMENT, "text"),
+        (INVALID_ARGUMENT, "from.town"),
+        (INVALID_ARGUMENT, "from.country"),
+        (INVALID_ARGUMENT, "with"),
+    ]);
+}
+
+/// The topic of steps is neither made nor missed; a crash changes nothing.
+#[test]
+fn a_domain_without_steps_runs_without_their_topic() {
+    let mut pipeline = Pipeline::<GuestBook>::new(2, NoSettings {}, ProcessorSettings::default());
+    let names = pipeline.names().apart();
+    assert!(pipeline.log.partitions(&names.steps).is_err(), "nobody has made it");
+    pipeline.start_processor();
+    pipeline.start_projectors();
+    for (number, guest) in ["ann", "bob", "ann"].into_iter().enumerate() {
+        let data = sign(guest, "hi").into();
+        pipeline.send(&Command { id: format!("c{number}"), metadata: Metadata::default(), data });
+        pipeline.settle();
+        pipeline.kill(0);
+        pipeline.start_processor();
+    }
+    pipeline.send_raw(&names.commands, Some(Bytes::from("x")), None);
+    pipeline.settle();
+    let mut answers: Vec<(String, Status)> =
+        pipeline.outcomes().into_iter().map(|it| (it.command_id, it.status)).collect();
+    answers.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [("c0", Status::Accepted), ("c1", Status::Accepted), ("c2", Status::Rejected)];
+    assert_eq!(answers, expected.map(|(id, status)| (id.to_owned(), status)));
+    assert_eq!(pipeline.log.committed_records(&names.dead).len(), 1);
+    assert!(pipeline.log.partitions(&names.steps).is_err(), "still not");
+}
+
+#[test]
+fn an_event_with_all_fields_of_a_step_makes_it() {
+    use shop::{events, steps};
+    let mut seed = Seed::new(3);
+    for _ in 0..50 {
+        let ordered = events::Ordered::sample(&mut seed);
+        let pack = steps::Pack::from(&ordered);
+        let of = |value: serde_json::Value| {
+            let mut value = value;
+            value.as_object_mut().unwrap().remove("gift");
+            value
+        };
+        assert_eq!(serde_json::to_value(&pack).unwrap(), of(serde_json::to_value(&ordered).unwrap()));
+    }
+}
+
+#[test]
+fn a_key_may_be_told_in_lower_case() {
+    let order = shop::commands::Order { order_id: "o1".to_owned(), customer: "AnN".to_owned() };
+    let order: shop::commands::CommandData = order.into();
+    assert_eq!(order.aggregate_id().as_str(), "Basket/ann/o1");
+    assert_eq!(order.routing_key(), "ann");
+    let plain: CommandData = sign("AnN", "").into();
+    assert!(matches!(plain.routing_key(), Cow::Borrowed("AnN")), "nothing is allocated for it");
+    assert_eq!(shop::state::State::LOOKUPS, ["Basket"]);
+    assert!(shop::SCHEMAS.lookup.is_some() && shop::SCHEMAS.steps.is_some());
+    assert_eq!(shop::steps::StepData::samples(&mut Seed::new(1)).len(), 2);
+}
