@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 
-use rustix::net::RecvFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// To whom the other end of a connection belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,19 +39,22 @@ fn address_of(file: RawFd) -> Option<SocketAddr> {
     rustix::net::getsockname(file).ok()?.try_into().ok()
 }
 
-/// Whether the other end has closed without having sent anything.
+/// Whether the other end has closed, also where what it sent before is still to be read.
 fn is_closed(stream: &impl AsFd) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    match rustix::net::recv(stream, &mut [0_u8], flags) {
-        Ok((_, length)) => length == 0,
-        Err(error) => error == rustix::io::Errno::CONNRESET,
-    }
+    // HUP means on Linux that both ends have closed
+    #[cfg(target_os = "linux")]
+    const CLOSED: PollFlags = PollFlags::RDHUP;
+    #[cfg(not(target_os = "linux"))]
+    const CLOSED: PollFlags = PollFlags::HUP;
+    let mut ask = [PollFd::new(stream, CLOSED)];
+    let ended = CLOSED | PollFlags::HUP | PollFlags::ERR;
+    rustix::event::poll(&mut ask, Some(&Timespec::default())).is_ok() && ask[0].revents().intersects(ended)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
     use std::process::{Command, Stdio};
 
@@ -60,7 +63,8 @@ mod tests {
         for host in ["127.0.0.1", "::1"] {
             let Ok(listener) = TcpListener::bind((host, 0)) else { continue };
             let port = listener.local_addr().unwrap().port();
-            let ours = TcpStream::connect((host, port)).unwrap();
+            let mut ours = TcpStream::connect((host, port)).unwrap();
+            ours.write_all(b"who are you?").unwrap();
             let (accepted, peer) = listener.accept().unwrap();
             assert_eq!(owner(&accepted, peer), Owner::Own, "{host}");
             drop(ours);
