@@ -116,11 +116,10 @@ fn define_violation(schema: &mut Value, is_defined: &mut bool) {
             *is_defined = true;
             *schema = violation();
         }
-        Value::Object(members) if is_violation(members) => {
-            if std::mem::replace(is_defined, true) {
-                *schema = Value::from(VIOLATION);
-            }
+        Value::Object(members) if is_violation(members) && *is_defined => {
+            *schema = Value::from(VIOLATION);
         }
+        Value::Object(members) if is_violation(members) => *is_defined = true,
         Value::Array(all) => all.iter_mut().for_each(|one| define_violation(one, is_defined)),
         Value::Object(members) => {
             let types = members.iter_mut().filter(|(key, _)| has_types(key));

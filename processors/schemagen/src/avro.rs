@@ -20,7 +20,7 @@ pub enum Type {
     Nullable(Box<Type>),
     /// A union of records: the messages of a topic.
     Union(Vec<Record>),
-    Record(Record),
+    Record(Box<Record>),
     Enum(Enum),
 }
 
@@ -110,7 +110,7 @@ impl Type {
 /// Reads a schema whose root is a record.
 pub fn parse(json: &Value) -> Result<Record, String> {
     match (Parser { named: HashMap::new() }).kind(json, "the root")? {
-        Type::Record(record) => Ok(record),
+        Type::Record(record) => Ok(*record),
         other => Err(format!("the root must be a record, not {}", other.describe())),
     }
 }
@@ -175,7 +175,7 @@ impl Parser {
         let mut records = Vec::new();
         for branch in branches {
             match self.kind(branch, place)? {
-                Type::Record(record) => records.push(record),
+                Type::Record(record) => records.push(*record),
                 other => {
                     return Err(format!(
                         "{place}: a union is [\"null\", T] or has records only, not {}",
@@ -221,7 +221,7 @@ impl Parser {
             let marks = annotations::of_field(field, &kind, &place)?;
             record.fields.push(Field { name: field_name, doc, kind, marks });
         }
-        self.define(name, Type::Record(record), &place)
+        self.define(name, Type::Record(Box::new(record)), &place)
     }
 
     fn symbols(&mut self, json: &Value, place: &str) -> Result<Type, String> {

@@ -19,7 +19,7 @@ pub fn kinds(schema: &Record) -> Vec<(&str, &Record)> {
         .iter()
         .filter_map(|field| match &field.kind {
             Type::Nullable(inner) => match &**inner {
-                Type::Record(record) => Some((field.name.as_str(), record)),
+                Type::Record(record) => Some((field.name.as_str(), &**record)),
                 _ => None,
             },
             _ => None,

@@ -1,20 +1,24 @@
 //! What is too large to be written: the message it would follow from counts as one whose decision fails every
 //! time. It is answered, buried, and blocks nothing.
 
+use std::borrow::Cow;
+
 use crate::common;
 
 use common::{edit, post, register};
 use millrace_domain_chirp::messages::events::{ChirpPosted, UsernameClaimRefused};
 use millrace_domain_chirp::messages::state::Chirp as ChirpState;
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
+use millrace_kernel::avro::{BadDatum, Input};
 use millrace_kernel::{
-    Command, Domain, FollowUp, Metadata, Outcome, ProjectionFamily, Rejections, Schemas, Stamp, Status, View,
-    Violation,
+    Addressed, AggregateId, Command, Datum, Domain, FollowUp, Lengths, Limited, Metadata, Named, Outcome,
+    ProjectionFamily, Rejections, Samples, Schemas, Seed, Stamp, Status, View, Violation,
 };
 use millrace_ports::MAX_RECORD_BYTES;
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::dead::headers::{self, DeadKind};
 use millrace_testkit::pipeline::Pipeline;
+use serde::{Deserialize, Serialize};
 
 /// More than any record has room for.
 const HUGE: usize = 4_000_000;
@@ -22,8 +26,50 @@ const HUGE: usize = 4_000_000;
 /// Chirp without measure: texts of any length, edits that add to what is there, and reasons without end.
 struct Roomy;
 
+/// Chirp's commands, with texts as long as anybody likes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Unlimited(CommandData);
+
+impl Limited for Unlimited {
+    fn fields(&self) -> &'static [&'static str] {
+        self.0.fields()
+    }
+    fn measure(&self, _: &mut Lengths) {}
+}
+
+impl Named for Unlimited {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+}
+
+impl Addressed for Unlimited {
+    fn aggregate_id(&self) -> AggregateId {
+        self.0.aggregate_id()
+    }
+    fn routing_key(&self) -> Cow<'_, str> {
+        self.0.routing_key()
+    }
+}
+
+impl Samples for Unlimited {
+    fn samples(seed: &mut Seed) -> Vec<Self> {
+        CommandData::samples(seed).into_iter().map(Self).collect()
+    }
+}
+
+impl Datum for Unlimited {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+    fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
+        CommandData::read(input).map(Self)
+    }
+}
+
 impl Domain for Roomy {
-    type Command = CommandData;
+    type Command = Unlimited;
     type Step = StepData;
     type Event = EventData;
     type State = State;
@@ -33,10 +79,10 @@ impl Domain for Roomy {
 
     fn decide(
         view: &impl View<State = State>,
-        command: &Command<CommandData>,
+        command: &Command<Unlimited>,
         stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
-        match &command.data {
+        match &command.data.0 {
             CommandData::PostChirp(c) if c.content == "refused" => {
                 let reasons: Vec<_> = (0..300_000).map(|_| Violation::of("NotFound", "no")).collect();
                 Err(reasons.into())
@@ -61,7 +107,10 @@ impl Domain for Roomy {
                         .into(),
                 ])
             }
-            _ => Chirp::decide(view, command, stamp),
+            data => {
+                let (id, metadata) = (command.id.clone(), command.metadata.clone());
+                Chirp::decide(view, &Command { id, metadata, data: data.clone() }, stamp)
+            }
         }
     }
     fn decide_step(view: &impl View<State = State>, step: &StepData, stamp: Stamp) -> Vec<EventData> {
@@ -104,7 +153,7 @@ fn pipeline() -> Pipeline<Roomy> {
 }
 
 fn send(pipeline: &Pipeline<Roomy>, id: &str, data: CommandData) {
-    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data: Unlimited(data) });
 }
 
 fn answer(pipeline: &Pipeline<Roomy>, id: &str) -> Outcome {
