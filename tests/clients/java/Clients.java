@@ -78,7 +78,8 @@ public class Clients {
   }
 
   static String topic(String what, int partitions, String... config) throws Exception {
-    Map<String, String> settings = new HashMap<>();
+    // some cases date their records back to 1970, and nothing may go meanwhile
+    Map<String, String> settings = new HashMap<>(Map.of("retention.ms", "-1"));
     for (int n = 0; n < config.length; n += 2) settings.put(config[n], config[n + 1]);
     NewTopic made = new NewTopic(name(what), partitions, (short) 1).configs(settings);
     admin.createTopics(List.of(made)).all().get();

@@ -18,7 +18,9 @@ const name = what => `kafkajs-${what}-${RUN}`
 async function topic(what, numPartitions = 1, configEntries = []) {
   const admin = kafka.admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic: name(what), numPartitions, replicationFactor: 1, configEntries }] })
+  // some cases date their records back to 1970, and nothing may go meanwhile
+  const all = [{ name: 'retention.ms', value: '-1' }, ...configEntries]
+  await admin.createTopics({ topics: [{ topic: name(what), numPartitions, replicationFactor: 1, configEntries: all }] })
   await admin.disconnect()
   return name(what)
 }

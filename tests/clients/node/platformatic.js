@@ -11,7 +11,9 @@ const name = what => `platformatic-${what}-${RUN}`
 
 async function topic(what, partitions = 1, configs = []) {
   const admin = new Admin(base)
-  await admin.createTopics({ topics: [name(what)], partitions, replicas: 1, configs })
+  // some cases date their records back to 1970, and nothing may go meanwhile
+  const all = [{ name: 'retention.ms', value: '-1' }, ...configs]
+  await admin.createTopics({ topics: [name(what)], partitions, replicas: 1, configs: all })
   await admin.close()
   return name(what)
 }

@@ -26,7 +26,8 @@ async def administrator() -> AIOKafkaAdminClient:
 
 async def topic(what: str, partitions: int = 1, **config: str) -> str:
     made = name(what)
-    settings = {key.replace("_", "."): value for key, value in config.items()}
+    # some cases date their records back to 1970, and nothing may go meanwhile
+    settings = {"retention.ms": "-1", **{key.replace("_", "."): value for key, value in config.items()}}
     admin = await administrator()
     await admin.create_topics([NewTopic(made, partitions, 1, topic_configs=settings)])
     await admin.close()

@@ -37,7 +37,8 @@ def name(what: str) -> str:
 
 def topic(what: str, partitions: int = 1, **config: str) -> str:
     made = name(what)
-    settings = {key.replace("_", "."): value for key, value in config.items()}
+    # some cases date their records back to 1970, and nothing may go meanwhile
+    settings = {"retention.ms": "-1", **{key.replace("_", "."): value for key, value in config.items()}}
     admin.create_topics([NewTopic(made, partitions, 1, config=settings)])[made].result()
     return made
 

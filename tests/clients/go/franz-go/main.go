@@ -43,7 +43,9 @@ func admin() *kadm.Client { return kadm.NewClient(client()) }
 func topic(what string, partitions int32, config ...string) (string, error) {
 	ctx, done := within()
 	defer done()
-	settings := map[string]*string{}
+	// some cases date their records back to 1970, and nothing may go meanwhile
+	forever := "-1"
+	settings := map[string]*string{"retention.ms": &forever}
 	for n := 0; n < len(config); n += 2 {
 		settings[config[n]] = &config[n+1]
 	}

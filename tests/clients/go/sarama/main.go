@@ -62,7 +62,12 @@ func topic(what string, partitions int32) (string, error) {
 		return "", err
 	}
 	defer admin.Close()
-	return name(what), admin.CreateTopic(name(what), &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false)
+	// some cases date their records back to 1970, and nothing may go meanwhile
+	forever := "-1"
+	detail := sarama.TopicDetail{
+		NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: map[string]*string{"retention.ms": &forever},
+	}
+	return name(what), admin.CreateTopic(name(what), &detail, false)
 }
 
 func put(messages []*sarama.ProducerMessage, change ...func(*sarama.Config)) error {
