@@ -44,7 +44,7 @@ fn fields_of(record: &Record, address: Option<&Address>, it: &str, path: &str) -
 fn value(field: &Field, kind: &Type, address: Option<&Address>, it: &str, path: &str) -> String {
     match kind {
         Type::String => match annotations::limit(field, address) {
-            Some(most) => format!("lengths.text({path:?}, &{it}, {most});\n"),
+            Some(most) => format!("lengths.text({path:?}, {}, {most});\n", by_reference(it)),
             None => String::new(),
         },
         Type::Record(record) if record.name != envelope::VIOLATION => {
@@ -52,9 +52,16 @@ fn value(field: &Field, kind: &Type, address: Option<&Address>, it: &str, path: 
         }
         Type::Nullable(inner) | Type::Array(inner) => match value(field, inner, address, "it", path) {
             body if body.is_empty() => body,
-            body if matches!(kind, Type::Array(_)) => format!("for it in &{it} {{\n{body}}}\n"),
-            body => format!("if let Some(it) = &{it} {{\n{body}}}\n"),
+            body if matches!(kind, Type::Array(_)) => {
+                format!("for it in {} {{\n{body}}}\n", by_reference(it))
+            }
+            body => format!("if let Some(it) = {} {{\n{body}}}\n", by_reference(it)),
         },
         _ => String::new(),
     }
+}
+
+/// A place by reference; what stands in a list or in an option is one already.
+fn by_reference(it: &str) -> String {
+    if it == "it" { it.to_owned() } else { format!("&{it}") }
 }

@@ -14,9 +14,12 @@ use millrace_testkit::given::given;
 use millrace_testkit::messages::all_round_trip;
 use millrace_testkit::pipeline::Pipeline;
 
+// what a domain does not use of all this is not what is tried here
+#[allow(dead_code)]
 mod guestbook {
     include!(concat!(env!("OUT_DIR"), "/guestbook.rs"));
 }
+#[allow(dead_code)]
 mod shop {
     include!(concat!(env!("OUT_DIR"), "/shop.rs"));
 }

@@ -20,10 +20,18 @@ fn what_is_shipped_has_no_debug_assertions() {
         section("profile.simulate").iter().any(|line| line == "debug-assertions = true"),
         "this test would see them"
     );
-    for profile in ["profile.release", "profile.dist"] {
+    // what comes from "dev" has them unless it says otherwise
+    for (profile, comes_from_dev) in [("profile.release", false), ("profile.dist", true)] {
         let lines = section(profile);
         assert!(!lines.is_empty(), "{profile} is missing");
-        assert!(lines.iter().all(|line| !line.starts_with("debug-assertions")), "{profile}: {lines:?}");
+        assert_eq!(
+            lines.iter().any(|line| line == "inherits = \"dev\""),
+            comes_from_dev,
+            "{profile}: {lines:?}"
+        );
+        let said: Vec<_> = lines.iter().filter(|line| line.starts_with("debug-assertions")).collect();
+        let expected = if comes_from_dev { vec!["debug-assertions = false"] } else { vec![] };
+        assert_eq!(said, expected, "{profile}");
     }
 }
 

@@ -94,12 +94,6 @@ impl Moving {
     pub fn reserved(&self) -> EventData {
         message!(self, events::FundsReserved)
     }
-    pub fn reservation_refused(&self, violations: Vec<Violation>) -> EventData {
-        message!(self, events::ReservationRefused, violations: violations)
-    }
-    pub fn credit_refused(&self, violations: Vec<Violation>) -> EventData {
-        message!(self, events::CreditRefused, violations: violations)
-    }
     pub fn credited(&self) -> EventData {
         message!(self, events::TransferCredited)
     }
