@@ -306,7 +306,7 @@ fn a_changed_projection_takes_over_under_load() {
     let mut seen = lines(&process);
     assert!(told(&seen, "built").is_empty(), "killed in the middle: {seen:?}");
     process.restart();
-    wait_until(LATER, "the switch", || !told(&lines(&process), "switched").is_empty())
+    wait_until(3 * LATER, "the switch", || !told(&lines(&process), "switched").is_empty())
         .unwrap_or_else(|overdue| panic!("{overdue}\n{}", process.tail()));
     let resumed = lines(&process);
     assert_eq!(told(&resumed, "resumed").len(), 1, "{resumed:?}");
