@@ -76,6 +76,19 @@ impl fmt::Debug for AggregateId {
     }
 }
 
+/// A kind of aggregate as fields and topics are named after it: `FollowRelationship` → `follow_relationship`.
+#[must_use]
+pub fn snake_case(kind: &str) -> String {
+    let mut text = String::with_capacity(kind.len() + 4);
+    for (index, letter) in kind.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
 /// The routing key in the text of an aggregate id: what stands between the first and the second `/`.
 #[must_use]
 pub fn routing_key(aggregate_id: &str) -> &str {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use millrace_kernel::Domain;
+use millrace_kernel::aggregate::snake_case;
 
 /// Names of a domain's topics, groups and transactional ids, each behind the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,17 +130,6 @@ impl Topology {
     pub fn subject(topic: &str) -> String {
         format!("{topic}-value")
     }
-}
-
-fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for (index, letter) in name.chars().enumerate() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            text.push('_');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }
 
 #[cfg(test)]

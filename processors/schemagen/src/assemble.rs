@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use millrace_kernel::aggregate::snake_case;
 use serde_json::{Map, Value, json};
 
 use crate::envelope::{Kind, VIOLATION};
@@ -170,16 +171,4 @@ fn strip(schema: &mut Value, keeps_aggregate: bool) {
         }
         _ => {}
     }
-}
-
-/// `FollowRelationship` → `follow_relationship`.
-pub fn snake_case(name: &str) -> String {
-    let mut text = String::with_capacity(name.len() + 4);
-    for (index, letter) in name.chars().enumerate() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            text.push('_');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }
