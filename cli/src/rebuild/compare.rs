@@ -1,5 +1,6 @@
 //! The comparison of the new version with the one that answers.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use millrace_audit::versions::{Comparison, Differing, compare};
@@ -17,8 +18,7 @@ use crate::examine::paper::Paper;
 use crate::examine::verify::describe;
 use crate::output;
 
-/// How long both versions have to take in the newest events before their rows are looked at as they
-/// are.
+/// How long both versions have to take in the newest events before their rows are looked at as they are.
 const CATCH_UP: Duration = Duration::from_secs(20);
 /// Between two looks at how far they are.
 const LOOK: Duration = Duration::from_millis(50);
@@ -33,7 +33,8 @@ pub fn run(
     stop: &Stop,
 ) -> Result<Differing, CliError> {
     let began = Instant::now();
-    let catch_up = || both_have_come(versions, old, new, stop);
+    let pair = Pair { versions, old, new, stands_at: Cell::new(None), stop };
+    let catch_up = || pair.catch_up();
     let found = compare(&Comparison {
         domain: versions.entry.name(),
         store: &*versions.store,
@@ -48,30 +49,45 @@ pub fn run(
     Ok(found)
 }
 
-/// Waits until both versions have all events that are there now, or some time has gone.
-fn both_have_come(
-    versions: &Versions<'_>,
+/// Two versions that are compared while both go on.
+struct Pair<'a, 'v> {
+    versions: &'a Versions<'v>,
     old: Version,
     new: Version,
-    stop: &Stop,
-) -> Result<(), AuditFault> {
-    let mut ends = Vec::new();
-    for at in &versions.events {
-        ends.push((at.partition, versions.log.high_watermark(at)?));
-    }
-    let until = Instant::now() + CATCH_UP;
-    loop {
-        let mut has_come = true;
-        for version in [old, new] {
-            let progress = read_progress(&*versions.store, &version.of(&versions.name()))?;
-            let reached = |partition: i32| {
-                progress.iter().find(|it| it.partition == partition).map_or(0, |it| it.events_offset)
-            };
-            // the last offset of all is a marker's
-            has_come &= ends.iter().all(|(partition, end)| reached(*partition) >= end - 1);
+    /// How far both were together when one of them came no further.
+    stands_at: Cell<Option<i64>>,
+    stop: &'a Stop,
+}
+
+impl Pair<'_, '_> {
+    /// Waits until both versions have all events that are there now, or some time has gone. One that stood still the
+    /// last time, as its projector found its tables deleted, is not waited for again until it moves.
+    fn catch_up(&self) -> Result<(), AuditFault> {
+        let versions = self.versions;
+        let mut ends = Vec::new();
+        for at in &versions.events {
+            ends.push((at.partition, versions.log.high_watermark(at)?));
         }
-        if has_come || Instant::now() >= until || stop.wait(LOOK) {
-            return Ok(());
+        let until = Instant::now() + CATCH_UP;
+        loop {
+            let (mut has_come, mut total) = (true, 0);
+            for version in [self.old, self.new] {
+                let progress = read_progress(&*versions.store, &version.of(&versions.name()))?;
+                for (partition, end) in &ends {
+                    let of_partition = progress.iter().find(|it| it.partition == *partition);
+                    let reached = of_partition.map_or(0, |it| it.events_offset);
+                    // the last offset of all is a marker's
+                    has_come &= reached >= end - 1;
+                    total += reached;
+                }
+            }
+            if has_come || self.stands_at.get() == Some(total) {
+                return Ok(());
+            }
+            if Instant::now() >= until || self.stop.wait(LOOK) {
+                self.stands_at.set(Some(total));
+                return Ok(());
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use millrace_kernel::table::TableError;
 use millrace_ports::{LogFault, StoreFault, TopicPartition};
+use millrace_runtime::projector::ProjectorFault;
 use millrace_wire::RegistryFault;
 use millrace_wire::codec::CodecError;
 use thiserror::Error;
@@ -44,6 +45,9 @@ pub enum AuditFault {
         /// How long nothing came.
         seconds: u64,
     },
+    /// What a projector would meet cannot be found out.
+    #[error(transparent)]
+    Projector(#[from] ProjectorFault),
     /// A record that everything else depends on cannot be read.
     #[error("{at} offset {offset} cannot be read: {why}")]
     Unreadable {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{
-    Hiding, Moving, Recording, audit, audit_through, command, empty, fill, network, post, register, tables,
+    Hiding, Moving, Recording, audit, audit_committed, audit_through, command, empty, fill, network, post,
+    register, tables,
 };
 use millrace_audit::{Check, Difference, Kind, Report};
 use millrace_domain_chirp::messages::commands::RegisterUser;
@@ -316,6 +317,28 @@ fn much_damage_is_counted_and_the_list_stays_short() {
     let report = audit_through(&pipeline, &pipeline.log, &*pipeline.store, 3);
     assert_eq!(report.differences.len(), 3);
     assert!(report.total() > 3, "{:?}", report.counts);
+}
+
+/// Tables that are empty are clean for a projector that has not begun, and only for it.
+#[test]
+fn tables_that_were_deleted() {
+    let pipeline = network(60);
+    let empty = MemoryStore::new();
+    empty.create_tables(&tables()).unwrap();
+    empty.open_tables(&tables()).unwrap();
+    is_clean(&audit_through(&pipeline, &pipeline.log, &empty, 100));
+
+    let all = |group: &str, at: &TopicPartition| match group.contains(".projector.") {
+        true => Some(pipeline.log.committed_end(at)),
+        false => pipeline.committed(at),
+    };
+    is_clean(&audit_committed(&pipeline, &pipeline.log, &*pipeline.store, 100, &all));
+    let report = audit_committed(&pipeline, &pipeline.log, &empty, 100, &all);
+    assert!(report.total() > 1, "{:?}", report.counts);
+    for difference in &report.differences {
+        assert_eq!((difference.check, difference.kind), (Check::Views, Kind::Missing));
+        assert!(difference.message.contains("hold them up to offset 0 only"), "{difference:?}");
+    }
 }
 
 /// The log with everything, and tables that come to it only while they are compared.

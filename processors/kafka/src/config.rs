@@ -178,6 +178,8 @@ impl KafkaConfig {
     }
 
     fn common(&self) -> ClientConfig {
+        // clients end on threads of their own, which nobody waits for
+        millrace_tls::outlive_main();
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap)

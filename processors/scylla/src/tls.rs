@@ -102,7 +102,11 @@ pub(crate) fn explained(config: &ScyllaConfig, complaint: &Complaint, reason: St
         meaning
     } else {
         let tls = match config.tls {
-            Some(_) => "that it speaks TLS there, and whether it asks for a certificate of the client",
+            // a server that asks for one in vain may hang up before its alert has arrived
+            Some(_) => {
+                "that it speaks TLS there, and whether it asks for a certificate of the client \
+                 (cql_client.tls_certificate_file)"
+            }
             None => "whether it asks for TLS (cql_client.tls)",
         };
         return format!(

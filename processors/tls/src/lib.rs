@@ -8,3 +8,10 @@ mod words;
 
 pub use files::{Files, FilesFault, Identity, Material};
 pub use words::{Settings, explain};
+
+/// Initialises OpenSSL for a process whose clients may end after `main` has: whoever does so first decides whether OpenSSL
+/// frees what it holds at the process's exit, under the hands of threads that still use it, and librdkafka would let it.
+/// To be called before the first client is made.
+pub fn outlive_main() {
+    openssl::init();
+}

@@ -8,14 +8,17 @@
 use std::time::{Duration, Instant};
 
 use millrace_kernel::{Domain, PageQuery, ProjectionFamily, Table, Value};
-use millrace_ports::ViewStore;
+use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::progress::PROGRESS;
+use millrace_runtime::projector::Footing;
+use millrace_runtime::versions::Live;
 use serde_json::json;
 
 use super::Scene;
 use super::replay::{Replay, Replayed, effect};
 use crate::difference::{Check, ColumnDifference, Difference, Kind};
 use crate::fault::AuditFault;
+use crate::reading::{between, decode_event};
 use crate::shown;
 
 /// Rows compared at once.
@@ -51,6 +54,7 @@ impl<D: Domain> Scene<'_, D> {
         let events = published.iter().map(|progress| progress.events_offset.unsigned_abs()).sum();
         self.audit.watcher.stage(&format!("replaying {}", replay.projection), events);
         self.check_progress(&replay)?;
+        self.check_footing(&replay, family)?;
         replay.advance(self)?;
         for table in replay.tables.clone() {
             self.audit.watcher.stage(&format!("comparing {}.{}", D::NAME, table.name), 0);
@@ -94,6 +98,43 @@ impl<D: Domain> Scene<'_, D> {
             }
         }
         Ok(())
+    }
+
+    /// The tables hold what their group says was applied to them. Without this, tables that were deleted would be as
+    /// clean as those of a projector that has only begun.
+    fn check_footing(
+        &mut self,
+        replay: &Replay<D>,
+        family: &ProjectionFamily<D::Event>,
+    ) -> Result<(), AuditFault> {
+        let version = Live::read(self.audit.store, [(family.name, family.views)])?.version(family.name);
+        let group = self.names.projector_group(&version.of(family.name));
+        let places: Vec<TopicPartition> = replay.sources.iter().map(|source| source.at.clone()).collect();
+        for (at, committed) in (self.audit.committed)(&group, &places)? {
+            match self.stand(&replay.projection, &at, committed) {
+                Ok(()) => {}
+                Err(AuditFault::Projector(fault)) if fault.is_about_tables() => {
+                    let key = format!("projection={}, source_partition={}", replay.projection, at.partition);
+                    let difference =
+                        self.difference(Check::Views, Kind::Missing, PROGRESS, &key, fault.to_string());
+                    self.findings.add(difference);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the projector could go on from what its group has committed, by its own rule.
+    fn stand(&self, projection: &str, at: &TopicPartition, committed: i64) -> Result<(), AuditFault> {
+        let (log, store) = (self.audit.log, self.audit.store);
+        let mut footing = Footing::new(log, store, projection, at, committed)?;
+        let unknown = (footing.applied(), committed);
+        between(log, at, unknown, self.audit.watcher, &mut |record| {
+            let event = decode_event(&self.codecs.events, record)?;
+            Ok(footing.before(store, &event, record.offset)?)
+        })?;
+        Ok(footing.at_end(store)?)
     }
 
     /// Every live row is the replay's. Returns for how many the replay has a row of the same key.

@@ -126,8 +126,19 @@ pub fn audit_through(
     store: &dyn ViewStore,
     limit: usize,
 ) -> Report {
-    let committed = |_: &str, partitions: &[TopicPartition]| {
-        Ok(partitions.iter().filter_map(|at| Some((at.clone(), pipeline.committed(at)?))).collect())
+    audit_committed(pipeline, log, store, limit, &|_, at| pipeline.committed(at))
+}
+
+/// As [`audit_through`], with the offsets that groups have committed.
+pub fn audit_committed(
+    pipeline: &Pipeline<Chirp>,
+    log: &dyn Log,
+    store: &dyn ViewStore,
+    limit: usize,
+    offset: &dyn Fn(&str, &TopicPartition) -> Option<i64>,
+) -> Report {
+    let committed = |group: &str, partitions: &[TopicPartition]| {
+        Ok(partitions.iter().filter_map(|at| Some((at.clone(), offset(group, at)?))).collect())
     };
     let scratch = || Ok(Box::new(MemoryStore::new()) as Box<dyn ViewStore>);
     let audit = Audit::<Chirp> {

@@ -78,3 +78,11 @@ pub enum ProjectorFault {
         why: String,
     },
 }
+
+impl ProjectorFault {
+    /// Whether the tables, the group and the log do not belong together.
+    #[must_use]
+    pub fn is_about_tables(&self) -> bool {
+        matches!(self, Self::OffsetLost { .. } | Self::TablesBehind { .. } | Self::EventsGone { .. })
+    }
+}

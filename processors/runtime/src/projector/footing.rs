@@ -3,13 +3,14 @@
 //! A group's offsets live in the broker and the rows in a database: either can be deleted, restored from an older copy
 //! or exchanged without the other. Who went on from the group's offset would leave out events without a word.
 
+use millrace_kernel::Event;
 use millrace_ports::{Log, TopicPartition, ViewStore};
 
 use super::fault::ProjectorFault;
 use crate::progress::{Cause, read_progress};
 
 /// What tables must hold of a partition.
-pub(super) struct Footing {
+pub struct Footing {
     projection: String,
     at: TopicPartition,
     /// The group says that every event before this offset is in the tables.
@@ -41,12 +42,24 @@ impl Footing {
         Ok(Self { projection: projection.to_owned(), at: at.clone(), committed, applied, newest: None })
     }
 
+    /// Up to which offset the tables hold the events, as far as was asked.
+    #[must_use]
+    pub fn applied(&self) -> i64 {
+        self.applied
+    }
+
     /// Before an event is folded or applied. A cause behind which another follows was published before the group was
     /// told of the other, so the tables know it, whenever their projector ended.
     ///
     /// # Errors
     /// [`ProjectorFault::TablesBehind`], and what the store says.
-    pub fn before(&mut self, store: &dyn ViewStore, cause: Cause, offset: i64) -> Result<(), ProjectorFault> {
+    pub fn before<E>(
+        &mut self,
+        store: &dyn ViewStore,
+        event: &Event<E>,
+        offset: i64,
+    ) -> Result<(), ProjectorFault> {
+        let cause = cause_of(event);
         if offset >= self.committed {
             return self.at_end(store);
         }
@@ -95,4 +108,9 @@ pub(super) fn applied(
 ) -> Result<Option<i64>, ProjectorFault> {
     let published = read_progress(store, projection)?;
     Ok(published.iter().find(|it| it.partition == partition).map(|it| it.events_offset))
+}
+
+/// What an event came of.
+pub(super) fn cause_of<E>(event: &Event<E>) -> Cause {
+    Cause { is_step: event.is_caused_by_step(), offset: event.command_offset }
 }

@@ -10,7 +10,7 @@ use millrace_wire::{Codec, DecodeFailure};
 
 use super::background::Background;
 use super::fault::ProjectorFault;
-use super::footing::{Footing, applied};
+use super::footing::{Footing, applied, cause_of};
 use super::pace::Pace;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
@@ -335,7 +335,7 @@ impl<D: Domain> Running<D> {
                 }
             };
             // nothing was asked for yet when this fails
-            self.footing.before(&*shared.store, cause_of(&event), offset)?;
+            self.footing.before(&*shared.store, &event, offset)?;
             let (_, folded_upto) = self.folded;
             let is_folded = offset < folded_upto;
             if !is_folded {
@@ -508,10 +508,6 @@ fn first_offset<D: Domain>(
 /// deleted, and a group of that name may be left of the one before.
 fn is_new<D: Domain>(shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<bool, ProjectorFault> {
     Ok(shared.is_building && applied(&*shared.store, &shared.projection, at.partition)?.is_none())
-}
-
-fn cause_of<E>(event: &Event<E>) -> Cause {
-    Cause { is_step: event.is_caused_by_step(), offset: event.command_offset }
 }
 
 fn decode<E>(

@@ -9,5 +9,6 @@ mod turns;
 mod unapplied;
 
 pub use fault::ProjectorFault;
+pub use footing::Footing;
 pub use lane::{MakeProjector, ProjectorLane, ProjectorPhase, ProjectorShared};
 pub use pace::Pace;
