@@ -20,6 +20,8 @@ use crate::output;
 
 /// How long both versions have to take in the newest events before their rows are looked at as they are.
 const CATCH_UP: Duration = Duration::from_secs(20);
+/// How long one of them may stand still meanwhile.
+const STILL: Duration = Duration::from_secs(5);
 /// Between two looks at how far they are.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -69,6 +71,7 @@ impl Pair<'_, '_> {
             ends.push((at.partition, versions.log.high_watermark(at)?));
         }
         let until = Instant::now() + CATCH_UP;
+        let mut moved = (Instant::now(), 0);
         loop {
             let (mut has_come, mut total) = (true, 0);
             for version in [self.old, self.new] {
@@ -84,8 +87,14 @@ impl Pair<'_, '_> {
             if has_come || self.stands_at.get() == Some(total) {
                 return Ok(());
             }
-            if Instant::now() >= until || self.stop.wait(LOOK) {
+            if total > moved.1 {
+                moved = (Instant::now(), total);
+            }
+            if moved.0.elapsed() >= STILL {
                 self.stands_at.set(Some(total));
+                return Ok(());
+            }
+            if Instant::now() >= until || self.stop.wait(LOOK) {
                 return Ok(());
             }
         }

@@ -288,7 +288,7 @@ fn a_changed_projection_takes_over_under_load() {
     system.set_up();
     system.start_roles(1);
     let cli = system.cli();
-    let backlog = 8_000;
+    let backlog = 4_000;
     load(&cli, system.dir(), &network(backlog));
 
     // the same servers and names, other rules

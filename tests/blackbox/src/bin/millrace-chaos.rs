@@ -7,7 +7,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use millrace_blackbox::chaos::{self, Plan};
+use millrace_blackbox::chaos::{self, Kind, Plan};
 
 fn main() -> ExitCode {
     let plan = match plan(env::args().skip(1)) {
@@ -34,6 +34,7 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut plan = Plan {
         length: Duration::from_secs(600),
+        servers: &Kind::SERVERS,
         seed: now.as_secs() % 1_000_000,
         accounting_rate: 300,
         chirp_rate: 50,

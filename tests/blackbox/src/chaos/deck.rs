@@ -50,6 +50,9 @@ impl Kind {
         Self::RestartRegistry,
     ];
 
+    /// What happens to servers where there is little time: ends in good order are the gentler half of it.
+    pub const SERVER_KILLS: [Self; 3] = [Self::KillBroker, Self::KillCql, Self::KillRegistry];
+
     /// Who hides whose pauses: without a broker nobody answers whatever processors do, and without those nobody either.
     pub fn rank(self) -> usize {
         match self {

@@ -95,12 +95,11 @@ pub fn projectors(stage: &Stage<'_>, roles: &mut [Process], luck: Luck) {
 /// The faults of servers.
 pub fn servers(
     stage: &Stage<'_>,
-    kafka: &mut OwnedKafka,
-    cql: &mut OwnedCassandra,
-    registry: &mut OwnedRegistry,
+    kinds: &'static [Kind],
+    (kafka, cql, registry): (&mut OwnedKafka, &mut OwnedCassandra, &mut OwnedRegistry),
     luck: Luck,
 ) {
-    stage.play(&Kind::SERVERS, luck, (3_000, 10_000), |kind, luck| {
+    stage.play(kinds, luck, (3_000, 10_000), |kind, luck| {
         let away = luck.between(500, 4_000);
         match kind {
             Kind::KillBroker | Kind::RestartBroker => of_server(stage, kind, kafka, away),

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::faults::{self, Stage};
 use super::journal::{Journal, Notes};
 use super::load::{Count, SteadyLoad};
-use super::{Luck, check, pauses};
+use super::{Kind, Luck, check, pauses};
 use crate::{Fragile, System, millrace};
 
 /// How long a silent process keeps its partitions; the shortest that brokers allow by default.
@@ -31,6 +31,8 @@ const PROJECTORS: usize = 2;
 pub struct Plan {
     /// For how long faults are dealt, at least; every kind comes once however short it is.
     pub length: Duration,
+    /// Which faults of servers are dealt; those of processors and projectors all are.
+    pub servers: &'static [Kind],
     /// What deals the faults and makes the commands.
     pub seed: u64,
     /// Accounting commands a second.
@@ -242,7 +244,12 @@ fn storm(
         let tracks = [
             scope.spawn(move || track(stage, || faults::processors(stage, processors, luck(0)))),
             scope.spawn(move || track(stage, || faults::projectors(stage, projectors, luck(1)))),
-            scope.spawn(move || track(stage, || faults::servers(stage, kafka, cql, registry, luck(2)))),
+            scope.spawn(move || {
+                track(stage, || {
+                    let servers = (kafka, cql, registry);
+                    faults::servers(stage, plan.servers, servers, luck(2))
+                })
+            }),
         ];
         let watch = scope.spawn(|| watch(stage, over, &mut loads));
         let mut failed: Vec<String> = tracks.into_iter().filter_map(|track| join(track.join())).collect();
