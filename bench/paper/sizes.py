@@ -33,6 +33,8 @@ def avro_bytes(schema: Any, value: Any, names: dict[str, Any] | None = None) -> 
         return 1 if kind == "enum" else avro_bytes(kind, value, names)
     if schema in names:
         return avro_bytes(names[schema], value, names)
+    if schema == "bytes":
+        return _varint(len(value)) + len(value)
     if schema == "string":
         return _varint(len(value.encode())) + len(value.encode())
     return 1 if schema == "boolean" else _varint(value)
@@ -63,16 +65,17 @@ def records(habits: Habits, follow: bool = False) -> dict[str, tuple[str, dict[s
         kinds, data = ("PostChirp", "ChirpPosted"), {"chirp_id": id_, "author_id": id_, "content": content}
         aggregate = f"Chirp/{id_}/{id_}"
         state = {"chirp": {"author_id": id_, "content": content, "posted_at": now, "deleted": False}}
-    stamped = {"aggregate_id": aggregate, "version": 1, "recorded_at": now}
+    stamped = {"aggregate_id": aggregate, "version": 1, "recorded_at": now, "revision": 0}
     cause = {"command_id": id_, "command_offset": offset}
-    position = {"topic": "chirp.commands", "partition": 100, "offset": offset}
+    position = {"topic": "chirp.commands", "partition": 100, "offset": offset, "epoch": 0}
+    asked = {"command_type": kinds[0], "digest": b"x" * 32}
     version = {"aggregate_id": aggregate, "version": 1}
     answer = {"status": "accepted", "duplicate": False, "positions": [position], "versions": [version]}
     return {
         "commands": (id_, {"id": id_, "metadata": metadata, "data": (kinds[0], data)}),
         "events": (id_, {"id": id_, "metadata": metadata, **stamped, **cause, "data": (kinds[1], data)}),
         "state": (aggregate, {**stamped, **state}),
-        "outcomes": (id_, {"command_id": id_, **answer, "violations": [], "recorded_at": now}),
+        "outcomes": (id_, {"command_id": id_, **answer, "violations": [], "recorded_at": now, **asked}),
     }
 
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Addressed, Command, Domain, Metadata, ProjectionFamily, Schemas, Table};
+use millrace_kernel::{Addressed, Command, Digest, Domain, Metadata, ProjectionFamily, Schemas, Table};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
 use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
@@ -37,6 +37,8 @@ pub struct Encoded {
     pub key: String,
     /// The record's value.
     pub value: Vec<u8>,
+    /// What it asks for: an outcome with another is that of another command of the same id.
+    pub digest: Digest,
 }
 
 /// Turns checked JSON into a record of the commands topic.
@@ -283,9 +285,10 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
         let data: D::Command = serde_json::from_value(tagged)
             .map_err(|error| Problem::new(format!("{kind}: {error}")).at("data"))?;
         let key = data.routing_key().into_owned();
+        let digest = Digest::of(&data);
         let command = Command { id: id.to_owned(), metadata, data };
         let value = self.codec.encode(&command).to_vec();
-        Ok(Encoded { key, value })
+        Ok(Encoded { key, value, digest })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{KafkaProducer, Message};
-use millrace_kernel::{Metadata, Outcome, Status, id, partition};
+use millrace_kernel::{Digest, Metadata, Outcome, Status, id, partition};
 use millrace_ports::{Clock as _, Log as _, SystemClock};
 use millrace_runtime::Topology;
 use millrace_runtime::progress::wait_until;
@@ -127,6 +127,7 @@ pub fn run(
     let waits = send.wait || send.wait_for.is_some();
     let (target, codec) = Target::open_to_wait(servers, &log, &registry, entry, waits)?;
     let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
+    let digest = encoded.digest;
     let mut message = target.message(encoded);
     let trace = Trace::of_command(&servers.config.settings, send.trace, &found.kind.name, &target.topic)?;
     if let Some(trace) = &trace {
@@ -150,6 +151,7 @@ pub fn run(
         topic: target.topic,
         partition: delivered.partition,
         offset: delivered.offset,
+        digest,
     };
     let Some(outcomes) = &mut outcomes else { return sent.print(send.json) };
 
@@ -184,11 +186,12 @@ struct Sent {
     topic: String,
     partition: i32,
     offset: i64,
+    digest: Digest,
 }
 
 impl Sent {
     fn print(&self, as_json: bool) -> Result<(), CliError> {
-        let Self { id, topic, partition, offset } = self;
+        let Self { id, topic, partition, offset, .. } = self;
         match as_json {
             true => {
                 output::json(&json!({"id": id, "topic": topic, "partition": partition, "offset": offset}))
@@ -231,8 +234,17 @@ fn unsure(fault: CliError, id: &str) -> CliError {
 
 fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {
     let status = status(outcome.status);
-    let again = if outcome.duplicate { " (this id was used before; this is the answer it got)" } else { "" };
-    output::line(format!("{status} {kind} {}{again}", sent.id))?;
+    let is_another = outcome.digest.is_some_and(|digest| !digest.agrees_with(sent.digest));
+    let again = match (outcome.duplicate, is_another) {
+        (false, _) => "",
+        (true, false) => " (this id was used before; this is the answer it got)",
+        (true, true) => {
+            " (this id was used before for other content; this is the answer that got, and this command changed nothing)"
+        }
+    };
+    let failure =
+        outcome.failure.as_ref().map(|name| format!(": {}", foreign::inert(name))).unwrap_or_default();
+    output::line(format!("{status} {kind} {}{failure}{again}", sent.id))?;
     for version in &outcome.versions {
         output::line(format!(
             "  {} is at version {}",

@@ -57,7 +57,9 @@ pub fn condense(servers: &Servers) -> Result<serde_json::Value, Failure> {
         }
         let positions: Vec<Position> =
             outcome.positions.into_iter().map(|at| Position { topic: String::new(), ..at }).collect();
-        outcomes.take(&format!("{:?}", Outcome { positions, recorded_at: 0, ..outcome }), bytes);
+        // who has it whole in a repeated answer knows no less
+        let digest = outcome.digest.map(millrace_kernel::Digest::short);
+        outcomes.take(&format!("{:?}", Outcome { positions, recorded_at: 0, digest, ..outcome }), bytes);
     })?;
     let mut events = Digest::default();
     let codec = servers.events()?;

@@ -1,8 +1,9 @@
 //! Writes what a processor would have left behind: states of accounts, and outcomes of the last hour.
 
+use millrace_domain_accounting::messages::commands::Deposit;
 use millrace_domain_accounting::messages::state::Account;
-use millrace_domain_accounting::{State, account};
-use millrace_kernel::{Outcome, Position, StateData, Status, Version, partition};
+use millrace_domain_accounting::{CommandData, State, account};
+use millrace_kernel::{Digest, Outcome, Position, StateData, Status, Version, partition};
 use millrace_ports::{Clock, SystemClock};
 use serde_json::json;
 
@@ -45,7 +46,7 @@ pub fn states(
             reserved: Vec::new(),
             closed: false,
         });
-        let value = codec.encode(&State::to_record(&id, VERSION, recorded_at, Some(&state)));
+        let value = codec.encode(&State::to_record(&id, VERSION, recorded_at, 0, Some(&state)));
         sender.send(&Outgoing {
             partition: partition::of_key(key.as_bytes(), partitions),
             key: if is_changelog { &key } else { id.as_str() },
@@ -72,6 +73,12 @@ pub fn outcomes(servers: &Servers, ids: u64) -> Result<serde_json::Value, Failur
         let recorded_at =
             first_at + (i128::from(SPREAD_MICROS) * i128::from(number) / i128::from(ids)) as i64;
         let partition = (number % partitions as u64) as i32;
+        let asked = CommandData::from(Deposit {
+            account_id: account_id(number),
+            amount: BALANCE,
+            currency: "EUR".to_owned(),
+            reference: "invoice 000000".to_owned(),
+        });
         let outcome = Outcome {
             command_id: format!(
                 "{:08x}-0000-4000-8000-{number:012x}",
@@ -79,13 +86,16 @@ pub fn outcomes(servers: &Servers, ids: u64) -> Result<serde_json::Value, Failur
             ),
             status: Status::Accepted,
             duplicate: false,
-            positions: vec![Position { topic: commands.clone(), partition, offset: number as i64 }],
+            positions: vec![Position { topic: commands.clone(), partition, offset: number as i64, epoch: 0 }],
             versions: vec![Version {
                 aggregate_id: account::id(&account_id(number)).as_str().to_owned(),
                 version: VERSION,
             }],
             violations: Vec::new(),
             recorded_at,
+            command_type: Some("Deposit".to_owned()),
+            failure: None,
+            digest: Some(Digest::of(&asked)),
         };
         let value = codec.encode(&outcome);
         sender.send(&Outgoing {

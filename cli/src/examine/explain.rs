@@ -96,6 +96,7 @@ fn print(explanation: &Explanation, mut paper: Paper) -> String {
     let kind = kind.unwrap_or("command");
     paper.line(0, &format!("{kind} {} of {}", explanation.command_id, explanation.domain));
     standing(&mut paper, explanation);
+    let first = explanation.outcomes.iter().find_map(|answered| answered.outcome.digest);
     for (index, asked) in explanation.asked.iter().enumerate() {
         paper.gap();
         let title = match (index, explanation.asked.len()) {
@@ -104,12 +105,22 @@ fn print(explanation: &Explanation, mut paper: Paper) -> String {
         };
         paper.line(0, &title);
         print_asked(&mut paper, asked, index == 0);
+        if let (Some(digest), Some(first)) = (asked.digest, first)
+            && !digest.agrees_with(first)
+        {
+            paper.field(
+                2,
+                "content",
+                "another than that of the command that was decided first under this id",
+            );
+        }
     }
     for answered in &explanation.outcomes {
         let outcome = &answered.outcome;
         paper.gap();
         let again = if outcome.duplicate { ", repeating the first answer" } else { "" };
-        paper.line(0, &format!("answered: {}{again}", status(outcome.status)));
+        let failure = outcome.failure.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        paper.line(0, &format!("answered: {}{failure}{again}", status(outcome.status)));
         paper.field(2, "recorded", &output::time(outcome.recorded_at));
         paper.field(2, "stands", &stands(&answered.place));
         violations(&mut paper, &outcome.violations);

@@ -129,6 +129,7 @@ impl Answers {
             topic: topic.clone(),
             partition: *partition,
             offset: *offset,
+            epoch: 0,
         };
         Counts {
             accepted: book.accepted,
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     fn outcome(id: &str, status: Status, offset: i64) -> Outcome {
-        let position = Position { topic: "t".to_owned(), partition: 0, offset };
+        let position = Position { topic: "t".to_owned(), partition: 0, offset, epoch: 0 };
         Outcome {
             command_id: id.to_owned(),
             status,
@@ -185,6 +186,9 @@ mod tests {
             versions: Vec::new(),
             violations: Vec::new(),
             recorded_at: 0,
+            command_type: None,
+            failure: None,
+            digest: None,
         }
     }
 

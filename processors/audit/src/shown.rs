@@ -33,12 +33,14 @@ pub(crate) fn key(columns: &[Column], values: &[Value]) -> String {
 /// A state as the state topic holds it, without the envelope; null where there is none.
 pub(crate) fn state<S: StateData>(state: Option<&S>) -> Json {
     let Some(state) = state else { return Json::Null };
-    let record = S::to_record(&AggregateId::new("", &[""]), 0, 0, Some(state));
+    let record = S::to_record(&AggregateId::new("", &[""]), 0, 0, 0, Some(state));
     match serde_json::to_value(&record) {
         // of the kinds exactly one is set
         Ok(Json::Object(fields)) => fields
             .into_iter()
-            .filter(|(name, _)| !["aggregate_id", "version", "recorded_at"].contains(&name.as_str()))
+            .filter(|(name, _)| {
+                !["aggregate_id", "version", "recorded_at", "revision"].contains(&name.as_str())
+            })
             .map(|(_, value)| value)
             .find(|value| !value.is_null())
             .unwrap_or(Json::Null),

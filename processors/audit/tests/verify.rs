@@ -79,8 +79,13 @@ fn a_state_that_was_changed() {
     let (_, version, recorded_at, state) = State::from_record(read);
     let Some(State::Chirp(mut chirp)) = state else { panic!("{id} is a chirp") };
     chirp.content = "damaged".to_owned();
-    let damaged =
-        State::to_record(&AggregateId::parse(&id).unwrap(), version, recorded_at, Some(&State::Chirp(chirp)));
+    let damaged = State::to_record(
+        &AggregateId::parse(&id).unwrap(),
+        version,
+        recorded_at,
+        0,
+        Some(&State::Chirp(chirp)),
+    );
     write_again(&pipeline, &record, Some(pipeline.codecs().state.encode(&damaged)));
     let report = audit(&pipeline);
     let found = only(&report);
@@ -101,7 +106,7 @@ fn a_state_of_a_version_that_never_was_and_one_that_is_gone() {
     let read = pipeline.codecs().state.decode(record.value.as_deref().unwrap()).unwrap();
     let (_, version, recorded_at, state) = State::from_record(read);
     let damaged =
-        State::to_record(&AggregateId::parse(ahead).unwrap(), version + 7, recorded_at, state.as_ref());
+        State::to_record(&AggregateId::parse(ahead).unwrap(), version + 7, recorded_at, 0, state.as_ref());
     write_again(&pipeline, record, Some(pipeline.codecs().state.encode(&damaged)));
     write_again(&pipeline, tombstoned, None);
     let report = audit(&pipeline);
@@ -212,10 +217,11 @@ fn a_batch_that_was_passed_over_is_no_difference_and_one_that_nobody_buried_is()
 #[test]
 fn a_process_that_is_remembered_as_open_and_one_that_is_forgotten() {
     let pipeline = network(20);
-    let open = OpenProcess { command_type: "RegisterUser".to_owned(), started_at: 1, duplicates: 0 };
+    let open =
+        OpenProcess { command_type: "RegisterUser".to_owned(), started_at: 1, duplicates: 0, digest: None };
     let id = process("register-2");
     let state = State::from_bookkeeping(Bookkeeping::Process(open));
-    let value = pipeline.codecs().state.encode(&State::to_record(&id, 1, 1, Some(&state)));
+    let value = pipeline.codecs().state.encode(&State::to_record(&id, 1, 1, 0, Some(&state)));
     let home = partition::of_key(b"u2", common::PARTITIONS);
     let key = Some(Bytes::from(id.as_str().to_owned()));
     pipeline.send_to(&pipeline.names().state, home, key, Some(value));

@@ -85,6 +85,15 @@ impl<'a> Input<'a> {
         std::str::from_utf8(bytes).map_err(|_| self.bad("a string that is not UTF-8"))
     }
 
+    /// Bytes, where they stand.
+    ///
+    /// # Errors
+    /// [`BadDatum`].
+    pub fn bytes(&mut self) -> Result<&'a [u8], BadDatum> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
     /// An array, each of whose items `item` takes.
     ///
     /// # Errors

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::AggregateId;
 use crate::avro_record;
+use crate::digest::Digest;
 use crate::id;
+use crate::message::StepSource;
 use crate::outcome::Outcome;
 
 /// A process that has not ended, kept as `Process/<command id>` so that a restart knows which
@@ -17,10 +19,14 @@ pub struct OpenProcess {
     pub started_at: i64,
     /// How many times the command's id has been sent again meanwhile; each is answered.
     pub duplicates: i64,
+    /// Of the command, for its outcome. Unknown of a process that an earlier build has begun.
+    #[serde(default)]
+    pub digest: Option<Digest>,
 }
 
 /// How far the steps of one source partition have been taken, kept as
-/// `Inbox/<source partition>`: a step at or below it was taken before and changes nothing.
+/// `Inbox/<source partition>`, of another domain `Inbox/<domain>/<source partition>`: a step at or below it was taken
+/// before and changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inbox {
     /// The newest [`StepSource::sequence`](crate::StepSource) that was taken.
@@ -146,10 +152,14 @@ pub fn repeats(command_id: &str) -> AggregateId {
     AggregateId::new(REPEATS_KIND, &[command_id])
 }
 
-/// Where the inbox of a source partition is kept.
+/// Where the inbox of a source partition is kept: each domain's apart.
 #[must_use]
-pub fn inbox(source_partition: i32) -> AggregateId {
-    AggregateId::new(INBOX_KIND, &[&source_partition.to_string()])
+pub fn inbox(source: &StepSource) -> AggregateId {
+    let partition = source.partition.to_string();
+    match &source.domain {
+        None => AggregateId::new(INBOX_KIND, &[&partition]),
+        Some(domain) => AggregateId::new(INBOX_KIND, &[domain, &partition]),
+    }
 }
 
 /// Where the step that stood at `offset` of the steps topic is kept while it is dead.
@@ -208,7 +218,7 @@ pub fn key_parked_under(id: &str) -> Option<Vec<u8>> {
     Some(key)
 }
 
-avro_record!(OpenProcess { command_type, started_at, duplicates });
+avro_record!(OpenProcess { command_type, started_at, duplicates, digest });
 avro_record!(Inbox { sequence });
 avro_record!(DeadStep { command_id, step_type, since });
 avro_record!(ParkedKey { line, next, newest, since });
@@ -221,6 +231,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_same_partition_of_two_domains_has_two_inboxes() {
+        let of = |domain: Option<&str>| {
+            let id = inbox(&StepSource { domain: domain.map(str::to_owned), partition: 3, sequence: 9 });
+            assert!(Bookkeeping::is_kept_under(&id), "{id}");
+            assert_eq!(AggregateId::parse(id.as_str()).as_ref(), Some(&id));
+            id.as_str().to_owned()
+        };
+        assert_eq!((of(None), of(Some("identity"))), ("Inbox/3".to_owned(), "Inbox/identity/3".to_owned()));
+    }
 
     #[test]
     fn every_key_has_a_place_of_its_own() {

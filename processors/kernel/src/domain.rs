@@ -9,7 +9,7 @@ use crate::aggregate::{AggregateId, View};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
 use crate::limits::Limited;
-use crate::message::{Addressed, Command, Named, Stamp};
+use crate::message::{Addressed, Command, Failing, Named, Stamp};
 use crate::projection::ProjectionFamily;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
@@ -50,6 +50,7 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
         aggregate_id: &AggregateId,
         version: i64,
         recorded_at: i64,
+        revision: i32,
         state: Option<&Self>,
     ) -> Self::Record;
 
@@ -58,12 +59,16 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
         aggregate_id: &AggregateId,
         version: i64,
         recorded_at: i64,
+        revision: i32,
         state: Option<&Self>,
         out: &mut Vec<u8>,
     );
 
     /// The parts of a record: aggregate id, version, `recorded_at` and state.
     fn from_record(record: Self::Record) -> (String, i64, i64, Option<Self>);
+
+    /// The revision of the fold that has made a record: [`Domain::REVISION`].
+    fn revision(record: &Self::Record) -> i32;
 
     /// What the engine remembers, as a state.
     fn from_bookkeeping(bookkeeping: Bookkeeping) -> Self;
@@ -127,7 +132,7 @@ pub enum FollowUp<S> {
 /// same answer on every replay.
 pub trait Domain: Send + Sync + 'static {
     /// One of the commands in `commands.avsc`.
-    type Command: Message + Limited;
+    type Command: Message + Limited + Failing;
     /// One of the steps in `steps.avsc`; [`NoStep`](crate::NoStep) where there are none.
     type Step: Message;
     /// One of the events in `events.avsc`.
@@ -143,6 +148,9 @@ pub trait Domain: Send + Sync + 'static {
     const NAME: &'static str;
     /// The domain's schemas, tables and topics.
     const SCHEMAS: Schemas;
+    /// The revision of [`Domain::evolve`]: raised when the same events come to give other states. It is written with every
+    /// state, so that those of an earlier fold can be told.
+    const REVISION: i32 = 0;
     /// Kinds of aggregates that decisions look up in other partitions: those marked so in `state.avsc`.
     const LOOKUPS: &'static [&'static str] = <Self::State as StateData>::LOOKUPS;
     /// Whether, once a command of a key is in the dead topic, later commands of that key wait

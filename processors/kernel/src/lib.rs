@@ -8,7 +8,9 @@ pub mod absent;
 pub mod aggregate;
 pub mod avro;
 pub mod bookkeeping;
+pub mod digest;
 pub mod domain;
+pub mod guarded_text;
 pub mod id;
 pub mod limits;
 pub mod message;
@@ -26,9 +28,13 @@ pub use absent::{NoSettings, NoStep};
 pub use aggregate::{AggregateId, View};
 pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
+pub use digest::Digest;
 pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
+pub use guarded_text::{Personal, Secret};
 pub use limits::{Lengths, Limited, decide};
-pub use message::{Addressed, Command, Event, Metadata, Named, ProcessContext, Stamp, Step, StepSource};
+pub use message::{
+    Addressed, Command, Event, Failing, Metadata, Named, ProcessContext, Stamp, Step, StepSource,
+};
 pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
 pub use projection::{Asked, FanOut, ProjectionFamily, Projector, Stage, Writes};

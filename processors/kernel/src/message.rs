@@ -28,6 +28,12 @@ pub trait Addressed {
     fn routing_key(&self) -> Cow<'_, str>;
 }
 
+/// A union of commands that says what their rejections are called: `"failure"` in its schema.
+pub trait Failing {
+    /// What being rejected is called in the business, of the command of this name; `None` where it has no name.
+    fn failure_of(command_type: &str) -> Option<&'static str>;
+}
+
 /// What travels with a message beside its data. All of it may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -69,9 +75,11 @@ pub struct ProcessContext {
 }
 
 /// Which processor wrote a step, and in which order: what is delivered twice is known by it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepSource {
-    /// The partition whose processor wrote the step.
+    /// The domain whose events asked for the step; `None` for the one that takes it.
+    pub domain: Option<String>,
+    /// The partition whose processor wrote the step, or of the events that asked for it.
     pub partition: i32,
     /// Rises with every step of that partition, also across restarts: see [`StepSource::after`].
     pub sequence: i64,
@@ -88,7 +96,7 @@ impl StepSource {
     #[must_use]
     pub fn after(partition: i32, recorded_at: i64, index: usize) -> Self {
         let sequence = recorded_at.saturating_mul(Self::MAX_STEPS as i64).saturating_add(index as i64);
-        Self { partition, sequence }
+        Self { domain: None, partition, sequence }
     }
 }
 
@@ -101,8 +109,9 @@ pub struct Step<T> {
     pub metadata: Metadata,
     /// Who wrote it, and in which order.
     pub source: StepSource,
-    /// The process this step belongs to.
-    pub process: ProcessContext,
+    /// The process this step belongs to, if it belongs to one: nobody waits for the end of what another domain's
+    /// events set in motion.
+    pub process: Option<ProcessContext>,
     /// The domain's message.
     pub data: T,
 }
@@ -147,6 +156,6 @@ pub struct Stamp {
 avro_record!(Metadata { trace_id, user_id, correlation_id, causation_id, issued_at, expected_version });
 avro_record!(Command<T> { id, metadata, data });
 avro_record!(ProcessContext { command_id, positions, versions });
-avro_record!(StepSource { partition, sequence });
+avro_record!(StepSource { domain, partition, sequence });
 avro_record!(Step<T> { id, metadata, source, process, data });
 avro_record!(Event<T> { id, metadata, aggregate_id, version, command_id, command_offset, recorded_at, data });

@@ -2,6 +2,7 @@
 //!
 //! What is generated from a schema has samples; the same seed gives the same.
 
+use crate::digest::Digest;
 use crate::id::MAX_ID_LENGTH;
 use crate::rejection::Violation;
 
@@ -122,6 +123,17 @@ impl Sample for f64 {
 impl Sample for Violation {
     fn sample(seed: &mut Seed) -> Self {
         Self { code: seed.id(MAX_ID_LENGTH), message: seed.free_text(), field: seed.maybe(Seed::free_text) }
+    }
+}
+
+impl Sample for Digest {
+    fn sample(seed: &mut Seed) -> Self {
+        let mut bytes = [0; Self::LENGTH];
+        for part in bytes.chunks_mut(8) {
+            part.copy_from_slice(&seed.number().to_le_bytes());
+        }
+        let known = if bool::sample(seed) { Self::LENGTH } else { Self::SHORT_LENGTH };
+        Self::from_bytes(&bytes[..known]).expect("it has one of both lengths")
     }
 }
 

@@ -73,6 +73,7 @@ bugs! {
     FloorOfRecordedTime: "commands are refused that were issued before others were decided, not before they were sent",
     EmptiedStateBelieved: "a partition whose state topic was emptied is decided from nothing",
     GapSkipped: "steps that were deleted before they were decided are passed over",
+    DigestForgotten: "the answer that a process ends with does not say which command it was that began it",
     DueAnswersForgotten: "who repeats a command more often than is answered at once gets no answer",
     DueAnswersMiscounted: "where more than one of the answers that are due is given, some are not counted",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",

@@ -88,6 +88,13 @@ impl Address {
                     found.kind.describe()
                 ));
             }
+            if found.marks.wrapper().is_some() {
+                return Err(format!(
+                    "field {}.{field}: what is personal or secret cannot be keyed: ids stand in keys for ever; key by \
+                     an id that says nothing, and look it up",
+                    record.name
+                ));
+            }
             if address.parts.iter().any(|part| part.field == field) {
                 return problem(format!("{{{field}}} stands in it twice"));
             }

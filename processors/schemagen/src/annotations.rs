@@ -156,6 +156,12 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
         while let Type::Nullable(of) | Type::Array(of) = inner {
             inner = of;
         }
+        if *inner == Type::Bytes {
+            return Err(format!(
+                "{place}: type bytes is not supported; there are string, long, int, boolean, double, timestamp-micros, \
+                 enums, records, and arrays and [\"null\", T] of them"
+            ));
+        }
         if let Type::Record(inner) = inner
             && inner.name != crate::envelope::VIOLATION
         {

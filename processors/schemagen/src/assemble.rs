@@ -58,6 +58,12 @@ pub fn assemble(
     names(&whole, &mut reserved);
     reserved.insert(VIOLATION.to_owned());
     for record in own {
+        let name = record["name"].as_str().unwrap_or_default();
+        if kind.file == crate::envelope::STATE.file && has_field(&whole, &snake_case(name)) {
+            return Err(format!(
+                "record {name}: the engine has a field of that name here; choose another name"
+            ));
+        }
         let mut defined = BTreeSet::new();
         names(record, &mut defined);
         if let Some(name) = defined.intersection(&reserved).next() {
@@ -72,6 +78,12 @@ pub fn assemble(
     let mut is_defined = false;
     define_violation(&mut whole, &mut is_defined);
     Ok(whole)
+}
+
+/// Whether the outermost record of `schema` has a field of this name.
+fn has_field(schema: &Value, name: &str) -> bool {
+    let fields = schema["fields"].as_array();
+    fields.is_some_and(|fields| fields.iter().any(|field| field["name"] == name))
 }
 
 /// Puts the domain's records where the template wants them.

@@ -15,6 +15,8 @@ pub enum Type {
     Boolean,
     Double,
     TimestampMicros,
+    /// Only of the engine's own records.
+    Bytes,
     Array(Box<Type>),
     /// `["null", T]`
     Nullable(Box<Type>),
@@ -72,6 +74,17 @@ pub struct Enum {
     pub symbols: Vec<String>,
 }
 
+impl FieldMarks {
+    /// The type that wraps the text, if one does.
+    pub fn wrapper(&self) -> Option<&'static str> {
+        match (self.is_secret, &self.personal) {
+            (true, _) => Some("::millrace_kernel::Secret"),
+            (false, Some(_)) => Some("::millrace_kernel::Personal"),
+            (false, None) => None,
+        }
+    }
+}
+
 impl Record {
     /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&Field> {
@@ -98,6 +111,7 @@ impl Type {
             Self::Boolean => "boolean".to_owned(),
             Self::Double => "double".to_owned(),
             Self::TimestampMicros => "timestamp-micros".to_owned(),
+            Self::Bytes => "bytes".to_owned(),
             Self::Array(items) => format!("array of {}", items.describe()),
             Self::Nullable(inner) => format!("nullable {}", inner.describe()),
             Self::Union(_) => "union of records".to_owned(),
@@ -153,6 +167,7 @@ impl Parser {
             "int" => Type::Int,
             "boolean" => Type::Boolean,
             "double" => Type::Double,
+            "bytes" => Type::Bytes,
             other => self
                 .named
                 .get(other)

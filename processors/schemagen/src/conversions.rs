@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::avro::{Record, Type};
+use crate::avro::{Field, Record, Type};
 use crate::emit::{camel_case, identifier};
 use crate::envelope;
 
@@ -21,8 +21,11 @@ pub fn all(steps: &[&Record], events: &[&Record]) -> String {
 
 /// Whether `from` has every field of `to`.
 fn has_all(from: &Record, to: &Record) -> bool {
-    let has =
-        |field: &crate::avro::Field| from.field(&field.name).is_some_and(|it| is_same(&it.kind, &field.kind));
+    let has = |field: &Field| {
+        let is_like =
+            |it: &Field| is_same(&it.kind, &field.kind) && it.marks.wrapper() == field.marks.wrapper();
+        from.field(&field.name).is_some_and(is_like)
+    };
     to.fields.iter().all(has)
 }
 

@@ -27,6 +27,7 @@ pub fn messages(
     body.push_str(&samples::union(data, &records));
     if kind.file == envelope::COMMANDS.file {
         body.push_str(&limits::implementation(data, messages));
+        body.push_str(&failures(data, &records));
     }
     if kind.file == envelope::STEPS.file {
         body.push_str(&conversions::all(&records, events));
@@ -35,6 +36,25 @@ pub fn messages(
         items.record(record, Some(address))?;
     }
     Ok(module(kind.file, &schema.doc, &(body + &items.code)))
+}
+
+/// `impl Failing` for the union of commands.
+fn failures(data: &str, commands: &[&Record]) -> String {
+    let mut arms = String::new();
+    for record in commands {
+        if let Some(failure) = record.marks.failure.as_ref().and_then(serde_json::Value::as_str) {
+            let _ = writeln!(arms, "{:?} => Some({failure:?}),", record.name);
+        }
+    }
+    let body = match arms.is_empty() {
+        true => "None".to_owned(),
+        false => format!("match command_type {{\n{arms}_ => None,\n}}"),
+    };
+    let argument = if arms.is_empty() { "_" } else { "command_type" };
+    format!(
+        "impl ::millrace_kernel::Failing for {data} {{\n\
+         fn failure_of({argument}: &str) -> Option<&'static str> {{\n{body}\n}}\n}}\n\n"
+    )
 }
 
 /// The module of the steps of a domain that has none.

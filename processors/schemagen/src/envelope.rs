@@ -103,7 +103,7 @@ mod tests {
     /// The templates are the kernel's structs, field by field and in their order.
     #[test]
     fn the_envelopes_are_the_kernels() {
-        let position = Position { topic: "t".into(), partition: 0, offset: 0 };
+        let position = Position { topic: "t".into(), partition: 0, offset: 0, epoch: 0 };
         let version = Version { aggregate_id: "a".into(), version: 1 };
         let metadata = Metadata::default();
         let outcome = Outcome {
@@ -114,11 +114,14 @@ mod tests {
             versions: vec![],
             violations: vec![],
             recorded_at: 0,
+            command_type: None,
+            failure: None,
+            digest: None,
         };
         let expected = serde_json::json!({
             "Position": position, "Version": version, "Violation": Violation::of("c", "m"),
             "ProcessContext": ProcessContext::default(), "Metadata": metadata,
-            "Process": OpenProcess { command_type: String::new(), started_at: 0, duplicates: 0 },
+            "Process": OpenProcess { command_type: String::new(), started_at: 0, duplicates: 0, digest: None },
             "Inbox": Inbox { sequence: 0 },
             "DeadStep": DeadStep { command_id: None, step_type: None, since: 0 },
             "ParkedKey": ParkedKey { line: 0, next: 1, newest: 1, since: 0 },
@@ -126,7 +129,7 @@ mod tests {
             "StepSource": StepSource::default(),
             "Command": Command { id: String::new(), metadata: metadata.clone(), data: () },
             "Step": Step { id: String::new(), metadata: metadata.clone(), source: StepSource::default(),
-                process: ProcessContext::default(), data: () },
+                process: None, data: () },
             "Event": Event { id: String::new(), metadata: metadata.clone(), aggregate_id: String::new(),
                 version: 1, command_id: String::new(), command_offset: 0, recorded_at: 0, data: () },
             "Repeats": Repeats { left: 1, outcome: outcome.clone() },

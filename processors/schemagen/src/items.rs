@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::address::Address;
-use crate::avro::{Enum, Record, Type};
+use crate::avro::{Enum, Field, Record, Type};
 use crate::emit::{camel_case, identifier, line};
 use crate::{datum, envelope, samples};
 
@@ -28,6 +28,7 @@ impl Items {
             Type::Int => "i32".to_owned(),
             Type::Boolean => "bool".to_owned(),
             Type::Double => "f64".to_owned(),
+            Type::Bytes => "::millrace_kernel::Digest".to_owned(),
             Type::Array(items) => format!("Vec<{}>", self.rust_type(items)?),
             Type::Nullable(inner) => format!("Option<{}>", self.rust_type(inner)?),
             Type::Record(record) if record.name == envelope::VIOLATION => {
@@ -47,6 +48,15 @@ impl Items {
         })
     }
 
+    /// The Rust type of a field, which wraps a text that is not for everybody.
+    fn rust_type_of(&mut self, field: &Field) -> Result<String, String> {
+        let kind = self.rust_type(&field.kind)?;
+        Ok(match field.marks.wrapper() {
+            Some(wrapper) => kind.replace("String", wrapper),
+            None => kind,
+        })
+    }
+
     /// Writes the struct of `record`; of a message, with where it belongs.
     pub fn record(&mut self, record: &Record, address: Option<&Address>) -> Result<(), String> {
         if !self.seen.insert(record.name.clone()) {
@@ -58,7 +68,7 @@ impl Items {
         let _ = writeln!(code, "#[serde(deny_unknown_fields)]\npub struct {} {{", record.name);
         for field in &record.fields {
             let kind = self
-                .rust_type(&field.kind)
+                .rust_type_of(field)
                 .map_err(|message| format!("field {}.{}: {message}", record.name, field.name))?;
             let _ = writeln!(code, "/// {}", line(&field.doc));
             if matches!(field.kind, Type::Nullable(_)) {

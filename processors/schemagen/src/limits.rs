@@ -44,6 +44,9 @@ fn fields_of(record: &Record, address: Option<&Address>, it: &str, path: &str) -
 fn value(field: &Field, kind: &Type, address: Option<&Address>, it: &str, path: &str) -> String {
     match kind {
         Type::String => match annotations::limit(field, address) {
+            Some(most) if field.marks.wrapper().is_some() => {
+                format!("lengths.text({path:?}, {it}.open(), {most});\n")
+            }
             Some(most) => format!("lengths.text({path:?}, {}, {most});\n", by_reference(it)),
             None => String::new(),
         },

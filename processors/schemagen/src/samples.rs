@@ -25,6 +25,12 @@ pub fn record(record: &Record, address: Option<&Address>) -> String {
 
 fn value(field: &Field, kind: &Type, address: Option<&Address>) -> String {
     match kind {
+        Type::String if field.marks.wrapper().is_some() => {
+            let limit = annotations::limit(field, address);
+            let text =
+                limit.map_or_else(|| "seed.free_text()".to_owned(), |most| format!("seed.text({most})"));
+            format!("{}::from({text})", field.marks.wrapper().unwrap_or_default())
+        }
         Type::String if annotations::is_id(field, address) => {
             format!("seed.id({})", annotations::limit(field, address).unwrap_or(MAX_ID_LENGTH))
         }

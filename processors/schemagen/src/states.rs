@@ -41,7 +41,7 @@ pub fn states(schema: &Record) -> Result<String, String> {
 }
 
 fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
-    // of the envelope's own three fields the kernel's trait knows
+    // of the envelope's own four fields the kernel's trait knows
     let kinds = kinds(schema);
     let aggregates = aggregates(schema);
     let looked_up: Vec<&str> = aggregates
@@ -57,9 +57,12 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
         "#[derive(Clone, Debug, PartialEq)]\n#[allow(clippy::large_enum_variant)]\npub enum State {\n",
     );
     let (mut to_record, mut from_record, mut write) = (String::new(), String::new(), String::new());
-    for field in &schema.fields[..3] {
+    for field in &schema.fields[..4] {
         let kind = items.rust_type(&field.kind)?;
-        let _ = writeln!(record, "/// {}\npub {}: {kind},", line(&field.doc), identifier(&field.name));
+        // of JSON that an earlier build has printed
+        let default = if field.name == "revision" { "#[serde(default)]\n" } else { "" };
+        let _ =
+            writeln!(record, "/// {}\n{default}pub {}: {kind},", line(&field.doc), identifier(&field.name));
     }
     for (field, kind) in kinds {
         let doc = schema.field(field).map(|f| line(&f.doc)).unwrap_or_default();
@@ -100,15 +103,17 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
          impl ::millrace_kernel::StateData for State {{\n\
          type Record = StateRecord;\n\n\
          const LOOKUPS: &'static [&'static str] = &{looked_up:?};\n\n\
-         fn to_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, state: Option<&Self>) -> StateRecord {{\n\
-         StateRecord {{\naggregate_id: aggregate_id.as_str().to_owned(),\nversion,\nrecorded_at,\n{to_record}}}\n}}\n\n\
-         fn write_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, state: Option<&Self>, out: &mut Vec<u8>) {{\n\
+         fn to_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, revision: i32, state: Option<&Self>) -> StateRecord {{\n\
+         StateRecord {{\naggregate_id: aggregate_id.as_str().to_owned(),\nversion,\nrecorded_at,\nrevision,\n{to_record}}}\n}}\n\n\
+         fn write_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, revision: i32, state: Option<&Self>, out: &mut Vec<u8>) {{\n\
          {AVRO}::write_str(aggregate_id.as_str(), out);\n\
          {AVRO}::Datum::write(&version, out);\n\
-         {AVRO}::Datum::write(&recorded_at, out);\n{write}}}\n\n\
+         {AVRO}::Datum::write(&recorded_at, out);\n\
+         {AVRO}::Datum::write(&revision, out);\n{write}}}\n\n\
          fn from_record(record: StateRecord) -> (String, i64, i64, Option<Self>) {{\n\
          let state = None{from_record};\n\
          (record.aggregate_id, record.version, record.recorded_at, state)\n}}\n\n\
+         fn revision(record: &StateRecord) -> i32 {{\nrecord.revision\n}}\n\n\
          fn from_bookkeeping(bookkeeping: {BOOKKEEPING}) -> Self {{\nSelf::Bookkeeping(bookkeeping)\n}}\n\n\
          fn as_bookkeeping(&self) -> Option<&{BOOKKEEPING}> {{\n\
          match self {{\nSelf::Bookkeeping(bookkeeping) => Some(bookkeeping),\n_ => None,\n}}\n}}\n\n\

@@ -60,6 +60,7 @@ fn refused(file: &str, rows: &[(&str, &str, &str, &str)]) {
 }
 
 const POST: &str = "\"aggregate\": \"Chirp/{author_id}/{chirp_id}\"";
+const CHIRP_ID: &str = "\"name\": \"chirp_id\", \"type\": \"string\"";
 const CONTENT: &str = "\"name\": \"content\", \"type\": \"string\", \"maxLength\": 280";
 
 #[test]
@@ -79,6 +80,12 @@ fn files_that_hold_no_records_are_refused() {
                 "choose another name",
             ),
             ("\"doc\": \"Publish a chirp. Routing key: author_id.\"", "\"doc\": \" \"", "PostChirp", "doc"),
+            (
+                CHIRP_ID,
+                "\"name\": \"chirp_id\", \"type\": \"string\", \"personal\": \"author_id\"",
+                "PostChirp.chirp_id",
+                "key by an id that says nothing",
+            ),
             (
                 CONTENT,
                 "\"name\": \"content\", \"type\": \"bytes\"",
@@ -222,6 +229,7 @@ fn a_wrong_annotation_is_refused() {
         &[
             ("\"lookup\": true", "\"lookup\": \"yes\"", "record User", "write true, or leave it out"),
             ("\"name\": \"User\"", "\"name\": \"Inbox\"", "record Inbox", "choose another name"),
+            ("\"name\": \"User\"", "\"name\": \"Revision\"", "record Revision", "choose another name"),
         ],
     );
 }

@@ -61,7 +61,7 @@ impl<D: Domain> States<D> {
         let state = before.and_then(|before| before.state.as_deref().cloned());
         let after = D::evolve(state.clone(), event, recorded_at);
         assert_eq!(after, D::evolve(state, event, recorded_at), "evolve is deterministic: {event:?}");
-        let record = D::State::to_record(&id, version, recorded_at, after.as_ref());
+        let record = D::State::to_record(&id, version, recorded_at, D::REVISION, after.as_ref());
         assert_eq!(
             D::State::from_record(record),
             (id.as_str().to_owned(), version, recorded_at, after.clone()),

@@ -60,12 +60,16 @@ fn steps<D: Domain>(seed: &mut Seed, kinds: &mut BTreeSet<String>) {
         let step = Step {
             id: seed.id(64),
             metadata: metadata(seed),
-            source: StepSource { partition: Sample::sample(seed), sequence: Sample::sample(seed) },
-            process: ProcessContext {
+            source: StepSource {
+                domain: seed.maybe(Seed::free_text),
+                partition: Sample::sample(seed),
+                sequence: Sample::sample(seed),
+            },
+            process: seed.maybe(|seed| ProcessContext {
                 command_id: seed.id(64),
                 positions: seed.some(position),
                 versions: seed.some(version),
-            },
+            }),
             data,
         };
         message(schema, &step, &step.data, index, "step", kinds);
@@ -143,11 +147,13 @@ fn states<D: Domain>(seed: &mut Seed, kinds: &mut BTreeSet<String>) {
     let all = aggregates.into_iter().chain(engines(seed).into_iter().map(D::State::from_bookkeeping));
     for (index, state) in [None].into_iter().chain(all.map(Some)).enumerate() {
         let (version, recorded_at) = (Sample::sample(seed), Sample::sample(seed));
-        let record = D::State::to_record(&id, version, recorded_at, state.as_ref());
+        let revision = Sample::sample(seed);
+        let record = D::State::to_record(&id, version, recorded_at, revision, state.as_ref());
+        assert_eq!(D::State::revision(&record), revision);
         round_trip(D::SCHEMAS.state, &record);
         let (mut one, mut other) = (Vec::new(), Vec::new());
         record.write(&mut one);
-        D::State::write_record(&id, version, recorded_at, state.as_ref(), &mut other);
+        D::State::write_record(&id, version, recorded_at, revision, state.as_ref(), &mut other);
         assert_eq!(one, other, "written without the record in between: {state:?}");
         let set = set_in(&record);
         assert_eq!(set.len(), usize::from(state.is_some()), "{set:?} are set for {state:?}");
@@ -174,6 +180,7 @@ fn engines(seed: &mut Seed) -> Vec<Bookkeeping> {
             command_type: seed.free_text(),
             started_at: Sample::sample(seed),
             duplicates: Sample::sample(seed),
+            digest: seed.maybe(Sample::sample),
         }),
         Bookkeeping::Inbox(Inbox { sequence: Sample::sample(seed) }),
         Bookkeeping::DeadStep(DeadStep {
@@ -211,6 +218,9 @@ fn outcome(seed: &mut Seed) -> Outcome {
         versions: seed.some(version),
         violations: seed.some(Sample::sample),
         recorded_at: Sample::sample(seed),
+        command_type: seed.maybe(Seed::free_text),
+        failure: seed.maybe(Seed::free_text),
+        digest: seed.maybe(Sample::sample),
     }
 }
 
@@ -230,7 +240,12 @@ fn metadata(seed: &mut Seed) -> Metadata {
 }
 
 fn position(seed: &mut Seed) -> Position {
-    Position { topic: seed.free_text(), partition: Sample::sample(seed), offset: Sample::sample(seed) }
+    Position {
+        topic: seed.free_text(),
+        partition: Sample::sample(seed),
+        offset: Sample::sample(seed),
+        epoch: Sample::sample(seed),
+    }
 }
 
 fn version(seed: &mut Seed) -> Version {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
 use millrace_kernel::{
-    Addressed, Command, Domain, Event, Metadata, NoSettings, ProjectionFamily, Projector, Rejections, Sample,
-    Samples, Schemas, Seed, Stamp, StateData, Status, View, Violation, Writes, id,
+    Addressed, Command, Domain, Event, Lengths, Limited, Metadata, NoSettings, Personal, ProjectionFamily,
+    Projector, Rejections, Sample, Samples, Schemas, Secret, Seed, Stamp, StateData, Status, View, Violation,
+    Writes, id,
 };
 use millrace_ports::Log;
 use millrace_runtime::ProcessorSettings;
@@ -39,6 +40,7 @@ impl Domain for GuestBook {
     type Settings = NoSettings;
     const NAME: &'static str = "guestbook";
     const SCHEMAS: Schemas = guestbook::SCHEMAS;
+    const REVISION: i32 = 3;
 
     fn decide(
         view: &impl View<State = State>,
@@ -57,7 +59,7 @@ impl Domain for GuestBook {
 
     fn evolve(_: Option<State>, event: &EventData, _: i64) -> Option<State> {
         let EventData::Signed(signed) = event;
-        Some(State::Entry(Entry { text: signed.text.clone() }))
+        Some(State::Entry(Entry { text: signed.text.open().to_owned() }))
     }
 
     fn projections(_: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
@@ -77,7 +79,7 @@ impl Projector<EventData> for Entries {
         let EventData::Signed(signed) = &event.data;
         let row = guestbook::rows::EntriesRow {
             guest_id: signed.guest_id.as_str().into(),
-            text: signed.text.as_str().into(),
+            text: signed.text.open().into(),
         };
         writes.push(row.put(event.recorded_at));
     }
@@ -85,11 +87,11 @@ impl Projector<EventData> for Entries {
 
 fn sign(guest: &str, text: &str) -> Sign {
     let from = Place { town: "Ulm".to_owned(), country: None };
-    Sign { guest_id: guest.to_owned(), text: text.to_owned(), from, with: Vec::new() }
+    Sign { guest_id: guest.to_owned(), text: text.into(), from, with: Vec::new() }
 }
 
 fn signed(guest: &str, text: &str) -> EventData {
-    Signed { guest_id: guest.to_owned(), text: text.to_owned() }.into()
+    Signed { guest_id: guest.to_owned(), text: text.into() }.into()
 }
 
 #[test]
@@ -132,11 +134,15 @@ fn a_domain_without_steps_runs_without_their_topic() {
     }
     pipeline.send_raw(&names.commands, Some(Bytes::from("x")), None);
     pipeline.settle();
-    let mut answers: Vec<(String, Status)> =
-        pipeline.outcomes().into_iter().map(|it| (it.command_id, it.status)).collect();
+    let mut answers: Vec<(String, Status, Option<String>)> =
+        pipeline.outcomes().into_iter().map(|it| (it.command_id, it.status, it.failure)).collect();
     answers.sort_by(|one, other| one.0.cmp(&other.0));
-    let expected = [("c0", Status::Accepted), ("c1", Status::Accepted), ("c2", Status::Rejected)];
-    assert_eq!(answers, expected.map(|(id, status)| (id.to_owned(), status)));
+    let expected = [
+        ("c0", Status::Accepted, None),
+        ("c1", Status::Accepted, None),
+        ("c2", Status::Rejected, Some("SigningFailed".to_owned())),
+    ];
+    assert_eq!(answers, expected.map(|(id, status, failure)| (id.to_owned(), status, failure)));
     assert_eq!(pipeline.log.committed_records(&names.dead).len(), 1);
     assert!(pipeline.log.partitions(&names.steps).is_err(), "still not");
 }
@@ -159,7 +165,7 @@ fn an_event_with_all_fields_of_a_step_makes_it() {
 
 #[test]
 fn a_key_may_be_told_in_lower_case() {
-    let order = shop::commands::Order { order_id: "o1".to_owned(), customer: "AnN".to_owned() };
+    let order = order("AnN");
     let order: shop::commands::CommandData = order.into();
     assert_eq!(order.aggregate_id().as_str(), "Basket/ann/o1");
     assert_eq!(order.routing_key(), "ann");
@@ -168,4 +174,56 @@ fn a_key_may_be_told_in_lower_case() {
     assert_eq!(shop::state::State::LOOKUPS, ["Basket"]);
     assert!(shop::SCHEMAS.lookup.is_some() && shop::SCHEMAS.steps.is_some());
     assert_eq!(shop::steps::StepData::samples(&mut Seed::new(1)).len(), 2);
+}
+
+fn order(customer: &str) -> shop::commands::Order {
+    shop::commands::Order {
+        order_id: "o1".to_owned(),
+        customer: customer.to_owned(),
+        address: vec!["Elm Street".into(), "Ulm".into()],
+        card: Some("4000 0000 0000 0002".into()),
+    }
+}
+
+/// A state says by which fold it was made, a record of the engine's by none.
+#[test]
+fn states_have_the_revision_of_the_domain() {
+    let mut pipeline = Pipeline::<GuestBook>::new(1, NoSettings {}, ProcessorSettings::default());
+    pipeline.start_processor();
+    let data = sign("ann", "hi").into();
+    pipeline.send(&Command { id: "c1".to_owned(), metadata: Metadata::default(), data });
+    pipeline.settle();
+    let records = pipeline.log.committed_records(&pipeline.names().state);
+    let states = records.iter().filter_map(|record| record.value.as_deref());
+    let revisions: Vec<i32> = states
+        .map(|value| State::revision(&pipeline.codecs().state.decode(value).expect("it is a state")))
+        .collect();
+    assert_eq!(revisions, [GuestBook::REVISION]);
+}
+
+/// What belongs to a person and what is secret is text on the wire, and in no line that somebody prints.
+#[test]
+fn texts_that_are_not_for_everybody_are_wrapped() {
+    let order = order("ann");
+    let shown = format!("{order:?}");
+    for hidden in ["Elm Street", "Ulm", "4000"] {
+        assert!(!shown.contains(hidden), "{shown}");
+    }
+    assert!(shown.contains("ann") && shown.contains("(personal)") && shown.contains("(secret)"), "{shown}");
+    assert_eq!(order.address[1], Personal::from("Ulm"));
+    assert_eq!(order.card.as_ref().map(Secret::open), Some("4000 0000 0000 0002"));
+    let json = serde_json::json!({
+        "order_id": "o1", "customer": "ann", "address": ["Elm Street", "Ulm"], "card": "4000 0000 0000 0002",
+    });
+    assert_eq!(serde_json::to_value(&order).unwrap(), json);
+    for schema in [shop::SCHEMAS.commands, shop::SCHEMAS.events, guestbook::SCHEMAS.commands] {
+        assert!(!schema.contains("personal\"") && !schema.contains("secret\""), "{schema}");
+    }
+    // the text is measured, not what hides it
+    let mut lengths = Lengths::default();
+    let mut long = order;
+    long.address.push("x".repeat(31).into());
+    long.card = Some("x".repeat(20).into());
+    shop::commands::CommandData::from(long).measure(&mut lengths);
+    assert_eq!(lengths.longer(), ["address", "card"]);
 }

@@ -27,6 +27,8 @@ pub struct Unknown {
     pub id: String,
     /// Its metadata, as far as it is known here.
     pub metadata: Metadata,
+    /// The name of its type, without the namespace; empty where the schema gives it none.
+    pub message_type: String,
     /// Why it cannot be read.
     pub reason: String,
 }
@@ -300,6 +302,7 @@ impl<T: Datum> Codec<T> {
                 Some((id, metadata)) => Err(DecodeFailure::UnknownType(Box::new(Unknown {
                     id,
                     metadata,
+                    message_type: name.to_owned(),
                     reason: format!("{name} is not one of {}", self.known_types()),
                 }))),
                 None => Ok(Err(format!("its type {name} is unknown and its envelope, too"))),

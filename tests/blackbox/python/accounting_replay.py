@@ -176,6 +176,9 @@ class Replay:
         others = [o for o in got if o not in misrouted]
         for number, outcome in enumerate(others):
             first = {**others[0], "duplicate": number > 0, "recorded_at": outcome["recorded_at"]}
+            # of a repeated answer the first bytes of the digest are kept
+            if number > 0 and first.get("digest") and outcome.get("digest") == first["digest"][:8]:
+                first["digest"] = outcome["digest"]
             self.found.check(outcome == first, "duplicate", f"{outcome} must be as the first: {others[0]}")
 
     def _first_answer(self, id_: str) -> Record | None:

@@ -89,6 +89,9 @@ def check_outcomes(
             found.check(partition == places[number][0], "partition", f"{id_}: answered in {partition}")
             if prediction.duplicate:
                 first = {**got[0][1], "duplicate": True, "recorded_at": outcome["recorded_at"]}
+                # of a repeated answer the first bytes of the digest are kept
+                if first.get("digest") and outcome.get("digest") == first["digest"][:8]:
+                    first["digest"] = outcome["digest"]
                 found.check(outcome == first, "duplicate", f"{outcome} is not the first one's {first}")
             else:
                 check_positions(sending, prediction, outcome, places[number], log.servers, found)

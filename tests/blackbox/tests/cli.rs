@@ -51,10 +51,23 @@ fn send_prints_the_place_or_the_outcome() {
 
     let call = ["send", "chirp.RegisterUser", "user_id=send-2", "username=Send_2", "--wait", "--json"];
     let outcome = cli().ok(&call).json();
-    let fields = ["command_id", "status", "duplicate", "positions", "versions", "violations", "recorded_at"];
+    let fields = [
+        "command_id",
+        "status",
+        "duplicate",
+        "positions",
+        "versions",
+        "violations",
+        "recorded_at",
+        "command_type",
+        "failure",
+        "digest",
+    ];
     assert_eq!(names(&outcome), fields);
+    assert_eq!((&outcome["command_type"], &outcome["failure"]), (&json!("RegisterUser"), &json!(null)));
+    assert_eq!(outcome["digest"].as_str().map(str::len), Some(64));
     assert_eq!((&outcome["status"], &outcome["duplicate"]), (&json!("accepted"), &json!(false)));
-    assert_eq!(names(&outcome["positions"][0]), ["topic", "partition", "offset"]);
+    assert_eq!(names(&outcome["positions"][0]), ["topic", "partition", "offset", "epoch"]);
     assert_eq!(names(&outcome["versions"][0]), ["aggregate_id", "version"]);
 }
 

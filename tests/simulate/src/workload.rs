@@ -96,6 +96,8 @@ pub trait Workload: Sized + 'static {
     fn routing_key(command: &Self::CommandData) -> &str;
     /// The record key of a step, as the producer of it has to set it.
     fn step_key(step: &Self::StepData) -> String;
+    /// What the rejection of a command is called in the business.
+    fn failure(command: &Self::CommandData) -> Option<&'static str>;
     /// The aggregate an event belongs to.
     fn aggregate(event: &Self::EventData) -> String;
     /// The aggregate that `expected_version` of a command speaks of.

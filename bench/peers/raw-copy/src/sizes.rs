@@ -8,7 +8,7 @@ use millrace_domain_accounting::messages::state::Account;
 use millrace_domain_accounting::{EventData, State, account};
 use millrace_kernel::Datum;
 use millrace_kernel::id::event_id;
-use millrace_kernel::{Event, Metadata, Outcome, Position, StateData, Status, Version};
+use millrace_kernel::{Digest, Event, Metadata, Outcome, Position, StateData, Status, Version};
 use millrace_wire::{Codec, MemoryRegistry, Registry};
 
 use crate::Fault;
@@ -40,6 +40,9 @@ impl Sizes {
             currency: currency.to_owned(),
             reference: "invoice 000000".to_owned(),
         };
+        let data = EventData::from(deposited);
+        // of any content: it has always as many bytes
+        let digest = Digest::of(&data);
         let event: Event<EventData> = Event {
             id: event_id(&command_id, 0),
             metadata: Metadata {
@@ -53,7 +56,7 @@ impl Sizes {
             command_id: command_id.clone(),
             command_offset: offset,
             recorded_at,
-            data: deposited.into(),
+            data,
         };
         let state = State::Account(Account {
             owner_id: owner_id.to_owned(),
@@ -66,14 +69,17 @@ impl Sizes {
             command_id,
             status: Status::Accepted,
             duplicate: false,
-            positions: vec![Position { topic: commands.to_owned(), partition: 0, offset }],
+            positions: vec![Position { topic: commands.to_owned(), partition: 0, offset, epoch: 0 }],
             versions: vec![Version { aggregate_id: id.as_str().to_owned(), version }],
             violations: Vec::new(),
             recorded_at,
+            command_type: Some("Deposit".to_owned()),
+            failure: None,
+            digest: Some(digest),
         };
         Ok(Self {
             event: size(SCHEMAS.events, &event)?,
-            state: size(SCHEMAS.state, &State::to_record(&id, version, recorded_at, Some(&state)))?,
+            state: size(SCHEMAS.state, &State::to_record(&id, version, recorded_at, 0, Some(&state)))?,
             outcome: size(SCHEMAS.outcomes, &outcome)?,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_kernel::avro::write_str;
-use millrace_kernel::{Command, Domain, Metadata, Named};
+use millrace_kernel::{Command, Digest, Domain, Metadata, Named};
 use millrace_ports::{Record, TopicPartition};
 use millrace_runtime::processor::intake::dead_headers;
 use millrace_wire::DecodeFailure;
@@ -229,6 +229,7 @@ impl<D: Domain> Scene<'_, D> {
         let at = TopicPartition::new(place.topic.as_str(), place.partition);
         let traceparent = record.headers.iter().find(|(name, _)| name == "traceparent");
         let asked = Asked {
+            digest: command.as_ref().map(|command| Digest::of(&command.data)),
             is_decided: place.offset < self.decided(&at)?,
             place,
             at: record.timestamp_ms * 1_000,

@@ -7,7 +7,7 @@ mod walk;
 
 use std::sync::Arc;
 
-use millrace_kernel::{Command, Domain, FollowUp, Metadata, Named, Outcome, Status, codes};
+use millrace_kernel::{Command, Digest, Domain, FollowUp, Metadata, Named, Outcome, Status, codes};
 use millrace_ports::{Log, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
 use millrace_runtime::dead::headers::Mark;
@@ -59,6 +59,8 @@ pub struct Asked {
     pub metadata: Metadata,
     /// Its fields.
     pub data: Json,
+    /// Of type and data, as in the outcome; none when this build does not know the type.
+    pub digest: Option<Digest>,
     /// The producer's trace.
     pub traceparent: Option<String>,
     /// Whether the processors have read past it.

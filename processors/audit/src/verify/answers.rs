@@ -457,6 +457,9 @@ mod tests {
             versions: Vec::new(),
             violations: codes.iter().map(|code| millrace_kernel::Violation::of(code, "no")).collect(),
             recorded_at,
+            command_type: None,
+            failure: None,
+            digest: None,
         };
         let (yes, no) = (Status::Accepted, Status::Rejected);
         let mut expired = Tally { issued_at: Some(1), ..Tally::default() };
@@ -484,6 +487,9 @@ mod tests {
             versions: Vec::new(),
             violations: Vec::new(),
             recorded_at,
+            command_type: None,
+            failure: None,
+            digest: None,
         };
         for (second, is_twice) in [(1_099, true), (1_100, false)] {
             let mut tally = Tally::default();

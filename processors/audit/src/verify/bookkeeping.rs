@@ -75,11 +75,10 @@ impl<D: Domain> Scene<'_, D> {
                     }
                 }
                 Bookkeeping::Inbox(inbox) => {
-                    let source = AggregateId::parse(id)
-                        .filter(|id| id.kind() == INBOX_KIND)
-                        .and_then(|id| id.routing_key().parse::<i32>().ok());
-                    if source.is_none_or(|source| !(0..self.partitions).contains(&source)) {
-                        let expected = json!(format!("Inbox/0 to Inbox/{}", self.partitions - 1));
+                    if !is_inbox(id, self.partitions) {
+                        let last = self.partitions - 1;
+                        let expected =
+                            json!(format!("Inbox/0 to Inbox/{last}, or Inbox/<domain>/<partition>"));
                         self.nonsense(id, "aggregate_id", expected, json!(&**id), &stated.place);
                     } else if inbox.sequence < 0 {
                         self.nonsense(id, "sequence", json!(">= 0"), json!(inbox.sequence), &stated.place);
@@ -160,5 +159,39 @@ impl<D: Domain> Scene<'_, D> {
         let difference = self.difference(Check::States, Kind::Different, &topic, id, message);
         let column = ColumnDifference { column: column.to_owned(), expected, found };
         self.findings.add(Difference { columns: vec![column], events: vec![place.clone()], ..difference });
+    }
+}
+
+/// Whether `id` is that of an inbox: of one of so many partitions, or of a partition of another domain, of which it is not
+/// known how many it has.
+fn is_inbox(id: &str, partitions: i32) -> bool {
+    let parts: Vec<&str> = id.split('/').collect();
+    let number = |text: &str| text.parse::<i32>().ok().filter(|number| *number >= 0);
+    match parts[..] {
+        [INBOX_KIND, source] => number(source).is_some_and(|source| source < partitions),
+        [INBOX_KIND, domain, source] => !domain.is_empty() && number(source).is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inbox_is_of_a_partition_or_of_one_of_another_domain() {
+        for (id, is) in [
+            ("Inbox/0", true),
+            ("Inbox/3", true),
+            ("Inbox/4", false),
+            ("Inbox/-1", false),
+            ("Inbox/identity/70", true),
+            ("Inbox/identity/x", false),
+            ("Inbox//1", false),
+            ("Inbox", false),
+            ("Process/0", false),
+        ] {
+            assert_eq!(is_inbox(id, 4), is, "{id}");
+        }
     }
 }

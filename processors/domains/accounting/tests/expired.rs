@@ -89,6 +89,9 @@ impl Bank {
         let newest = self.answers(id).pop().unwrap_or_else(|| panic!("{id} is answered"));
         assert_eq!(newest.status == Status::Accepted, newest.violations.is_empty());
         assert!(newest.violations.len() < 2, "it comes alone: {newest:?}");
+        // what was first under the id was forgotten with it
+        let is_expired = newest.violations.iter().any(|violation| violation.code == "Expired");
+        assert_eq!(newest.digest.is_none(), is_expired, "{newest:?}");
         newest.violations.into_iter().next().map(|violation| (violation.code, violation.field))
     }
 

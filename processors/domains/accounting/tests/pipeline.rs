@@ -142,7 +142,7 @@ fn a_step_cannot_be_forged_as_a_command() {
         id: "forged".into(),
         metadata: Metadata::default(),
         source: Default::default(),
-        process: ProcessContext { command_id: "c9".into(), ..ProcessContext::default() },
+        process: Some(ProcessContext { command_id: "c9".into(), ..ProcessContext::default() }),
         data: moving("t1", "ann", "eve", 1_000_000).credit(),
     };
     let value = pipeline.codecs().steps.as_ref().unwrap().encode(&forged);

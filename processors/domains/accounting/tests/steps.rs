@@ -178,7 +178,7 @@ fn an_account_has_so_many_reservations_and_no_more() {
     let folded = events.fold(None, |state, event| Accounting::evolve(state, &event, EPOCH)).unwrap();
     let id = account::id(&account);
     let mut written = Vec::new();
-    StateData::write_record(&id, i64::MAX, EPOCH, Some(&folded), &mut written);
+    StateData::write_record(&id, i64::MAX, EPOCH, 0, Some(&folded), &mut written);
     assert!(written.len() < 900_000, "{} bytes", written.len());
 
     let decide = |state: &State, step: StepData| {

@@ -327,12 +327,8 @@ fn a_repeated_id_is_answered_as_the_first_was_and_changes_nothing() {
             answers.iter().map(|a| a.duplicate).collect::<Vec<_>>(),
             [&[false][..], &vec![true; times - 1]].concat()
         );
-        for again in &answers {
-            assert_eq!(
-                Outcome { duplicate: false, ..again.clone() },
-                answers[0],
-                "{id}: the first one's answer"
-            );
+        for again in &answers[1..] {
+            assert!(again.is_again(&answers[0]), "{id}: the first one's answer, not {again:?}");
         }
     }
     assert_eq!(pipeline.events().iter().filter(|(_, e)| e.command_id == "p1").count(), 1);

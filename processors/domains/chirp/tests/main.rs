@@ -1,5 +1,6 @@
 //! The tests of this crate, one binary: each of its own would be linked with everything below.
 
+mod asked;
 mod bad_batches;
 mod clock;
 mod common;
@@ -7,9 +8,11 @@ mod copies;
 mod dead_claims;
 mod dead_letters;
 mod decisions;
+mod earlier;
 mod engine;
 mod feed;
 mod feeds;
+mod foreign_steps;
 mod lanes;
 mod late_schemas;
 mod local_state;

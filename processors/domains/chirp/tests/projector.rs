@@ -59,7 +59,7 @@ fn a_restart_amid_a_commands_events_publishes_it_no_sooner() {
 fn waiting_ends_when_the_last_row_is_there_and_not_before() {
     let (stage, _) = written();
     let mut lane = stage.lane(1);
-    let position = Position { topic: "chirp.commands".into(), partition: 0, offset: 5 };
+    let position = Position { topic: "chirp.commands".into(), partition: 0, offset: 5, epoch: 0 };
     let reached =
         || wait_until(&*stage.store, PROJECTION, std::slice::from_ref(&position), Duration::ZERO).is_ok();
     while !reached() {

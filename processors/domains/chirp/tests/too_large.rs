@@ -11,8 +11,8 @@ use millrace_domain_chirp::messages::state::Chirp as ChirpState;
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::avro::{BadDatum, Input};
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Datum, Domain, FollowUp, Lengths, Limited, Metadata, Named, Outcome,
-    ProjectionFamily, Rejections, Samples, Schemas, Seed, Stamp, Status, View, Violation,
+    Addressed, AggregateId, Command, Datum, Domain, Failing, FollowUp, Lengths, Limited, Metadata, Named,
+    Outcome, ProjectionFamily, Rejections, Samples, Schemas, Seed, Stamp, Status, View, Violation,
 };
 use millrace_ports::MAX_RECORD_BYTES;
 use millrace_runtime::ProcessorSettings;
@@ -36,6 +36,12 @@ impl Limited for Unlimited {
         self.0.fields()
     }
     fn measure(&self, _: &mut Lengths) {}
+}
+
+impl Failing for Unlimited {
+    fn failure_of(command_type: &str) -> Option<&'static str> {
+        CommandData::failure_of(command_type)
+    }
 }
 
 impl Named for Unlimited {

@@ -407,7 +407,7 @@ impl<D: Domain> DeadTopic<D> {
             DeadKind::Step => match codecs.step(value) {
                 Ok(step) => {
                     known.message_type = Some(step.data.name().to_owned());
-                    known.process = Some(step.process.command_id);
+                    known.process = step.process.map(|process| process.command_id);
                     known.id = Some(step.id);
                 }
                 Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),

@@ -1,5 +1,9 @@
 //! Answers to commands, one behind the other in one piece of memory, and found by command id.
 
+use std::borrow::Cow;
+
+use millrace_kernel::Digest;
+
 use super::hashed::{Hash, Hashed};
 
 /// Answers begin at multiples of so many bytes.
@@ -17,18 +21,33 @@ pub(super) struct Answer<'a> {
     /// Counts the answers of the partition.
     pub(super) number: u64,
     pub(super) recorded_at: i64,
-    /// As it stands in the outcomes topic.
+    /// As it stands in the outcomes topic, but see [`with_short_digest`].
     pub(super) outcome: &'a [u8],
 }
 
 impl<'a> Answer<'a> {
-    /// Reads an answer as it lies on disk: number, `recorded_at`, and the very bytes of the topic.
+    /// Reads an answer as it lies on disk: number, `recorded_at`, and what is kept of the outcome.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         let (recorded_at, outcome) = rest.split_first_chunk()?;
         let (number, recorded_at) = (u64::from_le_bytes(*number), i64::from_le_bytes(*recorded_at));
         Some(Self { number, recorded_at, outcome })
     }
+}
+
+/// What is kept of an outcome: all of it, but of a whole digest, with which it ends, the first bytes. There are millions,
+/// and these tell other content as well. What is kept is an outcome like any other.
+pub(super) fn with_short_digest(outcome: &[u8], has_whole_digest: bool) -> Cow<'_, [u8]> {
+    let Some(length) = outcome.len().checked_sub(Digest::LENGTH + 1).filter(|_| has_whole_digest) else {
+        return Cow::Borrowed(outcome);
+    };
+    let (before, digest) = outcome.split_at(length);
+    let mut kept = Vec::with_capacity(length + 1 + Digest::SHORT_LENGTH);
+    kept.extend_from_slice(before);
+    // a length of Avro: twice the number, in one byte
+    kept.push(2 * Digest::SHORT_LENGTH as u8);
+    kept.extend_from_slice(&digest[1..=Digest::SHORT_LENGTH]);
+    Cow::Owned(kept)
 }
 
 /// A number of answers. What is appended never moves, and all of it is forgotten at once.
@@ -153,6 +172,15 @@ fn entry(bytes: &[u8], place: usize) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_digest_the_first_bytes_are_kept() {
+        let mut outcome = b"before".to_vec();
+        outcome.push(2 * Digest::LENGTH as u8);
+        outcome.extend(0..Digest::LENGTH as u8);
+        assert_eq!(&with_short_digest(&outcome, true)[..], b"before\x10\0\x01\x02\x03\x04\x05\x06\x07");
+        assert_eq!(&with_short_digest(&outcome, false)[..], &outcome[..]);
+    }
 
     #[test]
     fn an_answer_keeps_its_bytes() {

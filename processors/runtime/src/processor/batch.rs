@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_kernel::bookkeeping::{self, Floor};
 use millrace_kernel::{
-    Addressed, AggregateId, Bookkeeping, Domain, Outcome, StateData, aggregate, partition,
+    Addressed, AggregateId, Bookkeeping, Digest, Domain, Outcome, StateData, aggregate, partition,
 };
 use millrace_ports::{MAX_RECORD_BYTES, Outgoing, Record, TopicPartition, Transaction};
 use millrace_wire::{Codec, DecodeFailure};
 use thiserror::Error;
 
+use super::answers::with_short_digest;
 use super::arena::Arena;
 use super::codecs::{Codecs, LookupRecord};
 use super::decide::{Answer, Decided, Place};
@@ -234,7 +235,7 @@ impl<D: Domain> Batch<D> {
     ) {
         let id = bookkeeping::floor();
         let state = D::State::from_bookkeeping(Bookkeeping::Floor(floor));
-        let record = D::State::to_record(&id, 1, recorded_at, Some(&state));
+        let record = D::State::to_record(&id, 1, recorded_at, 0, Some(&state));
         transaction.records.push(Outgoing {
             topic: Arc::clone(&place.names.state),
             partition: place.partition,
@@ -268,7 +269,9 @@ impl<D: Domain> Batch<D> {
         let key = arena.keep(outcome.command_id.as_bytes());
         let value = codec.encode_to(outcome, |value| arena.keep(value));
         if matches!(answer, Answer::First(_)) {
-            self.overlay.answer(&outcome.command_id, at, &value);
+            let is_whole = |digest: Digest| digest.as_bytes().len() == Digest::LENGTH;
+            let kept = with_short_digest(&value, outcome.digest.is_some_and(is_whole));
+            self.overlay.answer(&outcome.command_id, at, &kept);
         }
         Ok((key, at, value))
     }
@@ -361,7 +364,11 @@ fn encode_state<D: Domain>(
     versioned: &Versioned<D::State>,
 ) -> Bytes {
     let state = versioned.state.as_deref();
-    let write =
-        |out: &mut _| D::State::write_record(id, versioned.version, versioned.recorded_at, state, out);
+    // what the engine keeps comes from no fold
+    let is_engines = state.is_some_and(|state| state.as_bookkeeping().is_some());
+    let revision = if is_engines { 0 } else { D::REVISION };
+    let write = |out: &mut _| {
+        D::State::write_record(id, versioned.version, versioned.recorded_at, revision, state, out)
+    };
     codecs.state.write_to(write, |value| arena.keep(value))
 }

@@ -157,7 +157,7 @@ impl<D: Domain> Decider<'_, D> {
         };
         let misrouted = id.and_then(|_| self.misrouted(record, routing_key.as_deref()));
         if self.put_back.is_some_and(|put_back| put_back.is_skipped) {
-            return self.skip(id, record);
+            return self.named(self.skip(id, record), intake);
         }
         let mut verdict = match (id, misrouted) {
             (Some(id), Some(violation)) => self.turn_away(id, violation),
@@ -169,7 +169,7 @@ impl<D: Domain> Decider<'_, D> {
         if let (Verdict::Decided(decided), Some(metadata)) = (&mut verdict, intake.metadata()) {
             decided.issued_at = metadata.issued_at;
         }
-        verdict
+        self.named(verdict, intake)
     }
 
     fn decide(&self, intake: &Intake<D>, routing_key: &str, record: &Record) -> Verdict<D> {
@@ -307,6 +307,9 @@ impl<D: Domain> Decider<'_, D> {
             versions: Vec::new(),
             violations,
             recorded_at,
+            command_type: None,
+            failure: None,
+            digest: None,
         }));
         Verdict::Decided(Box::new(decided))
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use millrace_kernel::bookkeeping::{self, Bookkeeping, OpenProcess};
 use millrace_kernel::id::{event_id, step_id};
 use millrace_kernel::{
-    Addressed, Command, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext, Status,
-    Step, StepSource, Version, Violation,
+    Addressed, Command, Digest, Domain, Event, FollowUp, Metadata, Named, Outcome, Position, ProcessContext,
+    Status, Step, StepSource, Version, Violation,
 };
 use millrace_ports::Record;
 
 use super::decide::{Answer, Decided, Decider, Failed, Verdict, guarded, kept, shorten};
 use super::state::Versioned;
+use crate::planted::{self, Bug};
 
 /// The message that events come from.
 pub(super) struct Cause<'a> {
@@ -19,6 +20,8 @@ pub(super) struct Cause<'a> {
     pub(super) metadata: &'a Metadata,
     pub(super) recorded_at: i64,
     pub(super) process: ProcessContext,
+    /// Whether it belongs to a process, or may begin one: nobody waits for what comes of another domain's events.
+    pub(super) is_awaited: bool,
 }
 
 /// Where a message leaves the process it belongs to.
@@ -43,6 +46,9 @@ pub(super) fn answer<D: Domain>(
         versions: context.versions,
         violations,
         recorded_at: decided.last_recorded_at,
+        command_type: None,
+        failure: None,
+        digest: None,
     })
 }
 
@@ -67,6 +73,7 @@ impl<D: Domain> Decider<'_, D> {
             metadata: &command.metadata,
             recorded_at: 0,
             process: ProcessContext { command_id: command.id.clone(), ..ProcessContext::default() },
+            is_awaited: true,
         };
         match self.record(cause, routing_key, data, record) {
             Err(Failed(why)) => self.poisoned(&command.id, &why),
@@ -77,6 +84,8 @@ impl<D: Domain> Decider<'_, D> {
                             command_type: command.data.name().to_owned(),
                             started_at: decided.last_recorded_at,
                             duplicates: 0,
+                            digest: Some(Digest::of(&command.data))
+                                .filter(|_| !planted::is_on(Bug::DigestForgotten)),
                         };
                         decided.changes.push((
                             bookkeeping::process(&command.id),
@@ -113,6 +122,7 @@ impl<D: Domain> Decider<'_, D> {
                 topic: record.topic.to_string(),
                 partition: self.place.partition,
                 offset: record.offset,
+                epoch: 0,
             },
         );
         let metadata = Metadata {
@@ -175,7 +185,7 @@ impl<D: Domain> Decider<'_, D> {
                                 ..metadata.clone()
                             },
                             source: StepSource::after(self.place.partition, recorded_at, index),
-                            process: ProcessContext::default(),
+                            process: None,
                             data,
                         });
                     }
@@ -184,7 +194,7 @@ impl<D: Domain> Decider<'_, D> {
             decided.events.push(event);
         }
         for step in &mut decided.steps {
-            step.process = context.clone();
+            step.process = cause.is_awaited.then(|| context.clone());
         }
         Ok((decided, context, ends))
     }

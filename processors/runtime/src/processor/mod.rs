@@ -3,6 +3,7 @@
 mod aggregates;
 mod answers;
 mod arena;
+mod asked;
 pub mod batch;
 mod cache;
 mod changes;

@@ -7,9 +7,12 @@
 //! instead, and comes through when it is redriven, once.
 
 use millrace_kernel::bookkeeping::{self, Bookkeeping, DeadStep, Inbox, Repeats};
-use millrace_kernel::{Addressed, Domain, Named, Outcome, Stamp, StateData, Step, StepSource};
+use millrace_kernel::{
+    Addressed, Domain, Named, Outcome, ProcessContext, Stamp, StateData, Step, StepSource,
+};
 use millrace_ports::Record;
 
+use super::asked::name;
 use super::decide::{Answer, Decided, Decider, Failed, Verdict, guarded, kept};
 use super::effects::{Cause, End, answer};
 use super::intake::Intake;
@@ -48,7 +51,7 @@ impl<D: Domain> Decider<'_, D> {
         // a tombstone asks for nothing, so nothing can come of it later
         if decided.dead.is_some() && record.value.is_some() {
             let dead = DeadStep {
-                command_id: step.map(|step| step.process.command_id.clone()),
+                command_id: step.and_then(|step| Some(step.process.as_ref()?.command_id.clone())),
                 step_type: step.map(|step| step.data.name().to_owned()),
                 since: self.place.clock_micros,
             };
@@ -66,7 +69,7 @@ impl<D: Domain> Decider<'_, D> {
         if is_redriven {
             return self.fresh_step(step, &routing_key, record);
         }
-        if self.inbox(step.source).is_some_and(|newest| step.source.sequence <= newest)
+        if self.inbox(&step.source).is_some_and(|newest| step.source.sequence <= newest)
             && !planted::is_on(Bug::StepNotIdempotent)
         {
             return self.nothing();
@@ -75,7 +78,7 @@ impl<D: Domain> Decider<'_, D> {
         if let Verdict::Decided(decided) = &mut verdict {
             let inbox = Bookkeeping::Inbox(Inbox { sequence: step.source.sequence });
             let kept = kept::<D>(inbox, decided.last_recorded_at);
-            decided.changes.push((bookkeeping::inbox(step.source.partition), kept));
+            decided.changes.push((bookkeeping::inbox(&step.source), kept));
         }
         verdict
     }
@@ -108,7 +111,12 @@ impl<D: Domain> Decider<'_, D> {
             message_id: &step.id,
             metadata: &step.metadata,
             recorded_at: step.metadata.issued_at.unwrap_or(0),
-            process: step.process.clone(),
+            // what another domain's event has set in motion happens for that event
+            process: step.process.clone().unwrap_or_else(|| ProcessContext {
+                command_id: step.metadata.causation_id.clone().unwrap_or_default(),
+                ..ProcessContext::default()
+            }),
+            is_awaited: step.process.is_some(),
         };
         let (mut decided, context, ends) = self.record(cause, routing_key, data, record)?;
         let violations = match ends {
@@ -116,15 +124,20 @@ impl<D: Domain> Decider<'_, D> {
             End::Completed => Vec::new(),
             End::Refused(violations) => violations,
         };
-        let Some((id, open, _)) = self.open_process(&step.process.command_id) else {
+        let Some(process) = &step.process else {
+            // it ends nothing that anybody waits for
+            return Ok(Verdict::Decided(Box::new(decided)));
+        };
+        let Some((id, open, _)) = self.open_process(&process.command_id) else {
             return Err(Failed(format!(
                 "it ends the process of command {}, which is not open here",
-                step.process.command_id
+                process.command_id
             )));
         };
         decided.changes.push((id, Versioned::none()));
-        let first = answer(&decided, context, violations);
-        if let Answer::First(outcome) = &first {
+        let mut first = answer(&decided, context, violations);
+        if let Answer::First(outcome) = &mut first {
+            name::<D>(outcome, &open.command_type, open.digest);
             let again = Outcome { duplicate: true, ..outcome.clone() };
             let forgets = planted::is_on(Bug::WaitingDuplicatesForgotten);
             let waiting = if forgets { 0 } else { open.duplicates.max(0) };
@@ -132,7 +145,7 @@ impl<D: Domain> Decider<'_, D> {
             if waiting > now {
                 let due = Repeats { left: waiting - now, outcome: again.clone() };
                 let kept = kept::<D>(Bookkeeping::Repeats(due), decided.last_recorded_at);
-                decided.changes.push((bookkeeping::repeats(&step.process.command_id), kept));
+                decided.changes.push((bookkeeping::repeats(&process.command_id), kept));
             }
             decided.outcomes.extend(std::iter::repeat_n(Answer::Again(again), now as usize));
         }
@@ -152,8 +165,8 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     /// The newest step of a source partition that was taken, if there was one.
-    fn inbox(&self, source: StepSource) -> Option<i64> {
-        let versioned = self.layers.get(&bookkeeping::inbox(source.partition));
+    fn inbox(&self, source: &StepSource) -> Option<i64> {
+        let versioned = self.layers.get(&bookkeeping::inbox(source));
         match versioned.state.as_deref()?.as_bookkeeping()? {
             Bookkeeping::Inbox(inbox) => Some(inbox.sequence),
             _ => None,

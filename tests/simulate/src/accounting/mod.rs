@@ -100,6 +100,14 @@ impl Workload for AccountingWorkload {
         }
     }
 
+    fn failure(command: &CommandData) -> Option<&'static str> {
+        match command {
+            CommandData::Withdraw(_) => Some("WithdrawalFailed"),
+            CommandData::Transfer(_) => Some("TransferFailed"),
+            _ => None,
+        }
+    }
+
     fn step_key(step: &StepData) -> String {
         match step {
             StepData::ReserveFunds(s) => s.from.clone(),

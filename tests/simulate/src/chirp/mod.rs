@@ -89,6 +89,13 @@ impl Workload for ChirpWorkload {
         }
     }
 
+    fn failure(command: &CommandData) -> Option<&'static str> {
+        match command {
+            CommandData::RegisterUser(_) => Some("RegistrationFailed"),
+            _ => None,
+        }
+    }
+
     fn step_key(step: &StepData) -> String {
         match step {
             StepData::ClaimUsername(s) => s.username.to_lowercase(),

@@ -5,11 +5,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use millrace_kernel::{Command, Domain, Outcome, Position, Status, Step, Version, Violation, codes};
+use millrace_kernel::{
+    Command, Digest, Domain, Named, Outcome, Position, Status, Step, Version, Violation, codes,
+};
 
 use super::world::{At, Diary, Failure, Partition, World};
 use crate::holds;
 use crate::workload::{Around, Broken, Known, Next, Workload};
+
+/// Why a command is answered without a decision.
+const UNDECIDED: [&str; 4] = [codes::MISROUTED, codes::POISONED, codes::SKIPPED, codes::EXPIRED];
+
+/// What the answer to a command must say of it.
+struct Asked {
+    command_type: &'static str,
+    failure: Option<&'static str>,
+    digest: Digest,
+}
 
 /// What a partition remembers of a command it has answered.
 struct Answered {
@@ -44,6 +56,7 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
             answers: Answers::of(seen),
             expected: BTreeMap::new(),
             came: BTreeMap::new(),
+            asked: BTreeMap::new(),
             events: events_by_cause(seen),
             taken_steps: BTreeMap::new(),
         };
@@ -132,9 +145,11 @@ struct Replay<'a, W: Workload> {
     expected: BTreeMap<String, usize>,
     /// How often each id has come.
     came: BTreeMap<String, usize>,
+    /// What was decided last under each id.
+    asked: BTreeMap<String, Asked>,
     events: BTreeMap<(bool, i64), Vec<usize>>,
     /// Steps by who wrote them and in which place, with where they stood first.
-    taken_steps: BTreeMap<(i32, i64), i64>,
+    taken_steps: BTreeMap<(Option<String>, i32, i64), i64>,
 }
 
 /// The next of one kind of input, and when it was decided; `None` when that left no trace.
@@ -214,6 +229,12 @@ impl<W: Workload> Replay<'_, W> {
             return Ok(());
         }
         holds!(answer.is_some(), "every command is answered", "{}", shown());
+        let asked = Asked {
+            command_type: command.data.name(),
+            failure: W::failure(&command.data),
+            digest: Digest::of(&command.data),
+        };
+        self.asked.insert(id.to_owned(), asked);
         if <W::Domain as Domain>::REFUSES_EXPIRED {
             let issued_at = command.metadata.issued_at;
             if let Some(violation) = answer.as_ref().and_then(expired) {
@@ -267,7 +288,7 @@ impl<W: Workload> Replay<'_, W> {
     fn step(&mut self, step: &Step<W::StepData>, offset: i64) -> Result<(), Failure> {
         let number = self.number;
         let shown = || format!("partition {number} offset {offset}: {step:?}");
-        let source = (step.source.partition, step.source.sequence);
+        let source = (step.source.domain.clone(), step.source.partition, step.source.sequence);
         if let Some(first) = self.taken_steps.insert(source, offset) {
             let again = self.events.contains_key(&(true, offset));
             holds!(!again, "a repeated step changes nothing", "first at {first}: {}", shown());
@@ -275,7 +296,7 @@ impl<W: Workload> Replay<'_, W> {
         }
         let foretold = W::decide_step(self.model, &step.data);
         let events = self.take_events(true, offset, &foretold, &shown())?;
-        let command = step.process.command_id.as_str();
+        let command = step.process.as_ref().map(|it| it.command_id.as_str()).unwrap_or_default();
         match self.ending(&events) {
             Ending::None | Ending::Open => Ok(()),
             Ending::Accepted => self.close(command, &[], &shown()),
@@ -350,6 +371,15 @@ impl<W: Workload> Replay<'_, W> {
             "{shown}: {:?} {found:?}, foretold {expected:?} {broken:?}",
             outcome.status
         );
+        let is_for = |codes: &[&str]| broken.iter().any(|(code, _)| codes.contains(&code.as_str()));
+        let asked = self.asked.get(command_id);
+        let must = (
+            asked.map(|it| it.command_type),
+            asked.and_then(|it| it.failure).filter(|_| !broken.is_empty() && !is_for(&UNDECIDED)),
+            asked.map(|it| it.digest).filter(|_| !is_for(&[codes::EXPIRED])),
+        );
+        let says = (outcome.command_type.as_deref(), outcome.failure.as_deref(), outcome.digest);
+        holds!(says == must, "an answer says what was asked", "{shown}: {says:?}, must be {must:?}");
         self.newest = self.newest.max(outcome.recorded_at);
         self.answered.push(Answered { command_id: command_id.to_owned(), at: outcome.recorded_at });
         Ok(())
@@ -432,8 +462,7 @@ fn positions<W: Workload>(world: &World<'_, W>, seen: &Partition<W>) -> Result<(
         // an id that was forgotten and decided again has several
         let [first] = first else { continue };
         if outcome.duplicate {
-            let again = Outcome { duplicate: false, ..outcome.clone() };
-            holds!(again == **first, "a repeated answer is the first", "{outcome:?}, first {first:?}");
+            holds!(outcome.is_again(first), "a repeated answer is the first", "{outcome:?}, first {first:?}");
             continue;
         }
         let mut places: BTreeMap<i32, (i64, Position)> = BTreeMap::new();
@@ -441,8 +470,8 @@ fn positions<W: Workload>(world: &World<'_, W>, seen: &Partition<W>) -> Result<(
         for (number, other) in world.partitions() {
             for (_, event) in other.events.iter().filter(|(_, e)| e.command_id == outcome.command_id) {
                 let topic = if event.is_caused_by_step() { &names.steps } else { &names.commands };
-                let position =
-                    Position { topic: topic.to_string(), partition: number, offset: event.command_offset };
+                let (topic, offset) = (topic.to_string(), event.command_offset);
+                let position = Position { topic, partition: number, offset, epoch: 0 };
                 places.insert(number, (event.recorded_at, position));
                 let version = Version { aggregate_id: event.aggregate_id.clone(), version: event.version };
                 versions.insert(&event.aggregate_id, version);

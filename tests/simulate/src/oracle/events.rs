@@ -64,7 +64,7 @@ fn caused<W: Workload>(
     if world.diary.repeated_steps.contains(&(number, *offset)) {
         return Err(format!("step {} was delivered twice and decided twice", step.id));
     }
-    if step.id != cause || step.process.command_id != event.command_id {
+    if step.id != cause || step.process.as_ref().is_none_or(|it| it.command_id != event.command_id) {
         return Err(format!("the step there is {}", step.id));
     }
     match step.metadata.issued_at {

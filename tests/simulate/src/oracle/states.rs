@@ -34,8 +34,12 @@ pub fn judge<W: Workload>(world: &World<'_, W>, judged: &Judged<W>) -> Result<()
         let decoded = world.pipeline.codecs().state.decode(value);
         let decoded =
             decoded.map_err(|why| Failure::new("records can be read", format!("state of {key}: {why}")))?;
+        let revision = W::State::revision(&decoded);
         let (id, version, recorded_at, state) = W::State::from_record(decoded);
-        if let Some(kept) = state.as_ref().and_then(StateData::as_bookkeeping) {
+        let kept = state.as_ref().and_then(StateData::as_bookkeeping);
+        let expected = if kept.is_some() { 0 } else { <W::Domain as Domain>::REVISION };
+        holds!(revision == expected, "a state says which fold has made it", "{key}: {revision}");
+        if let Some(kept) = kept {
             let stays = matches!(kept, Bookkeeping::Inbox(_) | Bookkeeping::Floor(_));
             holds!(stays, "nothing is left over", "{key}: {kept:?}");
             continue;

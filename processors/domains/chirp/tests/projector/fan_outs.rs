@@ -74,7 +74,7 @@ impl Stage {
 
     /// Whether whoever waits for the command at `offset` is told that its rows are there.
     fn is_waited_for(&self, offset: i64) -> bool {
-        let position = Position { topic: "chirp.commands".into(), partition: 0, offset };
+        let position = Position { topic: "chirp.commands".into(), partition: 0, offset, epoch: 0 };
         match wait_until(&*self.store, PROJECTION, std::slice::from_ref(&position), Duration::ZERO) {
             Ok(()) => true,
             Err(WaitError::TimedOut { missing, .. }) => {

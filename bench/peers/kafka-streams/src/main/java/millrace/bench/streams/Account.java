@@ -51,6 +51,7 @@ final class Account {
     in.readString(aggregateId);
     version = in.readLong();
     recordedAt = in.readLong();
+    in.readLong(); // revision
     if (in.readLong() == 0) {
       throw new IllegalArgumentException("the state of something other than an account");
     }
@@ -79,6 +80,7 @@ final class Account {
         .writeString(aggregateId)
         .writeLong(version)
         .writeLong(recordedAt)
+        .writeLong(0) // revision
         .writeLong(1)
         .writeString(ownerId)
         .writeString(currency)
