@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Addressed, Command, Digest, Domain, Metadata, ProjectionFamily, Schemas, Table};
+use millrace_kernel::{Addressed, Command, Digest, Domain, Metadata, Projection, Schemas, Table};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
 use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
@@ -202,7 +202,7 @@ impl<D: Domain> DomainEntry for Entry<D> {
 
     fn families(&self, config: &Config) -> Result<Vec<Family>, CliError> {
         let declared = tables(self)?;
-        let of = |family: ProjectionFamily<D::Event>| {
+        let of = |family: Projection<D::Event>| {
             let revision = versions::revision(&family.revision, family.views, &declared);
             Family { name: family.name, views: family.views, revision }
         };

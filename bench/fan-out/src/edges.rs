@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use millrace_domain_chirp::Settings;
-use millrace_kernel::{Projector, Writes};
+use millrace_kernel::{StagedProjector, Writes};
 use serde_json::{Value, json};
 
 use crate::graph::Graph;
@@ -24,12 +24,12 @@ pub fn measure(people: u32, follows: usize, seed: u64) -> Result<Value, Failure>
 
     let empty = memory::resident();
     for person in 0..people {
-        projector.apply(&events.registered(person), &mut muted);
+        projector.stage(&events.registered(person), &mut muted);
     }
     let registered = memory::resident();
     let began = Instant::now();
     for (reader, author) in &graph.follows {
-        projector.apply(&events.followed(*reader, *author), &mut muted);
+        projector.stage(&events.followed(*reader, *author), &mut muted);
     }
     let seconds = began.elapsed().as_secs_f64();
     let followed = memory::resident();
@@ -52,14 +52,14 @@ pub fn measure(people: u32, follows: usize, seed: u64) -> Result<Value, Failure>
 
 /// One chirp in pieces: how much memory its rows take at once.
 fn fan_out(
-    projector: &mut dyn Projector<millrace_domain_chirp::EventData>,
+    projector: &mut dyn StagedProjector<millrace_domain_chirp::EventData>,
     events: &mut Events,
     author: u32,
     audience: u32,
 ) -> Value {
     let mut writes = Writes::new();
     let began = Instant::now();
-    projector.apply(&events.posted(author), &mut writes);
+    projector.stage(&events.posted(author), &mut writes);
     let taking_in = began.elapsed();
     let (before, peak_before) = (memory::resident(), memory::peak());
     let (mut rows, mut told) = (Vec::new(), 0);

@@ -31,12 +31,12 @@ pub fn measure(
     let mut projector = timelines(&settings);
     for person in 0..people {
         let event = events.registered(person);
-        projector.apply(&event, &mut muted);
+        projector.stage(&event, &mut muted);
         stage.append(&event)?;
     }
     for (reader, author) in std::mem::take(&mut graph.follows) {
         let event = events.followed(reader, author);
-        projector.apply(&event, &mut muted);
+        projector.stage(&event, &mut muted);
         stage.append(&event)?;
     }
     let from = stage.end()?;
@@ -48,7 +48,7 @@ pub fn measure(
     let mut upto = from;
     while writes.len() < rows {
         let event = events.posted(graph.popular());
-        projector.apply(&event, &mut asked);
+        projector.stage(&event, &mut asked);
         writes.extend(asked.take_whole(&mut *projector).into_iter().flatten());
         upto = stage.append(&event)? + 1;
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::{ChirpPosted, UserFollowed, UserRegistered, UserUnfollowed};
 use millrace_domain_chirp::{Chirp, EventData, Settings};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Metadata, Projector, Table};
+use millrace_kernel::{Domain, Event, Metadata, StagedProjector, Table};
 use millrace_ports::{Clock, Group, GroupSpec, Log, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
@@ -24,16 +24,19 @@ const FAMILY: &str = "timelines";
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
 /// A projector of the view family `timelines`, with nothing folded.
-pub fn timelines(settings: &Settings) -> Box<dyn Projector<EventData>> {
+pub fn timelines(settings: &Settings) -> Box<dyn StagedProjector<EventData>> {
     projector(settings, FAMILY)
 }
 
 /// A projector of the view family `name`, with nothing folded.
-pub fn projector(settings: &Settings, name: &str) -> Box<dyn Projector<EventData>> {
+pub fn projector(settings: &Settings, name: &str) -> Box<dyn StagedProjector<EventData>> {
     make(settings, name)(0)
 }
 
-fn make(settings: &Settings, name: &str) -> Box<dyn Fn(i32) -> Box<dyn Projector<EventData>> + Send + Sync> {
+fn make(
+    settings: &Settings,
+    name: &str,
+) -> Box<dyn Fn(i32) -> Box<dyn StagedProjector<EventData>> + Send + Sync> {
     let families = Chirp::projections(settings);
     let family = families.into_iter().find(|family| family.name == name);
     family.expect("chirp has timelines and users").projector

@@ -105,7 +105,7 @@ fn before_slash(text: &str) -> &str {
 
 /// What a decision sees: the aggregates that share its routing key, with the effects of
 /// every earlier message, and the lookup tables its domain declares.
-pub trait View {
+pub trait StateReader {
     /// The domain's state of any aggregate.
     type State;
 

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::aggregate::{AggregateId, View};
+use crate::aggregate::{AggregateId, StateReader};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
 use crate::limits::Limited;
 use crate::message::{Addressed, Command, Failing, Named, Stamp};
-use crate::projection::ProjectionFamily;
+use crate::projection::Projection;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
 
@@ -170,7 +170,7 @@ pub trait Domain: Send + Sync + 'static {
     /// # Errors
     /// All violations, `NotPermitted` first, then by field in the schema's order.
     fn decide(
-        view: &impl View<State = Self::State>,
+        states: &impl StateReader<State = Self::State>,
         command: &Command<Self::Command>,
         stamp: Stamp,
     ) -> Result<Vec<Self::Event>, Rejections>;
@@ -180,7 +180,7 @@ pub trait Domain: Send + Sync + 'static {
     /// # Panics
     /// Where the domain has steps and leaves this out: its first step goes to the dead topic.
     fn decide_step(
-        _view: &impl View<State = Self::State>,
+        _states: &impl StateReader<State = Self::State>,
         step: &Self::Step,
         _stamp: Stamp,
     ) -> Vec<Self::Event> {
@@ -208,5 +208,5 @@ pub trait Domain: Send + Sync + 'static {
     }
 
     /// The view families of the domain; each is a consumer group of its own.
-    fn projections(settings: &Self::Settings) -> Vec<ProjectionFamily<Self::Event>>;
+    fn projections(settings: &Self::Settings) -> Vec<Projection<Self::Event>>;
 }

@@ -10,6 +10,7 @@ pub mod avro;
 pub mod bookkeeping;
 pub mod digest;
 pub mod domain;
+pub mod fan_out;
 pub mod guarded_text;
 pub mod id;
 pub mod limits;
@@ -25,11 +26,12 @@ pub mod table;
 pub mod text;
 
 pub use absent::{NoSettings, NoStep};
-pub use aggregate::{AggregateId, View};
+pub use aggregate::{AggregateId, StateReader};
 pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
 pub use digest::Digest;
 pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
+pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
 pub use limits::{Lengths, Limited, decide};
 pub use message::{
@@ -37,7 +39,7 @@ pub use message::{
 };
 pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
-pub use projection::{Asked, FanOut, ProjectionFamily, Projector, Stage, Writes};
+pub use projection::{Projection, Projector, Rows};
 pub use rejection::{Rejections, Violation, codes};
 pub use row::{Delete, Put, Value, Write};
 pub use sample::{Sample, Samples, Seed};

@@ -1,6 +1,6 @@
 //! How long the texts of a command may be, as its schema says, and decisions that keep to it.
 
-use crate::aggregate::View;
+use crate::aggregate::StateReader;
 use crate::domain::Domain;
 use crate::message::{Command, Stamp};
 use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
@@ -65,13 +65,13 @@ impl Lengths {
 /// # Errors
 /// All violations, `NotPermitted` first, then by field in the schema's order.
 pub fn decide<D: Domain>(
-    view: &impl View<State = D::State>,
+    states: &impl StateReader<State = D::State>,
     command: &Command<D::Command>,
     stamp: Stamp,
 ) -> Result<Vec<D::Event>, Rejections> {
     let mut lengths = Lengths::default();
     command.data.measure(&mut lengths);
-    let decided = D::decide(view, command, stamp);
+    let decided = D::decide(states, command, stamp);
     if lengths.0.is_empty() {
         return decided;
     }

@@ -1,10 +1,11 @@
 //! Projections: events in, rows out, with a fold of the same partition's events beside.
 
+use crate::fan_out::{FanOut, StagedProjector, Writes};
 use crate::message::Event;
 use crate::row::Write;
 
 /// A group of views that are filled together by one consumer group.
-pub struct ProjectionFamily<E> {
+pub struct Projection<E> {
     /// Its name: part of the consumer group's.
     pub name: &'static str,
     /// The tables it writes. No other family writes them.
@@ -13,155 +14,45 @@ pub struct ProjectionFamily<E> {
     /// and the settings they depend on, in words. Tables are only filled by projectors of one
     /// revision; another one fills the next version of them (`millrace rebuild`).
     pub revision: String,
-    /// Makes the projector of one source partition, with nothing folded yet.
-    pub projector: Box<dyn Fn(i32) -> Box<dyn Projector<E>> + Send + Sync>,
+    /// Makes the projector of one source partition, with nothing folded yet: a [`Projector`], or one that writes in
+    /// stages.
+    pub projector: Box<dyn Fn(i32) -> Box<dyn StagedProjector<E>> + Send + Sync>,
 }
 
 /// The projection of one source partition: a fold over its events, in their order.
 ///
-/// It is rebuilt by folding the same events again, so it holds nothing that is not a
-/// function of them. The engine mutes `writes` while it does so.
+/// It is rebuilt by folding the same events again, so it holds nothing that is not a function of them. The engine mutes
+/// `rows` while it does so. One event of which rows without number follow, or whose rows must not be seen before those of
+/// another, wants a [`StagedProjector`] instead.
 pub trait Projector<E>: Send {
-    /// Takes in `event` and asks for the rows that follow from it, with the local state
-    /// *as of* that event.
-    fn apply(&mut self, event: &Event<E>, writes: &mut Writes);
-
-    /// Adds the next rows of a fan-out that [`Writes::fan_out`] has announced to `rows`, at most
-    /// `most` (at least 1) of them, and returns whether there are more. The rows are those of the
-    /// announcing event, though later events may have been taken in since. Not called again after
-    /// it has returned `false`.
-    ///
-    /// Whoever announces no fan-out has no use for it.
-    fn fan_out(&mut self, _fan_out: FanOut, _most: usize, _rows: &mut Vec<Write>) -> bool {
-        false
-    }
+    /// Takes in `event` and asks for the rows that follow from it, with the local state *as of* that event.
+    fn apply(&mut self, event: &Event<E>, rows: &mut Rows<'_>);
 }
 
-/// Many rows of one event that are made when they are written: the projector knows which, by this
-/// number of its own choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FanOut(pub u64);
+/// The rows that an event asks for. They may be written in any order.
+#[derive(Debug)]
+pub struct Rows<'w>(&'w mut Writes);
 
-/// Rows that may be written in any order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stage {
-    /// Rows at hand.
-    pub writes: Vec<Write>,
-    /// Rows to be made in pieces ([`Projector::fan_out`]).
-    pub fan_outs: Vec<FanOut>,
-}
-
-impl Stage {
-    /// Whether nothing is asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.fan_outs.is_empty()
-    }
-}
-
-/// What one event asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Rows that wait in no line ([`Writes::ahead`]), in stages.
-    pub ahead: Vec<Vec<Write>>,
-    /// Events of one line are written in their order ([`Writes::in_line`]).
-    pub line: Option<u64>,
-    /// Each is acknowledged before the next one starts.
-    pub stages: Vec<Stage>,
-}
-
-/// The rows an event asks for, in stages: a stage is acknowledged by the store before the
-/// next one starts. Within a stage writes may land in any order.
-#[derive(Debug, Default)]
-pub struct Writes {
-    asked: Asked,
-    muted: bool,
-}
-
-impl Writes {
-    /// Collects writes.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Drops writes: the local state is being folded again and the rows are there already.
-    #[must_use]
-    pub fn muted() -> Self {
-        Self { asked: Asked::default(), muted: true }
+impl Rows<'_> {
+    /// Asks for a write.
+    pub fn push(&mut self, write: Write) {
+        self.0.push(write);
     }
 
     /// Whether writes are dropped; lets a projector skip the work of making many.
     #[must_use]
     pub fn is_muted(&self) -> bool {
-        self.muted
+        self.0.is_muted()
+    }
+}
+
+impl<E, P: Projector<E>> StagedProjector<E> for P {
+    fn stage(&mut self, event: &Event<E>, writes: &mut Writes) {
+        self.apply(event, &mut Rows(writes));
     }
 
-    /// Puts this event's rows behind those of earlier events of the same `line` that are still
-    /// being written. Events of no line, and of different lines, wait for nobody. A projector that
-    /// announces fan-outs says so of every event whose rows must not be seen before theirs.
-    pub fn in_line(&mut self, line: u64) {
-        if !self.muted {
-            self.asked.line = Some(line);
-        }
-    }
-
-    /// Asks for a write in the current stage.
-    pub fn push(&mut self, write: Write) {
-        if !self.muted {
-            self.stage().writes.push(write);
-        }
-    }
-
-    /// Asks for writes, stage by stage, that wait for no earlier event of the line and for no other
-    /// row of this event: those that others of other lines count on, and that are right sooner, too.
-    pub fn ahead(&mut self, stages: impl IntoIterator<Item = Vec<Write>>) {
-        if !self.muted {
-            self.asked.ahead.extend(stages.into_iter().filter(|stage| !stage.is_empty()));
-        }
-    }
-
-    /// Announces a fan-out in the current stage: rows that are made in pieces while other events
-    /// have their turns, so that one event with a million rows neither fills the memory nor stops
-    /// everybody else.
-    pub fn fan_out(&mut self, fan_out: FanOut) {
-        if !self.muted {
-            self.stage().fan_outs.push(fan_out);
-        }
-    }
-
-    /// Ends the current stage: what follows starts when the store has acknowledged it.
-    pub fn then(&mut self) {
-        if !self.muted && self.asked.stages.last().is_some_and(|stage| !stage.is_empty()) {
-            self.asked.stages.push(Stage::default());
-        }
-    }
-
-    /// What was asked for since the last call; empty stages are left out.
-    pub fn take(&mut self) -> Asked {
-        let mut asked = std::mem::take(&mut self.asked);
-        asked.stages.retain(|stage| !stage.is_empty());
-        asked
-    }
-
-    /// As [`Writes::take`], with all rows of all fan-outs made at once by the `projector` that has
-    /// announced them: for audits and tests.
-    pub fn take_whole<E>(&mut self, projector: &mut dyn Projector<E>) -> Vec<Vec<Write>> {
-        let Asked { ahead: mut whole, stages, .. } = self.take();
-        for Stage { mut writes, fan_outs } in stages {
-            for fan_out in fan_outs {
-                while projector.fan_out(fan_out, usize::MAX, &mut writes) {}
-            }
-            whole.push(writes);
-        }
-        whole
-    }
-
-    fn stage(&mut self) -> &mut Stage {
-        if self.asked.stages.is_empty() {
-            self.asked.stages.push(Stage::default());
-        }
-        let last = self.asked.stages.len() - 1;
-        &mut self.asked.stages[last]
+    /// It announces none.
+    fn fan_out(&mut self, _fan_out: FanOut, _most: usize, _rows: &mut Vec<Write>) -> bool {
+        false
     }
 }

@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, View, decide,
+    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, StateReader, decide,
 };
 
 /// When the first event of a test is recorded; microseconds since the epoch.
@@ -144,7 +144,7 @@ struct Watched<'a, D: Domain> {
     routing_key: &'a str,
 }
 
-impl<D: Domain> View for Watched<'_, D> {
+impl<D: Domain> StateReader for Watched<'_, D> {
     type State = D::State;
 
     fn get(&self, id: &AggregateId) -> Option<Arc<D::State>> {

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
 use millrace_kernel::{
-    Addressed, Command, Domain, Event, Lengths, Limited, Metadata, NoSettings, Personal, ProjectionFamily,
-    Projector, Rejections, Sample, Samples, Schemas, Secret, Seed, Stamp, StateData, Status, View, Violation,
-    Writes, id,
+    Addressed, Command, Domain, Event, Lengths, Limited, Metadata, NoSettings, Personal, Projection,
+    Projector, Rejections, Rows, Sample, Samples, Schemas, Secret, Seed, Stamp, StateData, StateReader,
+    Status, Violation, id,
 };
 use millrace_ports::Log;
 use millrace_runtime::ProcessorSettings;
@@ -43,14 +43,14 @@ impl Domain for GuestBook {
     const REVISION: i32 = 3;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<CommandData>,
         _: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
         let CommandData::Sign(sign) = &command.data;
         let mut rejections = Rejections::none();
         if id::is_valid(&sign.guest_id) {
-            rejections.require(view.get(&command.data.aggregate_id()).is_none(), || {
+            rejections.require(states.get(&command.data.aggregate_id()).is_none(), || {
                 Violation::on(ALREADY_EXISTS, "guest_id", "everybody signs once; come back another year")
             });
         }
@@ -62,8 +62,8 @@ impl Domain for GuestBook {
         Some(State::Entry(Entry { text: signed.text.open().to_owned() }))
     }
 
-    fn projections(_: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
-        vec![ProjectionFamily {
+    fn projections(_: &NoSettings) -> Vec<Projection<EventData>> {
+        vec![Projection {
             name: "entries",
             views: &[guestbook::rows::EntriesRow::TABLE],
             revision: "1".to_owned(),
@@ -75,13 +75,13 @@ impl Domain for GuestBook {
 struct Entries;
 
 impl Projector<EventData> for Entries {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let EventData::Signed(signed) = &event.data;
         let row = guestbook::rows::EntriesRow {
             guest_id: signed.guest_id.as_str().into(),
             text: signed.text.open().into(),
         };
-        writes.push(row.put(event.recorded_at));
+        rows.push(row.put(event.recorded_at));
     }
 }
 

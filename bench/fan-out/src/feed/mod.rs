@@ -108,7 +108,7 @@ fn run(
         stage.append(event)?;
     }
     for event in &people {
-        profiles.apply(event, &mut writes);
+        profiles.stage(event, &mut writes);
         let stages = writes.take_whole(&mut *profiles);
         stages.iter().try_for_each(|writes| written.apply(writes))?;
     }

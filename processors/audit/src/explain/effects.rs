@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Projector, Table, Write, Writes};
+use millrace_kernel::{Domain, StagedProjector, Table, Write, Writes};
 use millrace_ports::Start;
 use millrace_runtime::progress::{Progress, read_progress};
 use serde_json::Value as Json;
@@ -15,7 +15,7 @@ use crate::reading::{Tail, decode_event};
 use crate::shown;
 
 /// A projector and the name of its projection.
-type Named<D> = (String, Box<dyn Projector<<D as Domain>::Event>>);
+type Named<D> = (String, Box<dyn StagedProjector<<D as Domain>::Event>>);
 
 /// What an event leaves.
 struct Effect {
@@ -84,7 +84,7 @@ impl<D: Domain> Scene<'_, D> {
             let mut rows = Vec::new();
             for (projection, projector) in &mut projectors {
                 let mut writes = if is_wanted { Writes::new() } else { Writes::muted() };
-                projector.apply(&event, &mut writes);
+                projector.stage(&event, &mut writes);
                 if is_wanted {
                     let applied = progress.iter().any(|progress| {
                         progress.projection == *projection

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use millrace_kernel::table::Column;
 use millrace_kernel::{
-    ColumnType, Domain, Page, PageQuery, ProjectionFamily, Projector, Put, Table, Value, Write, Writes,
+    ColumnType, Domain, Page, PageQuery, Projection, Put, StagedProjector, Table, Value, Write, Writes,
 };
 use millrace_ports::tables::compare_in_order;
 use millrace_ports::{Start, TopicPartition, ViewStore};
@@ -36,7 +36,7 @@ pub(super) struct Ahead {
 pub(super) struct Source<D: Domain> {
     pub at: TopicPartition,
     tail: Tail,
-    projector: Box<dyn Projector<D::Event>>,
+    projector: Box<dyn StagedProjector<D::Event>>,
     /// The rows of all events before it are in the scratch store.
     pub applied: i64,
     read_to: i64,
@@ -63,7 +63,7 @@ pub(super) struct Replayed {
 
 impl<D: Domain> Replay<D> {
     /// Replays `family` up to what is published now.
-    pub fn start(scene: &Scene<'_, D>, family: &ProjectionFamily<D::Event>) -> Result<Self, AuditFault> {
+    pub fn start(scene: &Scene<'_, D>, family: &Projection<D::Event>) -> Result<Self, AuditFault> {
         let tables: Vec<Table> = scene
             .tables
             .iter()
@@ -222,7 +222,7 @@ impl<D: Domain> Source<D> {
         let projector = &mut self.projector;
         self.tail.up_to(to, scene.audit.watcher, &mut |record| {
             let event = decode_event(&scene.codecs.events, record)?;
-            projector.apply(&event, &mut writes);
+            projector.stage(&event, &mut writes);
             each(record.offset, writes.take_whole(&mut **projector).into_iter().flatten().collect())
         })?;
         self.read_to = to;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Domain, PageQuery, ProjectionFamily, Table, Value};
+use millrace_kernel::{Domain, PageQuery, Projection, Table, Value};
 use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::progress::PROGRESS;
 use millrace_runtime::projector::Footing;
@@ -48,7 +48,7 @@ enum Verdict {
 
 impl<D: Domain> Scene<'_, D> {
     /// Compares all tables of a view family.
-    pub(super) fn family(&mut self, family: &ProjectionFamily<D::Event>) -> Result<(), AuditFault> {
+    pub(super) fn family(&mut self, family: &Projection<D::Event>) -> Result<(), AuditFault> {
         let mut replay = Replay::<D>::start(self, family)?;
         let published = replay.published(self)?;
         let events = published.iter().map(|progress| progress.events_offset.unsigned_abs()).sum();
@@ -102,11 +102,7 @@ impl<D: Domain> Scene<'_, D> {
 
     /// The tables hold what their group says was applied to them. Without this, tables that were deleted would be as
     /// clean as those of a projector that has only begun.
-    fn check_footing(
-        &mut self,
-        replay: &Replay<D>,
-        family: &ProjectionFamily<D::Event>,
-    ) -> Result<(), AuditFault> {
+    fn check_footing(&mut self, replay: &Replay<D>, family: &Projection<D::Event>) -> Result<(), AuditFault> {
         let version = Live::read(self.audit.store, [(family.name, family.views)])?.version(family.name);
         let group = self.names.projector_group(&version.of(family.name));
         let places: Vec<TopicPartition> = replay.sources.iter().map(|source| source.at.clone()).collect();

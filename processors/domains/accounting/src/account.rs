@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND};
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::{CloseAccount, Deposit, OpenAccount, Withdraw};
@@ -58,8 +58,8 @@ impl Account {
 /// decided; shared with the engine rather than copied, since every command looks at one.
 type Kept = Option<Arc<State>>;
 
-fn get(view: &impl View<State = State>, account_id: &str) -> Kept {
-    view.get(&id(account_id))
+fn get(states: &impl StateReader<State = State>, account_id: &str) -> Kept {
+    states.get(&id(account_id))
 }
 
 fn account(kept: &Kept) -> Option<&Account> {
@@ -71,7 +71,7 @@ fn account(kept: &Kept) -> Option<&Account> {
 
 /// Opens an account.
 pub(crate) fn open(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &OpenAccount,
 ) -> Result<AccountOpened, Rejections> {
@@ -79,7 +79,7 @@ pub(crate) fn open(
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, &command.owner_id, "the user named in owner_id");
     if rules::well_formed(&mut rejections, "account_id", account_id) {
-        rejections.require(account(&get(view, account_id)).is_none(), || {
+        rejections.require(account(&get(states, account_id)).is_none(), || {
             let message = format!("account id {account_id} is taken, or was once; choose another");
             Violation::on(ALREADY_EXISTS, "account_id", message)
         });
@@ -95,12 +95,12 @@ pub(crate) fn open(
 
 /// Takes money in. Whose money it is does not matter, so anybody may.
 pub(crate) fn deposit(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     command: &Deposit,
 ) -> Result<MoneyDeposited, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let kept = existing(&mut rejections, view, account_id);
+    let kept = existing(&mut rejections, states, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
     if rules::positive(&mut rejections, command.amount) {
@@ -118,13 +118,13 @@ pub(crate) fn deposit(
 
 /// Pays out what is available.
 pub(crate) fn withdraw(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &Withdraw,
 ) -> Result<MoneyWithdrawn, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let kept = owned(&mut rejections, view, actor, account_id);
+    let kept = owned(&mut rejections, states, actor, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
     if rules::positive(&mut rejections, command.amount) {
@@ -142,13 +142,13 @@ pub(crate) fn withdraw(
 
 /// Closes an empty account for good.
 pub(crate) fn close(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &CloseAccount,
 ) -> Result<AccountClosed, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    let kept = owned(&mut rejections, view, actor, account_id);
+    let kept = owned(&mut rejections, states, actor, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
     if let Some(account) = account {
@@ -165,8 +165,8 @@ pub(crate) fn close(
 }
 
 /// Sets the amount of a transfer aside. Nothing happens when a repeated step finds it done.
-pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> Option<EventData> {
-    let kept = get(view, &step.from);
+pub(crate) fn reserve(states: &impl StateReader<State = State>, step: &ReserveFunds) -> Option<EventData> {
+    let kept = get(states, &step.from);
     let account = account(&kept);
     if account.is_some_and(|account| account.has_reserved(&step.transfer_id)) {
         return None;
@@ -204,8 +204,8 @@ pub(crate) fn reserve(view: &impl View<State = State>, step: &ReserveFunds) -> O
 
 /// Takes the amount of a transfer in. The account keeps no list of the transfers that came
 /// in, so that a step is not applied twice is the engine's promise here.
-pub(crate) fn credit(view: &impl View<State = State>, step: &CreditTransfer) -> EventData {
-    let kept = get(view, &step.to);
+pub(crate) fn credit(states: &impl StateReader<State = State>, step: &CreditTransfer) -> EventData {
+    let kept = get(states, &step.to);
     let account = account(&kept);
     let mut rejections = Rejections::none();
     exists(&mut rejections, "to", &step.to, account);
@@ -235,8 +235,11 @@ pub(crate) fn credit(view: &impl View<State = State>, step: &CreditTransfer) -> 
 
 /// Takes out what was set aside. It cannot fail: the reservation is there, or a repeated
 /// step finds it done.
-pub(crate) fn settle(view: &impl View<State = State>, step: &SettleReservation) -> Option<EventData> {
-    account(&get(view, &step.from))?.has_reserved(&step.transfer_id).then(|| {
+pub(crate) fn settle(
+    states: &impl StateReader<State = State>,
+    step: &SettleReservation,
+) -> Option<EventData> {
+    account(&get(states, &step.from))?.has_reserved(&step.transfer_id).then(|| {
         ReservationSettled {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -249,8 +252,11 @@ pub(crate) fn settle(view: &impl View<State = State>, step: &SettleReservation) 
 }
 
 /// Makes available again what was set aside; like [`settle`], it cannot fail.
-pub(crate) fn release(view: &impl View<State = State>, step: &ReleaseReservation) -> Option<EventData> {
-    account(&get(view, &step.from))?.has_reserved(&step.transfer_id).then(|| {
+pub(crate) fn release(
+    states: &impl StateReader<State = State>,
+    step: &ReleaseReservation,
+) -> Option<EventData> {
+    account(&get(states, &step.from))?.has_reserved(&step.transfer_id).then(|| {
         ReservationReleased {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -264,11 +270,11 @@ pub(crate) fn release(view: &impl View<State = State>, step: &ReleaseReservation
 }
 
 /// The account of a command, if the id is one and it exists.
-fn existing(rejections: &mut Rejections, view: &impl View<State = State>, account_id: &str) -> Kept {
+fn existing(rejections: &mut Rejections, states: &impl StateReader<State = State>, account_id: &str) -> Kept {
     if !rules::well_formed(rejections, "account_id", account_id) {
         return None;
     }
-    let kept = get(view, account_id);
+    let kept = get(states, account_id);
     exists(rejections, "account_id", account_id, account(&kept));
     kept
 }
@@ -276,13 +282,13 @@ fn existing(rejections: &mut Rejections, view: &impl View<State = State>, accoun
 /// As [`existing`], of a command that belongs to the account's owner.
 fn owned(
     rejections: &mut Rejections,
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     account_id: &str,
 ) -> Kept {
     // who may is said first, but only an account that exists has an owner
     let mut others = Rejections::none();
-    let kept = existing(&mut others, view, account_id);
+    let kept = existing(&mut others, states, account_id);
     if let Some(account) = account(&kept) {
         rules::permitted(rejections, actor, &account.owner_id, "the owner of the account");
     }

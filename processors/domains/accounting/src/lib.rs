@@ -16,7 +16,7 @@ mod rules;
 pub mod transfer;
 
 use millrace_kernel::{
-    Command, Domain, FollowUp, NoSettings, ProjectionFamily, Rejections, Schemas, Stamp, View,
+    Command, Domain, FollowUp, NoSettings, Projection, Rejections, Schemas, Stamp, StateReader,
 };
 
 pub use messages::{CommandData, EventData, State, StepData};
@@ -41,29 +41,33 @@ impl Domain for Accounting {
     const REFUSES_EXPIRED: bool = true;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<CommandData>,
         _stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
         let actor = command.metadata.user_id.as_deref();
         let event = match &command.data {
-            CommandData::OpenAccount(c) => account::open(view, actor, c)?.into(),
-            CommandData::Deposit(c) => account::deposit(view, c)?.into(),
-            CommandData::Withdraw(c) => account::withdraw(view, actor, c)?.into(),
-            CommandData::Transfer(c) => transfer::request(view, actor, c)?.into(),
-            CommandData::CloseAccount(c) => account::close(view, actor, c)?.into(),
+            CommandData::OpenAccount(c) => account::open(states, actor, c)?.into(),
+            CommandData::Deposit(c) => account::deposit(states, c)?.into(),
+            CommandData::Withdraw(c) => account::withdraw(states, actor, c)?.into(),
+            CommandData::Transfer(c) => transfer::request(states, actor, c)?.into(),
+            CommandData::CloseAccount(c) => account::close(states, actor, c)?.into(),
         };
         Ok(vec![event])
     }
 
-    fn decide_step(view: &impl View<State = State>, step: &StepData, _stamp: Stamp) -> Vec<EventData> {
+    fn decide_step(
+        states: &impl StateReader<State = State>,
+        step: &StepData,
+        _stamp: Stamp,
+    ) -> Vec<EventData> {
         let event = match step {
-            StepData::ReserveFunds(s) => account::reserve(view, s),
-            StepData::CreditTransfer(s) => Some(account::credit(view, s)),
-            StepData::SettleReservation(s) => account::settle(view, s),
-            StepData::ReleaseReservation(s) => account::release(view, s),
-            StepData::CompleteTransfer(s) => transfer::complete(view, s),
-            StepData::FailTransfer(s) => transfer::fail(view, s),
+            StepData::ReserveFunds(s) => account::reserve(states, s),
+            StepData::CreditTransfer(s) => Some(account::credit(states, s)),
+            StepData::SettleReservation(s) => account::settle(states, s),
+            StepData::ReleaseReservation(s) => account::release(states, s),
+            StepData::CompleteTransfer(s) => transfer::complete(states, s),
+            StepData::FailTransfer(s) => transfer::fail(states, s),
         };
         event.into_iter().collect()
     }
@@ -90,7 +94,7 @@ impl Domain for Accounting {
         process::follow_up(event)
     }
 
-    fn projections(settings: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &NoSettings) -> Vec<Projection<EventData>> {
         projections::all(settings)
     }
 }

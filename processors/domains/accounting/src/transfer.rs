@@ -1,7 +1,7 @@
 //! Transfer: from where to where, how much, and where it stands.
 
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::Transfer as Request;
@@ -31,14 +31,14 @@ pub fn id(transfer_id: &str) -> AggregateId {
 
 /// Begins a transfer. What the accounts have to say is found out where they live.
 pub(crate) fn request(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &Request,
 ) -> Result<TransferRequested, Rejections> {
     let Request { transfer_id, from, to, amount, currency } = command;
     let mut rejections = Rejections::none();
     if rules::well_formed(&mut rejections, "transfer_id", transfer_id) {
-        rejections.require(view.get(&id(transfer_id)).is_none(), || {
+        rejections.require(states.get(&id(transfer_id)).is_none(), || {
             let message = format!("transfer id {transfer_id} is taken, also if it failed; choose another");
             Violation::on(ALREADY_EXISTS, "transfer_id", message)
         });
@@ -63,8 +63,11 @@ pub(crate) fn request(
 }
 
 /// Ends a transfer well. Nothing happens when a repeated step finds it ended.
-pub(crate) fn complete(view: &impl View<State = State>, step: &CompleteTransfer) -> Option<EventData> {
-    is_under_way(view, &step.transfer_id).then(|| {
+pub(crate) fn complete(
+    states: &impl StateReader<State = State>,
+    step: &CompleteTransfer,
+) -> Option<EventData> {
+    is_under_way(states, &step.transfer_id).then(|| {
         TransferCompleted {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -77,8 +80,8 @@ pub(crate) fn complete(view: &impl View<State = State>, step: &CompleteTransfer)
 }
 
 /// Ends a transfer badly. Nothing happens when a repeated step finds it ended.
-pub(crate) fn fail(view: &impl View<State = State>, step: &FailTransfer) -> Option<EventData> {
-    is_under_way(view, &step.transfer_id).then(|| {
+pub(crate) fn fail(states: &impl StateReader<State = State>, step: &FailTransfer) -> Option<EventData> {
+    is_under_way(states, &step.transfer_id).then(|| {
         TransferFailed {
             transfer_id: step.transfer_id.clone(),
             from: step.from.clone(),
@@ -91,8 +94,8 @@ pub(crate) fn fail(view: &impl View<State = State>, step: &FailTransfer) -> Opti
     })
 }
 
-fn is_under_way(view: &impl View<State = State>, transfer_id: &str) -> bool {
-    matches!(view.get(&id(transfer_id)).as_deref(), Some(State::Transfer(t)) if t.step == step::REQUESTED)
+fn is_under_way(states: &impl StateReader<State = State>, transfer_id: &str) -> bool {
+    matches!(states.get(&id(transfer_id)).as_deref(), Some(State::Transfer(t)) if t.step == step::REQUESTED)
 }
 
 /// The state after an event of Transfer.

@@ -9,7 +9,7 @@ use millrace_domain_accounting::account::{self, MAX_RESERVATIONS};
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use millrace_domain_accounting::{Accounting, EventData, State, StepData};
 use millrace_kernel::codes::{INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND, NOT_PERMITTED};
-use millrace_kernel::{Addressed, AggregateId, Domain, FollowUp, Stamp, StateData, View};
+use millrace_kernel::{Addressed, AggregateId, Domain, FollowUp, Stamp, StateData, StateReader};
 use millrace_testkit::given::{EPOCH, States, given};
 
 const ACTOR: (&str, &str) = (NOT_PERMITTED, "metadata.user_id");
@@ -156,7 +156,7 @@ fn from_cannot_close_while_its_money_is_on_the_way() {
 /// All that a decision sees: one account.
 struct OneAccount(AggregateId, Arc<State>);
 
-impl View for OneAccount {
+impl StateReader for OneAccount {
     type State = State;
 
     fn get(&self, id: &AggregateId) -> Option<Arc<State>> {

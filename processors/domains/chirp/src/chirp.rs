@@ -1,7 +1,7 @@
 //! Chirp: posting, editing and deleting.
 
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_STATE, NOT_FOUND};
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::{DeleteChirp, EditChirp, PostChirp};
@@ -19,7 +19,7 @@ pub fn id(author_id: &str, chirp_id: &str) -> AggregateId {
 }
 
 pub(crate) fn post(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &PostChirp,
 ) -> Result<ChirpPosted, Rejections> {
@@ -27,7 +27,7 @@ pub(crate) fn post(
     rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
     let author = millrace_kernel::id::is_valid(&command.author_id);
     if rules::well_formed(&mut rejections, "chirp_id", &command.chirp_id) && author {
-        rejections.require(view.get(&id(&command.author_id, &command.chirp_id)).is_none(), || {
+        rejections.require(states.get(&id(&command.author_id, &command.chirp_id)).is_none(), || {
             Violation::on(
                 ALREADY_EXISTS,
                 "chirp_id",
@@ -38,7 +38,7 @@ pub(crate) fn post(
             )
         });
     }
-    author_exists(&mut rejections, view, &command.author_id);
+    author_exists(&mut rejections, states, &command.author_id);
     rules::content(&mut rejections, &command.content);
     rejections.or(|| ChirpPosted {
         chirp_id: command.chirp_id.clone(),
@@ -48,14 +48,14 @@ pub(crate) fn post(
 }
 
 pub(crate) fn edit(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &EditChirp,
 ) -> Result<ChirpEdited, Rejections> {
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
-    chirp_exists(&mut rejections, view, &command.author_id, &command.chirp_id);
-    author_exists(&mut rejections, view, &command.author_id);
+    chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
+    author_exists(&mut rejections, states, &command.author_id);
     rules::content(&mut rejections, &command.content);
     rejections.or(|| ChirpEdited {
         chirp_id: command.chirp_id.clone(),
@@ -65,13 +65,13 @@ pub(crate) fn edit(
 }
 
 pub(crate) fn delete(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &DeleteChirp,
 ) -> Result<ChirpDeleted, Rejections> {
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
-    chirp_exists(&mut rejections, view, &command.author_id, &command.chirp_id);
+    chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
     // that the author is known follows from the chirp
     rules::well_formed(&mut rejections, "author_id", &command.author_id);
     rejections
@@ -79,9 +79,9 @@ pub(crate) fn delete(
 }
 
 /// The author must be an id and a user.
-fn author_exists(rejections: &mut Rejections, view: &impl View<State = State>, author_id: &str) {
+fn author_exists(rejections: &mut Rejections, states: &impl StateReader<State = State>, author_id: &str) {
     if rules::well_formed(rejections, "author_id", author_id) {
-        let exists = user::exists_here(view, author_id);
+        let exists = user::exists_here(states, author_id);
         rules::user_exists(rejections, "author_id", author_id, exists);
     }
 }
@@ -90,14 +90,14 @@ fn author_exists(rejections: &mut Rejections, view: &impl View<State = State>, a
 /// id, so where the author's id is malformed there is nothing to ask.
 fn chirp_exists(
     rejections: &mut Rejections,
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     author_id: &str,
     chirp_id: &str,
 ) {
     if !rules::well_formed(rejections, "chirp_id", chirp_id) || !millrace_kernel::id::is_valid(author_id) {
         return;
     }
-    match view.get(&id(author_id, chirp_id)).as_deref() {
+    match states.get(&id(author_id, chirp_id)).as_deref() {
         Some(State::Chirp(Chirp { deleted: false, .. })) => {}
         Some(State::Chirp(_)) => rejections.push(Violation::on(
             INVALID_STATE,

@@ -1,7 +1,7 @@
 //! FollowRelationship: who reads whom. It lives with the followee, whose audience it is.
 
 use millrace_kernel::codes::INVALID_ARGUMENT;
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::{FollowUser, UnfollowUser};
@@ -20,21 +20,21 @@ pub fn id(followee_id: &str, follower_id: &str) -> AggregateId {
 }
 
 pub(crate) fn follow(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &FollowUser,
 ) -> Result<UserFollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, "follower_id", follower);
-    let follower_known = follower_exists(&mut rejections, view, follower, followee);
+    let follower_known = follower_exists(&mut rejections, states, follower, followee);
     if rules::well_formed(&mut rejections, "followee_id", followee) {
         rejections.require(follower != followee, || {
             Violation::on(INVALID_ARGUMENT, "followee_id", "nobody can follow themselves; name another user")
         });
-        let followee_known = followee_exists(&mut rejections, view, followee);
+        let followee_known = followee_exists(&mut rejections, states, followee);
         if follower_known && followee_known {
-            rejections.require(!is_following(view, followee, follower), || {
+            rejections.require(!is_following(states, followee, follower), || {
                 Violation::on(
                     ALREADY_FOLLOWING,
                     "followee_id",
@@ -47,19 +47,19 @@ pub(crate) fn follow(
 }
 
 pub(crate) fn unfollow(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &UnfollowUser,
 ) -> Result<UserUnfollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, "follower_id", follower);
-    let follower_known = follower_exists(&mut rejections, view, follower, followee);
+    let follower_known = follower_exists(&mut rejections, states, follower, followee);
     if rules::well_formed(&mut rejections, "followee_id", followee)
-        && followee_exists(&mut rejections, view, followee)
+        && followee_exists(&mut rejections, states, followee)
         && follower_known
     {
-        rejections.require(is_following(view, followee, follower), || {
+        rejections.require(is_following(states, followee, follower), || {
             Violation::on(
                 NOT_FOLLOWING,
                 "followee_id",
@@ -73,7 +73,7 @@ pub(crate) fn unfollow(
 /// The follower may be of any partition, so they are looked up, unless it is the followee.
 fn follower_exists(
     rejections: &mut Rejections,
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     follower: &str,
     followee: &str,
 ) -> bool {
@@ -81,21 +81,25 @@ fn follower_exists(
         return false;
     }
     let exists = if follower == followee {
-        user::exists_here(view, follower)
+        user::exists_here(states, follower)
     } else {
-        view.exists(&user::id(follower))
+        states.exists(&user::id(follower))
     };
     rules::user_exists(rejections, "follower_id", follower, exists)
 }
 
-fn followee_exists(rejections: &mut Rejections, view: &impl View<State = State>, followee: &str) -> bool {
-    let exists = user::exists_here(view, followee);
+fn followee_exists(
+    rejections: &mut Rejections,
+    states: &impl StateReader<State = State>,
+    followee: &str,
+) -> bool {
+    let exists = user::exists_here(states, followee);
     rules::user_exists(rejections, "followee_id", followee, exists)
 }
 
-fn is_following(view: &impl View<State = State>, followee: &str, follower: &str) -> bool {
+fn is_following(states: &impl StateReader<State = State>, followee: &str, follower: &str) -> bool {
     matches!(
-        view.get(&id(followee, follower)).as_deref(),
+        states.get(&id(followee, follower)).as_deref(),
         Some(State::FollowRelationship(FollowRelationship { active: true, .. }))
     )
 }

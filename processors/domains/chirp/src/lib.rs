@@ -17,7 +17,7 @@ pub mod settings;
 pub mod user;
 pub mod username;
 
-use millrace_kernel::{Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View};
+use millrace_kernel::{Command, Domain, FollowUp, Projection, Rejections, Schemas, Stamp, StateReader};
 
 pub use messages::{CommandData, EventData, State, StepData};
 pub use rules::codes;
@@ -41,27 +41,31 @@ impl Domain for Chirp {
     const KEEPS_ORDER_BEHIND_DEAD: bool = false;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<CommandData>,
         _stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
         let actor = command.metadata.user_id.as_deref();
         let event = match &command.data {
-            CommandData::RegisterUser(c) => user::register(view, actor, c)?.into(),
-            CommandData::PostChirp(c) => chirp::post(view, actor, c)?.into(),
-            CommandData::EditChirp(c) => chirp::edit(view, actor, c)?.into(),
-            CommandData::DeleteChirp(c) => chirp::delete(view, actor, c)?.into(),
-            CommandData::FollowUser(c) => follow::follow(view, actor, c)?.into(),
-            CommandData::UnfollowUser(c) => follow::unfollow(view, actor, c)?.into(),
+            CommandData::RegisterUser(c) => user::register(states, actor, c)?.into(),
+            CommandData::PostChirp(c) => chirp::post(states, actor, c)?.into(),
+            CommandData::EditChirp(c) => chirp::edit(states, actor, c)?.into(),
+            CommandData::DeleteChirp(c) => chirp::delete(states, actor, c)?.into(),
+            CommandData::FollowUser(c) => follow::follow(states, actor, c)?.into(),
+            CommandData::UnfollowUser(c) => follow::unfollow(states, actor, c)?.into(),
         };
         Ok(vec![event])
     }
 
-    fn decide_step(view: &impl View<State = State>, step: &StepData, _stamp: Stamp) -> Vec<EventData> {
+    fn decide_step(
+        states: &impl StateReader<State = State>,
+        step: &StepData,
+        _stamp: Stamp,
+    ) -> Vec<EventData> {
         match step {
-            StepData::ClaimUsername(s) => vec![username::claim(view, s)],
-            StepData::ConfirmRegistration(s) => user::confirm(view, s),
-            StepData::RefuseRegistration(s) => user::refuse(view, s),
+            StepData::ClaimUsername(s) => vec![username::claim(states, s)],
+            StepData::ConfirmRegistration(s) => user::confirm(states, s),
+            StepData::RefuseRegistration(s) => user::refuse(states, s),
         }
     }
 
@@ -90,7 +94,7 @@ impl Domain for Chirp {
         user::is_registered(state)
     }
 
-    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &Settings) -> Vec<Projection<EventData>> {
         projections::all(settings)
     }
 }

@@ -1,7 +1,7 @@
 //! User: registering, and who counts as a user.
 
 use millrace_kernel::codes::ALREADY_EXISTS;
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::RegisterUser;
@@ -26,20 +26,20 @@ pub fn is_registered(state: Option<&State>) -> bool {
 }
 
 /// Whether the user exists, who must have the routing key of the message being decided.
-pub(crate) fn exists_here(view: &impl View<State = State>, user_id: &str) -> bool {
-    is_registered(view.get(&id(user_id)).as_deref())
+pub(crate) fn exists_here(states: &impl StateReader<State = State>, user_id: &str) -> bool {
+    is_registered(states.get(&id(user_id)).as_deref())
 }
 
 /// Opens a registration; whether the name is free is found out in the name's partition.
 pub(crate) fn register(
-    view: &impl View<State = State>,
+    states: &impl StateReader<State = State>,
     actor: Option<&str>,
     command: &RegisterUser,
 ) -> Result<RegistrationStarted, Rejections> {
     let mut rejections = Rejections::none();
     rules::permitted(&mut rejections, actor, "user_id", &command.user_id);
     if rules::well_formed(&mut rejections, "user_id", &command.user_id) {
-        rejections.require(view.get(&id(&command.user_id)).is_none(), || {
+        rejections.require(states.get(&id(&command.user_id)).is_none(), || {
             Violation::on(
                 ALREADY_EXISTS,
                 "user_id",
@@ -53,16 +53,19 @@ pub(crate) fn register(
 }
 
 /// Ends a registration well. Nothing happens when a repeated step finds it ended.
-pub(crate) fn confirm(view: &impl View<State = State>, step: &ConfirmRegistration) -> Vec<EventData> {
-    if !is_open(view, &step.user_id) {
+pub(crate) fn confirm(
+    states: &impl StateReader<State = State>,
+    step: &ConfirmRegistration,
+) -> Vec<EventData> {
+    if !is_open(states, &step.user_id) {
         return Vec::new();
     }
     vec![UserRegistered { user_id: step.user_id.clone(), username: step.username.clone() }.into()]
 }
 
 /// Ends a registration badly. Nothing happens when a repeated step finds it ended.
-pub(crate) fn refuse(view: &impl View<State = State>, step: &RefuseRegistration) -> Vec<EventData> {
-    if !is_open(view, &step.user_id) {
+pub(crate) fn refuse(states: &impl StateReader<State = State>, step: &RefuseRegistration) -> Vec<EventData> {
+    if !is_open(states, &step.user_id) {
         return Vec::new();
     }
     let event = RegistrationRefused {
@@ -73,8 +76,8 @@ pub(crate) fn refuse(view: &impl View<State = State>, step: &RefuseRegistration)
     vec![event.into()]
 }
 
-fn is_open(view: &impl View<State = State>, user_id: &str) -> bool {
-    matches!(view.get(&id(user_id)).as_deref(), Some(State::User(User { registered_at: None, .. })))
+fn is_open(states: &impl StateReader<State = State>, user_id: &str) -> bool {
+    matches!(states.get(&id(user_id)).as_deref(), Some(State::User(User { registered_at: None, .. })))
 }
 
 /// The state after an event of User.

@@ -1,7 +1,7 @@
 //! Username: the claim that makes a name unique across partitions.
 
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
-use millrace_kernel::{AggregateId, Rejections, View, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
 
 use crate::messages::EventData;
 use crate::messages::events::{UsernameClaimRefused, UsernameClaimed};
@@ -41,8 +41,8 @@ pub(crate) fn well_formed(rejections: &mut Rejections, username: &str) {
 
 /// Gives the name to the first who claims it. The owner may claim it again: a step that is
 /// repeated after a crash must not refuse what it had granted.
-pub(crate) fn claim(view: &impl View<State = State>, step: &ClaimUsername) -> EventData {
-    let owner = view.get(&id(&step.username));
+pub(crate) fn claim(states: &impl StateReader<State = State>, step: &ClaimUsername) -> EventData {
+    let owner = states.get(&id(&step.username));
     match owner.as_deref() {
         Some(State::Username(owner)) if owner.user_id != step.user_id => UsernameClaimRefused {
             user_id: step.user_id.clone(),

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::commands::{FollowUser, PostChirp, RegisterUser};
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
 use millrace_kernel::{
-    AggregateId, Command, Domain, FollowUp, Metadata, Outcome, ProjectionFamily, Rejections, Schemas, Stamp,
-    Status, View, partition,
+    AggregateId, Command, Domain, FollowUp, Metadata, Outcome, Projection, Rejections, Schemas, Stamp,
+    StateReader, Status, partition,
 };
 use millrace_ports::TopicPartition;
 use millrace_runtime::ProcessorSettings;
@@ -32,20 +32,24 @@ impl Domain for Fragile {
     const SCHEMAS: Schemas = Chirp::SCHEMAS;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<CommandData>,
         stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
         if let CommandData::PostChirp(c) = &command.data {
             assert!(c.content != "boom", "a bug that shows on boom");
             if c.content == "elsewhere" {
-                view.get(&AggregateId::new("User", &["somebody-else"]));
+                states.get(&AggregateId::new("User", &["somebody-else"]));
             }
         }
-        Chirp::decide(view, command, stamp)
+        Chirp::decide(states, command, stamp)
     }
-    fn decide_step(view: &impl View<State = State>, step: &StepData, stamp: Stamp) -> Vec<EventData> {
-        Chirp::decide_step(view, step, stamp)
+    fn decide_step(
+        states: &impl StateReader<State = State>,
+        step: &StepData,
+        stamp: Stamp,
+    ) -> Vec<EventData> {
+        Chirp::decide_step(states, step, stamp)
     }
     fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
         Chirp::evolve(state, event, recorded_at)
@@ -56,7 +60,7 @@ impl Domain for Fragile {
     fn is_visible(state: Option<&State>) -> bool {
         Chirp::is_visible(state)
     }
-    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &Settings) -> Vec<Projection<EventData>> {
         Chirp::projections(settings)
     }
 }

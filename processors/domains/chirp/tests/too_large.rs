@@ -12,7 +12,7 @@ use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, Step
 use millrace_kernel::avro::{BadDatum, Input};
 use millrace_kernel::{
     Addressed, AggregateId, Command, Datum, Domain, Failing, FollowUp, Lengths, Limited, Metadata, Named,
-    Outcome, ProjectionFamily, Rejections, Samples, Schemas, Seed, Stamp, Status, View, Violation,
+    Outcome, Projection, Rejections, Samples, Schemas, Seed, Stamp, StateReader, Status, Violation,
 };
 use millrace_ports::MAX_RECORD_BYTES;
 use millrace_runtime::ProcessorSettings;
@@ -84,7 +84,7 @@ impl Domain for Roomy {
     const SCHEMAS: Schemas = Chirp::SCHEMAS;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<Unlimited>,
         stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
@@ -115,18 +115,22 @@ impl Domain for Roomy {
             }
             data => {
                 let (id, metadata) = (command.id.clone(), command.metadata.clone());
-                Chirp::decide(view, &Command { id, metadata, data: data.clone() }, stamp)
+                Chirp::decide(states, &Command { id, metadata, data: data.clone() }, stamp)
             }
         }
     }
-    fn decide_step(view: &impl View<State = State>, step: &StepData, stamp: Stamp) -> Vec<EventData> {
+    fn decide_step(
+        states: &impl StateReader<State = State>,
+        step: &StepData,
+        stamp: Stamp,
+    ) -> Vec<EventData> {
         match step {
             StepData::ClaimUsername(s) if s.username == "huge" => {
                 let violations = vec![Violation::of("AlreadyExists", "x".repeat(HUGE))];
                 let (username, user_id) = (s.username.clone(), s.user_id.clone());
                 vec![UsernameClaimRefused { username, user_id, violations }.into()]
             }
-            _ => Chirp::decide_step(view, step, stamp),
+            _ => Chirp::decide_step(states, step, stamp),
         }
     }
     fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
@@ -144,7 +148,7 @@ impl Domain for Roomy {
     fn is_visible(state: Option<&State>) -> bool {
         Chirp::is_visible(state)
     }
-    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &Settings) -> Vec<Projection<EventData>> {
         Chirp::projections(settings)
     }
 }

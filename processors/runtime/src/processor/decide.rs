@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, Status, Step, View,
-    Violation, codes, partition,
+    Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, StateReader, Status,
+    Step, Violation, codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -94,7 +94,7 @@ pub(super) struct DecisionView<'a, S> {
     missed: RefCell<Vec<LookupPartition>>,
 }
 
-impl<S> View for DecisionView<'_, S> {
+impl<S> StateReader for DecisionView<'_, S> {
     type State = S;
 
     fn get(&self, id: &AggregateId) -> Option<Arc<S>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Projector, Write};
+use millrace_kernel::{StagedProjector, Write};
 use millrace_ports::{StoreFault, Submitted, ViewStore};
 
 use super::turns::{Ended, Turns};
@@ -69,7 +69,7 @@ impl Background {
     pub(super) fn go_on<E>(
         &mut self,
         store: &dyn ViewStore,
-        projector: &mut dyn Projector<E>,
+        projector: &mut dyn StagedProjector<E>,
         meter: &Meter,
     ) -> Result<(), StoreFault> {
         if self.submitted.is_some() || self.turns.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Domain, Event, Projector, Write, Writes};
+use millrace_kernel::{Domain, Event, StagedProjector, Write, Writes};
 use millrace_ports::{Clock, Group, Log, Reader, Record, Start, TopicPartition, ViewStore};
 use millrace_wire::{Codec, DecodeFailure};
 
@@ -34,7 +34,7 @@ const COMMIT_AGAIN_MICROS: i64 = 3_600_000_000;
 const MOST_ROWS: usize = 20_000;
 
 /// Makes the projector of a source partition.
-pub type MakeProjector<E> = Box<dyn Fn(i32) -> Box<dyn Projector<E>> + Send + Sync>;
+pub type MakeProjector<E> = Box<dyn Fn(i32) -> Box<dyn StagedProjector<E>> + Send + Sync>;
 
 /// What all lanes of a view family share in one process.
 pub struct ProjectorShared<D: Domain> {
@@ -75,7 +75,7 @@ pub enum ProjectorPhase {
 
 struct Running<D: Domain> {
     reader: Box<dyn Reader>,
-    projector: Box<dyn Projector<D::Event>>,
+    projector: Box<dyn StagedProjector<D::Event>>,
     /// Rows of events before this offset are acknowledged; the group may know less, and later ones
     /// may be, too.
     applied: i64,
@@ -343,9 +343,9 @@ impl<D: Domain> Running<D> {
             }
             self.note(&event, offset);
             if is_folded {
-                self.projector.apply(&event, &mut muted);
+                self.projector.stage(&event, &mut muted);
             } else {
-                self.projector.apply(&event, &mut writes);
+                self.projector.stage(&event, &mut writes);
                 let mut asked = writes.take();
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use millrace_kernel::{Asked, Projector, Stage, Write};
+use millrace_kernel::{Asked, Stage, StagedProjector, Write};
 
 use crate::planted::{self, Bug};
 use crate::progress::Cause;
@@ -122,7 +122,7 @@ impl Turns {
 
     /// The next rows of as many lines as have room, each line having its share. Call
     /// [`Turns::acknowledged`] when the store has them, and not again before.
-    pub(super) fn next<E>(&mut self, projector: &mut dyn Projector<E>) -> Vec<Write> {
+    pub(super) fn next<E>(&mut self, projector: &mut dyn StagedProjector<E>) -> Vec<Write> {
         let mut rows = Vec::new();
         let lines = self.order.len();
         let share = (self.most / lines.max(1)).max(self.most / FEWEST_SHARE).max(1);
@@ -197,8 +197,8 @@ mod tests {
     /// Fan-outs of so many rows each, by number.
     struct Audiences(BTreeMap<u64, usize>);
 
-    impl Projector<()> for Audiences {
-        fn apply(&mut self, _: &Event<()>, _: &mut Writes) {}
+    impl StagedProjector<()> for Audiences {
+        fn stage(&mut self, _: &Event<()>, _: &mut Writes) {}
 
         fn fan_out(&mut self, FanOut(number): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
             let left = self.0.get_mut(&number).expect("not asked again after its end");

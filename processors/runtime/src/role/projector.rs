@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, ProjectionFamily, Table};
+use millrace_kernel::{Domain, Projection, Table};
 use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
 use millrace_wire::Codec;
 
@@ -108,7 +108,7 @@ impl<D: Domain> FamilyRole<'_, D> {
         self.fill_until(version, is_building, pace, self.stop)
     }
 
-    fn of_family(&self) -> Result<ProjectionFamily<D::Event>, RoleError> {
+    fn of_family(&self) -> Result<Projection<D::Event>, RoleError> {
         let families = D::projections(self.domain_settings);
         let known = families.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
         let found = families.into_iter().find(|f| f.name == self.family);

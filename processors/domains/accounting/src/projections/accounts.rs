@@ -1,4 +1,4 @@
-//! View family `accounts`: what is in an account now, and how it came about.
+//! Projection `accounts`: what is in an account now, and how it came about.
 //!
 //! An account's events are all in one partition, so its balance is a fold of what the
 //! projector of that partition sees; of transfers it needs to know nothing, as every event
@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::{Event, Named, ProjectionFamily, Projector, Writes};
+use millrace_kernel::{Event, Named, Projection, Projector, Rows};
 
 use crate::messages::EventData;
 use crate::messages::rows::{AccountBalancesRow, AccountStatementsRow};
@@ -21,8 +21,8 @@ pub const CLOSED: &str = "CLOSED";
 
 /// The family, for the engine.
 #[must_use]
-pub fn family() -> ProjectionFamily<EventData> {
-    ProjectionFamily {
+pub fn family() -> Projection<EventData> {
+    Projection {
         name: "accounts",
         views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE],
         revision: "1".to_owned(),
@@ -58,7 +58,7 @@ struct Entry<'a> {
 }
 
 impl Projector<EventData> for Accounts {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let Some((account_id, entry)) = read(&event.data) else { return };
         if let EventData::AccountOpened(e) = &event.data {
             let account_id: Arc<str> = account_id.into();
@@ -75,9 +75,9 @@ impl Projector<EventData> for Accounts {
         // a step refused because there is no such account is an event of one all the same
         let Some(account) = self.by_id.get_mut(account_id) else { return };
         account.take(&event.data);
-        writes.push(account.row(event.version).put(event.recorded_at));
+        rows.push(account.row(event.version).put(event.recorded_at));
         if let Some(entry) = entry {
-            writes.push(account.entry(event, &entry).put(event.recorded_at));
+            rows.push(account.entry(event, &entry).put(event.recorded_at));
         }
     }
 }

@@ -3,12 +3,12 @@
 pub mod accounts;
 pub mod totals;
 
-use millrace_kernel::{NoSettings, ProjectionFamily};
+use millrace_kernel::{NoSettings, Projection};
 
 use crate::messages::EventData;
 
 /// All view families.
 #[must_use]
-pub fn all(_settings: &NoSettings) -> Vec<ProjectionFamily<EventData>> {
+pub fn all(_settings: &NoSettings) -> Vec<Projection<EventData>> {
     vec![accounts::family(), totals::family()]
 }

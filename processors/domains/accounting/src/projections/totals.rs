@@ -1,4 +1,4 @@
-//! View family `totals`: what came in and went out on a day.
+//! Projection `totals`: what came in and went out on a day.
 //!
 //! A day's total is fed by every partition, so each writes one absolute row and the reader
 //! of the table adds them up. `recorded_at` rises within a partition, so a projector needs to
@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::{Event, ProjectionFamily, Projector, Writes};
+use millrace_kernel::{Event, Projection, Projector, Rows};
 
 use crate::messages::EventData;
 use crate::messages::rows::DailyTotalsRow;
@@ -17,8 +17,8 @@ const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The family, for the engine.
 #[must_use]
-pub fn family() -> ProjectionFamily<EventData> {
-    ProjectionFamily {
+pub fn family() -> Projection<EventData> {
+    Projection {
         name: "totals",
         views: &[DailyTotalsRow::TABLE],
         revision: "1".to_owned(),
@@ -43,7 +43,7 @@ struct Sums {
 }
 
 impl Projector<EventData> for Totals {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let (currency, paid_in, paid_out) = match &event.data {
             EventData::MoneyDeposited(e) => (&e.currency, e.amount, 0),
             EventData::MoneyWithdrawn(e) => (&e.currency, 0, e.amount),
@@ -65,7 +65,7 @@ impl Projector<EventData> for Totals {
             deposits: at_most(sums.deposits),
             withdrawals: at_most(sums.withdrawals),
         };
-        writes.push(row.put(event.recorded_at));
+        rows.push(row.put(event.recorded_at));
     }
 }
 

@@ -45,12 +45,12 @@ pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Di
             let mut acknowledged = 0;
             loop {
                 let mut projector = (family.projector)(partition);
-                here[..acknowledged].iter().for_each(|event| projector.apply(event, &mut Writes::muted()));
+                here[..acknowledged].iter().for_each(|event| projector.stage(event, &mut Writes::muted()));
                 let until = acknowledged + dice.below(here.len() - acknowledged + 1);
                 let until = if dice.below(3) == 0 { here.len() } else { until };
                 for event in &here[acknowledged..until] {
                     let mut asked = Writes::new();
-                    projector.apply(event, &mut asked);
+                    projector.stage(event, &mut asked);
                     let asked: Vec<Write> = asked.take_whole(&mut *projector).into_iter().flatten().collect();
                     for write in &asked {
                         assert!(family.views.contains(&write.table()), "not this family's: {write:?}");

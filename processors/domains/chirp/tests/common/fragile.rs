@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
-use millrace_kernel::{Command, Domain, FollowUp, ProjectionFamily, Rejections, Schemas, Stamp, View};
+use millrace_kernel::{Command, Domain, FollowUp, Projection, Rejections, Schemas, Stamp, StateReader};
 
 thread_local! {
     // the pipeline decides in the thread of its test
@@ -30,7 +30,7 @@ impl Domain for Fragile {
     const KEEPS_ORDER_BEHIND_DEAD: bool = true;
 
     fn decide(
-        view: &impl View<State = State>,
+        states: &impl StateReader<State = State>,
         command: &Command<CommandData>,
         stamp: Stamp,
     ) -> Result<Vec<EventData>, Rejections> {
@@ -38,13 +38,17 @@ impl Domain for Fragile {
             assert!(c.content != "boom" || MENDED.get(), "a bug that shows on boom");
             assert!(c.content != "never", "a bug that stays");
         }
-        Chirp::decide(view, command, stamp)
+        Chirp::decide(states, command, stamp)
     }
-    fn decide_step(view: &impl View<State = State>, step: &StepData, stamp: Stamp) -> Vec<EventData> {
+    fn decide_step(
+        states: &impl StateReader<State = State>,
+        step: &StepData,
+        stamp: Stamp,
+    ) -> Vec<EventData> {
         if let StepData::ClaimUsername(s) = step {
             assert!(s.username != "boom" || MENDED.get(), "a bug that shows on boom");
         }
-        Chirp::decide_step(view, step, stamp)
+        Chirp::decide_step(states, step, stamp)
     }
     fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
         Chirp::evolve(state, event, recorded_at)
@@ -55,7 +59,7 @@ impl Domain for Fragile {
     fn is_visible(state: Option<&State>) -> bool {
         Chirp::is_visible(state)
     }
-    fn projections(settings: &Settings) -> Vec<ProjectionFamily<EventData>> {
+    fn projections(settings: &Settings) -> Vec<Projection<EventData>> {
         Chirp::projections(settings)
     }
 }

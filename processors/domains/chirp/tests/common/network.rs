@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use millrace_domain_chirp::feed::{Cursor, FeedItem, feed};
 use millrace_domain_chirp::{Chirp, EventData, Settings};
-use millrace_kernel::{Domain, Event, PageQuery, ProjectionFamily, Projector, Write, Writes};
+use millrace_kernel::{Domain, Event, PageQuery, Projection, StagedProjector, Write, Writes};
 use millrace_testkit::world::{Answer, World};
 use proptest::prelude::*;
 
@@ -156,8 +156,8 @@ pub struct Projections {
     pub tables: Tables,
     pub oracle: Oracle,
     pub settings: Settings,
-    families: Vec<ProjectionFamily<EventData>>,
-    projectors: BTreeMap<(usize, i32), Box<dyn Projector<EventData>>>,
+    families: Vec<Projection<EventData>>,
+    projectors: BTreeMap<(usize, i32), Box<dyn StagedProjector<EventData>>>,
 }
 
 impl Projections {
@@ -217,7 +217,7 @@ impl Projections {
     }
 
     /// The projector of a family and partition.
-    pub fn projector(&mut self, family: usize, partition: i32) -> &mut dyn Projector<EventData> {
+    pub fn projector(&mut self, family: usize, partition: i32) -> &mut dyn StagedProjector<EventData> {
         let make = &self.families[family].projector;
         &mut **self.projectors.entry((family, partition)).or_insert_with(|| make(partition))
     }
@@ -225,7 +225,7 @@ impl Projections {
     fn stages(&mut self, family: usize, partition: i32, event: &Event<EventData>) -> Vec<Vec<Write>> {
         let projector = self.projector(family, partition);
         let mut writes = Writes::new();
-        projector.apply(event, &mut writes);
+        projector.stage(event, &mut writes);
         let stages = writes.take_whole(projector);
         check_stages(&self.tables, &stages, event.recorded_at);
         for write in stages.iter().flatten() {
@@ -240,7 +240,7 @@ impl Projections {
         for family in 0..self.families.len() {
             let mut projector = (self.families[family].projector)(partition);
             for event in &events[..acknowledged] {
-                projector.apply(event, &mut Writes::muted());
+                projector.stage(event, &mut Writes::muted());
             }
             self.projectors.insert((family, partition), projector);
             for event in &events[acknowledged..] {

@@ -40,7 +40,7 @@ impl InTurns {
         let mut is_parked = false;
         for family in 0..self.projections.families() {
             let mut writes = Writes::new();
-            self.projections.projector(family, partition).apply(event, &mut writes);
+            self.projections.projector(family, partition).stage(event, &mut writes);
             let asked = writes.take();
             ahead.extend(asked.ahead);
             let waits = asked.line.is_some_and(|line| self.lines.contains_key(&(partition, line)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::{
-    Event, FanOut, Page, PageQuery, Position, Projector, Put, Table, Value, Write, Writes,
+    Event, FanOut, Page, PageQuery, Position, Put, StagedProjector, Table, Value, Write, Writes,
 };
 use millrace_ports::{Log, StoreFault, Submitted, TableChange, ViewStore};
 use millrace_runtime::ProjectorSettings;
@@ -32,8 +32,8 @@ fn seen(id: String, timestamp: i64) -> Write {
     Write::Put(Put { table: "seen", values: vec![Value::from("all"), Value::from(id.as_str())], timestamp })
 }
 
-impl Projector<EventData> for Teller {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+impl StagedProjector<EventData> for Teller {
+    fn stage(&mut self, event: &Event<EventData>, writes: &mut Writes) {
         let (id, at) = (event.version as u64, event.recorded_at);
         if event.command_offset != GIANT {
             writes.in_line(1);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::UserRegistered;
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Metadata, Projector, Put, Value, Write, Writes};
+use millrace_kernel::{Domain, Event, Metadata, Projector, Put, Rows, Value, Write};
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
 };
@@ -72,10 +72,10 @@ impl Registry for Flaky {
 struct Seer(Arc<AtomicUsize>);
 
 impl Projector<EventData> for Seer {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         self.0.fetch_add(1, Ordering::SeqCst);
         let values = vec![Value::from("all"), Value::from(event.id.as_str())];
-        writes.push(Write::Put(Put { table: "seen", values, timestamp: event.recorded_at }));
+        rows.push(Write::Put(Put { table: "seen", values, timestamp: event.recorded_at }));
     }
 }
 

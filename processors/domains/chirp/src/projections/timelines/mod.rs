@@ -1,4 +1,4 @@
-//! View family `timelines`: chirps, the graph, and what feeds are read from.
+//! Projection `timelines`: chirps, the graph, and what feeds are read from.
 //!
 //! Chirps and follows are both routed by the author, so the projector of a partition sees
 //! everything of its authors in one order and needs no look-up elsewhere. Where a chirp is
@@ -18,7 +18,7 @@ mod rows;
 
 use std::collections::HashMap;
 
-use millrace_kernel::{Event, FanOut, ProjectionFamily, Projector, Write, Writes};
+use millrace_kernel::{Event, FanOut, Projection, StagedProjector, Write, Writes};
 
 use self::author::Author;
 use self::fan_out::{Audience, FanOuts, News};
@@ -33,9 +33,9 @@ use crate::settings::Settings;
 
 /// The family, for the engine.
 #[must_use]
-pub fn family(settings: &Settings) -> ProjectionFamily<EventData> {
+pub fn family(settings: &Settings) -> Projection<EventData> {
     let settings = settings.clone();
-    ProjectionFamily {
+    Projection {
         name: "timelines",
         views: &[
             ChirpsRow::TABLE,
@@ -109,8 +109,8 @@ impl Timelines {
     }
 }
 
-impl Projector<EventData> for Timelines {
-    fn apply(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+impl StagedProjector<EventData> for Timelines {
+    fn stage(&mut self, event: &Event<EventData>, writes: &mut Writes) {
         let at = event.recorded_at;
         match &event.data {
             EventData::UserRegistered(e) => {

@@ -1,0 +1,146 @@
+//! Projections whose rows follow an order: stages, lines, and fan-outs that are written in pieces.
+
+use crate::message::Event;
+use crate::row::Write;
+
+/// The projection of one source partition, of which some event has rows without number, or rows that must not be seen
+/// before others. It is folded like a [`Projector`](crate::Projector), which it is for the engine in any case.
+pub trait StagedProjector<E>: Send {
+    /// Takes in `event` and asks for the rows that follow from it, with the local state *as of* that event.
+    fn stage(&mut self, event: &Event<E>, writes: &mut Writes);
+
+    /// Adds the next rows of a fan-out that [`Writes::fan_out`] has announced to `rows`, at most
+    /// `most` (at least 1) of them, and returns whether there are more. The rows are those of the
+    /// announcing event, though later events may have been taken in since. Not called again after
+    /// it has returned `false`.
+    fn fan_out(&mut self, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool;
+}
+
+/// Many rows of one event that are made when they are written: the projector knows which, by this
+/// number of its own choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FanOut(pub u64);
+
+/// Rows that may be written in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// Rows at hand.
+    pub writes: Vec<Write>,
+    /// Rows to be made in pieces ([`StagedProjector::fan_out`]).
+    pub fan_outs: Vec<FanOut>,
+}
+
+impl Stage {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.fan_outs.is_empty()
+    }
+}
+
+/// What one event asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Rows that wait in no line ([`Writes::ahead`]), in stages.
+    pub ahead: Vec<Vec<Write>>,
+    /// Events of one line are written in their order ([`Writes::in_line`]).
+    pub line: Option<u64>,
+    /// Each is acknowledged before the next one starts.
+    pub stages: Vec<Stage>,
+}
+
+/// The rows an event asks for, in stages: a stage is acknowledged by the store before the
+/// next one starts. Within a stage writes may land in any order.
+#[derive(Debug, Default)]
+pub struct Writes {
+    asked: Asked,
+    muted: bool,
+}
+
+impl Writes {
+    /// Collects writes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Drops writes: the local state is being folded again and the rows are there already.
+    #[must_use]
+    pub fn muted() -> Self {
+        Self { asked: Asked::default(), muted: true }
+    }
+
+    /// Whether writes are dropped; lets a projector skip the work of making many.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Puts this event's rows behind those of earlier events of the same `line` that are still
+    /// being written. Events of no line, and of different lines, wait for nobody. A projector that
+    /// announces fan-outs says so of every event whose rows must not be seen before theirs.
+    pub fn in_line(&mut self, line: u64) {
+        if !self.muted {
+            self.asked.line = Some(line);
+        }
+    }
+
+    /// Asks for a write in the current stage.
+    pub fn push(&mut self, write: Write) {
+        if !self.muted {
+            self.stage().writes.push(write);
+        }
+    }
+
+    /// Asks for writes, stage by stage, that wait for no earlier event of the line and for no other
+    /// row of this event: those that others of other lines count on, and that are right sooner, too.
+    pub fn ahead(&mut self, stages: impl IntoIterator<Item = Vec<Write>>) {
+        if !self.muted {
+            self.asked.ahead.extend(stages.into_iter().filter(|stage| !stage.is_empty()));
+        }
+    }
+
+    /// Announces a fan-out in the current stage: rows that are made in pieces while other events
+    /// have their turns, so that one event with a million rows neither fills the memory nor stops
+    /// everybody else.
+    pub fn fan_out(&mut self, fan_out: FanOut) {
+        if !self.muted {
+            self.stage().fan_outs.push(fan_out);
+        }
+    }
+
+    /// Ends the current stage: what follows starts when the store has acknowledged it.
+    pub fn then(&mut self) {
+        if !self.muted && self.asked.stages.last().is_some_and(|stage| !stage.is_empty()) {
+            self.asked.stages.push(Stage::default());
+        }
+    }
+
+    /// What was asked for since the last call; empty stages are left out.
+    pub fn take(&mut self) -> Asked {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.stages.retain(|stage| !stage.is_empty());
+        asked
+    }
+
+    /// As [`Writes::take`], with all rows of all fan-outs made at once by the `projector` that has
+    /// announced them: for audits and tests.
+    pub fn take_whole<E>(&mut self, projector: &mut dyn StagedProjector<E>) -> Vec<Vec<Write>> {
+        let Asked { ahead: mut whole, stages, .. } = self.take();
+        for Stage { mut writes, fan_outs } in stages {
+            for fan_out in fan_outs {
+                while projector.fan_out(fan_out, usize::MAX, &mut writes) {}
+            }
+            whole.push(writes);
+        }
+        whole
+    }
+
+    fn stage(&mut self) -> &mut Stage {
+        if self.asked.stages.is_empty() {
+            self.asked.stages.push(Stage::default());
+        }
+        let last = self.asked.stages.len() - 1;
+        &mut self.asked.stages[last]
+    }
+}
