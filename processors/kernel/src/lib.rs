@@ -21,6 +21,7 @@ pub mod partition;
 pub mod projection;
 pub mod rejection;
 pub mod row;
+mod rules;
 pub mod sample;
 pub mod table;
 pub mod text;

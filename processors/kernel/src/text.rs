@@ -5,8 +5,6 @@
 
 /// Longest text where a domain does not say, in Unicode scalar values.
 pub const MAX_CHARS: usize = 256;
-/// Longest reference, as of a payment, in Unicode scalar values.
-pub const MAX_REFERENCE_CHARS: usize = 140;
 
 /// What kind of text it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +19,16 @@ pub enum TextKind {
 /// `None` when nothing is. No more of the text is looked at than that.
 #[must_use]
 pub fn problem(text: &str, most: usize, kind: TextKind) -> Option<String> {
-    let is_bad = |c: char| c.is_control() && !(kind == TextKind::Prose && matches!(c, '\n' | '\r' | '\t'));
-    if text.chars().nth(most).is_some() {
-        return Some(format!("is too long; write at most {most} characters"));
+    match text.chars().nth(most) {
+        Some(_) => Some(format!("is too long; write at most {most} characters")),
+        None => control_character(text, kind),
     }
+}
+
+/// The control character in `text` that does not belong there, for a person; `None` when there is none.
+#[must_use]
+pub fn control_character(text: &str, kind: TextKind) -> Option<String> {
+    let is_bad = |c: char| c.is_control() && !(kind == TextKind::Prose && matches!(c, '\n' | '\r' | '\t'));
     let bad = text.chars().find(|c| is_bad(*c))?;
     let allowed = match kind {
         TextKind::Line => "write one line of text",

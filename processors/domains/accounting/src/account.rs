@@ -17,6 +17,8 @@ use crate::messages::events::{
 };
 use crate::messages::state::{Account, Reservation, State};
 use crate::messages::steps::{CreditTransfer, ReleaseReservation, ReserveFunds, SettleReservation};
+
+use crate::rules::MINOR_UNITS;
 use crate::rules::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use crate::{currency, rules};
 
@@ -77,14 +79,14 @@ pub(crate) fn open(
 ) -> Result<AccountOpened, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, &command.owner_id, "the user named in owner_id");
-    if rules::well_formed(&mut rejections, "account_id", account_id) {
+    rejections.permitted(actor, &command.owner_id, "the user named in owner_id");
+    if rejections.well_formed("account_id", account_id) {
         rejections.require(account(&get(states, account_id)).is_none(), || {
             let message = format!("account id {account_id} is taken, or was once; choose another");
             Violation::on(ALREADY_EXISTS, "account_id", message)
         });
     }
-    rules::well_formed(&mut rejections, "owner_id", &command.owner_id);
+    rejections.well_formed("owner_id", &command.owner_id);
     rules::known_currency(&mut rejections, &command.currency);
     rejections.or(|| AccountOpened {
         account_id: account_id.clone(),
@@ -103,11 +105,11 @@ pub(crate) fn deposit(
     let kept = existing(&mut rejections, states, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
-    if rules::positive(&mut rejections, command.amount) {
+    if rejections.positive("amount", command.amount, MINOR_UNITS) {
         has_room(&mut rejections, account, command.amount);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
-    rules::reference(&mut rejections, &command.reference);
+    rejections.line("reference", &command.reference);
     rejections.or(|| MoneyDeposited {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -127,11 +129,11 @@ pub(crate) fn withdraw(
     let kept = owned(&mut rejections, states, actor, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
-    if rules::positive(&mut rejections, command.amount) {
+    if rejections.positive("amount", command.amount, MINOR_UNITS) {
         has_funds(&mut rejections, account, command.amount);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
-    rules::reference(&mut rejections, &command.reference);
+    rejections.line("reference", &command.reference);
     rejections.or(|| MoneyWithdrawn {
         account_id: account_id.clone(),
         amount: command.amount,
@@ -174,7 +176,7 @@ pub(crate) fn reserve(states: &impl StateReader<State = State>, step: &ReserveFu
     let mut rejections = Rejections::none();
     if let Some(account) = account {
         let actor = step.requested_by.as_deref();
-        rules::permitted(&mut rejections, actor, &account.owner_id, "the owner of the account in from");
+        rejections.permitted(actor, &account.owner_id, "the owner of the account in from");
     }
     exists(&mut rejections, "from", &step.from, account);
     is_open(&mut rejections, "from", &step.from, account);
@@ -271,7 +273,7 @@ pub(crate) fn release(
 
 /// The account of a command, if the id is one and it exists.
 fn existing(rejections: &mut Rejections, states: &impl StateReader<State = State>, account_id: &str) -> Kept {
-    if !rules::well_formed(rejections, "account_id", account_id) {
+    if !rejections.well_formed("account_id", account_id) {
         return None;
     }
     let kept = get(states, account_id);
@@ -290,7 +292,7 @@ fn owned(
     let mut others = Rejections::none();
     let kept = existing(&mut others, states, account_id);
     if let Some(account) = account(&kept) {
-        rules::permitted(rejections, actor, &account.owner_id, "the owner of the account");
+        rejections.permitted(actor, &account.owner_id, "the owner of the account");
     }
     for violation in others.into_violations() {
         rejections.push(violation);

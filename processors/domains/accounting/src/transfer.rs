@@ -8,7 +8,7 @@ use crate::messages::commands::Transfer as Request;
 use crate::messages::events::{TransferCompleted, TransferFailed, TransferRequested};
 use crate::messages::state::{State, Transfer};
 use crate::messages::steps::{CompleteTransfer, FailTransfer};
-use crate::rules;
+use crate::rules::{self, MINOR_UNITS};
 
 /// The kind of aggregate.
 pub const KIND: &str = "Transfer";
@@ -37,20 +37,20 @@ pub(crate) fn request(
 ) -> Result<TransferRequested, Rejections> {
     let Request { transfer_id, from, to, amount, currency } = command;
     let mut rejections = Rejections::none();
-    if rules::well_formed(&mut rejections, "transfer_id", transfer_id) {
+    if rejections.well_formed("transfer_id", transfer_id) {
         rejections.require(states.get(&id(transfer_id)).is_none(), || {
             let message = format!("transfer id {transfer_id} is taken, also if it failed; choose another");
             Violation::on(ALREADY_EXISTS, "transfer_id", message)
         });
     }
-    rules::well_formed(&mut rejections, "from", from);
-    if rules::well_formed(&mut rejections, "to", to) {
+    rejections.well_formed("from", from);
+    if rejections.well_formed("to", to) {
         rejections.require(from != to, || {
             let message = "money cannot be moved to where it is; name another account in to";
             Violation::on(INVALID_ARGUMENT, "to", message)
         });
     }
-    rules::positive(&mut rejections, *amount);
+    rejections.positive("amount", *amount, MINOR_UNITS);
     rules::known_currency(&mut rejections, currency);
     rejections.or(|| TransferRequested {
         transfer_id: transfer_id.clone(),

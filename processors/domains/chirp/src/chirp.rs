@@ -24,9 +24,9 @@ pub(crate) fn post(
     command: &PostChirp,
 ) -> Result<ChirpPosted, Rejections> {
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    rejections.permitted(actor, &command.author_id, "the user named in author_id");
     let author = millrace_kernel::id::is_valid(&command.author_id);
-    if rules::well_formed(&mut rejections, "chirp_id", &command.chirp_id) && author {
+    if rejections.well_formed("chirp_id", &command.chirp_id) && author {
         rejections.require(states.get(&id(&command.author_id, &command.chirp_id)).is_none(), || {
             Violation::on(
                 ALREADY_EXISTS,
@@ -39,7 +39,7 @@ pub(crate) fn post(
         });
     }
     author_exists(&mut rejections, states, &command.author_id);
-    rules::content(&mut rejections, &command.content);
+    rejections.prose("content", &command.content);
     rejections.or(|| ChirpPosted {
         chirp_id: command.chirp_id.clone(),
         author_id: command.author_id.clone(),
@@ -53,10 +53,10 @@ pub(crate) fn edit(
     command: &EditChirp,
 ) -> Result<ChirpEdited, Rejections> {
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    rejections.permitted(actor, &command.author_id, "the user named in author_id");
     chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
     author_exists(&mut rejections, states, &command.author_id);
-    rules::content(&mut rejections, &command.content);
+    rejections.prose("content", &command.content);
     rejections.or(|| ChirpEdited {
         chirp_id: command.chirp_id.clone(),
         author_id: command.author_id.clone(),
@@ -70,17 +70,17 @@ pub(crate) fn delete(
     command: &DeleteChirp,
 ) -> Result<ChirpDeleted, Rejections> {
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "author_id", &command.author_id);
+    rejections.permitted(actor, &command.author_id, "the user named in author_id");
     chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
     // that the author is known follows from the chirp
-    rules::well_formed(&mut rejections, "author_id", &command.author_id);
+    rejections.well_formed("author_id", &command.author_id);
     rejections
         .or(|| ChirpDeleted { chirp_id: command.chirp_id.clone(), author_id: command.author_id.clone() })
 }
 
 /// The author must be an id and a user.
 fn author_exists(rejections: &mut Rejections, states: &impl StateReader<State = State>, author_id: &str) {
-    if rules::well_formed(rejections, "author_id", author_id) {
+    if rejections.well_formed("author_id", author_id) {
         let exists = user::exists_here(states, author_id);
         rules::user_exists(rejections, "author_id", author_id, exists);
     }
@@ -94,7 +94,7 @@ fn chirp_exists(
     author_id: &str,
     chirp_id: &str,
 ) {
-    if !rules::well_formed(rejections, "chirp_id", chirp_id) || !millrace_kernel::id::is_valid(author_id) {
+    if !rejections.well_formed("chirp_id", chirp_id) || !millrace_kernel::id::is_valid(author_id) {
         return;
     }
     match states.get(&id(author_id, chirp_id)).as_deref() {

@@ -26,9 +26,9 @@ pub(crate) fn follow(
 ) -> Result<UserFollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "follower_id", follower);
+    rejections.permitted(actor, follower, "the user named in follower_id");
     let follower_known = follower_exists(&mut rejections, states, follower, followee);
-    if rules::well_formed(&mut rejections, "followee_id", followee) {
+    if rejections.well_formed("followee_id", followee) {
         rejections.require(follower != followee, || {
             Violation::on(INVALID_ARGUMENT, "followee_id", "nobody can follow themselves; name another user")
         });
@@ -53,9 +53,9 @@ pub(crate) fn unfollow(
 ) -> Result<UserUnfollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "follower_id", follower);
+    rejections.permitted(actor, follower, "the user named in follower_id");
     let follower_known = follower_exists(&mut rejections, states, follower, followee);
-    if rules::well_formed(&mut rejections, "followee_id", followee)
+    if rejections.well_formed("followee_id", followee)
         && followee_exists(&mut rejections, states, followee)
         && follower_known
     {
@@ -77,7 +77,7 @@ fn follower_exists(
     follower: &str,
     followee: &str,
 ) -> bool {
-    if !rules::well_formed(rejections, "follower_id", follower) {
+    if !rejections.well_formed("follower_id", follower) {
         return false;
     }
     let exists = if follower == followee {

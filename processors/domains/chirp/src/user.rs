@@ -8,7 +8,7 @@ use crate::messages::commands::RegisterUser;
 use crate::messages::events::{RegistrationRefused, RegistrationStarted, UserRegistered};
 use crate::messages::state::{State, User};
 use crate::messages::steps::{ConfirmRegistration, RefuseRegistration};
-use crate::{rules, username};
+use crate::username;
 
 /// The kind of aggregate; also looked up by decisions in other partitions.
 pub const KIND: &str = "User";
@@ -37,8 +37,8 @@ pub(crate) fn register(
     command: &RegisterUser,
 ) -> Result<RegistrationStarted, Rejections> {
     let mut rejections = Rejections::none();
-    rules::permitted(&mut rejections, actor, "user_id", &command.user_id);
-    if rules::well_formed(&mut rejections, "user_id", &command.user_id) {
+    rejections.permitted(actor, &command.user_id, "the user named in user_id");
+    if rejections.well_formed("user_id", &command.user_id) {
         rejections.require(states.get(&id(&command.user_id)).is_none(), || {
             Violation::on(
                 ALREADY_EXISTS,

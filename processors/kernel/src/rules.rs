@@ -1,0 +1,113 @@
+//! Rules that most commands have, one line each, with the message that says what would be right.
+//!
+//! How long a text may be is no rule of these: it stands in the schema, and [`decide`](crate::decide) holds it.
+
+use crate::id;
+use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
+use crate::rejection::{Rejections, Violation};
+use crate::text::{self, TextKind};
+
+impl Rejections {
+    /// The acting user, where one is named, must be the `owner`; `whose` says who that is: "the owner of the account".
+    ///
+    /// Compares the texts as they are, so it holds or not whatever else is wrong with the owner.
+    pub fn permitted(&mut self, actor: Option<&str>, owner: &str, whose: &str) -> bool {
+        self.require(actor.is_none_or(|actor| actor == owner), || {
+            let message = format!("only {whose} may do this; leave metadata.user_id out to act for anyone");
+            Violation::on(NOT_PERMITTED, "metadata.user_id", message)
+        })
+    }
+
+    /// `value` must be an id. Returns whether it is: rules that need it are skipped otherwise.
+    pub fn well_formed(&mut self, field: &str, value: &str) -> bool {
+        self.require(id::is_valid(value), || {
+            Violation::on(INVALID_ARGUMENT, field, format!("{field} is not an id: {}", id::ID_RULE))
+        })
+    }
+
+    /// `value` must be above 0; `what` says of what it is a number: "minor units (cents)". Returns whether it is.
+    pub fn positive(&mut self, field: &str, value: i64, what: &str) -> bool {
+        self.require(value > 0, || {
+            let message = format!("{field} is {value}; name a whole number of {what} above 0");
+            Violation::on(INVALID_ARGUMENT, field, message)
+        })
+    }
+
+    /// `text` must be one line: without control characters. Returns whether it is.
+    pub fn line(&mut self, field: &str, text: &str) -> bool {
+        self.characters(field, text, TextKind::Line)
+    }
+
+    /// `text` must say something, and have no control characters but line breaks and tabs. Returns whether it does.
+    pub fn prose(&mut self, field: &str, text: &str) -> bool {
+        let says = self.require(!text.chars().all(char::is_whitespace), || {
+            Violation::on(INVALID_ARGUMENT, field, format!("{field} is blank; write more than white space"))
+        });
+        says && self.characters(field, text, TextKind::Prose)
+    }
+
+    fn characters(&mut self, field: &str, text: &str, kind: TextKind) -> bool {
+        let problem = text::control_character(text, kind);
+        problem.is_none_or(|problem| {
+            self.require(false, || Violation::on(INVALID_ARGUMENT, field, format!("{field} {problem}")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said when `rule` is asked, if anything is.
+    fn said(rule: impl FnOnce(&mut Rejections) -> bool) -> Option<(String, String)> {
+        let mut rejections = Rejections::none();
+        let holds = rule(&mut rejections);
+        assert_eq!(holds, rejections.is_empty());
+        let violation = rejections.into_violations().pop()?;
+        Some((violation.code, violation.message))
+    }
+
+    #[test]
+    fn each_rule_holds_or_says_what_would_be_right() {
+        let whose = "the owner";
+        for (held, broken, code, words) in [
+            (
+                said(|it| it.permitted(Some("ann"), "ann", whose)),
+                said(|it| it.permitted(Some("bob"), "ann", whose)),
+                NOT_PERMITTED,
+                "only the owner may do this",
+            ),
+            (
+                said(|it| it.well_formed("id", "a-1")),
+                said(|it| it.well_formed("id", "a/1")),
+                INVALID_ARGUMENT,
+                "id is not an id",
+            ),
+            (
+                said(|it| it.positive("n", 1, "seats")),
+                said(|it| it.positive("n", 0, "seats")),
+                INVALID_ARGUMENT,
+                "n is 0; name a whole number of seats above 0",
+            ),
+            (
+                said(|it| it.line("t", "")),
+                said(|it| it.line("t", "a\nb")),
+                INVALID_ARGUMENT,
+                "t holds the control character U+000A",
+            ),
+            (
+                said(|it| it.prose("t", "a\nb")),
+                said(|it| it.prose("t", "a\0b")),
+                INVALID_ARGUMENT,
+                "t holds the control character U+0000",
+            ),
+            (said(|it| it.prose("t", "a")), said(|it| it.prose("t", " \n")), INVALID_ARGUMENT, "t is blank"),
+        ] {
+            assert_eq!(held, None);
+            let (found, message) = broken.unwrap();
+            assert_eq!(found, code);
+            assert!(message.starts_with(words), "{message}");
+        }
+        assert_eq!(said(|it| it.permitted(None, "ann", whose)), None, "nobody is named");
+    }
+}
