@@ -12,8 +12,8 @@ use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::{
-    dead, demo, examine, feed, load, logging, output, query, rebuild, roles, schemas, send, status, tables,
-    topics, up,
+    dead, demo, examine, feed, load, logging, new_domain, output, query, rebuild, roles, schemas, send,
+    status, tables, topics, up,
 };
 
 /// The binary under construction: its domains.
@@ -72,6 +72,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
             clap_complete::generate(*shell, &mut Cli::whole(), "millrace", &mut script);
             return Ok(std::io::stdout().write_all(&script)?);
         }
+        Command::NewDomain { name } => return new_domain::run(domains, name),
         Command::Metrics => {
             return Ok(std::io::stdout().write_all(millrace_telemetry::manual().as_bytes())?);
         }
@@ -157,6 +158,6 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
         Command::Status { json, .. } => status::run(&servers, domains, json),
         Command::Config { json, .. } => output::configuration(config, json),
-        Command::Metrics | Command::Completions { .. } => Ok(()),
+        Command::NewDomain { .. } | Command::Metrics | Command::Completions { .. } => Ok(()),
     }
 }

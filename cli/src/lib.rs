@@ -42,6 +42,7 @@ mod load;
 mod logging;
 pub mod message;
 mod nearest;
+mod new_domain;
 mod outcomes;
 mod output;
 mod query;

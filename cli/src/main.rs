@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use millrace::App;
 use millrace_domain_accounting::Accounting;
 use millrace_domain_chirp::Chirp;
+use millrace_domain_guestbook::Guestbook;
 
 /// Records and states are made on one thread and freed on another by the million, which the
 /// system's allocator does poorly.
@@ -15,5 +16,6 @@ fn main() -> ExitCode {
     App::new()
         .checked_domain::<Chirp>(|settings| settings.validate().map_err(|error| error.to_string()))
         .domain::<Accounting>()
+        .domain::<Guestbook>()
         .run()
 }

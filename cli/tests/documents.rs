@@ -84,7 +84,7 @@ fn settings() -> BTreeSet<String> {
 fn no_setting(span: &str, known: &BTreeSet<String>) -> Option<String> {
     let sections: BTreeSet<&str> = known.iter().filter_map(|key| Some(key.split_once('.')?.0)).collect();
     // sections of domains, which may have no settings, have the names of their topics, too
-    let is_domain = |name: &str| matches!(name, "chirp" | "accounting");
+    let is_domain = |name: &str| matches!(name, "chirp" | "accounting" | "guestbook");
     let is_section = |name: &str| name == "kafka_client" || is_domain(name) || sections.contains(name);
     if let Some((section, rest)) = span.strip_prefix('[').and_then(|span| span.split_once(']'))
         && is_name(section)
@@ -320,4 +320,45 @@ fn figures_are_those_that_were_measured() {
     let is =
         growth["pairs"].as_array().unwrap().iter().find(of_one_lane).unwrap()["per_second"].as_f64().unwrap();
     assert!((quoted / is - 1.0).abs() < 0.01, "docs/capacity.md says {quoted}, measured were {is:.0}");
+}
+
+/// Files that a document shows whole, each with what it shows.
+fn quotes(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for part in text.split("<!-- ").skip(1) {
+        let Some((file, rest)) = part.split_once(": quoted -->\n") else { continue };
+        let shown = rest.split_once('\n').map(|(_, shown)| shown.trim_end().trim_end_matches("```"));
+        found.push((file, shown.unwrap_or_default()));
+    }
+    found
+}
+
+#[test]
+fn what_is_quoted_is_what_the_file_says() {
+    let mut count = 0;
+    for (name, text) in documents() {
+        for (file, shown) in quotes(&text) {
+            let is = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert_eq!(shown, is, "docs/{name} quotes {file}: put in what the file says");
+            count += 1;
+        }
+    }
+    assert!(count > 3, "the guide to a domain quotes its example");
+}
+
+/// What an author has to write for the smallest domain, tests apart: lines that are not empty.
+#[test]
+fn the_smallest_domain_is_small() {
+    let mut files = 0;
+    let mut lines = 0;
+    for folder in ["schemas/guestbook", "processors/domains/guestbook", "processors/domains/guestbook/src"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                files += 1;
+                lines += fs::read_to_string(&path).unwrap().lines().filter(|line| !line.trim().is_empty()).count();
+            }
+        }
+    }
+    assert!(files <= 7 && lines <= 120, "{files} files and {lines} lines");
 }

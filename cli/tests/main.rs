@@ -10,6 +10,7 @@ mod guarantees;
 mod health;
 mod load;
 mod metrics;
+mod new_domain;
 mod operating;
 mod readme;
 mod send;

@@ -107,7 +107,7 @@ fn a_domain_does_no_io_and_reads_no_clock() {
 }
 
 #[test]
-fn a_domain_has_schemas_topics_tables_and_a_line_in_the_binary() {
+fn a_domain_has_schemas_tables_and_a_line_in_the_binary() {
     let main = text(&root().join("cli/src/main.rs"));
     for domain in domains() {
         let schemas = root().join("schemas").join(&domain);
@@ -119,7 +119,6 @@ fn a_domain_has_schemas_topics_tables_and_a_line_in_the_binary() {
         let tables = millrace_kernel::table::parse_tables(&views);
         let tables = tables.unwrap_or_else(|error| panic!("schemas/{domain}/views.cql: {error}"));
         assert!(!tables.is_empty(), "schemas/{domain}/views.cql declares no table");
-        assert!(root().join(format!("topics/{domain}.toml")).is_file(), "topics/{domain}.toml is missing");
         let package = format!("millrace_domain_{domain}");
         assert!(main.contains(&package), "cli/src/main.rs does not name {package}");
     }

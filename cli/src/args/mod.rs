@@ -262,6 +262,16 @@ pub enum Command {
               value_parser = seconds(1))]
         every: u64,
     },
+    /// Write a domain to begin with, into the checkout of Millrace that this folder lies in
+    ///
+    /// It is a guest book with this name: it builds, passes its tests and answers its first command. The binary gets
+    /// one line and one dependency. docs/add-a-domain.md says how it becomes another one.
+    #[command(after_help = "Example:\n  millrace new-domain library")]
+    NewDomain {
+        /// Its name: a-z 0-9 _
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
     /// Show every metric that processes serve at /metrics: what it means, and what to do
     #[command(after_help = "Example:\n  millrace metrics")]
     Metrics,

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use millrace_kernel::aggregate::snake_case;
 use millrace_kernel::table::{Table, parse_tables};
 
 use crate::address::Address;
 use crate::avro::{self, Record};
 use crate::envelope::{COMMANDS, EVENTS, KINDS, Kind, LOOKUP, OUTCOMES, STATE, STEPS};
-use crate::{SchemagenError, annotations, assemble, format, states};
+use crate::{SchemagenError, annotations, assemble, format, states, topics};
 
 /// What a domain's folder and its topics file hold.
 pub struct Folder {
@@ -46,11 +47,11 @@ impl Schema {
 }
 
 impl Folder {
-    /// Reads `schemas/<d>` and `topics/<d>.toml` beside it.
+    /// Reads `schemas/<d>`, and `topics/<d>.toml` beside it where it is.
     pub fn read(dir: &Path) -> Result<Self, SchemagenError> {
         let dir =
             fs::canonicalize(dir).map_err(|source| SchemagenError::File { path: dir.to_owned(), source })?;
-        let (domain, topics) = topics_of(&dir)?;
+        let (domain, declared) = topics_of(&dir)?;
         let mut folder = Self {
             domain,
             schemas: Vec::new(),
@@ -78,9 +79,13 @@ impl Folder {
         for schema in &folder.schemas {
             all_have_states(schema, &kinds).map_err(|message| invalid(schema.kind, message))?;
         }
-        let is_looked_up = kinds.iter().any(|record| record.marks.lookup.is_some());
+        let lookups: Vec<String> = kinds
+            .iter()
+            .filter(|record| record.marks.lookup.is_some())
+            .map(|record| snake_case(&record.name))
+            .collect();
         folder.schemas.push(state);
-        for kind in [Some(&OUTCOMES), is_looked_up.then_some(&LOOKUP)].into_iter().flatten() {
+        for kind in [Some(&OUTCOMES), (!lookups.is_empty()).then_some(&LOOKUP)].into_iter().flatten() {
             let schema = whole(kind, &folder.domain, &[], &|_| String::new());
             folder.schemas.push(schema.map_err(|message| invalid(kind, message))?);
         }
@@ -90,7 +95,14 @@ impl Folder {
             file: "views.cql".to_owned(),
             message: error.to_string(),
         })?;
-        folder.topics = folder.text(&topics)?;
+        folder.topics = match declared.exists() {
+            true => folder.text(&declared)?,
+            false => {
+                // so that cargo sees one come
+                folder.paths.extend(declared.parent().filter(|it| it.exists()).map(Path::to_owned));
+                topics::standard(&folder.domain, folder.schema(&STEPS).is_some(), &lookups)
+            }
+        };
         Ok(folder)
     }
 

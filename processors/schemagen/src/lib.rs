@@ -8,14 +8,8 @@
 //!
 //! ```no_run
 //! // build.rs
-//! use std::path::Path;
-//!
 //! fn main() {
-//!     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-//!     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../schemas/chirp");
-//!     if let Err(error) = millrace_schemagen::generate(&schemas, &Path::new(&out).join("messages.rs")) {
-//!         panic!("{error}");
-//!     }
+//!     millrace_schemagen::build("chirp");
 //! }
 //! ```
 
@@ -35,6 +29,7 @@ mod registered;
 mod samples;
 mod states;
 mod tables;
+mod topics;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,8 +60,21 @@ pub enum SchemagenError {
     },
 }
 
+/// What the build script of a domain does: [`generate`], from `schemas/<domain>` three folders above its crate
+/// (`processors/domains/<domain>`), into `messages.rs` of the build's folder.
+///
+/// # Panics
+/// What [`generate`] says, which cargo shows.
+pub fn build(domain: &str) {
+    let set = |name: &str| PathBuf::from(std::env::var_os(name).expect("cargo sets it for build scripts"));
+    let schemas = set("CARGO_MANIFEST_DIR").join("../../../schemas").join(domain);
+    if let Err(error) = generate(&schemas, &set("OUT_DIR").join("messages.rs")) {
+        panic!("schemas/{domain}: {error}");
+    }
+}
+
 /// Reads the records and tables in `dir` (`schemas/<d>`) and the topics in
-/// `../../topics/<d>.toml`, checks them, and writes the Rust file `out`, to be included by a
+/// `../../topics/<d>.toml`, or the standard ones, checks them, and writes the Rust file `out`, to be included by a
 /// module of the domain. The crate must depend on `millrace-kernel` and `serde`.
 ///
 /// The file holds one module for each of `commands`, `steps`, `events` (with the unions

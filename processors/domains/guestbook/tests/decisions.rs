@@ -1,0 +1,36 @@
+//! What the guest book decides, one row for each rejection; and its messages, which survive their schema.
+
+use millrace_domain_guestbook::Guestbook;
+use millrace_domain_guestbook::messages::commands::Sign;
+use millrace_domain_guestbook::messages::events::{EventData, Signed};
+use millrace_testkit::given::given;
+use millrace_testkit::messages::all_round_trip;
+
+fn sign(guest: &str, text: &str) -> Sign {
+    Sign { guest_id: guest.to_owned(), text: text.to_owned() }
+}
+
+fn signed(guest: &str, text: &str) -> EventData {
+    Signed { guest_id: guest.to_owned(), text: text.to_owned() }.into()
+}
+
+#[test]
+fn a_guest_signs_once() {
+    given::<Guestbook>([]).when(sign("ann", "hi")).then_events([signed("ann", "hi")]);
+    given::<Guestbook>([signed("bob", "hi")]).when(sign("ann", "hi")).then_events([signed("ann", "hi")]);
+    let known = given::<Guestbook>([signed("ann", "hi")]);
+    known.when(sign("ann", "again")).then_rejected(&[("AlreadyExists", "guest_id")]);
+}
+
+#[test]
+fn what_is_malformed_is_refused_with_all_that_is_wrong() {
+    let all = [("InvalidArgument", "guest_id"), ("InvalidArgument", "text")];
+    given::<Guestbook>([]).when(sign("a/b", " ")).then_rejected(&all);
+    given::<Guestbook>([]).when(sign("ann", &"x".repeat(281))).then_rejected(&all[1..]);
+    given::<Guestbook>([]).when(sign("ann", "\0")).then_rejected(&all[1..]);
+}
+
+#[test]
+fn messages_and_states_survive_their_schemas() {
+    assert_eq!(all_round_trip::<Guestbook>(), 3, "a command, an event and a state");
+}
