@@ -356,7 +356,8 @@ fn the_smallest_domain_is_small() {
             let path = entry.unwrap().path();
             if path.is_file() {
                 files += 1;
-                lines += fs::read_to_string(&path).unwrap().lines().filter(|line| !line.trim().is_empty()).count();
+                lines +=
+                    fs::read_to_string(&path).unwrap().lines().filter(|line| !line.trim().is_empty()).count();
             }
         }
     }

@@ -97,8 +97,11 @@ fn next(versions: &Versions<'_>, live: Version, as_json: bool) -> Result<Filled,
             break new;
         }
     };
+    let tables = filled.version.tables(&versions.declared, versions.family.views);
     // also where it was begun: whoever did may have died before
-    versions.store.create_tables(&filled.version.tables(&versions.declared, versions.family.views))?;
+    versions.store.create_tables(&tables)?;
+    // what is complete already is compared at once, before the one who fills it has opened them
+    versions.store.open_tables(&tables)?;
     Ok(filled)
 }
 
