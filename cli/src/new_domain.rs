@@ -62,8 +62,8 @@ pub fn run(domains: &[Box<dyn DomainEntry>], name: &str) -> Result<(), CliError>
     ];
     for (path, text) in FILES {
         let path = root.join(renamed(path));
-        fs::create_dir_all(path.parent().unwrap_or(&root))?;
-        fs::write(&path, renamed(text))?;
+        millrace_disk::make_folder(path.parent().unwrap_or(&root))?;
+        millrace_disk::replace(&path, renamed(text).as_bytes())?;
         output::line(format!("wrote    {}", shown(&root, &path)))?;
     }
     let schemas = root.join("schemas").join(name);
@@ -74,7 +74,7 @@ pub fn run(domains: &[Box<dyn DomainEntry>], name: &str) -> Result<(), CliError>
     for (text, path) in registered {
         match text {
             Some(text) => {
-                fs::write(path, text)?;
+                millrace_disk::replace(path, text.as_bytes())?;
                 output::line(format!("changed  {}", shown(&root, path)))?;
             }
             None => output::line(format!(

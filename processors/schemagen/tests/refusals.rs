@@ -262,9 +262,15 @@ fn a_missing_file_is_named() {
         fs::remove_file(folder.schemas().join(file)).unwrap();
         assert!(folder.refusal().contains(file), "{}", folder.refusal());
     }
-    let folder = Folder::with("", "", "");
+}
+
+/// Where topics are not declared, they are what the schemas need.
+#[test]
+fn topics_may_be_left_to_the_engine() {
+    let folder = Folder::with("state.avsc", "\"lookup\": true, ", "");
     fs::remove_file(folder.0.path().join("topics/chirp.toml")).unwrap();
-    assert!(folder.refusal().contains("chirp.toml"), "{}", folder.refusal());
+    let code = folder.generate().unwrap();
+    assert!(code.contains("[topics.steps]") && !code.contains("user.lookup"), "{code}");
 }
 
 #[test]

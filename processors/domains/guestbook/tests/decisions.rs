@@ -1,10 +1,14 @@
-//! What the guest book decides, one row for each rejection; and its messages, which survive their schema.
+//! What the guest book decides, one row for each rejection; its messages, which survive their schema; and the engine, which
+//! answers.
 
 use millrace_domain_guestbook::Guestbook;
 use millrace_domain_guestbook::messages::commands::Sign;
 use millrace_domain_guestbook::messages::events::{EventData, Signed};
+use millrace_kernel::{Command, Metadata, NoSettings, Status};
+use millrace_runtime::ProcessorSettings;
 use millrace_testkit::given::given;
 use millrace_testkit::messages::all_round_trip;
+use millrace_testkit::pipeline::Pipeline;
 
 fn sign(guest: &str, text: &str) -> Sign {
     Sign { guest_id: guest.to_owned(), text: text.to_owned() }
@@ -33,4 +37,18 @@ fn what_is_malformed_is_refused_with_all_that_is_wrong() {
 #[test]
 fn messages_and_states_survive_their_schemas() {
     assert_eq!(all_round_trip::<Guestbook>(), 3, "a command, an event and a state");
+}
+
+#[test]
+fn the_engine_answers() {
+    let mut pipeline = Pipeline::<Guestbook>::new(2, NoSettings {}, ProcessorSettings::default());
+    pipeline.start_processor();
+    pipeline.start_projectors();
+    for id in ["first", "second"] {
+        let (metadata, data) = (Metadata::default(), sign("ann", "hi").into());
+        pipeline.send(&Command { id: id.to_owned(), metadata, data });
+        pipeline.settle();
+    }
+    let answers: Vec<Status> = pipeline.outcomes().iter().map(|outcome| outcome.status).collect();
+    assert_eq!(answers, [Status::Accepted, Status::Rejected], "everybody signs once");
 }
