@@ -6,12 +6,7 @@
 //! checked in, so schema and code cannot drift. What the engine could not work with is refused by file, record and
 //! field, with the way out.
 //!
-//! ```no_run
-//! // build.rs
-//! fn main() {
-//!     millrace_schemagen::build("chirp");
-//! }
-//! ```
+//! A build script is one call: [`build`]`("chirp")`.
 
 mod address;
 mod annotations;
