@@ -98,7 +98,8 @@ async function keysCase() {
   }
   return {
     elsewhere: await elsewhere('keys', {}),
-    'with its own partitioner': await elsewhere('own-keys', { partitioner: undefined }),
+    // how many is another number each time on Kafka
+    'all by its own partitioner': (await elsewhere('own-keys', { partitioner: undefined })) === 0,
   }
 }
 
