@@ -10,7 +10,9 @@ use std::{env, fs};
 use syn::{Attribute, Expr, Fields, Item, Lit, Meta, Visibility};
 
 fn main() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // asked for now: another checkout may have compiled this script into the same target folder
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let crates = Path::new(&here).join("..");
     let mut files = vec![
         ("cli".to_owned(), crates.join("cli/src/config/settings.rs")),
         ("runtime".to_owned(), crates.join("processors/runtime/src/settings.rs")),

@@ -48,6 +48,13 @@ pub fn run(domains: &[Box<dyn DomainEntry>], name: &str) -> Result<(), CliError>
     if domains.iter().any(|entry| entry.name() == name) {
         return Err(CliError::usage(format!("there is a domain {name} already")).hint("Choose another name."));
     }
+    // such as Event: what is written uses that name already
+    if type_name == "Self" || FILES.iter().any(|(_, text)| words(text).any(|word| word == type_name)) {
+        return Err(CliError::usage(format!(
+            "{name:?} cannot be the name of a domain: its type would be {type_name}"
+        ))
+        .hint("That name is taken in what is written. Choose another, such as the plural."));
+    }
     let renamed = |text: &str| renamed(text, name, &type_name);
     let taken = FILES.iter().map(|(path, _)| root.join(renamed(path))).find(|path| path.exists());
     if let Some(path) = taken {
@@ -96,10 +103,10 @@ fn type_name(name: &str) -> Result<String, CliError> {
     let is_good = name.len() <= MAX_NAME_LENGTH
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         && name.split('_').all(is_word);
-    if !is_good || name.starts_with("millrace") {
+    if !is_good || name.starts_with("millrace") || name.starts_with("system") {
         return Err(CliError::usage(format!("{name:?} cannot be the name of a domain")).hint(format!(
             "Write at most {MAX_NAME_LENGTH} of a-z 0-9 _, each word beginning with a letter, such as order_desk; \
-             names that begin with millrace are the engine's."
+             names that begin with millrace are the engine's, with system those of CQL."
         )));
     }
     let capitalised = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
@@ -118,10 +125,18 @@ fn root(here: &Path) -> Result<PathBuf, CliError> {
     })
 }
 
+/// The words of a text: what stands between all that is neither letter, digit nor `_`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !is_letter(letter))
+}
+
+fn is_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
 /// The guest book's text with this domain's words. Types of commands and names of views are unique among the domains of a
 /// binary, so these get the name, too.
 fn renamed(text: &str, name: &str, type_name: &str) -> String {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut all = String::with_capacity(text.len() + 256);
     let mut rest = text;
     while let Some(begin) = rest.find(is_letter) {

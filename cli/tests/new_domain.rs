@@ -62,8 +62,13 @@ fn a_new_domain_is_written_and_registered() {
 #[test]
 fn what_cannot_be_a_domain_is_refused_and_nothing_is_written() {
     let place = checkout();
-    for name in ["", "Shop", "order-desk", "1st", "a__b", "a_", "../x", "millrace_x", &"x".repeat(33)] {
+    for name in
+        ["", "Shop", "order-desk", "1st", "a__b", "a_", "../x", "millrace_x", "system", &"x".repeat(33)]
+    {
         place.run(&["new-domain", "--", name]).is(2, &["cannot be the name of a domain", "order_desk"]);
+    }
+    for name in ["event", "self", "option", "entries"] {
+        place.run(&["new-domain", name]).is(2, &["its type would be", "Choose another"]);
     }
     place.run(&["new-domain", "chirp"]).is(2, &["there is a domain chirp already"]);
     assert!(!place.path().join("schemas").exists());

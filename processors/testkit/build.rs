@@ -3,9 +3,10 @@
 use std::path::Path;
 
 fn main() {
-    let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let set = |name: &str| std::env::var_os(name).expect("cargo sets it for build scripts");
+    let (here, out) = (set("CARGO_MANIFEST_DIR"), set("OUT_DIR"));
     for name in ["guestbook", "shop"] {
-        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schemas").join(name);
+        let schemas = Path::new(&here).join("tests/fixtures/schemas").join(name);
         if let Err(error) =
             millrace_schemagen::generate(&schemas, &Path::new(&out).join(format!("{name}.rs")))
         {

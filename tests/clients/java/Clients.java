@@ -83,6 +83,15 @@ public class Clients {
     for (int n = 0; n < config.length; n += 2) settings.put(config[n], config[n + 1]);
     NewTopic made = new NewTopic(name(what), partitions, (short) 1).configs(settings);
     admin.createTopics(List.of(made)).all().get();
+    // a moment after it was made, Kafka names some of the partitions only
+    until("leader of each partition of " + made.name(), () -> {
+      try {
+        var found = admin.describeTopics(List.of(made.name())).allTopicNames().get().get(made.name()).partitions();
+        return found.size() == partitions && found.stream().allMatch(it -> it.leader() != null && !it.leader().isEmpty());
+      } catch (Exception notYet) {
+        return false;
+      }
+    });
     return made.name();
   }
 
