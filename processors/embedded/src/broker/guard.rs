@@ -259,10 +259,21 @@ fn shape(key: ApiKey) -> Option<Shape> {
     })
 }
 
+/// How many tagged fields, counted from 0, the codec reads by itself. It does not look at the length that stands in front of
+/// those, so they could make it take other bytes for lengths than were looked at here. Only replicas send them.
+fn tags_read_by_codec(key: ApiKey) -> usize {
+    match key {
+        ApiKey::Fetch => 2,
+        _ => 0,
+    }
+}
+
 struct Walk<'a> {
     rest: &'a [u8],
     version: i16,
     flexible: bool,
+    /// Tagged fields with a lower number are refused.
+    first_tag: usize,
     elements: usize,
 }
 
@@ -345,7 +356,9 @@ impl Walk<'_> {
         }
         if self.flexible {
             for _ in 0..self.varint()? {
-                self.varint()?;
+                if self.varint()? < self.first_tag {
+                    return None;
+                }
                 let length = self.varint()?;
                 self.skip(length)?;
             }
@@ -357,7 +370,8 @@ impl Walk<'_> {
 /// Bytes behind the last field; `None` when the lengths are impossible.
 fn left_over(key: ApiKey, version: i16, body: &[u8]) -> Option<usize> {
     let Shape(flexible_from, fields) = shape(key)?;
-    let mut walk = Walk { rest: body, version, flexible: version >= flexible_from, elements: 0 };
+    let flexible = version >= flexible_from;
+    let mut walk = Walk { rest: body, version, flexible, first_tag: tags_read_by_codec(key), elements: 0 };
     walk.structure(fields)?;
     Some(walk.rest.len())
 }
@@ -499,6 +513,18 @@ mod tests {
             DescribeTransactions => DescribeTransactionsRequest::default()
                 .with_transactional_ids(vec![TransactionalId::default()]),
             ListTransactions => ListTransactionsRequest::default(),
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_codec_reads_past_its_length_is_refused() {
+        for (tag, is_sound) in [(0, false), (1, false), (2, true)] {
+            let mut bytes = BytesMut::new();
+            FetchRequest::default().encode(&mut bytes, 17).unwrap();
+            // one tagged field, of no bytes by its length
+            assert_eq!(bytes.split_off(bytes.len() - 1), [0][..], "the number of tagged fields stands last");
+            bytes.extend_from_slice(&[1, tag, 0]);
+            assert_eq!(super::is_sound(ApiKey::Fetch, 17, &bytes), is_sound, "tag {tag}");
         }
     }
 
