@@ -55,6 +55,18 @@ fn a_line_that_cannot_be_sent_is_named_and_stops_nothing_but_itself() {
     // the longest that may be waited for
     std::fs::write(up.place.path().join("one.jsonl"), deposit("d5", "x")).unwrap();
     up.place.run(&["load", "one.jsonl", "--wait", "--timeout", "3155760000"]).is(0, &["1 accepted"]);
+    // the same id for something else: answered as the first, and said so, the first of them with its line
+    let others = [deposit("d5", "x"), deposit("d5", "other"), deposit("d6", "x"), deposit("d5", "another")];
+    std::fs::write(up.place.path().join("others.jsonl"), others.join("\n")).unwrap();
+    let ran = up.place.run(&["load", "others.jsonl", "--wait"]);
+    ran.is(
+        1,
+        &[
+            "others.jsonl:2:1: this id was used before for other content",
+            "and 1 more, the last in line 4: this id was used",
+            "4 accepted, 0 rejected, 0 unanswered, 0 bad, 2 under ids that were used for other content",
+        ],
+    );
     let send = ["send", "CloseAccount", "account_id=none", "--wait", "--timeout", "3155760000"];
     up.place.run(&send).is(1, &["NotFound"]);
     up.place

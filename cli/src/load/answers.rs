@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Outcome, Position, Status};
+use millrace_kernel::{Digest, Outcome, Position, Status};
 use millrace_ports::Log;
 use millrace_wire::Codec;
 
@@ -24,15 +24,31 @@ pub struct Answers {
 
 #[derive(Default)]
 struct Book {
-    /// How many answers each id still gets: one may have been sent several times.
-    pending: HashMap<String, u32>,
+    /// By id, what is still to be answered: one may have been sent several times.
+    pending: HashMap<String, Waiting>,
     waiting: u64,
+    /// Lines whose ids had been used for other content.
+    others: Vec<u64>,
     accepted: u64,
     rejected: u64,
     /// Per topic and partition the farthest position.
     positions: HashMap<(String, i32), i64>,
     newest: Option<Instant>,
     trouble: Option<CliError>,
+}
+
+/// A command that was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    line: u64,
+    /// The first bytes: millions may wait.
+    digest: Digest,
+}
+
+/// All that was sent under one id and is not answered yet: one, and mostly no more.
+struct Waiting {
+    first: Sent,
+    more: Vec<Sent>,
 }
 
 /// What has been answered so far.
@@ -81,16 +97,28 @@ impl Answers {
         Ok(())
     }
 
-    /// An answer to this id is expected.
-    pub fn expect(&self, id: &str) {
+    /// An answer is expected to the command of this line, which has this id and digest.
+    pub fn expect(&self, id: &str, line: u64, digest: Digest) {
         let mut book = self.book();
-        *book.pending.entry(id.to_owned()).or_default() += 1;
+        let sent = Sent { line, digest: digest.short() };
+        match book.pending.get_mut(id) {
+            Some(waiting) => waiting.more.push(sent),
+            None => {
+                book.pending.insert(id.to_owned(), Waiting { first: sent, more: Vec::new() });
+            }
+        }
         book.waiting += 1;
     }
 
-    /// The command was not sent after all.
-    pub fn forget(&self, id: &str) {
-        self.book().settle(id);
+    /// The command of this line was not sent after all.
+    pub fn forget(&self, id: &str, line: u64) {
+        self.book().settle(id, |sent| sent.line == line);
+    }
+
+    /// The lines so far whose ids had been used for other content: what they ask for was not done. Each is told once.
+    #[must_use]
+    pub fn others(&self) -> Vec<u64> {
+        std::mem::take(&mut self.book().others)
     }
 
     /// How many answers have come.
@@ -126,7 +154,7 @@ impl Answers {
     pub fn counts(&self) -> Counts {
         let book = self.book();
         let position = |((topic, partition), offset): (&(String, i32), &i64)| Position {
-            topic: topic.clone(),
+            topic: topic.clone().into(),
             partition: *partition,
             offset: *offset,
             epoch: 0,
@@ -146,40 +174,53 @@ impl Answers {
 
 impl Book {
     fn take(&mut self, outcome: &millrace_kernel::Outcome) {
-        if !self.settle(&outcome.command_id) {
+        let agrees = |sent: &Sent| outcome.digest.is_none_or(|digest| digest.agrees_with(sent.digest));
+        let Some(answered) = self.settle(&outcome.command_id, agrees) else {
             return; // somebody else's
+        };
+        if !agrees(&answered) {
+            self.others.push(answered.line);
         }
         match outcome.status {
             Status::Accepted => self.accepted += 1,
             Status::Rejected => self.rejected += 1,
         }
         for position in &outcome.positions {
-            let farthest = self.positions.entry((position.topic.clone(), position.partition)).or_insert(-1);
+            let farthest =
+                self.positions.entry((position.topic.to_string(), position.partition)).or_insert(-1);
             *farthest = position.offset.max(*farthest);
         }
         self.newest = Some(Instant::now());
     }
 
-    /// One answer less is expected; `false` when none was.
-    fn settle(&mut self, id: &str) -> bool {
-        let Some(left) = self.pending.get_mut(id) else { return false };
-        *left -= 1;
-        if *left == 0 {
-            self.pending.remove(id);
-        }
+    /// One answer less is expected: of what was sent under the id, to what `is_it`, or else to the first. `None` when none
+    /// was expected.
+    fn settle(&mut self, id: &str, is_it: impl Fn(&Sent) -> bool) -> Option<Sent> {
+        let waiting = self.pending.get_mut(id)?;
         self.waiting -= 1;
-        true
+        let settled = match waiting.more.iter().position(&is_it) {
+            Some(at) if !is_it(&waiting.first) => waiting.more.remove(at),
+            _ if waiting.more.is_empty() => self.pending.remove(id)?.first,
+            _ => std::mem::replace(&mut waiting.first, waiting.more.remove(0)),
+        };
+        Some(settled)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use millrace_domain_guestbook::messages::commands::{CommandData, Sign};
+
     use super::*;
 
+    fn digest(content: &str) -> Digest {
+        Digest::of(&CommandData::from(Sign { guest_id: "g".into(), text: content.into() }))
+    }
+
     fn outcome(id: &str, status: Status, offset: i64) -> Outcome {
-        let position = Position { topic: "t".to_owned(), partition: 0, offset, epoch: 0 };
+        let position = Position { topic: "t".into(), partition: 0, offset, epoch: 0 };
         Outcome {
-            command_id: id.to_owned(),
+            command_id: id.into(),
             status,
             duplicate: false,
             positions: vec![position],
@@ -195,10 +236,10 @@ mod tests {
     #[test]
     fn every_sending_of_an_id_is_answered_for_itself() {
         let answers = Answers::default();
-        for id in ["a", "b", "a", "c"] {
-            answers.expect(id);
+        for (line, id) in (1..).zip(["a", "b", "a", "c"]) {
+            answers.expect(id, line, digest(id));
         }
-        answers.forget("c");
+        answers.forget("c", 4);
         for (id, status, offset) in [
             ("a", Status::Accepted, 7),
             ("x", Status::Accepted, 99),
@@ -214,9 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn who_uses_an_id_for_other_content_is_told_the_line() {
+        let answers = Answers::default();
+        // the same id thrice: as it was used before, for other content, and where no digest is known
+        for (line, content) in [(1, "x"), (2, "y"), (3, "x"), (4, "z")] {
+            answers.expect("a", line, digest(content));
+        }
+        for known in [Some("x"), Some("x"), Some("x"), None] {
+            let digest = known.map(|content| digest(content).short());
+            answers.book().take(&Outcome { digest, ..outcome("a", Status::Accepted, 7) });
+        }
+        assert_eq!(answers.counts().pending, 0);
+        assert_eq!(answers.others(), [2], "two agree, of one nothing is known");
+        assert_eq!(answers.others(), [0; 0], "each is told once");
+    }
+
+    #[test]
     fn waiting_ends_when_nothing_comes() {
         let answers = Answers::default();
-        answers.expect("a");
+        answers.expect("a", 1, digest("a"));
         assert!(!answers.wait(Duration::from_millis(10), |_| {}));
     }
 }

@@ -1,11 +1,12 @@
-//! Records that did not get through, as the broker was away: each reason is said once, and counted from then on.
+//! What became known of lines after they were sent, mostly that they were not, as the broker was away: each reason is said once, and
+//! counted from then on.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::output;
 
-/// Lines that did not get through, by reason.
+/// Lines with which something is wrong, by reason.
 #[derive(Clone, Default)]
 pub struct Faults {
     reasons: Arc<Mutex<BTreeMap<String, Lines>>>,
@@ -17,7 +18,7 @@ struct Lines {
 }
 
 impl Faults {
-    /// The record of a line did not get through. Whether that is to be said: the first time that it is for this reason.
+    /// Something is wrong with a line. Whether that is to be said: the first time that it is for this reason.
     #[must_use]
     pub fn add(&self, line: u64, fault: &str) -> bool {
         // what the client has heard last differs from one record to the next
@@ -42,7 +43,7 @@ impl Faults {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let said = |(reason, lines): (&String, &Lines)| {
             let more = output::number(lines.more);
-            format!("and {more} more, the last in line {}: not sent: {reason}", lines.last)
+            format!("and {more} more, the last in line {}: {reason}", lines.last)
         };
         reasons.iter().filter(|(_, lines)| lines.more > 0).map(said).collect()
     }
@@ -56,7 +57,7 @@ mod tests {
     fn a_reason_is_said_once_and_the_others_are_counted() {
         let faults = Faults::default();
         let said: Vec<u64> = (1..=10_048)
-            .filter(|line| faults.add(*line, &format!("timed out (last: broker {line})")))
+            .filter(|line| faults.add(*line, &format!("not sent: timed out (last: broker {line})")))
             .collect();
         assert_eq!(said, [1]);
         assert!(faults.add(7, "too large"));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use millrace_kafka::{KafkaLog, KafkaProducer, Message};
-use millrace_kernel::id;
+use millrace_kernel::{Digest, id};
 use millrace_ports::{Clock as _, LogFault, SystemClock};
 use millrace_wire::Registry;
 use serde_json::{Value, json};
@@ -61,6 +61,8 @@ pub struct Report {
     pub bad: u64,
     /// Commands without an answer, if waited for.
     pub unanswered: Option<u64>,
+    /// Commands whose ids had been used for other content, if waited for: they got the answer of that, and changed nothing.
+    pub other_content: Option<u64>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -74,10 +76,10 @@ impl Report {
 
     fn print(&self, as_json: bool) -> Result<(), CliError> {
         if as_json {
-            let Self { sent, accepted, rejected, bad, unanswered, seconds } = self;
+            let Self { sent, accepted, rejected, bad, unanswered, other_content, seconds } = self;
             return output::json(&json!({
                 "sent": sent, "accepted": accepted, "rejected": rejected, "bad": bad,
-                "unanswered": unanswered, "seconds": (seconds * 1_000.0).round() / 1_000.0,
+                "unanswered": unanswered, "other_content": other_content, "seconds": (seconds * 1_000.0).round() / 1_000.0,
             }));
         }
         let mut parts = Vec::new();
@@ -87,6 +89,8 @@ impl Report {
             parts.extend(count.map(|count| format!("{} {name}", output::number(count))));
         }
         parts.push(format!("{} bad", output::number(self.bad)));
+        let others = self.other_content.filter(|count| *count > 0).map(output::number);
+        parts.extend(others.map(|count| format!("{count} under ids that were used for other content")));
         output::line(format!(
             "sent {} commands in {:.1} s ({}/s): {}",
             output::number(self.sent),
@@ -117,7 +121,10 @@ pub fn run(
         return Err(fault);
     }
     if report.bad == 0 && report.unanswered.unwrap_or(0) == 0 {
-        return Ok(());
+        return match report.other_content {
+            None | Some(0) => Ok(()),
+            Some(_) => Err(CliError::said()),
+        };
     }
     // what is known of why, where anything is
     processes::troubles(servers.config).iter().for_each(|line| foreign::say(foreign::inert(line)));
@@ -186,6 +193,7 @@ fn load(
         Err(fault) => (true, Some(fault)),
     };
     let in_time = loader.flush(options.timeout) && in_time && (!options.wait || loader.wait(options.timeout));
+    let other_content = loader.tell_others();
     loader.faults.rest().iter().for_each(|rest| loader.say(&format!("{name}: {rest}")));
     loader.bar.finish_and_clear();
     let answers = loader.answers.as_ref().map(Answers::counts).unwrap_or_default();
@@ -201,6 +209,7 @@ fn load(
         rejected: counted(answers.rejected),
         bad: loader.bad + loader.failed.load(Ordering::Relaxed),
         unanswered: counted(answers.pending),
+        other_content: counted(other_content),
         seconds: began.elapsed().as_secs_f64(),
     };
     Ok((report, fault))
@@ -223,6 +232,17 @@ struct Loader<'a> {
     bar: ProgressBar,
     name: &'a str,
     bad: u64,
+}
+
+/// What a line got instead of being done.
+const OTHER_CONTENT: &str = "this id was used before for other content; the line got the answer of that, and changed nothing; give it \
+     an id of its own";
+
+/// A command that is ready to be sent.
+struct Ready {
+    id: String,
+    digest: Digest,
+    message: Message,
 }
 
 /// Why a line was not sent.
@@ -269,7 +289,7 @@ impl Loader<'_> {
                     }
                 }
                 Line::Command { number, text, value } => match self.prepare(value) {
-                    Ok((id, message)) => match self.send(number, id, &message) {
+                    Ok(command) => match self.send(number, command) {
                         Ok(()) => {}
                         // this one will never be taken, the next one may be
                         Err(LogFault::Refused { message, .. }) => {
@@ -293,8 +313,8 @@ impl Loader<'_> {
         Ok(true)
     }
 
-    /// The record of a command as it is written, and the command's id.
-    fn prepare(&mut self, value: Value) -> Result<(String, Message), Unsent> {
+    /// A command as it is written.
+    fn prepare(&mut self, value: Value) -> Result<Ready, Unsent> {
         let Written { found, id, mut metadata, data } = crate::message::from_object(self.catalogue, value)?;
         // whoever wants to load a file again at any time writes it into the lines
         metadata.issued_at.get_or_insert_with(|| SystemClock.now_micros());
@@ -309,7 +329,8 @@ impl Loader<'_> {
         }
         let target = &self.targets[domain];
         let encoded = target.encoder.encode(&command_id, metadata, &found.kind.name, data)?;
-        Ok((command_id, target.message(encoded)))
+        let digest = encoded.digest;
+        Ok(Ready { id: command_id, digest, message: target.message(encoded) })
     }
 
     /// Opens a domain's topic, and follows its outcomes before anything is sent to it.
@@ -326,10 +347,11 @@ impl Loader<'_> {
         Ok(target)
     }
 
-    fn send(&mut self, number: u64, command_id: String, message: &Message) -> Result<(), LogFault> {
+    fn send(&mut self, number: u64, command: Ready) -> Result<(), LogFault> {
+        let Ready { id: command_id, digest, message } = command;
         // before it is sent: the answer may be quicker than this thread
         if let Some(answers) = &self.answers {
-            answers.expect(&command_id);
+            answers.expect(&command_id, number, digest);
         }
         while self.producer.outstanding() >= MOST_IN_FLIGHT {
             std::thread::sleep(Duration::from_millis(1));
@@ -338,7 +360,7 @@ impl Loader<'_> {
         let (answers, bar) = (self.answers.clone(), self.bar.clone());
         let (place, faults) = (format!("{}:{number}:1", self.name), self.faults.clone());
         let expected = command_id.clone();
-        let sent = self.producer.send(message, move |result| match result {
+        let sent = self.producer.send(&message, move |result| match result {
             Ok(_) => {
                 acknowledged.fetch_add(1, Ordering::Relaxed);
                 if answers.is_none() {
@@ -348,21 +370,33 @@ impl Loader<'_> {
             Err(fault) => {
                 failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(answers) = answers {
-                    answers.forget(&command_id);
+                    answers.forget(&command_id, number);
                 }
                 let is_of_this_line = matches!(fault, LogFault::Refused { .. });
-                if is_of_this_line || faults.add(number, &fault.to_string()) {
-                    bar.suspend(|| foreign::say(format!("{place}: not sent: {fault}")));
+                let said = format!("not sent: {fault}");
+                if is_of_this_line || faults.add(number, &said) {
+                    bar.suspend(|| foreign::say(format!("{place}: {said}")));
                 }
             }
         });
         if let Some(answers) = &self.answers {
             if sent.is_err() {
-                answers.forget(&expected);
+                answers.forget(&expected, number);
             }
             self.bar.set_position(answers.answered());
         }
         sent
+    }
+
+    /// Says which lines used ids that had been used for other content, the first by itself; how many there were.
+    fn tell_others(&self) -> u64 {
+        let others = self.answers.as_ref().map(Answers::others).unwrap_or_default();
+        for number in &others {
+            if self.faults.add(*number, OTHER_CONTENT) {
+                self.say(&format!("{}:{number}:1: {OTHER_CONTENT}", self.name));
+            }
+        }
+        others.len() as u64
     }
 
     /// Waits until the broker has acknowledged everything.

@@ -136,7 +136,10 @@ fn load_counts_and_names_bad_lines() {
     fs::write(&file, lines.join("\n")).unwrap();
     let ran = cli().run(&["load", file.to_str().unwrap(), "--wait", "--json"]).exits(1);
     let last = ran.json_lines().pop().unwrap();
-    assert_eq!(names(&last), ["sent", "accepted", "rejected", "bad", "unanswered", "seconds"]);
+    assert_eq!(
+        names(&last),
+        ["sent", "accepted", "rejected", "bad", "unanswered", "other_content", "seconds"]
+    );
     let counts = ["sent", "accepted", "rejected", "bad", "unanswered"].map(|name| last[name].as_i64());
     assert_eq!(counts, [Some(5), Some(4), Some(1), Some(3), Some(0)], "{ran}");
     for place in ["6:", "7:", "8:"] {
