@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.*;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.*;
@@ -262,12 +263,14 @@ public class Clients {
   static Object keys() throws Exception {
     String of = topic("keys", 7);
     int count = 500;
+    var sent = new ArrayList<Future<RecordMetadata>>();
     try (var sending = producer()) {
       for (int n = 0; n < count; n++) {
         String key = n < 480 ? "key-" + n : "schlüssel-" + (n - 480);
-        sending.send(new ProducerRecord<>(of, key, new byte[0]));
+        sent.add(sending.send(new ProducerRecord<>(of, key, new byte[0])));
       }
     }
+    for (var one : sent) one.get();
     long elsewhere = read(of, count, 7, "max.poll.records", 500).stream().filter(record -> {
       byte[] key = record.key().getBytes(StandardCharsets.UTF_8);
       return (Utils.murmur2(key) & 0x7fffffff) % 7 != record.partition();

@@ -117,7 +117,8 @@ async function keysCase() {
   }
   return {
     elsewhere: await elsewhere('keys', Partitioners.DefaultPartitioner),
-    'with its legacy partitioner': await elsewhere('own-keys', Partitioners.LegacyPartitioner),
+    // how many it puts elsewhere depends on how many partitions of a new topic the broker names already
+    'its legacy partitioner agrees': (await elsewhere('own-keys', Partitioners.LegacyPartitioner)) === 0,
   }
 }
 
