@@ -286,7 +286,7 @@ impl<D: Domain> CommandEncoder for TypedEncoder<D> {
             .map_err(|error| Problem::new(format!("{kind}: {error}")).at("data"))?;
         let key = data.routing_key().into_owned();
         let digest = Digest::of(&data);
-        let command = Command { id: id.to_owned(), metadata, data };
+        let command = Command { id: id.into(), metadata, data };
         let value = self.codec.encode(&command).to_vec();
         Ok(Encoded { key, value, digest })
     }

@@ -100,7 +100,7 @@ pub fn run(
     let found = catalogue.find(&send.kind)?;
     let data = check_data(found.kind, typed_fields(found, &send.fields)?)?;
     let metadata = Metadata {
-        user_id: send.user.clone(),
+        user_id: send.user.as_ref().map(Into::into),
         issued_at: Some(send.issued_at.unwrap_or_else(|| SystemClock.now_micros())),
         expected_version: send.expected_version,
         ..Metadata::default()

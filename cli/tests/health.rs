@@ -228,9 +228,9 @@ impl Scene {
     fn send(&mut self) {
         let n = self.sent;
         self.sent += 1;
-        let data = RegisterUser { user_id: format!("user-{n}"), username: format!("name{n}") };
+        let data = RegisterUser { user_id: format!("user-{n}").into(), username: format!("name{n}").into() };
         let command = Command {
-            id: format!("command-{n}"),
+            id: format!("command-{n}").into(),
             metadata: Metadata::default(),
             data: CommandData::RegisterUser(data),
         };

@@ -127,26 +127,34 @@ fn records(
         let key = Bytes::from(account_id.clone().into_bytes());
         let currency = "EUR".to_owned();
         let data: CommandData = if index < arguments.accounts {
-            OpenAccount { account_id, owner_id: format!("owner-{account:08}"), currency }.into()
+            OpenAccount {
+                account_id: account_id.into(),
+                owner_id: format!("owner-{account:08}").into(),
+                currency: currency.into(),
+            }
+            .into()
         } else if random.random_ratio(1, 10) {
             Withdraw {
-                account_id,
+                account_id: account_id.into(),
                 amount: random.random_range(1..50),
-                currency,
-                reference: format!("invoice {index}"),
+                currency: currency.into(),
+                reference: format!("invoice {index}").into(),
             }
             .into()
         } else {
             Deposit {
-                account_id,
+                account_id: account_id.into(),
                 amount: random.random_range(1..10_000),
-                currency,
-                reference: format!("invoice {index}"),
+                currency: currency.into(),
+                reference: format!("invoice {index}").into(),
             }
             .into()
         };
-        let command =
-            Command { id: format!("{:032x}", random.random::<u128>()), metadata: Metadata::default(), data };
+        let command = Command {
+            id: format!("{:032x}", random.random::<u128>()).into(),
+            metadata: Metadata::default(),
+            data,
+        };
         records.push(Record {
             topic: Arc::clone(&at.topic),
             partition: at.partition,

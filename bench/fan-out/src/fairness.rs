@@ -210,7 +210,7 @@ fn post_all(
 
 fn chirp_id(event: &Event<EventData>) -> String {
     match &event.data {
-        EventData::ChirpPosted(posted) => posted.chirp_id.clone(),
+        EventData::ChirpPosted(posted) => posted.chirp_id.to_string(),
         _ => String::new(),
     }
 }

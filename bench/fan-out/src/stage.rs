@@ -68,34 +68,44 @@ impl Events {
     /// A person comes to be.
     pub fn registered(&mut self, person: u32) -> Event<EventData> {
         let (user_id, username) = (id(person), format!("name_{person}"));
-        self.event(person, UserRegistered { user_id, username }.into())
+        self.event(person, UserRegistered { user_id: user_id.into(), username: username.into() }.into())
     }
 
     /// `reader` follows `author`.
     pub fn followed(&mut self, reader: u32, author: u32) -> Event<EventData> {
         let (follower_id, followee_id) = (id(reader), id(author));
-        self.event(author, UserFollowed { follower_id, followee_id }.into())
+        self.event(
+            author,
+            UserFollowed { follower_id: follower_id.into(), followee_id: followee_id.into() }.into(),
+        )
     }
 
     /// `reader` follows `author` no longer.
     pub fn unfollowed(&mut self, reader: u32, author: u32) -> Event<EventData> {
         let (follower_id, followee_id) = (id(reader), id(author));
-        self.event(author, UserUnfollowed { follower_id, followee_id }.into())
+        self.event(
+            author,
+            UserUnfollowed { follower_id: follower_id.into(), followee_id: followee_id.into() }.into(),
+        )
     }
 
     /// A chirp; its id is its number among all events.
     pub fn posted(&mut self, author: u32) -> Event<EventData> {
         let chirp_id = format!("chirp-{}", self.count);
         let content = format!("{chirp_id}: a text of the length that people write, more or less, in a chirp");
-        self.event(author, ChirpPosted { chirp_id, author_id: id(author), content }.into())
+        self.event(
+            author,
+            ChirpPosted { chirp_id: chirp_id.into(), author_id: id(author).into(), content: content.into() }
+                .into(),
+        )
     }
 
     fn event(&mut self, person: u32, data: EventData) -> Event<EventData> {
         self.count += 1;
         Event {
-            id: format!("event-{}", self.count),
+            id: format!("event-{}", self.count).into(),
             metadata: Metadata { causation_id: Some("command".into()), ..Metadata::default() },
-            aggregate_id: format!("User/{}", id(person)),
+            aggregate_id: format!("User/{}", id(person)).into(),
             version: self.count,
             command_id: "command".into(),
             command_offset: self.count,

@@ -56,7 +56,7 @@ pub fn condense(servers: &Servers) -> Result<serde_json::Value, Failure> {
             Status::Rejected => rejected += 1,
         }
         let positions: Vec<Position> =
-            outcome.positions.into_iter().map(|at| Position { topic: String::new(), ..at }).collect();
+            outcome.positions.into_iter().map(|at| Position { topic: String::new().into(), ..at }).collect();
         // who has it whole in a repeated answer knows no less
         let digest = outcome.digest.map(millrace_kernel::Digest::short);
         outcomes.take(&format!("{:?}", Outcome { positions, recorded_at: 0, digest, ..outcome }), bytes);

@@ -40,8 +40,8 @@ pub fn states(
         let id = account::id(&key);
         let recorded_at = first_at + number as i64;
         let state = State::Account(Account {
-            owner_id: owner_id(number),
-            currency: "EUR".to_owned(),
+            owner_id: owner_id(number).into(),
+            currency: "EUR".into(),
             balance: BALANCE,
             reserved: Vec::new(),
             closed: false,
@@ -74,26 +74,32 @@ pub fn outcomes(servers: &Servers, ids: u64) -> Result<serde_json::Value, Failur
             first_at + (i128::from(SPREAD_MICROS) * i128::from(number) / i128::from(ids)) as i64;
         let partition = (number % partitions as u64) as i32;
         let asked = CommandData::from(Deposit {
-            account_id: account_id(number),
+            account_id: account_id(number).into(),
             amount: BALANCE,
-            currency: "EUR".to_owned(),
-            reference: "invoice 000000".to_owned(),
+            currency: "EUR".into(),
+            reference: "invoice 000000".into(),
         });
         let outcome = Outcome {
-            command_id: format!(
+            command_id: (format!(
                 "{:08x}-0000-4000-8000-{number:012x}",
                 number.wrapping_mul(0x9e37_79b9) as u32
-            ),
+            ))
+            .into(),
             status: Status::Accepted,
             duplicate: false,
-            positions: vec![Position { topic: commands.clone(), partition, offset: number as i64, epoch: 0 }],
+            positions: vec![Position {
+                topic: commands.clone().into(),
+                partition,
+                offset: number as i64,
+                epoch: 0,
+            }],
             versions: vec![Version {
-                aggregate_id: account::id(&account_id(number)).as_str().to_owned(),
+                aggregate_id: account::id(&account_id(number)).as_str().into(),
                 version: VERSION,
             }],
             violations: Vec::new(),
             recorded_at,
-            command_type: Some("Deposit".to_owned()),
+            command_type: Some("Deposit".into()),
             failure: None,
             digest: Some(Digest::of(&asked)),
         };

@@ -44,7 +44,11 @@ impl Mix {
     /// The command that opens an account.
     pub fn open(&mut self, number: u64, issued_at: i64) -> Command<CommandData> {
         let (account_id, owner_id) = (account_id(number), owner_id(number));
-        let data = OpenAccount { account_id, owner_id, currency: CURRENCY.to_owned() };
+        let data = OpenAccount {
+            account_id: account_id.into(),
+            owner_id: owner_id.into(),
+            currency: CURRENCY.into(),
+        };
         self.envelope(number, issued_at, data.into())
     }
 
@@ -56,10 +60,22 @@ impl Mix {
         let reference = format!("invoice {:06}", self.drawn % 1_000_000);
         let data = if self.random.random_ratio(1, WITHDRAWAL_EVERY) {
             let amount = self.random.random_range(1..=MOST_OUT);
-            Withdraw { account_id, amount, currency, reference }.into()
+            Withdraw {
+                account_id: account_id.into(),
+                amount,
+                currency: currency.into(),
+                reference: reference.into(),
+            }
+            .into()
         } else {
             let amount = self.random.random_range(1..=MOST_IN);
-            Deposit { account_id, amount, currency, reference }.into()
+            Deposit {
+                account_id: account_id.into(),
+                amount,
+                currency: currency.into(),
+                reference: reference.into(),
+            }
+            .into()
         };
         self.envelope(number, issued_at, data)
     }
@@ -68,9 +84,12 @@ impl Mix {
         let high: u64 = self.random.random();
         let id = command_id(high, self.drawn);
         self.drawn += 1;
-        let metadata =
-            Metadata { user_id: Some(owner_id(number)), issued_at: Some(issued_at), ..Metadata::default() };
-        Command { id, metadata, data }
+        let metadata = Metadata {
+            user_id: Some(owner_id(number).into()),
+            issued_at: Some(issued_at),
+            ..Metadata::default()
+        };
+        Command { id: id.into(), metadata, data }
     }
 }
 

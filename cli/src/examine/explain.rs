@@ -231,12 +231,12 @@ fn print_asked(paper: &mut Paper, asked: &Asked, is_whole: bool) {
     let issued_at = metadata.issued_at.map(output::time);
     let expected = metadata.expected_version.map(|version| version.to_string());
     let all = [
-        ("user", &metadata.user_id),
-        ("trace", &metadata.trace_id),
-        ("correlation", &metadata.correlation_id),
-        ("caused by", &metadata.causation_id),
-        ("issued", &issued_at),
-        ("if version", &expected),
+        ("user", metadata.user_id.as_deref()),
+        ("trace", metadata.trace_id.as_deref()),
+        ("correlation", metadata.correlation_id.as_deref()),
+        ("caused by", metadata.causation_id.as_deref()),
+        ("issued", issued_at.as_deref()),
+        ("if version", expected.as_deref()),
     ];
     for (label, value) in all {
         if let Some(value) = value {

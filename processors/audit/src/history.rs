@@ -167,16 +167,16 @@ pub fn history<D: Domain>(
                     offset: record.offset,
                 },
                 data: shown::data(&event.data),
-                id: event.id,
-                command_id: event.command_id,
-                causation_id: event.metadata.causation_id,
-                user_id: event.metadata.user_id,
+                id: event.id.to_string(),
+                command_id: event.command_id.to_string(),
+                causation_id: event.metadata.causation_id.map(Into::into),
+                user_id: event.metadata.user_id.map(Into::into),
             });
             Ok(())
         })?;
         from = to;
     }
     told.state = shown::state(state.as_ref());
-    told.searched.neighbours = neighbours.into_iter().collect();
+    told.searched.neighbours = neighbours.into_iter().map(Into::into).collect();
     Ok(told)
 }

@@ -78,7 +78,7 @@ fn a_state_that_was_changed() {
     let read = pipeline.codecs().state.decode(record.value.as_deref().unwrap()).unwrap();
     let (_, version, recorded_at, state) = State::from_record(read);
     let Some(State::Chirp(mut chirp)) = state else { panic!("{id} is a chirp") };
-    chirp.content = "damaged".to_owned();
+    chirp.content = "damaged".into();
     let damaged = State::to_record(
         &AggregateId::parse(&id).unwrap(),
         version,
@@ -126,11 +126,11 @@ fn an_event_with_a_gap() {
     event.version += 2;
     event.recorded_at += 1_000_000;
     event.id = millrace_kernel::id::event_id("forged", 0);
-    event.metadata.causation_id = Some("forged".to_owned());
+    event.metadata.causation_id = Some("forged".into());
     write_again(&pipeline, record, Some(pipeline.codecs().events.encode(&event)));
     let report = audit(&pipeline);
     let gap = report.differences.iter().find(|found| found.check == Check::Events).unwrap();
-    assert_eq!((&gap.key, &*gap.columns[0].column), (&event.aggregate_id, "version"));
+    assert_eq!((&*gap.key, &*gap.columns[0].column), (&*event.aggregate_id, "version"));
     assert_eq!(gap.columns[0].expected, json!(event.version - 1));
     assert_eq!(gap.events.len(), 2, "the event and the one before it");
     // the state has not seen it
@@ -177,7 +177,7 @@ fn an_outcome_that_is_gone_and_one_too_many() {
     let found = only(&report);
     assert_eq!((found.check, found.kind, &*found.key), (Check::Outcomes, Kind::Surplus, "register-3"));
     let outcome = pipeline.codecs().outcomes.decode(hidden.value.as_deref().unwrap()).unwrap();
-    let invented = millrace_kernel::Outcome { command_id: "nobodys".to_owned(), ..outcome };
+    let invented = millrace_kernel::Outcome { command_id: "nobodys".into(), ..outcome };
     let value = pipeline.codecs().outcomes.encode(&invented);
     pipeline.send_to(&pipeline.names().outcomes, 0, Some(Bytes::from("nobodys")), Some(value));
     let report = audit(&pipeline);
@@ -218,7 +218,7 @@ fn a_batch_that_was_passed_over_is_no_difference_and_one_that_nobody_buried_is()
 fn a_process_that_is_remembered_as_open_and_one_that_is_forgotten() {
     let pipeline = network(20);
     let open =
-        OpenProcess { command_type: "RegisterUser".to_owned(), started_at: 1, duplicates: 0, digest: None };
+        OpenProcess { command_type: "RegisterUser".into(), started_at: 1, duplicates: 0, digest: None };
     let id = process("register-2");
     let state = State::from_bookkeeping(Bookkeeping::Process(open));
     let value = pipeline.codecs().state.encode(&State::to_record(&id, 1, 1, 0, Some(&state)));
@@ -400,7 +400,7 @@ fn answers_that_are_still_due_are_not_missing() {
     let of = |key: &str| partition::of_key(key.as_bytes(), common::PARTITIONS);
     let here = of("ann");
     let username = (0..).map(|n| format!("name_{n}")).find(|name| of(name) != here).unwrap();
-    let data = RegisterUser { user_id: "ann".to_owned(), username };
+    let data = RegisterUser { user_id: "ann".into(), username: username.into() };
     for _ in 0..=REPEATS {
         pipeline.send(&command("r", data.clone()));
     }

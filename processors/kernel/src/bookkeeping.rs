@@ -6,6 +6,7 @@ use crate::aggregate::AggregateId;
 use crate::avro_record;
 use crate::digest::Digest;
 use crate::id;
+use crate::inline::Text;
 use crate::message::StepSource;
 use crate::outcome::Outcome;
 
@@ -14,7 +15,7 @@ use crate::outcome::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenProcess {
     /// The message name of the command that started it.
-    pub command_type: String,
+    pub command_type: Text,
     /// When it started: `recorded_at` of its first event, microseconds since the epoch.
     pub started_at: i64,
     /// How many times the command's id has been sent again meanwhile; each is answered.
@@ -38,9 +39,9 @@ pub struct Inbox {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadStep {
     /// The command whose process waits for it; unknown when the step cannot be read.
-    pub command_id: Option<String>,
+    pub command_id: Option<Text>,
     /// The step's message name, if it can be read.
-    pub step_type: Option<String>,
+    pub step_type: Option<Text>,
     /// When it was found dead, microseconds since the epoch.
     pub since: i64,
 }
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn the_same_partition_of_two_domains_has_two_inboxes() {
         let of = |domain: Option<&str>| {
-            let id = inbox(&StepSource { domain: domain.map(str::to_owned), partition: 3, sequence: 9 });
+            let id = inbox(&StepSource { domain: domain.map(Into::into), partition: 3, sequence: 9 });
             assert!(Bookkeeping::is_kept_under(&id), "{id}");
             assert_eq!(AggregateId::parse(id.as_str()).as_ref(), Some(&id));
             id.as_str().to_owned()

@@ -1,5 +1,6 @@
 //! What a command asks for, in 32 bytes: by it a repeated id with other content can be told.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,6 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::avro::{BadDatum, Datum, Input};
 use crate::message::Named;
+
+thread_local! {
+    /// Where messages are written to be hashed: one for each command that is decided.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// SHA-256 of the name of a message, a zero byte, and its fields as Avro data; or the first bytes of that. The envelope
 /// is not in it: who sends a command again gives it another time.
@@ -26,13 +32,16 @@ impl Digest {
     /// The digest of a message of a union.
     #[must_use]
     pub fn of<M: Named + Datum>(message: &M) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        message.write(&mut bytes);
-        // without the number of the branch, so that what is sent counts and not where the schema has it
-        let mut input = Input::new(&bytes);
-        let begin = input.index().map_or(0, |_| bytes.len() - input.left());
-        let hash = Sha256::new_with_prefix(message.name()).chain_update([0_u8]).chain_update(&bytes[begin..]);
-        Self { bytes: hash.finalize().into(), is_short: false }
+        SCRATCH.with_borrow_mut(|bytes| {
+            bytes.clear();
+            message.write(bytes);
+            // without the number of the branch, so that what is sent counts and not where the schema has it
+            let mut input = Input::new(bytes);
+            let begin = input.index().map_or(0, |_| bytes.len() - input.left());
+            let hash =
+                Sha256::new_with_prefix(message.name()).chain_update([0_u8]).chain_update(&bytes[begin..]);
+            Self { bytes: hash.finalize().into(), is_short: false }
+        })
     }
 
     /// The bytes that are known: [`Digest::LENGTH`] or [`Digest::SHORT_LENGTH`].

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::aggregate::{AggregateId, StateReader};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
+use crate::inline::Text;
 use crate::limits::Limited;
 use crate::message::{Addressed, Command, Failing, Named, Stamp};
 use crate::projection::Projection;
@@ -65,7 +66,7 @@ pub trait StateData: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     );
 
     /// The parts of a record: aggregate id, version, `recorded_at` and state.
-    fn from_record(record: Self::Record) -> (String, i64, i64, Option<Self>);
+    fn from_record(record: Self::Record) -> (Text, i64, i64, Option<Self>);
 
     /// The revision of the fold that has made a record: [`Domain::REVISION`].
     fn revision(record: &Self::Record) -> i32;

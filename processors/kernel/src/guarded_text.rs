@@ -8,13 +8,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::avro::{BadDatum, Datum, Input, write_str};
+use crate::inline::Text;
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $shown:literal) => {
         $(#[$doc])*
         #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Text);
 
         impl $name {
             /// The text, for code that has a reason to see it.
@@ -24,15 +25,21 @@ macro_rules! text {
             }
         }
 
+        impl From<Text> for $name {
+            fn from(text: Text) -> Self {
+                Self(text)
+            }
+        }
+
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
 
@@ -49,7 +56,7 @@ macro_rules! text {
             }
 
             fn read(input: &mut Input<'_>) -> Result<Self, BadDatum> {
-                String::read(input).map(Self)
+                Text::read(input).map(Self)
             }
         }
     };

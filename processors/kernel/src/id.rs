@@ -3,6 +3,8 @@
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
+use crate::inline::Text;
+
 /// Longest id a message may carry, in bytes (ids are ASCII, so also in characters).
 pub const MAX_ID_LENGTH: usize = 64;
 
@@ -32,31 +34,31 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6d69_6c6c_7261_6365_2d65_7665_6e74_733
 /// The id of the `index`-th event that the message `message_id` caused: UUIDv5 of
 /// (message id, index), so a decision that is repeated names its events alike.
 #[must_use]
-pub fn event_id(message_id: &str, index: usize) -> String {
+pub fn event_id(message_id: &str, index: usize) -> Text {
     derived(&[message_id, "event", &index.to_string()])
 }
 
 /// The id of a step: UUIDv5 of (process, step). `process` is the id of the command that
 /// started it; `step` is the message name, the routing key and how many came before.
 #[must_use]
-pub fn step_id(process: &str, step: &str) -> String {
+pub fn step_id(process: &str, step: &str) -> Text {
     derived(&[process, "step", step])
 }
 
 /// The id of a command that is sent again because its decision had failed every time: UUIDv5 of
 /// (its first id, the place of the dead record), so that it repeats no other's.
 #[must_use]
-pub fn redriven_id(command_id: &str, dead_partition: i32, dead_offset: i64) -> String {
+pub fn redriven_id(command_id: &str, dead_partition: i32, dead_offset: i64) -> Text {
     derived(&[command_id, "redriven", &dead_partition.to_string(), &dead_offset.to_string()])
 }
 
 /// A name for any bytes: their UUIDv5.
 #[must_use]
-pub fn of_bytes(bytes: &[u8]) -> String {
+pub fn of_bytes(bytes: &[u8]) -> Text {
     text_of(Sha1::new_with_prefix(NAMESPACE).chain_update(bytes))
 }
 
-fn derived(parts: &[&str]) -> String {
+fn derived(parts: &[&str]) -> Text {
     let mut name = Sha1::new_with_prefix(NAMESPACE);
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
@@ -70,12 +72,12 @@ fn derived(parts: &[&str]) -> String {
 
 /// RFC 9562, section 5.5: the first 16 bytes of the digest. Not by the `uuid` crate, whose SHA-1
 /// leaves the processor's instructions for it unused and takes four times as long.
-fn text_of(name: Sha1) -> String {
+fn text_of(name: Sha1) -> Text {
     let digest = name.finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     let id = uuid::Builder::from_sha1_bytes(bytes).into_uuid();
-    id.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]).to_owned()
+    Text::from(&*id.hyphenated().encode_lower(&mut [0; uuid::fmt::Hyphenated::LENGTH]))
 }
 
 #[cfg(test)]

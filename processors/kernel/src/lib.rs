@@ -13,6 +13,7 @@ pub mod domain;
 pub mod fan_out;
 pub mod guarded_text;
 pub mod id;
+pub mod inline;
 pub mod limits;
 pub mod message;
 pub mod outcome;
@@ -34,6 +35,7 @@ pub use digest::Digest;
 pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
 pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
+pub use inline::Text;
 pub use limits::{Lengths, Limited, decide};
 pub use message::{
     Addressed, Command, Event, Failing, Metadata, Named, ProcessContext, Stamp, Step, StepSource,

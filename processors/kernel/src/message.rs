@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::AggregateId;
 use crate::avro_record;
+use crate::inline::Text;
 use crate::outcome::{Position, Version};
 
 /// A union branch that knows its record name: `RegisterUser`, `UserRegistered`.
@@ -39,13 +40,13 @@ pub trait Failing {
 #[serde(default, deny_unknown_fields)]
 pub struct Metadata {
     /// The trace this message belongs to.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Text>,
     /// The acting user. Where it is given, a command that belongs to somebody must be theirs.
-    pub user_id: Option<String>,
+    pub user_id: Option<Text>,
     /// The conversation this message belongs to; the producer's own, carried along.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Text>,
     /// The id of the message that caused this one.
-    pub causation_id: Option<String>,
+    pub causation_id: Option<Text>,
     /// When the producer issued it, in microseconds since the epoch.
     pub issued_at: Option<i64>,
     /// The version the aggregate must have; 0 = it must not exist.
@@ -56,7 +57,7 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command<T> {
     /// The command's id; a repeated one changes nothing and is answered as the first was.
-    pub id: String,
+    pub id: Text,
     /// Who, when, and on which expectation.
     pub metadata: Metadata,
     /// The domain's message.
@@ -67,7 +68,7 @@ pub struct Command<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessContext {
     /// The command that started the process and gets the outcome when it ends.
-    pub command_id: String,
+    pub command_id: Text,
     /// Per partition in which it wrote events, the command or step that caused the last.
     pub positions: Vec<Position>,
     /// The newest version of every aggregate it has changed.
@@ -78,7 +79,7 @@ pub struct ProcessContext {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepSource {
     /// The domain whose events asked for the step; `None` for the one that takes it.
-    pub domain: Option<String>,
+    pub domain: Option<Text>,
     /// The partition whose processor wrote the step, or of the events that asked for it.
     pub partition: i32,
     /// Rises with every step of that partition, also across restarts: see [`StepSource::after`].
@@ -104,7 +105,7 @@ impl StepSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step<T> {
     /// UUIDv5 of (process, step).
-    pub id: String,
+    pub id: Text,
     /// `causation_id` is the event that asked for the step, `issued_at` its `recorded_at`.
     pub metadata: Metadata,
     /// Who wrote it, and in which order.
@@ -120,15 +121,15 @@ pub struct Step<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event<T> {
     /// UUIDv5 of (command or step id, index).
-    pub id: String,
+    pub id: Text,
     /// That of the command or step; `causation_id` is its id.
     pub metadata: Metadata,
     /// `<Aggregate>/<id>`.
-    pub aggregate_id: String,
+    pub aggregate_id: Text,
     /// 1, 2, 3 … per aggregate, without gaps.
     pub version: i64,
     /// The command this happened for; of a process, the one that started it.
-    pub command_id: String,
+    pub command_id: Text,
     /// Offset of the command or step that caused it, in this event's partition.
     pub command_offset: i64,
     /// When it was recorded, in microseconds since the epoch; rises within a partition.

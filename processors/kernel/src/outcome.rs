@@ -6,6 +6,7 @@ use crate::avro::{BadDatum, Datum, Input};
 use crate::avro_record;
 use crate::codes::MISROUTED;
 use crate::digest::Digest;
+use crate::inline::Text;
 use crate::rejection::Violation;
 
 /// Accepted or rejected; nothing in between.
@@ -22,7 +23,7 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// The topic of the command or step that caused the events.
-    pub topic: String,
+    pub topic: Text,
     /// Its partition, which is the events' partition too.
     pub partition: i32,
     /// Its offset.
@@ -36,7 +37,7 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// `<Aggregate>/<id>`.
-    pub aggregate_id: String,
+    pub aggregate_id: Text,
     /// The version of its newest event.
     pub version: i64,
 }
@@ -45,7 +46,7 @@ pub struct Version {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The command that is answered.
-    pub command_id: String,
+    pub command_id: Text,
     /// Accepted or rejected.
     pub status: Status,
     /// Whether the id had been used before; then this repeats the first answer.
@@ -60,10 +61,10 @@ pub struct Outcome {
     pub recorded_at: i64,
     /// The message name of the command, if it is known.
     #[serde(default)]
-    pub command_type: Option<String>,
+    pub command_type: Option<Text>,
     /// What being rejected is called in the business, where the command's schema names it.
     #[serde(default)]
-    pub failure: Option<String>,
+    pub failure: Option<Text>,
     /// Of the command that was decided first under this id: whoever sees one that does not
     /// [agree](Digest::agrees_with) with that of their own has used an id that was used for other content. A repeated
     /// answer may have its first bytes alone. Unknown where the first command was not read, or was forgotten.
@@ -180,7 +181,7 @@ mod tests {
             message: "no".to_owned(),
             field: field.map(str::to_owned),
         };
-        let position = Position { topic: "commands".to_owned(), partition: 3, offset: 1 << 40, epoch: 9 };
+        let position = Position { topic: "commands".into(), partition: 3, offset: 1 << 40, epoch: 9 };
         let digest = Digest::from_bytes(&[7; 32]);
         let cases = [
             (false, &[][..], digest),
@@ -189,15 +190,15 @@ mod tests {
         ];
         for (duplicate, codes, digest) in cases {
             let outcome = Outcome {
-                command_id: "c1".to_owned(),
+                command_id: "c1".into(),
                 status: Status::Rejected,
                 duplicate,
                 positions: vec![position.clone(); 2],
-                versions: vec![Version { aggregate_id: "User/ann".to_owned(), version: 7 }],
+                versions: vec![Version { aggregate_id: "User/ann".into(), version: 7 }],
                 violations: codes.iter().map(|code| violation(code, Some("field"))).collect(),
                 recorded_at: 1_700_000_000_000_000,
-                command_type: Some("PostChirp".to_owned()),
-                failure: duplicate.then(|| "PostFailed".to_owned()),
+                command_type: Some("PostChirp".into()),
+                failure: duplicate.then(|| "PostFailed".into()),
                 digest,
             };
             let has_whole_digest = codes.is_empty();
@@ -218,14 +219,14 @@ mod tests {
     #[test]
     fn an_answer_given_again_may_know_less_of_its_command() {
         let first = Outcome {
-            command_id: "c1".to_owned(),
+            command_id: "c1".into(),
             status: Status::Accepted,
             duplicate: false,
             positions: Vec::new(),
             versions: Vec::new(),
             violations: Vec::new(),
             recorded_at: 7,
-            command_type: Some("PostChirp".to_owned()),
+            command_type: Some("PostChirp".into()),
             failure: None,
             digest: Digest::from_bytes(&[7; 32]),
         };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::inline::Text;
+
 /// One column's value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
@@ -24,6 +26,11 @@ impl From<&str> for Value {
 }
 impl From<String> for Value {
     fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
         Self::Text(text.into())
     }
 }

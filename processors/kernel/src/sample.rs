@@ -4,6 +4,7 @@
 
 use crate::digest::Digest;
 use crate::id::MAX_ID_LENGTH;
+use crate::inline::Text;
 use crate::rejection::Violation;
 
 /// A type with samples.
@@ -54,23 +55,25 @@ impl Seed {
     }
 
     /// An id: one that keeps to the rule, often a short one, sometimes the longest. It has at most `most` characters.
-    pub fn id(&mut self, most: usize) -> String {
+    pub fn id(&mut self, most: usize) -> Text {
         let length = if self.below(8) == 0 { MAX_ID_LENGTH } else { 1 + self.below(16) }.min(most);
-        (0..length).map(|_| char::from(OF_IDS[self.below(OF_IDS.len())])).collect()
+        let id: String = (0..length).map(|_| char::from(OF_IDS[self.below(OF_IDS.len())])).collect();
+        id.into()
     }
 
     /// A text of at most `most` Unicode scalar values; sometimes empty, sometimes as long as it may be.
-    pub fn text(&mut self, most: usize) -> String {
+    pub fn text(&mut self, most: usize) -> Text {
         let length = match self.below(8) {
             0 => most,
             1 => 0,
             _ => self.below(most.min(MAX_FREE_CHARS) + 1),
         };
-        (0..length).map(|_| LETTERS[self.below(LETTERS.len())]).collect()
+        let text: String = (0..length).map(|_| LETTERS[self.below(LETTERS.len())]).collect();
+        text.into()
     }
 
     /// A text without a limit.
-    pub fn free_text(&mut self) -> String {
+    pub fn free_text(&mut self) -> Text {
         self.text(MAX_FREE_CHARS)
     }
 
@@ -122,7 +125,8 @@ impl Sample for f64 {
 
 impl Sample for Violation {
     fn sample(seed: &mut Seed) -> Self {
-        Self { code: seed.id(MAX_ID_LENGTH), message: seed.free_text(), field: seed.maybe(Seed::free_text) }
+        let field = seed.maybe(|seed| seed.free_text().into());
+        Self { code: seed.id(MAX_ID_LENGTH).into(), message: seed.free_text().into(), field }
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
         let version = Version { aggregate_id: "a".into(), version: 1 };
         let metadata = Metadata::default();
         let outcome = Outcome {
-            command_id: String::new(),
+            command_id: String::new().into(),
             status: Status::Accepted,
             duplicate: false,
             positions: vec![],
@@ -121,17 +121,17 @@ mod tests {
         let expected = serde_json::json!({
             "Position": position, "Version": version, "Violation": Violation::of("c", "m"),
             "ProcessContext": ProcessContext::default(), "Metadata": metadata,
-            "Process": OpenProcess { command_type: String::new(), started_at: 0, duplicates: 0, digest: None },
+            "Process": OpenProcess { command_type: String::new().into(), started_at: 0, duplicates: 0, digest: None },
             "Inbox": Inbox { sequence: 0 },
             "DeadStep": DeadStep { command_id: None, step_type: None, since: 0 },
             "ParkedKey": ParkedKey { line: 0, next: 1, newest: 1, since: 0 },
             "Floor": Floor::default(), "FloorSpan": FloorSpan::default(),
             "StepSource": StepSource::default(),
-            "Command": Command { id: String::new(), metadata: metadata.clone(), data: () },
-            "Step": Step { id: String::new(), metadata: metadata.clone(), source: StepSource::default(),
+            "Command": Command { id: String::new().into(), metadata: metadata.clone(), data: () },
+            "Step": Step { id: String::new().into(), metadata: metadata.clone(), source: StepSource::default(),
                 process: None, data: () },
-            "Event": Event { id: String::new(), metadata: metadata.clone(), aggregate_id: String::new(),
-                version: 1, command_id: String::new(), command_offset: 0, recorded_at: 0, data: () },
+            "Event": Event { id: String::new().into(), metadata: metadata.clone(), aggregate_id: String::new().into(),
+                version: 1, command_id: String::new().into(), command_offset: 0, recorded_at: 0, data: () },
             "Repeats": Repeats { left: 1, outcome: outcome.clone() },
             "Outcome": outcome,
         });

@@ -8,6 +8,9 @@ use crate::avro::{Enum, Field, Record, Type};
 use crate::emit::{camel_case, identifier, line};
 use crate::{datum, envelope, samples};
 
+/// What a text is held in.
+const TEXT: &str = "::millrace_kernel::Text";
+
 /// What every struct derives.
 pub const DERIVE: &str = "#[derive(Clone, Debug, PartialEq, ::serde::Serialize, ::serde::Deserialize)]\n";
 
@@ -23,7 +26,7 @@ impl Items {
     /// The Rust type of a field, of which what it needs is written.
     pub fn rust_type(&mut self, kind: &Type) -> Result<String, String> {
         Ok(match kind {
-            Type::String => "String".to_owned(),
+            Type::String => TEXT.to_owned(),
             Type::Long | Type::TimestampMicros => "i64".to_owned(),
             Type::Int => "i32".to_owned(),
             Type::Boolean => "bool".to_owned(),
@@ -52,7 +55,7 @@ impl Items {
     fn rust_type_of(&mut self, field: &Field) -> Result<String, String> {
         let kind = self.rust_type(&field.kind)?;
         Ok(match field.marks.wrapper() {
-            Some(wrapper) => kind.replace("String", wrapper),
+            Some(wrapper) => kind.replace(TEXT, wrapper),
             None => kind,
         })
     }

@@ -104,13 +104,13 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
          type Record = StateRecord;\n\n\
          const LOOKUPS: &'static [&'static str] = &{looked_up:?};\n\n\
          fn to_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, revision: i32, state: Option<&Self>) -> StateRecord {{\n\
-         StateRecord {{\naggregate_id: aggregate_id.as_str().to_owned(),\nversion,\nrecorded_at,\nrevision,\n{to_record}}}\n}}\n\n\
+         StateRecord {{\naggregate_id: aggregate_id.into(),\nversion,\nrecorded_at,\nrevision,\n{to_record}}}\n}}\n\n\
          fn write_record(aggregate_id: &::millrace_kernel::AggregateId, version: i64, recorded_at: i64, revision: i32, state: Option<&Self>, out: &mut Vec<u8>) {{\n\
          {AVRO}::write_str(aggregate_id.as_str(), out);\n\
          {AVRO}::Datum::write(&version, out);\n\
          {AVRO}::Datum::write(&recorded_at, out);\n\
          {AVRO}::Datum::write(&revision, out);\n{write}}}\n\n\
-         fn from_record(record: StateRecord) -> (String, i64, i64, Option<Self>) {{\n\
+         fn from_record(record: StateRecord) -> (::millrace_kernel::Text, i64, i64, Option<Self>) {{\n\
          let state = None{from_record};\n\
          (record.aggregate_id, record.version, record.recorded_at, state)\n}}\n\n\
          fn revision(record: &StateRecord) -> i32 {{\nrecord.revision\n}}\n\n\

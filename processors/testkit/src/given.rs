@@ -64,7 +64,7 @@ impl<D: Domain> States<D> {
         let record = D::State::to_record(&id, version, recorded_at, D::REVISION, after.as_ref());
         assert_eq!(
             D::State::from_record(record),
-            (id.as_str().to_owned(), version, recorded_at, after.clone()),
+            ((&id).into(), version, recorded_at, after.clone()),
             "the state topic's record holds all of the state"
         );
         self.all.insert(id, Versioned { version, recorded_at, state: after.map(Arc::new) });
@@ -188,7 +188,7 @@ impl<D: Domain> Given<D> {
     /// The user who acts in what follows.
     #[must_use]
     pub fn acting(mut self, user_id: &str) -> Self {
-        self.metadata.user_id = Some(user_id.to_owned());
+        self.metadata.user_id = Some(user_id.into());
         self
     }
 
@@ -196,7 +196,7 @@ impl<D: Domain> Given<D> {
     #[must_use]
     pub fn when(self, command: impl Into<D::Command>) -> When<D> {
         let data = command.into();
-        let command = Command { id: "when".to_owned(), metadata: self.metadata.clone(), data };
+        let command = Command { id: "when".into(), metadata: self.metadata.clone(), data };
         let stamp = Stamp { now: EPOCH + self.history.len() as i64 * 1_000 };
         let decided = self.states.decide(&command, stamp);
         When { given: self, what: format!("{:?}", command.data), decided }

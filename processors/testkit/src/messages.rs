@@ -81,7 +81,7 @@ fn events<D: Domain>(seed: &mut Seed, kinds: &mut BTreeSet<String>) {
         let event = Event {
             id: seed.id(64),
             metadata: metadata(seed),
-            aggregate_id: data.aggregate_id().as_str().to_owned(),
+            aggregate_id: data.aggregate_id().as_str().into(),
             version: Sample::sample(seed),
             command_id: seed.id(64),
             command_offset: Sample::sample(seed),
@@ -162,7 +162,7 @@ fn states<D: Domain>(seed: &mut Seed, kinds: &mut BTreeSet<String>) {
         }
         let is_engines = state.as_ref().and_then(StateData::as_bookkeeping).is_some();
         assert_eq!(is_engines, index > own, "{state:?}");
-        assert_eq!(D::State::from_record(record), (id.as_str().to_owned(), version, recorded_at, state));
+        assert_eq!(D::State::from_record(record), ((&id).into(), version, recorded_at, state));
     }
 }
 

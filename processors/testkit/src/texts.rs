@@ -46,7 +46,7 @@ fn refused<D: Domain>(kind: &Value, fields: &[Value], name: &Value, control: cha
     let data: Map<String, Value> = fields.iter().map(|field| (text(&field["name"]), value(field))).collect();
     let data: D::Command =
         serde_json::from_value(json!({ text(kind): data })).expect("it is as the schema says");
-    let command = Command { id: "c".to_owned(), metadata: Metadata::default(), data };
+    let command = Command { id: "c".into(), metadata: Metadata::default(), data };
     let decided = States::<D>::default().decide(&command, Stamp { now: EPOCH });
     let Err(rejections) = decided else { panic!("{kind} takes {control:?} in {name}") };
     let is_named = rejections

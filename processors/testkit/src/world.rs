@@ -79,8 +79,8 @@ impl<D: Domain> World<D> {
     pub fn send(&mut self, acting: Option<&str>, command: impl Into<D::Command>) -> String {
         self.sent += 1;
         let command_id = format!("command-{}", self.sent);
-        let metadata = Metadata { user_id: acting.map(str::to_owned), ..Metadata::default() };
-        let command = Command { id: command_id.clone(), metadata, data: command.into() };
+        let metadata = Metadata { user_id: acting.map(Into::into), ..Metadata::default() };
+        let command = Command { id: command_id.clone().into(), metadata, data: command.into() };
         let key = command.data.routing_key().into_owned();
         match self.states.decide(&command, Stamp { now: self.clock }) {
             Ok(events) => self.record(&command_id, &command_id, i64::MIN, &key, events, true),
@@ -161,7 +161,7 @@ impl<D: Domain> World<D> {
                     for (n, step) in steps.into_iter().enumerate() {
                         self.steps.push(Pending {
                             command_id: command_id.to_owned(),
-                            id: id::step_id(command_id, &format!("{} {n}", step.name())),
+                            id: id::step_id(command_id, &format!("{} {n}", step.name())).to_string(),
                             cause_recorded_at: recorded_at,
                             step,
                         });
@@ -174,15 +174,15 @@ impl<D: Domain> World<D> {
                     assert_eq!(first, None, "{command_id} is answered once");
                 }
             }
-            let metadata = Metadata { causation_id: Some(cause_id.to_owned()), ..Metadata::default() };
+            let metadata = Metadata { causation_id: Some(cause_id.into()), ..Metadata::default() };
             self.events.push((
                 partition,
                 Event {
                     id: id::event_id(cause_id, index),
                     metadata,
-                    aggregate_id: data.aggregate_id().as_str().to_owned(),
+                    aggregate_id: data.aggregate_id().as_str().into(),
                     version,
-                    command_id: command_id.to_owned(),
+                    command_id: command_id.into(),
                     command_offset: self.events.len() as i64,
                     recorded_at,
                     data,

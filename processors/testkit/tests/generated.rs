@@ -7,7 +7,7 @@ use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
 use millrace_kernel::{
     Addressed, Command, Domain, Event, Lengths, Limited, Metadata, NoSettings, Personal, Projection,
     Projector, Rejections, Rows, Sample, Samples, Schemas, Secret, Seed, Stamp, StateData, StateReader,
-    Status, Violation, id,
+    Status, Text, Violation, id,
 };
 use millrace_ports::Log;
 use millrace_runtime::ProcessorSettings;
@@ -59,7 +59,7 @@ impl Domain for GuestBook {
 
     fn evolve(_: Option<State>, event: &EventData, _: i64) -> Option<State> {
         let EventData::Signed(signed) = event;
-        Some(State::Entry(Entry { text: signed.text.open().to_owned() }))
+        Some(State::Entry(Entry { text: signed.text.open().into() }))
     }
 
     fn projections(_: &NoSettings) -> Vec<Projection<EventData>> {
@@ -86,12 +86,12 @@ impl Projector<EventData> for Entries {
 }
 
 fn sign(guest: &str, text: &str) -> Sign {
-    let from = Place { town: "Ulm".to_owned(), country: None };
-    Sign { guest_id: guest.to_owned(), text: text.into(), from, with: Vec::new() }
+    let from = Place { town: "Ulm".into(), country: None };
+    Sign { guest_id: guest.into(), text: text.into(), from, with: Vec::new() }
 }
 
 fn signed(guest: &str, text: &str) -> EventData {
-    Signed { guest_id: guest.to_owned(), text: text.into() }.into()
+    Signed { guest_id: guest.into(), text: text.into() }.into()
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn every_text_of_a_command_has_its_limit_in_characters() {
     given::<GuestBook>([]).when(sign("ann", &"ä".repeat(21))).then_rejected(&[(INVALID_ARGUMENT, "text")]);
     given::<GuestBook>([]).when(sign(&"a".repeat(65), "")).then_rejected(&[(INVALID_ARGUMENT, "guest_id")]);
     let mut all = sign("ann", &"x".repeat(21));
-    all.from = Place { town: "x".repeat(11), country: Some("xxx".to_owned()) };
-    all.with = vec!["y".repeat(64), "y".repeat(65), "z".repeat(65)];
+    all.from = Place { town: "x".repeat(11).into(), country: Some("xxx".into()) };
+    all.with = vec!["y".repeat(64).into(), "y".repeat(65).into(), "z".repeat(65).into()];
     given::<GuestBook>([signed("ann", "hi")]).when(all).then_rejected(&[
         (ALREADY_EXISTS, "guest_id"),
         (INVALID_ARGUMENT, "text"),
@@ -127,22 +127,22 @@ fn a_domain_without_steps_runs_without_their_topic() {
     pipeline.start_projectors();
     for (number, guest) in ["ann", "bob", "ann"].into_iter().enumerate() {
         let data = sign(guest, "hi").into();
-        pipeline.send(&Command { id: format!("c{number}"), metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: format!("c{number}").into(), metadata: Metadata::default(), data });
         pipeline.settle();
         pipeline.kill(0);
         pipeline.start_processor();
     }
     pipeline.send_raw(&names.commands, Some(Bytes::from("x")), None);
     pipeline.settle();
-    let mut answers: Vec<(String, Status, Option<String>)> =
+    let mut answers: Vec<(Text, Status, Option<Text>)> =
         pipeline.outcomes().into_iter().map(|it| (it.command_id, it.status, it.failure)).collect();
     answers.sort_by(|one, other| one.0.cmp(&other.0));
     let expected = [
         ("c0", Status::Accepted, None),
         ("c1", Status::Accepted, None),
-        ("c2", Status::Rejected, Some("SigningFailed".to_owned())),
+        ("c2", Status::Rejected, Some("SigningFailed".into())),
     ];
-    assert_eq!(answers, expected.map(|(id, status, failure)| (id.to_owned(), status, failure)));
+    assert_eq!(answers, expected.map(|(id, status, failure)| (id.into(), status, failure)));
     assert_eq!(pipeline.log.committed_records(&names.dead).len(), 1);
     assert!(pipeline.log.partitions(&names.steps).is_err(), "still not");
 }
@@ -178,8 +178,8 @@ fn a_key_may_be_told_in_lower_case() {
 
 fn order(customer: &str) -> shop::commands::Order {
     shop::commands::Order {
-        order_id: "o1".to_owned(),
-        customer: customer.to_owned(),
+        order_id: "o1".into(),
+        customer: customer.into(),
         address: vec!["Elm Street".into(), "Ulm".into()],
         card: Some("4000 0000 0000 0002".into()),
     }
@@ -191,7 +191,7 @@ fn states_have_the_revision_of_the_domain() {
     let mut pipeline = Pipeline::<GuestBook>::new(1, NoSettings {}, ProcessorSettings::default());
     pipeline.start_processor();
     let data = sign("ann", "hi").into();
-    pipeline.send(&Command { id: "c1".to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: "c1".into(), metadata: Metadata::default(), data });
     pipeline.settle();
     let records = pipeline.log.committed_records(&pipeline.names().state);
     let states = records.iter().filter_map(|record| record.value.as_deref());

@@ -9,7 +9,7 @@ use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use bytes::Bytes;
 use millrace_kernel::avro::{BadDatum, Input};
-use millrace_kernel::{Datum, Metadata};
+use millrace_kernel::{Datum, Metadata, Text};
 use thiserror::Error;
 
 use crate::foreign::{Failure, Foreign, Meaning, Version};
@@ -24,7 +24,7 @@ const HEADER_LENGTH: usize = 5;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unknown {
     /// The message's id.
-    pub id: String,
+    pub id: Text,
     /// Its metadata, as far as it is known here.
     pub metadata: Metadata,
     /// The name of its type, without the namespace; empty where the schema gives it none.
@@ -335,7 +335,7 @@ fn schema_of(message: &[u8]) -> Option<u32> {
 }
 
 /// Id and metadata of a message whose data is of an unknown type.
-fn envelope(message: &Avro) -> Option<(String, Metadata)> {
+fn envelope(message: &Avro) -> Option<(Text, Metadata)> {
     let id = text(field(message, "id")?)?;
     let given = field(message, "metadata")?;
     let metadata = Metadata {
@@ -363,9 +363,9 @@ fn field_mut<'a>(record: &'a mut Avro, name: &str) -> Option<&'a mut Avro> {
     }
 }
 
-fn text(value: &Avro) -> Option<String> {
+fn text(value: &Avro) -> Option<Text> {
     match value {
-        Avro::String(text) => Some(text.clone()),
+        Avro::String(text) => Some(text.into()),
         Avro::Union(_, inner) => text(inner),
         _ => None,
     }

@@ -286,7 +286,7 @@ fn say_when_issued<W: Workload>(
             3 | 4 => Some(-dice.within(0, margin - 1_000)),
             _ => Some(dice.within(0, margin - 1)),
         };
-        command.metadata.issued_at = *said.entry(command.id.clone()).or_insert_with(|| says(dice));
+        command.metadata.issued_at = *said.entry(command.id.to_string()).or_insert_with(|| says(dice));
     }
 }
 

@@ -190,7 +190,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 self.seen.refresh(&self.pipeline)?;
                 if let Some(data) = W::probe(&self.seen, &plan.setup.domain, &mut Dice::new(*luck)) {
                     let id = format!("probe-{}", self.act);
-                    self.send(plan, &Command { id, metadata: Metadata::default(), data })?;
+                    self.send(plan, &Command { id: id.into(), metadata: Metadata::default(), data })?;
                 }
             }
             Act::Stray { what, luck } => {

@@ -217,7 +217,7 @@ impl<'a, W: Workload> Writer<'a, W> {
                 self.quiet = acts;
                 if let Some(data) = W::introduce(self.sent.len() + acts) {
                     let id = format!("new-{}-{acts}", self.sent.len());
-                    let command = Command { id, metadata: Metadata::default(), data };
+                    let command = Command { id: id.into(), metadata: Metadata::default(), data };
                     let at = W::partition(&command.data, self.partitions);
                     self.sent.push((at, command.clone()));
                     self.queued.push((0, Act::Send(Box::new(command))));

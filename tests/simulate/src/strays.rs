@@ -124,7 +124,7 @@ impl Strays {
                 let record = all.swap_remove((pick % all.len() as u64) as usize);
                 let value = record.value.as_deref().unwrap_or_default();
                 if let Ok(command) = pipeline.codecs().commands.decode(value) {
-                    *self.replayed.entry(command.id).or_default() += 1;
+                    *self.replayed.entry(command.id.to_string()).or_default() += 1;
                 }
                 let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
                 let offset = append(pipeline, &key, record.value, record.headers)?;
@@ -151,7 +151,7 @@ impl Strays {
         let (Some(data), Some(_)) = (W::stray(&name), self.lines[key].junk) else { return Ok(None) };
         let id = format!("{PREFIX}command-{}", self.asked);
         self.asked += 1;
-        let value = pipeline.encode(&Command { id: id.clone(), metadata: Metadata::default(), data });
+        let value = pipeline.encode(&Command { id: id.clone().into(), metadata: Metadata::default(), data });
         let said = format!("{id} of key {name} with {} headers", headers.len());
         append(pipeline, &name, Some(value), headers)?;
         self.lines[key].ids.push(id);
@@ -182,8 +182,9 @@ impl Strays {
     /// # Errors
     /// What does not hold.
     pub fn judge_waiting<W: Workload>(&self, pipeline: &Pipeline<W::Domain>) -> Result<(), Failure> {
-        let asked: BTreeSet<&String> = self.lines.iter().flat_map(|line| &line.ids).collect();
-        let ahead = pipeline.outcomes().into_iter().find(|it| asked.contains(&it.command_id));
+        let asked: BTreeSet<&str> =
+            self.lines.iter().flat_map(|line| &line.ids).map(String::as_str).collect();
+        let ahead = pipeline.outcomes().into_iter().find(|it| asked.contains(&*it.command_id));
         holds!(ahead.is_none(), "nobody gets ahead in a line", "{ahead:?}");
         Ok(())
     }
@@ -226,21 +227,21 @@ impl Strays {
     /// What does not hold.
     pub fn judge_cleared<W: Workload>(&self, pipeline: &Pipeline<W::Domain>) -> Result<(), Failure> {
         for (number, line) in self.lines.iter().enumerate() {
-            let asked: BTreeSet<&String> = line.ids.iter().collect();
+            let asked: BTreeSet<&str> = line.ids.iter().map(String::as_str).collect();
             let mut firsts = pipeline.outcomes();
-            firsts.retain(|outcome| !outcome.duplicate && asked.contains(&outcome.command_id));
-            let mut answers: BTreeMap<&String, usize> = BTreeMap::new();
-            let mut answered: Vec<&String> = Vec::new();
+            firsts.retain(|outcome| !outcome.duplicate && asked.contains(&*outcome.command_id));
+            let mut answers: BTreeMap<&str, usize> = BTreeMap::new();
+            let mut answered: Vec<&str> = Vec::new();
             for outcome in &firsts {
                 let count = answers.entry(&outcome.command_id).or_default();
                 *count += 1;
-                let most = 1 + self.replayed.get(&outcome.command_id).copied().unwrap_or(0);
+                let most = 1 + self.replayed.get(&*outcome.command_id).copied().unwrap_or(0);
                 holds!(*count <= most, "no command is answered twice", "{outcome:?}, sent {most} times");
                 if *count == 1 {
                     answered.push(&outcome.command_id);
                 }
             }
-            let expected: Vec<&String> = line.ids.iter().collect();
+            let expected: Vec<&str> = line.ids.iter().map(String::as_str).collect();
             holds!(
                 answered == expected,
                 "a line is answered in its order",

@@ -35,10 +35,10 @@ impl Sizes {
         let id = account::id(account_id);
         let (version, offset, recorded_at) = (25, 500_000, 1_800_000_000_000_000);
         let deposited = MoneyDeposited {
-            account_id: account_id.to_owned(),
+            account_id: account_id.into(),
             amount: 5_000,
-            currency: currency.to_owned(),
-            reference: "invoice 000000".to_owned(),
+            currency: currency.into(),
+            reference: "invoice 000000".into(),
         };
         let data = EventData::from(deposited);
         // of any content: it has always as many bytes
@@ -46,34 +46,34 @@ impl Sizes {
         let event: Event<EventData> = Event {
             id: event_id(&command_id, 0),
             metadata: Metadata {
-                user_id: Some(owner_id.to_owned()),
-                causation_id: Some(command_id.clone()),
+                user_id: Some(owner_id.into()),
+                causation_id: Some(command_id.clone().into()),
                 issued_at: Some(recorded_at),
                 ..Metadata::default()
             },
-            aggregate_id: id.as_str().to_owned(),
+            aggregate_id: id.as_str().into(),
             version,
-            command_id: command_id.clone(),
+            command_id: command_id.clone().into(),
             command_offset: offset,
             recorded_at,
             data,
         };
         let state = State::Account(Account {
-            owner_id: owner_id.to_owned(),
-            currency: currency.to_owned(),
+            owner_id: owner_id.into(),
+            currency: currency.into(),
             balance: 100_000,
             reserved: Vec::new(),
             closed: false,
         });
         let outcome = Outcome {
-            command_id,
+            command_id: command_id.into(),
             status: Status::Accepted,
             duplicate: false,
-            positions: vec![Position { topic: commands.to_owned(), partition: 0, offset, epoch: 0 }],
-            versions: vec![Version { aggregate_id: id.as_str().to_owned(), version }],
+            positions: vec![Position { topic: commands.into(), partition: 0, offset, epoch: 0 }],
+            versions: vec![Version { aggregate_id: id.as_str().into(), version }],
             violations: Vec::new(),
             recorded_at,
-            command_type: Some("Deposit".to_owned()),
+            command_type: Some("Deposit".into()),
             failure: None,
             digest: Some(digest),
         };

@@ -68,16 +68,16 @@ impl<D: Domain> Scene<'_, D> {
             .iter()
             .map(|family| (format!("{}.{}", D::NAME, family.name), (family.projector)(partition)))
             .collect();
-        let aggregates: BTreeSet<&String> = wanted.values().collect();
+        let aggregates: BTreeSet<&str> = wanted.values().map(String::as_str).collect();
         let mut states: HashMap<String, D::State> = HashMap::new();
         let mut tail = Tail::open(log, at.clone(), Start::Beginning)?;
         watcher.stage(&format!("replaying {at}"), (last + 1 - log.low_watermark(&at)?).max(0).unsigned_abs());
         tail.up_to(last + 1, watcher, &mut |record| {
             let event = decode_event(&self.codecs.events, record)?;
-            if aggregates.contains(&event.aggregate_id) {
-                let before = states.remove(&event.aggregate_id);
+            if aggregates.contains(event.aggregate_id.as_str()) {
+                let before = states.remove(event.aggregate_id.as_str());
                 if let Some(after) = D::evolve(before, &event.data, event.recorded_at) {
-                    states.insert(event.aggregate_id.clone(), after);
+                    states.insert(event.aggregate_id.to_string(), after);
                 }
             }
             let is_wanted = wanted.contains_key(&record.offset);
@@ -96,7 +96,7 @@ impl<D: Domain> Scene<'_, D> {
                 }
             }
             if is_wanted {
-                let state = shown::state(states.get(&event.aggregate_id));
+                let state = shown::state(states.get(event.aggregate_id.as_str()));
                 effects.insert((partition, record.offset), Effect { state, rows });
             }
             Ok(())

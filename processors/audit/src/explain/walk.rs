@@ -122,7 +122,7 @@ impl<D: Domain> Scene<'_, D> {
             };
             let is_it = found.metadata.causation_id.as_deref() == Some(&cause) && found.data == step;
             if is_it {
-                (act.id, act.at) = (found.id, Some(record.timestamp_ms * 1_000));
+                (act.id, act.at) = (found.id.into(), Some(record.timestamp_ms * 1_000));
                 act.place = Some(place(record));
             }
             Ok(is_it)
@@ -135,7 +135,7 @@ impl<D: Domain> Scene<'_, D> {
         let is_trimmed = act.place.is_none() && begins_at > 0;
         if is_trimmed {
             // its id is known all the same
-            act.id = step_id(command_id, &format!("{}/{}", step.name(), step.aggregate_id()));
+            act.id = step_id(command_id, &format!("{}/{}", step.name(), step.aggregate_id())).to_string();
         }
         if act.is_decided || is_trimmed {
             let events = self.at(&self.names.events, home);
@@ -216,13 +216,13 @@ fn happened<D: Domain>(
     let asks_for = steps.iter().map(name_of).collect();
     wanted.extend(steps.into_iter().map(|step| Wanted {
         step,
-        cause: event.id.clone(),
+        cause: event.id.to_string(),
         since: event.recorded_at,
     }));
     Happened {
         kind: event.data.name(),
-        id: event.id.clone(),
-        aggregate_id: event.aggregate_id.clone(),
+        id: event.id.to_string(),
+        aggregate_id: event.aggregate_id.to_string(),
         version: event.version,
         recorded_at: event.recorded_at,
         place,

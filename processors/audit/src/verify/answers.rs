@@ -288,7 +288,7 @@ impl<D: Domain> Scene<'_, D> {
             (Some(key), Some(routing_key)) if key != routing_key.as_bytes() => true,
             (Some(key), _) => partition::of_key(key, self.partitions) != record.partition,
         };
-        Ok(Some(Asked { command_id, misrouted: is_misrouted, issued_at }))
+        Ok(Some(Asked { command_id: command_id.to_string(), misrouted: is_misrouted, issued_at }))
     }
 }
 
@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn what_has_expired_was_not_decided_again_and_what_was_accepted_twice_was() {
         let outcome = |status, codes: &[&str], recorded_at| Outcome {
-            command_id: "c".to_owned(),
+            command_id: "c".into(),
             status,
             duplicate: false,
             positions: Vec::new(),
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn a_repetition_beyond_the_window_is_decided_anew() {
         let outcome = |recorded_at| Outcome {
-            command_id: "c".to_owned(),
+            command_id: "c".into(),
             status: millrace_kernel::Status::Accepted,
             duplicate: false,
             positions: Vec::new(),

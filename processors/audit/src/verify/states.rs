@@ -85,7 +85,7 @@ impl<D: Domain> Scene<'_, D> {
                         partition: at.partition,
                         offset: record.offset,
                     };
-                    newest.insert(id.into(), Stated { version, recorded_at, state, place });
+                    newest.insert(id.as_str().into(), Stated { version, recorded_at, state, place });
                 }
                 Err(why) => bad.push((key.to_owned(), record.offset, format!("it cannot be read: {why}"))),
             }

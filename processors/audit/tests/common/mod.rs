@@ -37,19 +37,19 @@ pub fn tables() -> Vec<Table> {
 }
 
 pub fn command(id: &str, data: impl Into<CommandData>) -> Command<CommandData> {
-    Command { id: id.to_owned(), metadata: Metadata::default(), data: data.into() }
+    Command { id: id.into(), metadata: Metadata::default(), data: data.into() }
 }
 
 pub fn register(user: &str) -> CommandData {
-    RegisterUser { user_id: user.to_owned(), username: format!("name_{user}") }.into()
+    RegisterUser { user_id: user.into(), username: format!("name_{user}").into() }.into()
 }
 
 pub fn post(author: &str, chirp: &str, content: &str) -> CommandData {
-    PostChirp { chirp_id: chirp.to_owned(), author_id: author.to_owned(), content: content.to_owned() }.into()
+    PostChirp { chirp_id: chirp.into(), author_id: author.into(), content: content.into() }.into()
 }
 
 pub fn follow(follower: &str, followee: &str) -> CommandData {
-    FollowUser { follower_id: follower.to_owned(), followee_id: followee.to_owned() }.into()
+    FollowUser { follower_id: follower.into(), followee_id: followee.into() }.into()
 }
 
 /// Numbers that look random and are not.
@@ -73,10 +73,15 @@ fn random(dice: &mut Dice) -> CommandData {
     let chirp_id = format!("c{}", dice.below(12));
     match dice.below(10) {
         0..=3 => post(&author, &chirp_id, &format!("text {}", dice.below(1_000))),
-        4 => EditChirp { chirp_id, author_id: author, content: format!("edited {}", dice.below(99)) }.into(),
-        5 => DeleteChirp { chirp_id, author_id: author }.into(),
+        4 => EditChirp {
+            chirp_id: chirp_id.into(),
+            author_id: author.into(),
+            content: format!("edited {}", dice.below(99)).into(),
+        }
+        .into(),
+        5 => DeleteChirp { chirp_id: chirp_id.into(), author_id: author.into() }.into(),
         6..=8 => follow(&someone, &author),
-        _ => UnfollowUser { follower_id: someone, followee_id: author }.into(),
+        _ => UnfollowUser { follower_id: someone.into(), followee_id: author.into() }.into(),
     }
 }
 
@@ -101,7 +106,7 @@ pub fn fill(pipeline: &mut Pipeline<Chirp>, commands: usize) {
         pipeline.send(&command(&format!("register-{n}"), register(&format!("u{n}"))));
     }
     // a name that is taken: the process ends badly
-    let taken = RegisterUser { user_id: "late".to_owned(), username: "NAME_u1".to_owned() };
+    let taken = RegisterUser { user_id: "late".into(), username: "NAME_u1".into() };
     pipeline.settle();
     pipeline.send(&command("register-late", taken));
     for n in 0..commands {

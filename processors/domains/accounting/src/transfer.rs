@@ -58,7 +58,7 @@ pub(crate) fn request(
         to: to.clone(),
         amount: *amount,
         currency: currency.clone(),
-        requested_by: actor.map(str::to_owned),
+        requested_by: actor.map(Into::into),
     })
 }
 
@@ -106,13 +106,13 @@ pub(crate) fn evolve(state: Option<State>, event: &EventData) -> Option<State> {
             to: e.to.clone(),
             amount: e.amount,
             currency: e.currency.clone(),
-            step: step::REQUESTED.to_owned(),
+            step: step::REQUESTED.into(),
         })),
         (EventData::TransferCompleted(_), Some(State::Transfer(transfer))) => {
-            Some(State::Transfer(Transfer { step: step::COMPLETED.to_owned(), ..transfer }))
+            Some(State::Transfer(Transfer { step: step::COMPLETED.into(), ..transfer }))
         }
         (EventData::TransferFailed(_), Some(State::Transfer(transfer))) => {
-            Some(State::Transfer(Transfer { step: step::FAILED.to_owned(), ..transfer }))
+            Some(State::Transfer(Transfer { step: step::FAILED.into(), ..transfer }))
         }
         (_, state) => state,
     }

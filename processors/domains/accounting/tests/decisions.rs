@@ -182,9 +182,15 @@ fn a_reference_is_one_line_of_up_to_140_characters() {
     for reference in ["", "Miete März, Wohnung 3", &longest] {
         let reference = reference.to_owned();
         let (account_id, currency) = ("ann".to_owned(), "EUR".to_owned());
-        given::<Accounting>(bank())
-            .when(deposit_for("ann", 1, &reference))
-            .then_events([events::MoneyDeposited { account_id, amount: 1, currency, reference }.into()]);
+        given::<Accounting>(bank()).when(deposit_for("ann", 1, &reference)).then_events([
+            events::MoneyDeposited {
+                account_id: account_id.into(),
+                amount: 1,
+                currency: currency.into(),
+                reference: reference.into(),
+            }
+            .into(),
+        ]);
     }
     let rule = (INVALID_ARGUMENT, "reference");
     for reference in ["a".repeat(141), "a".repeat(10_485_600), "two\nlines".into(), "\u{1b}[31m".into()] {

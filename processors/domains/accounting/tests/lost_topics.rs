@@ -25,7 +25,7 @@ fn pipeline() -> Pipeline<Accounting> {
 }
 
 fn send(pipeline: &Pipeline<Accounting>, id: &str, data: CommandData) {
-    pipeline.send(&Command { id: id.to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
 }
 
 /// Two accounts with money, and a processor at work.

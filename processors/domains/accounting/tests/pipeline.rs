@@ -55,7 +55,8 @@ fn run(seed: u64) -> (Pipeline<Accounting>, Vec<Command<CommandData>>) {
             }
             0 => {
                 let id = format!("c{}", sent.len());
-                let command = Command { id, metadata: Metadata::default(), data: random(&mut dice) };
+                let command =
+                    Command { id: id.into(), metadata: Metadata::default(), data: random(&mut dice) };
                 pipeline.send(&command);
                 sent.push(command);
             }
@@ -134,7 +135,7 @@ fn a_step_cannot_be_forged_as_a_command() {
     pipeline.start_processor();
     let money = [open("ann", "u", "EUR"), open("eve", "u", "EUR"), deposit("ann", 100, "EUR")];
     for (n, data) in money.into_iter().enumerate() {
-        pipeline.send(&Command { id: format!("c{n}"), metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: format!("c{n}").into(), metadata: Metadata::default(), data });
     }
     pipeline.settle();
     let (events, outcomes) = (pipeline.events().len(), pipeline.outcomes().len());
@@ -174,7 +175,7 @@ fn where_nothing_is_left_the_offsets_say_so() {
         transfer("t", "ann", "bob", 3, "EUR"),
     ];
     for (number, data) in all.into_iter().enumerate() {
-        pipeline.send(&Command { id: format!("c{number}"), metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: format!("c{number}").into(), metadata: Metadata::default(), data });
     }
     pipeline.settle();
     let lag = |topic: &Arc<str>, partition: i32| {

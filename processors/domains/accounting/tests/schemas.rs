@@ -31,7 +31,7 @@ fn messages_belong_to_the_aggregates_that_decisions_read() {
     ] {
         assert_eq!((&event.aggregate_id(), &*event.routing_key()), (id, id.routing_key()), "{event:?}");
     }
-    let close: CommandData = commands::CloseAccount { account_id: "a/b".to_owned() }.into();
+    let close: CommandData = commands::CloseAccount { account_id: "a/b".into() }.into();
     assert_eq!((close.aggregate_id(), &*close.routing_key()), (account::id("a/b"), "a/b"));
     assert!(Accounting::LOOKUPS.is_empty() && Accounting::SCHEMAS.lookup.is_none(), "nothing is looked up");
 }

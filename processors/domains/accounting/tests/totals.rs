@@ -23,10 +23,12 @@ fn by_hand(events: &[(i32, Event<EventData>)]) -> BTreeMap<(i64, String, i32), (
         let day = event.recorded_at / DAY_MICROS;
         match &event.data {
             EventData::MoneyDeposited(e) => {
-                totals.entry((day, e.currency.clone(), *partition)).or_default().0 += i128::from(e.amount);
+                totals.entry((day, e.currency.to_string(), *partition)).or_default().0 +=
+                    i128::from(e.amount);
             }
             EventData::MoneyWithdrawn(e) => {
-                totals.entry((day, e.currency.clone(), *partition)).or_default().1 += i128::from(e.amount);
+                totals.entry((day, e.currency.to_string(), *partition)).or_default().1 +=
+                    i128::from(e.amount);
             }
             _ => {}
         }

@@ -127,7 +127,7 @@ pub(crate) fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) 
         }
         // the text goes: what is taken back must not linger in the state topic
         (EventData::ChirpDeleted(_), Some(State::Chirp(chirp))) => {
-            Some(State::Chirp(Chirp { content: String::new(), deleted: true, ..chirp }))
+            Some(State::Chirp(Chirp { content: String::new().into(), deleted: true, ..chirp }))
         }
         (_, state) => state,
     }

@@ -19,7 +19,7 @@ fn pipeline() -> Pipeline<Chirp> {
 }
 
 fn send(pipeline: &mut Pipeline<Chirp>, id: &str, data: CommandData) {
-    pipeline.send(&Command { id: id.to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
     pipeline.settle();
 }
 
@@ -70,7 +70,7 @@ fn a_process_answers_for_the_command_that_began_it() {
     let mut pipeline = pipeline();
     let (first, other) = (register("eve", "ANN"), register("eve", "Eve"));
     for data in [first.clone(), other.clone(), first.clone()] {
-        pipeline.send(&Command { id: "taken".to_owned(), metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: "taken".into(), metadata: Metadata::default(), data });
     }
     pipeline.settle();
     let all = answers(&pipeline, "taken");
@@ -92,7 +92,7 @@ fn what_is_refused_by_the_business_has_its_name() {
     send(&mut pipeline, "unnamed", post("ann", "c1", " "));
     send(&mut pipeline, "good", register("bob", "Bob"));
     let data = register("far", "Far");
-    let value = pipeline.encode(&Command { id: "astray".to_owned(), metadata: Metadata::default(), data });
+    let value = pipeline.encode(&Command { id: "astray".into(), metadata: Metadata::default(), data });
     let commands = pipeline.names().commands.clone();
     pipeline.send_raw(&commands, Some("not-far".into()), Some(value));
     pipeline.settle();

@@ -23,9 +23,9 @@ fn pipeline() -> Pipeline<Chirp> {
 }
 
 fn register(pipeline: &Pipeline<Chirp>, n: usize) {
-    let data = RegisterUser { user_id: format!("user-{n}"), username: format!("name{n}") };
+    let data = RegisterUser { user_id: format!("user-{n}").into(), username: format!("name{n}").into() };
     let data = CommandData::RegisterUser(data);
-    pipeline.send(&Command { id: format!("command-{n}"), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: format!("command-{n}").into(), metadata: Metadata::default(), data });
 }
 
 fn turns(pipeline: &mut Pipeline<Chirp>) {
@@ -138,15 +138,15 @@ fn what_is_read_while_the_clock_is_wrong_is_not_covered_by_an_older_barrier() {
     pipeline.start_processor();
     pipeline.start_processor();
     let register = |pipeline: &Pipeline<Chirp>, user_id: &str, username: &str| {
-        let data = RegisterUser { user_id: user_id.to_owned(), username: username.to_owned() };
+        let data = RegisterUser { user_id: user_id.into(), username: username.into() };
         let (id, data) = (format!("register-{user_id}"), CommandData::RegisterUser(data));
-        pipeline.send(&Command { id, metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
     };
     // decided where the followee is, who is here; the follower is looked up
     let follow = |pipeline: &Pipeline<Chirp>, follower: &str, followee: &str| {
-        let data = FollowUser { follower_id: follower.to_owned(), followee_id: followee.to_owned() };
+        let data = FollowUser { follower_id: follower.into(), followee_id: followee.into() };
         let (id, data) = (format!("follow-{follower}"), CommandData::FollowUser(data));
-        pipeline.send(&Command { id, metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
     };
     let author = name_in(0, "author");
     register(&pipeline, &author, &name_in(0, "anna"));

@@ -31,9 +31,9 @@ fn pipeline() -> Pipeline<Chirp> {
 }
 
 fn register(pipeline: &Pipeline<Chirp>, n: usize) {
-    let data = RegisterUser { user_id: format!("user-{n}"), username: format!("name{n}") };
+    let data = RegisterUser { user_id: format!("user-{n}").into(), username: format!("name{n}").into() };
     let data = CommandData::RegisterUser(data);
-    pipeline.send(&Command { id: format!("command-{n}"), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: format!("command-{n}").into(), metadata: Metadata::default(), data });
 }
 
 fn says(pipeline: &Pipeline<Chirp>, what: &str) -> bool {

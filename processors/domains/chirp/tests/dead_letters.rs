@@ -321,7 +321,7 @@ fn a_step_that_has_nothing_to_do_is_taken_once_and_leaves_no_event() {
     let mut step =
         pipeline.codecs().steps.as_ref().unwrap().decode(record.value.as_deref().unwrap()).unwrap();
     // asked for again, by a later event of its source
-    step.id.push_str("-again");
+    step.id = format!("{}-again", step.id).into();
     step.source.sequence += 1_000_000;
     let (events, outcomes) = (pipeline.events(), pipeline.outcomes());
     for _ in 0..2 {

@@ -36,11 +36,11 @@ fn read<T: Datum>(earlier: &str, schema: &str, digits: &str) -> T {
 }
 
 fn positions() -> Vec<Position> {
-    vec![Position { topic: "chirp.commands".to_owned(), partition: 3, offset: 41, epoch: 0 }]
+    vec![Position { topic: "chirp.commands".into(), partition: 3, offset: 41, epoch: 0 }]
 }
 
 fn versions() -> Vec<Version> {
-    vec![Version { aggregate_id: "User/bob".to_owned(), version: 2 }]
+    vec![Version { aggregate_id: "User/bob".into(), version: 2 }]
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn outcomes_are_read() {
     let digits = "0463310200021c63686972702e636f6d6d616e64730652000210557365722f626f620400021a416c726561647945786973\
                   74730a74616b656e0210757365726e616d65008080f28183898506";
     let expected = Outcome {
-        command_id: "c1".to_owned(),
+        command_id: "c1".into(),
         status: Status::Rejected,
         duplicate: false,
         positions: positions(),
@@ -67,9 +67,9 @@ fn states_are_read() {
     let user = "10557365722f626f62048080f281838985060206426f620280f7f78083898506000000000000000000";
     let process = "1450726f636573732f6331028080f281838985060000000002185265676973746572557365728080f2818389850604\
                    0000000000";
-    let bob = State::User(User { username: "Bob".to_owned(), registered_at: Some(AT - 1_000_000) });
+    let bob = State::User(User { username: "Bob".into(), registered_at: Some(AT - 1_000_000) });
     let open = State::Bookkeeping(Bookkeeping::Process(OpenProcess {
-        command_type: "RegisterUser".to_owned(),
+        command_type: "RegisterUser".into(),
         started_at: AT,
         duplicates: 2,
         digest: None,
@@ -77,7 +77,7 @@ fn states_are_read() {
     for (digits, id, version, state) in [(user, "User/bob", 2, bob), (process, "Process/c1", 1, open)] {
         let record = read::<<State as StateData>::Record>(STATE, Chirp::SCHEMAS.state, digits);
         assert_eq!(State::revision(&record), 0, "of the first fold");
-        assert_eq!(State::from_record(record), (id.to_owned(), version, AT, Some(state)));
+        assert_eq!(State::from_record(record), (id.into(), version, AT, Some(state)));
     }
 }
 
@@ -86,19 +86,15 @@ fn steps_are_read() {
     let digits = "04733100000002046531028080f2818389850600068080d0e2c6bfce972f046331021c63686972702e636f6d6d616e6473\
                   0652000210557365722f626f6204000006626f6206426f62";
     let expected: Step<StepData> = Step {
-        id: "s1".to_owned(),
-        metadata: Metadata {
-            causation_id: Some("e1".to_owned()),
-            issued_at: Some(AT),
-            ..Metadata::default()
-        },
+        id: "s1".into(),
+        metadata: Metadata { causation_id: Some("e1".into()), issued_at: Some(AT), ..Metadata::default() },
         source: StepSource { domain: None, partition: 3, sequence: AT * 1_000 },
         process: Some(ProcessContext {
-            command_id: "c1".to_owned(),
+            command_id: "c1".into(),
             positions: positions(),
             versions: versions(),
         }),
-        data: ClaimUsername { user_id: "bob".to_owned(), username: "Bob".to_owned() }.into(),
+        data: ClaimUsername { user_id: "bob".into(), username: "Bob".into() }.into(),
     };
     assert_eq!(read::<Step<StepData>>(STEPS, Chirp::SCHEMAS.steps.unwrap(), digits), expected);
 }
@@ -107,11 +103,8 @@ fn steps_are_read() {
 #[test]
 fn answers_of_an_earlier_build_are_given_again() {
     let mut pipeline = Pipeline::<Chirp>::new(2, Settings::default(), ProcessorSettings::default());
-    let command = |id: &str| Command {
-        id: id.to_owned(),
-        metadata: Metadata::default(),
-        data: post("ann", "c1", "hi"),
-    };
+    let command =
+        |id: &str| Command { id: id.into(), metadata: Metadata::default(), data: post("ann", "c1", "hi") };
     pipeline.start_processor();
     pipeline.send(&command("p0"));
     pipeline.settle();

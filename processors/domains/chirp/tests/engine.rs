@@ -104,7 +104,7 @@ fn the_engines_own_rules_come_in_their_order() {
     };
     let expecting = |version: i64| Metadata { expected_version: Some(version), ..Metadata::default() };
     let acting = |metadata: Metadata, user: &str| Metadata { user_id: Some(user.into()), ..metadata };
-    let traced = Metadata { trace_id: Some("x".repeat(2_000)), ..Metadata::default() };
+    let traced = Metadata { trace_id: Some("x".repeat(2_000).into()), ..Metadata::default() };
     type Row = (&'static str, Metadata, CommandData, &'static [(&'static str, &'static str)]);
     let rows: Vec<Row> = vec![
         ("a version that is the aggregate's", expecting(0), post("v0", "x"), &[]),
@@ -374,7 +374,7 @@ fn a_user_registered_before_a_command_was_sent_is_never_unknown() {
             lane += 1;
             pipeline.turn(0, lane);
         }
-        let follow = FollowUser { follower_id: follower.clone(), followee_id: "ann".into() };
+        let follow = FollowUser { follower_id: follower.clone().into(), followee_id: "ann".into() };
         send(&pipeline, "follow", Metadata::default(), CommandData::FollowUser(follow));
         let unknown = FollowUser { follower_id: "nobody".into(), followee_id: "ann".into() };
         send(&pipeline, "unknown", Metadata::default(), CommandData::FollowUser(unknown));
@@ -413,7 +413,7 @@ fn a_backlog_is_no_wrong_clock_and_what_is_long_blocks_nothing() {
     let key = || Some(Bytes::from_static(b"ann"));
     send(&pipeline, "waiting", Metadata::default(), post("waiting", "x"));
     pipeline.clock.pass(120 * MINUTE);
-    let long = FollowUser { follower_id: "f".repeat(900_000), followee_id: "ann".into() };
+    let long = FollowUser { follower_id: "f".repeat(900_000).into(), followee_id: "ann".into() };
     let metadata = Metadata { expected_version: Some(5), ..Metadata::default() };
     send(&pipeline, "long", metadata, CommandData::FollowUser(long));
     // only compression lets this one in; here the log's limit is lifted for it

@@ -15,11 +15,11 @@ const CAUSE: &str = "an-event-of-theirs";
 
 fn claim(domain: &str, sequence: i64, username: &str) -> Step<StepData> {
     Step {
-        id: format!("{domain}-{sequence}"),
-        metadata: Metadata { causation_id: Some(CAUSE.to_owned()), ..Metadata::default() },
-        source: StepSource { domain: Some(domain.to_owned()), partition: 0, sequence },
+        id: format!("{domain}-{sequence}").into(),
+        metadata: Metadata { causation_id: Some(CAUSE.into()), ..Metadata::default() },
+        source: StepSource { domain: Some(domain.into()), partition: 0, sequence },
         process: None,
-        data: ClaimUsername { user_id: "zoe".to_owned(), username: username.to_owned() }.into(),
+        data: ClaimUsername { user_id: "zoe".into(), username: username.into() }.into(),
     }
 }
 
@@ -36,7 +36,7 @@ fn claimed(pipeline: &Pipeline<Chirp>) -> Vec<String> {
         EventData::UsernameClaimed(claimed) => Some(claimed.username),
         _ => None,
     });
-    names.collect()
+    names.map(Into::into).collect()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn steps_of_other_domains_are_taken_once_and_answered_by_none() {
     pipeline.start_processor();
     // whose steps have much greater numbers of the same partition
     let data = register("ann", "Ann");
-    pipeline.send(&Command { id: "r1".to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: "r1".into(), metadata: Metadata::default(), data });
     pipeline.settle();
     let outcomes = pipeline.outcomes();
     for step in [claim("identity", 5, "Zoe"), claim("billing", 5, "Zac"), claim("identity", 6, "Zed")] {

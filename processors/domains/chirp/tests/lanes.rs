@@ -30,7 +30,7 @@ fn pipeline() -> Pipeline<Chirp> {
     let mut pipeline = Pipeline::new(PARTITIONS, Settings::default(), ProcessorSettings::default());
     pipeline.start_processor();
     for n in 0..USERS {
-        let data = RegisterUser { user_id: user(n), username: format!("name_{n}") };
+        let data = RegisterUser { user_id: user(n).into(), username: format!("name_{n}").into() };
         send(&pipeline, &format!("r-{n}"), CommandData::RegisterUser(data));
     }
     pipeline.settle();
@@ -38,13 +38,13 @@ fn pipeline() -> Pipeline<Chirp> {
 }
 
 fn send(pipeline: &Pipeline<Chirp>, id: &str, data: CommandData) {
-    pipeline.send(&Command { id: id.to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
 }
 
 fn post(pipeline: &Pipeline<Chirp>, round: usize) {
     for n in 0..USERS {
         let id = format!("p-{round}-{n}");
-        let data = PostChirp { chirp_id: id.clone(), author_id: user(n), content: "x".to_owned() };
+        let data = PostChirp { chirp_id: id.clone().into(), author_id: user(n).into(), content: "x".into() };
         send(pipeline, &id, CommandData::PostChirp(data));
     }
 }
@@ -135,7 +135,8 @@ fn a_batch_closes_when_the_input_is_drained_and_when_it_is_full() {
     };
     pipeline.log.inject(Box::new(fault.clone()));
     let chirp = |n: usize| {
-        let data = PostChirp { chirp_id: format!("c{n}"), author_id: user(0), content: "x".to_owned() };
+        let data =
+            PostChirp { chirp_id: format!("c{n}").into(), author_id: user(0).into(), content: "x".into() };
         CommandData::PostChirp(data)
     };
     send(&pipeline, "alone", chirp(0));
@@ -159,7 +160,7 @@ fn a_batch_of_long_texts_closes_before_it_takes_too_much_memory() {
     let engine = ProcessorSettings { batch_max_records: 1_000_000, ..ProcessorSettings::default() };
     let mut pipeline = Pipeline::<Chirp>::new(1, Settings::default(), engine);
     pipeline.start_processor();
-    let data = RegisterUser { user_id: user(0), username: "name_0".to_owned() };
+    let data = RegisterUser { user_id: user(0).into(), username: "name_0".into() };
     send(&pipeline, "r-0", CommandData::RegisterUser(data));
     pipeline.settle();
     let fault = Hanging {
@@ -173,7 +174,11 @@ fn a_batch_of_long_texts_closes_before_it_takes_too_much_memory() {
     let content = "\u{1f426}".repeat(280);
     let count = 2 * MOST_BYTES / (2 * content.len());
     for n in 0..count {
-        let data = PostChirp { chirp_id: format!("c{n}"), author_id: user(0), content: content.clone() };
+        let data = PostChirp {
+            chirp_id: format!("c{n}").into(),
+            author_id: user(0).into(),
+            content: content.clone().into(),
+        };
         send(&pipeline, &format!("long-{n}"), CommandData::PostChirp(data));
     }
     pipeline.settle();

@@ -26,11 +26,11 @@ fn settings() -> ProcessorSettings {
 fn chirps(pipeline: &Pipeline<Chirp>, author: &str, from: usize, count: usize) {
     for number in from..from + count {
         let data = CommandData::PostChirp(PostChirp {
-            chirp_id: format!("chirp-{number}"),
-            author_id: author.to_owned(),
-            content: format!("text {number}"),
+            chirp_id: format!("chirp-{number}").into(),
+            author_id: author.into(),
+            content: format!("text {number}").into(),
         });
-        pipeline.send(&Command { id: format!("post-{number}"), metadata: Metadata::default(), data });
+        pipeline.send(&Command { id: format!("post-{number}").into(), metadata: Metadata::default(), data });
     }
 }
 
@@ -39,9 +39,8 @@ fn history(count: usize) -> Pipeline<Chirp> {
     let mut pipeline = Pipeline::<Chirp>::new(1, Settings::default(), settings());
     pipeline.give_disks();
     pipeline.start_processor();
-    let data =
-        CommandData::RegisterUser(RegisterUser { user_id: "ann".to_owned(), username: "ann".to_owned() });
-    pipeline.send(&Command { id: "register".to_owned(), metadata: Metadata::default(), data });
+    let data = CommandData::RegisterUser(RegisterUser { user_id: "ann".into(), username: "ann".into() });
+    pipeline.send(&Command { id: "register".into(), metadata: Metadata::default(), data });
     pipeline.settle();
     chirps(&pipeline, "ann", 0, count);
     pipeline.settle();
@@ -219,9 +218,8 @@ fn topics_that_were_made_anew_are_not_taken_for_the_old_ones() {
         // not the same times: the topic was deleted and made anew later
         pipeline.clock.pass(60_000_000);
         pipeline.start_processor();
-        let data =
-            CommandData::RegisterUser(RegisterUser { user_id: "bob".to_owned(), username: "bob".to_owned() });
-        pipeline.send(&Command { id: "other".to_owned(), metadata: Metadata::default(), data });
+        let data = CommandData::RegisterUser(RegisterUser { user_id: "bob".into(), username: "bob".into() });
+        pipeline.send(&Command { id: "other".into(), metadata: Metadata::default(), data });
         pipeline.settle();
         chirps(&pipeline, "bob", 1_000, count);
         pipeline.settle();
@@ -239,9 +237,8 @@ fn a_store_damaged_while_it_is_used_is_rebuilt_and_everything_is_answered() {
     disk.damage();
     chirps(&pipeline, "ann", 50, 50);
     // an id that only the disk knows
-    let data =
-        CommandData::RegisterUser(RegisterUser { user_id: "ann".to_owned(), username: "ann".to_owned() });
-    pipeline.send(&Command { id: "register".to_owned(), metadata: Metadata::default(), data });
+    let data = CommandData::RegisterUser(RegisterUser { user_id: "ann".into(), username: "ann".into() });
+    pipeline.send(&Command { id: "register".into(), metadata: Metadata::default(), data });
     pipeline.settle();
     assert!(disk.set_aside_count() >= 1);
     let outcomes = pipeline.outcomes();
@@ -331,8 +328,11 @@ fn the_window_on_disk_forgets_as_the_one_in_memory() {
         pipeline.start_processor();
         for round in 0..8 {
             let (user_id, username) = ("ann".to_owned(), "ann".to_owned());
-            let data = CommandData::RegisterUser(RegisterUser { user_id, username });
-            pipeline.send(&Command { id: "register".to_owned(), metadata: Metadata::default(), data });
+            let data = CommandData::RegisterUser(RegisterUser {
+                user_id: user_id.into(),
+                username: username.into(),
+            });
+            pipeline.send(&Command { id: "register".into(), metadata: Metadata::default(), data });
             chirps(&pipeline, "ann", round * 12, 12);
             pipeline.settle();
             if round % 2 == 1 && has_disks {

@@ -49,7 +49,7 @@ fn pipeline(batch_max_records: usize) -> Pipeline<Chirp> {
 
 fn send(pipeline: &Pipeline<Chirp>, id: &str, user_id: &str, username: &str) {
     let data = register(user_id, username);
-    pipeline.send(&Command { id: id.to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
 }
 
 /// A name whose claim lies in the partition that is not Ann's.

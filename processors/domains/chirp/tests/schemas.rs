@@ -21,44 +21,55 @@ fn messages_belong_to_the_aggregates_that_decisions_read() {
     let of_event = |data: EventData| (data.aggregate_id(), data.routing_key().into_owned());
     let rows: [(_, AggregateId, &str); 8] = [
         (
-            of_command(commands::RegisterUser { user_id: t("bob"), username: t("Bob") }.into()),
+            of_command(commands::RegisterUser { user_id: t("bob").into(), username: t("Bob").into() }.into()),
             user::id("bob"),
             "bob",
         ),
         (
             of_command(
-                commands::PostChirp { chirp_id: t("c1"), author_id: t("Bob"), content: t("hi") }.into(),
+                commands::PostChirp {
+                    chirp_id: t("c1").into(),
+                    author_id: t("Bob").into(),
+                    content: t("hi").into(),
+                }
+                .into(),
             ),
             chirp::id("Bob", "c1"),
             "Bob",
         ),
         (
-            of_command(commands::FollowUser { follower_id: t("ann"), followee_id: t("bob") }.into()),
+            of_command(
+                commands::FollowUser { follower_id: t("ann").into(), followee_id: t("bob").into() }.into(),
+            ),
             follow::id("bob", "ann"),
             "bob",
         ),
         (
-            of_command(commands::UnfollowUser { follower_id: t("ann"), followee_id: t("a/b") }.into()),
+            of_command(
+                commands::UnfollowUser { follower_id: t("ann").into(), followee_id: t("a/b").into() }.into(),
+            ),
             follow::id("a/b", "ann"),
             "a/b",
         ),
         (
-            of_step(steps::ClaimUsername { user_id: t("bob"), username: t("BoB") }.into()),
+            of_step(steps::ClaimUsername { user_id: t("bob").into(), username: t("BoB").into() }.into()),
             username::id("BoB"),
             "bob",
         ),
         (
-            of_step(steps::ConfirmRegistration { user_id: t("bob"), username: t("BoB") }.into()),
+            of_step(
+                steps::ConfirmRegistration { user_id: t("bob").into(), username: t("BoB").into() }.into(),
+            ),
             user::id("bob"),
             "bob",
         ),
         (
-            of_event(events::UsernameClaimed { user_id: t("bob"), username: t("BoB") }.into()),
+            of_event(events::UsernameClaimed { user_id: t("bob").into(), username: t("BoB").into() }.into()),
             username::id("bob"),
             "bob",
         ),
         (
-            of_event(events::ChirpDeleted { chirp_id: t("c1"), author_id: t("bob") }.into()),
+            of_event(events::ChirpDeleted { chirp_id: t("c1").into(), author_id: t("bob").into() }.into()),
             chirp::id("bob", "c1"),
             "bob",
         ),

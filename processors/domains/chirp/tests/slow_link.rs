@@ -64,7 +64,7 @@ impl Faults for SlowLink {
 }
 
 fn send(pipeline: &Pipeline<Chirp>, id: &str, data: millrace_domain_chirp::CommandData) {
-    pipeline.send(&Command { id: id.to_owned(), metadata: Metadata::default(), data });
+    pipeline.send(&Command { id: id.into(), metadata: Metadata::default(), data });
 }
 
 /// A full backlog behind a slow link; all of it is answered, each once.
@@ -83,7 +83,7 @@ fn through(fails: Fails) -> (Pipeline<Chirp>, Arc<Mutex<Seen>>) {
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
     for outcome in pipeline.outcomes() {
         assert_eq!((outcome.status, outcome.duplicate), (Status::Accepted, false), "{outcome:?}");
-        *answers.entry(outcome.command_id).or_default() += 1;
+        *answers.entry(outcome.command_id.to_string()).or_default() += 1;
     }
     assert_eq!(answers.len(), COMMANDS + 1);
     assert!(answers.values().all(|count| *count == 1), "{answers:?}");

@@ -97,7 +97,7 @@ impl Domain for Roomy {
                 let (chirp_id, author_id, content) = (&c.chirp_id, &c.author_id, "x".repeat(900));
                 let one = || {
                     let (chirp_id, author_id) = (chirp_id.clone(), author_id.clone());
-                    ChirpPosted { chirp_id, author_id, content: content.clone() }.into()
+                    ChirpPosted { chirp_id, author_id, content: content.clone().into() }.into()
                 };
                 Ok((0..20_000).map(|_| one()).collect())
             }
@@ -136,7 +136,7 @@ impl Domain for Roomy {
     fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) -> Option<State> {
         match (event, state) {
             (EventData::ChirpEdited(e), Some(State::Chirp(chirp))) => {
-                let content = chirp.content.clone() + &e.content;
+                let content = format!("{}{}", chirp.content, e.content).into();
                 Some(State::Chirp(ChirpState { content, ..chirp }))
             }
             (_, state) => Chirp::evolve(state, event, recorded_at),

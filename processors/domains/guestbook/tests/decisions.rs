@@ -11,11 +11,11 @@ use millrace_testkit::messages::all_round_trip;
 use millrace_testkit::pipeline::Pipeline;
 
 fn sign(guest: &str, text: &str) -> Sign {
-    Sign { guest_id: guest.to_owned(), text: text.to_owned() }
+    Sign { guest_id: guest.into(), text: text.into() }
 }
 
 fn signed(guest: &str, text: &str) -> EventData {
-    Signed { guest_id: guest.to_owned(), text: text.to_owned() }.into()
+    Signed { guest_id: guest.into(), text: text.into() }.into()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn the_engine_answers() {
     pipeline.start_projectors();
     for id in ["first", "second"] {
         let (metadata, data) = (Metadata::default(), sign("ann", "hi").into());
-        pipeline.send(&Command { id: id.to_owned(), metadata, data });
+        pipeline.send(&Command { id: id.into(), metadata, data });
         pipeline.settle();
     }
     let answers: Vec<Status> = pipeline.outcomes().iter().map(|outcome| outcome.status).collect();

@@ -144,7 +144,7 @@ pub fn note(headers: &[(String, Bytes)]) -> Option<(i64, Mark)> {
 /// The name of a value: another value has another one.
 #[must_use]
 pub fn digest(value: Option<&[u8]>) -> String {
-    millrace_kernel::id::of_bytes(value.unwrap_or_default())
+    millrace_kernel::id::of_bytes(value.unwrap_or_default()).to_string()
 }
 
 /// The text of a header, if it is there and is text.

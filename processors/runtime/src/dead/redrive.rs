@@ -176,7 +176,7 @@ impl<D: Domain> DeadTopic<D> {
             let (Some(first), Some(_)) = (&record.id, &record.message_type) else {
                 return refused("this build cannot read the command to give it a new id".to_owned());
             };
-            id = Some(redriven_id(first, at.partition, at.offset));
+            id = Some(redriven_id(first, at.partition, at.offset).to_string());
         }
         Ok(Ok(Moved { to: Some(record.topic.clone()), id, record: record.clone() }))
     }
@@ -276,7 +276,7 @@ impl<D: Domain> DeadTopic<D> {
         let mut metadata = command.metadata;
         metadata.causation_id.get_or_insert(command.id);
         metadata.issued_at = Some(now_micros);
-        Ok(self.commands()?.encode(&Command { id: id.to_owned(), metadata, data: command.data }))
+        Ok(self.commands()?.encode(&Command { id: id.into(), metadata, data: command.data }))
     }
 }
 

@@ -407,8 +407,8 @@ impl<D: Domain> DeadTopic<D> {
             DeadKind::Step => match codecs.step(value) {
                 Ok(step) => {
                     known.message_type = Some(step.data.name().to_owned());
-                    known.process = step.process.map(|process| process.command_id);
-                    known.id = Some(step.id);
+                    known.process = step.process.map(|process| process.command_id).map(Into::into);
+                    known.id = Some(step.id.to_string());
                 }
                 Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
                 Err(_) => {}
@@ -416,9 +416,9 @@ impl<D: Domain> DeadTopic<D> {
             _ => match codecs.commands.decode(value) {
                 Ok(command) => {
                     known.message_type = Some(command.data.name().to_owned());
-                    known.id = Some(command.id);
+                    known.id = Some(command.id.to_string());
                 }
-                Err(DecodeFailure::UnknownType(unknown)) => known.id = Some(unknown.id),
+                Err(DecodeFailure::UnknownType(unknown)) => known.id = Some(unknown.id.to_string()),
                 Err(DecodeFailure::Registry(fault)) => return Err(fault.into()),
                 Err(DecodeFailure::Unreadable(_) | DecodeFailure::NotYet { .. }) => {}
             },

@@ -43,7 +43,7 @@ pub(super) fn name<D: Domain>(outcome: &mut Outcome, command_type: &str, digest:
     let is_business = outcome.status == Status::Rejected && !is_for(&UNDECIDED);
     // who has expired may be another than the first, and that one was forgotten
     let is_first = !is_for(&[codes::EXPIRED]);
-    outcome.command_type = Some(command_type.to_owned());
-    outcome.failure = D::Command::failure_of(command_type).filter(|_| is_business).map(str::to_owned);
+    outcome.command_type = Some(command_type.into());
+    outcome.failure = D::Command::failure_of(command_type).filter(|_| is_business).map(Into::into);
     outcome.digest = digest.filter(|_| is_first);
 }

@@ -166,7 +166,8 @@ impl Claims {
         let id = command.map(|command| command.id);
         self.lines.entry(place.line).or_insert_with(|| Bytes::copy_from_slice(key));
         self.newest.insert(place, record.offset);
-        self.entries.insert(record.offset, Entry { place, kind, digest: digest(value), id });
+        self.entries
+            .insert(record.offset, Entry { place, kind, digest: digest(value), id: id.map(Into::into) });
     }
 
     /// What `record` was put back as, if it was and has not come before. `parked` is the line of its key as it stands

@@ -300,7 +300,7 @@ impl<D: Domain> Decider<'_, D> {
         let mut decided = Decided::nothing(self.layers.last_recorded_at());
         let recorded_at = self.tick(&mut decided.last_recorded_at, 0);
         decided.outcomes.push(answer(Outcome {
-            command_id: command_id.to_owned(),
+            command_id: command_id.into(),
             status: Status::Rejected,
             duplicate: false,
             positions: Vec::new(),

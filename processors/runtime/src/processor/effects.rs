@@ -81,7 +81,7 @@ impl<D: Domain> Decider<'_, D> {
                 match ends {
                     End::Open => {
                         let open = OpenProcess {
-                            command_type: command.data.name().to_owned(),
+                            command_type: command.data.name().into(),
                             started_at: decided.last_recorded_at,
                             duplicates: 0,
                             digest: Some(Digest::of(&command.data))
@@ -119,14 +119,14 @@ impl<D: Domain> Decider<'_, D> {
         move_to(
             &mut context.positions,
             Position {
-                topic: record.topic.to_string(),
+                topic: (&record.topic).into(),
                 partition: self.place.partition,
                 offset: record.offset,
                 epoch: 0,
             },
         );
         let metadata = Metadata {
-            causation_id: Some(cause.message_id.to_owned()),
+            causation_id: Some(cause.message_id.into()),
             expected_version: None,
             ..cause.metadata.clone()
         };
@@ -151,14 +151,12 @@ impl<D: Domain> Decider<'_, D> {
             }
             match context.versions.iter_mut().find(|v| v.aggregate_id == aggregate_id.as_str()) {
                 Some(known) => known.version = version,
-                None => {
-                    context.versions.push(Version { aggregate_id: aggregate_id.as_str().to_owned(), version })
-                }
+                None => context.versions.push(Version { aggregate_id: (&aggregate_id).into(), version }),
             }
             let event = Event {
                 id: event_id(cause.message_id, index),
                 metadata: metadata.clone(),
-                aggregate_id: aggregate_id.as_str().to_owned(),
+                aggregate_id: (&aggregate_id).into(),
                 version,
                 command_id: context.command_id.clone(),
                 command_offset: record.offset,

@@ -52,7 +52,7 @@ impl<D: Domain> Decider<'_, D> {
         if decided.dead.is_some() && record.value.is_some() {
             let dead = DeadStep {
                 command_id: step.and_then(|step| Some(step.process.as_ref()?.command_id.clone())),
-                step_type: step.map(|step| step.data.name().to_owned()),
+                step_type: step.map(|step| step.data.name().into()),
                 since: self.place.clock_micros,
             };
             let kept = kept::<D>(Bookkeeping::DeadStep(dead), decided.last_recorded_at);

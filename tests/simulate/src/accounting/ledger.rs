@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain_accounting::EventData;
+use millrace_kernel::Text;
 
 use super::AccountingWorkload;
 use crate::dice::Dice;
@@ -13,12 +14,12 @@ use crate::oracle::world::{Failure, World};
 /// A book that is kept by hand.
 #[derive(Debug, Default)]
 struct Book {
-    balances: BTreeMap<String, i128>,
+    balances: BTreeMap<Text, i128>,
     /// By account and transfer.
-    reserved: BTreeMap<(String, String), i128>,
+    reserved: BTreeMap<(Text, Text), i128>,
     /// Amounts credited, by transfer and by when they were settled: the money is on both sides.
-    credited: BTreeMap<String, i128>,
-    settled: BTreeSet<String>,
+    credited: BTreeMap<Text, i128>,
+    settled: BTreeSet<Text>,
     paid_in: i128,
     paid_out: i128,
 }
@@ -139,8 +140,8 @@ pub fn at_rest(world: &World<'_, AccountingWorkload>) -> Result<(), Failure> {
     }
     book.check()?;
     holds!(book.reserved.is_empty(), "nothing stays reserved", "{:?}", book.reserved);
-    let credited: BTreeSet<&String> = book.credited.keys().collect();
-    let settled: BTreeSet<&String> = book.settled.iter().collect();
+    let credited: BTreeSet<&Text> = book.credited.keys().collect();
+    let settled: BTreeSet<&Text> = book.settled.iter().collect();
     holds!(credited == settled, "what is credited is settled", "{credited:?}, {settled:?}");
     Ok(())
 }

@@ -75,7 +75,15 @@ impl Workload for AccountingWorkload {
 
     fn stray(key: &str) -> Option<CommandData> {
         let (account_id, currency) = (key.to_owned(), "EUR".to_owned());
-        Some(Withdraw { account_id, amount: 1, currency, reference: "stray".into() }.into())
+        Some(
+            Withdraw {
+                account_id: account_id.into(),
+                amount: 1,
+                currency: currency.into(),
+                reference: "stray".into(),
+            }
+            .into(),
+        )
     }
 
     fn probe(seen: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<CommandData> {
@@ -110,12 +118,12 @@ impl Workload for AccountingWorkload {
 
     fn step_key(step: &StepData) -> String {
         match step {
-            StepData::ReserveFunds(s) => s.from.clone(),
-            StepData::CreditTransfer(s) => s.to.clone(),
-            StepData::SettleReservation(s) => s.from.clone(),
-            StepData::ReleaseReservation(s) => s.from.clone(),
-            StepData::CompleteTransfer(s) => s.transfer_id.clone(),
-            StepData::FailTransfer(s) => s.transfer_id.clone(),
+            StepData::ReserveFunds(s) => s.from.to_string(),
+            StepData::CreditTransfer(s) => s.to.to_string(),
+            StepData::SettleReservation(s) => s.from.to_string(),
+            StepData::ReleaseReservation(s) => s.from.to_string(),
+            StepData::CompleteTransfer(s) => s.transfer_id.to_string(),
+            StepData::FailTransfer(s) => s.transfer_id.to_string(),
         }
     }
 

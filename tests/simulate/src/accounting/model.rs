@@ -10,7 +10,7 @@ use millrace_domain_accounting::messages::events::{
 };
 use millrace_domain_accounting::messages::state::{Account, Reservation, Transfer};
 use millrace_domain_accounting::{CommandData, EventData, State, StepData};
-use millrace_kernel::{Command, Violation};
+use millrace_kernel::{Command, Text, Violation};
 
 use super::moved;
 use crate::workload::Broken;
@@ -21,8 +21,8 @@ const CURRENCIES: [&str; 2] = ["CHF", "EUR"];
 /// Everything there is.
 #[derive(Default)]
 pub struct Bank {
-    accounts: BTreeMap<String, Account>,
-    transfers: BTreeMap<String, Transfer>,
+    accounts: BTreeMap<Text, Account>,
+    transfers: BTreeMap<Text, Transfer>,
 }
 
 fn broken(code: &str, field: &str) -> Broken {
@@ -121,7 +121,7 @@ impl Bank {
             to: c.to,
             amount: c.amount,
             currency: c.currency,
-            requested_by: actor.map(str::to_owned),
+            requested_by: actor.map(Into::into),
         }
         .into()
     }
@@ -213,7 +213,7 @@ impl Bank {
             EventData::ReservationReleased(e) => self.release(&e.from, &e.transfer_id),
             EventData::TransferRequested(e) => {
                 let (from, to, amount, currency) = (e.from, e.to, e.amount, e.currency);
-                let transfer = Transfer { from, to, amount, currency, step: "REQUESTED".to_owned() };
+                let transfer = Transfer { from, to, amount, currency, step: "REQUESTED".into() };
                 self.transfers.insert(e.transfer_id, transfer);
             }
             EventData::TransferCompleted(e) => self.end(&e.transfer_id, "COMPLETED"),
@@ -236,7 +236,7 @@ impl Bank {
 
     fn end(&mut self, transfer_id: &str, step: &str) {
         if let Some(transfer) = self.transfers.get_mut(transfer_id) {
-            transfer.step = step.to_owned();
+            transfer.step = step.into();
         }
     }
 

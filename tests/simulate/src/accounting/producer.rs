@@ -42,12 +42,12 @@ impl Producer {
         let data = self.data(dice, n);
         let mut metadata = Metadata::default();
         if dice.per_mille(60) {
-            metadata.user_id = Some(owner(dice.below(self.accounts)));
+            metadata.user_id = Some(owner(dice.below(self.accounts)).into());
         }
         if dice.per_mille(60) {
             metadata.expected_version = Some(dice.within(0, 12));
         }
-        Command { id: format!("command-{n}"), metadata, data }
+        Command { id: format!("command-{n}").into(), metadata, data }
     }
 
     fn data(&mut self, dice: &mut Dice, n: usize) -> CommandData {
@@ -61,7 +61,7 @@ impl Producer {
         let at = dice.below(self.accounts);
         let chance = dice.below(1_000) as u32;
         if chance < self.closings {
-            return CloseAccount { account_id: account(at) }.into();
+            return CloseAccount { account_id: account(at).into() }.into();
         }
         match dice.below(20) {
             0 => {
@@ -72,7 +72,13 @@ impl Producer {
             1..4 => self.deposit(at, dice),
             4..7 => {
                 let (account_id, amount) = (account(at), self.amount(dice));
-                Withdraw { account_id, amount, currency: currency(dice), reference: "out".into() }.into()
+                Withdraw {
+                    account_id: account_id.into(),
+                    amount,
+                    currency: currency(dice).into(),
+                    reference: "out".into(),
+                }
+                .into()
             }
             _ => self.transfer(dice),
         }
@@ -80,12 +86,19 @@ impl Producer {
 
     fn open(&self, n: usize, dice: &mut Dice) -> CommandData {
         let currency = if dice.per_mille(30) { "eur".to_owned() } else { currency(dice) };
-        OpenAccount { account_id: account(n), owner_id: owner(n), currency }.into()
+        OpenAccount { account_id: account(n).into(), owner_id: owner(n).into(), currency: currency.into() }
+            .into()
     }
 
     fn deposit(&self, at: usize, dice: &mut Dice) -> CommandData {
         let (account_id, amount) = (account(at), self.amount(dice));
-        Deposit { account_id, amount, currency: currency(dice), reference: "in".into() }.into()
+        Deposit {
+            account_id: account_id.into(),
+            amount,
+            currency: currency(dice).into(),
+            reference: "in".into(),
+        }
+        .into()
     }
 
     fn transfer(&mut self, dice: &mut Dice) -> CommandData {
@@ -100,11 +113,11 @@ impl Producer {
         let (from, to) = (dice.below(self.accounts + unknown), dice.below(self.accounts + unknown));
         let (amount, currency) = (self.amount(dice), currency(dice));
         Transfer {
-            transfer_id: format!("transfer-{number}"),
-            from: account(from),
-            to: account(to),
+            transfer_id: format!("transfer-{number}").into(),
+            from: account(from).into(),
+            to: account(to).into(),
             amount,
-            currency,
+            currency: currency.into(),
         }
         .into()
     }

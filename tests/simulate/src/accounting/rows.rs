@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use millrace_domain_accounting::EventData;
-use millrace_kernel::{Event, Named, Value};
+use millrace_kernel::{Event, Named, Text, Value};
 
 use crate::workload::Place;
 
 /// What rows say of an account.
 #[derive(Clone)]
 struct Account {
-    owner_id: String,
-    currency: String,
+    owner_id: Text,
+    currency: Text,
     balance: i128,
     reserved: i128,
     status: &'static str,
@@ -21,16 +21,16 @@ struct Account {
 #[derive(Clone, Default)]
 pub struct Rows {
     rows: BTreeMap<Place, Vec<Value>>,
-    accounts: BTreeMap<String, Account>,
-    totals: BTreeMap<(String, String, i32), (i128, i128)>,
+    accounts: BTreeMap<Text, Account>,
+    totals: BTreeMap<(Text, Text, i32), (i128, i128)>,
 }
 
 /// What an entry of a statement says beside the account's own figures.
 struct Entry {
     amount: Option<i64>,
-    reference: Option<String>,
-    transfer_id: Option<String>,
-    counterparty: Option<String>,
+    reference: Option<Text>,
+    transfer_id: Option<Text>,
+    counterparty: Option<Text>,
 }
 
 fn number(value: i128) -> Value {
@@ -42,13 +42,13 @@ fn text(value: &str) -> Value {
 }
 
 /// The UTC day of a time, by counting days from 2023-11-01: histories begin in that month.
-fn day(recorded_at: i64) -> String {
+fn day(recorded_at: i64) -> Text {
     const NOVEMBER: i64 = 1_698_796_800_000_000;
     let days = (recorded_at - NOVEMBER).div_euclid(86_400_000_000);
     match days {
-        0..30 => format!("2023-11-{:02}", days + 1),
-        30..61 => format!("2023-12-{:02}", days - 29),
-        other => format!("{other} days after 2023-11-01"),
+        0..30 => (format!("2023-11-{:02}", days + 1)).into(),
+        30..61 => format!("2023-12-{:02}", days - 29).into(),
+        other => format!("{other} days after 2023-11-01").into(),
     }
 }
 
@@ -89,13 +89,13 @@ impl Rows {
         let plain = || Entry { amount: None, reference: None, transfer_id: None, counterparty: None };
         let moved = |transfer: &str, amount: i64, other: &str| Entry {
             amount: Some(amount),
-            transfer_id: Some(transfer.to_owned()),
-            counterparty: Some(other.to_owned()),
+            transfer_id: Some(transfer.into()),
+            counterparty: Some(other.into()),
             reference: None,
         };
         let paid = |amount: i64, reference: &str| Entry {
             amount: Some(amount),
-            reference: Some(reference.to_owned()),
+            reference: Some(reference.into()),
             ..plain()
         };
         // the account, by how much its balance and what is reserved change, and its entry

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain_chirp::EventData;
 use millrace_domain_chirp::feed::{Cursor, FeedItem, feed};
-use millrace_kernel::PageQuery;
+use millrace_kernel::{PageQuery, Text};
 use millrace_ports::ViewStore;
 
 use super::ChirpWorkload;
@@ -15,16 +15,16 @@ use crate::oracle::tables::published;
 use crate::oracle::world::{Failure, World};
 
 /// (posted at, chirp, author, text, edited at), which is also the order of a feed, backwards.
-type Shown = (i64, String, String, String, Option<i64>);
+type Shown = (i64, Text, Text, Text, Option<i64>);
 
 const PROJECTION: &str = "chirp.timelines";
 
 /// The network as far as feeds need it.
 #[derive(Clone, Default)]
 struct Reference {
-    chirps: BTreeMap<(String, String), (i64, String, Option<i64>)>,
+    chirps: BTreeMap<(Text, Text), (i64, Text, Option<i64>)>,
     /// (reader, author)
-    follows: BTreeSet<(String, String)>,
+    follows: BTreeSet<(Text, Text)>,
 }
 
 impl Reference {
@@ -55,7 +55,7 @@ impl Reference {
     fn feed(&self, reader: &str, cap: usize) -> Vec<Shown> {
         let mut feed: Vec<Shown> = Vec::new();
         for ((author, chirp), (at, content, edited_at)) in &self.chirps {
-            if self.follows.contains(&(reader.to_owned(), author.clone())) {
+            if self.follows.contains(&(reader.into(), author.clone())) {
                 feed.push((*at, chirp.clone(), author.clone(), content.clone(), *edited_at));
             }
         }
@@ -66,21 +66,27 @@ impl Reference {
     }
 }
 
-fn users(world: &World<'_, ChirpWorkload>) -> BTreeSet<String> {
+fn users(world: &World<'_, ChirpWorkload>) -> BTreeSet<Text> {
     // a feed is asked for as soon as the user's profile is there
     world.pipeline.store.rows("user_profiles").iter().filter_map(|row| text(&row[0])).collect()
 }
 
-fn text(value: &millrace_kernel::Value) -> Option<String> {
+fn text(value: &millrace_kernel::Value) -> Option<Text> {
     match value {
-        millrace_kernel::Value::Text(text) => Some(text.to_string()),
+        millrace_kernel::Value::Text(text) => Some((&**text).into()),
         _ => None,
     }
 }
 
 fn shown(item: &FeedItem) -> Shown {
     let text = |text: &str| text.to_owned();
-    (item.posted_at, text(&item.chirp_id), text(&item.author_id), text(&item.content), item.edited_at)
+    (
+        item.posted_at,
+        text(&item.chirp_id).into(),
+        text(&item.author_id).into(),
+        text(&item.content).into(),
+        item.edited_at,
+    )
 }
 
 fn page(
@@ -181,7 +187,7 @@ pub fn look(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
             feed.into_iter().filter(|shown| !moves(shown)).collect()
         };
         let found = still(found);
-        let authors: BTreeSet<&String> = before.chirps.keys().map(|(author, _)| author).collect();
+        let authors: BTreeSet<&Text> = before.chirps.keys().map(|(author, _)| author).collect();
         for author in authors {
             let of_author = |shown: &&Shown| shown.2 == *author;
             let mine: BTreeSet<&Shown> = found.iter().filter(of_author).collect();

@@ -56,7 +56,7 @@ impl Workload for ChirpWorkload {
     }
 
     fn introduce(n: usize) -> Option<CommandData> {
-        Some(RegisterUser { user_id: format!("new-{n}"), username: format!("new_{n}") }.into())
+        Some(RegisterUser { user_id: format!("new-{n}").into(), username: format!("new_{n}").into() }.into())
     }
 
     fn stray(_: &str) -> Option<CommandData> {
@@ -75,7 +75,7 @@ impl Workload for ChirpWorkload {
         }
         let (_, follower) = newest?;
         let (follower_id, followee_id) = (follower.to_owned(), (*dice.pick(&users)).to_owned());
-        Some(FollowUser { follower_id, followee_id }.into())
+        Some(FollowUser { follower_id: follower_id.into(), followee_id: followee_id.into() }.into())
     }
 
     fn routing_key(command: &CommandData) -> &str {
@@ -99,8 +99,8 @@ impl Workload for ChirpWorkload {
     fn step_key(step: &StepData) -> String {
         match step {
             StepData::ClaimUsername(s) => s.username.to_lowercase(),
-            StepData::ConfirmRegistration(s) => s.user_id.clone(),
-            StepData::RefuseRegistration(s) => s.user_id.clone(),
+            StepData::ConfirmRegistration(s) => s.user_id.to_string(),
+            StepData::RefuseRegistration(s) => s.user_id.to_string(),
         }
     }
 

@@ -8,7 +8,7 @@ use millrace_domain_chirp::messages::events::{
 };
 use millrace_domain_chirp::messages::state::{Chirp, FollowRelationship, User, Username};
 use millrace_domain_chirp::{CommandData, EventData, State, StepData};
-use millrace_kernel::{Command, Event, Violation};
+use millrace_kernel::{Command, Event, Text, Violation};
 
 use super::ChirpWorkload;
 use crate::holds;
@@ -19,13 +19,13 @@ use crate::workload::{Around, Broken, Known};
 #[derive(Default)]
 pub struct Network {
     /// (name, registered at) by user id.
-    users: BTreeMap<String, (String, Option<i64>)>,
+    users: BTreeMap<Text, (Text, Option<i64>)>,
     /// User id by lower-case name.
-    names: BTreeMap<String, String>,
+    names: BTreeMap<Text, Text>,
     /// By author and id.
-    chirps: BTreeMap<(String, String), Chirp>,
+    chirps: BTreeMap<(Text, Text), Chirp>,
     /// (active, since) by followee and follower.
-    follows: BTreeMap<(String, String), (bool, i64)>,
+    follows: BTreeMap<(Text, Text), (bool, i64)>,
 }
 
 fn broken(code: &str, field: &str) -> Broken {
@@ -111,7 +111,7 @@ impl Network {
     }
 
     fn chirp(&self, author_id: &str, chirp_id: &str, wrong: &mut Vec<Broken>) {
-        match self.chirps.get(&(author_id.to_owned(), chirp_id.to_owned())) {
+        match self.chirps.get(&(author_id.into(), chirp_id.into())) {
             None => wrong.push(broken("NotFound", "chirp_id")),
             Some(chirp) if chirp.deleted => wrong.push(broken("InvalidState", "chirp_id")),
             Some(_) => {}
@@ -149,7 +149,7 @@ impl Network {
     }
 
     fn is_following(&self, followee: &str, follower: &str) -> bool {
-        self.follows.get(&(followee.to_owned(), follower.to_owned())).is_some_and(|(active, _)| *active)
+        self.follows.get(&(followee.into(), follower.into())).is_some_and(|(active, _)| *active)
     }
 
     pub fn decide_step(&self, step: &StepData) -> Vec<EventData> {
@@ -157,7 +157,7 @@ impl Network {
             |user_id: &str| self.users.get(user_id).is_some_and(|(_, registered_at)| registered_at.is_none());
         match step.clone() {
             StepData::ClaimUsername(s) => {
-                let owner = self.names.get(&s.username.to_lowercase());
+                let owner = self.names.get(s.username.to_lowercase().as_str());
                 if owner.is_some_and(|owner| *owner != s.user_id) {
                     let violations = vec![Violation::on("AlreadyExists", "username", String::new())];
                     vec![UsernameClaimRefused { user_id: s.user_id, username: s.username, violations }.into()]
@@ -189,7 +189,7 @@ impl Network {
                 self.users.remove(&e.user_id);
             }
             EventData::UsernameClaimed(e) => {
-                self.names.insert(e.username.to_lowercase(), e.user_id);
+                self.names.insert(e.username.to_lowercase().into(), e.user_id);
             }
             EventData::UsernameClaimRefused(_) => {}
             EventData::ChirpPosted(e) => {
@@ -205,7 +205,7 @@ impl Network {
             }
             EventData::ChirpDeleted(e) => {
                 if let Some(chirp) = self.chirps.get_mut(&(e.author_id, e.chirp_id)) {
-                    (chirp.content, chirp.deleted) = (String::new(), true);
+                    (chirp.content, chirp.deleted) = (Text::default(), true);
                 }
             }
             EventData::UserFollowed(e) => {
@@ -226,10 +226,10 @@ impl Network {
             }
             ["Username", name] => Some(State::Username(Username { user_id: self.names.get(name)?.clone() })),
             ["Chirp", author, id] => {
-                Some(State::Chirp(self.chirps.get(&(author.to_owned(), id.to_owned()))?.clone()))
+                Some(State::Chirp(self.chirps.get(&(author.into(), id.into()))?.clone()))
             }
             ["FollowRelationship", followee, follower] => {
-                let (active, since) = *self.follows.get(&(followee.to_owned(), follower.to_owned()))?;
+                let (active, since) = *self.follows.get(&(followee.into(), follower.into()))?;
                 Some(State::FollowRelationship(FollowRelationship { active, since }))
             }
             _ => None,
@@ -249,12 +249,12 @@ fn content(content: &str, wrong: &mut Vec<Broken>) {
 /// # Errors
 /// A name that was won twice.
 pub fn one_owner_a_name(world: &World<'_, ChirpWorkload>) -> Result<(), Failure> {
-    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    let mut owners: BTreeMap<Text, &str> = BTreeMap::new();
     let mut named: BTreeMap<&str, &str> = BTreeMap::new();
     for (_, seen) in world.partitions() {
         for (_, event) in &seen.events {
             let EventData::UserRegistered(e) = &event.data else { continue };
-            let before = owners.insert(e.username.to_lowercase(), &e.user_id);
+            let before = owners.insert(e.username.to_lowercase().into(), &e.user_id);
             holds!(before.is_none(), "a name has one owner", "{}: {before:?} and {}", e.username, e.user_id);
             let before = named.insert(&e.user_id, &e.username);
             holds!(before.is_none(), "a user registers once", "{}: {before:?} and {}", e.user_id, e.username);

@@ -37,12 +37,12 @@ impl Producer {
         let data = self.data(dice, n);
         let mut metadata = Metadata::default();
         if dice.per_mille(60) {
-            metadata.user_id = Some(user(dice.below(self.users)));
+            metadata.user_id = Some(user(dice.below(self.users)).into());
         }
         if dice.per_mille(60) {
             metadata.expected_version = Some(dice.within(0, 3));
         }
-        Command { id: format!("command-{n}"), metadata, data }
+        Command { id: format!("command-{n}").into(), metadata, data }
     }
 
     fn data(&self, dice: &mut Dice, n: usize) -> CommandData {
@@ -59,11 +59,17 @@ impl Producer {
         };
         match dice.below(16) {
             0 => self.register(if dice.below(8) == 0 { user(self.users) } else { someone }, dice),
-            1..6 => PostChirp { chirp_id, author_id: author, content }.into(),
-            6 | 7 => EditChirp { chirp_id, author_id: author, content }.into(),
-            8 => DeleteChirp { chirp_id, author_id: author }.into(),
-            9..13 => FollowUser { follower_id: someone, followee_id: author }.into(),
-            _ => UnfollowUser { follower_id: someone, followee_id: author }.into(),
+            1..6 => {
+                PostChirp { chirp_id: chirp_id.into(), author_id: author.into(), content: content.into() }
+                    .into()
+            }
+            6 | 7 => {
+                EditChirp { chirp_id: chirp_id.into(), author_id: author.into(), content: content.into() }
+                    .into()
+            }
+            8 => DeleteChirp { chirp_id: chirp_id.into(), author_id: author.into() }.into(),
+            9..13 => FollowUser { follower_id: someone.into(), followee_id: author.into() }.into(),
+            _ => UnfollowUser { follower_id: someone.into(), followee_id: author.into() }.into(),
         }
     }
 
@@ -71,6 +77,6 @@ impl Producer {
         let prefix = *dice.pick(&["name_", "NAME_", "Name_"]);
         let username =
             if dice.per_mille(30) { "x".to_owned() } else { format!("{prefix}{}", dice.below(self.names)) };
-        RegisterUser { user_id, username }.into()
+        RegisterUser { user_id: user_id.into(), username: username.into() }.into()
     }
 }

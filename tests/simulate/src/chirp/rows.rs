@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_domain_chirp::{EventData, Settings};
-use millrace_kernel::{Event, Value};
+use millrace_kernel::{Event, Text, Value};
 
 use crate::workload::Place;
 
 /// A chirp: name of the author, text, posted at, edited at.
 #[derive(Clone)]
 struct Chirp {
-    username: String,
-    content: String,
+    username: Text,
+    content: Text,
     posted_at: i64,
     edited_at: Option<i64>,
 }
@@ -20,12 +20,12 @@ struct Chirp {
 #[derive(Clone, Default)]
 pub struct Rows {
     rows: BTreeMap<Place, Vec<Value>>,
-    usernames: BTreeMap<String, String>,
-    chirps: BTreeMap<(String, String), Chirp>,
+    usernames: BTreeMap<Text, Text>,
+    chirps: BTreeMap<(Text, Text), Chirp>,
     /// Since when, by author and reader.
-    followers: BTreeMap<String, BTreeMap<String, i64>>,
+    followers: BTreeMap<Text, BTreeMap<Text, i64>>,
     /// Where the chirps of an author are read, as `pulled_until` tells.
-    pulled_until: BTreeMap<String, i64>,
+    pulled_until: BTreeMap<Text, i64>,
 }
 
 fn text(value: &str) -> Value {
@@ -116,7 +116,7 @@ impl Rows {
     }
 
     fn chirp(&mut self, author_id: &str, chirp_id: &str) -> Vec<Place> {
-        let Some(chirp) = self.chirps.get(&(author_id.to_owned(), chirp_id.to_owned())).cloned() else {
+        let Some(chirp) = self.chirps.get(&(author_id.into(), chirp_id.into())).cloned() else {
             return Vec::new();
         };
         let (author, id) = (text(author_id), text(chirp_id));
@@ -147,7 +147,7 @@ impl Rows {
         let count = Value::from(followers.len() as i64);
         places.push(self.put("follower_counts", vec![author], vec![count]));
         // only authors of this partition are folded together
-        let following: BTreeSet<&String> = self
+        let following: BTreeSet<&Text> = self
             .followers
             .iter()
             .filter(|(_, readers)| readers.contains_key(reader_id))

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use millrace_kernel::{
-    Command, Digest, Domain, Named, Outcome, Position, Status, Step, Version, Violation, codes,
+    Command, Digest, Domain, Named, Outcome, Position, Status, Step, Text, Version, Violation, codes,
 };
 
 use super::world::{At, Diary, Failure, Partition, World};
@@ -149,7 +149,7 @@ struct Replay<'a, W: Workload> {
     asked: BTreeMap<String, Asked>,
     events: BTreeMap<(bool, i64), Vec<usize>>,
     /// Steps by who wrote them and in which place, with where they stood first.
-    taken_steps: BTreeMap<(Option<String>, i32, i64), i64>,
+    taken_steps: BTreeMap<(Option<Text>, i32, i64), i64>,
 }
 
 /// The next of one kind of input, and when it was decided; `None` when that left no trace.
@@ -329,7 +329,7 @@ impl<W: Workload> Replay<'_, W> {
         for index in indices {
             let event = &self.seen.events[index].1;
             W::apply(self.model, event);
-            self.versions.insert(event.aggregate_id.clone(), event.version);
+            self.versions.insert(event.aggregate_id.to_string(), event.version);
             self.newest = self.newest.max(event.recorded_at);
         }
         Ok(found)
@@ -471,7 +471,7 @@ fn positions<W: Workload>(world: &World<'_, W>, seen: &Partition<W>) -> Result<(
             for (_, event) in other.events.iter().filter(|(_, e)| e.command_id == outcome.command_id) {
                 let topic = if event.is_caused_by_step() { &names.steps } else { &names.commands };
                 let (topic, offset) = (topic.to_string(), event.command_offset);
-                let position = Position { topic, partition: number, offset, epoch: 0 };
+                let position = Position { topic: topic.into(), partition: number, offset, epoch: 0 };
                 places.insert(number, (event.recorded_at, position));
                 let version = Version { aggregate_id: event.aggregate_id.clone(), version: event.version };
                 versions.insert(&event.aggregate_id, version);

@@ -64,10 +64,10 @@ impl<W: Workload> Running<'_, W> {
             W::partition(&command.data, plan.setup.partitions),
         );
         let now = millrace_ports::Clock::now_micros(&*self.pipeline.clock);
-        let is_new = !self.ids.contains_key(&command.id);
+        let is_new = !self.ids.contains_key(&*command.id);
         // whoever sends a command again says the same
         let issued_at = command.metadata.issued_at.map(|before| now - before);
-        let issued_at = *self.ids.entry(command.id.clone()).or_insert(issued_at);
+        let issued_at = *self.ids.entry(command.id.to_string()).or_insert(issued_at);
         let metadata = Metadata { issued_at, ..command.metadata.clone() };
         let command = &Command { metadata, ..command.clone() };
         let value = self.pipeline.encode(command);

@@ -153,12 +153,12 @@ impl Ledger {
     pub fn book(&mut self, event: &EventData) {
         match event {
             EventData::AccountOpened(e) => {
-                assert!(self.accounts.insert(e.account_id.clone()), "opened twice: {e:?}");
+                assert!(self.accounts.insert(e.account_id.to_string()), "opened twice: {e:?}");
                 self.add(&e.account_id, 0);
             }
             EventData::AccountClosed(e) => {
-                assert_eq!(self.balances[&e.account_id], 0, "{e:?}");
-                assert!(self.closed.insert(e.account_id.clone()), "closed twice: {e:?}");
+                assert_eq!(self.balances[&*e.account_id], 0, "{e:?}");
+                assert!(self.closed.insert(e.account_id.to_string()), "closed twice: {e:?}");
             }
             EventData::MoneyDeposited(e) => {
                 self.add(&e.account_id, e.amount.into());
@@ -169,22 +169,22 @@ impl Ledger {
                 self.paid_out += i128::from(e.amount);
             }
             EventData::FundsReserved(e) => {
-                let reserved = self.reserved.entry(e.from.clone()).or_default();
-                assert_eq!(reserved.insert(e.transfer_id.clone(), e.amount.into()), None, "{e:?}");
+                let reserved = self.reserved.entry(e.from.to_string()).or_default();
+                assert_eq!(reserved.insert(e.transfer_id.to_string(), e.amount.into()), None, "{e:?}");
             }
             EventData::TransferCredited(e) => {
                 self.add(&e.to, e.amount.into());
-                let twice = self.on_both_sides.insert(e.transfer_id.clone(), e.amount.into());
+                let twice = self.on_both_sides.insert(e.transfer_id.to_string(), e.amount.into());
                 assert_eq!(twice, None, "credited twice: {e:?}");
             }
             EventData::ReservationSettled(e) => {
                 self.add(&e.from, -i128::from(e.amount));
-                let reserved = self.reserved.get_mut(&e.from).and_then(|r| r.remove(&e.transfer_id));
+                let reserved = self.reserved.get_mut(&*e.from).and_then(|r| r.remove(&*e.transfer_id));
                 assert_eq!(reserved, Some(e.amount.into()), "{e:?}");
-                assert_eq!(self.on_both_sides.remove(&e.transfer_id), Some(e.amount.into()), "{e:?}");
+                assert_eq!(self.on_both_sides.remove(&*e.transfer_id), Some(e.amount.into()), "{e:?}");
             }
             EventData::ReservationReleased(e) => {
-                let reserved = self.reserved.get_mut(&e.from).and_then(|r| r.remove(&e.transfer_id));
+                let reserved = self.reserved.get_mut(&*e.from).and_then(|r| r.remove(&*e.transfer_id));
                 assert_eq!(reserved, Some(e.amount.into()), "{e:?}");
             }
             EventData::TransferRequested(_)

@@ -4,7 +4,7 @@ pub mod bank;
 pub mod tables;
 
 use millrace_domain_accounting::messages::{CommandData, EventData, StepData, commands, events, steps};
-use millrace_kernel::Violation;
+use millrace_kernel::{Text, Violation};
 use millrace_testkit::world::Answer;
 
 pub fn open(account_id: &str, owner_id: &str, currency: &str) -> CommandData {
@@ -63,11 +63,11 @@ pub fn closed(account_id: &str) -> EventData {
 /// The messages of one transfer, which all carry the same.
 #[derive(Clone, Debug)]
 pub struct Moving {
-    pub transfer_id: String,
-    pub from: String,
-    pub to: String,
+    pub transfer_id: Text,
+    pub from: Text,
+    pub to: Text,
     pub amount: i64,
-    pub currency: String,
+    pub currency: Text,
 }
 
 /// Of `amount` EUR.
@@ -89,7 +89,7 @@ impl Moving {
         Self { currency: currency.into(), ..self }
     }
     pub fn requested(&self, by: Option<&str>) -> EventData {
-        message!(self, events::TransferRequested, requested_by: by.map(str::to_owned))
+        message!(self, events::TransferRequested, requested_by: by.map(Into::into))
     }
     pub fn reserved(&self) -> EventData {
         message!(self, events::FundsReserved)
@@ -110,7 +110,7 @@ impl Moving {
         message!(self, events::TransferFailed, violations: violations)
     }
     pub fn reserve(&self, by: Option<&str>) -> StepData {
-        message!(self, steps::ReserveFunds, requested_by: by.map(str::to_owned))
+        message!(self, steps::ReserveFunds, requested_by: by.map(Into::into))
     }
     pub fn credit(&self) -> StepData {
         message!(self, steps::CreditTransfer)

@@ -69,7 +69,7 @@ pub fn answers(pipeline: &Pipeline<Fragile>) -> BTreeMap<String, Vec<String>> {
         (_, None) => "none".to_owned(),
     };
     for outcome in pipeline.outcomes() {
-        all.entry(outcome.command_id.clone()).or_default().push(code(&outcome));
+        all.entry(outcome.command_id.to_string()).or_default().push(code(&outcome));
     }
     all
 }
@@ -79,7 +79,7 @@ pub fn recorded(pipeline: &Pipeline<Fragile>) -> Vec<String> {
     let events = pipeline.events().into_iter();
     let chirps = events.filter(|(_, e)| !matches!(e.data, EventData::UserRegistered(_)));
     let ids = chirps.filter(|(_, e)| e.aggregate_id.starts_with("Chirp/ann/")).map(|(_, e)| e.command_id);
-    ids.collect()
+    ids.map(Into::into).collect()
 }
 
 pub fn kinds(records: &[DeadRecord]) -> Vec<(DeadKind, Option<i64>)> {

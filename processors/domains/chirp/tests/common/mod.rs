@@ -41,7 +41,7 @@ pub fn started(user_id: &str, username: &str) -> EventData {
 }
 
 pub fn registered(user_id: &str) -> EventData {
-    events::UserRegistered { user_id: user_id.into(), username: format!("name_{user_id}") }.into()
+    events::UserRegistered { user_id: user_id.into(), username: format!("name_{user_id}").into() }.into()
 }
 
 pub fn posted(author_id: &str, chirp_id: &str, content: &str) -> EventData {

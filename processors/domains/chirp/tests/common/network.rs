@@ -113,24 +113,24 @@ impl Oracle {
         let at = event.recorded_at;
         match &event.data {
             EventData::UserRegistered(e) => {
-                self.users.insert(e.user_id.clone());
+                self.users.insert(e.user_id.to_string());
             }
             EventData::ChirpPosted(e) => {
-                let key = (e.author_id.clone(), e.chirp_id.clone());
-                self.chirps.insert(key, (at, e.content.clone(), None));
+                let key = (e.author_id.to_string(), e.chirp_id.to_string());
+                self.chirps.insert(key, (at, e.content.to_string(), None));
             }
             EventData::ChirpEdited(e) => {
-                let chirp = self.chirps.get_mut(&(e.author_id.clone(), e.chirp_id.clone())).unwrap();
-                (chirp.1, chirp.2) = (e.content.clone(), Some(at));
+                let chirp = self.chirps.get_mut(&(e.author_id.to_string(), e.chirp_id.to_string())).unwrap();
+                (chirp.1, chirp.2) = (e.content.to_string(), Some(at));
             }
             EventData::ChirpDeleted(e) => {
-                self.chirps.remove(&(e.author_id.clone(), e.chirp_id.clone())).unwrap();
+                self.chirps.remove(&(e.author_id.to_string(), e.chirp_id.to_string())).unwrap();
             }
             EventData::UserFollowed(e) => {
-                assert!(self.follows.insert((e.follower_id.clone(), e.followee_id.clone())));
+                assert!(self.follows.insert((e.follower_id.to_string(), e.followee_id.to_string())));
             }
             EventData::UserUnfollowed(e) => {
-                assert!(self.follows.remove(&(e.follower_id.clone(), e.followee_id.clone())));
+                assert!(self.follows.remove(&(e.follower_id.to_string(), e.followee_id.to_string())));
             }
             _ => {}
         }

@@ -184,7 +184,7 @@ impl Stage {
             Cause::Step(offset) => (offset, "step"),
         };
         let event = Event {
-            id: format!("event-{}", self.sent),
+            id: format!("event-{}", self.sent).into(),
             metadata: Metadata { causation_id: Some(causation.into()), ..Metadata::default() },
             aggregate_id: "User/ann".into(),
             version: self.sent,
