@@ -11,9 +11,10 @@ use crate::connect::{self, Servers};
 use crate::domain::{DomainEntry, domain};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
+use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, feed, load, logging, new_domain, output, query, rebuild, roles, schemas, send,
-    status, tables, topics, up,
+    dead, demo, examine, load, logging, new_domain, output, query, rebuild, roles, schemas, send, status,
+    tables, tool, topics, up,
 };
 
 /// The binary under construction: its domains.
@@ -41,6 +42,15 @@ impl App {
         self.entry(domain::<D>().checked_by(check))
     }
 
+    /// Adds a subcommand to the domain that was added last.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
+        if let Some(entry) = self.domains.last_mut() {
+            entry.add_tool(Box::new(tool));
+        }
+        self
+    }
+
     fn entry(mut self, entry: impl DomainEntry + 'static) -> Self {
         self.domains.push(Box::new(entry));
         self
@@ -56,7 +66,7 @@ impl App {
 /// Does what the command line says, with these domains; the process's exit code.
 #[must_use]
 pub fn run(domains: Vec<Box<dyn DomainEntry>>) -> ExitCode {
-    match execute(Cli::read(), &domains) {
+    match execute(Cli::read(&domains), &domains) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.print();
@@ -69,7 +79,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     match &cli.command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::whole(), "millrace", &mut script);
+            clap_complete::generate(*shell, &mut Cli::whole(domains), "millrace", &mut script);
             return Ok(std::io::stdout().write_all(&script)?);
         }
         Command::NewDomain { name } => return new_domain::run(domains, name),
@@ -148,7 +158,6 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         }
         Command::Send(send) => send::run(&servers, domains, &send),
         Command::Load(load) => load::run(&servers, domains, &load),
-        Command::Feed(feed) => feed::run(&servers, domains, &feed),
         Command::Query(query) => query::run(&servers, domains, &query),
         Command::Verify(verify) => examine::verify::run(&servers, domains, &verify),
         Command::History(history) => examine::history::run(&servers, domains, &history),
@@ -158,6 +167,10 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
         Command::Status { json, .. } => status::run(&servers, domains, json),
         Command::Config { json, .. } => output::configuration(config, json),
+        Command::Own { name, given } => match tool::by_name(domains, &name) {
+            Some((domain, tool)) => tool.run(&servers, domain, &given),
+            None => Err(CliError::usage(format!("there is no subcommand {name}"))),
+        },
         Command::NewDomain { .. } | Command::Metrics | Command::Completions { .. } => Ok(()),
     }
 }

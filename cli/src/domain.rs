@@ -17,6 +17,7 @@ use crate::dead::DeadLetters;
 use crate::error::CliError;
 use crate::examine::{Examiner, TypedExaminer};
 use crate::message::{MessageTypes, Problem};
+use crate::tool::Tool;
 
 /// A view family: a consumer group and the views it fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,10 @@ pub trait CommandEncoder: Send + Sync {
 pub trait DomainEntry: Send + Sync {
     /// The domain's name.
     fn name(&self) -> &'static str;
+    /// Its own subcommands.
+    fn tools(&self) -> &[Box<dyn Tool>];
+    /// Adds a subcommand.
+    fn add_tool(&mut self, tool: Box<dyn Tool>);
     /// The names of its topics, each beginning with `prefix`.
     fn topology(&self, prefix: &str) -> Topology;
     /// Its schemas, tables and topics.
@@ -149,13 +154,14 @@ type Check<D> = fn(&<D as Domain>::Settings) -> Result<(), String>;
 /// An entry under construction: `domain::<Chirp>()`.
 pub struct Entry<D: Domain> {
     check: Option<Check<D>>,
+    tools: Vec<Box<dyn Tool>>,
     of: PhantomData<fn() -> D>,
 }
 
 /// The entry of the domain `D`.
 #[must_use]
 pub fn domain<D: Domain>() -> Entry<D> {
-    Entry { check: None, of: PhantomData }
+    Entry { check: None, tools: Vec::new(), of: PhantomData }
 }
 
 impl<D: Domain> Entry<D> {
@@ -178,6 +184,14 @@ impl<D: Domain> Entry<D> {
 impl<D: Domain> DomainEntry for Entry<D> {
     fn name(&self) -> &'static str {
         D::NAME
+    }
+
+    fn tools(&self) -> &[Box<dyn Tool>] {
+        &self.tools
+    }
+
+    fn add_tool(&mut self, tool: Box<dyn Tool>) {
+        self.tools.push(tool);
     }
 
     fn topology(&self, prefix: &str) -> Topology {

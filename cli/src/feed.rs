@@ -1,32 +1,82 @@
-//! `millrace feed`: what a reader of chirp sees.
+//! `millrace feed`: what a reader of chirp sees. Chirp's own subcommand.
 
+use clap::{ArgMatches, Args, FromArgMatches as _};
 use millrace_domain_chirp::Settings;
-use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, feed};
+use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, feed};
 use millrace_kernel::{Domain, PageQuery};
 use millrace_ports::{StoreFault, ViewStore};
 use serde_json::json;
 
-use crate::args;
 use crate::config::Config;
 use crate::connect::Servers;
-use crate::domain::{DomainEntry, by_name};
+use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::examine::paper::Paper;
 use crate::output;
 use crate::output::Styled::{Bold, Dim, Plain};
+use crate::tool::Tool;
 
 /// How wide a chirp's text is printed.
 const WIDTH: usize = 76;
 
-/// Runs `millrace feed`.
-///
-/// # Errors
-/// An unknown user, a wrong cursor, tables that do not answer.
-pub fn run(
-    servers: &Servers<'_>,
-    domains: &[Box<dyn DomainEntry>],
-    feed: &args::Feed,
-) -> Result<(), CliError> {
+/// `millrace feed`: an unknown user, a wrong cursor and tables that do not answer are errors.
+pub struct Feed;
+
+impl Tool for Feed {
+    fn name(&self) -> &'static str {
+        "feed"
+    }
+
+    fn command(&self) -> clap::Command {
+        Arguments::augment_args(clap::Command::new(self.name()))
+            .about("Show a reader's feed, newest first")
+            .after_help("Examples:\n  millrace feed ann\n  millrace feed ann --limit 100 --json")
+    }
+
+    fn view(&self) -> Option<&'static str> {
+        Some("home_timelines")
+    }
+
+    fn run(
+        &self,
+        servers: &Servers<'_>,
+        domain: &dyn DomainEntry,
+        given: &ArgMatches,
+    ) -> Result<(), CliError> {
+        let arguments = Arguments::from_arg_matches(given);
+        show(servers, domain, &arguments.map_err(|error| CliError::usage(error.to_string()))?)
+    }
+}
+
+/// Its flags.
+#[derive(Args, Debug)]
+struct Arguments {
+    /// The reader
+    #[arg(value_name = "USER_ID")]
+    user_id: String,
+    /// At most so many chirps, up to 800; --cursor goes on behind them
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = chirps)]
+    limit: usize,
+    /// Go on behind this place, as an earlier call has printed it
+    #[arg(long, value_name = "C")]
+    cursor: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many chirps a page of a feed may have.
+fn chirps(text: &str) -> Result<usize, String> {
+    let wanted = text.parse().ok().filter(|wanted| (1..=MOST_AT_ONCE).contains(wanted));
+    wanted.ok_or_else(|| {
+        format!(
+            "a page of a feed has 1 to {MOST_AT_ONCE} chirps; for more, go on with --cursor and the cursor of \
+             the last one"
+        )
+    })
+}
+
+fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Result<(), CliError> {
     let cursor = match &feed.cursor {
         None => None,
         Some(text) => {
@@ -34,8 +84,7 @@ pub fn run(
             Some(read.map_err(|error| CliError::usage(format!("--cursor {text}: {error}")))?)
         }
     };
-    let entry = by_name(domains, millrace_domain_chirp::Chirp::NAME)?;
-    let store = servers.open_store(entry)?;
+    let store = servers.open_store(domain)?;
     let page = read(&*store, servers.config, &feed.user_id, cursor.as_ref(), feed.limit)?;
     if feed.json {
         return page.items.iter().try_for_each(|item| {
@@ -64,7 +113,7 @@ pub fn run(
 /// A page of the feed of `reader`.
 ///
 /// # Errors
-/// As [`run`].
+/// An unknown user, or tables that do not answer.
 pub fn read(
     store: &dyn ViewStore,
     config: &Config,

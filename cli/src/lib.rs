@@ -15,11 +15,12 @@
 //! | to do | open |
 //! |---|---|
 //! | a flag or a subcommand | `args/`, `app.rs` |
+//! | a domain's own subcommand | `tool.rs`; `feed.rs` is one |
 //! | a setting, its layers and its manual | `config/` |
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
-//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `feed.rs`, `query.rs`, `status.rs` |
+//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `status.rs` |
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
@@ -35,7 +36,7 @@ pub mod domain;
 mod endpoints;
 pub mod error;
 mod examine;
-mod feed;
+pub mod feed;
 mod foreign;
 pub mod health;
 mod load;
@@ -53,10 +54,13 @@ mod send;
 mod status;
 mod tables;
 mod telemetry;
+mod tool;
 mod topics;
 mod trace;
 mod up;
 mod views;
 
 pub use app::{App, run};
+pub use connect::Servers;
 pub use domain::{DomainEntry, domain};
+pub use tool::Tool;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use millrace::App;
+use millrace::feed::Feed;
 use millrace_domain_accounting::Accounting;
 use millrace_domain_chirp::Chirp;
 use millrace_domain_guestbook::Guestbook;
@@ -15,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     App::new()
         .checked_domain::<Chirp>(|settings| settings.validate().map_err(|error| error.to_string()))
+        .tool(Feed)
         .domain::<Accounting>()
         .domain::<Guestbook>()
         .run()

@@ -67,7 +67,7 @@ impl<'a> Awaited<'a> {
     }
 }
 
-/// The view that `name` means: `view`, or `domain.view`; `feed` is what feeds are read from.
+/// The view that `name` means: `view`, or `domain.view`; of a domain's own subcommand, what that shows.
 ///
 /// # Errors
 /// No such view, with those there are.
@@ -83,8 +83,9 @@ pub fn find<'a>(
     let mut known = Vec::new();
     for entry in entries {
         let of_domain = tables(entry)?;
-        let is_feed = wanted == "feed" && of_domain.iter().all(|table| table.name != "feed");
-        let wanted = if is_feed { "home_timelines" } else { wanted };
+        let of_tool = entry.tools().iter().find(|tool| tool.name() == wanted).and_then(|tool| tool.view());
+        let is_view = of_domain.iter().any(|table| table.name == wanted);
+        let wanted = of_tool.filter(|_| !is_view).unwrap_or(wanted);
         known.extend(of_domain.iter().map(|table| table.name.clone()));
         if let Some(table) = of_domain.into_iter().chain(system_tables()).find(|table| table.name == wanted) {
             let families = entry.families(config)?;

@@ -1,9 +1,8 @@
-//! Flags of what sends commands and reads tables: `send`, `load`, `feed`, `query`.
+//! Flags of what sends commands and reads tables: `send`, `load`, `query`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use millrace_domain_chirp::feed::MOST_AT_ONCE;
 
 use super::seconds;
 
@@ -66,39 +65,11 @@ pub struct Load {
     pub json: bool,
 }
 
-/// `millrace feed`
-#[derive(Args, Debug)]
-pub struct Feed {
-    /// The reader
-    #[arg(value_name = "USER_ID")]
-    pub user_id: String,
-    /// At most so many chirps, up to 800; --cursor goes on behind them
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = chirps)]
-    pub limit: usize,
-    /// Go on behind this place, as an earlier call has printed it
-    #[arg(long, value_name = "C")]
-    pub cursor: Option<String>,
-    /// Print one JSON object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// A time as microseconds since the epoch.
 fn time(text: &str) -> Result<i64, String> {
     let time = text.parse::<jiff::Timestamp>();
     time.map(jiff::Timestamp::as_microsecond)
         .map_err(|_| "expected a time such as 2026-01-02T03:04:05Z".to_owned())
-}
-
-/// How many chirps a page of a feed may have.
-fn chirps(text: &str) -> Result<usize, String> {
-    let wanted = text.parse().ok().filter(|wanted| (1..=MOST_AT_ONCE).contains(wanted));
-    wanted.ok_or_else(|| {
-        format!(
-            "a page of a feed has 1 to {MOST_AT_ONCE} chirps; for more, go on with --cursor and the cursor of \
-             the last one"
-        )
-    })
 }
 
 /// `millrace query`

@@ -15,11 +15,13 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 pub use self::dead::{Dead, DeadAction, DeadChosen};
 pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
-pub use self::messages::{Feed, Load, Query, Send};
+pub use self::messages::{Load, Query, Send};
 pub use self::rebuild::Rebuild;
 pub use self::up::{Demo, Up};
 use crate::config::{Given, Inputs, LONGEST_SECONDS};
+use crate::domain::DomainEntry;
 use crate::error::CliError;
+use crate::tool;
 
 /// Kafka-native command processing and event sourcing.
 ///
@@ -81,18 +83,26 @@ const WHOLE_NUMBERS: &str = "Whole numbers have up to 64 bits, amounts and offse
                              those beyond 2^53, docs/analysts.md says how to read them";
 
 impl Cli {
-    /// The command line with all its help.
+    /// The command line with all its help, the domains' own subcommands included.
     #[must_use]
-    pub fn whole() -> clap::Command {
-        with_whole_numbers(Self::command())
+    pub fn whole(domains: &[Box<dyn DomainEntry>]) -> clap::Command {
+        let tools = domains.iter().flat_map(|entry| entry.tools());
+        with_whole_numbers(Self::command().subcommands(tools.map(|tool| tool.command())))
     }
 
     /// What this process was called with; ends it when that is wrong, or help.
     #[must_use]
-    pub fn read() -> Self {
-        let mut whole = Self::whole();
+    pub fn read(domains: &[Box<dyn DomainEntry>]) -> Self {
+        let mut whole = Self::whole(domains);
         let given = whole.get_matches_mut();
-        Self::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut whole).exit())
+        let read = match given.subcommand() {
+            Some((name, own)) if tool::by_name(domains, name).is_some() => {
+                let command = Command::Own { name: name.to_owned(), given: own.clone() };
+                Global::from_arg_matches(&given).map(|global| Self { command, global })
+            }
+            _ => Self::from_arg_matches(&given),
+        };
+        read.unwrap_or_else(|error| error.format(&mut whole).exit())
     }
 }
 
@@ -182,9 +192,6 @@ pub enum Command {
     #[command(after_help = "Examples:\n  millrace load commands.jsonl --wait\n  \
         generate | millrace load - --wait-for feed --json")]
     Load(Load),
-    /// Show a reader's feed, newest first
-    #[command(after_help = "Examples:\n  millrace feed ann\n  millrace feed ann --limit 100 --json")]
-    Feed(Feed),
     /// Show rows of a view, one JSON object a line
     ///
     /// Conditions name the first key columns of the view, in their order: all of the partition key,
@@ -284,6 +291,14 @@ pub enum Command {
         /// Print one JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// A domain's own
+    #[command(skip)]
+    Own {
+        /// What it is called by.
+        name: String,
+        /// What was given to it.
+        given: clap::ArgMatches,
     },
     /// Print a completion script for a shell
     #[command(
