@@ -2,7 +2,6 @@
 //!
 //! - Events of a consumer with their offsets: rdkafka's `poll` reports the end of a partition
 //!   without the offset at which it was found, and without the topic.
-//! - Many records by one call, as each call looks at the clock several times.
 //! - The position past transaction markers, for one partition.
 //! - A group's metadata with a look at the generation inside, and its use in a transaction.
 //! - A wake-up when a producer has something to report, for whoever waits for more than that.
@@ -52,17 +51,6 @@ impl ConsumerQueue {
         let event = unsafe { sys::rd_kafka_queue_poll(self.0, millis(wait)) };
         (!event.is_null()).then_some(QueueEvent(event))
     }
-
-    /// Up to `most` records that are there already, and errors and ends of partitions among them. Errors of the client as
-    /// a whole and log lines go to the client's context.
-    pub(crate) fn at_hand(&self, most: usize) -> impl Iterator<Item = QueueMessage> + use<> {
-        let mut found = vec![ptr::null_mut(); most];
-        // SAFETY: the queue is valid until dropped; there is room for so many pointers, and the messages that they come to
-        // point to are ours.
-        let count = unsafe { sys::rd_kafka_consume_batch_queue(self.0, 0, found.as_mut_ptr(), most) };
-        found.truncate(usize::try_from(count).unwrap_or(0));
-        found.into_iter().map(QueueMessage)
-    }
 }
 
 impl Drop for ConsumerQueue {
@@ -74,51 +62,6 @@ impl Drop for ConsumerQueue {
 
 /// One event, freed when dropped.
 pub(crate) struct QueueEvent(*mut sys::rd_kafka_event_t);
-
-/// A record, or an error in its place, freed when dropped.
-pub(crate) struct QueueMessage(*mut sys::rd_kafka_message_t);
-
-// SAFETY: librdkafka's messages may be read and freed by any thread.
-unsafe impl Send for QueueMessage {}
-
-impl QueueMessage {
-    /// What it says.
-    pub(crate) fn seen(&self) -> Seen<'_> {
-        // SAFETY: the message is valid until dropped, and all that is borrowed from it has its lifetime.
-        unsafe {
-            let Some(fields) = self.0.as_ref() else { return Seen::Other };
-            if fields.err == Resp::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return record(self.0).map_or(Seen::Other, Seen::Record);
-            }
-            let place = (!fields.rkt.is_null())
-                .then(|| (text(sys::rd_kafka_topic_name(fields.rkt)), fields.partition, fields.offset));
-            Seen::Error {
-                code: fields.err.into(),
-                message: text(sys::rd_kafka_message_errstr(self.0)),
-                place,
-            }
-        }
-    }
-
-    /// Whether it is about this partition.
-    pub(crate) fn is_of(&self, topic: &str, partition: i32) -> bool {
-        // SAFETY: the message is valid until dropped, and the topic's name as long.
-        unsafe {
-            self.0.as_ref().is_some_and(|fields| {
-                fields.partition == partition
-                    && !fields.rkt.is_null()
-                    && CStr::from_ptr(sys::rd_kafka_topic_name(fields.rkt)).to_bytes() == topic.as_bytes()
-            })
-        }
-    }
-}
-
-impl Drop for QueueMessage {
-    fn drop(&mut self) {
-        // SAFETY: the message is ours and nothing borrowed from it is left.
-        unsafe { sys::rd_kafka_message_destroy(self.0) }
-    }
-}
 
 /// What an event says; borrowed parts live as long as the event.
 pub(crate) enum Seen<'a> {
@@ -150,13 +93,28 @@ impl QueueEvent {
         // lifetime. Strings are NUL-terminated, as librdkafka documents.
         unsafe {
             match sys::rd_kafka_event_type(self.0) {
-                sys::RD_KAFKA_EVENT_FETCH => {
-                    record(sys::rd_kafka_event_message_next(self.0)).map_or(Seen::Other, Seen::Record)
-                }
+                sys::RD_KAFKA_EVENT_FETCH => self.record().map_or(Seen::Other, Seen::Record),
                 sys::RD_KAFKA_EVENT_ERROR => self.error(),
                 sys::RD_KAFKA_EVENT_LOG => self.log(),
                 _ => Seen::Other,
             }
+        }
+    }
+
+    unsafe fn record(&self) -> Option<RawRecord<'_>> {
+        unsafe {
+            let message = sys::rd_kafka_event_message_next(self.0);
+            let fields = message.as_ref()?;
+            let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+            Some(RawRecord {
+                topic: CStr::from_ptr(sys::rd_kafka_topic_name(fields.rkt)).to_bytes(),
+                partition: fields.partition,
+                offset: fields.offset,
+                timestamp_ms: sys::rd_kafka_message_timestamp(message, &mut kind),
+                key: bytes(fields.key, fields.key_len),
+                value: bytes(fields.payload, fields.len),
+                message,
+            })
         }
     }
 
@@ -184,26 +142,6 @@ impl QueueEvent {
             }
             Seen::Log(log_level(level), text(facility), text(line))
         }
-    }
-}
-
-/// The record that is `message`; `None` of null.
-///
-/// # Safety
-/// `message` is null, or a record's that lives for `'a`.
-unsafe fn record<'a>(message: *const sys::rd_kafka_message_t) -> Option<RawRecord<'a>> {
-    unsafe {
-        let fields = message.as_ref()?;
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        Some(RawRecord {
-            topic: CStr::from_ptr(sys::rd_kafka_topic_name(fields.rkt)).to_bytes(),
-            partition: fields.partition,
-            offset: fields.offset,
-            timestamp_ms: sys::rd_kafka_message_timestamp(message, &mut kind),
-            key: bytes(fields.key, fields.key_len),
-            value: bytes(fields.payload, fields.len),
-            message,
-        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! Reads committed records of assigned partitions.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,17 +12,14 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::config::KafkaConfig;
 use crate::diary::{self, Diary};
 use crate::fault::Step;
-use crate::native::{self, ConsumerQueue, QueueMessage, RawRecord, Seen};
+use crate::native::{self, ConsumerQueue, RawRecord, Seen};
 use crate::reaper::reap;
 
 /// How many bytes of keys and values lie in one piece of memory: what a record that is kept for long keeps with it.
 const ROOM: usize = 64 << 10;
 
-/// A poll ends early when its records have so many bytes, and no more than [`AT_HAND`] records too late.
+/// A poll ends early when its records have so many bytes.
 const POLLED_BYTES: usize = 8 << 20;
-
-/// How many records are taken from the client by one call.
-const AT_HAND: usize = 32;
 
 /// A reader of some partitions.
 pub(crate) struct KafkaReader {
@@ -40,8 +36,6 @@ pub(crate) struct KafkaReader {
     polled: usize,
     /// Found behind records that had to be delivered first.
     pending: Option<LogFault>,
-    /// What was taken from the client by one call and is not understood yet: what stood behind a fault, between two polls.
-    rest: VecDeque<QueueMessage>,
     seek_wait: Duration,
 }
 
@@ -87,7 +81,6 @@ impl KafkaReader {
             room: BytesMut::with_capacity(ROOM),
             polled: 0,
             pending: None,
-            rest: VecDeque::new(),
             seek_wait: config.request_timeout,
         })
     }
@@ -101,27 +94,12 @@ impl KafkaReader {
         self.client.as_ref().map(|it| &it.1).ok_or_else(|| self.step(step).unavailable("closed", None))
     }
 
-    /// What comes next means; records are added to `records`, at most `room` of them. The first comes as an event, with
-    /// which the client also says that no broker can be reached; those behind it that are there already come by one call.
-    fn take(&mut self, wait: Duration, room: usize, records: &mut Vec<Record>) -> Result<Taken, LogFault> {
-        let Some((queue, _)) = self.client.as_ref() else { return Ok(Taken::Nothing) };
-        if self.rest.is_empty() && records.is_empty() {
-            let Some(event) = queue.poll(wait) else { return Ok(Taken::Nothing) };
-            return self.understand(event.seen(), records);
-        }
-        if self.rest.is_empty() {
-            self.rest.extend(queue.at_hand(room.min(AT_HAND)));
-        }
-        let mut taken = Taken::Nothing;
-        for _ in 0..room {
-            let Some(message) = self.rest.pop_front() else { break };
-            taken = self.understand(message.seen(), records)?;
-        }
-        Ok(taken)
-    }
-
-    fn understand(&mut self, seen: Seen<'_>, records: &mut Vec<Record>) -> Result<Taken, LogFault> {
-        match seen {
+    /// What one event means; a record is added to `records`.
+    fn take(&mut self, wait: Duration, records: &mut Vec<Record>) -> Result<Taken, LogFault> {
+        let Some(event) = self.client.as_ref().and_then(|(queue, _)| queue.poll(wait)) else {
+            return Ok(Taken::Nothing);
+        };
+        match event.seen() {
             Seen::Record(raw) => {
                 let record = self.copy(&raw);
                 self.advance(&record.topic, record.partition, record.offset + 1);
@@ -234,11 +212,11 @@ impl Reader for KafkaReader {
                 true => deadline.saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
-            let before = records.len();
-            let taken = self.take(left, max - before, &mut records);
-            bytes += records[before..].iter().flat_map(|it| &it.value).map(Bytes::len).sum::<usize>();
-            match taken {
-                Ok(Taken::News) => told = None,
+            match self.take(left, &mut records) {
+                Ok(Taken::News) => {
+                    told = None;
+                    bytes += records.last().map_or(0, |last| last.value.as_ref().map_or(0, Bytes::len));
+                }
                 Ok(Taken::Other) => {}
                 Ok(Taken::Outage(fault)) => told = Some(fault),
                 Ok(Taken::Nothing) if records.is_empty() && Instant::now() < deadline => {}
@@ -264,7 +242,6 @@ impl Reader for KafkaReader {
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogFault> {
-        self.rest.retain(|message| !message.is_of(&partition.topic, partition.partition));
         let step = Step { topic: Some(&partition.topic), ..self.step("seek") };
         let consumer = self.consumer("seek")?;
         let mut list = TopicPartitionList::with_capacity(1);
@@ -305,7 +282,6 @@ impl Reader for KafkaReader {
 
 impl Drop for KafkaReader {
     fn drop(&mut self) {
-        self.rest.clear();
         if let Some((queue, consumer)) = self.client.take() {
             drop(queue);
             reap(consumer);
