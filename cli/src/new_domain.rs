@@ -35,6 +35,8 @@ const MAX_NAME_LENGTH: usize = 32;
 const MAIN: &str = "cli/src/main.rs";
 /// Where it depends on them.
 const MANIFEST: &str = "cli/Cargo.toml";
+/// Which packages there are: `make` builds only what stands here.
+const LOCK: &str = "Cargo.lock";
 
 /// Runs `millrace new-domain`.
 ///
@@ -67,6 +69,8 @@ pub fn run(domains: &[Box<dyn DomainEntry>], name: &str) -> Result<(), CliError>
         (registered_in_main(&fs::read_to_string(&main)?, name, &type_name), &main),
         (registered_in_manifest(&fs::read_to_string(&manifest)?, name), &manifest),
     ];
+    let lock = root.join(LOCK);
+    let locked = fs::read_to_string(&lock).ok().and_then(|text| registered_in_lock(&text, name));
     for (path, text) in FILES {
         let path = root.join(renamed(path));
         millrace_disk::make_folder(path.parent().unwrap_or(&root))?;
@@ -89,6 +93,13 @@ pub fn run(domains: &[Box<dyn DomainEntry>], name: &str) -> Result<(), CliError>
                 shown(&root, path)
             ))?,
         }
+    }
+    match locked {
+        Some(text) => {
+            millrace_disk::replace(&lock, text.as_bytes())?;
+            output::line(format!("changed  {}", shown(&root, &lock)))?;
+        }
+        None => output::line("not changed: Cargo.lock; build once without --locked")?,
     }
     output::line(format!(
         "\nNext:\n  cargo test -p millrace-domain-{name}\n  make run\n  millrace send Sign{type_name} guest_id=ann \
@@ -169,6 +180,22 @@ fn registered_in_main(text: &str, name: &str, type_name: &str) -> Option<String>
 fn registered_in_manifest(text: &str, name: &str) -> Option<String> {
     let line = format!("millrace-domain-{name} = {{ path = \"../processors/domains/{name}\" }}\n");
     among(text, "millrace-domain-", &line)
+}
+
+/// `Cargo.lock` with the package, whose dependencies are the guest book's; nothing where it does not look as expected.
+fn registered_in_lock(text: &str, name: &str) -> Option<String> {
+    const BEGIN: &str = "[[package]]\nname = \"";
+    let package = format!("millrace-domain-{name}");
+    let name_of = |block: &str| block.strip_prefix(BEGIN)?.split('"').next().map(str::to_owned);
+    let (head, packages) = text.split_at(text.find(BEGIN)?);
+    let mut blocks: Vec<String> = packages.trim_end().split("\n\n").map(str::to_owned).collect();
+    let of = |wanted: &str| blocks.iter().position(|block| name_of(block).as_deref() == Some(wanted));
+    let (guestbook, binary) = (of("millrace-domain-guestbook")?, of("millrace")?);
+    let block = blocks[guestbook].replacen("millrace-domain-guestbook", &package, 1);
+    blocks[binary] = among(&blocks[binary], " \"millrace-domain-", &format!(" \"{package}\",\n"))?;
+    let place = blocks.iter().position(|other| name_of(other).is_none_or(|other| other > package));
+    blocks.insert(place.unwrap_or(blocks.len()), block);
+    Some(format!("{head}{}\n", blocks.join("\n\n")))
 }
 
 /// `text` with `line` in its place among the lines that begin with `prefix`, which are sorted.

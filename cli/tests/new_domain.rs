@@ -15,7 +15,7 @@ fn checkout() -> Place {
     let place = Place::new();
     fs::create_dir_all(place.path().join("cli/src")).unwrap();
     fs::create_dir_all(place.path().join("processors/domains")).unwrap();
-    for file in ["cli/src/main.rs", "cli/Cargo.toml"] {
+    for file in ["cli/src/main.rs", "cli/Cargo.toml", "Cargo.lock"] {
         fs::copy(root().join(file), place.path().join(file)).unwrap();
     }
     place
@@ -52,6 +52,13 @@ fn a_new_domain_is_written_and_registered() {
     assert_eq!(found, uses, "as rustfmt has them");
     let manifest: toml::Table = text(&place, "cli/Cargo.toml").parse().unwrap();
     assert!(manifest["dependencies"]["millrace-domain-order_desk"]["path"].is_str());
+    let lock = text(&place, "Cargo.lock");
+    let whole: toml::Table = lock.parse().unwrap();
+    let packages = whole["package"].as_array().unwrap();
+    let names: Vec<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted() && names.contains(&"millrace-domain-order_desk"), "as cargo has them");
+    let of_binary = &packages[names.iter().position(|name| *name == "millrace").unwrap()]["dependencies"];
+    assert!(of_binary.as_array().unwrap().contains(&"millrace-domain-order_desk".into()));
 
     // once more, and nothing is changed
     let (main, manifest) = (text(&place, "cli/src/main.rs"), text(&place, "cli/Cargo.toml"));
@@ -99,7 +106,6 @@ fn a_new_domain_builds_and_passes_its_tests() {
         }
     }
     fs::write(place.path().join("Cargo.toml"), manifest.to_string()).unwrap();
-    fs::copy(root().join("Cargo.lock"), place.path().join("Cargo.lock")).unwrap();
     let target = Path::new(env!("CARGO_BIN_EXE_millrace")).ancestors().nth(2).unwrap();
     let done = Command::new(env!("CARGO"))
         .args(["test", "--offline"])

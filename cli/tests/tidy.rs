@@ -124,6 +124,22 @@ fn a_domain_has_schemas_tables_and_a_line_in_the_binary() {
     }
 }
 
+/// Domains are registered in `main.rs`; a domain's own subcommand is its own.
+#[test]
+fn no_generic_file_names_a_domain() {
+    for path in files(&root().join("cli/src"), "rs") {
+        let name = shown(&path);
+        if ["cli/src/main.rs", "cli/src/feed.rs"].contains(&&*name) {
+            continue;
+        }
+        let named = code(&path).into_iter().find(|(_, line)| {
+            // what writes a new one names the one that it copies
+            line.contains("millrace_domain_") && !name.ends_with("new_domain.rs")
+        });
+        assert_eq!(named, None, "{name}");
+    }
+}
+
 #[test]
 fn only_the_adapters_name_their_drivers() {
     let only = [

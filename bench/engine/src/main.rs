@@ -4,6 +4,7 @@
 //! Prints microseconds of CPU for a command, of the lane's whole process: with `--state-dir` that
 //! includes writing checkpoints.
 
+mod counted;
 mod log;
 
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ use rand::{Rng, SeedableRng};
 use crate::log::PreparedLog;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: counted::Counted = counted::Counted;
 
 /// Measures what a command costs the engine without Kafka.
 #[derive(Parser)]
@@ -48,6 +49,9 @@ struct Arguments {
     /// Keep local state in this folder.
     #[arg(long)]
     state_dir: Option<PathBuf>,
+    /// Count allocations instead of measuring time.
+    #[arg(long)]
+    allocations: bool,
     /// Seed of keys and amounts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -86,10 +90,17 @@ fn main() -> Result<(), Failure> {
     })?);
     let mut lane = Lane::new(shared, group, 0);
     deliver(&mut lane, &log, arguments.accounts)?;
+    if arguments.allocations {
+        counted::begin();
+    }
     let (began, cpu_before) = (Instant::now(), cpu_seconds());
     let all = arguments.accounts + arguments.commands;
     deliver(&mut lane, &log, all)?;
     let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu_before);
+    if arguments.allocations {
+        println!("{:.2} allocations a command", counted::counted() as f64 / arguments.commands as f64);
+        return Ok(());
+    }
     let written = log.written();
     println!(
         "{} commands, {} accounts: {:.2} µs CPU, {:.2} µs elapsed a command; {} records of {} bytes in {} transactions",

@@ -57,6 +57,7 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
         "#[derive(Clone, Debug, PartialEq)]\n#[allow(clippy::large_enum_variant)]\npub enum State {\n",
     );
     let (mut to_record, mut from_record, mut write) = (String::new(), String::new(), String::new());
+    let mut accessors = String::new();
     for field in &schema.fields[..4] {
         let kind = items.rust_type(&field.kind)?;
         // of JSON that an earlier build has printed
@@ -71,6 +72,12 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
         let (path, pattern, make) = match envelope::bookkeeping(kind) {
             None => {
                 let _ = writeln!(states, "/// {}\n{variant}({variant}),", line(&kind.doc));
+                let _ = writeln!(
+                    accessors,
+                    "/// The state, if it is of this kind.\n#[must_use]\n\
+                     pub fn {field}(&self) -> Option<&{variant}> {{\n\
+                     match self {{\nSelf::{variant}(state) => Some(state),\n_ => None,\n}}\n}}\n"
+                );
                 items.record(kind, None)?;
                 (variant.clone(), format!("Self::{variant}(state)"), format!("Self::{variant}"))
             }
@@ -99,7 +106,7 @@ fn state(items: &mut Items, schema: &Record) -> Result<String, String> {
     let datum = datum::record("StateRecord", &names);
     let samples = samples::each(&aggregates);
     Ok(format!(
-        "{record}}}\n\n{datum}{states}}}\n\n\
+        "{record}}}\n\n{datum}{states}}}\n\nimpl State {{\n{accessors}}}\n\n\
          impl ::millrace_kernel::StateData for State {{\n\
          type Record = StateRecord;\n\n\
          const LOOKUPS: &'static [&'static str] = &{looked_up:?};\n\n\

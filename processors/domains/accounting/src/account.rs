@@ -65,10 +65,7 @@ fn get(states: &impl StateReader<State = State>, account_id: &str) -> Kept {
 }
 
 fn account(kept: &Kept) -> Option<&Account> {
-    match kept.as_deref() {
-        Some(State::Account(account)) => Some(account),
-        _ => None,
-    }
+    kept.as_deref().and_then(State::account)
 }
 
 /// Opens an account.
