@@ -54,10 +54,12 @@ test-clients: ## Run the table of Kafka clients of four languages on Kafka and o
 		$(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(CASES),--cases "$(CASES)") \
 		$(if $(RECORD),--record tests/clients/RESULTS.md)
 
-# Chaos of ten minutes, and ten million inputs for each fuzz target: some hours.
+# Chaos of ten minutes, 20,000 seeded histories and each planted bug, and ten million inputs for each fuzz target: some hours.
 .PHONY: test-long
 test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) chaos MINUTES=10
+	$(MAKE) simulate SEEDS=20000
+	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
 
 .PHONY: chaos
