@@ -1,5 +1,7 @@
 //! Topics are made, described, grown and configured; groups are looked at without joining them.
 
+use std::time::{Duration, Instant};
+
 use crate::common;
 
 use common::OnKafka;
@@ -33,8 +35,15 @@ fn topics_are_looked_after() {
     assert_eq!(found.configs["cleanup.policy"], "compact");
 
     kafka.admin.alter_configs(&name, &configs(&[("delete.retention.ms", "2000")])).unwrap();
-    let found = kafka.admin.describe(&name).unwrap().unwrap();
-    assert_eq!(found.configs["delete.retention.ms"], "2000");
+    // a broker takes in a moment later what its controller has acknowledged
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let found = loop {
+        let found = kafka.admin.describe(&name).unwrap().unwrap();
+        if found.configs["delete.retention.ms"] == "2000" {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "{:?}", found.configs);
+    };
     assert_eq!(found.configs["cleanup.policy"], "compact", "what was not named stays");
     let refused = kafka.admin.alter_configs(&name, &configs(&[("cleanup.policy", "shred")]));
     assert!(matches!(refused, Err(LogFault::Refused { .. })), "{refused:?}");

@@ -1,6 +1,6 @@
 //! What a partition knows of one of its authors: chirps, audience, and times as a celebrity.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ pub struct Author {
     pub username: Arc<str>,
     /// Readers, and when each follow was recorded: twelve bytes, as there are many.
     pub followers: BTreeMap<Person, i64>,
-    /// Ordered by (posted_at, chirp_id), oldest first.
-    chirps: Vec<Chirp>,
+    /// Ordered by (posted_at, chirp_id), oldest first. A deque, as whoever deletes a long history begins at one of its ends.
+    chirps: VecDeque<Chirp>,
     /// Where to find a chirp: an edit or a deletion names only its id.
     posted: HashMap<Arc<str>, i64>,
     eras: Vec<Era>,
@@ -38,7 +38,7 @@ pub struct Author {
 
 impl Author {
     /// All chirps, oldest first.
-    pub fn chirps(&self) -> &[Chirp] {
+    pub fn chirps(&self) -> &VecDeque<Chirp> {
         &self.chirps
     }
 
@@ -64,10 +64,10 @@ impl Author {
         self.chirps.get(place).filter(|chirp| *chirp.chirp_id == *chirp_id).map(|_| place)
     }
 
-    pub fn delete(&mut self, place: usize) -> Chirp {
-        let chirp = self.chirps.remove(place);
+    pub fn delete(&mut self, place: usize) -> Option<Chirp> {
+        let chirp = self.chirps.remove(place)?;
         self.posted.remove(&chirp.chirp_id);
-        chirp
+        Some(chirp)
     }
 
     fn place(&self, posted_at: i64, chirp_id: &str) -> usize {
@@ -127,7 +127,7 @@ impl Author {
 
     /// Chirps from `time` on that were pushed, newest first.
     pub fn pushed_since(&self, time: i64) -> impl Iterator<Item = &Chirp> {
-        self.chirps[self.first_since(time)..].iter().rev().filter(|chirp| self.was_pushed(chirp.posted_at))
+        self.chirps.range(self.first_since(time)..).rev().filter(|chirp| self.was_pushed(chirp.posted_at))
     }
 
     /// How many [`Author::pushed_since`] has.

@@ -88,7 +88,7 @@ impl Timelines {
         let pulled = author.pulled(pulled_rows);
         // pulled chirps stay complete for the newest: the next older one comes in
         let next_older = pulled.start.checked_sub(1).map(|older| author.chirps()[older].clone());
-        let chirp = author.delete(place);
+        let Some(chirp) = author.delete(place) else { return };
         let is_pushed = author.is_pushed(chirp.posted_at);
         if is_pushed {
             for (reader, since) in &author.followers {

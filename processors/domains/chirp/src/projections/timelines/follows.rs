@@ -52,16 +52,16 @@ impl Timelines {
         // a reader who sees the follow must see the chirps: first the chirps
         if crosses {
             let pulled = of.author.pulled(pulled_rows);
-            for too_old in &of.author.chirps()
-                [pulled_before.start..pulled_before.end.min(pulled.start).max(pulled_before.start)]
-            {
+            let too_old = pulled_before.start..pulled_before.end.min(pulled.start).max(pulled_before.start);
+            for too_old in of.author.chirps().range(too_old) {
                 writes.push(of.no_celebrity(too_old, at));
             }
-            for chirp in &of.author.chirps()[pulled] {
+            for chirp in of.author.chirps().range(pulled) {
                 writes.push(of.celebrity(chirp, at));
             }
         } else if !of.author.is_celebrity() {
-            for chirp in &of.author.chirps()[of.author.first_since(of.author.pulled_until().max(floor))..] {
+            let since = of.author.first_since(of.author.pulled_until().max(floor));
+            for chirp in of.author.chirps().range(since..) {
                 writes.push(of.home(reader_id.clone(), chirp, at));
             }
         }
