@@ -67,7 +67,7 @@ fn a_failure_shrinks_to_a_short_history_that_fails_alike() {
     let fails = |plan: &Plan<AccountingWorkload>| run(plan, false).failure.map(|failure| failure.rule);
     let plan = (0..100).map(Plan::<AccountingWorkload>::new).find(|plan| fails(plan).is_some());
     let plan = plan.expect("this bug is found at once");
-    let short = shrink(&plan, 2_000);
+    let short = shrink(&plan, 600);
     assert_eq!(fails(&plan), fails(&short));
     assert!(short.acts.len() * 4 < plan.acts.len(), "{} of {} acts", short.acts.len(), plan.acts.len());
     plant(None);
