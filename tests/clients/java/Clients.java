@@ -15,6 +15,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.*;
 import org.apache.avro.io.*;
@@ -116,6 +117,16 @@ public class Clients {
     long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
     while (!seen.getAsBoolean()) {
       if (System.nanoTime() > end) throw new RuntimeException("no " + what + " within 60 s");
+    }
+  }
+
+  /** Asks until the answer is as expected. */
+  static <T> T seen(String what, Callable<T> ask, Predicate<T> isIt) throws Exception {
+    long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+    while (true) {
+      T found = ask.call();
+      if (isIt.test(found)) return found;
+      if (System.nanoTime() > end) throw new RuntimeException("no " + what + " within 60 s: " + found);
     }
   }
 
@@ -445,9 +456,12 @@ public class Clients {
     admin.incrementalAlterConfigs(Map.of(resource, List.of(
         new AlterConfigOp(new ConfigEntry("cleanup.policy", "compact"), AlterConfigOp.OpType.APPEND),
         new AlterConfigOp(new ConfigEntry("retention.ms", "60000"), AlterConfigOp.OpType.SET)))).all().get();
-    Config settings = admin.describeConfigs(List.of(resource)).all().get().get(resource);
+    // a broker of Kafka takes in what its controller has answered a moment later
+    var settings = seen("the settings", () -> admin.describeConfigs(List.of(resource)).all().get().get(resource),
+        it -> it.get("retention.ms").value().equals("60000"));
     admin.createPartitions(Map.of(of, NewPartitions.increaseTo(3))).all().get();
-    var described = admin.describeTopics(List.of(of)).allTopicNames().get().get(of);
+    var described = seen("the partitions", () -> admin.describeTopics(List.of(of)).allTopicNames().get().get(of),
+        it -> it.partitions().size() == 3);
     try (var sending = producer()) {
       for (int n = 0; n < 3; n++) sending.send(new ProducerRecord<>(of, 0, "k", new byte[1])).get();
     }

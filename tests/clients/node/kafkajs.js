@@ -207,7 +207,10 @@ async function administration() {
   await admin.connect()
   const again = await admin.createTopics({ topics: [{ topic: of, numPartitions: 1, replicationFactor: 1 }] })
   await admin.createPartitions({ topicPartitions: [{ topic: of, count: 3 }] })
-  const described = await admin.fetchTopicMetadata({ topics: [of] })
+  // a broker of Kafka takes in what its controller has answered a moment later
+  let described
+  do described = await admin.fetchTopicMetadata({ topics: [of] })
+  while (described.topics[0].partitions.length !== 3)
   const resource = { type: 2, name: of }
   const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
   const setting = wanted => resources[0].configEntries.find(entry => entry.configName === wanted).configValue
