@@ -37,6 +37,9 @@ pub fn by_name<'a>(
     domains: &'a [Box<dyn DomainEntry>],
     name: &str,
 ) -> Option<(&'a dyn DomainEntry, &'a dyn Tool)> {
-    let of = |entry: &'a Box<dyn DomainEntry>| entry.tools().iter().map(move |tool| (&**entry, &**tool));
-    domains.iter().flat_map(of).find(|(_, tool)| tool.name() == name)
+    let mut tools = domains.iter().map(|entry| &**entry).flat_map(|entry| {
+        let tools = entry.tools().iter();
+        tools.map(move |tool| (entry, &**tool))
+    });
+    tools.find(|(_, tool)| tool.name() == name)
 }

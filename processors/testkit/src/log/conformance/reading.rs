@@ -54,7 +54,11 @@ pub fn a_poll_waits_for_the_first_record_only(fixture: &dyn LogFixture) {
     assert!(reader.poll(100, Duration::from_millis(50)).unwrap().is_empty());
     assert!(before.elapsed() < long);
     assert!(reader.poll(100, Duration::ZERO).unwrap().is_empty());
-    assert_eq!(reader.position(&here), 1, "the end is not one record more: whoever goes on behind it would leave out the next");
+    assert_eq!(
+        reader.position(&here),
+        1,
+        "the end is not one record more: whoever goes on behind it would leave out the next"
+    );
 }
 
 /// Beginning, an offset, the end.
