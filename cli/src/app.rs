@@ -43,11 +43,13 @@ impl App {
     }
 
     /// Adds a subcommand to the domain that was added last.
+    ///
+    /// # Panics
+    /// Before any domain was added.
     #[must_use]
     pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
-        if let Some(entry) = self.domains.last_mut() {
-            entry.add_tool(Box::new(tool));
-        }
+        let entry = self.domains.last_mut().expect("a subcommand is added behind its domain");
+        entry.add_tool(Box::new(tool));
         self
     }
 

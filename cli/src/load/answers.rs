@@ -1,6 +1,6 @@
 //! The answers to what was sent: who still waits for one, and what they were.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,18 +37,43 @@ struct Book {
     trouble: Option<CliError>,
 }
 
+/// The first bytes of a digest: millions may wait.
+type Content = [u8; Digest::SHORT_LENGTH];
+
 /// A command that was sent.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     line: u64,
-    /// The first bytes: millions may wait.
-    digest: Digest,
+    content: Content,
 }
 
-/// All that was sent under one id and is not answered yet: one, and mostly no more.
+/// All that was sent under one id and is not answered yet: one, and mostly no more. A file may also use one id a million
+/// times, so nothing here is searched through.
 struct Waiting {
     first: Sent,
-    more: Vec<Sent>,
+    /// The lines of all others by content.
+    more: BTreeMap<Content, VecDeque<u64>>,
+}
+
+impl Waiting {
+    fn add(&mut self, sent: Sent) {
+        self.more.entry(sent.content).or_default().push_back(sent.line);
+    }
+
+    /// Takes one of the others out, with this content or with any.
+    fn take_other(&mut self, content: Option<Content>) -> Option<Sent> {
+        let content = content.or_else(|| self.more.keys().next().copied())?;
+        let lines = self.more.get_mut(&content)?;
+        let line = lines.pop_front()?;
+        if lines.is_empty() {
+            self.more.remove(&content);
+        }
+        Some(Sent { line, content })
+    }
+}
+
+fn content_of(digest: Digest) -> Option<Content> {
+    digest.short().as_bytes().try_into().ok()
 }
 
 /// What has been answered so far.
@@ -100,19 +125,19 @@ impl Answers {
     /// An answer is expected to the command of this line, which has this id and digest.
     pub fn expect(&self, id: &str, line: u64, digest: Digest) {
         let mut book = self.book();
-        let sent = Sent { line, digest: digest.short() };
+        let sent = Sent { line, content: content_of(digest).unwrap_or_default() };
         match book.pending.get_mut(id) {
-            Some(waiting) => waiting.more.push(sent),
+            Some(waiting) => waiting.add(sent),
             None => {
-                book.pending.insert(id.to_owned(), Waiting { first: sent, more: Vec::new() });
+                book.pending.insert(id.to_owned(), Waiting { first: sent, more: BTreeMap::new() });
             }
         }
         book.waiting += 1;
     }
 
-    /// The command of this line was not sent after all.
-    pub fn forget(&self, id: &str, line: u64) {
-        self.book().settle(id, |sent| sent.line == line);
+    /// A command of this id and digest was not sent after all.
+    pub fn forget(&self, id: &str, digest: Digest) {
+        self.book().settle(id, content_of(digest));
     }
 
     /// The lines so far whose ids had been used for other content: what they ask for was not done. Each is told once.
@@ -174,11 +199,11 @@ impl Answers {
 
 impl Book {
     fn take(&mut self, outcome: &millrace_kernel::Outcome) {
-        let agrees = |sent: &Sent| outcome.digest.is_none_or(|digest| digest.agrees_with(sent.digest));
-        let Some(answered) = self.settle(&outcome.command_id, agrees) else {
+        let content = outcome.digest.and_then(content_of);
+        let Some(answered) = self.settle(&outcome.command_id, content) else {
             return; // somebody else's
         };
-        if !agrees(&answered) {
+        if content.is_some_and(|content| content != answered.content) {
             self.others.push(answered.line);
         }
         match outcome.status {
@@ -193,17 +218,20 @@ impl Book {
         self.newest = Some(Instant::now());
     }
 
-    /// One answer less is expected: of what was sent under the id, to what `is_it`, or else to the first. `None` when none
-    /// was expected.
-    fn settle(&mut self, id: &str, is_it: impl Fn(&Sent) -> bool) -> Option<Sent> {
+    /// One answer less is expected: of what was sent under the id, to one with this content, or else to any. `None` when
+    /// none was expected.
+    fn settle(&mut self, id: &str, content: Option<Content>) -> Option<Sent> {
         let waiting = self.pending.get_mut(id)?;
         self.waiting -= 1;
-        let settled = match waiting.more.iter().position(&is_it) {
-            Some(at) if !is_it(&waiting.first) => waiting.more.remove(at),
-            _ if waiting.more.is_empty() => self.pending.remove(id)?.first,
-            _ => std::mem::replace(&mut waiting.first, waiting.more.remove(0)),
-        };
-        Some(settled)
+        if let Some(other) = content.filter(|content| *content != waiting.first.content)
+            && let Some(settled) = waiting.take_other(Some(other))
+        {
+            return Some(settled);
+        }
+        match waiting.take_other(None) {
+            Some(next) => Some(std::mem::replace(&mut waiting.first, next)),
+            None => self.pending.remove(id).map(|waiting| waiting.first),
+        }
     }
 }
 
@@ -239,7 +267,7 @@ mod tests {
         for (line, id) in (1..).zip(["a", "b", "a", "c"]) {
             answers.expect(id, line, digest(id));
         }
-        answers.forget("c", 4);
+        answers.forget("c", digest("c"));
         for (id, status, offset) in [
             ("a", Status::Accepted, 7),
             ("x", Status::Accepted, 99),

@@ -370,7 +370,7 @@ impl Loader<'_> {
             Err(fault) => {
                 failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(answers) = answers {
-                    answers.forget(&command_id, number);
+                    answers.forget(&command_id, digest);
                 }
                 let is_of_this_line = matches!(fault, LogFault::Refused { .. });
                 let said = format!("not sent: {fault}");
@@ -381,7 +381,7 @@ impl Loader<'_> {
         });
         if let Some(answers) = &self.answers {
             if sent.is_err() {
-                answers.forget(&expected, number);
+                answers.forget(&expected, digest);
             }
             self.bar.set_position(answers.answered());
         }

@@ -1,7 +1,7 @@
 //! Chirp: posting, editing and deleting.
 
 use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_STATE, NOT_FOUND};
-use millrace_kernel::{AggregateId, Rejections, StateReader, Violation};
+use millrace_kernel::{AggregateId, Rejections, StateReader, Text, Violation};
 
 use crate::messages::EventData;
 use crate::messages::commands::{DeleteChirp, EditChirp, PostChirp};
@@ -127,7 +127,7 @@ pub(crate) fn evolve(state: Option<State>, event: &EventData, recorded_at: i64) 
         }
         // the text goes: what is taken back must not linger in the state topic
         (EventData::ChirpDeleted(_), Some(State::Chirp(chirp))) => {
-            Some(State::Chirp(Chirp { content: String::new().into(), deleted: true, ..chirp }))
+            Some(State::Chirp(Chirp { content: Text::default(), deleted: true, ..chirp }))
         }
         (_, state) => state,
     }
