@@ -7,7 +7,7 @@ FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 WORKDIR /source
 COPY . .
 # --locked: the versions that were tested, or none.
-RUN cargo build --profile dist --locked -p millrace --bin millrace
+RUN cargo build --profile dist --locked -p millrace-cli --bin millrace
 
 FROM debian:${DEBIAN_RELEASE}-slim
 # OpenSSL and its certificates for Kafka, CQL and a registry behind TLS; zlib for compressed records.

@@ -20,13 +20,13 @@ run: build ## Build, start everything embedded, load a demo network, show a feed
 .PHONY: build
 build: ## Build the binary, target/release/millrace
 	@scripts/needs build
-	cargo build --release --locked -p millrace --bin millrace
+	cargo build --release --locked -p millrace-cli --bin millrace
 
 # Link-time optimised, for packages and measurements: some minutes longer than `build`.
 .PHONY: dist
 dist: ## Build what is packaged and measured, target/dist/millrace
 	@scripts/needs build
-	cargo build --profile dist --locked -p millrace --bin millrace
+	cargo build --profile dist --locked -p millrace-cli --bin millrace
 
 # Always the whole workspace: with `-p`, or without its tests, cargo chooses other features of the libraries below and
 # builds most of them once more.
@@ -65,7 +65,7 @@ test-long: test-clients ## Run the tests that take too long for every change
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…
 	@scripts/needs build test
-	cargo build --locked -p millrace -p millrace-blackbox --bins
+	cargo build --locked -p millrace-cli -p millrace-blackbox --bins
 	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-chaos" $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
@@ -177,8 +177,8 @@ bench-network: dist ## Load a large network through commands, then rebuild its t
 
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them
-	cargo run --locked -q -p millrace --bin millrace -- config --explain > docs/configuration.md
-	cargo run --locked -q -p millrace --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
+	cargo run --locked -q -p millrace-cli --bin millrace -- config --explain > docs/configuration.md
+	cargo run --locked -q -p millrace-cli --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
 .PHONY: schemas
 schemas: ## Write schemas/*/registered: what the registry gets, made from what authors write

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--millrace", default=str(ROOT / "target" / "dist" / "millrace"))
     options = parser.parse_args()
     if not os.access(options.millrace, os.X_OK):
-        sys.exit(f"there is no {options.millrace}; build it with: cargo build --profile dist -p millrace")
+        sys.exit(f"there is no {options.millrace}; build it with: cargo build --profile dist -p millrace-cli")
 
     kind = Embedded if options.target == "embedded" else Cluster
     with (

@@ -1,20 +1,16 @@
 //! `millrace feed`: what a reader of chirp sees. Chirp's own subcommand.
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use millrace::config::Config;
+use millrace::error::{self, CliError};
+use millrace::output::Styled::{Bold, Dim, Plain};
+use millrace::output::{self, Paper};
+use millrace::{DomainEntry, Servers, Tool};
 use millrace_domain_chirp::Settings;
 use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, feed};
 use millrace_kernel::{Domain, PageQuery};
 use millrace_ports::{StoreFault, ViewStore};
 use serde_json::json;
-
-use crate::config::Config;
-use crate::connect::Servers;
-use crate::domain::DomainEntry;
-use crate::error::CliError;
-use crate::examine::paper::Paper;
-use crate::output;
-use crate::output::Styled::{Bold, Dim, Plain};
-use crate::tool::Tool;
 
 /// How wide a chirp's text is printed.
 const WIDTH: usize = 76;
@@ -114,7 +110,7 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
 ///
 /// # Errors
 /// An unknown user, or tables that do not answer.
-pub fn read(
+fn read(
     store: &dyn ViewStore,
     config: &Config,
     reader: &str,
@@ -127,7 +123,7 @@ pub fn read(
     page.map_err(|error| match error {
         FeedError::UnknownUser(user) => CliError::failed(format!("there is no user {user}"))
             .hint("`millrace query user_profiles --limit 10` shows some who are there."),
-        other => CliError::failed(crate::error::chain(&other)),
+        other => CliError::failed(error::chain(&other)),
     })
 }
 
@@ -135,7 +131,7 @@ pub fn read(
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub fn print(items: &[FeedItem]) -> Result<(), CliError> {
+fn print(items: &[FeedItem]) -> Result<(), CliError> {
     for item in items {
         let edited = if item.edited_at.is_some() { ", edited" } else { "" };
         let posted = output::time(item.posted_at);

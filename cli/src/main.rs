@@ -1,12 +1,15 @@
 //! The millrace binary: every role and tool, for the domains of this repository.
 
+mod feed;
+
 use std::process::ExitCode;
 
 use millrace::App;
-use millrace::feed::Feed;
 use millrace_domain_accounting::Accounting;
 use millrace_domain_chirp::Chirp;
 use millrace_domain_guestbook::Guestbook;
+
+use crate::feed::Feed;
 
 /// Records and states are made on one thread and freed on another by the million, which the
 /// system's allocator does poorly.

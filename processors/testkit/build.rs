@@ -8,7 +8,7 @@ fn main() {
     for name in ["guestbook", "shop"] {
         let schemas = Path::new(&here).join("tests/fixtures/schemas").join(name);
         if let Err(error) =
-            millrace_schemagen::generate(&schemas, &Path::new(&out).join(format!("{name}.rs")))
+            millrace_schemagen::generate(&schemas, None, &Path::new(&out).join(format!("{name}.rs")))
         {
             panic!("tests/fixtures/schemas/{name}: {error}");
         }

@@ -15,7 +15,8 @@ use crate::projection::Projection;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
 
-/// What is registered of a domain (`schemas/<d>/registered/`), its tables and its topics, compiled in.
+/// What is registered of a domain (`schemas/<d>/registered/`), its tables and topics, and the manual of its settings,
+/// compiled in.
 #[derive(Clone, Copy, Debug)]
 pub struct Schemas {
     /// The schema of the commands.
@@ -34,6 +35,30 @@ pub struct Schemas {
     pub views: &'static str,
     /// `topics/<d>.toml`
     pub topics: &'static str,
+    /// `src/settings.rs`, in a domain that has some.
+    pub settings: Option<SettingsDoc>,
+}
+
+/// A settings struct as its source describes it: its section of the manual.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingsDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// Its doc comment, in Markdown.
+    pub doc: &'static str,
+    /// Its public fields.
+    pub fields: &'static [SettingDoc],
+}
+
+/// A field of a settings struct.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// The last part of its type.
+    pub kind: &'static str,
+    /// Its doc comment, in Markdown.
+    pub doc: &'static str,
 }
 
 /// The state of any aggregate of a domain, and its form in the state topic.

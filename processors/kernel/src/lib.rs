@@ -32,7 +32,7 @@ pub use aggregate::{AggregateId, StateReader};
 pub use avro::Datum;
 pub use bookkeeping::Bookkeeping;
 pub use digest::Digest;
-pub use domain::{Domain, FollowUp, Message, Schemas, StateData};
+pub use domain::{Domain, FollowUp, Message, Schemas, SettingDoc, SettingsDoc, StateData};
 pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
 pub use inline::Text;

@@ -69,7 +69,12 @@ pub fn module(name: &str, doc: &str, body: &str) -> String {
 }
 
 /// `SCHEMAS`, with the texts compiled in.
-pub fn schemas_constant(registered: &[(&'static str, String)], views: &str, topics: &str) -> String {
+pub fn schemas_constant(
+    registered: &[(&'static str, String)],
+    views: &str,
+    topics: &str,
+    settings: Option<&str>,
+) -> String {
     let text = |kind: &Kind| registered.iter().find(|(file, _)| *file == kind.file).map(|(_, text)| text);
     let mut code = String::from(
         "/// What is registered of the domain, its tables and its topics.\npub const SCHEMAS: ::millrace_kernel::Schemas = ::millrace_kernel::Schemas {\n",
@@ -83,7 +88,8 @@ pub fn schemas_constant(registered: &[(&'static str, String)], views: &str, topi
             }
         };
     }
-    let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\n}};");
+    let settings = settings.map_or("None".to_owned(), |code| format!("Some({code})"));
+    let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\nsettings: {settings},\n}};");
     code
 }
 

@@ -38,7 +38,7 @@ impl Folder {
 
     fn generate(&self) -> Result<String, String> {
         let out = self.0.path().join("out.rs");
-        generate(&self.schemas(), &out).map_err(|error| error.to_string())?;
+        generate(&self.schemas(), None, &out).map_err(|error| error.to_string())?;
         Ok(fs::read_to_string(out).unwrap())
     }
 

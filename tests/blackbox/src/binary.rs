@@ -15,7 +15,7 @@ pub fn millrace() -> PathBuf {
     };
     assert!(
         path.is_file(),
-        "there is no {}; build it with `cargo build -p millrace`, or name it in MILLRACE_BIN",
+        "there is no {}; build it with `cargo build -p millrace-cli`, or name it in MILLRACE_BIN",
         path.display()
     );
     path.canonicalize().unwrap_or(path)

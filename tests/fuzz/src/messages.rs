@@ -11,7 +11,7 @@ use millrace_runtime::dead::headers::{self, DeadKind, LinePlace, Mark};
 use millrace_wire::{Codec, MemoryRegistry, Registry};
 
 /// The command line links every adapter; its reader of lines needs none of them.
-#[path = "../../../cli/src/load/lines.rs"]
+#[path = "../../../cli/lib/src/load/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 

@@ -8,7 +8,7 @@ mod assignment;
 #[allow(dead_code)]
 mod holder;
 /// What operators see goes over HTTP; what is made of an answer does not.
-#[path = "../../../cli/src/status/samples.rs"]
+#[path = "../../../cli/lib/src/status/samples.rs"]
 mod samples;
 /// The same of what sends traces away.
 #[path = "../../../processors/telemetry/src/traceparent.rs"]

@@ -6,37 +6,14 @@ use figment::Figment;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use figment::{Profile, Provider};
+use millrace_kernel::SettingsDoc;
 
 use super::layers::{OPEN_SECTION, variable};
 use super::settings::Settings;
 use crate::domain::DomainEntry;
 
-/// A settings struct as its source describes it.
-#[derive(Debug)]
-pub struct StructDoc {
-    /// `cli`, `runtime`, or the domain whose it is.
-    pub owner: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Its doc comment.
-    pub doc: &'static str,
-    /// Its public fields.
-    pub fields: &'static [FieldDoc],
-}
-
-/// A field of a settings struct.
-#[derive(Debug)]
-pub struct FieldDoc {
-    /// Its name.
-    pub name: &'static str,
-    /// The last part of its type.
-    pub kind: &'static str,
-    /// Its doc comment.
-    pub doc: &'static str,
-}
-
-/// Every settings struct of this build, gathered by the build script.
-pub static STRUCTS: &[StructDoc] = include!(concat!(env!("OUT_DIR"), "/settings_docs.rs"));
+/// Every settings struct of the engine, gathered by the build script, with the crate whose it is.
+pub static STRUCTS: &[(&str, SettingsDoc)] = include!(concat!(env!("OUT_DIR"), "/settings_docs.rs"));
 
 const HEAD: &str = "\
 # Configuration
@@ -58,17 +35,19 @@ origin. A key that is not listed here is an error.
 pub fn reference(domains: &[Box<dyn DomainEntry>]) -> String {
     let mut text = HEAD.to_owned();
     let defaults = dict(&Figment::from(Serialized::defaults(Settings::default())));
-    let Some(root) = find("cli", "Settings") else { return text };
+    let Some(root) = find(|owner, name| owner == "cli" && name == "Settings") else { return text };
     section(&mut text, "", root, &defaults);
     for field in root.fields {
-        if let (Some(inner), Some(Value::Dict(_, values))) = (by_name(field.kind), defaults.get(field.name)) {
+        if let (Some(inner), Some(Value::Dict(_, values))) =
+            (find(|_, name| name == field.kind), defaults.get(field.name))
+        {
             section(&mut text, field.name, inner, values);
         }
     }
     for domain in domains {
         let values = dict(&Figment::from(Serialized::defaults(domain.default_settings())));
-        match find(domain.name(), "Settings") {
-            Some(found) => section(&mut text, domain.name(), found, &values),
+        match domain.schemas().settings {
+            Some(found) => section(&mut text, domain.name(), &found, &values),
             // it has none
             None if values.is_empty() => {}
             None => undescribed(&mut text, domain.name(), &values),
@@ -81,15 +60,11 @@ fn dict(figment: &Figment) -> Dict {
     figment.data().ok().and_then(|mut data| data.remove(&Profile::Default)).unwrap_or_default()
 }
 
-fn find(owner: &str, name: &str) -> Option<&'static StructDoc> {
-    STRUCTS.iter().find(|found| found.owner == owner && found.name == name)
+fn find(is_it: impl Fn(&str, &str) -> bool) -> Option<&'static SettingsDoc> {
+    STRUCTS.iter().find(|(owner, found)| is_it(owner, found.name)).map(|(_, found)| found)
 }
 
-fn by_name(name: &str) -> Option<&'static StructDoc> {
-    STRUCTS.iter().find(|found| found.name == name && matches!(found.owner, "cli" | "runtime"))
-}
-
-fn section(text: &mut String, name: &str, found: &StructDoc, values: &Dict) {
+fn section(text: &mut String, name: &str, found: &SettingsDoc, values: &Dict) {
     let title = if name.is_empty() { "Top level".to_owned() } else { format!("`[{name}]`") };
     let _ = write!(text, "\n## {title}\n\n{}\n", wrapped(found.doc, ""));
     for field in found.fields {
@@ -109,7 +84,7 @@ fn section(text: &mut String, name: &str, found: &StructDoc, values: &Dict) {
     }
 }
 
-/// Settings of a domain whose source this build has not seen.
+/// Settings of a domain that were not in `src/settings.rs` when it was built.
 fn undescribed(text: &mut String, name: &str, values: &Dict) {
     let _ = write!(text, "\n## `[{name}]`\n");
     for (field, value) in values {

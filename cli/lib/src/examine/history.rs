@@ -3,7 +3,6 @@
 use millrace_audit::history::{History, Until};
 use millrace_kernel::AggregateId;
 
-use super::paper::{Paper, plain};
 use super::{Tools, time};
 use crate::args;
 use crate::connect::Servers;
@@ -11,6 +10,7 @@ use crate::domain::{DomainEntry, by_name};
 use crate::error::CliError;
 use crate::nearest::suggestion;
 use crate::output;
+use crate::output::paper::{Paper, plain};
 
 /// Runs `millrace history`.
 ///

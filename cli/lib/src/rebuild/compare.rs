@@ -14,9 +14,9 @@ use serde_json::json;
 use super::say::step;
 use super::versions::Versions;
 use crate::error::CliError;
-use crate::examine::paper::Paper;
 use crate::examine::verify::describe;
 use crate::output;
+use crate::output::paper::Paper;
 
 /// How long both versions have to take in the newest events before their rows are looked at as they are.
 const CATCH_UP: Duration = Duration::from_secs(20);

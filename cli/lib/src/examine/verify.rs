@@ -7,12 +7,12 @@ use millrace_audit::{Check, Difference, Kind, Report};
 use serde_json::{Value as Json, json};
 
 use super::Tools;
-use super::paper::{Paper, plain};
 use crate::args;
 use crate::connect::Servers;
 use crate::domain::{DomainEntry, select};
 use crate::error::CliError;
 use crate::output;
+use crate::output::paper::{Paper, plain};
 use crate::tables::check_revisions;
 
 /// Runs `millrace verify`.

@@ -13,18 +13,20 @@ use self::network::{Network, Size};
 use crate::args;
 use crate::config::Config;
 use crate::connect::Servers;
-use crate::domain::{DomainEntry, by_name};
+use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::load::{self, Options};
 use crate::output::Styled::{Bold, Plain};
-use crate::{feed, output, up};
+use crate::{output, tool, up};
 
 /// The file that says that the demo is loaded.
 const LOADED: &str = "demo.toml";
 /// The commands, to be looked at and to be loaded elsewhere.
 const COMMANDS: &str = "demo.jsonl";
 /// How many chirps of the feed are shown.
-const SHOWN: usize = 6;
+const SHOWN: &str = "6";
+/// The subcommand that shows what the network is for.
+const FEED: &str = "feed";
 
 /// What was loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,8 +71,7 @@ fn load_network(
     let lines = network.lines.join("\n") + "\n";
     millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
     crate::foreign::say(format!("Loading {} people who follow each other and chirp", demo.people));
-    let options =
-        Options { wait: true, wait_for: Some("feed".to_owned()), timeout: Duration::from_secs(120) };
+    let options = Options { wait: true, wait_for: Some(FEED.to_owned()), timeout: Duration::from_secs(120) };
     let (report, fault) = load::from_file(&Servers::new(config), domains, &file, &options)?;
     if let Some(fault) = fault {
         return Err(fault);
@@ -102,13 +103,15 @@ fn show(
     data: &Path,
     loaded: &Loaded,
 ) -> Result<(), CliError> {
-    let entry = by_name(domains, "chirp")?;
     let settings = &config.settings;
-    let store = Servers::new(config).open_store(entry)?;
-    let page = feed::read(&*store, config, &loaded.reader, None, SHOWN)?;
+    let (domain, feed) = tool::by_name(domains, FEED).ok_or_else(|| {
+        CliError::failed(format!("this build has no subcommand {FEED}, which the demo shows"))
+    })?;
     let heading = format!("What {} reads, newest first", loaded.reader);
     output::styled(&[Plain("\n"), Bold(&heading), Plain("\n")])?;
-    feed::print(&page.items)?;
+    let given = feed.command().try_get_matches_from([FEED, &loaded.reader, "--limit", SHOWN]);
+    let given = given.map_err(|error| CliError::failed(error.to_string()))?;
+    feed.run(&Servers::new(config), domain, &given)?;
     let rate = loaded.sent as f64 / loaded.seconds.max(0.001);
     let sent = format!("{} commands", output::number(loaded.sent));
     let became = format!(

@@ -11,22 +11,22 @@ use crate::output;
 
 /// The guest book, file by file.
 const FILES: [(&str, &str); 8] = [
-    ("schemas/guestbook/commands.avsc", include_str!("../../schemas/guestbook/commands.avsc")),
-    ("schemas/guestbook/events.avsc", include_str!("../../schemas/guestbook/events.avsc")),
-    ("schemas/guestbook/state.avsc", include_str!("../../schemas/guestbook/state.avsc")),
-    ("schemas/guestbook/views.cql", include_str!("../../schemas/guestbook/views.cql")),
+    ("schemas/guestbook/commands.avsc", include_str!("../../../schemas/guestbook/commands.avsc")),
+    ("schemas/guestbook/events.avsc", include_str!("../../../schemas/guestbook/events.avsc")),
+    ("schemas/guestbook/state.avsc", include_str!("../../../schemas/guestbook/state.avsc")),
+    ("schemas/guestbook/views.cql", include_str!("../../../schemas/guestbook/views.cql")),
     (
         "processors/domains/guestbook/Cargo.toml",
-        include_str!("../../processors/domains/guestbook/Cargo.toml"),
+        include_str!("../../../processors/domains/guestbook/Cargo.toml"),
     ),
-    ("processors/domains/guestbook/build.rs", include_str!("../../processors/domains/guestbook/build.rs")),
+    ("processors/domains/guestbook/build.rs", include_str!("../../../processors/domains/guestbook/build.rs")),
     (
         "processors/domains/guestbook/src/lib.rs",
-        include_str!("../../processors/domains/guestbook/src/lib.rs"),
+        include_str!("../../../processors/domains/guestbook/src/lib.rs"),
     ),
     (
         "processors/domains/guestbook/tests/decisions.rs",
-        include_str!("../../processors/domains/guestbook/tests/decisions.rs"),
+        include_str!("../../../processors/domains/guestbook/tests/decisions.rs"),
     ),
 ];
 /// Longest name: topics, groups and keyspaces begin with it.
@@ -190,7 +190,7 @@ fn registered_in_lock(text: &str, name: &str) -> Option<String> {
     let (head, packages) = text.split_at(text.find(BEGIN)?);
     let mut blocks: Vec<String> = packages.trim_end().split("\n\n").map(str::to_owned).collect();
     let of = |wanted: &str| blocks.iter().position(|block| name_of(block).as_deref() == Some(wanted));
-    let (guestbook, binary) = (of("millrace-domain-guestbook")?, of("millrace")?);
+    let (guestbook, binary) = (of("millrace-domain-guestbook")?, of("millrace-cli")?);
     let block = blocks[guestbook].replacen("millrace-domain-guestbook", &package, 1);
     blocks[binary] = among(&blocks[binary], " \"millrace-domain-", &format!(" \"{package}\",\n"))?;
     let place = blocks.iter().position(|other| name_of(other).is_none_or(|other| other > package));

@@ -3,7 +3,6 @@
 
 pub mod explain;
 pub mod history;
-pub mod paper;
 pub mod verify;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! What is printed on standard output.
 
+pub(crate) mod paper;
+
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
@@ -11,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::Config;
 use crate::error::CliError;
 use crate::foreign;
+pub use paper::Paper;
 
 /// The widest cell of a table, in columns: an id has 64 characters at most, and whoever breaks that rule makes no
 /// table wider.

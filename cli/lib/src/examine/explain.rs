@@ -8,13 +8,13 @@ use millrace_kernel::{Status, Violation};
 use millrace_runtime::dead::headers::Mark;
 
 use super::history::in_domain;
-use super::paper::{Paper, plain};
 use super::{Asking, Tools, time};
 use crate::args;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::output;
+use crate::output::paper::{Paper, plain};
 
 /// Runs `millrace explain`.
 ///

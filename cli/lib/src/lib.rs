@@ -1,4 +1,4 @@
-//! The millrace binary, and as a library the one place where domains and adapters meet.
+//! The one place where domains and adapters meet: the binary, for domains of the reader's choice.
 //!
 //! Those who bring their own domains write a `main` of a few lines:
 //!
@@ -15,7 +15,7 @@
 //! | to do | open |
 //! |---|---|
 //! | a flag or a subcommand | `args/`, `app.rs` |
-//! | a domain's own subcommand | `tool.rs`; `feed.rs` is one |
+//! | a domain's own subcommand | `tool.rs`; `../../src/feed.rs` is one |
 //! | a setting, its layers and its manual | `config/` |
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
@@ -36,7 +36,6 @@ pub mod domain;
 mod endpoints;
 pub mod error;
 mod examine;
-pub mod feed;
 mod foreign;
 pub mod health;
 mod load;
@@ -45,7 +44,7 @@ pub mod message;
 mod nearest;
 mod new_domain;
 mod outcomes;
-mod output;
+pub mod output;
 mod query;
 mod rebuild;
 mod roles;
