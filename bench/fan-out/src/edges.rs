@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use millrace_domain_chirp::Settings;
-use millrace_kernel::{StagedProjector, Writes};
+use millrace_kernel::{Standalone, Writes};
 use serde_json::{Value, json};
 
 use crate::graph::Graph;
@@ -38,7 +38,7 @@ pub fn measure(people: u32, follows: usize, seed: u64) -> Result<Value, Failure>
 
     let mut in_flight = Vec::new();
     for rank in [people / 10, people / 100, 0] {
-        in_flight.push(fan_out(&mut *projector, &mut events, rank, audiences[rank as usize]));
+        in_flight.push(fan_out(&mut projector, &mut events, rank, audiences[rank as usize]));
     }
     Ok(json!({
         "people": people,
@@ -52,7 +52,7 @@ pub fn measure(people: u32, follows: usize, seed: u64) -> Result<Value, Failure>
 
 /// One chirp in pieces: how much memory its rows take at once.
 fn fan_out(
-    projector: &mut dyn StagedProjector<millrace_domain_chirp::EventData>,
+    projector: &mut Standalone<millrace_domain_chirp::EventData>,
     events: &mut Events,
     author: u32,
     audience: u32,

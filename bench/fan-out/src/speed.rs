@@ -44,12 +44,10 @@ pub fn measure(
 
     // what the posts come to, for the bare driver
     let mut writes: Vec<Write> = Vec::new();
-    let mut asked = Writes::new();
     let mut upto = from;
     while writes.len() < rows {
         let event = events.posted(graph.popular());
-        projector.stage(&event, &mut asked);
-        writes.extend(asked.take_whole(&mut *projector).into_iter().flatten());
+        writes.extend(projector.rows(&event).into_iter().flatten());
         upto = stage.append(&event)? + 1;
     }
     drop(projector);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::{ChirpPosted, UserFollowed, UserRegistered, UserUnfollowed};
 use millrace_domain_chirp::{Chirp, EventData, Settings};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Metadata, StagedProjector, Table};
+use millrace_kernel::{Domain, Event, Metadata, Projection, Standalone, Table};
 use millrace_ports::{Clock, Group, GroupSpec, Log, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
@@ -24,22 +24,19 @@ const FAMILY: &str = "timelines";
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
 /// A projector of the view family `timelines`, with nothing folded.
-pub fn timelines(settings: &Settings) -> Box<dyn StagedProjector<EventData>> {
+pub fn timelines(settings: &Settings) -> Standalone<EventData> {
     projector(settings, FAMILY)
 }
 
 /// A projector of the view family `name`, with nothing folded.
-pub fn projector(settings: &Settings, name: &str) -> Box<dyn StagedProjector<EventData>> {
-    make(settings, name)(0)
+pub fn projector(settings: &Settings, name: &str) -> Standalone<EventData> {
+    family(settings, name).standalone(0)
 }
 
-fn make(
-    settings: &Settings,
-    name: &str,
-) -> Box<dyn Fn(i32) -> Box<dyn StagedProjector<EventData>> + Send + Sync> {
+fn family(settings: &Settings, name: &str) -> Projection<EventData> {
     let families = Chirp::projections(settings);
     let family = families.into_iter().find(|family| family.name == name);
-    family.expect("chirp has timelines and users").projector
+    family.expect("chirp has timelines and users")
 }
 
 /// All tables of chirp.
@@ -170,6 +167,7 @@ impl Stage {
         store: Arc<dyn ViewStore>,
         settings: &Settings,
     ) -> Result<ProjectorLane<Chirp>, Failure> {
+        let timelines = family(settings, FAMILY);
         let shared = ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
@@ -180,7 +178,10 @@ impl Stage {
             is_building: false,
             pace: Default::default(),
             codec: codec(&self.registry)?,
-            make: make(settings, FAMILY),
+            make: timelines.projector,
+            revision: timelines.revision,
+            partitions: 1,
+            local: None,
             settings: ProjectorSettings::default(),
         };
         Ok(ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0))

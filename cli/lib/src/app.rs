@@ -145,7 +145,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Up(_) => up::run(config, domains),
         Command::Demo(demo) => demo::run(config, domains, &demo),
         Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
-        Command::Projector { views } => roles::projector(config, domains, &views),
+        Command::Projector { views, .. } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {
             let apply = topics.action == TopicsAction::Apply;
             topics::run(&servers, domains, &topics.domains, apply, topics.json)

@@ -83,8 +83,8 @@ pub fn processor_role<'a>(config: &'a Config, entry: &'a dyn DomainEntry) -> Rol
     Role {
         name: format!("{}.processor", entry.name()),
         work: Box::new(move |health, stop| {
-            let ports = Servers::new(config).ports()?;
             let settings = &config.settings;
+            let ports = Servers::new(config).ports(&settings.processor.state_dir)?;
             Ok(entry.run_processor(&ports, &settings.topic_prefix, &settings.processor, health, stop)?)
         }),
     }
@@ -114,7 +114,7 @@ fn projector_role<'a>(
         name: name.clone(),
         work: Box::new(move |health, stop| {
             let servers = Servers::new(config);
-            let ports = servers.ports()?;
+            let ports = servers.ports(&config.settings.projector.state_dir)?;
             health.set(&name, ROLE_ITSELF, LaneState::Starting, "looking for its tables");
             let Some(store) = stores.open(&name, &servers, entry, health, stop)? else { return Ok(()) };
             entry.run_projector(ProjectorRole { ports: &ports, config, family, store, health, stop })

@@ -1,19 +1,33 @@
 //! Projections whose rows follow an order: stages, lines, and fan-outs that are written in pieces.
 
+use crate::known::{Keeps, Known};
 use crate::message::Event;
 use crate::row::Write;
 
 /// The projection of one source partition, of which some event has rows without number, or rows that must not be seen
-/// before others. It is folded like a [`Projector`](crate::Projector), which it is for the engine in any case.
+/// before others. A [`Projector`](crate::Projector) or [`KeyedProjector`](crate::KeyedProjector) is one for the engine, too.
 pub trait StagedProjector<E>: Send {
-    /// Takes in `event` and asks for the rows that follow from it, with the local state *as of* that event.
-    fn stage(&mut self, event: &Event<E>, writes: &mut Writes);
+    /// What it needs of the events before.
+    fn keeps(&self) -> Keeps {
+        Keeps::Fold
+    }
+
+    /// Takes in `event` and asks for the rows that follow from it, with what is known *as of* that event.
+    fn stage(&mut self, event: &Event<E>, known: &mut dyn Known, writes: &mut Writes);
 
     /// Adds the next rows of a fan-out that [`Writes::fan_out`] has announced to `rows`, at most
     /// `most` (at least 1) of them, and returns whether there are more. The rows are those of the
     /// announcing event, though later events may have been taken in since. Not called again after
-    /// it has returned `false`.
-    fn fan_out(&mut self, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool;
+    /// it has returned `false`. Who announces none need not have it.
+    fn fan_out(
+        &mut self,
+        _fan_out: FanOut,
+        _most: usize,
+        _known: &mut dyn Known,
+        _rows: &mut Vec<Write>,
+    ) -> bool {
+        false
+    }
 }
 
 /// Many rows of one event that are made when they are written: the projector knows which, by this
@@ -121,19 +135,6 @@ impl Writes {
         let mut asked = std::mem::take(&mut self.asked);
         asked.stages.retain(|stage| !stage.is_empty());
         asked
-    }
-
-    /// As [`Writes::take`], with all rows of all fan-outs made at once by the `projector` that has
-    /// announced them: for audits and tests.
-    pub fn take_whole<E>(&mut self, projector: &mut dyn StagedProjector<E>) -> Vec<Vec<Write>> {
-        let Asked { ahead: mut whole, stages, .. } = self.take();
-        for Stage { mut writes, fan_outs } in stages {
-            for fan_out in fan_outs {
-                while projector.fan_out(fan_out, usize::MAX, &mut writes) {}
-            }
-            whole.push(writes);
-        }
-        whole
     }
 
     fn stage(&mut self) -> &mut Stage {

@@ -14,6 +14,7 @@ pub mod fan_out;
 pub mod guarded_text;
 pub mod id;
 pub mod inline;
+pub mod known;
 pub mod limits;
 pub mod message;
 pub mod outcome;
@@ -36,13 +37,14 @@ pub use domain::{Domain, FollowUp, Message, Schemas, SettingDoc, SettingsDoc, St
 pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
 pub use inline::Text;
+pub use known::{InMemory, Keeps, Known};
 pub use limits::{Lengths, Limited, decide};
 pub use message::{
     Addressed, Command, Event, Failing, Metadata, Named, ProcessContext, Stamp, Step, StepSource,
 };
 pub use outcome::{Outcome, OutcomeHead, Position, Status, Version};
 pub use page::{Page, PageQuery};
-pub use projection::{Projection, Projector, Rows};
+pub use projection::{KeyedProjector, Projection, Projector, Rows, Standalone, keyed, stateless};
 pub use rejection::{Rejections, Violation, codes};
 pub use row::{Delete, Put, Value, Write};
 pub use sample::{Sample, Samples, Seed};

@@ -232,13 +232,7 @@ impl Advise for ProjectorFault {
             Self::Log(fault) => fault.advice(),
             Self::Store(fault) => fault.advice(),
             Self::Schema { fault, .. } => fault.advice(),
-            Self::OffsetLost { .. } => Advice {
-                next: "no event of this partition is applied until the group has an offset for it or other tables \
-                       have been filled",
-                action: "rebuild the tables with `millrace rebuild`; or stop the projectors of this group and set its \
-                         offset to the one that is named, with kafka-consumer-groups --reset-offsets --to-offset: the \
-                         tables hold what lies before it",
-            },
+            Self::Local(fault) => fault.advice(),
             Self::TablesBehind { .. } => Advice {
                 next: "no event of this partition is applied until the right tables are there or other ones have been \
                        filled",
@@ -390,7 +384,7 @@ mod tests {
         all.extend(store().into_iter().map(ProjectorFault::from));
         let schema = |fault| ProjectorFault::Schema { at: at(), offset: 41, fault };
         all.extend(registry().into_iter().map(schema));
-        all.push(ProjectorFault::OffsetLost { at: at(), projection: "chirp.users".to_owned(), applied: 41 });
+        all.extend(local().into_iter().map(ProjectorFault::from));
         let projection = || "chirp.users".to_owned();
         all.push(ProjectorFault::TablesBehind {
             at: at(),

@@ -8,6 +8,7 @@ pub mod advice;
 pub mod dead;
 mod follow;
 pub mod health;
+pub mod local;
 pub mod metrics;
 pub mod planted;
 pub mod processor;
@@ -22,6 +23,7 @@ pub mod topology;
 pub mod versions;
 
 pub use health::Health;
+pub use local::LocalState;
 pub use metrics::Metrics;
 pub use role::{FamilyRole, Ports, RoleError, run_processor};
 pub use settings::{ProcessorSettings, ProjectorSettings};

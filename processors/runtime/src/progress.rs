@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Delete, Page, PageQuery, Position, Put, Table, Value, Write};
 use millrace_ports::{StoreFault, ViewStore};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Tables that every keyspace has beside the domain's own.
@@ -61,7 +62,7 @@ pub fn system_tables() -> Vec<Table> {
 }
 
 /// How far a projection of one source partition has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// `<domain>.<family>`, and of which version ([`crate::versions::Version::of`]).
     pub projection: String,
@@ -139,7 +140,7 @@ impl Progress {
 }
 
 /// What events come from: a command or a step of the same partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
     /// Whether it is a step.
     pub is_step: bool,

@@ -100,6 +100,16 @@ pub struct ProjectorSettings {
     pub commit_interval_ms: u64,
     /// How long a silent projector keeps its partitions, in milliseconds.
     pub session_timeout_ms: u64,
+    /// Folder for what projections know of earlier events, so that a restart reads only what is new. Each process needs
+    /// one of its own. Empty: everything is kept in memory and read from the events at each start.
+    pub state_dir: String,
+    /// How much memory that may take for each version of a view family in a process, in bytes, with `state_dir`; what has
+    /// changed since the last checkpoint comes on top.
+    pub state_cache_bytes: usize,
+    /// Longest time between two checkpoints of it, in milliseconds. A restart reads what was written since.
+    pub checkpoint_interval_ms: u64,
+    /// After how many changes a checkpoint is taken earlier than that.
+    pub checkpoint_max_changes: usize,
 }
 
 impl Default for ProjectorSettings {
@@ -109,6 +119,10 @@ impl Default for ProjectorSettings {
             fan_out_max_rows: 2_000,
             commit_interval_ms: 500,
             session_timeout_ms: 10_000,
+            state_dir: String::new(),
+            state_cache_bytes: 64 << 20,
+            checkpoint_interval_ms: 5_000,
+            checkpoint_max_changes: 50_000,
         }
     }
 }

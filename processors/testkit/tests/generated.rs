@@ -7,7 +7,7 @@ use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
 use millrace_kernel::{
     Addressed, Command, Domain, Event, Lengths, Limited, Metadata, NoSettings, Personal, Projection,
     Projector, Rejections, Rows, Sample, Samples, Schemas, Secret, Seed, Stamp, StateData, StateReader,
-    Status, Text, Violation, id,
+    Status, Text, Violation, id, stateless,
 };
 use millrace_ports::Log;
 use millrace_runtime::ProcessorSettings;
@@ -67,7 +67,7 @@ impl Domain for GuestBook {
             name: "entries",
             views: &[guestbook::rows::EntriesRow::TABLE],
             revision: "1".to_owned(),
-            projector: Box::new(|_| Box::new(Entries)),
+            projector: Box::new(|_| stateless(Entries)),
         }]
     }
 }
@@ -75,7 +75,7 @@ impl Domain for GuestBook {
 struct Entries;
 
 impl Projector<EventData> for Entries {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
+    fn apply(&self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let EventData::Signed(signed) = &event.data;
         let row = guestbook::rows::EntriesRow {
             guest_id: signed.guest_id.as_str().into(),

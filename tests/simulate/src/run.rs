@@ -365,7 +365,7 @@ impl<'a, W: Workload> Running<'a, W> {
         self.luck.set_store_down(false);
         self.asleep.clear();
         let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
-        of_running.chain(self.pipeline.left_disks()).for_each(|disk| disk.refuse_writes(false));
+        of_running.chain(&self.pipeline.left_disks()).for_each(|disk| disk.refuse_writes(false));
         for kind in
             [RoleKind::Processor, RoleKind::Projector(0), RoleKind::Projector(1), RoleKind::Projector(2)]
         {
@@ -398,7 +398,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let expired: u64 = self.seen.partitions.iter().map(of_partition).sum();
         let acts = self.act as u64;
         let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
-        let checkpoints: u64 = of_running.chain(self.pipeline.left_disks()).map(MemoryDisk::writes).sum();
+        let checkpoints: u64 = of_running.chain(&self.pipeline.left_disks()).map(MemoryDisk::writes).sum();
         self.luck.count(|tally| {
             tally.histories += 1;
             tally.acts += acts;

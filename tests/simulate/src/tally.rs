@@ -54,7 +54,7 @@ tally! {
     later: "operations of the log that said later",
     markers_delayed: "times that markers of transactions were delayed",
     clocks_set: "clocks set wrong",
-    checkpoints: "checkpoints on the disks of processors",
+    checkpoints: "checkpoints on disks",
     trimmed: "times that decided steps were deleted",
     losses: "topics that somebody emptied or cut off",
     disks_hurt: "disks that lost something, were damaged or full",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use millrace_domain_chirp::feed::{Cursor, feed};
 use millrace_domain_chirp::messages::rows::{ChirpsByAuthorRow, HomeTimelinesRow};
-use millrace_kernel::{PageQuery, Writes};
+use millrace_kernel::PageQuery;
 use millrace_ports::{StoreFault, ViewStore};
 use millrace_runtime::projector::ProjectorPhase;
 use millrace_scylla::{ScyllaConfig, ScyllaStore};
@@ -103,14 +103,12 @@ fn run(
     let stage = Stage::new()?;
     let mut events = Events::default();
     let (people, past) = network::past(&mut events, seed);
-    let (mut profiles, mut writes) = (projector(&settings, "users"), Writes::new());
+    let mut profiles = projector(&settings, "users");
     for event in people.iter().chain(&past) {
         stage.append(event)?;
     }
     for event in &people {
-        profiles.stage(event, &mut writes);
-        let stages = writes.take_whole(&mut *profiles);
-        stages.iter().try_for_each(|writes| written.apply(writes))?;
+        profiles.rows(event).iter().try_for_each(|writes| written.apply(writes))?;
     }
     let upto = stage.end()?;
     let mut lane = stage.lane(written, &settings)?;

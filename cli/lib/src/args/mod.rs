@@ -158,11 +158,16 @@ pub enum Command {
         state_dir: Option<PathBuf>,
     },
     /// Fill the tables, until stopped
-    #[command(after_help = "Examples:\n  millrace projector\n  millrace projector chirp.timelines")]
+    #[command(
+        after_help = "Examples:\n  millrace projector --state-dir ./state\n  millrace projector chirp.timelines"
+    )]
     Projector {
         /// Only these domains, or these view families of them
         #[arg(value_name = "DOMAIN[.FAMILY]")]
         views: Vec<String>,
+        /// Folder for what projections know, one for each process; a restart then reads only what is new
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
     },
     /// Compare the topics with their declarations, or bring them there
     ///
@@ -330,10 +335,12 @@ impl Command {
         }
     }
 
-    fn state_dir(&self) -> Option<&PathBuf> {
+    /// The setting that `--state-dir` is of, and its value.
+    fn state_dir(&self) -> (&'static str, Option<&PathBuf>) {
         match self {
-            Self::Processor { state_dir, .. } => state_dir.as_ref(),
-            _ => None,
+            Self::Projector { state_dir, .. } => ("projector.state_dir", state_dir.as_ref()),
+            Self::Processor { state_dir, .. } => ("processor.state_dir", state_dir.as_ref()),
+            _ => ("processor.state_dir", None),
         }
     }
 
@@ -356,6 +363,7 @@ impl Cli {
         let path = |path: &PathBuf| path.display().to_string();
         let up = self.command.up().cloned().unwrap_or_default();
         let format = global.log_format.and_then(|format| format.to_possible_value());
+        let state_dir = self.command.state_dir();
         let plain = [
             ("kafka", "--kafka", global.kafka.clone()),
             ("registry", "--registry", global.registry.clone()),
@@ -365,7 +373,7 @@ impl Cli {
             ("keyspace", "--keyspace", global.keyspace.clone()),
             ("health_port", "--health-port", global.health_port.map(|port| port.to_string())),
             ("log_format", "--log-format", format.map(|value| value.get_name().to_owned())),
-            ("processor.state_dir", "--state-dir", self.command.state_dir().map(path)),
+            (state_dir.0, "--state-dir", state_dir.1.map(path)),
             ("telemetry.processes", "--processes", self.command.processes()),
             ("up.data", "--data", up.data.as_ref().map(path)),
             ("up.host", "--host", up.host),

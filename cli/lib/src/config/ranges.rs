@@ -15,7 +15,7 @@ const ANY: u64 = u64::MAX;
 
 /// Every number that may be set, the least and the most it may be, and what a smaller one would do. Sections of domains
 /// are checked by their domains; ports, and what cannot be out of range, by their type.
-pub const RANGES: [(&str, u64, u64, &str); 26] = [
+pub const RANGES: [(&str, u64, u64, &str); 29] = [
     ("cql_client.concurrency", 1, ANY, "nothing is ever asked"),
     ("cql_client.replication_factor", 0, 255, ""),
     ("cql_client.request_timeout_ms", 1, LONGEST_MS, "no request is answered in time"),
@@ -33,9 +33,12 @@ pub const RANGES: [(&str, u64, u64, &str); 26] = [
     ("processor.steps_keep_seconds", 0, LONGEST_SECONDS, ""),
     ("processor.transaction_timeout_ms", 1_000, 900_000, "no transaction is committed in time"),
     ("projector.batch_max_events", 1, ANY, "no event is ever applied"),
+    ("projector.checkpoint_interval_ms", 1, LONGEST_MS, "a lane writes checkpoints all the time"),
+    ("projector.checkpoint_max_changes", 1, ANY, "a lane writes checkpoints all the time"),
     ("projector.commit_interval_ms", 0, LONGEST_MS, ""),
     ("projector.fan_out_max_rows", 1, ANY, "no large fan-out is ever written"),
     ("projector.session_timeout_ms", SESSION_MS.0, SESSION_MS.1, "the group takes every member for dead"),
+    ("projector.state_cache_bytes", 0, ANY, ""),
     ("up.kafka_port", 0, 65_535, ""),
     // a client of Kafka has one for each broker, and one or two beside
     ("up.max_connections", 10, ANY, "nobody gets in"),

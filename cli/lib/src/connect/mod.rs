@@ -126,24 +126,20 @@ impl<'a> Servers<'a> {
         stores::open(self.config, entry.name(), true)
     }
 
-    /// The outside world of a role, which waits for servers that are away by itself.
+    /// The outside world of a role, which waits for servers that are away by itself and keeps what it knows in
+    /// `state_dir`, if that is set.
     ///
     /// # Errors
     /// Settings that no client can be made of.
-    pub fn ports(&self) -> Result<Ports, CliError> {
+    pub fn ports(&self, state_dir: &str) -> Result<Ports, CliError> {
         Ok(Ports {
             log: Arc::new(self.kafka_unreached(Duration::from_secs(5))?),
             registry: self.registry_unreached()?,
             clock: Arc::new(SystemClock),
-            local: self.local(),
+            local: (!state_dir.is_empty())
+                .then(|| Arc::new(LocalDir::new(state_dir)) as Arc<dyn LocalStores>),
             transaction_timeout: self.config.settings.processor.transaction_timeout(),
         })
-    }
-
-    /// Where processors keep their state, if it is to be kept.
-    fn local(&self) -> Option<Arc<dyn LocalStores>> {
-        let dir = &self.config.settings.processor.state_dir;
-        (!dir.is_empty()).then(|| Arc::new(LocalDir::new(dir)) as Arc<dyn LocalStores>)
     }
 
     fn kafka_unreached(&self, request_timeout: Duration) -> Result<KafkaLog, CliError> {

@@ -46,7 +46,7 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
     let (health, stop, pace) = (Health::default(), Stop::new(), Pace::default());
     let runtime = runtime()?;
     stop_on_signals(&runtime, stop.clone())?;
-    let ports = versions.servers.ports()?;
+    let ports = versions.servers.ports(&versions.servers.config.settings.projector.state_dir)?;
     let role_stop = Stop::new();
     let role = ProjectorRole {
         ports: &ports,

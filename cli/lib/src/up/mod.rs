@@ -314,6 +314,7 @@ impl Embedded {
         settings.registry = self.registry.own_url();
         settings.sqlite = self.tables.display().to_string();
         settings.processor.state_dir = self.state.display().to_string();
+        settings.projector.state_dir = settings.processor.state_dir.clone();
         settings.cql.clear();
         settings.kafka_client = Default::default();
         settings.registry_client = Default::default();

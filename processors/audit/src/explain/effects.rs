@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, StagedProjector, Table, Write, Writes};
+use millrace_kernel::{Domain, Standalone, Table, Write, Writes};
 use millrace_ports::Start;
 use millrace_runtime::progress::{Progress, read_progress};
 use serde_json::Value as Json;
@@ -15,7 +15,7 @@ use crate::reading::{Tail, decode_event};
 use crate::shown;
 
 /// A projector and the name of its projection.
-type Named<D> = (String, Box<dyn StagedProjector<<D as Domain>::Event>>);
+type Named<D> = (String, Standalone<<D as Domain>::Event>);
 
 /// What an event leaves.
 struct Effect {
@@ -66,7 +66,7 @@ impl<D: Domain> Scene<'_, D> {
         let at = self.at(&self.names.events, partition);
         let mut projectors: Vec<Named<D>> = D::projections(self.question.settings)
             .iter()
-            .map(|family| (format!("{}.{}", D::NAME, family.name), (family.projector)(partition)))
+            .map(|family| (format!("{}.{}", D::NAME, family.name), family.standalone(partition)))
             .collect();
         let aggregates: BTreeSet<&str> = wanted.values().map(String::as_str).collect();
         let mut states: HashMap<String, D::State> = HashMap::new();
@@ -91,7 +91,7 @@ impl<D: Domain> Scene<'_, D> {
                             && progress.partition == partition
                             && progress.events_offset > record.offset
                     });
-                    let all: Vec<Write> = writes.take_whole(&mut **projector).into_iter().flatten().collect();
+                    let all: Vec<Write> = projector.take_whole(&mut writes).into_iter().flatten().collect();
                     rows.push(self.follows(projection, applied, &all, tables));
                 }
             }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use millrace_kernel::table::Column;
 use millrace_kernel::{
-    ColumnType, Domain, Page, PageQuery, Projection, Put, StagedProjector, Table, Value, Write, Writes,
+    ColumnType, Domain, Page, PageQuery, Projection, Put, Standalone, Table, Value, Write,
 };
 use millrace_ports::tables::compare_in_order;
 use millrace_ports::{Start, TopicPartition, ViewStore};
@@ -36,7 +36,7 @@ pub(super) struct Ahead {
 pub(super) struct Source<D: Domain> {
     pub at: TopicPartition,
     tail: Tail,
-    projector: Box<dyn StagedProjector<D::Event>>,
+    projector: Standalone<D::Event>,
     /// The rows of all events before it are in the scratch store.
     pub applied: i64,
     read_to: i64,
@@ -80,7 +80,7 @@ impl<D: Domain> Replay<D> {
             sources.push(Source {
                 tail: Tail::open(scene.audit.log, at.clone(), Start::Beginning)?,
                 at,
-                projector: (family.projector)(partition),
+                projector: family.standalone(partition),
                 applied: 0,
                 read_to: 0,
                 ahead: VecDeque::new(),
@@ -218,12 +218,10 @@ impl<D: Domain> Source<D> {
         if to <= self.read_to {
             return Ok(());
         }
-        let mut writes = Writes::new();
         let projector = &mut self.projector;
         self.tail.up_to(to, scene.audit.watcher, &mut |record| {
             let event = decode_event(&scene.codecs.events, record)?;
-            projector.stage(&event, &mut writes);
-            each(record.offset, writes.take_whole(&mut **projector).into_iter().flatten().collect())
+            each(record.offset, projector.rows(&event).into_iter().flatten().collect())
         })?;
         self.read_to = to;
         Ok(())

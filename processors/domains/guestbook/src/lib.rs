@@ -3,7 +3,7 @@
 use millrace_kernel::codes::ALREADY_EXISTS;
 use millrace_kernel::{
     Addressed, Command, Domain, Event, NoSettings, NoStep, Projection, Projector, Rejections, Rows, Schemas,
-    Stamp, StateReader, Violation,
+    Stamp, StateReader, Violation, stateless,
 };
 
 /// Messages, states and rows, generated from `schemas/guestbook`.
@@ -53,7 +53,7 @@ impl Domain for Guestbook {
             name: "entries",
             views: &[EntriesRow::TABLE],
             revision: "1".to_owned(),
-            projector: Box::new(|_partition| Box::new(Entries)),
+            projector: Box::new(|_partition| stateless(Entries)),
         }]
     }
 }
@@ -62,7 +62,7 @@ impl Domain for Guestbook {
 struct Entries;
 
 impl Projector<EventData> for Entries {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
+    fn apply(&self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let EventData::Signed(signed) = &event.data;
         let (guest_id, text) = (signed.guest_id.as_str().into(), signed.text.as_str().into());
         rows.push(EntriesRow { guest_id, text, signed_at: event.recorded_at }.put(event.recorded_at));

@@ -9,11 +9,12 @@ use millrace_kernel::AggregateId;
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_ports::{LocalStore, Space};
 
-use super::cache::{Cache, CacheBudget, Held, Unwritten};
+use super::cache::{Cache, Held, Unwritten};
 use super::changes::Changes;
 use super::fault::CopyFault;
 use super::hashed::Hash;
 use super::state::Versioned;
+use crate::local::CacheBudget;
 
 /// Turns a record of the state topic into what it says of an aggregate.
 pub type Decode<S> = Arc<dyn Fn(&AggregateId, &[u8]) -> Result<Versioned<S>, CopyFault> + Send + Sync>;

@@ -1,7 +1,6 @@
 //! Aggregates in memory: all of a partition, or those used of late, within a bound of bytes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use millrace_kernel::AggregateId;
@@ -9,6 +8,7 @@ use millrace_kernel::AggregateId;
 use super::changes::ChangePlace;
 use super::hashed::{Hash, Hashed};
 use super::state::Versioned;
+use crate::local::CacheBudget;
 
 /// What the hash table takes for an entry.
 const TABLE_BYTES: usize = 13;
@@ -18,24 +18,6 @@ const ALLOCATION_BYTES: usize = 24;
 const LOOKED_AHEAD: usize = 64;
 /// How many entries are looked at for each that comes, while there are too many.
 const LOOKED_AT: usize = 8;
-
-/// The memory that all caches of a process share.
-pub struct CacheBudget {
-    bytes: usize,
-    users: AtomicUsize,
-}
-
-impl CacheBudget {
-    /// A budget of so many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { bytes, users: AtomicUsize::new(0) })
-    }
-
-    fn share(&self) -> usize {
-        self.bytes / self.users.load(Ordering::Relaxed).max(1)
-    }
-}
 
 /// An aggregate, decoded when it is first asked for.
 pub(super) enum Held<S> {
@@ -159,7 +141,7 @@ impl<S> Cache<S> {
 
     /// One within a budget.
     pub(super) fn within(budget: Arc<CacheBudget>) -> Self {
-        budget.users.fetch_add(1, Ordering::Relaxed);
+        budget.join();
         Self::new(Some(budget))
     }
 
@@ -286,7 +268,7 @@ impl<S> Cache<S> {
 impl<S> Drop for Cache<S> {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
-            budget.users.fetch_sub(1, Ordering::Relaxed);
+            budget.leave();
         }
     }
 }

@@ -21,13 +21,13 @@ use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::footing::{Footing, Sample, Sampler};
 use super::gap::{Gap, found_again, start_of};
-use super::local::LocalState;
 use super::lookup::LookupTables;
 use super::pace::Pace;
 use super::running::{Begun, Running};
 use super::state::Kept;
 #[cfg(debug_assertions)]
 use super::state::{Overlay, PartitionState};
+use crate::local::LocalState;
 use crate::metrics::{BatchMeter, Meter};
 use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;

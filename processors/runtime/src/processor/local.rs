@@ -1,60 +1,25 @@
 //! Opens what a partition has on disk, if it can be trusted; sets it aside if not.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use millrace_kernel::{AggregateId, Domain, StateData};
-use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores, LogFault, Moment, TopicPartition};
+use millrace_ports::{Identity, LocalFault, LocalStore, LogFault, Moment, TopicPartition};
 use millrace_wire::DecodeFailure;
 
 use super::aggregates::{Aggregates, Decode};
-use super::cache::CacheBudget;
 use super::checkpoint::{Checkpoint, FORMAT, Reached};
 use super::fault::CopyFault;
 use super::keeping::Keeping;
 use super::lane::Shared;
 use super::state::{PartitionState, Versioned};
 use super::window::Window;
+use crate::local::LocalState;
 use crate::planted::{self, Bug};
 use crate::settings::ProcessorSettings;
 
 /// By how many seconds the clock that wrote a checkpoint may have been ahead of the one that reads it: less than what is
 /// between the greatest age and the time that a tombstone lives.
 const MOST_AHEAD_SECONDS: i64 = 3_600;
-
-/// Where the partitions of a process have their stores.
-pub struct LocalState {
-    stores: Arc<dyn LocalStores>,
-    is_stepwise: bool,
-    budget: Arc<CacheBudget>,
-    /// Partitions whose store was found damaged while it was in use, and how.
-    condemned: Mutex<BTreeMap<i32, String>>,
-}
-
-impl LocalState {
-    /// Stores whose checkpoints are written on a thread beside each lane.
-    #[must_use]
-    pub fn new(stores: Arc<dyn LocalStores>, cache_bytes: usize) -> Self {
-        let budget = CacheBudget::new(cache_bytes);
-        Self { stores, is_stepwise: false, budget, condemned: Mutex::default() }
-    }
-
-    /// Stores whose checkpoints are written within the lane's own steps: for a simulation.
-    #[must_use]
-    pub fn stepwise(stores: Arc<dyn LocalStores>, cache_bytes: usize) -> Self {
-        Self { is_stepwise: true, ..Self::new(stores, cache_bytes) }
-    }
-
-    /// The next opening of a partition sets its store aside.
-    pub(super) fn condemn(&self, partition: i32, why: String) {
-        let mut condemned = self.condemned.lock().unwrap_or_else(PoisonError::into_inner);
-        condemned.entry(partition).or_insert(why);
-    }
-
-    fn take_condemned(&self, partition: i32) -> Option<String> {
-        self.condemned.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition)
-    }
-}
 
 /// A partition's state as its disk has it, to be followed on.
 pub(super) struct Opened<S> {
@@ -83,7 +48,7 @@ pub(super) fn open<D: Domain>(
     };
     let identity = identity(shared, partition);
     if let Some(why) = local.take_condemned(partition) {
-        set_aside(local, &identity, &why)?;
+        local.set_aside(&identity, &why)?;
     }
     let why = match open_trusted(shared, local, &identity, &decode) {
         Ok(Ok(opened)) => return Ok(opened),
@@ -91,7 +56,7 @@ pub(super) fn open<D: Domain>(
         Err(CopyFault::Local(fault)) if fault.is_lasting() => fault.to_string(),
         Err(fault) => return Err(fault),
     };
-    set_aside(local, &identity, &why)?;
+    local.set_aside(&identity, &why)?;
     open_trusted(shared, local, &identity, &decode)?
         .map_err(|why| LocalFault::Unavailable { path: identity.to_string().into(), why }.into())
 }
@@ -110,15 +75,6 @@ fn identity<D: Domain>(shared: &Shared<D>, partition: i32) -> Identity {
         partitions: shared.partitions,
         format: FORMAT,
     }
-}
-
-fn set_aside(local: &LocalState, identity: &Identity, why: &str) -> Result<(), LocalFault> {
-    let to = local.stores.set_aside(identity)?;
-    tracing::warn!(
-        topic = %identity.topic, partition = identity.partition, set_aside = %to.display(),
-        "local state is not used: {why}. It was set aside for whoever wants to look at it, and may be deleted; the partition is rebuilt from its topics"
-    );
-    Ok(())
 }
 
 /// The store's content, or why it is not to be trusted.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{StagedProjector, Write};
+use millrace_kernel::{Known, StagedProjector, Write};
 use millrace_ports::{StoreFault, Submitted, ViewStore};
 
 use super::turns::{Ended, Turns};
@@ -70,6 +70,7 @@ impl Background {
         &mut self,
         store: &dyn ViewStore,
         projector: &mut dyn StagedProjector<E>,
+        known: &mut dyn Known,
         meter: &Meter,
     ) -> Result<(), StoreFault> {
         if self.submitted.is_some() || self.turns.is_empty() {
@@ -78,7 +79,7 @@ impl Background {
         let piece = match &self.piece {
             Some(piece) => piece,
             None => {
-                let mut rows = self.turns.next(projector);
+                let mut rows = self.turns.next(projector, known);
                 self.destination.redirect(&mut rows);
                 self.piece.insert(Arc::new(rows))
             }

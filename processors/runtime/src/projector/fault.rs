@@ -1,6 +1,6 @@
 //! Why a projector stands still.
 
-use millrace_ports::{LogFault, StoreFault, TopicPartition};
+use millrace_ports::{LocalFault, LogFault, StoreFault, TopicPartition};
 use millrace_wire::RegistryFault;
 use thiserror::Error;
 
@@ -24,19 +24,9 @@ pub enum ProjectorFault {
         #[source]
         fault: RegistryFault,
     },
-    /// Tables that are filled, and a group that does not know up to where. Applying everything once more would
-    /// bring back rows whose tombstones the store has forgotten.
-    #[error(
-        "the group has no offset for {at}, though {projection} has applied its events up to offset {applied}: the broker has forgotten it (offsets.retention.minutes), or the group was deleted; nothing is applied a second time"
-    )]
-    OffsetLost {
-        /// The events' partition.
-        at: TopicPartition,
-        /// Whose tables are filled.
-        projection: String,
-        /// The events before this offset are in the tables.
-        applied: i64,
-    },
+    /// What it knows by key cannot be read or written.
+    #[error(transparent)]
+    Local(#[from] LocalFault),
     /// Tables that lack what the group says they have.
     #[error(
         "the group has applied the events of {at} to {projection} up to offset {committed}, but these tables hold them up to offset {applied} only: they were deleted, restored from an older copy, or are not those that this group fills; nothing is applied, as the events between would be missing without a word"
@@ -83,6 +73,6 @@ impl ProjectorFault {
     /// Whether the tables, the group and the log do not belong together.
     #[must_use]
     pub fn is_about_tables(&self) -> bool {
-        matches!(self, Self::OffsetLost { .. } | Self::TablesBehind { .. } | Self::EventsGone { .. })
+        matches!(self, Self::TablesBehind { .. } | Self::EventsGone { .. })
     }
 }

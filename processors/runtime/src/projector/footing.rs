@@ -7,7 +7,7 @@ use millrace_kernel::Event;
 use millrace_ports::{Log, TopicPartition, ViewStore};
 
 use super::fault::ProjectorFault;
-use crate::progress::{Cause, read_progress};
+use crate::progress::{Cause, Progress, read_progress};
 
 /// What tables must hold of a partition.
 pub struct Footing {
@@ -33,7 +33,7 @@ impl Footing {
         at: &TopicPartition,
         committed: i64,
     ) -> Result<Self, ProjectorFault> {
-        let applied = applied(store, projection, at.partition)?.unwrap_or(0);
+        let applied = applied(store, projection, at.partition)?;
         let (claimed, end) = (applied.max(committed), log.high_watermark(at)?);
         if claimed > end {
             let (at, projection) = (at.clone(), projection.to_owned());
@@ -90,7 +90,7 @@ impl Footing {
             return Ok(());
         }
         // they may have been put right meanwhile, and the replica that was asked first may have been behind
-        self.applied = applied(store, &self.projection, self.at.partition)?.unwrap_or(0);
+        self.applied = applied(store, &self.projection, self.at.partition)?;
         if self.applied >= upto {
             return Ok(());
         }
@@ -100,14 +100,18 @@ impl Footing {
     }
 }
 
-/// Up to where the tables say that they hold a partition's events; nothing when they say nothing.
-pub(super) fn applied(
+/// What the tables say of a partition; nothing when they say nothing.
+pub(super) fn published(
     store: &dyn ViewStore,
     projection: &str,
     partition: i32,
-) -> Result<Option<i64>, ProjectorFault> {
-    let published = read_progress(store, projection)?;
-    Ok(published.iter().find(|it| it.partition == partition).map(|it| it.events_offset))
+) -> Result<Option<Progress>, ProjectorFault> {
+    Ok(read_progress(store, projection)?.into_iter().find(|it| it.partition == partition))
+}
+
+/// Up to where they say that they hold its events.
+fn applied(store: &dyn ViewStore, projection: &str, partition: i32) -> Result<i64, ProjectorFault> {
+    Ok(published(store, projection, partition)?.map_or(0, |it| it.events_offset))
 }
 
 /// What an event came of.

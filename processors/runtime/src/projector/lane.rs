@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_kernel::{Domain, Event, StagedProjector, Write, Writes};
-use millrace_ports::{Clock, Group, Log, Reader, Record, Start, TopicPartition, ViewStore};
+use millrace_ports::{Clock, Group, LocalFault, Log, Reader, Record, Start, TopicPartition, ViewStore};
 use millrace_wire::{Codec, DecodeFailure};
+use serde::{Deserialize, Serialize};
 
 use super::background::Background;
+use super::begin::{Begin, Newest, Point, of_another_log};
 use super::fault::ProjectorFault;
-use super::footing::{Footing, applied, cause_of};
+use super::footing::{Footing, cause_of};
+use super::kept::Kept;
 use super::pace::Pace;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
+use crate::local::LocalState;
 use crate::metrics::Meter;
 use crate::planted::{self, Bug};
 use crate::processor::lane::Turn;
@@ -32,6 +36,8 @@ const REST: Duration = Duration::from_millis(20);
 const COMMIT_AGAIN_MICROS: i64 = 3_600_000_000;
 /// So many rows end a batch: memory does not depend on how many readers each of its events has.
 const MOST_ROWS: usize = 20_000;
+/// How often it is said that the disk refuses what is known: it is tried every few seconds.
+const SAY_AGAIN_MICROS: i64 = 60_000_000;
 
 /// Makes the projector of a source partition.
 pub type MakeProjector<E> = Box<dyn Fn(i32) -> Box<dyn StagedProjector<E>> + Send + Sync>;
@@ -58,6 +64,12 @@ pub struct ProjectorShared<D: Domain> {
     pub codec: Codec<Event<D::Event>>,
     /// Makes the projector of a source partition.
     pub make: MakeProjector<D::Event>,
+    /// Which rows it makes ([`millrace_kernel::Projection::revision`]): what another revision has kept is not read.
+    pub revision: String,
+    /// How many partitions the domain has.
+    pub partitions: i32,
+    /// Where what is known by key is kept, if anywhere.
+    pub local: Option<LocalState>,
     /// What an operator has set.
     pub settings: ProjectorSettings,
 }
@@ -76,6 +88,17 @@ pub enum ProjectorPhase {
 struct Running<D: Domain> {
     reader: Box<dyn Reader>,
     projector: Box<dyn StagedProjector<D::Event>>,
+    /// What the projector knows, as of every event that was folded.
+    kept: Kept,
+    /// Which event comes first, if what was kept goes up to it.
+    proof: Option<Newest>,
+    /// The newest event that was folded.
+    newest: Option<Newest>,
+    /// When what is kept was written last, and up to which offset.
+    kept_at: i64,
+    kept_upto: i64,
+    /// When it was said last that the disk refuses it.
+    refusal_said_at: Option<i64>,
     /// Rows of events before this offset are acknowledged; the group may know less, and later ones
     /// may be, too.
     applied: i64,
@@ -101,8 +124,8 @@ struct Running<D: Domain> {
 
 /// A command or step whose events are being read. They become visible together and stand
 /// together, but a poll may end between two of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OpenCause {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OpenCause {
     cause: Cause,
     /// Where its newest event ends.
     next: i64,
@@ -212,6 +235,18 @@ impl<D: Domain> ProjectorLane<D> {
     /// [`ProjectorFault`]; after one of the log that is not [`millrace_ports::LogFault::Unavailable`], call
     /// [`ProjectorLane::reset`].
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, ProjectorFault> {
+        let turned = self.step(wait);
+        if let Err(ProjectorFault::Local(fault)) = &turned {
+            // what was staged since the last write is of no use, and nothing of a damaged store is
+            if let (Some(local), true) = (&self.shared.local, fault.is_lasting()) {
+                local.condemn(self.at.partition, fault.to_string());
+            }
+            self.reset();
+        }
+        turned
+    }
+
+    fn step(&mut self, wait: Duration) -> Result<Turn, ProjectorFault> {
         let Some(running) = &mut self.running else {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
@@ -219,6 +254,7 @@ impl<D: Domain> ProjectorLane<D> {
         let store = &*self.shared.store;
         running.background.settle(Duration::ZERO, &self.meter)?;
         running.apply(store, &self.meter)?;
+        running.keep(&self.shared, &self.at, false)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if self.shared.pace.is_resting() {
             if running.held.is_empty() && running.background.is_idle() {
@@ -238,12 +274,16 @@ impl<D: Domain> ProjectorLane<D> {
         }
         let is_idle = running.held.is_empty() && running.background.is_idle();
         let taken = running.take(&self.shared, &self.at, &self.meter);
+        if planted::is_on(Bug::KeptBeforeRows) {
+            running.write(&self.shared, &self.at)?;
+        }
         if planted::is_on(Bug::OffsetsBeforeRows) {
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
         // what came before a fault does not wait for it
         running.apply(store, &self.meter)?;
-        running.background.go_on(store, &mut *running.projector, &self.meter)?;
+        running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
+        running.kept.take_fault().map_or(Ok(()), Err)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
@@ -254,6 +294,7 @@ impl<D: Domain> ProjectorLane<D> {
     /// As [`ProjectorLane::turn`].
     pub fn finish(&mut self) -> Result<(), ProjectorFault> {
         if let Some(running) = &mut self.running {
+            running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
         self.running = None;
@@ -267,25 +308,32 @@ impl<D: Domain> Running<D> {
         group: &dyn Group,
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
-        let committed = match group.committed(std::slice::from_ref(at))?.get(at).copied() {
-            Some(offset) if !is_new(shared, at)? => offset,
-            _ => first_offset(shared, group, at)?,
+        let projector = (shared.make)(at.partition);
+        let begin = Begin::find(shared, group, at, projector.keeps())?;
+        let from = match begin.from {
+            _ if planted::is_on(Bug::FoldSkipped) => Start::Offset(begin.committed),
+            0 => Start::Beginning,
+            offset => Start::Offset(offset),
         };
-        let footing = Footing::new(&*shared.log, &*shared.store, &shared.projection, at, committed)?;
-        let from = if planted::is_on(Bug::FoldSkipped) { Start::Offset(committed) } else { Start::Beginning };
         let reader = shared.log.reader(&[(at.clone(), from)])?;
-        let began_at = reader.position(at);
+        let (began_at, now) = (reader.position(at), shared.clock.now_micros());
         Ok(Self {
-            folded: (began_at, committed),
-            footing,
+            folded: (began_at, begin.applied),
+            footing: begin.footing,
             reader,
-            projector: (shared.make)(at.partition),
-            applied: committed,
-            committed,
-            committed_at: shared.clock.now_micros(),
+            projector,
+            kept: begin.kept,
+            proof: begin.proof.filter(|_| !planted::is_on(Bug::FoldSkipped)),
+            newest: None,
+            kept_at: now,
+            kept_upto: began_at,
+            refusal_said_at: None,
+            applied: begin.applied,
+            committed: begin.committed,
+            committed_at: now,
             held: VecDeque::new(),
-            progress: Progress::none(&shared.projection, at.partition),
-            open: None,
+            progress: begin.progress,
+            open: begin.open,
             published: None,
             unapplied: None,
             background: Background::new(
@@ -334,6 +382,14 @@ impl<D: Domain> Running<D> {
                     break;
                 }
             };
+            if let Some(proof) = &self.proof {
+                if offset != proof.offset || event.id.as_str() != proof.event_id {
+                    return Err(of_another_log(at, proof).into());
+                }
+                self.newest = self.proof.take();
+                self.held.pop_front();
+                continue;
+            }
             // nothing was asked for yet when this fails
             self.footing.before(&*shared.store, &event, offset)?;
             let (_, folded_upto) = self.folded;
@@ -343,9 +399,9 @@ impl<D: Domain> Running<D> {
             }
             self.note(&event, offset);
             if is_folded {
-                self.projector.stage(&event, &mut muted);
+                self.projector.stage(&event, &mut self.kept, &mut muted);
             } else {
-                self.projector.stage(&event, &mut writes);
+                self.projector.stage(&event, &mut self.kept, &mut writes);
                 let mut asked = writes.take();
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
@@ -360,6 +416,8 @@ impl<D: Domain> Running<D> {
                 }
             }
             self.held.pop_front();
+            self.kept.take_fault().map_or(Ok(()), Err)?;
+            self.newest = Some(Newest { offset, event_id: event.id.to_string() });
         }
         tally.count(&stages);
         append(&mut stages, vec![begun]);
@@ -465,6 +523,66 @@ impl<D: Domain> Running<D> {
         Ok(())
     }
 
+    /// Writes what the projector knows, when that is due: all of it is as of one event, and the rows of that and all
+    /// before are in the tables.
+    fn keep(
+        &mut self,
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        now: bool,
+    ) -> Result<(), ProjectorFault> {
+        if !self.kept.is_on_disk() || self.unapplied.is_some() || !self.background.is_idle() {
+            return Ok(());
+        }
+        let (settings, time) = (&shared.settings, shared.clock.now_micros());
+        let since = time - self.kept_at;
+        // a clock that was set back must not keep it from being written
+        let is_due = !(0..settings.checkpoint_interval_ms as i64 * 1_000).contains(&since);
+        let is_new = self.position(at) > self.kept_upto && self.newest.is_some();
+        if !is_new || !(now || is_due || self.kept.unwritten() >= settings.checkpoint_max_changes) {
+            return Ok(());
+        }
+        self.kept_at = time;
+        match self.write(shared, at) {
+            Err(ProjectorFault::Local(fault)) if !fault.is_lasting() => {
+                self.say_refused(&fault, time, settings.checkpoint_interval_ms);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn write(&mut self, shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<(), ProjectorFault> {
+        let position = self.position(at);
+        let published = self.published.as_ref().map_or(0, |it| it.events_offset);
+        let point = Point {
+            revision: shared.revision.clone(),
+            position,
+            published: published.max(self.footing.applied()),
+            newest: self.newest.clone(),
+            progress: self.progress.clone(),
+            open: self.open,
+        };
+        self.kept.write(&serde_json::to_vec(&point).expect("numbers and texts are JSON"))?;
+        self.kept_upto = position;
+        if self.refusal_said_at.take().is_some() {
+            tracing::info!(projection = shared.projection, "what is known of {at} is written again");
+        }
+        Ok(())
+    }
+
+    /// Rows go on all the same: what is kept is there to begin sooner.
+    fn say_refused(&mut self, fault: &LocalFault, now: i64, again_ms: u64) {
+        if self.refusal_said_at.is_none_or(|at| !(0..SAY_AGAIN_MICROS).contains(&(now - at))) {
+            self.refusal_said_at = Some(now);
+            tracing::warn!(
+                "{fault}; rows are written all the same, and it is tried again in {} s: until then what has changed stays in \
+                 memory, and a restart reads more",
+                again_ms / 1_000
+            );
+        }
+    }
+
     fn commit(
         &mut self,
         shared: &ProjectorShared<D>,
@@ -486,28 +604,6 @@ impl<D: Domain> Running<D> {
         self.committed_at = shared.clock.now_micros();
         Ok(())
     }
-}
-
-/// Where a group without an offset begins: at the first event, unless somebody has filled the tables already.
-/// The group knows before anything is published, or who dies right after that would look like one that has
-/// lost its offset.
-fn first_offset<D: Domain>(
-    shared: &ProjectorShared<D>,
-    group: &dyn Group,
-    at: &TopicPartition,
-) -> Result<i64, ProjectorFault> {
-    let applied = applied(&*shared.store, &shared.projection, at.partition)?.unwrap_or(0);
-    if applied == 0 {
-        group.commit(&BTreeMap::from([(at.clone(), 0)]))?;
-        return Ok(0);
-    }
-    Err(ProjectorFault::OffsetLost { at: at.clone(), projection: shared.projection.clone(), applied })
-}
-
-/// Whether `rebuild` has made the tables and nobody has filled them yet. Version numbers begin again where the tables were
-/// deleted, and a group of that name may be left of the one before.
-fn is_new<D: Domain>(shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<bool, ProjectorFault> {
-    Ok(shared.is_building && applied(&*shared.store, &shared.projection, at.partition)?.is_none())
 }
 
 fn decode<E>(

@@ -1,8 +1,10 @@
 //! Projectors: committed events in, idempotent rows out, one lane a source partition.
 
 mod background;
+pub(crate) mod begin;
 mod fault;
 mod footing;
+mod kept;
 pub mod lane;
 mod pace;
 mod turns;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use millrace_kernel::{Asked, Stage, StagedProjector, Write};
+use millrace_kernel::{Asked, Known, Stage, StagedProjector, Write};
 
 use crate::planted::{self, Bug};
 use crate::progress::Cause;
@@ -122,7 +122,11 @@ impl Turns {
 
     /// The next rows of as many lines as have room, each line having its share. Call
     /// [`Turns::acknowledged`] when the store has them, and not again before.
-    pub(super) fn next<E>(&mut self, projector: &mut dyn StagedProjector<E>) -> Vec<Write> {
+    pub(super) fn next<E>(
+        &mut self,
+        projector: &mut dyn StagedProjector<E>,
+        known: &mut dyn Known,
+    ) -> Vec<Write> {
         let mut rows = Vec::new();
         let lines = self.order.len();
         let share = (self.most / lines.max(1)).max(self.most / FEWEST_SHARE).max(1);
@@ -143,7 +147,7 @@ impl Turns {
                 rows.extend(stage.writes.drain(..at_hand));
                 self.rows -= at_hand;
                 while let Some(fan_out) = stage.fan_outs.first().filter(|_| rows.len() < upto) {
-                    if !projector.fan_out(*fan_out, upto - rows.len(), &mut rows) {
+                    if !projector.fan_out(*fan_out, upto - rows.len(), known, &mut rows) {
                         stage.fan_outs.remove(0);
                     }
                 }
@@ -190,7 +194,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use millrace_kernel::{Event, FanOut, Put, Value, Writes};
+    use millrace_kernel::{Event, FanOut, InMemory, Put, Value, Writes};
 
     use super::*;
 
@@ -198,9 +202,15 @@ mod tests {
     struct Audiences(BTreeMap<u64, usize>);
 
     impl StagedProjector<()> for Audiences {
-        fn stage(&mut self, _: &Event<()>, _: &mut Writes) {}
+        fn stage(&mut self, _: &Event<()>, _: &mut dyn Known, _: &mut Writes) {}
 
-        fn fan_out(&mut self, FanOut(number): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+        fn fan_out(
+            &mut self,
+            FanOut(number): FanOut,
+            most: usize,
+            _: &mut dyn Known,
+            rows: &mut Vec<Write>,
+        ) -> bool {
             let left = self.0.get_mut(&number).expect("not asked again after its end");
             let now = most.min(*left);
             rows.extend((0..now).map(|_| row(number)));
@@ -252,7 +262,7 @@ mod tests {
         }
         let mut small = 0;
         for turn in 0.. {
-            let piece = turns.next(&mut audiences);
+            let piece = turns.next(&mut audiences, &mut InMemory::default());
             assert!(piece.len() <= 100, "no more than a turn may have");
             small += piece.iter().filter(|write| number(write) != 0).count();
             turns.acknowledged();
@@ -266,7 +276,7 @@ mod tests {
         assert_eq!(turns.oldest(), Some(0), "the giant is still at it");
         let mut told = 0;
         while !turns.is_empty() {
-            told += turns.next(&mut audiences).len();
+            told += turns.next(&mut audiences, &mut InMemory::default()).len();
             turns.acknowledged();
         }
         assert!(told > 8_000, "and has the turns for itself: {told}");
@@ -281,7 +291,8 @@ mod tests {
         turns.park(asked(7, Vec::new()), 12, cause(7), 3);
         let mut pieces = Vec::new();
         while !turns.is_empty() {
-            let piece: Vec<i64> = turns.next(&mut audiences).iter().map(number).collect();
+            let piece: Vec<i64> =
+                turns.next(&mut audiences, &mut InMemory::default()).iter().map(number).collect();
             assert!(
                 turns.concerns(&asked(7, vec![rows(1, 9)])),
                 "the line is busy until all is acknowledged"
@@ -310,7 +321,7 @@ mod tests {
         let mut ended = Vec::new();
         while !turns.is_empty() {
             assert!(ended.is_empty(), "not before the last of its rows");
-            turns.next(&mut audiences);
+            turns.next(&mut audiences, &mut InMemory::default());
             ended = turns.acknowledged();
         }
         assert_eq!(ended, [Ended { cause: cause(5), recorded_at: 101 }]);

@@ -10,10 +10,12 @@ use millrace_kernel::{Domain, Projection, Table};
 use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
 use millrace_wire::Codec;
 
-use super::{Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, trouble};
+use super::{Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, reserve, trouble};
 use crate::health::{Health, LaneState, ROLE_ITSELF};
+use crate::local::LocalState;
 use crate::metrics::{Watched, watch};
 use crate::processor::lane::Turn;
+use crate::projector::begin::place;
 use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
 use crate::settings::ProjectorSettings;
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
@@ -195,7 +197,12 @@ impl<D: Domain> FamilyRole<'_, D> {
             return Ok(());
         }
         health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topic");
-        if equal_partitions(&role, &*ports.log, &[&names.events, &names.commands], health, stop)?.is_none() {
+        let topics = [&names.events, &names.commands];
+        let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
+            return Ok(());
+        };
+        let projection = version.of(&format!("{}.{}", D::NAME, self.family));
+        if !reserve(ports, &place::<D>(&names.events, &projection), &role, health, stop) {
             return Ok(());
         }
         let subject = Topology::subject(&names.events);
@@ -214,12 +221,15 @@ impl<D: Domain> FamilyRole<'_, D> {
             clock: Arc::clone(&ports.clock),
             store: Arc::clone(&self.store),
             names,
-            projection: version.of(&format!("{}.{}", D::NAME, self.family)),
+            projection,
             destination: Destination::new(version, of_family.views),
             is_building,
             pace,
             codec,
             make: of_family.projector,
+            revision: of_family.revision,
+            partitions,
+            local: ports.local.clone().map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
             settings: settings.clone(),
         });
         let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
@@ -265,7 +275,7 @@ fn kind_of_projector(fault: &ProjectorFault) -> &'static str {
         ProjectorFault::Store(_) => "store",
         ProjectorFault::Schema { .. } => "registry",
         ProjectorFault::Unreadable { .. } => "unreadable",
-        ProjectorFault::OffsetLost { .. }
+        ProjectorFault::Local(_)
         | ProjectorFault::TablesBehind { .. }
         | ProjectorFault::EventsGone { .. } => "state",
     }

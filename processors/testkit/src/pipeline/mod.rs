@@ -12,11 +12,11 @@ use millrace_kernel::domain::Domain;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Addressed, Command, Event, Outcome, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
+use millrace_runtime::LocalState;
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
-use millrace_runtime::processor::local::LocalState;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::ProjectorShared;
@@ -65,12 +65,12 @@ pub struct Pipeline<D: Domain> {
     started: u64,
     /// Memberships of the dead: nobody tells the group that they are gone.
     graveyard: Vec<Arc<dyn Group>>,
-    /// Whether processors keep their state on a disk, each on its own.
+    /// Whether processes keep their state on a disk, each on its own.
     has_disks: bool,
     /// Whether processors keep copies of partitions that others own.
     keeps_copies: bool,
-    /// Disks of processes that are gone: the next to start gets the one that was left last.
-    left_disks: Vec<MemoryDisk>,
+    /// Disks of processes that are gone: the next of that role to start gets the one that was left last.
+    left_disks: Vec<(RoleKind, MemoryDisk)>,
 }
 
 impl<D: Domain> Pipeline<D> {
@@ -98,7 +98,11 @@ impl<D: Domain> Pipeline<D> {
         let codecs = Codecs::register(&registry, &names).expect("the schemas parse");
         Self {
             written_through: Arc::clone(&store) as Arc<dyn ViewStore>,
-            projector_settings: ProjectorSettings { batch_max_events: 7, ..ProjectorSettings::default() },
+            projector_settings: ProjectorSettings {
+                batch_max_events: 7,
+                checkpoint_max_changes: 5,
+                ..ProjectorSettings::default()
+            },
             log,
             store,
             clock,
@@ -117,8 +121,8 @@ impl<D: Domain> Pipeline<D> {
         }
     }
 
-    /// Processors that start from now on keep their state on a disk, each on its own. The disk
-    /// of one that is gone is taken over by the next.
+    /// Processes that start from now on keep their state on a disk, each on its own. The disk
+    /// of one that is gone is taken over by the next of its role.
     pub fn give_disks(&mut self) {
         self.has_disks = true;
     }
@@ -142,15 +146,22 @@ impl<D: Domain> Pipeline<D> {
         self.registry = registry;
     }
 
-    /// Processors that start from now on keep their state in memory.
+    /// Processes that start from now on keep their state in memory.
     pub fn take_disks(&mut self) {
         self.has_disks = false;
     }
 
-    /// The disks of processors that are gone, to damage them or to let them lose something.
+    /// The disks of processes that are gone, to damage them or to let them lose something.
     #[must_use]
-    pub fn left_disks(&self) -> &[MemoryDisk] {
-        &self.left_disks
+    pub fn left_disks(&self) -> Vec<MemoryDisk> {
+        self.left_disks.iter().map(|(_, disk)| disk.clone()).collect()
+    }
+
+    /// The disk for a process that starts, if those have any.
+    fn take_disk(&mut self, kind: RoleKind) -> Option<MemoryDisk> {
+        let left = self.left_disks.iter().rposition(|(of, _)| *of == kind);
+        let disk = left.map(|at| self.left_disks.remove(at).1);
+        self.has_disks.then(|| disk.unwrap_or_default())
     }
 
     /// The disk of a process, if it has one.
@@ -213,7 +224,7 @@ impl<D: Domain> Pipeline<D> {
     /// # Panics
     /// As [`Pipeline::start`].
     pub fn start_processor(&mut self) {
-        let disk = self.has_disks.then(|| self.left_disks.pop().unwrap_or_default());
+        let disk = self.take_disk(RoleKind::Processor);
         let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
         let on = Arc::clone(&clock) as Arc<dyn Clock>;
         let shared = self.shared_by(disk.clone(), self.settings.clone(), on);
@@ -223,10 +234,7 @@ impl<D: Domain> Pipeline<D> {
         let shared = Arc::new(shared);
         let copies = if self.keeps_copies { COPIES } else { 0 };
         let role = Role::Processor(Arc::clone(&shared), Keeper::new(shared, copies));
-        self.add(group, Some(follower), role, clock);
-        if let Some(started) = self.processes.last_mut() {
-            started.disk = disk;
-        }
+        self.add(group, Some(follower), role, clock, disk);
     }
 
     /// Starts a projector of every view family.
@@ -249,6 +257,9 @@ impl<D: Domain> Pipeline<D> {
         let subject = Topology::subject(&self.names.events);
         let codec = Codec::register(Arc::clone(&self.registry), &subject, D::SCHEMAS.events);
         let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
+        let disk = self.take_disk(RoleKind::Projector(family));
+        let cache_bytes = self.projector_settings.state_cache_bytes;
+        let local = disk.clone().map(|disk| LocalState::stepwise(Arc::new(disk), cache_bytes));
         let shared = ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -260,9 +271,12 @@ impl<D: Domain> Pipeline<D> {
             pace: Default::default(),
             codec: codec.expect("the schema parses"),
             make: found.projector,
+            revision: found.revision,
+            partitions: self.partitions,
+            local,
             settings: self.projector_settings.clone(),
         };
-        self.add(group, None, Role::Projector(family, Arc::new(shared)), clock);
+        self.add(group, None, Role::Projector(family, Arc::new(shared)), clock, disk);
     }
 
     fn join(&self, group_id: &str, topic: &Arc<str>) -> Arc<dyn Group> {
@@ -277,22 +291,13 @@ impl<D: Domain> Pipeline<D> {
         follower: Option<LookupFollower>,
         role: Role<D>,
         clock: Arc<SkewedClock>,
+        disk: Option<MemoryDisk>,
     ) {
         self.started += 1;
         let number = self.started;
         let (lanes, lent) = Default::default();
         let has_retired = false;
-        self.processes.push(Process {
-            number,
-            group,
-            lanes,
-            lent,
-            has_retired,
-            follower,
-            role,
-            clock,
-            disk: None,
-        });
+        self.processes.push(Process { number, group, lanes, lent, has_retired, follower, role, clock, disk });
     }
 
     /// How many processes run.
@@ -333,7 +338,7 @@ impl<D: Domain> Pipeline<D> {
         let disk = killed.disk.take();
         self.graveyard.push(Arc::clone(&killed.group));
         drop(killed);
-        self.left_disks.extend(disk);
+        self.left_disks.extend(disk.map(|disk| (kind, disk)));
         Some(kind)
     }
 
@@ -350,7 +355,7 @@ impl<D: Domain> Pipeline<D> {
             let mut leaving = self.processes.remove(instance);
             let disk = leaving.disk.take();
             leaving.leave();
-            self.left_disks.extend(disk);
+            self.left_disks.extend(disk.map(|disk| (kind, disk)));
         }
     }
 
@@ -493,7 +498,8 @@ impl<D: Domain> Pipeline<D> {
     fn bury(&mut self, instance: usize) {
         if self.processes.get(instance).is_some_and(Process::is_over) {
             let gone = self.processes.remove(instance);
-            self.left_disks.extend(gone.disk);
+            let kind = gone.kind();
+            self.left_disks.extend(gone.disk.map(|disk| (kind, disk)));
         }
     }
 

@@ -6,10 +6,10 @@
 //! opening and closing. A refused step is none: nothing has changed but the version, which
 //! only `account_balances` shows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::{Event, Named, Projection, Projector, Rows};
+use millrace_kernel::{Event, KeyedProjector, Named, Projection, Rows, keyed};
+use serde::{Deserialize, Serialize};
 
 use crate::messages::EventData;
 use crate::messages::rows::{AccountBalancesRow, AccountStatementsRow};
@@ -26,25 +26,22 @@ pub fn family() -> Projection<EventData> {
         name: "accounts",
         views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE],
         revision: "1".to_owned(),
-        projector: Box::new(|_| Box::new(Accounts::default())),
+        projector: Box::new(|_| keyed(Accounts)),
     }
 }
 
-/// The fold of one partition's events.
-#[derive(Default)]
-struct Accounts {
-    by_id: HashMap<Arc<str>, Account>,
-}
+/// Knows of every account what its rows show.
+struct Accounts;
 
 /// What rows need of an account.
-#[derive(Clone)]
+#[derive(Serialize, Deserialize)]
 struct Account {
     account_id: Arc<str>,
     owner_id: Arc<str>,
     currency: Arc<str>,
     balance: i64,
     reserved: i64,
-    status: &'static str,
+    is_closed: bool,
 }
 
 /// What an entry says beside the account's own figures.
@@ -57,26 +54,33 @@ struct Entry<'a> {
     counterparty: Option<&'a str>,
 }
 
-impl Projector<EventData> for Accounts {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
-        let Some((account_id, entry)) = read(&event.data) else { return };
+impl KeyedProjector<EventData> for Accounts {
+    type State = Account;
+
+    fn key<'e>(&self, event: &'e Event<EventData>) -> Option<&'e str> {
+        read(&event.data).map(|(account_id, _)| account_id)
+    }
+
+    fn evolve(&self, account: Option<Account>, event: &Event<EventData>) -> Option<Account> {
         if let EventData::AccountOpened(e) = &event.data {
-            let account_id: Arc<str> = account_id.into();
-            let account = Account {
-                account_id: account_id.clone(),
+            return Some(Account {
+                account_id: e.account_id.as_str().into(),
                 owner_id: e.owner_id.as_str().into(),
                 currency: e.currency.as_str().into(),
                 balance: 0,
                 reserved: 0,
-                status: OPEN,
-            };
-            self.by_id.insert(account_id, account);
+                is_closed: false,
+            });
         }
         // a step refused because there is no such account is an event of one all the same
-        let Some(account) = self.by_id.get_mut(account_id) else { return };
+        let mut account = account?;
         account.take(&event.data);
+        Some(account)
+    }
+
+    fn apply(&self, account: &Account, event: &Event<EventData>, rows: &mut Rows<'_>) {
         rows.push(account.row(event.version).put(event.recorded_at));
-        if let Some(entry) = entry {
+        if let Some((_, Some(entry))) = read(&event.data) {
             rows.push(account.entry(event, &entry).put(event.recorded_at));
         }
     }
@@ -88,7 +92,7 @@ impl Account {
         match event {
             EventData::MoneyDeposited(e) => self.balance = self.balance.saturating_add(e.amount),
             EventData::MoneyWithdrawn(e) => self.balance = self.balance.saturating_sub(e.amount),
-            EventData::AccountClosed(_) => self.status = CLOSED,
+            EventData::AccountClosed(_) => self.is_closed = true,
             EventData::FundsReserved(e) => self.reserved = self.reserved.saturating_add(e.amount),
             EventData::TransferCredited(e) => self.balance = self.balance.saturating_add(e.amount),
             EventData::ReservationSettled(e) => {
@@ -111,7 +115,7 @@ impl Account {
             currency: self.currency.clone(),
             balance: self.balance,
             available: self.available(),
-            status: self.status.into(),
+            status: if self.is_closed { CLOSED } else { OPEN }.into(),
             version,
         }
     }

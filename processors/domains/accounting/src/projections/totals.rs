@@ -4,10 +4,8 @@
 //! of the table adds them up. `recorded_at` rises within a partition, so a projector needs to
 //! know of one day only: once the next has begun, no event of the last one comes any more.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use millrace_kernel::{Event, Projection, Projector, Rows};
+use millrace_kernel::{Event, KeyedProjector, Projection, Rows, keyed};
+use serde::{Deserialize, Serialize};
 
 use crate::messages::EventData;
 use crate::messages::rows::DailyTotalsRow;
@@ -22,45 +20,56 @@ pub fn family() -> Projection<EventData> {
         name: "totals",
         views: &[DailyTotalsRow::TABLE],
         revision: "1".to_owned(),
-        projector: Box::new(|partition| Box::new(Totals { partition, day: i64::MIN, sums: HashMap::new() })),
+        projector: Box::new(|partition| keyed(Totals { partition })),
     }
 }
 
-/// The fold of one partition's events.
+/// Knows of every currency the sums of the newest day.
 struct Totals {
     partition: i32,
-    /// Days since the epoch.
-    day: i64,
-    /// Of `day`, by currency.
-    sums: HashMap<Arc<str>, Sums>,
 }
 
-/// Of one day and currency. Two deposits may be more together than an amount can be.
-#[derive(Default)]
+/// Of one currency and day. Two deposits may be more together than an amount can be.
+#[derive(Default, Serialize, Deserialize)]
 struct Sums {
+    /// Days since the epoch.
+    day: i64,
     deposits: i128,
     withdrawals: i128,
 }
 
-impl Projector<EventData> for Totals {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
-        let (currency, paid_in, paid_out) = match &event.data {
-            EventData::MoneyDeposited(e) => (&e.currency, e.amount, 0),
-            EventData::MoneyWithdrawn(e) => (&e.currency, 0, e.amount),
-            _ => return,
-        };
+/// What an event moves: currency, what was paid in, what was paid out.
+fn moved(event: &EventData) -> Option<(&str, i64, i64)> {
+    match event {
+        EventData::MoneyDeposited(e) => Some((&e.currency, e.amount, 0)),
+        EventData::MoneyWithdrawn(e) => Some((&e.currency, 0, e.amount)),
+        _ => None,
+    }
+}
+
+impl KeyedProjector<EventData> for Totals {
+    type State = Sums;
+
+    fn key<'e>(&self, event: &'e Event<EventData>) -> Option<&'e str> {
+        moved(&event.data).map(|(currency, ..)| currency)
+    }
+
+    fn evolve(&self, sums: Option<Sums>, event: &Event<EventData>) -> Option<Sums> {
+        let (_, paid_in, paid_out) = moved(&event.data)?;
         let day = event.recorded_at.div_euclid(DAY_MICROS);
-        if day != self.day {
-            self.day = day;
-            self.sums.clear();
-        }
-        let currency: Arc<str> = currency.as_str().into();
-        let sums = self.sums.entry(currency.clone()).or_default();
-        sums.deposits += i128::from(paid_in);
-        sums.withdrawals += i128::from(paid_out);
+        let sums = sums.filter(|sums| sums.day == day).unwrap_or(Sums { day, ..Sums::default() });
+        Some(Sums {
+            day,
+            deposits: sums.deposits + i128::from(paid_in),
+            withdrawals: sums.withdrawals + i128::from(paid_out),
+        })
+    }
+
+    fn apply(&self, sums: &Sums, event: &Event<EventData>, rows: &mut Rows<'_>) {
+        let Some((currency, ..)) = moved(&event.data) else { return };
         let row = DailyTotalsRow {
-            day: date(day).into(),
-            currency,
+            day: date(sums.day).into(),
+            currency: currency.into(),
             source_partition: self.partition,
             deposits: at_most(sums.deposits),
             withdrawals: at_most(sums.withdrawals),

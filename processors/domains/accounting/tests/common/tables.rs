@@ -44,14 +44,12 @@ pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Di
                 events.iter().filter(|(p, _)| *p == partition).map(|(_, event)| event).collect();
             let mut acknowledged = 0;
             loop {
-                let mut projector = (family.projector)(partition);
+                let mut projector = family.standalone(partition);
                 here[..acknowledged].iter().for_each(|event| projector.stage(event, &mut Writes::muted()));
                 let until = acknowledged + dice.below(here.len() - acknowledged + 1);
                 let until = if dice.below(3) == 0 { here.len() } else { until };
                 for event in &here[acknowledged..until] {
-                    let mut asked = Writes::new();
-                    projector.stage(event, &mut asked);
-                    let asked: Vec<Write> = asked.take_whole(&mut *projector).into_iter().flatten().collect();
+                    let asked: Vec<Write> = projector.rows(event).into_iter().flatten().collect();
                     for write in &asked {
                         assert!(family.views.contains(&write.table()), "not this family's: {write:?}");
                         assert_eq!(

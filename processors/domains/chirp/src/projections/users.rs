@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::{Event, Projection, Projector, Rows};
+use millrace_kernel::{Event, Projection, Projector, Rows, stateless};
 
 use crate::messages::EventData;
 use crate::messages::rows::{UserProfilesRow, UsersByUsernameRow};
@@ -15,7 +15,7 @@ pub fn family() -> Projection<EventData> {
         name: "users",
         views: &[UserProfilesRow::TABLE, UsersByUsernameRow::TABLE],
         revision: "1".to_owned(),
-        projector: Box::new(|_| Box::new(Users)),
+        projector: Box::new(|_| stateless(Users)),
     }
 }
 
@@ -23,7 +23,7 @@ pub fn family() -> Projection<EventData> {
 struct Users;
 
 impl Projector<EventData> for Users {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
+    fn apply(&self, event: &Event<EventData>, rows: &mut Rows<'_>) {
         let EventData::UserRegistered(user) = &event.data else { return };
         let user_id: Arc<str> = user.user_id.as_str().into();
         let username: Arc<str> = user.username.as_str().into();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use millrace_domain_chirp::feed::{Cursor, FeedItem, feed};
 use millrace_domain_chirp::{Chirp, EventData, Settings};
-use millrace_kernel::{Domain, Event, PageQuery, Projection, StagedProjector, Write, Writes};
+use millrace_kernel::{Domain, Event, PageQuery, Projection, Standalone, Write, Writes};
 use millrace_testkit::world::{Answer, World};
 use proptest::prelude::*;
 
@@ -157,7 +157,7 @@ pub struct Projections {
     pub oracle: Oracle,
     pub settings: Settings,
     families: Vec<Projection<EventData>>,
-    projectors: BTreeMap<(usize, i32), Box<dyn StagedProjector<EventData>>>,
+    projectors: BTreeMap<(usize, i32), Standalone<EventData>>,
 }
 
 impl Projections {
@@ -217,16 +217,13 @@ impl Projections {
     }
 
     /// The projector of a family and partition.
-    pub fn projector(&mut self, family: usize, partition: i32) -> &mut dyn StagedProjector<EventData> {
-        let make = &self.families[family].projector;
-        &mut **self.projectors.entry((family, partition)).or_insert_with(|| make(partition))
+    pub fn projector(&mut self, family: usize, partition: i32) -> &mut Standalone<EventData> {
+        let family_of = &self.families[family];
+        self.projectors.entry((family, partition)).or_insert_with(|| family_of.standalone(partition))
     }
 
     fn stages(&mut self, family: usize, partition: i32, event: &Event<EventData>) -> Vec<Vec<Write>> {
-        let projector = self.projector(family, partition);
-        let mut writes = Writes::new();
-        projector.stage(event, &mut writes);
-        let stages = writes.take_whole(projector);
+        let stages = self.projector(family, partition).rows(event);
         check_stages(&self.tables, &stages, event.recorded_at);
         for write in stages.iter().flatten() {
             assert!(self.families[family].views.contains(&write.table()), "not this family's: {write:?}");
@@ -238,7 +235,7 @@ impl Projections {
     /// applies the rest again.
     pub fn restart(&mut self, partition: i32, events: &[Event<EventData>], acknowledged: usize) {
         for family in 0..self.families.len() {
-            let mut projector = (self.families[family].projector)(partition);
+            let mut projector = self.families[family].standalone(partition);
             for event in &events[..acknowledged] {
                 projector.stage(event, &mut Writes::muted());
             }

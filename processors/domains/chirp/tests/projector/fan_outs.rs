@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::{
-    Event, FanOut, Page, PageQuery, Position, Put, StagedProjector, Table, Value, Write, Writes,
+    Event, FanOut, Known, Page, PageQuery, Position, Put, StagedProjector, Table, Value, Write, Writes,
 };
 use millrace_ports::{Log, StoreFault, Submitted, TableChange, ViewStore};
 use millrace_runtime::ProjectorSettings;
@@ -33,7 +33,7 @@ fn seen(id: String, timestamp: i64) -> Write {
 }
 
 impl StagedProjector<EventData> for Teller {
-    fn stage(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn stage(&mut self, event: &Event<EventData>, _: &mut dyn Known, writes: &mut Writes) {
         let (id, at) = (event.version as u64, event.recorded_at);
         if event.command_offset != GIANT {
             writes.in_line(1);
@@ -49,7 +49,7 @@ impl StagedProjector<EventData> for Teller {
         writes.push(seen(format!("told-{id}"), at));
     }
 
-    fn fan_out(&mut self, FanOut(id): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+    fn fan_out(&mut self, FanOut(id): FanOut, most: usize, _: &mut dyn Known, rows: &mut Vec<Write>) -> bool {
         let (told, at) = self.under_way.get_mut(&id).expect("not asked again after its end");
         let upto = AUDIENCE.min(*told + most);
         rows.extend((*told..upto).map(|n| seen(format!("giant-{id}-{n}"), *at)));

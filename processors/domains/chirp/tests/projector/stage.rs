@@ -8,13 +8,14 @@ use bytes::Bytes;
 use millrace_domain_chirp::messages::events::UserRegistered;
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, Metadata, Projector, Put, Rows, Value, Write};
+use millrace_kernel::{Domain, Event, Known, Metadata, Put, StagedProjector, Value, Write, Writes};
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
 };
 use millrace_runtime::progress::{Progress, read_progress, system_tables};
 use millrace_runtime::projector::{MakeProjector, ProjectorLane, ProjectorShared};
-use millrace_runtime::{ProjectorSettings, Topology};
+use millrace_runtime::{LocalState, ProjectorSettings, Topology};
+use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::log::memory::{MemoryLog, Plain};
 use millrace_testkit::store::MemoryStore;
 use millrace_wire::{Codec, Latest, MemoryRegistry, Registry, RegistryFault};
@@ -71,8 +72,8 @@ impl Registry for Flaky {
 /// A row for every event, and a count of the folds.
 struct Seer(Arc<AtomicUsize>);
 
-impl Projector<EventData> for Seer {
-    fn apply(&mut self, event: &Event<EventData>, rows: &mut Rows<'_>) {
+impl StagedProjector<EventData> for Seer {
+    fn stage(&mut self, event: &Event<EventData>, _: &mut dyn Known, rows: &mut Writes) {
         self.0.fetch_add(1, Ordering::SeqCst);
         let values = vec![Value::from("all"), Value::from(event.id.as_str())];
         rows.push(Write::Put(Put { table: "seen", values, timestamp: event.recorded_at }));
@@ -160,6 +161,9 @@ impl Stage {
             pace: Default::default(),
             codec: codec(&self.registry),
             make,
+            revision: "1".to_owned(),
+            partitions: 1,
+            local: None,
             settings,
         }
     }
@@ -168,6 +172,24 @@ impl Stage {
     pub(crate) fn seer(&self) -> MakeProjector<EventData> {
         let folds = Arc::clone(&self.folds);
         Box::new(move |_| Box::new(Seer(Arc::clone(&folds))))
+    }
+
+    /// A lane that keeps what it knows on `disk`, after every event if it can.
+    pub(crate) fn lane_on(
+        &self,
+        disk: &MemoryDisk,
+        make: MakeProjector<EventData>,
+        revision: &str,
+    ) -> ProjectorLane<Chirp> {
+        let settings = ProjectorSettings {
+            batch_max_events: 2,
+            checkpoint_max_changes: 1,
+            ..ProjectorSettings::default()
+        };
+        let mut shared = self.shared(Arc::clone(&self.store) as Arc<dyn ViewStore>, settings, make);
+        shared.local = Some(LocalState::stepwise(Arc::new(disk.clone()), 1_000));
+        shared.revision = revision.to_owned();
+        ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0)
     }
 
     /// A lane that fills tables which `rebuild` has just made.

@@ -18,7 +18,7 @@ mod rows;
 
 use std::collections::HashMap;
 
-use millrace_kernel::{Event, FanOut, Projection, StagedProjector, Write, Writes};
+use millrace_kernel::{Event, FanOut, Known, Projection, StagedProjector, Write, Writes};
 
 use self::author::Author;
 use self::fan_out::{Audience, FanOuts, News};
@@ -110,7 +110,7 @@ impl Timelines {
 }
 
 impl StagedProjector<EventData> for Timelines {
-    fn stage(&mut self, event: &Event<EventData>, writes: &mut Writes) {
+    fn stage(&mut self, event: &Event<EventData>, _known: &mut dyn Known, writes: &mut Writes) {
         let at = event.recorded_at;
         match &event.data {
             EventData::UserRegistered(e) => {
@@ -128,7 +128,13 @@ impl StagedProjector<EventData> for Timelines {
             | EventData::RegistrationRefused(_) => {}
         }
     }
-    fn fan_out(&mut self, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+    fn fan_out(
+        &mut self,
+        fan_out: FanOut,
+        most: usize,
+        _known: &mut dyn Known,
+        rows: &mut Vec<Write>,
+    ) -> bool {
         let number = FanOuts::author(fan_out);
         let Some(author) = self.authors.get(&number) else { return false };
         let audience = Audience::new(number, author, &self.people, &self.readers);

@@ -1,0 +1,226 @@
+//! Where a projector begins: from what it has kept, from what the group knows, or from what the tables say.
+//!
+//! | what there is | where it begins |
+//! |---|---|
+//! | a projection that keeps nothing | at the group's offset |
+//! | what it keeps by key, on disk | where that was written, folding without writing up to the group's offset |
+//! | no such disk, or one that cannot be trusted | at the first event, likewise |
+//! | tables that are filled, but no offset of the group | the tables' own progress takes its place |
+//!
+//! What is kept on disk is written after the rows of all events in it were acknowledged, so it may be ahead of the group,
+//! and of the tables never.
+
+use std::sync::Arc;
+
+use millrace_kernel::{Domain, Keeps};
+use millrace_ports::{Group, Identity, LocalFault, TopicPartition};
+use serde::{Deserialize, Serialize};
+
+use super::fault::ProjectorFault;
+use super::footing::{Footing, published};
+use super::kept::Kept;
+use super::lane::{OpenCause, ProjectorShared};
+use crate::local::LocalState;
+use crate::progress::Progress;
+
+/// The version of what keys, values and points look like on disk.
+const FORMAT: u32 = 1;
+
+/// What is written with what is kept: as of when that is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Point {
+    /// Of the projection that has kept it.
+    pub(super) revision: String,
+    /// Every event before this offset is folded in, and its rows are in the tables.
+    pub(super) position: i64,
+    /// Up to where the tables said so themselves.
+    pub(super) published: i64,
+    /// The newest event of those.
+    pub(super) newest: Option<Newest>,
+    /// As of that event.
+    pub(super) progress: Progress,
+    /// The command or step of it, which may have more.
+    pub(super) open: Option<OpenCause>,
+}
+
+/// The newest event that was folded: where it stands, and which it is. Whoever goes on reads it once more, as a topic of the
+/// same name may be another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Newest {
+    pub(super) offset: i64,
+    pub(super) event_id: String,
+}
+
+/// Where a projector begins.
+pub(super) struct Begin {
+    /// Read from here on.
+    pub(super) from: i64,
+    /// Rows of events before this offset are in the tables.
+    pub(super) applied: i64,
+    /// The group has been told of this one.
+    pub(super) committed: i64,
+    /// The first event that is read, if what is kept goes up to it.
+    pub(super) proof: Option<Newest>,
+    pub(super) progress: Progress,
+    pub(super) open: Option<OpenCause>,
+    pub(super) kept: Kept,
+    pub(super) footing: Footing,
+}
+
+impl Begin {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// [`ProjectorFault`]: tables, group and log that do not belong together, and what those say.
+    pub(super) fn find<D: Domain>(
+        shared: &ProjectorShared<D>,
+        group: &dyn Group,
+        at: &TopicPartition,
+        keeps: Keeps,
+    ) -> Result<Self, ProjectorFault> {
+        let published = published(&*shared.store, &shared.projection, at.partition)?;
+        let known = group.committed(std::slice::from_ref(at))?.get(at).copied();
+        // Whether `rebuild` has made the tables and nobody has filled them yet: version numbers begin again where the
+        // tables were deleted, and a group of that name may be left of the one before.
+        let is_new = shared.is_building && published.is_none();
+        let committed = match known.filter(|_| !is_new) {
+            Some(offset) => offset,
+            None => adopt(shared, group, at, published.as_ref())?,
+        };
+        let footing = Footing::new(&*shared.log, &*shared.store, &shared.projection, at, committed)?;
+        let none = || Progress::none(&shared.projection, at.partition);
+        let mut begin = Self {
+            from: 0,
+            applied: committed,
+            committed,
+            proof: None,
+            progress: none(),
+            open: None,
+            kept: Kept::default(),
+            footing,
+        };
+        match (keeps, &shared.local) {
+            (Keeps::Nothing, _) => {
+                // events of a cause whose end was not seen are folded once more, to see it
+                begin.from = committed.min(begin.footing.applied());
+                begin.progress = published.unwrap_or_else(none);
+            }
+            (Keeps::ByKey, Some(local)) => {
+                let (kept, point) = open(shared, local, at, begin.footing.applied())?;
+                begin.kept = kept;
+                if let Some(point) = point {
+                    begin.from = point.newest.as_ref().map_or(point.position, |newest| newest.offset);
+                    begin.applied = committed.max(point.position);
+                    (begin.proof, begin.progress, begin.open) = (point.newest, point.progress, point.open);
+                }
+            }
+            (Keeps::ByKey, None) | (Keeps::Fold, _) => {}
+        }
+        Ok(begin)
+    }
+}
+
+/// Where a group without an offset goes on: where the tables say that they are, or at the first event. The group is told
+/// before anything is published, or who dies right after that would look like one that has lost its offset.
+fn adopt<D: Domain>(
+    shared: &ProjectorShared<D>,
+    group: &dyn Group,
+    at: &TopicPartition,
+    published: Option<&Progress>,
+) -> Result<i64, ProjectorFault> {
+    let applied = published.map_or(0, |progress| progress.events_offset);
+    if applied > 0 {
+        tracing::warn!(
+            projection = shared.projection,
+            "the group has no offset for {at}: the broker has forgotten it (offsets.retention.minutes), or the group was \
+             deleted; it goes on at {applied}, up to where the tables say that they have its events"
+        );
+    }
+    group.commit(&std::collections::BTreeMap::from([(at.clone(), applied)]))?;
+    Ok(applied)
+}
+
+/// Opens what is kept of a partition; sets it aside and begins with nothing when it cannot be trusted.
+fn open<D: Domain>(
+    shared: &ProjectorShared<D>,
+    local: &LocalState,
+    at: &TopicPartition,
+    applied: i64,
+) -> Result<(Kept, Option<Point>), ProjectorFault> {
+    let identity = identity(shared, at);
+    if let Some(why) = local.take_condemned(at.partition) {
+        local.set_aside(&identity, &why)?;
+    }
+    let why = match open_trusted(shared, local, at, &identity, applied) {
+        Ok(Ok(opened)) => return Ok(opened),
+        Ok(Err(why)) => why,
+        Err(ProjectorFault::Local(fault)) if fault.is_lasting() => fault.to_string(),
+        Err(fault) => return Err(fault),
+    };
+    local.set_aside(&identity, &why)?;
+    let store = local.stores.open(&identity)?;
+    Ok((Kept::over(store, Arc::clone(&local.budget)), None))
+}
+
+/// What is kept, or why it is not to be trusted.
+fn open_trusted<D: Domain>(
+    shared: &ProjectorShared<D>,
+    local: &LocalState,
+    at: &TopicPartition,
+    identity: &Identity,
+    applied: i64,
+) -> Result<Result<(Kept, Option<Point>), String>, ProjectorFault> {
+    let store = local.stores.open(identity)?;
+    let point = match store.checkpoint()? {
+        None => None,
+        Some(bytes) => match serde_json::from_slice::<Point>(&bytes) {
+            Ok(point) => Some(point),
+            Err(error) => return Ok(Err(format!("its checkpoint cannot be read: {error}"))),
+        },
+    };
+    if let Some(point) = &point {
+        let end = shared.log.high_watermark(at)?;
+        let why = if point.revision != shared.revision {
+            Some(format!("it is of the revision {:?}, and this is {:?}", point.revision, shared.revision))
+        } else if point.position > end {
+            Some(format!("it reaches to offset {} of {at}, which ends at {end}", point.position))
+        } else if point.published > applied {
+            Some(format!(
+                "its rows were in the tables up to offset {} of {at}, and these have them up to {applied}",
+                point.published
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return Ok(Err(why));
+        }
+    }
+    Ok(Ok((Kept::over(store, Arc::clone(&local.budget)), point)))
+}
+
+/// The name under which a version of a projection keeps what it knows of any partition.
+pub(crate) fn place<D: Domain>(events: &str, projection: &str) -> String {
+    let family = projection.strip_prefix(D::NAME).unwrap_or(projection);
+    format!("{events}{family}")
+}
+
+fn identity<D: Domain>(shared: &ProjectorShared<D>, at: &TopicPartition) -> Identity {
+    Identity {
+        topic: place::<D>(&shared.names.events, &shared.projection).into(),
+        partition: at.partition,
+        partitions: shared.partitions,
+        format: FORMAT,
+    }
+}
+
+/// What is said of a store whose events are not those of the topic.
+pub(super) fn of_another_log(at: &TopicPartition, proof: &Newest) -> LocalFault {
+    LocalFault::Damaged {
+        path: std::path::PathBuf::new(),
+        why: format!(
+            "it goes up to event {} at offset {} of {at}, which is another one there: the topic was made anew",
+            proof.event_id, proof.offset
+        ),
+    }
+}
