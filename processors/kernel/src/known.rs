@@ -38,6 +38,20 @@ pub enum Keeps {
 #[derive(Debug, Default)]
 pub struct InMemory(HashMap<Box<[u8]>, Vec<u8>>);
 
+impl InMemory {
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Known for InMemory {
     fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
         self.0.get(key).map(Vec::as_slice)

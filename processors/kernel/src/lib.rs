@@ -25,6 +25,7 @@ pub mod rejection;
 pub mod row;
 mod rules;
 pub mod sample;
+pub mod sorted;
 pub mod table;
 pub mod text;
 
@@ -48,4 +49,5 @@ pub use projection::{KeyedProjector, Projection, Projector, Rows, Standalone, ke
 pub use rejection::{Rejections, Violation, codes};
 pub use row::{Delete, Put, Value, Write};
 pub use sample::{Sample, Samples, Seed};
+pub use sorted::Sorted;
 pub use table::{ColumnType, Table};

@@ -1,13 +1,15 @@
 //! What a partition knows of one of its authors: chirps, audience, and times as a celebrity.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+
+use millrace_kernel::{Known, Sorted};
+use serde::{Deserialize, Serialize};
 
 use super::people::Person;
 
 /// A chirp that is not deleted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chirp {
     pub posted_at: i64,
     pub chirp_id: Arc<str>,
@@ -15,74 +17,180 @@ pub struct Chirp {
     pub edited_at: Option<i64>,
 }
 
+impl Chirp {
+    /// Where it stands among those of its author: by (posted_at, chirp_id).
+    fn key(posted_at: i64, chirp_id: &str) -> Vec<u8> {
+        // the sign comes first, so that the order of bytes is that of numbers
+        let time = (posted_at as u64) ^ (1 << 63);
+        [&time.to_be_bytes(), chirp_id.as_bytes()].concat()
+    }
+
+    fn time_of(key: &[u8]) -> i64 {
+        let time = key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        (time ^ (1 << 63)) as i64
+    }
+}
+
 /// A time as a celebrity: from the event that crossed upwards to the one that crossed
 /// downwards, `i64::MAX` while it lasts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Era {
     begin: i64,
     end: i64,
 }
 
-/// An author of this partition.
-#[derive(Debug, Default)]
-pub struct Author {
-    pub username: Arc<str>,
-    /// Readers, and when each follow was recorded: twelve bytes, as there are many.
-    pub followers: BTreeMap<Person, i64>,
-    /// Ordered by (posted_at, chirp_id), oldest first. A deque, as whoever deletes a long history begins at one of its ends.
-    chirps: VecDeque<Chirp>,
-    /// Where to find a chirp: an edit or a deletion names only its id.
-    posted: HashMap<Arc<str>, i64>,
+/// What is known of an author beside the lists.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Head {
+    username: Arc<str>,
     eras: Vec<Era>,
+    /// The numbers of fan-outs under way, and of the newest one.
+    fan_outs: Vec<u32>,
+    newest_fan_out: u32,
+}
+
+/// An author of this partition, as read; whoever changes more than the lists calls [`Author::keep`].
+#[derive(Debug)]
+pub struct Author {
+    pub person: Person,
+    head: Head,
 }
 
 impl Author {
-    /// All chirps, oldest first.
-    pub fn chirps(&self) -> &VecDeque<Chirp> {
-        &self.chirps
+    /// What is known of a person as an author.
+    pub fn of(known: &mut dyn Known, person: Person) -> Self {
+        let key = person.key(b'a');
+        let head = match known.get(&key).map(serde_json::from_slice).transpose() {
+            Ok(head) => head.unwrap_or_default(),
+            Err(error) => {
+                known.distrust(&key, error.to_string());
+                Head::default()
+            }
+        };
+        Self { person, head }
     }
 
-    pub fn post(&mut self, chirp: Chirp) {
-        self.posted.insert(chirp.chirp_id.clone(), chirp.posted_at);
-        // nearly always the end: recorded_at rises within a partition
-        let place = self.place(chirp.posted_at, &chirp.chirp_id);
-        self.chirps.insert(place, chirp);
+    /// Keeps it.
+    pub fn keep(&self, known: &mut dyn Known) {
+        let head = serde_json::to_vec(&self.head).expect("numbers and texts are JSON");
+        known.put(&self.person.key(b'a'), head);
     }
 
-    /// Replaces the text of a chirp; returns its place.
-    pub fn edit(&mut self, chirp_id: &str, content: Arc<str>, edited_at: i64) -> Option<usize> {
-        let place = self.find(chirp_id)?;
-        let chirp = self.chirps.get_mut(place)?;
-        (chirp.content, chirp.edited_at) = (content, Some(edited_at));
-        Some(place)
+    pub fn username(&self) -> &Arc<str> {
+        &self.head.username
     }
 
-    /// Where a chirp stands among all.
-    pub fn find(&self, chirp_id: &str) -> Option<usize> {
-        let posted_at = *self.posted.get(chirp_id)?;
-        let place = self.place(posted_at, chirp_id);
-        self.chirps.get(place).filter(|chirp| *chirp.chirp_id == *chirp_id).map(|_| place)
+    pub fn call(&mut self, username: &str) {
+        self.head.username = username.into();
     }
 
-    pub fn delete(&mut self, place: usize) -> Option<Chirp> {
-        let chirp = self.chirps.remove(place)?;
-        self.posted.remove(&chirp.chirp_id);
-        Some(chirp)
+    /// Readers, by their numbers, and when each follow was recorded: about twenty bytes, as there are many.
+    pub fn followers(&self) -> Sorted {
+        Sorted::named(self.person.key(b'f'))
     }
 
-    fn place(&self, posted_at: i64, chirp_id: &str) -> usize {
-        self.chirps.partition_point(|chirp| (chirp.posted_at, &*chirp.chirp_id) < (posted_at, chirp_id))
+    /// Since when a reader follows.
+    pub fn follows_since(&self, known: &mut dyn Known, reader: Person) -> Option<i64> {
+        self.followers().get(known, &reader.bytes()).map(|since| since_of(&since))
+    }
+
+    pub fn count_followers(&self, known: &mut dyn Known) -> u64 {
+        self.followers().len(known) as u64
+    }
+
+    pub fn add_follower(&self, known: &mut dyn Known, reader: Person, since: i64) {
+        self.followers().put(known, &reader.bytes(), &since.to_be_bytes());
+    }
+
+    /// The chirps that are not deleted, oldest first.
+    fn chirps(&self) -> Sorted {
+        Sorted::named(self.person.key(b'c'))
+    }
+
+    /// When a chirp was posted: an edit or a deletion names only its id.
+    fn posted(&self) -> Sorted {
+        Sorted::named(self.person.key(b'x'))
+    }
+
+    pub fn post(&self, known: &mut dyn Known, chirp: &Chirp) {
+        self.posted().put(known, chirp.chirp_id.as_bytes(), &chirp.posted_at.to_be_bytes());
+        self.put(known, chirp);
+    }
+
+    fn put(&self, known: &mut dyn Known, chirp: &Chirp) {
+        let text = serde_json::to_vec(chirp).expect("numbers and texts are JSON");
+        self.chirps().put(known, &Chirp::key(chirp.posted_at, &chirp.chirp_id), &text);
+    }
+
+    /// Replaces the text of a chirp; the chirp, and its place.
+    pub fn edit(
+        &self,
+        known: &mut dyn Known,
+        chirp_id: &str,
+        content: &str,
+        edited_at: i64,
+    ) -> Option<(usize, Chirp)> {
+        let (place, chirp) = self.find(known, chirp_id)?;
+        let chirp = Chirp { content: content.into(), edited_at: Some(edited_at), ..chirp };
+        self.put(known, &chirp);
+        Some((place, chirp))
+    }
+
+    /// A chirp, and its place among all.
+    pub fn find(&self, known: &mut dyn Known, chirp_id: &str) -> Option<(usize, Chirp)> {
+        let posted_at = since_of(&self.posted().get(known, chirp_id.as_bytes())?);
+        let key = Chirp::key(posted_at, chirp_id);
+        let text = self.chirps().get(known, &key)?;
+        let chirp = self.read(known, &text)?;
+        Some((self.chirps().rank(known, &key), chirp))
+    }
+
+    pub fn delete(&self, known: &mut dyn Known, chirp: &Chirp) {
+        self.posted().remove(known, chirp.chirp_id.as_bytes());
+        self.chirps().remove(known, &Chirp::key(chirp.posted_at, &chirp.chirp_id));
+    }
+
+    fn read(&self, known: &mut dyn Known, text: &[u8]) -> Option<Chirp> {
+        serde_json::from_slice(text)
+            .map_err(|error| known.distrust(&self.person.key(b'c'), error.to_string()))
+            .ok()
+    }
+
+    pub fn count_chirps(&self, known: &mut dyn Known) -> usize {
+        self.chirps().len(known)
+    }
+
+    /// The chirp at a place.
+    pub fn chirp_at(&self, known: &mut dyn Known, place: usize) -> Option<Chirp> {
+        let (_, text) = self.chirps().at(known, place)?;
+        self.read(known, &text)
+    }
+
+    /// The chirps at these places.
+    pub fn chirps_at(&self, known: &mut dyn Known, places: Range<usize>) -> Vec<Chirp> {
+        let mut found = Vec::with_capacity(places.len());
+        if !places.is_empty() {
+            self.chirps().walk(known, places.start, &mut |known, _, text| {
+                found.extend(self.read(known, text));
+                found.len() < places.len()
+            });
+        }
+        found
     }
 
     /// The place of the first chirp posted at `time` or later.
-    pub fn first_since(&self, time: i64) -> usize {
-        self.chirps.partition_point(|chirp| chirp.posted_at < time)
+    pub fn first_since(&self, known: &mut dyn Known, time: i64) -> usize {
+        match time {
+            i64::MIN => 0,
+            i64::MAX => self.count_chirps(known),
+            time => self.chirps().rank(known, &Chirp::key(time, "")),
+        }
     }
 
     /// Chirps posted before this are pulled from `celebrity_chirps`, later ones were pushed
     /// to `home_timelines`.
     pub fn pulled_until(&self) -> i64 {
-        self.eras.last().map_or(0, |era| era.end)
+        self.head.eras.last().map_or(0, |era| era.end)
     }
 
     pub fn is_celebrity(&self) -> bool {
@@ -90,32 +198,32 @@ impl Author {
     }
 
     pub fn become_celebrity(&mut self, at: i64) {
-        self.eras.push(Era { begin: at, end: i64::MAX });
+        self.head.eras.push(Era { begin: at, end: i64::MAX });
     }
 
     pub fn become_regular(&mut self, at: i64) {
-        if let Some(era) = self.eras.last_mut() {
+        if let Some(era) = self.head.eras.last_mut() {
             era.end = at;
         }
     }
 
     /// The places of the chirps that `celebrity_chirps` holds: the newest `rows` of those that
     /// are pulled.
-    pub fn pulled(&self, rows: usize) -> Range<usize> {
-        let end = self.first_since(self.pulled_until());
+    pub fn pulled(&self, known: &mut dyn Known, rows: usize) -> Range<usize> {
+        let end = self.first_since(known, self.pulled_until());
         end.saturating_sub(rows)..end
     }
 
     /// Whether a chirp of that time was pushed to those who followed then.
     fn was_pushed(&self, posted_at: i64) -> bool {
-        !self.eras.iter().any(|era| (era.begin..era.end).contains(&posted_at))
+        !self.head.eras.iter().any(|era| (era.begin..era.end).contains(&posted_at))
     }
 
     /// Chirps posted from here on were written to the timeline of a reader who follows `since`
     /// then, except in celebrity times and below the reader's floor. Who followed a celebrity got
     /// no older chirps, others those from after the last celebrity time before.
     pub fn copied_from(&self, since: i64) -> i64 {
-        let Some(last) = self.eras.iter().rev().find(|era| era.begin <= since) else { return 0 };
+        let Some(last) = self.head.eras.iter().rev().find(|era| era.begin <= since) else { return 0 };
         if since < last.end { since } else { last.end }
     }
 
@@ -126,24 +234,72 @@ impl Author {
     }
 
     /// Chirps from `time` on that were pushed, newest first.
-    pub fn pushed_since(&self, time: i64) -> impl Iterator<Item = &Chirp> {
-        self.chirps.range(self.first_since(time)..).rev().filter(|chirp| self.was_pushed(chirp.posted_at))
+    pub fn pushed_since(&self, known: &mut dyn Known, time: i64) -> Vec<Chirp> {
+        let mut found = Vec::new();
+        let all = self.count_chirps(known);
+        self.chirps().walk_back(known, all, &mut |known, key, text| {
+            let posted_at = Chirp::time_of(key);
+            if posted_at < time {
+                return false;
+            }
+            if self.was_pushed(posted_at) {
+                found.extend(self.read(known, text));
+            }
+            true
+        });
+        found
+    }
+
+    /// When the newest of them were posted, at most so many.
+    pub fn pushed_times_since(&self, known: &mut dyn Known, time: i64, most: usize, times: &mut Vec<i64>) {
+        let all = self.count_chirps(known);
+        let mut left = most;
+        self.chirps().walk_back(known, all, &mut |_, key, _| {
+            let posted_at = Chirp::time_of(key);
+            if posted_at < time || left == 0 {
+                return false;
+            }
+            if self.was_pushed(posted_at) {
+                times.push(posted_at);
+                left -= 1;
+            }
+            true
+        });
     }
 
     /// How many [`Author::pushed_since`] has.
-    pub fn count_pushed_since(&self, time: i64) -> usize {
-        let pulled: usize = self
-            .eras
-            .iter()
-            .filter(|era| era.end > time)
-            .map(|era| self.first_since(era.end) - self.first_since(era.begin.max(time)))
-            .sum();
-        self.chirps.len() - self.first_since(time) - pulled
+    pub fn count_pushed_since(&self, known: &mut dyn Known, time: i64) -> usize {
+        let mut pulled = 0;
+        for era in self.head.eras.iter().filter(|era| era.end > time) {
+            pulled += self.first_since(known, era.end) - self.first_since(known, era.begin.max(time));
+        }
+        self.count_chirps(known) - self.first_since(known, time) - pulled
     }
 
     /// Whether a chirp of that time was written to any timeline at all: then the audience must be
     /// walked, which most chirps of a celebrity spare.
-    pub fn is_pushed(&self, posted_at: i64) -> bool {
-        self.was_pushed(posted_at) && !self.followers.is_empty()
+    pub fn is_pushed(&self, known: &mut dyn Known, posted_at: i64) -> bool {
+        self.was_pushed(posted_at) && self.count_followers(known) > 0
     }
+
+    /// The number of a fan-out that begins.
+    pub fn begin_fan_out(&mut self) -> u32 {
+        self.head.newest_fan_out = self.head.newest_fan_out.wrapping_add(1);
+        self.head.fan_outs.push(self.head.newest_fan_out);
+        self.head.newest_fan_out
+    }
+
+    /// The numbers of those under way.
+    pub fn fan_outs(&self) -> &[u32] {
+        &self.head.fan_outs
+    }
+
+    pub fn end_fan_out(&mut self, number: u32) {
+        self.head.fan_outs.retain(|it| *it != number);
+    }
+}
+
+/// A time as lists of authors have it.
+pub fn since_of(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, i64::from_be_bytes)
 }

@@ -1,20 +1,19 @@
 //! Rows for all readers of an author, made in pieces while other events are taken in.
 //!
 //! The audience is walked in its order, a piece at a time, and is that of the event: who has followed
-//! since is passed over, and who unfollows before their turn gets their row put aside at that moment. So
-//! a fan-out holds a place in the audience and a chirp, however many readers there are.
+//! since is passed over, and who unfollows before their turn is put aside at that moment. So
+//! a fan-out holds a place in the audience and a chirp, however many readers there are. It is part of what is known, so
+//! that whoever begins again goes on at that place.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use millrace_kernel::{FanOut, Known, Write};
+use serde::{Deserialize, Serialize};
 
-use millrace_kernel::{FanOut, Write};
-
-use super::author::{Author, Chirp};
-use super::people::{OfPeople, People, Person, Reader};
+use super::author::{Author, Chirp, since_of};
+use super::people::{Person, Reader};
 use super::rows::Of;
 
 /// What a fan-out tells every reader.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum News {
     /// A new chirp.
     Posted(Chirp),
@@ -29,117 +28,123 @@ pub enum News {
     },
 }
 
-/// An author's readers, with what rows for them are made of.
-pub struct Audience<'a> {
-    of: Of<'a>,
-    people: &'a People,
-    readers: &'a OfPeople<Reader>,
-}
-
-impl<'a> Audience<'a> {
-    /// The audience of an author, who has this number.
-    pub fn new(
-        number: Person,
-        author: &'a Author,
-        people: &'a People,
-        readers: &'a OfPeople<Reader>,
-    ) -> Self {
-        Self { of: Of { author_id: people.id(number), author }, people, readers }
-    }
-
-    /// All who follow the author, and since when.
-    pub fn followers(&self) -> impl Iterator<Item = (Person, i64)> {
-        self.of.author.followers.iter().map(|(reader, since)| (*reader, *since))
-    }
-
+impl News {
     /// The row of an event of `at` for a reader who has followed `since`, if it concerns them.
-    pub fn row(&self, news: &News, reader: Person, since: i64, at: i64) -> Option<Write> {
+    pub fn row(
+        &self,
+        known: &mut dyn Known,
+        (author, of): (&Author, &Of),
+        (reader, since): (Person, i64),
+        at: i64,
+    ) -> Option<Write> {
         if since > at {
             return None;
         }
-        let is_shown = |chirp: &Chirp| {
-            self.of.author.has_pushed(since, chirp.posted_at)
-                && self.readers.get(reader).is_some_and(|state| state.had(chirp.posted_at, at))
-        };
-        let reader_id = self.people.id(reader);
-        match news {
-            News::Posted(chirp) => Some(self.of.home(reader_id, chirp, at)),
-            News::Edited(chirp) => is_shown(chirp).then(|| self.of.home(reader_id, chirp, at)),
-            News::Deleted(chirp) => is_shown(chirp).then(|| self.of.no_home(reader_id, chirp, at)),
-            News::Crossed { pulled_until } => Some(self.of.following(reader_id, since, *pulled_until, at)),
+        if let Self::Edited(chirp) | Self::Deleted(chirp) = self {
+            let is_shown = author.has_pushed(since, chirp.posted_at)
+                && Reader::of(known, reader).had(chirp.posted_at, at);
+            if !is_shown {
+                return None;
+            }
         }
+        let reader_id = reader.id(known);
+        Some(match self {
+            Self::Posted(chirp) | Self::Edited(chirp) => of.home(reader_id, chirp, at),
+            Self::Deleted(chirp) => of.no_home(reader_id, chirp, at),
+            Self::Crossed { pulled_until } => of.following(reader_id, since, *pulled_until, at),
+        })
     }
 }
 
 /// A fan-out under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct UnderWay {
     news: News,
     at: i64,
-    /// The readers up to here have their rows.
-    passed: Option<Person>,
-    /// Rows of readers who have unfollowed before their turn.
-    aside: Vec<Write>,
+    /// The readers up to this number have their rows.
+    passed: Option<u32>,
+    /// Readers who have unfollowed before their turn, and since when they followed.
+    aside: Vec<(u32, i64)>,
 }
 
-/// All fan-outs under way, by author and number.
-#[derive(Debug, Default)]
-pub struct FanOuts {
-    under_way: BTreeMap<(Person, u32), UnderWay>,
-    next: u32,
-}
-
-impl FanOuts {
-    /// Begins one of an event of `at`, to everyone who follows the author now.
-    pub fn begin(&mut self, author: Person, news: News, at: i64) -> FanOut {
-        self.next = self.next.wrapping_add(1);
-        self.under_way.insert((author, self.next), UnderWay { news, at, passed: None, aside: Vec::new() });
-        FanOut(u64::from(author.number()) << 32 | u64::from(self.next))
+impl UnderWay {
+    fn key(author: Person, number: u32) -> Vec<u8> {
+        [&author.key(b'w')[..], &number.to_be_bytes()].concat()
     }
 
-    /// Puts aside what a reader must still get who is about to stop following: whoever sees the
-    /// follow until then must see the chirps.
-    pub fn leave(&mut self, author: Person, audience: &Audience<'_>, reader: Person, since: i64) {
-        for (_, it) in self.under_way.range_mut((author, 0)..=(author, u32::MAX)) {
-            if it.passed.is_none_or(|passed| passed < reader) {
-                it.aside.extend(audience.row(&it.news, reader, since, it.at));
+    fn of(known: &mut dyn Known, key: &[u8]) -> Option<Self> {
+        match known.get(key).map(serde_json::from_slice).transpose() {
+            Ok(found) => found,
+            Err(error) => {
+                known.distrust(key, error.to_string());
+                None
             }
         }
     }
 
-    /// Makes the next rows of a fan-out; returns whether there are more.
-    pub fn go_on(
-        &mut self,
-        fan_out: FanOut,
-        audience: &Audience<'_>,
-        most: usize,
-        rows: &mut Vec<Write>,
-    ) -> bool {
-        let key = Self::key(fan_out);
-        let Some(it) = self.under_way.get_mut(&key) else { return false };
-        let full = rows.len().saturating_add(most);
-        rows.extend(it.aside.drain(..it.aside.len().min(most)));
-        let behind = it.passed.map_or(Bound::Unbounded, Bound::Excluded);
-        for (reader, since) in audience.of.author.followers.range((behind, Bound::Unbounded)) {
-            if rows.len() >= full {
-                return true;
-            }
-            it.passed = Some(*reader);
-            rows.extend(audience.row(&it.news, *reader, *since, it.at));
-        }
-        if !it.aside.is_empty() {
-            return true;
-        }
-        self.under_way.remove(&key);
-        false
+    fn keep(&self, known: &mut dyn Known, key: &[u8]) {
+        known.put(key, serde_json::to_vec(self).expect("numbers and texts are JSON"));
     }
+}
 
-    /// Whose fan-out it is.
-    pub fn author(fan_out: FanOut) -> Person {
-        Self::key(fan_out).0
-    }
+/// Begins one of an event of `at`, to everyone who follows the author now.
+pub fn begin(known: &mut dyn Known, author: &mut Author, news: News, at: i64) -> FanOut {
+    let number = author.begin_fan_out();
+    author.keep(known);
+    UnderWay { news, at, passed: None, aside: Vec::new() }.keep(known, &UnderWay::key(author.person, number));
+    FanOut(u64::from(author.person.number()) << 32 | u64::from(number))
+}
 
-    fn key(FanOut(number): FanOut) -> (Person, u32) {
-        (Person::of_number((number >> 32) as u32), number as u32)
+/// Puts aside a reader who is about to stop following and must still get what they have not: whoever sees the
+/// follow until then must see the chirps.
+pub fn leave(known: &mut dyn Known, author: &Author, reader: Person, since: i64) {
+    let of = Of::author(known, author);
+    for number in author.fan_outs() {
+        let key = UnderWay::key(author.person, *number);
+        let Some(mut it) = UnderWay::of(known, &key) else { continue };
+        let is_to_come = it.passed.is_none_or(|passed| passed < reader.number());
+        // what it says of them now it says later, too
+        if is_to_come && it.news.row(known, (author, &of), (reader, since), it.at).is_some() {
+            it.aside.push((reader.number(), since));
+            it.keep(known, &key);
+        }
     }
+}
+
+/// Makes the next rows of a fan-out; returns whether there are more.
+pub fn go_on(known: &mut dyn Known, FanOut(number): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+    let (person, number) = (Person::of_number((number >> 32) as u32), number as u32);
+    let key = UnderWay::key(person, number);
+    let Some(mut it) = UnderWay::of(known, &key) else { return false };
+    let mut author = Author::of(known, person);
+    let of = Of::author(known, &author);
+    let full = rows.len().saturating_add(most);
+    let aside = it.aside.len().min(most);
+    for (reader, since) in it.aside.drain(..aside) {
+        rows.extend(it.news.row(known, (&author, &of), (Person::of_number(reader), since), it.at));
+    }
+    let followers = author.followers();
+    let from = match it.passed {
+        None => 0,
+        Some(passed) => followers.rank(known, &Person::of_number(passed.saturating_add(1)).bytes()),
+    };
+    let mut has_more = false;
+    followers.walk(known, from, &mut |known, reader, since| {
+        if rows.len() >= full {
+            has_more = true;
+            return false;
+        }
+        let reader = Person::of_bytes(reader);
+        it.passed = Some(reader.number());
+        rows.extend(it.news.row(known, (&author, &of), (reader, since_of(since)), it.at));
+        true
+    });
+    if has_more || !it.aside.is_empty() {
+        it.keep(known, &key);
+        return true;
+    }
+    known.remove(&key);
+    author.end_fan_out(number);
+    author.keep(known);
+    false
 }

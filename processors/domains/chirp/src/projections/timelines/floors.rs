@@ -7,39 +7,54 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::Writes;
+use millrace_kernel::{Known, Writes};
 
 use super::Timelines;
-use super::people::Person;
+use super::author::Author;
+use super::people::{Person, Reader};
 use crate::messages::rows::{HomeTimelinesRow, TimelineFloorsRow};
 
 impl Timelines {
     /// Raises the floor of a reader who has a quarter more rows than the cap, so that the
     /// newest `cap` stay. Returns the reader if so; see [`Timelines::write_floors`].
-    pub(super) fn trim(&mut self, reader: Person, at: i64) -> Option<Person> {
+    pub(super) fn trim(&self, known: &mut dyn Known, reader: Person, at: i64) -> Option<Person> {
         let cap = self.settings.timeline_cap;
-        let state = self.readers.get(reader)?;
+        let state = Reader::of(known, reader);
         if state.rows <= self.most_rows() {
             return None;
         }
         let mut newest: Vec<i64> = Vec::new();
         let mut floor = state.floor;
-        for author in &state.authors {
-            let Some(author) = self.authors.get(author) else { continue };
-            let Some(since) = author.followers.get(&reader) else { continue };
-            let from = author.copied_from(*since).max(floor);
-            newest.extend(author.pushed_since(from).take(cap).map(|chirp| chirp.posted_at));
+        self.each_author_of(known, reader, &mut |known, author, since| {
+            let from = author.copied_from(since).max(floor);
+            author.pushed_times_since(known, from, cap, &mut newest);
             if newest.len() >= 2 * cap {
                 // what is certainly too old need not be looked at for the other authors
                 floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
                 newest.truncate(cap);
             }
-        }
+        });
         if newest.len() < cap {
             return None;
         }
         floor = *newest.select_nth_unstable_by(cap - 1, |a, b| b.cmp(a)).1;
-        self.raise_floor(reader, floor, at)
+        self.raise_floor(known, reader, floor, at)
+    }
+
+    /// Gives every author of this partition that a reader follows, and since when.
+    fn each_author_of(
+        &self,
+        known: &mut dyn Known,
+        reader: Person,
+        each: &mut dyn FnMut(&mut dyn Known, &Author, i64),
+    ) {
+        Reader::authors(reader).walk(known, 0, &mut |known, author, _| {
+            let author = Author::of(known, Person::of_bytes(author));
+            if let Some(since) = author.follows_since(known, reader) {
+                each(known, &author, since);
+            }
+            true
+        });
     }
 
     /// More rows than this of a reader are trimmed.
@@ -48,19 +63,22 @@ impl Timelines {
     }
 
     /// Raises the floor of a reader, if it is lower. Returns the reader if so.
-    pub(super) fn raise_floor(&mut self, reader: Person, floor: i64, at: i64) -> Option<Person> {
-        let state = self.readers.entry(reader);
+    pub(super) fn raise_floor(
+        &self,
+        known: &mut dyn Known,
+        reader: Person,
+        floor: i64,
+        at: i64,
+    ) -> Option<Person> {
+        let state = Reader::of(known, reader);
         if floor <= state.floor {
             return None;
         }
-        (state.floor, state.floor_since) = (floor, at);
-        state.rows = state
-            .authors
-            .iter()
-            .filter_map(|author| self.authors.get(author))
-            .filter_map(|author| Some((author, author.followers.get(&reader)?)))
-            .map(|(author, since)| author.count_pushed_since(author.copied_from(*since).max(floor)))
-            .sum();
+        let mut rows = 0;
+        self.each_author_of(known, reader, &mut |known, author, since| {
+            rows += author.count_pushed_since(known, author.copied_from(since).max(floor));
+        });
+        Reader { rows, floor, floor_since: at }.keep(known, reader);
         Some(reader)
     }
 
@@ -73,11 +91,15 @@ impl Timelines {
     ///
     /// The deletion takes the rows of other partitions along. They are below this reader's
     /// floor, too: the greatest counts.
-    pub(super) fn write_floors(&self, raised: &[Person], at: i64, writes: &mut Writes) {
-        let floors: Vec<_> = raised
-            .iter()
-            .filter_map(|reader| Some((self.people.id(*reader), self.readers.get(*reader)?.floor)))
-            .collect();
+    pub(super) fn write_floors(
+        &self,
+        known: &mut dyn Known,
+        raised: &[Person],
+        at: i64,
+        writes: &mut Writes,
+    ) {
+        let floors: Vec<_> =
+            raised.iter().map(|reader| (reader.id(known), Reader::of(known, *reader).floor)).collect();
         let row = |(reader_id, floor): &(Arc<str>, i64)| {
             let (reader_id, source_partition) = (reader_id.clone(), self.partition);
             TimelineFloorsRow { reader_id, source_partition, floor: *floor }.put(at)

@@ -16,13 +16,11 @@ mod follows;
 mod people;
 mod rows;
 
-use std::collections::HashMap;
+use millrace_kernel::{Event, FanOut, Keeps, Known, Projection, StagedProjector, Write, Writes};
 
-use millrace_kernel::{Event, FanOut, Known, Projection, StagedProjector, Write, Writes};
-
-use self::author::Author;
-use self::fan_out::{Audience, FanOuts, News};
-use self::people::{OfPeople, People, Person, Reader};
+use self::author::{Author, since_of};
+use self::fan_out::News;
+use self::people::Person;
 use self::rows::Of;
 use crate::messages::EventData;
 use crate::messages::rows::{
@@ -57,28 +55,16 @@ pub fn family(settings: &Settings) -> Projection<EventData> {
     }
 }
 
-/// The fold of one partition's events.
+/// The projector of a partition; all that it knows is by key.
 struct Timelines {
     partition: i32,
     settings: Settings,
-    people: People,
-    authors: HashMap<Person, Author>,
-    readers: OfPeople<Reader>,
-    fan_outs: FanOuts,
 }
 
 impl Timelines {
     fn new(partition: i32, settings: Settings) -> Self {
         // whoever configures it is told so by `Settings::validate`; here it must only not fail
-        let settings = Settings { timeline_cap: settings.timeline_cap.max(1), ..settings };
-        Self {
-            partition,
-            settings,
-            people: People::default(),
-            authors: HashMap::new(),
-            readers: OfPeople::default(),
-            fan_outs: FanOuts::default(),
-        }
+        Self { partition, settings: Settings { timeline_cap: settings.timeline_cap.max(1), ..settings } }
     }
 
     /// How many rows `celebrity_chirps` holds of an author: one more than a feed can show.
@@ -88,56 +74,50 @@ impl Timelines {
         self.settings.timeline_cap.saturating_add(1)
     }
 
-    /// An author with their id, for rows. Whoever asks has just put the author there.
-    fn of(&self, author: Person) -> Option<Of<'_>> {
-        Some(Of { author_id: self.people.id(author), author: self.authors.get(&author)? })
-    }
-
     /// Tells an author's readers: at once when they are few, else in pieces.
-    fn tell(&mut self, number: Person, news: News, at: i64, writes: &mut Writes) {
-        let Some(author) = self.authors.get(&number) else { return };
-        if author.followers.len() > self.settings.fan_out_at_once {
-            writes.fan_out(self.fan_outs.begin(number, news, at));
+    fn tell(&self, known: &mut dyn Known, author: &mut Author, news: News, at: i64, writes: &mut Writes) {
+        if author.count_followers(known) > self.settings.fan_out_at_once as u64 {
+            writes.fan_out(fan_out::begin(known, author, news, at));
             return;
         }
-        let audience = Audience::new(number, author, &self.people, &self.readers);
-        for (reader, since) in audience.followers() {
-            if let Some(row) = audience.row(&news, reader, since, at) {
+        let of = Of::author(known, author);
+        author.followers().walk(known, 0, &mut |known, reader, since| {
+            let reader = (Person::of_bytes(reader), since_of(since));
+            if let Some(row) = news.row(known, (author, &of), reader, at) {
                 writes.push(row);
             }
-        }
+            true
+        });
     }
 }
 
 impl StagedProjector<EventData> for Timelines {
-    fn stage(&mut self, event: &Event<EventData>, _known: &mut dyn Known, writes: &mut Writes) {
+    fn keeps(&self) -> Keeps {
+        Keeps::ByKey
+    }
+
+    fn stage(&mut self, event: &Event<EventData>, known: &mut dyn Known, writes: &mut Writes) {
         let at = event.recorded_at;
         match &event.data {
             EventData::UserRegistered(e) => {
-                let user = self.people.number(&e.user_id);
-                self.authors.entry(user).or_default().username = e.username.as_str().into();
+                let person = Person::of_id(known, &e.user_id);
+                let mut author = Author::of(known, person);
+                author.call(&e.username);
+                author.keep(known);
             }
-            EventData::ChirpPosted(e) => self.posted(e, at, writes),
-            EventData::ChirpEdited(e) => self.edited(e, at, writes),
-            EventData::ChirpDeleted(e) => self.deleted(e, at, writes),
-            EventData::UserFollowed(e) => self.followed(e, at, writes),
-            EventData::UserUnfollowed(e) => self.unfollowed(e, at, writes),
+            EventData::ChirpPosted(e) => self.posted(known, e, at, writes),
+            EventData::ChirpEdited(e) => self.edited(known, e, at, writes),
+            EventData::ChirpDeleted(e) => self.deleted(known, e, at, writes),
+            EventData::UserFollowed(e) => self.followed(known, e, at, writes),
+            EventData::UserUnfollowed(e) => self.unfollowed(known, e, at, writes),
             EventData::RegistrationStarted(_)
             | EventData::UsernameClaimed(_)
             | EventData::UsernameClaimRefused(_)
             | EventData::RegistrationRefused(_) => {}
         }
     }
-    fn fan_out(
-        &mut self,
-        fan_out: FanOut,
-        most: usize,
-        _known: &mut dyn Known,
-        rows: &mut Vec<Write>,
-    ) -> bool {
-        let number = FanOuts::author(fan_out);
-        let Some(author) = self.authors.get(&number) else { return false };
-        let audience = Audience::new(number, author, &self.people, &self.readers);
-        self.fan_outs.go_on(fan_out, &audience, most, rows)
+
+    fn fan_out(&mut self, fan_out: FanOut, most: usize, known: &mut dyn Known, rows: &mut Vec<Write>) -> bool {
+        fan_out::go_on(known, fan_out, most, rows)
     }
 }

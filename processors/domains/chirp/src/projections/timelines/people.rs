@@ -1,10 +1,10 @@
 //! Users as small numbers, and what a partition knows of readers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A user, by a number that is good in one projector only: an edge of the graph costs bytes,
-/// not strings.
+use millrace_kernel::{Known, Sorted};
+
+/// A user, by a number that is good in one partition only: an edge of the graph costs bytes, not strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Person(u32);
 
@@ -18,40 +18,48 @@ impl Person {
     pub fn of_number(number: u32) -> Self {
         Self(number)
     }
-}
 
-/// All users seen in a partition.
-#[derive(Debug, Default)]
-pub struct People {
-    numbers: HashMap<Arc<str>, Person>,
-    ids: Vec<Arc<str>>,
-}
-
-impl People {
     /// The number of a user, given at first sight.
-    pub fn number(&mut self, user_id: &str) -> Person {
-        if let Some(person) = self.numbers.get(user_id) {
-            return *person;
+    pub fn of_id(known: &mut dyn Known, user_id: &str) -> Self {
+        let by_id = [b"p", user_id.as_bytes()].concat();
+        if let Some(number) = known.get(&by_id).and_then(|bytes| bytes.try_into().ok()) {
+            return Self(u32::from_be_bytes(number));
         }
-        // four thousand million users in one partition would not fit its memory anyway
-        let person = Person(self.ids.len() as u32);
-        let user_id: Arc<str> = user_id.into();
-        self.ids.push(user_id.clone());
-        self.numbers.insert(user_id, person);
+        let newest = known.get(b"n").and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+        // four thousand million users in one partition would not fit its disk anyway
+        let person = Self(newest.wrapping_add(1));
+        known.put(b"n", person.bytes().to_vec());
+        known.put(&by_id, person.bytes().to_vec());
+        known.put(&person.key(b'i'), user_id.as_bytes().to_vec());
         person
     }
 
-    /// The id of a user.
-    pub fn id(&self, person: Person) -> Arc<str> {
-        self.ids[person.0 as usize].clone()
+    /// The user's id.
+    pub fn id(self, known: &mut dyn Known) -> Arc<str> {
+        let id = known.get(&self.key(b'i')).map(|bytes| String::from_utf8_lossy(bytes).into());
+        id.unwrap_or_default()
+    }
+
+    /// As a key of a list, in the order of the numbers.
+    pub fn bytes(self) -> [u8; 4] {
+        self.0.to_be_bytes()
+    }
+
+    /// Read back.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.try_into().map_or(0, u32::from_be_bytes))
+    }
+
+    /// Where something of that kind is known of them.
+    pub fn key(self, kind: u8) -> Vec<u8> {
+        let [a, b, c, d] = self.bytes();
+        vec![kind, a, b, c, d]
     }
 }
 
 /// A reader of authors of this partition.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// The authors of this partition that they follow.
-    pub authors: Vec<Person>,
     /// How many rows of their timeline this partition has written and not deleted.
     pub rows: usize,
     /// Their timeline may lack chirps of this partition posted before this.
@@ -61,43 +69,37 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// What is known of a person as a reader.
+    pub fn of(known: &mut dyn Known, person: Person) -> Self {
+        let read = known.get(&person.key(b'r')).and_then(Self::of_bytes);
+        read.unwrap_or(Self { rows: 0, floor: i64::MIN, floor_since: i64::MIN })
+    }
+
+    /// Keeps it.
+    pub fn keep(self, known: &mut dyn Known, person: Person) {
+        let mut bytes = Vec::with_capacity(24);
+        bytes.extend((self.rows as u64).to_be_bytes());
+        bytes.extend(self.floor.to_be_bytes());
+        bytes.extend(self.floor_since.to_be_bytes());
+        known.put(&person.key(b'r'), bytes);
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (rows, rest) = bytes.split_first_chunk()?;
+        let (floor, rest) = rest.split_first_chunk()?;
+        let floor_since = i64::from_be_bytes(rest.try_into().ok()?);
+        Some(Self { rows: u64::from_be_bytes(*rows) as usize, floor: i64::from_be_bytes(*floor), floor_since })
+    }
+
+    /// The authors of this partition that a reader follows.
+    pub fn authors(person: Person) -> Sorted {
+        Sorted::named(person.key(b'R'))
+    }
+
     /// Whether their timeline had a chirp posted then when an event of `at` came. If the floor has
     /// been raised since, that is not known and need not be: what is below it is deleted by the
     /// later event, whichever of the two is written first.
     pub fn had(&self, posted_at: i64, at: i64) -> bool {
         self.floor <= posted_at || self.floor_since > at
-    }
-}
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self { authors: Vec::new(), rows: 0, floor: i64::MIN, floor_since: i64::MIN }
-    }
-}
-
-/// What is kept of every person, who are numbered from 0: side by side, so that going through an
-/// audience goes through memory in order.
-#[derive(Debug)]
-pub struct OfPeople<T>(Vec<T>);
-
-impl<T> Default for OfPeople<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Default> OfPeople<T> {
-    /// What is kept of a person, if anything.
-    pub fn get(&self, person: Person) -> Option<&T> {
-        self.0.get(person.0 as usize)
-    }
-
-    /// As [`OfPeople::get`], to be changed; what is kept of somebody new is the default.
-    pub fn entry(&mut self, person: Person) -> &mut T {
-        let at = person.0 as usize;
-        if self.0.len() <= at {
-            self.0.resize_with(at + 1, T::default);
-        }
-        &mut self.0[at]
     }
 }

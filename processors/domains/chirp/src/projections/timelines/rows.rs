@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::Write;
+use millrace_kernel::{Known, Write};
 
 use super::author::{Author, Chirp};
 use crate::messages::rows::{
@@ -10,18 +10,23 @@ use crate::messages::rows::{
     HomeTimelinesRow,
 };
 
-/// An author's id and state: what every row of a chirp needs.
-pub struct Of<'a> {
+/// An author's id and name: what every row of a chirp needs.
+pub struct Of {
     pub author_id: Arc<str>,
-    pub author: &'a Author,
+    username: Arc<str>,
 }
 
-impl Of<'_> {
+impl Of {
+    /// Those of an author.
+    pub fn author(known: &mut dyn Known, author: &Author) -> Self {
+        Self { author_id: author.person.id(known), username: author.username().clone() }
+    }
+
     pub fn chirp(&self, chirp: &Chirp, timestamp: i64) -> Write {
         ChirpsRow {
             author_id: self.author_id.clone(),
             chirp_id: chirp.chirp_id.clone(),
-            username: self.author.username.clone(),
+            username: self.username.clone(),
             content: chirp.content.clone(),
             posted_at: chirp.posted_at,
             edited_at: chirp.edited_at,
@@ -34,7 +39,7 @@ impl Of<'_> {
             author_id: self.author_id.clone(),
             posted_at: chirp.posted_at,
             chirp_id: chirp.chirp_id.clone(),
-            username: self.author.username.clone(),
+            username: self.username.clone(),
             content: chirp.content.clone(),
             edited_at: chirp.edited_at,
         }
@@ -46,7 +51,7 @@ impl Of<'_> {
             author_id: self.author_id.clone(),
             posted_at: chirp.posted_at,
             chirp_id: chirp.chirp_id.clone(),
-            username: self.author.username.clone(),
+            username: self.username.clone(),
             content: chirp.content.clone(),
             edited_at: chirp.edited_at,
         }
@@ -63,7 +68,7 @@ impl Of<'_> {
             posted_at: chirp.posted_at,
             chirp_id: chirp.chirp_id.clone(),
             author_id: self.author_id.clone(),
-            username: self.author.username.clone(),
+            username: self.username.clone(),
             content: chirp.content.clone(),
             edited_at: chirp.edited_at,
         }
