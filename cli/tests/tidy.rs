@@ -67,7 +67,8 @@ fn code(path: &Path) -> Vec<(usize, String)> {
 
 #[test]
 fn a_domain_depends_on_the_kernel_and_on_nothing_that_acts() {
-    const ALLOWED: [&str; 5] = ["millrace-kernel", "serde", "serde_json", "thiserror", "unicode-normalization"];
+    const ALLOWED: [&str; 5] =
+        ["millrace-kernel", "serde", "serde_json", "thiserror", "unicode-normalization"];
     for domain in domains() {
         let manifest = root().join("processors/domains").join(&domain).join("Cargo.toml");
         for dependency in dependencies(&manifest, "dependencies") {

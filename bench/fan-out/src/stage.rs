@@ -175,6 +175,7 @@ impl Stage {
             names: self.names.clone(),
             projection: format!("chirp.{FAMILY}"),
             destination: Default::default(),
+            views: timelines.views,
             is_building: false,
             pace: Default::default(),
             codec: codec(&self.registry)?,

@@ -57,6 +57,7 @@ bugs! {
     TimestampFromClock: "rows carry the time at which they are written",
     StagesIgnored: "the stages of a projection are written in any order",
     KeptBeforeRows: "what a projector knows is kept before the rows that follow from it are acknowledged",
+    ParkedForgotten: "a projector that begins again forgets whose rows it was still writing",
     FoldSkipped: "a projector that begins again does not fold what it has applied before",
     LostAnswerRetried: "a commit whose answer is lost is taken for failed, and its batch sent again",
     WindowForgetsTooEarly: "answered commands are remembered for a quarter of the window",

@@ -31,6 +31,11 @@ impl Background {
         Self { turns, destination, piece: None, submitted: None, is_in_doubt: false, ended: Vec::new() }
     }
 
+    /// Whether the store is at no piece: what is left to write is what [`Turns`] has.
+    pub(super) fn is_settled(&self) -> bool {
+        self.submitted.is_none() && self.piece.is_none()
+    }
+
     /// Whether there is nothing to write and nothing to say.
     pub(super) fn is_idle(&self) -> bool {
         self.turns.is_empty() && self.ended.is_empty()

@@ -7,8 +7,8 @@
 //! | no such disk, or one that cannot be trusted | at the first event, likewise |
 //! | tables that are filled, but no offset of the group | the tables' own progress takes its place |
 //!
-//! What is kept on disk is written after the rows of all events in it were acknowledged, so it may be ahead of the group,
-//! and of the tables never.
+//! What is kept on disk is written after the rows of all events in it were acknowledged, but for those that are written in
+//! turns, which are on disk with it. So it may be ahead of the group, and of the tables never.
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use super::fault::ProjectorFault;
 use super::footing::{Footing, published};
 use super::kept::Kept;
 use super::lane::{OpenCause, ProjectorShared};
+use super::parked::Stored;
 use crate::local::LocalState;
 use crate::progress::Progress;
 
@@ -55,6 +56,8 @@ pub(super) struct Newest {
 pub(super) struct Begin {
     /// Read from here on.
     pub(super) from: i64,
+    /// Events before this offset are folded without asking for their rows.
+    pub(super) folded_upto: i64,
     /// Rows of events before this offset are in the tables.
     pub(super) applied: i64,
     /// The group has been told of this one.
@@ -64,6 +67,8 @@ pub(super) struct Begin {
     pub(super) progress: Progress,
     pub(super) open: Option<OpenCause>,
     pub(super) kept: Kept,
+    /// Events whose rows were being written in turns, by their offsets.
+    pub(super) parked: Vec<(i64, Stored)>,
     pub(super) footing: Footing,
 }
 
@@ -91,12 +96,14 @@ impl Begin {
         let none = || Progress::none(&shared.projection, at.partition);
         let mut begin = Self {
             from: 0,
+            folded_upto: committed,
             applied: committed,
             committed,
             proof: None,
             progress: none(),
             open: None,
             kept: Kept::default(),
+            parked: Vec::new(),
             footing,
         };
         match (keeps, &shared.local) {
@@ -106,11 +113,15 @@ impl Begin {
                 begin.progress = published.unwrap_or_else(none);
             }
             (Keeps::ByKey, Some(local)) => {
-                let (kept, point) = open(shared, local, at, begin.footing.applied())?;
-                begin.kept = kept;
+                let Opened { kept, point, parked } = open(shared, local, at, begin.footing.applied())?;
+                (begin.kept, begin.parked) = (kept, parked);
                 if let Some(point) = point {
                     begin.from = point.newest.as_ref().map_or(point.position, |newest| newest.offset);
-                    begin.applied = committed.max(point.position);
+                    begin.folded_upto = committed.max(point.position);
+                    // what is written in turns is in the tables when it has ended
+                    if begin.parked.is_empty() {
+                        begin.applied = begin.folded_upto;
+                    }
                     (begin.proof, begin.progress, begin.open) = (point.newest, point.progress, point.open);
                 }
             }
@@ -140,13 +151,20 @@ fn adopt<D: Domain>(
     Ok(applied)
 }
 
+/// What is kept of a partition, as its disk has it.
+struct Opened {
+    kept: Kept,
+    point: Option<Point>,
+    parked: Vec<(i64, Stored)>,
+}
+
 /// Opens what is kept of a partition; sets it aside and begins with nothing when it cannot be trusted.
 fn open<D: Domain>(
     shared: &ProjectorShared<D>,
     local: &LocalState,
     at: &TopicPartition,
     applied: i64,
-) -> Result<(Kept, Option<Point>), ProjectorFault> {
+) -> Result<Opened, ProjectorFault> {
     let identity = identity(shared, at);
     if let Some(why) = local.take_condemned(at.partition) {
         local.set_aside(&identity, &why)?;
@@ -159,7 +177,7 @@ fn open<D: Domain>(
     };
     local.set_aside(&identity, &why)?;
     let store = local.stores.open(&identity)?;
-    Ok((Kept::over(store, Arc::clone(&local.budget)), None))
+    Ok(Opened { kept: Kept::over(store, Arc::clone(&local.budget)), point: None, parked: Vec::new() })
 }
 
 /// What is kept, or why it is not to be trusted.
@@ -169,7 +187,7 @@ fn open_trusted<D: Domain>(
     at: &TopicPartition,
     identity: &Identity,
     applied: i64,
-) -> Result<Result<(Kept, Option<Point>), String>, ProjectorFault> {
+) -> Result<Result<Opened, String>, ProjectorFault> {
     let store = local.stores.open(identity)?;
     let point = match store.checkpoint()? {
         None => None,
@@ -196,7 +214,22 @@ fn open_trusted<D: Domain>(
             return Ok(Err(why));
         }
     }
-    Ok(Ok((Kept::over(store, Arc::clone(&local.budget)), point)))
+    let mut parked = Vec::new();
+    let mut unread = None;
+    store.scan_kept(&mut |key, value| {
+        let offset = key.try_into().map(i64::from_be_bytes);
+        match (offset, serde_json::from_slice::<Stored>(value)) {
+            (Ok(offset), Ok(stored)) => parked.push((offset, stored)),
+            (_, Err(error)) => {
+                unread = Some(format!("an event that waits for its rows cannot be read: {error}"))
+            }
+            (Err(_), _) => unread = Some("an event that waits for its rows has no offset".to_owned()),
+        }
+    })?;
+    if let Some(why) = unread {
+        return Ok(Err(why));
+    }
+    Ok(Ok(Opened { kept: Kept::over(store, Arc::clone(&local.budget)), point, parked }))
 }
 
 /// The name under which a version of a projection keeps what it knows of any partition.

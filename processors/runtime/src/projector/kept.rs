@@ -6,6 +6,7 @@ use std::sync::Arc;
 use millrace_kernel::Known;
 use millrace_ports::{Answered, Change, LocalFault, LocalStore, Space};
 
+use super::turns::OnDisk;
 use crate::local::CacheBudget;
 
 /// What a value takes in memory beside its own bytes and its key's: the entry, two allocations, a table that is half full.
@@ -59,16 +60,18 @@ impl Kept {
         self.fault.take()
     }
 
-    /// Writes what has changed, with the `point` it is as of, all or nothing.
+    /// Writes what has changed, with the events that are written in turns and the `point` all is as of, all or nothing.
     ///
     /// # Errors
     /// [`LocalFault`]; then all of it is tried again with the next call.
-    pub(super) fn write(&mut self, point: &[u8]) -> Result<(), LocalFault> {
+    pub(super) fn write(&mut self, parked: &[OnDisk], point: &[u8]) -> Result<(), LocalFault> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        let changes: Vec<Change<'_>> = self
-            .unwritten
-            .iter()
-            .map(|(key, value)| Change { space: Space::Aggregates, key, value: value.as_deref() })
+        let of_parked: Vec<[u8; 8]> = parked.iter().map(|(offset, _)| offset.to_be_bytes()).collect();
+        let known = self.unwritten.iter().map(|(key, value)| (Space::Aggregates, &**key, value));
+        let in_turns = of_parked.iter().zip(parked).map(|(key, (_, value))| (Space::Kept, &key[..], value));
+        let changes: Vec<Change<'_>> = known
+            .chain(in_turns)
+            .map(|(space, key, value)| Change { space, key, value: value.as_deref() })
             .collect();
         disk.store.write(&changes, NO_ANSWERS, point)?;
         for (key, value) in std::mem::take(&mut self.unwritten) {
@@ -202,7 +205,7 @@ mod tests {
         for n in 0..1_000 {
             kept.put(&key(n), vec![n as u8; 8]);
             if n % 10 == 9 {
-                kept.write(b"").unwrap();
+                kept.write(&[], b"").unwrap();
             }
         }
         let disk = kept.disk.as_ref().unwrap();
@@ -212,7 +215,7 @@ mod tests {
         }
         kept.remove(&key(3));
         assert_eq!(kept.get(&key(3)), None, "forgotten before it is written");
-        kept.write(b"").unwrap();
+        kept.write(&[], b"").unwrap();
         assert_eq!(kept.get(&key(3)), None, "and after");
         let before = *store.asked.lock().unwrap();
         for _ in 0..50 {
@@ -221,7 +224,7 @@ mod tests {
         assert!(*store.asked.lock().unwrap() <= before + 1, "what is used stays near");
         kept.put(&key(7), b"new".to_vec());
         assert_eq!(kept.get(&key(7)), Some(&b"new"[..]));
-        kept.write(b"").unwrap();
+        kept.write(&[], b"").unwrap();
         assert_eq!(kept.get(&key(7)), Some(&b"new"[..]));
         assert_eq!(kept.unwritten(), 0);
     }
@@ -230,7 +233,7 @@ mod tests {
     fn without_a_disk_everything_is_in_memory() {
         let mut kept = Kept::default();
         kept.put(b"a", b"1".to_vec());
-        kept.write(b"").unwrap();
+        kept.write(&[], b"").unwrap();
         assert_eq!(kept.get(b"a"), Some(&b"1"[..]));
         kept.remove(b"a");
         assert_eq!(kept.get(b"a"), None);

@@ -30,6 +30,8 @@ use crate::versions::Destination;
 const OPEN_LOOK: Duration = Duration::from_millis(2);
 /// Longest wait for a piece of a fan-out before the log is looked at again.
 const PIECE_LOOK: Duration = Duration::from_millis(2);
+/// How long one that ends waits for a piece that the store is at.
+const LAST_PIECE: Duration = Duration::from_secs(1);
 /// How long a lane that rests does so before it looks whether it still should.
 const REST: Duration = Duration::from_millis(20);
 /// How long an offset goes without being committed again when nothing comes: a broker forgets it after days.
@@ -56,6 +58,8 @@ pub struct ProjectorShared<D: Domain> {
     pub projection: String,
     /// The tables of that version.
     pub destination: Destination,
+    /// The views that are filled.
+    pub views: &'static [&'static str],
     /// Whether `rebuild` has just made these tables: what a group of that name knows is of others before them.
     pub is_building: bool,
     /// When to take no new events.
@@ -282,7 +286,10 @@ impl<D: Domain> ProjectorLane<D> {
         }
         // what came before a fault does not wait for it
         running.apply(store, &self.meter)?;
-        running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
+        // what is known is kept between two pieces
+        if !running.is_keeping_due(&self.shared, &self.at) {
+            running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
+        }
         running.kept.take_fault().map_or(Ok(()), Err)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
@@ -294,6 +301,8 @@ impl<D: Domain> ProjectorLane<D> {
     /// As [`ProjectorLane::turn`].
     pub fn finish(&mut self) -> Result<(), ProjectorFault> {
         if let Some(running) = &mut self.running {
+            // a piece that the store is at can be kept by nobody
+            running.background.settle(LAST_PIECE, &self.meter)?;
             running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
@@ -308,23 +317,25 @@ impl<D: Domain> Running<D> {
         group: &dyn Group,
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
-        let projector = (shared.make)(at.partition);
-        let begin = Begin::find(shared, group, at, projector.keeps())?;
+        let mut projector = (shared.make)(at.partition);
+        let mut begin = Begin::find(shared, group, at, projector.keeps())?;
         let from = match begin.from {
             _ if planted::is_on(Bug::FoldSkipped) => Start::Offset(begin.committed),
             0 => Start::Beginning,
             offset => Start::Offset(offset),
         };
+        let mut turns = Turns::new(shared.settings.fan_out_max_rows);
+        resume(&mut turns, &mut begin, &mut *projector, shared.views)?;
         let reader = shared.log.reader(&[(at.clone(), from)])?;
         let (began_at, now) = (reader.position(at), shared.clock.now_micros());
         Ok(Self {
-            folded: (began_at, begin.applied),
+            folded: (began_at, begin.folded_upto),
             footing: begin.footing,
             reader,
             projector,
             kept: begin.kept,
-            proof: begin.proof.filter(|_| !planted::is_on(Bug::FoldSkipped)),
-            newest: None,
+            proof: begin.proof.clone().filter(|_| !planted::is_on(Bug::FoldSkipped)),
+            newest: begin.proof,
             kept_at: now,
             kept_upto: began_at,
             refusal_said_at: None,
@@ -336,10 +347,7 @@ impl<D: Domain> Running<D> {
             open: begin.open,
             published: None,
             unapplied: None,
-            background: Background::new(
-                Turns::new(shared.settings.fan_out_max_rows),
-                shared.destination.clone(),
-            ),
+            background: Background::new(turns, shared.destination.clone()),
         })
     }
 
@@ -523,33 +531,44 @@ impl<D: Domain> Running<D> {
         Ok(())
     }
 
-    /// Writes what the projector knows, when that is due: all of it is as of one event, and the rows of that and all
-    /// before are in the tables.
+    /// Writes what the projector knows, when that is due: all of it is as of one event, and the rows of that and all before
+    /// are in the tables, or on disk with it.
     fn keep(
         &mut self,
         shared: &ProjectorShared<D>,
         at: &TopicPartition,
         now: bool,
     ) -> Result<(), ProjectorFault> {
-        if !self.kept.is_on_disk() || self.unapplied.is_some() || !self.background.is_idle() {
+        let is_possible = self.unapplied.is_none() && self.background.is_settled();
+        if !is_possible || !(self.is_keeping_due(shared, at) || (now && self.has_news(at))) {
             return Ok(());
         }
-        let (settings, time) = (&shared.settings, shared.clock.now_micros());
-        let since = time - self.kept_at;
-        // a clock that was set back must not keep it from being written
-        let is_due = !(0..settings.checkpoint_interval_ms as i64 * 1_000).contains(&since);
-        let is_new = self.position(at) > self.kept_upto && self.newest.is_some();
-        if !is_new || !(now || is_due || self.kept.unwritten() >= settings.checkpoint_max_changes) {
-            return Ok(());
-        }
+        let time = shared.clock.now_micros();
         self.kept_at = time;
         match self.write(shared, at) {
             Err(ProjectorFault::Local(fault)) if !fault.is_lasting() => {
-                self.say_refused(&fault, time, settings.checkpoint_interval_ms);
+                self.say_refused(&fault, time, shared.settings.checkpoint_interval_ms);
                 Ok(())
             }
             other => other,
         }
+    }
+
+    fn is_keeping_due(&self, shared: &ProjectorShared<D>, at: &TopicPartition) -> bool {
+        let settings = &shared.settings;
+        let since = shared.clock.now_micros() - self.kept_at;
+        // a clock that was set back must not keep it from being written
+        let is_over = !(0..settings.checkpoint_interval_ms as i64 * 1_000).contains(&since);
+        // while the disk refuses it, more of it does not make it be tried more often
+        let is_much =
+            self.kept.unwritten() >= settings.checkpoint_max_changes && self.refusal_said_at.is_none();
+        self.has_news(at) && (is_over || is_much)
+    }
+
+    /// Whether there is something to be kept. What was kept goes up to the first event that is read.
+    fn has_news(&self, at: &TopicPartition) -> bool {
+        let is_news = self.position(at) > self.kept_upto || self.kept.unwritten() > 0;
+        self.kept.is_on_disk() && self.proof.is_none() && self.newest.is_some() && is_news
     }
 
     fn write(&mut self, shared: &ProjectorShared<D>, at: &TopicPartition) -> Result<(), ProjectorFault> {
@@ -563,7 +582,9 @@ impl<D: Domain> Running<D> {
             progress: self.progress.clone(),
             open: self.open,
         };
-        self.kept.write(&serde_json::to_vec(&point).expect("numbers and texts are JSON"))?;
+        let point = serde_json::to_vec(&point).expect("numbers and texts are JSON");
+        self.kept.write(&self.background.turns.changed(), &point)?;
+        self.background.turns.kept();
         self.kept_upto = position;
         if self.refusal_said_at.take().is_some() {
             tracing::info!(projection = shared.projection, "what is known of {at} is written again");
@@ -604,6 +625,34 @@ impl<D: Domain> Running<D> {
         self.committed_at = shared.clock.now_micros();
         Ok(())
     }
+}
+
+/// Goes on with the events that were being written in turns. Those that the group knows to be in the tables
+/// another one has written meanwhile: nothing but their fan-outs is left of them, which end here.
+fn resume<E>(
+    turns: &mut Turns,
+    begin: &mut Begin,
+    projector: &mut dyn StagedProjector<E>,
+    views: &[&'static str],
+) -> Result<(), LocalFault> {
+    for (offset, stored) in std::mem::take(&mut begin.parked) {
+        if offset < begin.committed || planted::is_on(Bug::ParkedForgotten) {
+            let mut written = Vec::new();
+            for fan_out in stored.fan_outs() {
+                while projector.fan_out(fan_out, MOST_ROWS, &mut begin.kept, &mut written) {
+                    written.clear();
+                }
+            }
+            turns.forget(offset);
+            continue;
+        }
+        let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
+            path: std::path::PathBuf::new(),
+            why: format!("the event at offset {offset} writes to tables of others"),
+        })?;
+        turns.restore(restored);
+    }
+    begin.kept.take_fault().map_or(Ok(()), Err)
 }
 
 fn decode<E>(

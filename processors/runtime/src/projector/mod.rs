@@ -7,6 +7,7 @@ mod footing;
 mod kept;
 pub mod lane;
 mod pace;
+mod parked;
 mod turns;
 mod unapplied;
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use millrace_kernel::{Asked, Known, Stage, StagedProjector, Write};
 
+use super::parked::Stored;
 use crate::planted::{self, Bug};
 use crate::progress::Cause;
 
@@ -20,10 +21,12 @@ const MOST_EVENTS: usize = 20_000;
 const MOST_ROWS: usize = 50_000;
 
 /// An event whose rows are not all written.
-struct Parked {
-    offset: i64,
-    cause: Cause,
-    stages: VecDeque<Stage>,
+pub(super) struct Parked {
+    pub(super) offset: i64,
+    pub(super) cause: Cause,
+    pub(super) stages: VecDeque<Stage>,
+    /// Whether it is on disk as it is here; where a fan-out is, is kept by the projector.
+    pub(super) is_kept: bool,
 }
 
 /// A command or step with events among the parked ones.
@@ -56,7 +59,12 @@ pub(super) struct Turns {
     emptied: Vec<u64>,
     /// Rows at hand.
     rows: usize,
+    /// Events on disk of which nothing is left.
+    gone: Vec<i64>,
 }
+
+/// An event on disk by its offset; nothing of one that has ended.
+pub(super) type OnDisk = (i64, Option<Vec<u8>>);
 
 impl Turns {
     /// No event, and at most so many rows a turn (at least 1).
@@ -70,7 +78,35 @@ impl Turns {
             finishing: Vec::new(),
             emptied: Vec::new(),
             rows: 0,
+            gone: Vec::new(),
         }
+    }
+
+    /// Goes on with an event that was parked by one who ended; they come in the order of their offsets.
+    pub(super) fn restore(&mut self, (line, recorded_at, parked): (u64, i64, Parked)) {
+        self.queue(line, recorded_at, parked);
+    }
+
+    /// Nothing is left to do of an event that is on disk.
+    pub(super) fn forget(&mut self, offset: i64) {
+        self.gone.push(offset);
+    }
+
+    /// What has changed of the events on disk since [`Turns::kept`].
+    pub(super) fn changed(&self) -> Vec<OnDisk> {
+        let parked = self.lines.iter().flat_map(|(line, queue)| queue.iter().map(move |it| (*line, it)));
+        let stored = parked.filter(|(_, parked)| !parked.is_kept).map(|(line, parked)| {
+            let recorded_at = self.offsets.get(&parked.offset).copied().unwrap_or(0);
+            let stored = Stored::of(line, recorded_at, parked);
+            (parked.offset, Some(serde_json::to_vec(&stored).expect("numbers and texts are JSON")))
+        });
+        self.gone.iter().map(|offset| (*offset, None)).chain(stored).collect()
+    }
+
+    /// All of that is on disk.
+    pub(super) fn kept(&mut self) {
+        self.gone.clear();
+        self.lines.values_mut().flatten().for_each(|parked| parked.is_kept = true);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -108,8 +144,13 @@ impl Turns {
     pub(super) fn park(&mut self, asked: Asked, offset: i64, cause: Cause, recorded_at: i64) {
         // of no line: nobody waits for it, so it has a line of its own, which no event's is
         let line = asked.line.unwrap_or(u64::MAX - offset.unsigned_abs());
-        self.rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
-        let parked = Parked { offset, cause, stages: asked.stages.into() };
+        let stages = asked.stages.into();
+        self.queue(line, recorded_at, Parked { offset, cause, stages, is_kept: false });
+    }
+
+    fn queue(&mut self, line: u64, recorded_at: i64, parked: Parked) {
+        let (offset, cause) = (parked.offset, parked.cause);
+        self.rows += parked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
         let queue = self.lines.entry(line).or_default();
         if queue.is_empty() {
             self.order.push_back(line);
@@ -140,9 +181,11 @@ impl Turns {
             while let Some(parked) = queue.front_mut() {
                 let Some(stage) = parked.stages.front_mut() else {
                     self.finishing.push((parked.offset, parked.cause));
+                    self.gone.push(parked.offset);
                     queue.pop_front();
                     continue;
                 };
+                parked.is_kept = false;
                 let at_hand = stage.writes.len().min(upto - rows.len());
                 rows.extend(stage.writes.drain(..at_hand));
                 self.rows -= at_hand;

@@ -223,6 +223,7 @@ impl<D: Domain> FamilyRole<'_, D> {
             names,
             projection,
             destination: Destination::new(version, of_family.views),
+            views: of_family.views,
             is_building,
             pace,
             codec,

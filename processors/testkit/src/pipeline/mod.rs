@@ -267,6 +267,7 @@ impl<D: Domain> Pipeline<D> {
             names: self.names.clone(),
             projection: format!("{}.{}", D::NAME, found.name),
             destination: Default::default(),
+            views: found.views,
             is_building: false,
             pace: Default::default(),
             codec: codec.expect("the schema parses"),

@@ -157,6 +157,7 @@ impl Stage {
             names: self.names.clone(),
             projection: PROJECTION.to_owned(),
             destination: Default::default(),
+            views: &["seen"],
             is_building: false,
             pace: Default::default(),
             codec: codec(&self.registry),

@@ -94,8 +94,7 @@ impl Timelines {
         let Some(since) = author.follows_since(known, reader) else { return };
         fan_out::leave(known, &author, reader, since);
         author.followers().remove(known, &reader.bytes());
-        let crosses =
-            author.is_celebrity() && author.count_followers(known) < self.settings.celebrity_below;
+        let crosses = author.is_celebrity() && author.count_followers(known) < self.settings.celebrity_below;
         if crosses {
             author.become_regular(at);
             author.keep(known);

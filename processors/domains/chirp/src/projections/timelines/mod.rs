@@ -117,7 +117,13 @@ impl StagedProjector<EventData> for Timelines {
         }
     }
 
-    fn fan_out(&mut self, fan_out: FanOut, most: usize, known: &mut dyn Known, rows: &mut Vec<Write>) -> bool {
+    fn fan_out(
+        &mut self,
+        fan_out: FanOut,
+        most: usize,
+        known: &mut dyn Known,
+        rows: &mut Vec<Write>,
+    ) -> bool {
         fan_out::go_on(known, fan_out, most, rows)
     }
 }

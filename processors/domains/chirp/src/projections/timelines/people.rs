@@ -88,7 +88,11 @@ impl Reader {
         let (rows, rest) = bytes.split_first_chunk()?;
         let (floor, rest) = rest.split_first_chunk()?;
         let floor_since = i64::from_be_bytes(rest.try_into().ok()?);
-        Some(Self { rows: u64::from_be_bytes(*rows) as usize, floor: i64::from_be_bytes(*floor), floor_since })
+        Some(Self {
+            rows: u64::from_be_bytes(*rows) as usize,
+            floor: i64::from_be_bytes(*floor),
+            floor_since,
+        })
     }
 
     /// The authors of this partition that a reader follows.
