@@ -3,6 +3,7 @@
 mod common;
 mod config;
 mod dead;
+mod demo;
 mod documents;
 mod first_second;
 mod foreign_text;

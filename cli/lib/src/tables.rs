@@ -201,7 +201,11 @@ pub fn check_revisions(
                 filled.revision,
                 family.revision
             ))
-            .hint("Use the build and the settings that fill it."));
+            .hint(format!(
+                "Use the build and the settings that fill it, or fill the next version with these: `millrace rebuild {}.{}`.",
+                entry.name(),
+                family.name
+            )));
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::args;
 use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
+use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::load::{self, Options};
 use crate::output::Styled::{Bold, Plain};
@@ -46,7 +47,7 @@ struct Loaded {
 /// # Errors
 /// As `millrace up`; or the network cannot be loaded.
 pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>], demo: &args::Demo) -> Result<(), CliError> {
-    up::run_with(config, domains, |config, data, stop| {
+    up::run_with(config, domains, |config, endpoints, data, stop| {
         let known = fs::read_to_string(data.join(LOADED)).ok().and_then(|text| toml::from_str(&text).ok());
         let loaded: Loaded = match known {
             Some(loaded) => loaded,
@@ -55,7 +56,7 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>], demo: &args::Demo)
         if stop.is_requested() {
             return Ok(());
         }
-        show(config, domains, data, &loaded)
+        show(config, endpoints, domains, data, &loaded)
     })
 }
 
@@ -99,6 +100,7 @@ fn load_network(
 
 fn show(
     config: &Config,
+    endpoints: &Endpoints,
     domains: &[Box<dyn DomainEntry>],
     data: &Path,
     loaded: &Loaded,
@@ -126,8 +128,8 @@ fn show(
     let program = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
     let celebrity = loaded.celebrities.first().map_or("ada", String::as_str);
     let rows = [
-        vec!["Send commands to".to_owned(), format!("{}, topic chirp.commands", settings.kafka)],
-        vec!["Schemas are at".to_owned(), settings.registry.clone()],
+        vec!["Send commands to".to_owned(), format!("{}, topic chirp.commands", endpoints.kafka)],
+        vec!["Schemas are at".to_owned(), endpoints.registry.clone()],
         vec!["Tables lie in".to_owned(), format!("{}/chirp.sqlite", settings.sqlite)],
         vec!["What was sent".to_owned(), data.join(COMMANDS).display().to_string()],
     ];

@@ -43,18 +43,18 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// A port that is taken, a folder that is in use or cannot be written, or what no waiting mends.
 pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
-    run_with(config, domains, |_, _, _| Ok(()))
+    run_with(config, domains, |_, _, _, _| Ok(()))
 }
 
-/// As [`run`], and does `then` once commands are accepted; it gets the configuration that leads to
-/// the embedded servers.
+/// As [`run`], and does `then` once commands are accepted; it gets the configuration that leads this process to
+/// the embedded servers, and the addresses that lead others there.
 ///
 /// # Errors
 /// As [`run`], and what `then` says.
 pub fn run_with(
     config: &Config,
     domains: &[Box<dyn DomainEntry>],
-    then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
+    then: impl FnOnce(&Config, &Endpoints, &Path, &Stop) -> Result<(), CliError> + Send,
 ) -> Result<(), CliError> {
     given::check(config)?;
     let data = PathBuf::from(&config.settings.up.data);
@@ -92,7 +92,7 @@ fn play(
     data: &Path,
     embedded: &Embedded,
     Serving { health, telemetry, stop }: Serving<'_>,
-    then: impl FnOnce(&Config, &Path, &Stop) -> Result<(), CliError> + Send,
+    then: impl FnOnce(&Config, &Endpoints, &Path, &Stop) -> Result<(), CliError> + Send,
 ) -> Result<(), CliError> {
     let expected = prepare(config, domains)?;
     let served = health::serve(&config.settings, health.clone(), telemetry.clone(), health::Unless::Free);
@@ -111,7 +111,9 @@ fn play(
         // whoever asks why it is not ready finds it by this
         let published = endpoints.publish().map_err(|error| CliError::from(error).context(data.display()));
         let announced = published.and_then(|()| match ready(health, stop, &expected) {
-            Some(standing) => announce(&endpoints, &standing).and_then(|()| then(config, data, stop)),
+            Some(standing) => {
+                announce(&endpoints, &standing).and_then(|()| then(config, &endpoints, data, stop))
+            }
             None => Ok(()),
         });
         if announced.is_err() {

@@ -4,6 +4,7 @@
 use millrace_domain_guestbook::Guestbook;
 use millrace_domain_guestbook::messages::commands::Sign;
 use millrace_domain_guestbook::messages::events::{EventData, Signed};
+use millrace_domain_guestbook::messages::rows::EntriesRow;
 use millrace_kernel::{Command, Metadata, NoSettings, Status};
 use millrace_runtime::ProcessorSettings;
 use millrace_testkit::given::given;
@@ -51,4 +52,6 @@ fn the_engine_answers() {
     }
     let answers: Vec<Status> = pipeline.outcomes().iter().map(|outcome| outcome.status).collect();
     assert_eq!(answers, [Status::Accepted, Status::Rejected], "everybody signs once");
+    let rows = pipeline.store.rows(EntriesRow::TABLE);
+    assert_eq!(rows[0][..2], ["ann".into(), "hi".into()], "and stands there");
 }
