@@ -32,6 +32,9 @@ fn the_demo_shows_a_feed_and_where_others_send() {
     let kafka = ready.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{shown:#?}"));
     let says = |what: &str| shown.iter().any(|line| line.contains(what));
     assert!(says(&format!("{kafka}, topic chirp.commands")), "{shown:#?}");
-    assert!(says("reads, newest first") && says("all of them in the tables") && says("Ctrl-C ends it"), "{shown:#?}");
+    assert!(
+        says("reads, newest first") && says("all of them in the tables") && says("Ctrl-C ends it"),
+        "{shown:#?}"
+    );
     assert!(shown.iter().any(|line| line.starts_with('@')), "{shown:#?}");
 }

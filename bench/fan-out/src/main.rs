@@ -36,7 +36,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Memory of a projector: for every person, every follow, and a fan-out in flight
+    /// Memory of a projector: for every person, every follow, a fan-out in flight, and every chirp
     Edges {
         /// How many people there are
         #[arg(long, default_value_t = 100_000)]
@@ -44,6 +44,12 @@ enum What {
         /// How many follows
         #[arg(long, default_value_t = 10_000_000)]
         follows: usize,
+        /// How many chirps come then, by those whom few follow
+        #[arg(long, default_value_t = 0)]
+        chirps: usize,
+        /// Keep all in memory, as without a folder for state
+        #[arg(long)]
+        in_memory: bool,
     },
     /// Print the network as commands, one JSON object a line, for `millrace load`
     Commands {
@@ -126,7 +132,9 @@ fn main() -> ExitCode {
                 Err(_) => ExitCode::FAILURE,
             };
         }
-        What::Edges { people, follows } => edges::measure(people, follows, seed),
+        What::Edges { people, follows, chirps, in_memory } => {
+            edges::measure(people, follows, chirps, !in_memory, seed)
+        }
         What::Speed { people, follows, rows, rounds, cql } => {
             speed::measure(&cql.cql, people, follows, rows, rounds, seed)
         }

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use millrace_domain_chirp::Settings;
 use millrace_kernel::{Write, Writes};
+use millrace_ports::ViewStore as _;
+use millrace_runtime::progress::Progress;
 use millrace_runtime::projector::ProjectorPhase;
 use serde_json::{Value, json};
 
 use crate::graph::Graph;
-use crate::stage::{Events, Stage, store, tables, timelines};
+use crate::stage::{Events, FAMILY, Stage, store, tables, timelines};
 use crate::{Failure, bare, memory};
 
 /// How often the rows are written before anything counts.
@@ -59,6 +61,9 @@ pub fn measure(
     let projector = || -> Result<f64, Failure> {
         stage.skip_to(from)?;
         let (target, _) = store(cql)?;
+        // these tables have what came before, as far as anybody asks
+        let none = Progress::none(&format!("chirp.{FAMILY}"), 0);
+        target.apply(&[Progress { events_offset: from, recorded_at: 1, ..none }.write()])?;
         let mut lane = stage.lane(Arc::new(target), &settings)?;
         while !matches!(lane.phase(), ProjectorPhase::Applying(at) if at >= from) {
             lane.turn(Duration::ZERO)?;

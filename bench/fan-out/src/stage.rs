@@ -19,7 +19,8 @@ use millrace_wire::{Codec, MemoryRegistry, Registry};
 use crate::Failure;
 use crate::graph::id;
 
-const FAMILY: &str = "timelines";
+/// The view family that is measured.
+pub const FAMILY: &str = "timelines";
 /// `recorded_at` of the first event, microseconds since the epoch.
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
 
@@ -33,7 +34,8 @@ pub fn projector(settings: &Settings, name: &str) -> Standalone<EventData> {
     family(settings, name).standalone(0)
 }
 
-fn family(settings: &Settings, name: &str) -> Projection<EventData> {
+/// The view family `name`.
+pub fn family(settings: &Settings, name: &str) -> Projection<EventData> {
     let families = Chirp::projections(settings);
     let family = families.into_iter().find(|family| family.name == name);
     family.expect("chirp has timelines and users")

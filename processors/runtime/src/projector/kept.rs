@@ -19,7 +19,7 @@ type Values<T> = HashMap<Box<[u8]>, T>;
 
 /// The memory of one projector.
 #[derive(Default)]
-pub(super) struct Kept {
+pub struct Kept {
     disk: Option<Disk>,
     /// What the store does not have yet, or all there is where there is none. Nothing: forgotten.
     unwritten: Values<Option<Vec<u8>>>,
@@ -39,7 +39,8 @@ struct Disk {
 
 impl Kept {
     /// Over a store, with a share of the budget for what is near.
-    pub(super) fn over(store: Arc<dyn LocalStore>, budget: Arc<CacheBudget>) -> Self {
+    #[must_use]
+    pub fn over(store: Arc<dyn LocalStore>, budget: Arc<CacheBudget>) -> Self {
         budget.join();
         let disk = Disk { store, budget, near: Values::new(), near_bytes: 0, far: Values::new() };
         Self { disk: Some(disk), ..Self::default() }
@@ -51,13 +52,22 @@ impl Kept {
     }
 
     /// How many keys have changed since the last write.
-    pub(super) fn unwritten(&self) -> usize {
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
         self.unwritten.len()
     }
 
     /// What was in the way of a look-up since the last call.
     pub(super) fn take_fault(&mut self) -> Option<LocalFault> {
         self.fault.take()
+    }
+
+    /// Writes what has changed, for measurements: nobody can begin from that.
+    ///
+    /// # Errors
+    /// [`LocalFault`].
+    pub fn write_alone(&mut self) -> Result<(), LocalFault> {
+        self.write(&[], b"{}")
     }
 
     /// Writes what has changed, with the events that are written in turns and the `point` all is as of, all or nothing.

@@ -13,5 +13,6 @@ mod unapplied;
 
 pub use fault::ProjectorFault;
 pub use footing::Footing;
+pub use kept::Kept;
 pub use lane::{MakeProjector, ProjectorLane, ProjectorPhase, ProjectorShared};
 pub use pace::Pace;
