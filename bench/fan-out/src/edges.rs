@@ -1,6 +1,5 @@
 //! What a projector knows of the network, in bytes: in memory, and on disk.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_domain_chirp::{EventData, Settings};

@@ -15,6 +15,12 @@ pub struct Paper {
     lines: Vec<String>,
 }
 
+impl Default for Paper {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Paper {
     /// As wide as the terminal, within reason.
     pub fn new() -> Self {
