@@ -38,6 +38,14 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long the projectors that run have to take up a version that has come to answer.
 const TAKE_UP: Duration = Duration::from_secs(15);
 
+/// A folder beside that of the projectors, which take over before this process ends: each would wait for the other.
+fn state_dir(of_projectors: &str) -> String {
+    match of_projectors {
+        "" => String::new(),
+        folder => std::path::Path::new(folder).join("rebuild").display().to_string(),
+    }
+}
+
 /// Builds the next version, or goes on with one that is not finished, and switches to it.
 pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), CliError> {
     let live = versions.live()?;
@@ -46,7 +54,7 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
     let (health, stop, pace) = (Health::default(), Stop::new(), Pace::default());
     let runtime = runtime()?;
     stop_on_signals(&runtime, stop.clone())?;
-    let ports = versions.servers.ports(&versions.servers.config.settings.projector.state_dir)?;
+    let ports = versions.servers.ports(&state_dir(&versions.servers.config.settings.projector.state_dir))?;
     let role_stop = Stop::new();
     let role = ProjectorRole {
         ports: &ports,

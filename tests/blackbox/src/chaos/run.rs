@@ -156,10 +156,12 @@ impl Found {
 
 fn whole(plan: &Plan, dir: &Path, journal: &Arc<Journal>, found: &mut Found) -> Result<(), String> {
     let settings = format!(
-        "{}\n[processor]\nsession_timeout_ms = {session}\n[projector]\nsession_timeout_ms = {session}\n\
-         fan_out_max_rows = 50\n",
+        "{}\n[processor]\nsession_timeout_ms = {session}\n{kept}[projector]\nsession_timeout_ms = {session}\n\
+         fan_out_max_rows = 50\n{kept}",
         crate::SMALL_THRESHOLDS,
-        session = SESSION.as_millis()
+        session = SESSION.as_millis(),
+        // in the folder of each process, which the next of its number takes over
+        kept = "state_dir = \"state\"\ncheckpoint_interval_ms = 1000\n"
     );
     let mut system = Fragile::within(dir, "chaos", &settings);
     for number in 0..PROCESSORS {
