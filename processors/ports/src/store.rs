@@ -92,6 +92,17 @@ pub trait ViewStore: Send + Sync {
     /// [`StoreFault`]; some may be gone.
     fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault>;
 
+    /// Forgets what was deleted from `tables` before `timestamp` (microseconds since the epoch), in a store that remembers
+    /// it for ever. An earlier write of such a row that arrives afterwards brings it back, until the delete is repeated;
+    /// so the time in which late writes may still come is to be kept. Where the server forgets by itself there is nothing
+    /// to do.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; some may be forgotten.
+    fn forget_deletes(&self, _tables: &[String], _timestamp: i64) -> Result<(), StoreFault> {
+        Ok(())
+    }
+
     /// Shows the rows of tables under other names, given as (name, table), in a store whose analysts
     /// have views of the store's own; a name that is a table stays one. Elsewhere analysts look up
     /// the table's name, and there is nothing to do.

@@ -9,7 +9,8 @@
 //! - `millrace_columns`: what every column means (the text of `CREATE TABLE` says it, too);
 //! - `millrace_tables`: what every table answers;
 //! - `millrace_deleted_rows` and `millrace_deleted_ranges`: what was deleted and when, so that
-//!   a late or repeated write does not bring it back. See [`SqliteStore::prune`].
+//!   a late or repeated write does not bring it back. Projectors let it forget those of more than ten days
+//!   ([`ViewStore::forget_deletes`]), after which servers of CQL forget them, too.
 //!
 //! The last who closes the file leaves it without a WAL: one file that holds everything, for whoever copies it and for
 //! whoever may read and not write there.
@@ -106,19 +107,6 @@ impl SqliteStore {
         &self.path
     }
 
-    /// Forgets deletes dated before `timestamp` (microseconds since the epoch) and returns
-    /// how many. A write dated earlier that arrives afterwards may bring back a row, until the
-    /// delete itself is repeated; so keep those of the time in which late writes may still
-    /// come, as a cluster does (ten days by default). Without pruning, a delete costs a few
-    /// dozen bytes for ever, and a range only the newest of its partition.
-    ///
-    /// # Errors
-    /// [`StoreFault::Unavailable`].
-    pub fn prune(&self, timestamp: i64) -> Result<usize, StoreFault> {
-        let step = "forget old deletes";
-        tombstone::prune(&self.writer(), timestamp).map_err(|e| e.while_doing(step, &self.path))
-    }
-
     fn writer(&self) -> MutexGuard<'_, Connection> {
         // a panic elsewhere rolled its transaction back when it was dropped
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
@@ -165,6 +153,14 @@ impl ViewStore for SqliteStore {
         let mut left: Tables = known.tables.as_ref().clone();
         names.iter().for_each(|name| left.remove(name));
         known.tables = left.into();
+        Ok(())
+    }
+
+    fn forget_deletes(&self, tables: &[String], timestamp: i64) -> Result<(), StoreFault> {
+        // in pieces, so that nobody who writes waits for long
+        while tombstone::forget(&self.writer(), tables, timestamp)
+            .map_err(|error| error.while_doing("forget old deletes", &self.path))?
+        {}
         Ok(())
     }
 

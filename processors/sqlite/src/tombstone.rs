@@ -74,10 +74,24 @@ fn covered_until(connection: &Connection, table_id: i64, key: &Key, place: &[u8]
     statement.query_row(params![table_id, key.partition(), place], |row| row.get(0))
 }
 
-/// Forgets what was deleted before `timestamp`.
-pub(crate) fn prune(connection: &Connection, timestamp: i64) -> rusqlite::Result<usize> {
-    let rows = connection.execute("DELETE FROM millrace_deleted_rows WHERE deleted_at < ?1", [timestamp])?;
-    let ranges =
-        connection.execute("DELETE FROM millrace_deleted_ranges WHERE deleted_at < ?1", [timestamp])?;
-    Ok(rows + ranges)
+/// How many deletes are forgotten at a time.
+const FORGOTTEN_AT_ONCE: usize = 5_000;
+
+/// Forgets some of what was deleted from these tables before `timestamp`; whether there may be more.
+pub(crate) fn forget(connection: &Connection, tables: &[String], timestamp: i64) -> rusqlite::Result<bool> {
+    let mut has_more = false;
+    for table in tables {
+        for (from, key) in [("millrace_deleted_rows", "key"), ("millrace_deleted_ranges", "partition, bound")]
+        {
+            let forgotten = connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {from} WHERE (table_id, {key}) IN (SELECT table_id, {key} FROM {from} \
+                     WHERE table_id = (SELECT table_id FROM millrace_tables WHERE table_name = ?1) \
+                     AND deleted_at < ?2 LIMIT {FORGOTTEN_AT_ONCE})"
+                ))?
+                .execute(params![table, timestamp])?;
+            has_more |= forgotten == FORGOTTEN_AT_ONCE;
+        }
+    }
+    Ok(has_more)
 }

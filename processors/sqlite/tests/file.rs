@@ -186,10 +186,18 @@ fn deletes_leave_little_and_can_be_forgotten() {
     store.apply(&[note("bob", 1, 9), delete("bob", Some(1), false, 8)]).unwrap();
     assert_eq!(left(), (0, 1), "a newer row needs no reminder");
     store.apply(&[delete("eve", Some(1), false, 500)]).unwrap();
-    assert_eq!(store.prune(1_000).unwrap(), 1);
+    let notes = ["notes".to_owned()];
+    store.forget_deletes(&["others".to_owned()], 1_001).unwrap();
+    assert_eq!(left(), (1, 1), "those of other tables stay");
+    store.forget_deletes(&notes, 1_000).unwrap();
     assert_eq!(left(), (0, 1));
-    assert_eq!(store.prune(1_001).unwrap(), 1);
+    store.forget_deletes(&notes, 1_001).unwrap();
     assert_eq!(left(), (0, 0));
+    // more than are forgotten at once
+    let many: Vec<Write> = (0..12_000).map(|n| delete("eve", Some(n), false, 2_000 + n)).collect();
+    store.apply(&many).unwrap();
+    store.forget_deletes(&notes, 2_000 + 11_990).unwrap();
+    assert_eq!(left(), (10, 0));
 }
 
 #[test]

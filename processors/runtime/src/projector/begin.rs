@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::fault::ProjectorFault;
 use super::footing::{Footing, published};
 use super::kept::Kept;
-use super::lane::{OpenCause, ProjectorShared};
+use super::lane::ProjectorShared;
 use super::parked::Stored;
+use super::running::OpenCause;
 use crate::local::LocalState;
 use crate::progress::Progress;
 

@@ -4,10 +4,12 @@ mod background;
 pub(crate) mod begin;
 mod fault;
 mod footing;
+mod keeping;
 mod kept;
 pub mod lane;
 mod pace;
 mod parked;
+mod running;
 mod turns;
 mod unapplied;
 

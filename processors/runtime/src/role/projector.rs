@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Domain, Projection, Table};
@@ -26,6 +26,10 @@ pub use crate::projector::Pace;
 
 /// How often the catalogue of versions is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long deletes are remembered, in microseconds: as long as servers of CQL do (`gc_grace_seconds`). No write is later.
+const DELETES_REMEMBERED_MICROS: i64 = 10 * 24 * 3_600 * 1_000_000;
+/// How often older ones are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What the projectors of a view family need.
 pub struct FamilyRole<'a, D: Domain> {
@@ -66,6 +70,7 @@ impl<D: Domain> FamilyRole<'_, D> {
         std::thread::scope(|scope| {
             let mut filling: BTreeMap<Version, Filling<'_>> = BTreeMap::new();
             let mut is_idle = false;
+            let mut forgot_at: Option<Instant> = None;
             let ended = loop {
                 match catalogue::read(&*self.store, &projection) {
                     Ok(all) => {
@@ -90,6 +95,10 @@ impl<D: Domain> FamilyRole<'_, D> {
                         self.health.fault(&role, ROLE_ITSELF, fault.to_string(), next);
                     }
                     Err(fault) => tracing::debug!(projection, %fault, "versions cannot be looked up"),
+                }
+                if forgot_at.is_none_or(|at| at.elapsed() >= FORGET_EVERY) && !filling.is_empty() {
+                    forgot_at = Some(Instant::now());
+                    self.forget_deletes(filling.keys(), of_family.views);
                 }
                 let has_ended = filling.values().any(|it| it.thread.is_finished());
                 if self.stop.wait(LOOK) || has_ended {
@@ -119,6 +128,19 @@ impl<D: Domain> FamilyRole<'_, D> {
             family: self.family.to_owned(),
             known,
         })
+    }
+
+    /// Lets the store forget what was deleted so long ago that no earlier write comes any more. Versions that are being built
+    /// are not among them: their writes are as old as the events.
+    fn forget_deletes<'v>(&self, versions: impl Iterator<Item = &'v Version>, views: &[&'static str]) {
+        let before = self.ports.clock.now_micros().saturating_sub(DELETES_REMEMBERED_MICROS);
+        for version in versions {
+            let tables: Vec<String> =
+                version.tables(&declared::<D>(), views).into_iter().map(|table| table.name).collect();
+            if let Err(fault) = self.store.forget_deletes(&tables, before) {
+                tracing::debug!(role = self.role(*version), %fault, "old deletes are forgotten later");
+            }
+        }
     }
 
     fn role(&self, version: Version) -> String {
