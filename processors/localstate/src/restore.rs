@@ -186,10 +186,11 @@ impl States {
         if let Some((_, held)) = missing {
             return Err(self.damaged(format!("{} is missing", self.log.path(held.number).display())));
         }
+        // the next start reads on from the file in which the snapshot ends, whatever is left in it, and in those behind
         let empty: Vec<u16> = self
             .ledger
             .held()
-            .filter(|(slot, held)| held.live == 0 && self.ledger.current != Some(*slot))
+            .filter(|(_, held)| held.live == 0 && held.number < self.snapshot_file)
             .map(|(slot, _)| slot)
             .collect();
         empty.into_iter().for_each(|slot| self.log.remove(&mut self.ledger, slot));

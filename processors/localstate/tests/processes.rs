@@ -59,6 +59,36 @@ fn what_was_written_survives_kill_9_as_a_whole() {
     }
 }
 
+/// The index says in which file it ends, and the next start reads from there: also when nothing in that file is the newest
+/// of its key any more.
+#[test]
+fn a_store_that_nobody_writes_to_can_be_opened_again_and_again() {
+    for rounds in 1..80_u64 {
+        let root = tempfile::tempdir().unwrap();
+        let stores = LocalDir::with_files_of(root.path(), 20_000);
+        for start in 0..2 {
+            let store = stores.open(&identity(0)).unwrap();
+            for round in 0..rounds {
+                let value = (start * rounds + round).to_le_bytes();
+                let keys: Vec<String> = (0..50).map(|number| format!("Account/{number}")).collect();
+                let change = |key| Change { space: Space::Aggregates, key, value: Some(&value[..]) };
+                let changes: Vec<_> = keys.iter().map(|key| change(key.as_bytes())).collect();
+                store.write(&changes, Answered { oldest: 0, newest: 0 }, &value).unwrap();
+            }
+        }
+        for again in 0..3 {
+            let store = stores.open(&identity(0));
+            let store = store.unwrap_or_else(|fault| panic!("{rounds} rounds, opened {again} times: {fault}"));
+            let newest = (2 * rounds - 1).to_le_bytes();
+            assert_eq!(store.checkpoint().unwrap().as_deref(), Some(&newest[..]), "{rounds} rounds");
+            for number in 0..50 {
+                let found = store.get(Space::Aggregates, format!("Account/{number}").as_bytes()).unwrap();
+                assert_eq!(found.as_deref(), Some(&newest[..]), "{rounds} rounds");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_second_process_is_told_who_is_there_and_what_to_do() {
     let root = tempfile::tempdir().unwrap();

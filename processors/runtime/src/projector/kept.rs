@@ -1,8 +1,8 @@
 //! What projectors know by key: what was used of late near at hand, all of it on disk.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use millrace_kernel::Known;
 use millrace_ports::{Answered, Change, LocalFault, LocalStore, Space};
 
@@ -130,8 +130,8 @@ impl Drop for Disk {
 
 impl Known for Kept {
     fn get(&mut self, key: &[u8]) -> Option<&[u8]> {
-        if self.unwritten.contains_key(key) {
-            return self.unwritten.get(key)?.as_deref();
+        if let Some(held) = self.unwritten.get(key) {
+            return held.as_deref();
         }
         let disk = self.disk.as_mut()?;
         if let Err(fault) = disk.find(key) {
