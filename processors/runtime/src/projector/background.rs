@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Known, StagedProjector, Write};
+use millrace_kernel::{StagedProjector, Write};
 use millrace_ports::{StoreFault, Submitted, ViewStore};
 
+use super::fault::ProjectorFault;
+use super::kept::Kept;
 use super::turns::{Ended, Turns};
 use super::unapplied::Tally;
 use crate::metrics::Meter;
@@ -70,21 +72,24 @@ impl Background {
     /// have been acknowledged: earlier events of the same line may be among them.
     ///
     /// # Errors
-    /// [`StoreFault`]: the next call tries again.
+    /// What the store says: the next call tries again. And what is in the way of what the projector knows: then nothing
+    /// of this is to be used again.
     pub(super) fn go_on<E>(
         &mut self,
         store: &dyn ViewStore,
         projector: &mut dyn StagedProjector<E>,
-        known: &mut dyn Known,
+        kept: &mut Kept,
         meter: &Meter,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), ProjectorFault> {
         if self.submitted.is_some() || self.turns.is_empty() {
             return Ok(());
         }
         let piece = match &self.piece {
             Some(piece) => piece,
             None => {
-                let mut rows = self.turns.next(projector, known);
+                let mut rows = self.turns.next(projector, kept);
+                // what was made of something that could not be read is no row
+                kept.take_fault().map_or(Ok(()), Err)?;
                 self.destination.redirect(&mut rows);
                 self.piece.insert(Arc::new(rows))
             }

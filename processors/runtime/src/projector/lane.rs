@@ -225,11 +225,10 @@ impl<D: Domain> ProjectorLane<D> {
         }
         // what came before a fault does not wait for it
         running.apply(store, &self.meter)?;
-        // what is known is kept between two pieces
-        if !running.is_keeping_due(&self.shared, &self.at) {
+        // what is known is kept between two pieces; one that the store has refused is written first
+        if !running.background.is_settled() || !running.is_keeping_due(&self.shared, &self.at) {
             running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
         }
-        running.kept.take_fault().map_or(Ok(()), Err)?;
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
     }
