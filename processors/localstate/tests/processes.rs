@@ -78,7 +78,8 @@ fn a_store_that_nobody_writes_to_can_be_opened_again_and_again() {
         }
         for again in 0..3 {
             let store = stores.open(&identity(0));
-            let store = store.unwrap_or_else(|fault| panic!("{rounds} rounds, opened {again} times: {fault}"));
+            let store =
+                store.unwrap_or_else(|fault| panic!("{rounds} rounds, opened {again} times: {fault}"));
             let newest = (2 * rounds - 1).to_le_bytes();
             assert_eq!(store.checkpoint().unwrap().as_deref(), Some(&newest[..]), "{rounds} rounds");
             for number in 0..50 {
