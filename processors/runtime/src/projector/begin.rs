@@ -10,6 +10,7 @@
 //! What is kept on disk is written after the rows of all events in it were acknowledged, but for those that are written in
 //! turns, which are on disk with it. So it may be ahead of the group, and of the tables never.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_kernel::{Domain, Keeps};
@@ -249,9 +250,9 @@ fn identity<D: Domain>(shared: &ProjectorShared<D>, at: &TopicPartition) -> Iden
 }
 
 /// What is said of a store whose events are not those of the topic.
-pub(super) fn of_another_log(at: &TopicPartition, proof: &Newest) -> LocalFault {
+pub(super) fn of_another_log(path: PathBuf, at: &TopicPartition, proof: &Newest) -> LocalFault {
     LocalFault::Damaged {
-        path: std::path::PathBuf::new(),
+        path,
         why: format!(
             "it goes up to event {} at offset {} of {at}, which is another one there: the topic was made anew",
             proof.event_id, proof.offset

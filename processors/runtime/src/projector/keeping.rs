@@ -112,7 +112,7 @@ pub(super) fn resume<E>(
             continue;
         }
         let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
-            path: std::path::PathBuf::new(),
+            path: begin.kept.path(),
             why: format!("the event at offset {offset} writes to tables of others"),
         })?;
         turns.restore(restored);

@@ -1,5 +1,6 @@
 //! What projectors know by key: what was used of late near at hand, all of it on disk.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -49,6 +50,11 @@ impl Kept {
     /// Whether it is on disk as well.
     pub(super) fn is_on_disk(&self) -> bool {
         self.disk.is_some()
+    }
+
+    /// Where it is on disk, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.disk.as_ref().map(|disk| disk.store.path()).unwrap_or_default()
     }
 
     /// How many keys have changed since the last write.
@@ -156,7 +162,7 @@ impl Known for Kept {
     }
 
     fn distrust(&mut self, key: &[u8], why: String) {
-        let path = self.disk.as_ref().map(|disk| disk.store.path()).unwrap_or_default();
+        let path = self.path();
         let why =
             format!("what is kept of {} is not what was put there: {why}", String::from_utf8_lossy(key));
         self.fault.get_or_insert(LocalFault::Damaged { path, why });
@@ -166,7 +172,6 @@ impl Known for Kept {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
     use std::sync::Mutex;
 
     use bytes::Bytes;

@@ -217,6 +217,10 @@ impl<D: Domain> ProjectorLane<D> {
         }
         let is_idle = running.held.is_empty() && running.background.is_idle();
         let taken = running.take(&self.shared, &self.at, &self.meter);
+        if matches!(taken, Err(ProjectorFault::Local(_))) {
+            // what the projector knows is of no use any more, and no row is made of it
+            return taken.map(|()| Turn::Progress);
+        }
         if planted::is_on(Bug::KeptBeforeRows) {
             running.write(&self.shared, &self.at)?;
         }

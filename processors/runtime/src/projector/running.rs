@@ -155,7 +155,7 @@ impl<D: Domain> Running<D> {
             };
             if let Some(proof) = &self.proof {
                 if offset != proof.offset || event.id.as_str() != proof.event_id {
-                    return Err(of_another_log(at, proof).into());
+                    return Err(of_another_log(self.kept.path(), at, proof).into());
                 }
                 self.newest = self.proof.take();
                 self.held.pop_front();
@@ -169,10 +169,11 @@ impl<D: Domain> Running<D> {
                 tally.take(record, meter, &shared.projection);
             }
             self.note(&event, offset);
-            if is_folded {
-                self.projector.stage(&event, &mut self.kept, &mut muted);
-            } else {
-                self.projector.stage(&event, &mut self.kept, &mut writes);
+            let asked = if is_folded { &mut muted } else { &mut writes };
+            self.projector.stage(&event, &mut self.kept, asked);
+            // what follows from something that could not be read is nothing
+            self.kept.take_fault().map_or(Ok(()), Err)?;
+            if !is_folded {
                 let mut asked = writes.take();
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
@@ -187,7 +188,6 @@ impl<D: Domain> Running<D> {
                 }
             }
             self.held.pop_front();
-            self.kept.take_fault().map_or(Ok(()), Err)?;
             self.newest = Some(Newest { offset, event_id: event.id.to_string() });
         }
         tally.count(&stages);

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use millrace_domain_chirp::{Chirp, EventData};
-use millrace_kernel::{Event, KeyedProjector, Put, Rows, Value, Write, keyed, stateless};
+use millrace_kernel::{
+    Event, FanOut, Keeps, KeyedProjector, Known, Put, Rows, StagedProjector, Value, Write, Writes, keyed,
+    stateless,
+};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::progress::Progress;
 use millrace_runtime::projector::{MakeProjector, ProjectorLane};
@@ -158,6 +161,40 @@ fn a_disk_that_is_damaged_while_it_is_used_stops_nothing() {
     run(&mut lane);
     stage.is_right();
     assert_eq!(disk.set_aside_count(), 1);
+}
+
+/// Counts all events by key, and has each written in turns.
+struct InTurns;
+
+impl StagedProjector<EventData> for InTurns {
+    fn keeps(&self) -> Keeps {
+        Keeps::ByKey
+    }
+
+    fn stage(&mut self, event: &Event<EventData>, known: &mut dyn Known, writes: &mut Writes) {
+        let count = known.get(b"count").map_or(0, |bytes| i64::from_be_bytes(bytes.try_into().unwrap())) + 1;
+        known.put(b"count", count.to_be_bytes().to_vec());
+        let row = format!("{}:{count}", event.version);
+        let values = vec![Value::from("all"), Value::from(row.as_str())];
+        writes.push(Write::Put(Put { table: "seen", values, timestamp: event.recorded_at }));
+        writes.fan_out(FanOut(event.version as u64));
+    }
+}
+
+#[test]
+fn no_row_is_made_of_what_could_not_be_read() {
+    let (mut stage, disk) = (Stage::new(), MemoryDisk::new());
+    stage.write(&[(Cause::Command(0), 4)]);
+    let lane = || stage.lane_on(&disk, Box::new(|_| Box::new(InTurns)), "1");
+    run(&mut lane());
+    stage.is_right();
+    let mut lane = lane();
+    run(&mut lane);
+    disk.damage();
+    stage.write(&[(Cause::Command(1), 3)]);
+    run(&mut lane);
+    assert_eq!(disk.set_aside_count(), 1);
+    stage.is_right();
 }
 
 #[test]
