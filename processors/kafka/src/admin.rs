@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList, client::DefaultClientContext};
 
 use crate::block_on::block_on;
-use crate::diary::Diary;
+use crate::diary::{self, Diary};
 use crate::fault::Step;
 use crate::group::known_offsets;
 use crate::log::KafkaLog;
@@ -272,8 +272,9 @@ impl Admin {
         }
         let offsets = client
             .committed_offsets(list, self.log.config().request_timeout)
-            .and_then(|list| known_offsets(&list))
-            .map_err(|error| step.fault(&error, Some(client.context())));
+            .and_then(|list| known_offsets(&list));
+        diary::hear(&client);
+        let offsets = offsets.map_err(|error| step.fault(&error, Some(client.context())));
         reap(client);
         offsets
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::native::{ConsumerQueue, Seen};
 use crate::quiet::Quiet;
 
 /// For how long a complaint explains what goes wrong after it.
@@ -27,6 +28,14 @@ impl Diary {
         *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
+    /// Notes a complaint by its code: that all brokers are away follows from what each was said to be.
+    fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        tracing::debug!(target: "millrace_kafka::client", ?code, reason, "client error");
+        if code != Some(RDKafkaErrorCode::AllBrokersDown) || self.complaint().is_none() {
+            self.complain(reason);
+        }
+    }
+
     /// The last complaint, if it is not of long ago.
     pub(crate) fn complaint(&self) -> Option<String> {
         let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,16 +49,25 @@ impl ClientContext for Diary {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "millrace_kafka::client", %error, reason, "client error");
-        // that all are away follows from what each was said to be
-        let follows = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
-        if !follows || self.complaint().is_none() {
-            self.complain(reason);
-        }
+        self.note(error.rdkafka_error_code(), reason);
     }
 }
 
 impl ConsumerContext for Diary {}
+
+/// Takes all that waits in the queue of a client that reads nothing. rdkafka's own `poll` ends after any one event
+/// when it does not wait, and does not say whether there was one, so a complaint could stay behind log lines, of which
+/// each attempt to connect brings several.
+pub(crate) fn hear(client: &BaseConsumer<Diary>) {
+    let Some(queue) = ConsumerQueue::of_any(client.client().native_ptr()) else { return };
+    while let Some(event) = queue.poll(Duration::ZERO) {
+        match event.seen() {
+            Seen::Error { code, message, .. } => client.context().note(Some(code), &message),
+            Seen::Log(level, facility, line) => write(level, &facility, &line),
+            Seen::Record(_) | Seen::Other => {}
+        }
+    }
+}
 
 /// What all clients of this process have said lately.
 static SAID: Quiet = Quiet::new();

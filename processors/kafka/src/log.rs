@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::admin::Admin;
 use crate::batches;
 use crate::config::KafkaConfig;
-use crate::diary::Diary;
+use crate::diary::{self, Diary};
 use crate::fault::Step;
 use crate::group::KafkaGroup;
 use crate::holder::{self, Holder};
@@ -123,9 +123,7 @@ impl KafkaLog {
         let config = &self.inner.config;
         let answer = question(inquirer, config.request_timeout);
         // its log lines and complaints arrive only when it is asked for them
-        for _ in 0..8 {
-            inquirer.poll(Duration::ZERO);
-        }
+        diary::hear(inquirer);
         answer.map_err(|error| {
             let step = Step { step, bootstrap: &config.bootstrap, topic };
             step.fault(&error, Some(inquirer.context()))

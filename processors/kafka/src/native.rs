@@ -42,14 +42,24 @@ impl ConsumerQueue {
     pub(crate) fn of(client: Handle) -> Option<Self> {
         // SAFETY: the handle is valid; the call gives a new reference or null.
         let queue = unsafe { sys::rd_kafka_queue_get_consumer(client) };
-        (!queue.is_null()).then_some(Self(queue))
+        (!queue.is_null()).then(|| Self(queue))
+    }
+
+    /// The queue of `client`, also of one without a group; it must be dropped before the client is.
+    pub(crate) fn of_any(client: Handle) -> Option<Self> {
+        let main = || {
+            // SAFETY: the handle is valid; the call gives a new reference or null.
+            let queue = unsafe { sys::rd_kafka_queue_get_main(client) };
+            (!queue.is_null()).then(|| Self(queue))
+        };
+        Self::of(client).or_else(main)
     }
 
     /// The next event, waiting up to `wait`.
     pub(crate) fn poll(&self, wait: Duration) -> Option<QueueEvent> {
         // SAFETY: the queue is valid until dropped; the event is ours.
         let event = unsafe { sys::rd_kafka_queue_poll(self.0, millis(wait)) };
-        (!event.is_null()).then_some(QueueEvent(event))
+        (!event.is_null()).then(|| QueueEvent(event))
     }
 }
 
@@ -224,7 +234,7 @@ impl GroupToken {
     pub(crate) fn of(consumer: Handle) -> Option<Self> {
         // SAFETY: the handle is valid; the call gives an object of ours or null.
         let token = unsafe { sys::rd_kafka_consumer_group_metadata(consumer) };
-        (!token.is_null()).then_some(Self(token))
+        (!token.is_null()).then(|| Self(token))
     }
 
     /// Metadata that names the group alone. The broker checks nothing but that the group is there.
@@ -232,7 +242,7 @@ impl GroupToken {
         let group_id = CString::new(group_id).ok()?;
         // SAFETY: the string is valid and copied; the call gives an object of ours or null.
         let token = unsafe { sys::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
-        (!token.is_null()).then_some(Self(token))
+        (!token.is_null()).then(|| Self(token))
     }
 
     /// The member's name.

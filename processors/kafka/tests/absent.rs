@@ -1,5 +1,7 @@
 //! A broker that is not there, goes away, and comes back.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{KafkaConfig, KafkaLog, Message};
@@ -73,6 +75,33 @@ fn every_call_says_which_broker_is_absent_and_soon() {
     assert_names(log.admin().unwrap().cluster().unwrap_err(), &host);
     group.leave();
     assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+/// What a client says of each attempt fills its queue; the one complaint that explains them all lies behind it.
+#[test]
+fn what_is_wrong_is_found_behind_any_number_of_log_lines() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = elsewhere.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for connection in elsewhere.incoming() {
+            let Ok(mut connection) = connection else { return };
+            let _ = connection.read(&mut [0; 512]);
+            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let mut config = KafkaConfig::new(&host);
+    config.request_timeout = Duration::from_secs(2);
+    config.properties.insert("security.protocol".to_owned(), "SSL".to_owned());
+    config.properties.insert("reconnect.backoff.max.ms".to_owned(), "20".to_owned());
+    let log = KafkaLog::connect(config).unwrap();
+    for _ in 0..3 {
+        let partitions = log.partitions("absent").map(|_| ());
+        let offsets = log.admin().unwrap().group_offsets("absent", &[TopicPartition::new("absent", 0)]);
+        for fault in [partitions.unwrap_err(), offsets.map(|_| ()).unwrap_err()] {
+            assert!(fault.to_string().contains("(last: "), "{fault}");
+            assert!(fault.to_string().contains("does not speak TLS"), "{fault}");
+        }
+    }
 }
 
 #[test]

@@ -56,10 +56,7 @@ pub(crate) async fn plan(link: &Link, tables: &[Table]) -> Result<Vec<TableChang
 pub(crate) async fn create(link: &Link, tables: &[Table]) -> Result<(), StoreFault> {
     for change in plan(link, tables).await? {
         // the driver waits until all nodes agree on the new schema
-        link.session
-            .query_unpaged(change.statement.trim_end_matches(';'), ())
-            .await
-            .map_err(|e| link.fault("create tables", &e))?;
+        link.alter("create tables", change.statement.trim_end_matches(';').to_owned()).await?;
     }
     Ok(())
 }
@@ -69,7 +66,7 @@ pub(crate) async fn drop(link: &Link, names: &[String]) -> Result<(), StoreFault
     let keyspace = &link.config.keyspace;
     for name in names {
         for statement in [cql::drop_table(keyspace, name), cql::forget_columns(keyspace, COLUMNS, name)] {
-            link.session.query_unpaged(statement, ()).await.map_err(|e| link.fault("drop tables", &e))?;
+            link.alter("drop tables", statement).await?;
         }
     }
     Ok(())

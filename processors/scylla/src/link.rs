@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use millrace_ports::StoreFault;
 use scylla::client::session::Session;
 use scylla::errors::ExecutionError;
+use scylla::statement::Statement;
 use scylla::statement::prepared::PreparedStatement;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,6 +23,9 @@ const UNHURRIED_PART: usize = 2;
 const UNHURRIED_BESIDE_OTHERS: u32 = 32;
 /// For how long others count as being there.
 const JUST_NOW: Duration = Duration::from_millis(100);
+
+/// How long a change of the schema may take at least: all nodes take it in, and a dropped table is written out before.
+const SCHEMA_CHANGE: Duration = Duration::from_secs(60);
 
 /// Whether somebody waits for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +107,14 @@ impl Link {
         let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         prepared.insert(text.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// Changes the keyspace or a table.
+    pub(crate) async fn alter(&self, step: &'static str, text: String) -> Result<(), StoreFault> {
+        let mut statement = Statement::new(text);
+        statement.set_request_timeout(Some(self.config.request_timeout.max(SCHEMA_CHANGE)));
+        self.session.query_unpaged(statement, ()).await.map_err(|e| self.fault(step, &e))?;
+        Ok(())
     }
 
     /// What an error of the driver means.

@@ -182,9 +182,20 @@ impl Stage {
         make: MakeProjector<EventData>,
         revision: &str,
     ) -> ProjectorLane<Chirp> {
+        self.lane_keeping(disk, make, revision, 1)
+    }
+
+    /// A lane that keeps what it knows on `disk`, once so many keys have changed.
+    pub(crate) fn lane_keeping(
+        &self,
+        disk: &MemoryDisk,
+        make: MakeProjector<EventData>,
+        revision: &str,
+        changes: usize,
+    ) -> ProjectorLane<Chirp> {
         let settings = ProjectorSettings {
             batch_max_events: 2,
-            checkpoint_max_changes: 1,
+            checkpoint_max_changes: changes,
             ..ProjectorSettings::default()
         };
         let mut shared = self.shared(Arc::clone(&self.store) as Arc<dyn ViewStore>, settings, make);
