@@ -1,6 +1,6 @@
 //! `millrace query`: rows of a view.
 
-use millrace_kernel::{ColumnType, PageQuery, Table, Value};
+use millrace_kernel::{ColumnType, Table, Value, Walk};
 use millrace_ports::ViewStore;
 
 use crate::args;
@@ -37,22 +37,36 @@ fn read(
     limit: usize,
     each: &mut dyn FnMut(&[Value]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
+    if key.is_empty() {
+        return scan(store, table, limit, each);
+    }
     let mut left = limit;
-    let mut last: Vec<Value> = Vec::new();
+    let mut walk = Walk::new(table, key.to_vec(), left.min(PAGE));
+    while left > 0
+        && let Some(query) = walk.needs()
+    {
+        let page = store.read(&[query])?.into_iter().next().unwrap_or_default();
+        let rows = walk.take_in(page);
+        rows.iter().take(left).try_for_each(|row| each(row))?;
+        left = left.saturating_sub(rows.len());
+        walk.limit = left.min(PAGE);
+    }
+    Ok(())
+}
+
+/// The same of the whole table.
+fn scan(
+    store: &dyn ViewStore,
+    table: &Table,
+    limit: usize,
+    each: &mut dyn FnMut(&[Value]) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let (mut left, mut last) = (limit, Vec::new());
     while left > 0 {
         let most = left.min(PAGE);
-        let page = match key.is_empty() {
-            true => store.scan(&table.name, &last, most)?,
-            false => {
-                let after = last.get(key.len()..).unwrap_or_default().to_vec();
-                let (table, key) = (table.name.clone(), key.to_vec());
-                let pages = store.read(&[PageQuery { table, key, after, limit: most, in_turn: false }])?;
-                pages.into_iter().next().unwrap_or_default()
-            }
-        };
+        let page = store.scan(&table.name, &last, most)?;
         page.rows.iter().try_for_each(|row| each(row))?;
-        let is_last = page.rows.len() < most || key.len() == table.key_columns();
-        let Some(row) = page.rows.last().filter(|_| !is_last) else { break };
+        let Some(row) = page.rows.last().filter(|_| page.rows.len() == most) else { break };
         last = row[..table.key_columns()].to_vec();
         left -= page.rows.len();
     }
@@ -96,10 +110,12 @@ fn key(table: &Table, conditions: &[String]) -> Result<Vec<Value>, CliError> {
             CliError::usage(format!("{}: {text:?} is not of type {}", column.name, column.kind.cql()))
         })?);
     }
-    match key.is_empty() || key.len() >= table.partition_columns {
+    // the bucket may be left out: then all of them are read
+    let needed = table.partition_columns - usize::from(table.directory().is_some());
+    match key.is_empty() || key.len() >= needed {
         true => Ok(key),
         false => {
-            let missing = partition[key.len()..].join(", ");
+            let missing = partition[key.len()..needed].join(", ");
             Err(CliError::usage(format!("{}: {missing} is missing", table.name)).hint(help()))
         }
     }

@@ -274,7 +274,7 @@ fn rows_that_are_gone_changed_or_invented() {
     let gone = row("followers_by_user");
     apply(Write::Delete(Delete {
         table: "followers_by_user",
-        key: gone[..2].to_vec(),
+        key: gone[..3].to_vec(),
         range: false,
         timestamp: late,
     }));
@@ -314,7 +314,7 @@ fn much_damage_is_counted_and_the_list_stays_short() {
     for row in pipeline.store.rows("chirps_by_author") {
         let delete = Delete {
             table: "chirps_by_author",
-            key: row[..3].to_vec(),
+            key: row[..4].to_vec(),
             range: false,
             timestamp: i64::MAX / 2,
         };

@@ -4,6 +4,9 @@
 //! `CREATE TABLE name ( column type, … PRIMARY KEY ((partition …), clustering …) ) WITH
 //! comment = '…' AND CLUSTERING ORDER BY (column DESC, …);` with a `--` comment on the line
 //! of every column, which is the column's documentation in every store.
+//!
+//! A table with a column `bucket` at the end of its partition key is [bucketed](crate::buckets): its directory, a table
+//! that says which buckets there are, is declared with it.
 
 use std::fmt;
 
@@ -37,6 +40,16 @@ impl ColumnType {
     }
 }
 
+/// What the column of a bucket is called.
+const BUCKET: &str = "bucket";
+/// Begins the words by which a table says what bounds its partitions.
+const BOUND: &str = "Bound:";
+
+/// The name of a bucketed table's directory.
+pub(crate) fn directory_of(table: &str) -> String {
+    format!("{table}_buckets")
+}
+
 /// A column with its documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -68,6 +81,34 @@ impl Table {
     #[must_use]
     pub fn key_columns(&self) -> usize {
         self.partition_columns + self.clustering_descending.len()
+    }
+
+    /// The name of the table that says which buckets there are, if this one is [bucketed](crate::buckets).
+    #[must_use]
+    pub fn directory(&self) -> Option<String> {
+        let last = self.partition_columns.checked_sub(1).filter(|last| *last > 0)?;
+        (self.columns[last].name == BUCKET).then(|| directory_of(&self.name))
+    }
+
+    /// Whether what a partition can hold has a bound, or the table says why it needs none.
+    fn is_bounded(&self) -> bool {
+        self.clustering_descending.is_empty() || self.directory().is_some() || self.comment.contains(BOUND)
+    }
+
+    /// The directory of this table, if it is bucketed.
+    fn declare_directory(&self) -> Option<Self> {
+        let comment = format!(
+            "Which buckets of {} there are, newest first: read one after the other they are the whole. {BOUND} one row for \
+             hundreds of rows there.",
+            self.name
+        );
+        Some(Self {
+            name: self.directory()?,
+            comment,
+            columns: self.columns[..self.partition_columns].to_vec(),
+            partition_columns: self.partition_columns - 1,
+            clustering_descending: vec![true],
+        })
     }
 
     /// The position of a column by name.
@@ -109,13 +150,30 @@ pub fn parse_tables(text: &str) -> Result<Vec<Table>, TableError> {
         }
         statement.push((index + 1, line));
         if line.ends_with(';') {
-            tables.push(parse_table(&statement)?);
+            let table = parse_table(&statement)?;
+            let directory = table.declare_directory();
+            tables.push(table);
+            tables.extend(directory);
             statement.clear();
         }
     }
     match statement.first() {
         Some((line, _)) => Err(fail(*line, "this statement does not end with ';'")),
         None => Ok(tables),
+    }
+}
+
+/// Whether no partition of these tables can grow without a bound that its author has thought of.
+///
+/// # Errors
+/// The first table of which one can, with the way out.
+pub fn check_bounds(tables: &[Table]) -> Result<(), String> {
+    match tables.iter().find(|table| !table.is_bounded()) {
+        None => Ok(()),
+        Some(Table { name, .. }) => Err(format!(
+            "a partition of table {name} may grow without a bound: put a column `{BUCKET} bigint` at the end of its partition \
+             key, or say in its comment what bounds it, as `{BOUND} …`"
+        )),
     }
 }
 
@@ -215,6 +273,14 @@ fn finish(
     if !begins_with_key {
         return Err(fail(key_line, format!("the columns of {name} must begin with its key, in key order")));
     }
+    if partition.iter().skip(1).any(|it| it == BUCKET) {
+        let is_right = partition.last().is_some_and(|it| it == BUCKET)
+            && columns[partition.len() - 1].kind == ColumnType::BigInt;
+        if !is_right {
+            let message = format!("`{BUCKET}` must be a bigint at the end of {name}'s partition key");
+            return Err(fail(key_line, message));
+        }
+    }
     Ok(Table {
         name: name.to_owned(),
         comment: comment.to_owned(),
@@ -243,6 +309,36 @@ mod tests {
         assert_eq!(table.clustering_descending, [true, false]);
         assert_eq!(table.columns[3].comment, "what");
         assert_eq!(table.column("content"), Some(3));
+    }
+
+    #[test]
+    fn a_bucketed_table_has_a_directory() {
+        let text = FEED
+            .replace("  posted_at bigint", "  bucket bigint, -- which\n  posted_at bigint")
+            .replace("((reader_id)", "((reader_id, bucket)");
+        let [table, directory] = &parse_tables(&text).unwrap()[..] else { panic!("two tables") };
+        assert_eq!(table.directory().as_deref(), Some("home_buckets"));
+        let names = |table: &Table| table.columns.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (directory.name.as_str(), &names(directory)[..]),
+            ("home_buckets", &["reader_id".to_owned(), "bucket".to_owned()][..])
+        );
+        assert_eq!((directory.partition_columns, &directory.clustering_descending[..]), (1, &[true][..]));
+        assert_eq!(directory.directory(), None);
+        assert_eq!(check_bounds(&[table.clone(), directory.clone()]), Ok(()));
+        for (from, to) in [("bucket bigint", "bucket text"), ("((reader_id, bucket)", "((bucket, reader_id)")]
+        {
+            let error = parse_tables(&text.replace(from, to)).unwrap_err();
+            assert!(error.message.contains("bucket") || error.message.contains("begin with"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_partition_without_a_bound_is_refused_unless_it_says_why() {
+        let refused = check_bounds(&parse_tables(FEED).unwrap()).unwrap_err();
+        assert!(refused.contains("table home ") && refused.contains("Bound:"), "{refused}");
+        let said = FEED.replace("A feed.", "A feed. Bound: 800 rows.");
+        assert_eq!(check_bounds(&parse_tables(&said).unwrap()), Ok(()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ CREATE TABLE millrace_progress (
   steps_offset bigint, -- the events of all steps up to this offset are in the tables, but for those in millrace_fan_outs; -1 = none yet
   recorded_at bigint, -- recorded_at of the newest event in the tables, microseconds since the epoch
   PRIMARY KEY ((projection), source_partition)
-) WITH comment = 'How far each projection has come, per source partition.';
+) WITH comment = 'How far each projection has come, per source partition. Bound: one row a partition.';
 
 CREATE TABLE millrace_fan_outs (
   projection text, -- view family and version, as <domain>.<family> or <domain>.<family>.v<version>
@@ -37,7 +37,7 @@ CREATE TABLE millrace_versions (
   state text, -- building, complete or dropped
   changed_at bigint, -- when it came to be so, microseconds since the epoch
   PRIMARY KEY ((projection), version)
-) WITH comment = 'The versions of each view family: those that are complete are kept up to date by the projectors of their revision.';
+) WITH comment = 'The versions of each view family: those that are complete are kept up to date by the projectors of their revision. Bound: one row a rebuild.';
 
 CREATE TABLE millrace_views (
   view text, -- name of the view

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use millrace_kernel::aggregate::snake_case;
-use millrace_kernel::table::{Table, parse_tables};
+use millrace_kernel::table::{Table, check_bounds, parse_tables};
 
 use crate::address::Address;
 use crate::avro::{self, Record};
@@ -91,10 +91,9 @@ impl Folder {
         }
         folder.schemas.sort_by_key(|schema| KINDS.iter().position(|kind| kind.file == schema.kind.file));
         folder.views = folder.text(&dir.join("views.cql"))?;
-        folder.tables = parse_tables(&folder.views).map_err(|error| SchemagenError::Invalid {
-            file: "views.cql".to_owned(),
-            message: error.to_string(),
-        })?;
+        let wrong = |message: String| SchemagenError::Invalid { file: "views.cql".to_owned(), message };
+        folder.tables = parse_tables(&folder.views).map_err(|error| wrong(error.to_string()))?;
+        check_bounds(&folder.tables).map_err(wrong)?;
         folder.topics = match declared.exists() {
             true => folder.text(&declared)?,
             false => {

@@ -9,7 +9,9 @@ use crate::emit::{camel_case, identifier, line};
 /// The module `rows`: a struct for each table.
 pub fn module(tables: &[Table]) -> String {
     let mut code = String::from("/// A struct for each table of `views.cql`.\npub mod rows {\n");
-    code.push_str("use std::sync::Arc;\nuse ::millrace_kernel::{Delete, Put, Value, Write};\n\n");
+    code.push_str("use std::sync::Arc;\n");
+    let walk = if tables.iter().any(|table| table.directory().is_some()) { ", Walk" } else { "" };
+    let _ = writeln!(code, "use ::millrace_kernel::{{Delete, Put, Value{walk}, Write}};\n");
     for table in tables {
         row(&mut code, table);
     }
@@ -56,6 +58,24 @@ fn row(code: &mut String, table: &Table) {
     code.push_str("/// Deletes the row of this key.\n#[must_use]\n");
     let _ = writeln!(code, "pub fn delete({}, timestamp: i64) -> Write {{", arguments(key));
     delete_body(code, key, false);
+    if table.directory().is_some() {
+        let bucket = &table.columns[..table.partition_columns];
+        code.push_str("/// Deletes a whole bucket.\n#[must_use]\n");
+        let _ = writeln!(code, "pub fn delete_bucket({}, timestamp: i64) -> Write {{", arguments(bucket));
+        delete_body(code, bucket, true);
+        let key = &bucket[..bucket.len() - 1];
+        let names: Vec<String> = key.iter().map(|c| format!("{}.into()", identifier(&c.name))).collect();
+        code.push_str(
+            "/// Reads the rows of all buckets, newest first, at most `limit` a page.\n#[must_use]\n",
+        );
+        let _ = writeln!(
+            code,
+            "pub fn walk({}, limit: usize) -> Walk {{\nWalk::bucketed(Self::TABLE, vec![{}], {}, limit)\n}}\n",
+            arguments(key),
+            names.join(", "),
+            table.clustering_descending.len()
+        );
+    }
     if !table.clustering_descending.is_empty() {
         let prefix = &table.columns[..=table.partition_columns];
         let column = &table.columns[table.partition_columns].name;

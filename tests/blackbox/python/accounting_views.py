@@ -9,7 +9,7 @@ from accounting_log import Log
 from accounting_model import Ledger
 from client import Record
 from differences import Differences
-from views import Row, Tables, View
+from views import Row, Tables, View, unlisted
 
 # The columns that identify a row, and those compared beside them.
 COLUMNS: dict[str, tuple[list[str], list[str]]] = {
@@ -48,6 +48,8 @@ def read(tables: Tables, found: Differences) -> dict[str, View]:
             found.check(place not in view, "view", f"{table}: two rows with the key {place}")
             view[place] = tuple(row[len(key) :])
         views[table] = view
+    for words in unlisted(tables, "account_statements", "account_id"):
+        found.check(False, "view", words)
     return views
 
 

@@ -18,6 +18,9 @@ from model import Model
 Row = tuple[Any, ...]
 View = dict[Row, Row]
 
+# Tables whose partitions are cut into buckets, with the rest of their partition key; a bucket is no business of the model's.
+BUCKETED: dict[str, str] = {"chirps_by_author": "author_id", "followers_by_user": "followee_id"}
+
 # The columns that identify a row, and those compared beside them. What only the implementation needs
 # (`following_by_user.pulled_until`) is nobody else's business.
 COLUMNS: dict[str, tuple[list[str], list[str]]] = {
@@ -103,11 +106,23 @@ def read(tables: Tables) -> tuple[dict[str, View], list[str]]:
                 wrong.append(f"{table}: two rows with the key {row[: len(key)]}")
             view[tuple(row[: len(key)])] = tuple(row[len(key) :])
         found[table] = view
+    for table, owner in BUCKETED.items():
+        wrong += unlisted(tables, table, owner)
     found["following_counts"] = _summed(found["following_counts"])
     # No row and a row of nobody are the same answer.
     for table in ("follower_counts", "following_counts"):
         found[table] = {key: row for key, row in found[table].items() if row != (0,)}
     return found, wrong
+
+
+def unlisted(tables: Tables, table: str, owner: str) -> list[str]:
+    """Buckets that have rows and that the directory does not name, or that have too many."""
+    rows: defaultdict[Row, int] = defaultdict(int)
+    for row in tables.rows(table, [owner, "bucket"]):
+        rows[tuple(row)] += 1
+    named = {tuple(row) for row in tables.rows(f"{table}_buckets", [owner, "bucket"])}
+    missing = [f"{table}: bucket {bucket} is not in its directory" for bucket in rows if bucket not in named]
+    return missing + [f"{table}: bucket {bucket} has {n} rows" for bucket, n in rows.items() if n > 500]
 
 
 def _summed(view: View) -> View:

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Domain, Metadata, Outcome, codes};
+use millrace_kernel::{Command, Domain, Metadata, Outcome, Table, codes};
 use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use millrace_testkit::local::MemoryDisk;
@@ -74,7 +74,7 @@ struct Running<'a, W: Workload> {
     luck: Luck,
     seen: Seen<W>,
     diary: Diary,
-    keys: BTreeMap<String, usize>,
+    tables: BTreeMap<String, Table>,
     asleep: BTreeMap<u64, Asleep>,
     markers_held_until: usize,
     store_down_until: usize,
@@ -141,7 +141,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let lookups = lookups.collect();
         let tables = parse_tables(<W::Domain as Domain>::SCHEMAS.views).unwrap_or_default();
         Self {
-            keys: tables.iter().map(|table| (table.name.clone(), table.key_columns())).collect(),
+            tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
             store,
             luck,
             seen: Seen::new(setup.partitions),
@@ -341,7 +341,7 @@ impl<'a, W: Workload> Running<'a, W> {
             seen: &self.seen,
             diary: &self.diary,
             pipeline: &self.pipeline,
-            keys: &self.keys,
+            tables: &self.tables,
         }
     }
 
@@ -432,7 +432,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 digest.bytes(record.value.as_deref().unwrap_or_default());
             }
         }
-        for table in self.keys.keys() {
+        for table in self.tables.keys() {
             for row in self.pipeline.store.rows(table) {
                 digest.bytes(format!("{row:?}").as_bytes());
             }

@@ -26,7 +26,7 @@ pub const PARTITIONS: i32 = 3;
 
 /// Thresholds and a cap that a handful of people cross.
 pub fn settings() -> Settings {
-    Settings { celebrity_above: 2, celebrity_below: 2, timeline_cap: 4, fan_out_at_once: 1 }
+    Settings { celebrity_above: 2, celebrity_below: 2, timeline_cap: 4, fan_out_at_once: 1, bucket_rows: 2 }
 }
 
 /// All tables of the domain and the engine's own.

@@ -83,6 +83,7 @@ fn check(store: &MemoryStore, events: &[(i32, Event<EventData>)]) {
             let (balance, reserved) = pencil(&events[..=index]);
             statements.push(AccountStatementsRow {
                 account_id: account_id.into(),
+                bucket: 0,
                 version: index as i64 + 1,
                 entry: event.data.name().into(),
                 amount,

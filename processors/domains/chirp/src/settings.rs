@@ -1,5 +1,6 @@
 //! Chirp's own settings: `[chirp]` in `millrace.toml`.
 
+use millrace_kernel::BUCKET_ROWS;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,11 +22,19 @@ pub struct Settings {
     /// A chirp with more readers than this is written to their timelines in pieces that take
     /// turns with other authors' chirps. With no more than this all are written at once.
     pub fan_out_at_once: usize,
+    /// How many rows a bucket of `chirps_by_author` and of `followers_by_user` takes.
+    pub bucket_rows: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { celebrity_above: 1000, celebrity_below: 900, timeline_cap: 800, fan_out_at_once: 1000 }
+        Self {
+            celebrity_above: 1000,
+            celebrity_below: 900,
+            timeline_cap: 800,
+            fan_out_at_once: 1000,
+            bucket_rows: BUCKET_ROWS,
+        }
     }
 }
 
@@ -45,6 +54,9 @@ pub enum SettingsError {
     /// No entries at all.
     #[error("chirp.timeline_cap is 0; a feed has at least one entry")]
     Cap,
+    /// No row would fit.
+    #[error("chirp.bucket_rows is 0; a bucket takes at least one row")]
+    Bucket,
 }
 
 impl Settings {
@@ -58,6 +70,9 @@ impl Settings {
         }
         if self.timeline_cap == 0 {
             return Err(SettingsError::Cap);
+        }
+        if self.bucket_rows == 0 {
+            return Err(SettingsError::Bucket);
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use common::tables::Tables;
 use millrace_domain_chirp::feed::{Cursor, FeedError, FeedPage, MOST_AT_ONCE, feed};
 use millrace_domain_chirp::messages::rows::{
-    CelebrityChirpsRow, ChirpsByAuthorRow, FollowingByUserRow, HomeTimelinesRow, TimelineFloorsRow,
-    UserProfilesRow,
+    CelebrityChirpsRow, ChirpsByAuthorBucketsRow, ChirpsByAuthorRow, FollowingByUserRow, HomeTimelinesRow,
+    TimelineFloorsRow, UserProfilesRow,
 };
 use millrace_domain_chirp::{Settings, settings::SettingsError};
 use millrace_kernel::{Page, PageQuery, Value};
@@ -100,6 +100,15 @@ fn many_follows_and_many_rows_to_skip_are_read_through() {
     assert_eq!(times(&read(&tables, None, 2, 800).unwrap()), [7, 5]);
 }
 
+/// The same chirp as its author's, in a bucket for a thousand times.
+fn by_author(tables: &mut Tables, row: HomeTimelinesRow) {
+    let HomeTimelinesRow { posted_at, chirp_id, author_id, username, content, edited_at, .. } = row;
+    let bucket = posted_at - posted_at % 1_000;
+    tables.write(&ChirpsByAuthorBucketsRow { author_id: author_id.clone(), bucket }.put(1));
+    let row = ChirpsByAuthorRow { author_id, bucket, posted_at, chirp_id, username, content, edited_at };
+    tables.write(&row.put(1));
+}
+
 #[test]
 fn below_the_greatest_floor_authors_are_asked() {
     let mut tables = ann();
@@ -109,10 +118,7 @@ fn below_the_greatest_floor_authors_are_asked() {
         tables.write(&TimelineFloorsRow { reader_id, source_partition: partition, floor }.put(1));
     }
     for at in 1..=12 {
-        let HomeTimelinesRow { posted_at, chirp_id, author_id, username, content, edited_at, .. } =
-            home(at, "bob");
-        let row = ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at };
-        tables.write(&row.put(1));
+        by_author(&mut tables, home(at, "bob"));
     }
     // 11 is missing: above the floor the timeline is right
     for at in [12, 10, 8] {
@@ -135,19 +141,12 @@ fn trimmed() -> Tables {
     for at in 0..1000 {
         let author = format!("author-{:02}", at % 30);
         let row = home(at, &author);
-        let HomeTimelinesRow { posted_at, chirp_id, author_id, username, content, edited_at, .. } =
-            row.clone();
+        let HomeTimelinesRow { posted_at, username, content, edited_at, .. } = row.clone();
         if at >= 895 {
-            tables.write(&row.put(at));
+            tables.write(&row.clone().put(at));
         }
-        let by_author = |author_id, chirp_id| {
-            let (username, content) = (username.clone(), content.clone());
-            ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at }
-        };
-        tables.write(&by_author(author_id, chirp_id).put(at));
-        let star: std::sync::Arc<str> = format!("star-{}", at % 5).into();
-        let ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at } =
-            by_author(star, format!("s{at}").into());
+        by_author(&mut tables, row);
+        let (author_id, chirp_id) = (format!("star-{}", at % 5).into(), format!("s{at}").into());
         let row = CelebrityChirpsRow { author_id, posted_at, chirp_id, username, content, edited_at };
         tables.write(&row.put(at));
     }
@@ -155,7 +154,7 @@ fn trimmed() -> Tables {
 }
 
 #[test]
-fn a_page_is_one_call_behind_the_follows_and_another_only_below_the_floor() {
+fn a_page_is_one_call_behind_the_follows_and_others_only_below_the_floor() {
     let tables = trimmed();
     let mut calls: Vec<Vec<String>> = Vec::new();
     let (mut cursor, mut seen, mut pages) = (None, Vec::new(), Vec::new());
@@ -180,9 +179,10 @@ fn a_page_is_one_call_behind_the_follows_and_another_only_below_the_floor() {
         let above = number < 10;
         assert_eq!(calls[0], ["user_profiles", "following_by_user"], "page {number}");
         assert_eq!(calls[1], [&["home_timelines", "timeline_floors"][..], &stars].concat(), "page {number}");
-        assert_eq!(calls.len(), if above { 2 } else { 3 }, "page {number}: {calls:?}");
+        assert_eq!(calls.len(), if above { 2 } else { 4 }, "page {number}: {calls:?}");
         if !above {
-            assert_eq!(calls[2], ["chirps_by_author"; 30], "page {number}");
+            assert_eq!(calls[2], ["chirps_by_author_buckets"; 30], "page {number}");
+            assert_eq!(calls[3], ["chirps_by_author"; 30], "page {number}");
         }
     }
 }
@@ -204,10 +204,7 @@ fn a_floor_that_rises_while_reading_is_honoured() {
     tables.write(&follows("bob", 0).put(1));
     for at in 1..=40 {
         tables.write(&home(at, "bob").put(at));
-        let HomeTimelinesRow { posted_at, chirp_id, author_id, username, content, edited_at, .. } =
-            home(at, "bob");
-        let row = ChirpsByAuthorRow { author_id, posted_at, chirp_id, username, content, edited_at };
-        tables.write(&row.put(at));
+        by_author(&mut tables, home(at, "bob"));
     }
     for rises_after in 1..5 {
         let mut tables_now = 0;

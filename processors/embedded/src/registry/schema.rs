@@ -142,13 +142,13 @@ fn together(before: &[Value], tree: &Value) -> Value {
     json!({"type": "record", "name": "millrace.__all__", "fields": fields.collect::<Vec<_>>()})
 }
 
-/// A normalised schema without defaults and with legal namespaces.
+/// A normalised schema without the defaults of its fields and with legal namespaces.
 fn legal(tree: &Value) -> Value {
     match tree {
         Value::String(name) => Value::String(legal_name(name)),
         Value::Array(branches) => branches.iter().map(legal).collect(),
         Value::Object(members) => {
-            let members = members.iter().filter(|(key, _)| *key != "default").map(|(key, value)| {
+            let members = members.iter().map(|(key, value)| {
                 let value = match (key.as_str(), value) {
                     ("items" | "values", inner) => legal(inner),
                     ("name", Value::String(name)) => Value::String(legal_name(name)),
@@ -388,6 +388,8 @@ mod tests {
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"Nowhere"}]}"#,
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"int"},{"name":"f","type":"int"}]}"#,
             r#"{"type":"enum","name":"E","symbols":["a","a"]}"#,
+            r#"{"type":"enum","name":"E","symbols":["a"],"default":"b"}"#,
+            r#"{"type":"enum","name":"E","symbols":["a"],"default":"b","doc":"a-b"}"#,
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"int","default":"x"}]}"#,
             r#"["int","int"]"#,
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":{"type":"record"}}]}"#,

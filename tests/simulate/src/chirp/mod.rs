@@ -44,6 +44,7 @@ impl Workload for ChirpWorkload {
             celebrity_below: below,
             timeline_cap: cap,
             fan_out_at_once: at_once,
+            bucket_rows: dice.within(1, 4) as u32,
         }
     }
 

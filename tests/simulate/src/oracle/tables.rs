@@ -52,6 +52,26 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
         }
         look(world)?;
         compare(world, tables, &options)?;
+        tables.iter().try_for_each(|name| buckets(world, name))?;
+    }
+    Ok(())
+}
+
+/// Every row of a bucketed table is in a bucket that its directory names, and what follows the newest bucket of a
+/// partition stands there, too.
+fn buckets<W: Workload>(world: &World<'_, W>, name: &str) -> Result<(), Failure> {
+    let table = world.table(name);
+    let Some(directory) = table.directory() else { return Ok(()) };
+    let named: BTreeSet<Vec<Value>> = world.pipeline.store.rows(&directory).into_iter().collect();
+    let rows = world.pipeline.store.rows(name);
+    let used: BTreeSet<&[Value]> = rows.iter().map(|row| &row[..table.partition_columns]).collect();
+    for bucket in &used {
+        holds!(named.contains(*bucket), "every bucket is in the directory", "{name} {bucket:?}: {named:?}");
+    }
+    let newest = |of: &[Value]| named.iter().rfind(|it| it[..it.len() - 1] == *of);
+    for bucket in named.iter().filter(|bucket| !used.contains(&bucket[..])) {
+        let is_newest = newest(&bucket[..bucket.len() - 1]) == Some(bucket);
+        holds!(is_newest, "only the newest bucket is kept when it is empty", "{directory} {bucket:?}");
     }
     Ok(())
 }
@@ -162,10 +182,15 @@ fn compare<W: Workload>(
     options: &Options,
 ) -> Result<(), Failure> {
     let mut found: BTreeMap<Place, Vec<Value>> = BTreeMap::new();
-    for table in tables {
-        let columns = world.key_columns(table);
-        for row in world.pipeline.store.rows(table) {
-            found.insert((*table, row[..columns].to_vec()), row);
+    for name in tables {
+        let table = world.table(name);
+        let bucket = table.directory().map(|_| table.partition_columns - 1);
+        let columns = table.key_columns() - usize::from(bucket.is_some());
+        for mut row in world.pipeline.store.rows(name) {
+            // what a table says does not depend on how it is cut
+            bucket.map(|column| row.remove(column));
+            let before = found.insert((*name, row[..columns].to_vec()), row);
+            holds!(before.is_none(), "a row stands in one bucket", "{name}: {before:?}");
         }
     }
     for (place, rows) in options {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_kernel::{Command, Event, Outcome, Step};
+use millrace_kernel::{Command, Event, Outcome, Step, Table};
 use millrace_ports::{Record, TopicPartition};
 use millrace_testkit::log::memory::MemoryLog;
 use millrace_testkit::pipeline::Pipeline;
@@ -182,7 +182,7 @@ pub struct World<'a, W: Workload> {
     /// The pipeline, for its tables and what else it has committed.
     pub pipeline: &'a Pipeline<W::Domain>,
     /// How many columns the key of each table has.
-    pub keys: &'a BTreeMap<String, usize>,
+    pub tables: &'a BTreeMap<String, Table>,
 }
 
 impl<W: Workload> World<'_, W> {
@@ -191,10 +191,10 @@ impl<W: Workload> World<'_, W> {
         self.seen.partitions.iter().enumerate().map(|(number, partition)| (number as i32, partition))
     }
 
-    /// How many columns the key of a table has.
+    /// How a table is declared.
     #[must_use]
-    pub fn key_columns(&self, table: &str) -> usize {
-        self.keys.get(table).copied().unwrap_or(0)
+    pub fn table(&self, name: &str) -> &Table {
+        &self.tables[name]
     }
 
     /// All committed records of a topic.

@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::{Event, KeyedProjector, Named, Projection, Rows, keyed};
+use millrace_kernel::{BUCKET_ROWS, Event, KeyedProjector, Named, Projection, Rows, keyed};
 use serde::{Deserialize, Serialize};
 
 use crate::messages::EventData;
-use crate::messages::rows::{AccountBalancesRow, AccountStatementsRow};
+use crate::messages::rows::{AccountBalancesRow, AccountStatementsBucketsRow, AccountStatementsRow};
 
 /// `account_balances.status` of an account that can be used.
 pub const OPEN: &str = "OPEN";
@@ -24,7 +24,7 @@ pub const CLOSED: &str = "CLOSED";
 pub fn family() -> Projection<EventData> {
     Projection {
         name: "accounts",
-        views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE],
+        views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE, AccountStatementsBucketsRow::TABLE],
         revision: "1".to_owned(),
         projector: Box::new(|_| keyed(Accounts)),
     }
@@ -32,6 +32,11 @@ pub fn family() -> Projection<EventData> {
 
 /// Knows of every account what its rows show.
 struct Accounts;
+
+/// Entries by hundreds: entries are never deleted, so the version alone says where one is.
+fn bucket(version: i64) -> i64 {
+    version - version.rem_euclid(i64::from(BUCKET_ROWS))
+}
 
 /// What rows need of an account.
 #[derive(Serialize, Deserialize)]
@@ -42,6 +47,9 @@ struct Account {
     balance: i64,
     reserved: i64,
     is_closed: bool,
+    /// The bucket of the newest entry, and whether that is the first one in it.
+    bucket: i64,
+    begins_bucket: bool,
 }
 
 /// What an entry says beside the account's own figures.
@@ -70,11 +78,18 @@ impl KeyedProjector<EventData> for Accounts {
                 balance: 0,
                 reserved: 0,
                 is_closed: false,
+                bucket: bucket(event.version),
+                begins_bucket: true,
             });
         }
         // a step refused because there is no such account is an event of one all the same
         let mut account = account?;
         account.take(&event.data);
+        if let Some((_, Some(_))) = read(&event.data) {
+            let bucket = bucket(event.version);
+            account.begins_bucket = bucket != account.bucket;
+            account.bucket = bucket;
+        }
         Some(account)
     }
 
@@ -82,6 +97,10 @@ impl KeyedProjector<EventData> for Accounts {
         rows.push(account.row(event.version).put(event.recorded_at));
         if let Some((_, Some(entry))) = read(&event.data) {
             rows.push(account.entry(event, &entry).put(event.recorded_at));
+            if account.begins_bucket {
+                let (account_id, bucket) = (account.account_id.clone(), account.bucket);
+                rows.push(AccountStatementsBucketsRow { account_id, bucket }.put(event.recorded_at));
+            }
         }
     }
 }
@@ -123,6 +142,7 @@ impl Account {
     fn entry(&self, event: &Event<EventData>, entry: &Entry<'_>) -> AccountStatementsRow {
         AccountStatementsRow {
             account_id: self.account_id.clone(),
+            bucket: self.bucket,
             version: event.version,
             entry: entry.name.into(),
             amount: entry.amount,

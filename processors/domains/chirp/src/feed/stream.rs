@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use millrace_kernel::{Page, PageQuery, Value};
+use millrace_kernel::{Page, PageQuery, Value, Walk};
 
 use super::MOST_ROWS;
 use super::cursor::Place;
@@ -41,7 +41,16 @@ pub struct Stream {
     pub is_done: bool,
     /// Entries posted before this are none of this stream's.
     oldest: i64,
-    query: PageQuery,
+    reads: Reads,
+}
+
+/// How a table is read.
+#[derive(Debug)]
+enum Reads {
+    /// One partition.
+    Partition(PageQuery),
+    /// Bucket after bucket.
+    Buckets(Walk),
 }
 
 /// A row that has not the columns of its table.
@@ -51,28 +60,35 @@ pub struct BadRow;
 impl Stream {
     /// The reader's timeline behind `place`.
     pub fn home(reader_id: &str, place: Option<&Place>, limit: usize) -> Self {
-        let mut home = Self::new(Source::Home, reader_id.into(), Vec::new(), i64::MIN, limit);
-        home.query.after = place.map_or_else(Vec::new, |place| home.behind(place));
-        home
+        let after = place.map_or_else(Vec::new, |place| behind(Source::Home, place));
+        Self::partition(Source::Home, HomeTimelinesRow::TABLE, reader_id.into(), after, limit)
     }
 
     /// An author's pulled chirps that were posted before `until`.
     pub fn celebrity(author_id: Arc<str>, until: i64, limit: usize) -> Self {
-        let after = vec![until.into()];
-        Self::new(Source::Celebrity, author_id, after, i64::MIN, limit)
+        Self::partition(Source::Celebrity, CelebrityChirpsRow::TABLE, author_id, vec![until.into()], limit)
     }
 
     /// An author's chirps that were posted before `until`, down to `oldest`.
     pub fn by_author(author_id: Arc<str>, until: i64, oldest: i64, limit: usize) -> Self {
-        let after = vec![until.into()];
-        Self::new(Source::ByAuthor, author_id, after, oldest, limit)
+        let walk = ChirpsByAuthorRow::walk(author_id, limit).behind(vec![until.into()]);
+        Self::new(Source::ByAuthor, oldest, Reads::Buckets(walk))
     }
 
-    fn new(source: Source, key: Arc<str>, after: Vec<Value>, oldest: i64, limit: usize) -> Self {
-        let query = PageQuery { table: String::new(), key: vec![key.into()], after, limit, in_turn: false };
-        let mut stream = Self { source, entries: VecDeque::new(), is_done: false, oldest, query };
-        stream.query.table = stream.table().to_owned();
-        stream
+    fn partition(
+        source: Source,
+        table: &'static str,
+        key: Arc<str>,
+        after: Vec<Value>,
+        limit: usize,
+    ) -> Self {
+        let (table, key) = (table.to_owned(), vec![key.into()]);
+        let query = PageQuery { table, key, after, limit, in_turn: false };
+        Self::new(source, i64::MIN, Reads::Partition(query))
+    }
+
+    fn new(source: Source, oldest: i64, reads: Reads) -> Self {
+        Self { source, entries: VecDeque::new(), is_done: false, oldest, reads }
     }
 
     /// The table it reads.
@@ -86,23 +102,43 @@ impl Stream {
 
     /// The query for the next page, if one is needed now.
     pub fn needs(&self) -> Option<PageQuery> {
-        (self.entries.is_empty() && !self.is_done).then(|| self.query.clone())
+        match &self.reads {
+            _ if self.is_done || !self.entries.is_empty() => None,
+            Reads::Partition(query) => Some(query.clone()),
+            Reads::Buckets(walk) => walk.needs(),
+        }
     }
 
     /// Takes in the page that [`Stream::needs`] asked for.
     pub fn take_in(&mut self, page: Page, follows: &Follows) -> Result<(), BadRow> {
-        let count = page.rows.len();
-        self.is_done = count < self.query.limit;
+        let rows = match &mut self.reads {
+            Reads::Partition(query) => {
+                self.is_done = page.rows.len() < query.limit;
+                page.rows
+            }
+            Reads::Buckets(walk) => {
+                let rows = walk.take_in(page);
+                self.is_done = walk.is_done();
+                rows
+            }
+        };
         // who has been asked for too little is asked for more
-        self.query.limit = self.query.limit.max((self.query.limit * 2).min(MOST_ROWS));
-        for (number, row) in page.rows.into_iter().enumerate() {
+        let limit = match &mut self.reads {
+            Reads::Partition(query) => &mut query.limit,
+            Reads::Buckets(walk) => &mut walk.limit,
+        };
+        *limit = (*limit).max((*limit * 2).min(MOST_ROWS));
+        let count = rows.len();
+        for (number, row) in rows.into_iter().enumerate() {
             let entry = self.entry(row).ok_or(BadRow)?;
             if entry.place.posted_at < self.oldest {
                 self.is_done = true;
                 return Ok(());
             }
-            if number + 1 == count {
-                self.query.after = self.behind(&entry.place);
+            if number + 1 == count
+                && let Reads::Partition(query) = &mut self.reads
+            {
+                query.after = behind(self.source, &entry.place);
             }
             // rows of authors who are not followed (any more), and rows from before an author
             // was a celebrity, may still be there
@@ -121,15 +157,6 @@ impl Stream {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.place.posted_at >= floor);
         self.is_done |= self.entries.len() < before;
-    }
-
-    /// Where the table goes on behind a row.
-    fn behind(&self, place: &Place) -> Vec<Value> {
-        let mut after = vec![place.posted_at.into(), place.chirp_id.clone().into()];
-        if self.source == Source::Home {
-            after.push(place.author_id.clone().into());
-        }
-        after
     }
 
     fn entry(&self, row: Vec<Value>) -> Option<Entry> {
@@ -154,4 +181,13 @@ impl Stream {
             }
         })
     }
+}
+
+/// Where a table goes on behind a row.
+fn behind(source: Source, place: &Place) -> Vec<Value> {
+    let mut after = vec![place.posted_at.into(), place.chirp_id.clone().into()];
+    if source == Source::Home {
+        after.push(place.author_id.clone().into());
+    }
+    after
 }

@@ -28,7 +28,7 @@ impl Tables {
                 put.values[..table.key_columns()].to_vec()
             }
             Write::Delete(delete) if delete.range => {
-                assert!(delete.key.len() > table.partition_columns, "{}", delete.table);
+                assert!(delete.key.len() >= table.partition_columns, "{}", delete.table);
                 self.ranges.entry(delete.table).or_default().push(write.clone());
                 return;
             }
@@ -84,7 +84,7 @@ impl Tables {
 /// clustering columns as `place` has.
 fn is_after(table: &Table, row: &[Value], place: &[Value]) -> bool {
     row[..table.partition_columns] == place[..table.partition_columns]
-        && order(table, row, place, place.len()).is_gt()
+        && (place.len() == table.partition_columns || order(table, row, place, place.len()).is_gt())
 }
 
 fn order(table: &Table, a: &[Value], b: &[Value], columns: usize) -> std::cmp::Ordering {

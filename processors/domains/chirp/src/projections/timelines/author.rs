@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use millrace_kernel::{Known, Sorted};
+use millrace_kernel::{Buckets, Known, Sorted};
 use serde::{Deserialize, Serialize};
 
 use super::people::Person;
@@ -87,6 +87,16 @@ impl Author {
     /// Readers, by their numbers, and when each follow was recorded: about twenty bytes, as there are many.
     pub fn followers(&self) -> Sorted {
         Sorted::named(self.person.key(b'f'))
+    }
+
+    /// The buckets of `followers_by_user`, by the time of the follow.
+    pub fn follower_buckets(&self, rows: u32) -> Buckets {
+        Buckets::named(self.person.key(b'F'), rows)
+    }
+
+    /// The buckets of `chirps_by_author`, by the time of the post.
+    pub fn chirp_buckets(&self, rows: u32) -> Buckets {
+        Buckets::named(self.person.key(b'B'), rows)
     }
 
     /// Since when a reader follows.

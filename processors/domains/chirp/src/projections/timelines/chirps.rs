@@ -22,6 +22,7 @@ impl Timelines {
             edited_at: None,
         };
         author.post(known, &chirp);
+        let entered = author.chirp_buckets(self.settings.bucket_rows).enter(known, at);
         let is_celebrity = author.is_celebrity();
         let trimmed = if is_celebrity { Vec::new() } else { self.count_row(known, &author, at) };
         if writes.is_muted() {
@@ -29,7 +30,8 @@ impl Timelines {
         }
         let of = Of::author(known, &author);
         writes.push(of.chirp(&chirp, at));
-        writes.push(of.by_author(&chirp, at));
+        writes.push(of.by_author(entered.bucket, &chirp, at));
+        of.chirp_entered(entered, at, writes);
         if is_celebrity {
             writes.push(of.celebrity(&chirp, at));
             // the one that is now too old
@@ -71,7 +73,9 @@ impl Timelines {
         }
         let of = Of::author(known, &author);
         writes.push(of.chirp(&chirp, at));
-        writes.push(of.by_author(&chirp, at));
+        if let Some(bucket) = author.chirp_buckets(self.settings.bucket_rows).of(known, chirp.posted_at) {
+            writes.push(of.by_author(bucket, &chirp, at));
+        }
         if author.pulled(known, self.pulled_rows()).contains(&place) {
             writes.push(of.celebrity(&chirp, at));
         }
@@ -91,6 +95,7 @@ impl Timelines {
         let next_older = pulled.start.checked_sub(1).filter(|_| is_pulled);
         let next_older = next_older.and_then(|older| author.chirp_at(known, older));
         author.delete(known, &chirp);
+        let gone = author.chirp_buckets(self.settings.bucket_rows).leave(known, chirp.posted_at);
         let is_pushed = author.is_pushed(known, chirp.posted_at);
         if is_pushed {
             author.followers().walk(known, 0, &mut |known, reader, since| {
@@ -108,12 +113,11 @@ impl Timelines {
         }
         let of = Of::author(known, &author);
         writes.push(ChirpsRow::delete(of.author_id.clone(), chirp.chirp_id.clone(), at));
-        writes.push(ChirpsByAuthorRow::delete(
-            of.author_id.clone(),
-            chirp.posted_at,
-            chirp.chirp_id.clone(),
-            at,
-        ));
+        if let Some(gone) = gone {
+            let (author_id, chirp_id) = (of.author_id.clone(), chirp.chirp_id.clone());
+            writes.push(ChirpsByAuthorRow::delete(author_id, gone.bucket, chirp.posted_at, chirp_id, at));
+            of.chirp_gone(gone, at, writes);
+        }
         if is_pulled {
             writes.push(of.no_celebrity(&chirp, at));
             if let Some(older) = &next_older {

@@ -27,6 +27,7 @@ impl Timelines {
             author.keep(known);
         }
         author.add_follower(known, reader, at);
+        let entered = author.follower_buckets(self.settings.bucket_rows).enter(known, at);
         let mut raised = None;
         // of a celebrity nothing is copied; what is posted after that time will be pushed
         if !author.is_celebrity() {
@@ -67,8 +68,10 @@ impl Timelines {
             }
         }
         let pulled_until = author.pulled_until();
-        let (following, follower) =
-            (of.following(reader_id.clone(), at, pulled_until, at), of.follower(reader_id, at, at));
+        let (following, follower) = (
+            of.following(reader_id.clone(), at, pulled_until, at),
+            of.follower(entered.bucket, reader_id, at, at),
+        );
         self.write_floors(known, raised.as_slice(), at, writes);
         writes.then();
         if crosses {
@@ -77,6 +80,7 @@ impl Timelines {
             writes.push(following);
         }
         writes.push(follower);
+        of.follower_entered(entered, at, writes);
         self.count(known, &author, reader, at, writes);
     }
 
@@ -94,6 +98,7 @@ impl Timelines {
         let Some(since) = author.follows_since(known, reader) else { return };
         fan_out::leave(known, &author, reader, since);
         author.followers().remove(known, &reader.bytes());
+        let gone = author.follower_buckets(self.settings.bucket_rows).leave(known, since);
         let crosses = author.is_celebrity() && author.count_followers(known) < self.settings.celebrity_below;
         if crosses {
             author.become_regular(at);
@@ -113,7 +118,11 @@ impl Timelines {
 
         // a reader who still sees the follow must see all chirps: first the follow
         writes.push(FollowingByUserRow::delete(reader_id.clone(), of.author_id.clone(), at));
-        writes.push(FollowersByUserRow::delete(of.author_id.clone(), reader_id.clone(), at));
+        if let Some(gone) = gone {
+            let (followee_id, follower_id) = (of.author_id.clone(), reader_id.clone());
+            writes.push(FollowersByUserRow::delete(followee_id, gone.bucket, follower_id, at));
+            of.follower_gone(gone, at, writes);
+        }
         self.count(known, &author, reader, at, writes);
         if crosses {
             self.tell(known, &mut author, News::Crossed { pulled_until }, at, writes);

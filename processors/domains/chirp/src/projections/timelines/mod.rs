@@ -24,8 +24,9 @@ use self::people::Person;
 use self::rows::Of;
 use crate::messages::EventData;
 use crate::messages::rows::{
-    CelebrityChirpsRow, ChirpsByAuthorRow, ChirpsRow, FollowerCountsRow, FollowersByUserRow,
-    FollowingByUserRow, FollowingCountsRow, HomeTimelinesRow, TimelineFloorsRow,
+    CelebrityChirpsRow, ChirpsByAuthorBucketsRow, ChirpsByAuthorRow, ChirpsRow, FollowerCountsRow,
+    FollowersByUserBucketsRow, FollowersByUserRow, FollowingByUserRow, FollowingCountsRow, HomeTimelinesRow,
+    TimelineFloorsRow,
 };
 use crate::settings::Settings;
 
@@ -38,8 +39,10 @@ pub fn family(settings: &Settings) -> Projection<EventData> {
         views: &[
             ChirpsRow::TABLE,
             ChirpsByAuthorRow::TABLE,
+            ChirpsByAuthorBucketsRow::TABLE,
             FollowingByUserRow::TABLE,
             FollowersByUserRow::TABLE,
+            FollowersByUserBucketsRow::TABLE,
             FollowerCountsRow::TABLE,
             FollowingCountsRow::TABLE,
             HomeTimelinesRow::TABLE,
@@ -48,8 +51,8 @@ pub fn family(settings: &Settings) -> Projection<EventData> {
         ],
         // the rows of a fan-out are the same in pieces and at once
         revision: format!(
-            "1, celebrity_above={}, celebrity_below={}, timeline_cap={}",
-            settings.celebrity_above, settings.celebrity_below, settings.timeline_cap
+            "1, celebrity_above={}, celebrity_below={}, timeline_cap={}, bucket_rows={}",
+            settings.celebrity_above, settings.celebrity_below, settings.timeline_cap, settings.bucket_rows
         ),
         projector: Box::new(move |partition| Box::new(Timelines::new(partition, settings.clone()))),
     }
