@@ -183,6 +183,44 @@ mod tests {
     }
 
     #[test]
+    fn a_bucketed_table_is_read_as_one_from_whatever_part_of_its_key() {
+        let text = "CREATE TABLE n (\n  a text, -- x\n  bucket bigint, -- x\n  p bigint, -- x\n  PRIMARY KEY ((a, bucket), p)\n) WITH comment = 'x' AND CLUSTERING ORDER BY (p DESC);";
+        let tables = parse_tables(text).unwrap();
+        let store = MemoryStore::new();
+        store.create_tables(&tables).unwrap();
+        store.open_tables(&tables).unwrap();
+        for p in 0..5_000_i64 {
+            let bucket = p - p % 500;
+            let put = |table, values| Write::Put(Put { table, values, timestamp: 1 });
+            store
+                .apply(&[
+                    put("n", vec!["x".into(), bucket.into(), p.into()]),
+                    put("n_buckets", vec!["x".into(), bucket.into()]),
+                ])
+                .unwrap();
+        }
+        let rows_read = |conditions: &[&str], limit: usize| {
+            let conditions: Vec<String> = conditions.iter().map(|it| (*it).to_owned()).collect();
+            let mut found = Vec::new();
+            read(&store, &tables[0], &key(&tables[0], &conditions).unwrap(), limit, &mut |row| {
+                let Value::BigInt(p) = row[2] else { panic!("{row:?}") };
+                found.push(p);
+                Ok(())
+            })
+            .unwrap();
+            found
+        };
+        let newest = |from: i64, to: i64| (from..to).rev().collect::<Vec<_>>();
+        assert_eq!(rows_read(&["a=x"], usize::MAX), newest(0, 5_000));
+        assert_eq!(rows_read(&["a=x"], 1_201), newest(3_799, 5_000));
+        assert_eq!(rows_read(&["a=x", "bucket=500"], usize::MAX), newest(500, 1_000));
+        assert_eq!(rows_read(&["a=x", "bucket=500", "p=501"], 9), [501]);
+        assert_eq!(rows_read(&["a=y"], 9), [0; 0]);
+        let without = key(&tables[0], &["p=5".to_owned(), "a=x".to_owned()]).unwrap_err().to_string();
+        assert!(without.contains("bucket is missing"), "{without}");
+    }
+
+    #[test]
     fn conditions_become_a_key_in_the_tables_order() {
         let given = ["b=2".to_owned(), "a=1".to_owned(), "p=3".to_owned()];
         assert_eq!(key(&chirps(), &given).unwrap(), [Value::from("1"), Value::from("2"), Value::BigInt(3)]);

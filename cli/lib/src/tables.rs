@@ -27,6 +27,7 @@ pub fn run(
     as_json: bool,
 ) -> Result<(), CliError> {
     let mut is_same = true;
+    let mut is_as_declared = true;
     let mut made = BTreeSet::new();
     for entry in select(domains, names)? {
         let store = servers.store(entry)?;
@@ -42,6 +43,7 @@ pub fn run(
             create(&*store, entry, servers.config)?;
         }
         for (family, others) in families.foreign() {
+            is_as_declared = false;
             foreign::say(format!(
                 "{}.{}: its tables are filled as {others}, which this build and these settings would not do; \
                  they stay as they are. `millrace rebuild {}.{}` makes the next version.",
@@ -79,7 +81,8 @@ pub fn run(
         }
     }
     match is_same && !as_json {
-        true => output::line("Nothing to do: every table is as declared."),
+        true if is_as_declared => output::line("Nothing to do: every table is as declared."),
+        true => output::line("Nothing else to do: every other table is as declared."),
         false => Ok(()),
     }
 }

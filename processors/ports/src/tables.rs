@@ -279,7 +279,7 @@ impl FoundTable {
         if wanted != there {
             return Err(differs(format!(
                 "its key is {there} but is declared as {wanted}; \
-                 a key cannot be changed, so fill a new version of the view under another name"
+                 a key cannot be changed, but `millrace rebuild` of the view's family fills the next version of its tables"
             )));
         }
         let mut missing = Vec::new();

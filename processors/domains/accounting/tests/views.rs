@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use common::bank::{Bank, acts};
 use common::tables::{Dice, filled, rows};
 use common::*;
-use millrace_domain_accounting::messages::rows::{AccountBalancesRow, AccountStatementsRow};
+use millrace_domain_accounting::messages::rows::{
+    AccountBalancesRow, AccountStatementsBucketsRow, AccountStatementsRow,
+};
 use millrace_domain_accounting::{Accounting, EventData};
 use millrace_kernel::{Event, Named};
 use millrace_testkit::store::memory::MemoryStore;
@@ -170,4 +172,31 @@ fn a_statement_tells_the_whole_story_of_an_account() {
     ];
     assert_eq!(statement(&world, "bob"), expected);
     assert_eq!(statement(&world, "zoe"), []);
+}
+
+/// However long the story is, no partition has more than 500 entries, and the directory names each.
+#[test]
+fn a_long_statement_lies_in_buckets_that_the_directory_names() {
+    let mut world = World::<Accounting>::new(1);
+    world.command(open("ann", "user-ann", "EUR"));
+    for n in 0..1_300 {
+        // refused steps are versions without an entry, also where a bucket begins
+        world.command(if n % 7 == 0 {
+            transfer(&format!("t{n}"), "ann", "zoe", 1_000, "EUR")
+        } else {
+            deposit("ann", 1, "EUR")
+        });
+    }
+    let store = filled(world.events(), 1, &mut Dice::new(7));
+    let mut entries: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for row in rows(&store, AccountStatementsRow::TABLE, AccountStatementsRow::from_values) {
+        assert_eq!(row.bucket, row.version / 500 * 500, "{row:?}");
+        entries.entry(row.bucket).or_default().push(row.version);
+    }
+    let named = rows(&store, AccountStatementsBucketsRow::TABLE, AccountStatementsBucketsRow::from_values);
+    let named: Vec<i64> = named.into_iter().map(|row| row.bucket).collect();
+    assert_eq!(named, entries.keys().rev().copied().collect::<Vec<_>>());
+    assert!(entries.len() >= 3 && entries.values().all(|versions| versions.len() <= 500), "{named:?}");
+    let statement: Vec<i64> = entries.into_values().rev().flatten().collect();
+    assert!(statement.is_sorted_by(|a, b| a > b), "newest first, bucket after bucket");
 }
