@@ -61,6 +61,21 @@ pub struct Column {
     pub comment: String,
 }
 
+impl Column {
+    /// Whether it may be null: its comment begins with `Nullable:` or `Nullable until set:`.
+    #[must_use]
+    pub fn is_nullable(&self) -> bool {
+        self.comment.starts_with("Nullable:") || self.is_set_for_good()
+    }
+
+    /// Whether it is never null again once it has had a value in a row: `Nullable until set:`. Then a store need not write that
+    /// it is null.
+    #[must_use]
+    pub fn is_set_for_good(&self) -> bool {
+        self.comment.starts_with("Nullable until set:")
+    }
+}
+
 /// A table with its key and documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

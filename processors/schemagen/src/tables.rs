@@ -19,10 +19,6 @@ pub fn module(tables: &[Table]) -> String {
     code
 }
 
-fn is_nullable(column: &Column) -> bool {
-    column.comment.starts_with("Nullable:")
-}
-
 fn rust_type(column: &Column) -> String {
     let plain = match column.kind {
         ColumnType::Text => "Arc<str>",
@@ -30,7 +26,7 @@ fn rust_type(column: &Column) -> String {
         ColumnType::Int => "i32",
         ColumnType::Boolean => "bool",
     };
-    if is_nullable(column) { format!("Option<{plain}>") } else { plain.to_owned() }
+    if column.is_nullable() { format!("Option<{plain}>") } else { plain.to_owned() }
 }
 
 fn row(code: &mut String, table: &Table) {
@@ -104,7 +100,7 @@ fn row(code: &mut String, table: &Table) {
             ColumnType::Boolean => "Boolean",
         };
         let field = identifier(&column.name);
-        let _ = if is_nullable(column) {
+        let _ = if column.is_nullable() {
             writeln!(
                 code,
                 "{field}: match c{index} {{ Value::{variant}(value) => Some(value), Value::Null => None, _ => return None }},"

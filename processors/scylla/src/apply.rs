@@ -69,8 +69,8 @@ impl Unit {
 }
 
 fn size(value: &Bound) -> usize {
-    match &value.0 {
-        Value::Text(text) => text.len() + 4,
+    match value {
+        Bound::Value(Value::Text(text)) => text.len() + 4,
         _ => 12,
     }
 }
@@ -87,8 +87,14 @@ impl<'a> Texts<'a> {
         let keyspace = self.keyspace;
         let text =
             self.known.entry((&table.name, 0, false)).or_insert_with(|| cql::put(keyspace, table).into());
-        let mut values = bound(&put.values);
-        values.push(Bound(put.timestamp.into()));
+        let columns = table.columns.iter().zip(&put.values);
+        let mut values: Vec<Bound> = columns
+            .map(|(column, value)| match value {
+                Value::Null if column.is_set_for_good() => Bound::Unset,
+                value => Bound::Value(value.clone()),
+            })
+            .collect();
+        values.push(Bound::Value(put.timestamp.into()));
         vec![(text.clone(), values)]
     }
 
@@ -111,14 +117,10 @@ impl<'a> Texts<'a> {
             .known
             .entry((&table.name, width, behind))
             .or_insert_with(|| cql::delete(keyspace, table, width, behind).into());
-        let mut values = vec![Bound(delete.timestamp.into())];
-        values.extend(bound(&delete.key[..width]));
+        let mut values = vec![Bound::Value(delete.timestamp.into())];
+        values.extend(delete.key[..width].iter().cloned().map(Bound::Value));
         (text.clone(), values)
     }
-}
-
-fn bound(values: &[Value]) -> Vec<Bound> {
-    values.iter().cloned().map(Bound).collect()
 }
 
 /// Sends all units and waits for their acknowledgement. After a failure no further one is

@@ -15,7 +15,7 @@ pub(crate) const STEP: &str = "insert a row";
 pub(crate) async fn insert(link: &Link, table: &Table, row: Put) -> Result<bool, StoreFault> {
     let _permit = link.permit(STEP, Haste::Now).await?;
     let statement = link.prepare(STEP, &cql::insert(&link.config.keyspace, table)).await?;
-    let values: Vec<Bound> = row.values.into_iter().map(Bound).collect();
+    let values: Vec<Bound> = row.values.into_iter().map(Bound::Value).collect();
     let answer = link.session.execute_unpaged(&statement, values).await.map_err(|e| link.fault(STEP, &e))?;
     // the first column of the answer says whether it was applied; those of the row that was there follow
     let told = answer.into_rows_result().ok().and_then(|rows| rows.first_row::<Row>().ok());

@@ -72,7 +72,7 @@ pub(crate) async fn scan(
     if left > 0 {
         let behind = &after[..after.len().min(table.partition_columns)];
         let text = cql::scan(&link.config.keyspace, table, !behind.is_empty());
-        let values = behind.iter().cloned().map(Bound).collect();
+        let values = behind.iter().cloned().map(Bound::Value).collect();
         fetch(link, Part { text, values }, left, &mut found.rows).await?;
     }
     Ok(found)
@@ -98,7 +98,7 @@ async fn page(link: &Link, table: &Table, query: &PageQuery) -> Result<Page, Sto
 fn parts(keyspace: &str, table: &Table, query: &PageQuery) -> Vec<Part> {
     let (key, after) = (query.key.len(), query.after.len());
     let all: Vec<&Value> = query.key.iter().chain(&query.after).collect();
-    let bound = |width: usize| all[..width].iter().map(|value| Bound((*value).clone())).collect();
+    let bound = |width: usize| all[..width].iter().map(|value| Bound::Value((*value).clone())).collect();
     if after == 0 {
         return vec![Part { text: cql::select(keyspace, table, key, false), values: bound(key) }];
     }
@@ -119,7 +119,7 @@ async fn fetch(link: &Link, part: Part, limit: usize, rows: &mut Vec<Vec<Value>>
     let mut statement = link.prepare(STEP, &part.text).await?;
     statement.set_page_size(limit.min(ROWS_PER_ANSWER) as i32);
     let mut bound = part.values;
-    bound.push(Bound(i32::try_from(limit).unwrap_or(i32::MAX).into()));
+    bound.push(Bound::Value(i32::try_from(limit).unwrap_or(i32::MAX).into()));
     let unreadable = |message: String| StoreFault::Refused { step: STEP, message };
     let mut state = PagingState::start();
     loop {

@@ -10,7 +10,12 @@ use scylla::serialize::writers::{CellWriter, WrittenCellProof};
 
 /// A value as the driver binds it, without a copy of its text.
 #[derive(Clone, Debug)]
-pub(crate) struct Bound(pub(crate) Value);
+pub(crate) enum Bound {
+    /// A value, or null.
+    Value(Value),
+    /// Nothing is written: the column has no value, and had none before.
+    Unset,
+}
 
 impl SerializeValue for Bound {
     fn serialize<'b>(
@@ -18,10 +23,11 @@ impl SerializeValue for Bound {
         kind: &ColumnType<'_>,
         writer: CellWriter<'b>,
     ) -> Result<WrittenCellProof<'b>, SerializationError> {
-        match &self.0 {
-            // An explicit null, not "unset": the row is written whole, and a column that had a
-            // value must lose it. That it leaves a small tombstone where there was none is the
-            // price of never reading before writing.
+        let Self::Value(value) = self else { return Ok(writer.set_unset()) };
+        match value {
+            // An explicit null: the row is written whole, and a column that had a value must lose it.
+            // That it leaves a small tombstone where there was none is the price of never reading
+            // before writing; a column that is `Nullable until set` does not pay it.
             Value::Null => Ok(writer.set_null()),
             Value::Text(text) => text.as_ref().serialize(kind, writer),
             Value::BigInt(number) => number.serialize(kind, writer),

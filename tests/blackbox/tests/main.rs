@@ -8,6 +8,7 @@ mod bad_records;
 mod chaos;
 mod cli;
 mod clients;
+mod deletions;
 mod embedded;
 mod expired;
 mod foreign_schema;

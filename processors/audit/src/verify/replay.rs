@@ -237,6 +237,8 @@ const MARKS: [(&str, ColumnType); 3] = [
 
 fn widened(table: &Table) -> Table {
     let mut table = table.clone();
+    // a deleted row is kept as one without values, whatever its columns promise
+    table.columns.iter_mut().for_each(|column| column.comment.clear());
     table.columns.extend(MARKS.map(|(name, kind)| Column {
         name: name.to_owned(),
         kind,

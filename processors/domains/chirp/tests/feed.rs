@@ -29,6 +29,7 @@ fn home(posted_at: i64, author: &str) -> HomeTimelinesRow {
         username: "name".into(),
         content: "text".into(),
         edited_at: None,
+        deleted: None,
     }
 }
 
@@ -107,6 +108,17 @@ fn by_author(tables: &mut Tables, row: HomeTimelinesRow) {
     tables.write(&ChirpsByAuthorBucketsRow { author_id: author_id.clone(), bucket }.put(1));
     let row = ChirpsByAuthorRow { author_id, bucket, posted_at, chirp_id, username, content, edited_at };
     tables.write(&row.put(1));
+}
+
+#[test]
+fn what_is_deleted_at_the_front_is_passed_over() {
+    let mut tables = ann();
+    tables.write(&follows("bob", 0).put(1));
+    for at in 1..1_000 {
+        let deleted = (at > 20).then_some(true);
+        tables.write(&HomeTimelinesRow { deleted, ..home(at, "bob") }.put(at));
+    }
+    assert_eq!(times(&read(&tables, None, 5, 800).unwrap()), [20, 19, 18, 17, 16]);
 }
 
 #[test]

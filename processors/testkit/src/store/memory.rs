@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use millrace_kernel::table::Column;
 use millrace_kernel::{Delete, Page, PageQuery, Put, Table, Value, Write};
 use millrace_ports::tables::{
     COLUMNS, FoundTable, Tables, columns_table, compare_at_tie, compare_in_order, describe,
@@ -46,8 +47,9 @@ struct Partition {
 
 #[derive(Debug)]
 struct Row {
-    /// Columns outside the key.
-    values: Vec<Value>,
+    /// Columns outside the key, and when each was written: a null that is [until a value is set](Column::is_set_for_good)
+    /// is not written, as on CQL servers.
+    cells: Vec<(Value, i64)>,
     timestamp: i64,
 }
 
@@ -104,7 +106,7 @@ impl ViewStore for MemoryStore {
         let Some(columns) = inner.made.get_mut(COLUMNS) else { return Ok(()) };
         for row in tables.iter().flat_map(describe) {
             let [table, column, rest @ ..] = row.map(Value::from);
-            let row = Row { values: rest.to_vec(), timestamp: 0 };
+            let row = Row { cells: rest.iter().map(|value| (value.clone(), 0)).collect(), timestamp: 0 };
             columns.partitions.entry(vec![table]).or_default().rows.insert(vec![column], row);
         }
         Ok(())
@@ -252,27 +254,27 @@ impl Made {
         let (key, _) = put.values.split_at(opened.key_columns());
         let (partition, clustering) = key.split_at(opened.partition_columns);
         // a column that was added later stands at the end here, wherever it is declared
-        let values = self.table.columns[self.table.key_columns()..]
-            .iter()
-            .map(|column| opened.column(&column.name).map_or(Value::Null, |at| put.values[at].clone()))
-            .collect();
-        let new = Row { values, timestamp: put.timestamp };
+        let columns = &self.table.columns[self.table.key_columns()..];
+        let value =
+            |column: &Column| opened.column(&column.name).map_or(Value::Null, |at| put.values[at].clone());
         let rows = &mut self.partitions.entry(partition.to_vec()).or_default().rows;
-        match rows.get_mut(clustering) {
-            None => {
-                rows.insert(clustering.to_vec(), new);
+        let row = rows.entry(clustering.to_vec()).or_insert_with(|| Row {
+            cells: vec![(Value::Null, i64::MIN); columns.len()],
+            timestamp: put.timestamp,
+        });
+        row.timestamp = row.timestamp.max(put.timestamp);
+        row.cells.resize(columns.len(), (Value::Null, i64::MIN));
+        for (column, (old, written_at)) in columns.iter().zip(&mut row.cells) {
+            let new = value(column);
+            let is_written = new != Value::Null || !column.is_set_for_good();
+            let is_newer = match put.timestamp.cmp(written_at) {
+                Ordering::Less => false,
+                Ordering::Equal => compare_at_tie(old, &new).is_lt(),
+                Ordering::Greater => true,
+            };
+            if is_written && is_newer {
+                (*old, *written_at) = (new, put.timestamp);
             }
-            Some(old) => match old.timestamp.cmp(&new.timestamp) {
-                Ordering::Less => *old = new,
-                Ordering::Equal => {
-                    for (old, new) in old.values.iter_mut().zip(new.values) {
-                        if compare_at_tie(old, &new).is_lt() {
-                            *old = new;
-                        }
-                    }
-                }
-                Ordering::Greater => {}
-            },
         }
     }
 
@@ -300,7 +302,13 @@ impl Made {
             .collect();
         live.sort_by(|(a, _), (b, _)| compare_in_order(&self.table, self.table.partition_columns, a, b));
         let whole = |(clustering, row): (&Vec<Value>, &Row)| {
-            let mut values: Vec<Value> = key.iter().chain(clustering).chain(&row.values).cloned().collect();
+            let cells = row.cells.iter().map(|(value, written_at)| {
+                // written before a delete, and not since
+                let is_gone =
+                    *written_at < row.timestamp && self.is_deleted(partition, clustering, *written_at);
+                if is_gone { &Value::Null } else { value }
+            });
+            let mut values: Vec<Value> = key.iter().chain(clustering).chain(cells).cloned().collect();
             values.resize(self.table.columns.len(), Value::Null);
             values
         };

@@ -19,6 +19,8 @@ pub struct Entry {
     pub username: Arc<str>,
     pub content: Arc<str>,
     pub edited_at: Option<i64>,
+    /// The row stands for a chirp that is deleted.
+    pub is_deleted: bool,
 }
 
 /// Where the entries come from.
@@ -142,8 +144,11 @@ impl Stream {
             }
             // rows of authors who are not followed (any more), and rows from before an author
             // was a celebrity, may still be there
-            let is_shown = self.source != Source::Home
-                || follows.get(&entry.place.author_id).is_some_and(|until| entry.place.posted_at >= *until);
+            let is_shown = !entry.is_deleted
+                && (self.source != Source::Home
+                    || follows
+                        .get(&entry.place.author_id)
+                        .is_some_and(|until| entry.place.posted_at >= *until));
             if is_shown {
                 self.entries.push_back(entry);
             }
@@ -165,19 +170,38 @@ impl Stream {
                 let row = HomeTimelinesRow::from_values(row)?;
                 let place =
                     Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
-                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+                let is_deleted = row.deleted == Some(true);
+                Entry {
+                    place,
+                    username: row.username,
+                    content: row.content,
+                    edited_at: row.edited_at,
+                    is_deleted,
+                }
             }
             Source::Celebrity => {
                 let row = CelebrityChirpsRow::from_values(row)?;
                 let place =
                     Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
-                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+                Entry {
+                    place,
+                    username: row.username,
+                    content: row.content,
+                    edited_at: row.edited_at,
+                    is_deleted: false,
+                }
             }
             Source::ByAuthor => {
                 let row = ChirpsByAuthorRow::from_values(row)?;
                 let place =
                     Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
-                Entry { place, username: row.username, content: row.content, edited_at: row.edited_at }
+                Entry {
+                    place,
+                    username: row.username,
+                    content: row.content,
+                    edited_at: row.edited_at,
+                    is_deleted: false,
+                }
             }
         })
     }

@@ -31,6 +31,29 @@ impl Chirp {
     }
 }
 
+/// How the list of what was pushed says whether a chirp is still there.
+const SHOWN: u8 = 0;
+const DELETED: u8 = 1;
+
+/// A chirp that was pushed to timelines, or the marker of a deleted one.
+#[derive(Debug)]
+pub struct Pushed {
+    pub posted_at: i64,
+    pub chirp_id: Arc<str>,
+    pub is_deleted: bool,
+}
+
+impl Pushed {
+    fn read(key: &[u8], value: &[u8]) -> Self {
+        let id = key.get(8..).unwrap_or_default();
+        Self {
+            posted_at: Chirp::time_of(key),
+            chirp_id: String::from_utf8_lossy(id).into(),
+            is_deleted: value == [DELETED],
+        }
+    }
+}
+
 /// A time as a celebrity: from the event that crossed upwards to the one that crossed
 /// downwards, `i64::MAX` while it lasts.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -243,53 +266,82 @@ impl Author {
         self.was_pushed(posted_at) && self.copied_from(since) <= posted_at
     }
 
-    /// Chirps from `time` on that were pushed, newest first.
-    pub fn pushed_since(&self, known: &mut dyn Known, time: i64) -> Vec<Chirp> {
+    /// What timelines may hold of the author: the newest chirps that were pushed, oldest first. A deleted one stays as a
+    /// marker, so that what is deleted at the front of a timeline is passed over as often as the timeline is long.
+    fn pushed(&self) -> Sorted {
+        Sorted::named(self.person.key(b'q'))
+    }
+
+    /// Takes note of a chirp that is pushed. Of those before it no timeline has more than the newest `most`.
+    pub fn push(&self, known: &mut dyn Known, chirp: &Chirp, most: usize) {
+        let pushed = self.pushed();
+        pushed.put(known, &Chirp::key(chirp.posted_at, &chirp.chirp_id), &[SHOWN]);
+        if pushed.len(known) > most
+            && let Some((oldest, _)) = pushed.at(known, 0)
+        {
+            pushed.remove(known, &oldest);
+        }
+    }
+
+    /// Whether a chirp may be in anybody's timeline, which most chirps of a celebrity are not.
+    pub fn is_pushed(&self, known: &mut dyn Known, chirp: &Chirp) -> bool {
+        let key = Chirp::key(chirp.posted_at, &chirp.chirp_id);
+        self.count_followers(known) > 0 && self.pushed().get(known, &key).is_some()
+    }
+
+    /// Marks a chirp as deleted; whether it may be in anybody's timeline.
+    pub fn mark_deleted(&self, known: &mut dyn Known, chirp: &Chirp) -> bool {
+        let is_pushed = self.is_pushed(known, chirp);
+        let key = Chirp::key(chirp.posted_at, &chirp.chirp_id);
+        match is_pushed {
+            true => self.pushed().put(known, &key, &[DELETED]),
+            false => {
+                self.pushed().remove(known, &key);
+            }
+        }
+        is_pushed
+    }
+
+    /// Those from `time` on, newest first.
+    pub fn pushed_since(&self, known: &mut dyn Known, time: i64, most: usize) -> Vec<Pushed> {
         let mut found = Vec::new();
-        let all = self.count_chirps(known);
-        self.chirps().walk_back(known, all, &mut |known, key, text| {
-            let posted_at = Chirp::time_of(key);
-            if posted_at < time {
+        let all = self.pushed().len(known);
+        self.pushed().walk_back(known, all, &mut |_, key, value| {
+            let pushed = Pushed::read(key, value);
+            if pushed.posted_at < time || found.len() >= most {
                 return false;
             }
-            if self.was_pushed(posted_at) {
-                found.extend(self.read(known, text));
-            }
+            found.push(pushed);
             true
         });
         found
     }
 
-    /// When the newest of them were posted, at most so many.
+    /// When they were posted.
     pub fn pushed_times_since(&self, known: &mut dyn Known, time: i64, most: usize, times: &mut Vec<i64>) {
-        let all = self.count_chirps(known);
-        let mut left = most;
-        self.chirps().walk_back(known, all, &mut |_, key, _| {
+        let all = self.pushed().len(known);
+        let full = times.len().saturating_add(most);
+        self.pushed().walk_back(known, all, &mut |_, key, _| {
             let posted_at = Chirp::time_of(key);
-            if posted_at < time || left == 0 {
-                return false;
-            }
-            if self.was_pushed(posted_at) {
-                times.push(posted_at);
-                left -= 1;
-            }
-            true
+            let is_wanted = posted_at >= time && times.len() < full;
+            times.extend(is_wanted.then_some(posted_at));
+            is_wanted
         });
     }
 
     /// How many [`Author::pushed_since`] has.
     pub fn count_pushed_since(&self, known: &mut dyn Known, time: i64) -> usize {
-        let mut pulled = 0;
-        for era in self.head.eras.iter().filter(|era| era.end > time) {
-            pulled += self.first_since(known, era.end) - self.first_since(known, era.begin.max(time));
-        }
-        self.count_chirps(known) - self.first_since(known, time) - pulled
+        let before = match time {
+            i64::MIN => 0,
+            time => self.pushed().rank(known, &Chirp::key(time, "")),
+        };
+        self.pushed().len(known) - before
     }
 
-    /// Whether a chirp of that time was written to any timeline at all: then the audience must be
-    /// walked, which most chirps of a celebrity spare.
-    pub fn is_pushed(&self, known: &mut dyn Known, posted_at: i64) -> bool {
-        self.was_pushed(posted_at) && self.count_followers(known) > 0
+    /// The chirp itself, if it is not deleted.
+    pub fn chirp_of(&self, known: &mut dyn Known, pushed: &Pushed) -> Option<Chirp> {
+        let text = self.chirps().get(known, &Chirp::key(pushed.posted_at, &pushed.chirp_id))?;
+        self.read(known, &text)
     }
 
     /// The number of a fan-out that begins.

@@ -3,7 +3,7 @@
 use millrace_kernel::{Known, Writes};
 
 use super::Timelines;
-use super::author::{Author, Chirp, since_of};
+use super::author::{Author, Chirp};
 use super::fan_out::News;
 use super::people::{Person, Reader};
 use super::rows::Of;
@@ -24,7 +24,11 @@ impl Timelines {
         author.post(known, &chirp);
         let entered = author.chirp_buckets(self.settings.bucket_rows).enter(known, at);
         let is_celebrity = author.is_celebrity();
-        let trimmed = if is_celebrity { Vec::new() } else { self.count_row(known, &author, at) };
+        let mut trimmed = Vec::new();
+        if !is_celebrity {
+            author.push(known, &chirp, self.pushed_rows());
+            trimmed = self.count_row(known, &author, at);
+        }
         if writes.is_muted() {
             return;
         }
@@ -79,7 +83,7 @@ impl Timelines {
         if author.pulled(known, self.pulled_rows()).contains(&place) {
             writes.push(of.celebrity(&chirp, at));
         }
-        if author.is_pushed(known, chirp.posted_at) {
+        if author.is_pushed(known, &chirp) {
             self.tell(known, &mut author, News::Edited(chirp), at, writes);
         }
     }
@@ -96,18 +100,7 @@ impl Timelines {
         let next_older = next_older.and_then(|older| author.chirp_at(known, older));
         author.delete(known, &chirp);
         let gone = author.chirp_buckets(self.settings.bucket_rows).leave(known, chirp.posted_at);
-        let is_pushed = author.is_pushed(known, chirp.posted_at);
-        if is_pushed {
-            author.followers().walk(known, 0, &mut |known, reader, since| {
-                let reader = Person::of_bytes(reader);
-                let mut state = Reader::of(known, reader);
-                if author.has_pushed(since_of(since), chirp.posted_at) && state.had(chirp.posted_at, at) {
-                    state.rows = state.rows.saturating_sub(1);
-                    state.keep(known, reader);
-                }
-                true
-            });
-        }
+        let is_pushed = author.mark_deleted(known, &chirp);
         if writes.is_muted() {
             return;
         }

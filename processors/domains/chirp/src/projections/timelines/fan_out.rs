@@ -50,7 +50,9 @@ impl News {
         let reader_id = reader.id(known);
         Some(match self {
             Self::Posted(chirp) | Self::Edited(chirp) => of.home(reader_id, chirp, at),
-            Self::Deleted(chirp) => of.no_home(reader_id, chirp, at),
+            Self::Deleted(chirp) => {
+                of.deleted(reader_id, chirp.posted_at, chirp.chirp_id.clone(), chirp.edited_at, at)
+            }
             Self::Crossed { pulled_until } => of.following(reader_id, since, *pulled_until, at),
         })
     }

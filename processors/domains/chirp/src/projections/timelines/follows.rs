@@ -32,9 +32,9 @@ impl Timelines {
         // of a celebrity nothing is copied; what is posted after that time will be pushed
         if !author.is_celebrity() {
             let from = author.pulled_until().max(floor);
-            let count = author.count_chirps(known);
-            let all = count - author.first_since(known, from);
-            let oldest = if all > cap { author.chirp_at(known, count - cap) } else { None };
+            let pushed = author.pushed_since(known, from, cap.saturating_add(1));
+            let all = pushed.len();
+            let oldest = if all > cap { pushed.get(cap - 1) } else { None };
             let mut state = Reader::of(known, reader);
             state.rows += all.min(cap);
             state.keep(known, reader);
@@ -61,10 +61,12 @@ impl Timelines {
             }
         } else if !author.is_celebrity() {
             let floor = Reader::of(known, reader).floor;
-            let since = author.first_since(known, author.pulled_until().max(floor));
-            let all = author.count_chirps(known);
-            for chirp in author.chirps_at(known, since..all) {
-                writes.push(of.home(reader_id.clone(), &chirp, at));
+            for pushed in author.pushed_since(known, author.pulled_until().max(floor), usize::MAX) {
+                let reader_id = reader_id.clone();
+                writes.push(match author.chirp_of(known, &pushed) {
+                    Some(chirp) if !pushed.is_deleted => of.home(reader_id, &chirp, at),
+                    _ => of.deleted(reader_id, pushed.posted_at, pushed.chirp_id, None, at),
+                });
             }
         }
         let pulled_until = author.pulled_until();
@@ -128,8 +130,8 @@ impl Timelines {
             self.tell(known, &mut author, News::Crossed { pulled_until }, at, writes);
         }
         writes.then();
-        for chirp in author.pushed_since(known, from) {
-            writes.push(of.no_home(reader_id.clone(), &chirp, at));
+        for pushed in author.pushed_since(known, from, usize::MAX) {
+            writes.push(of.no_home(reader_id.clone(), pushed, at));
         }
     }
 

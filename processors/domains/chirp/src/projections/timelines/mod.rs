@@ -77,6 +77,12 @@ impl Timelines {
         self.settings.timeline_cap.saturating_add(1)
     }
 
+    /// How many of an author's pushed chirps are known: one more than a timeline may hold, so that it shows whether
+    /// there are older ones.
+    fn pushed_rows(&self) -> usize {
+        self.most_rows().saturating_add(1)
+    }
+
     /// Tells an author's readers: at once when they are few, else in pieces.
     fn tell(&self, known: &mut dyn Known, author: &mut Author, news: News, at: i64, writes: &mut Writes) {
         if author.count_followers(known) > self.settings.fan_out_at_once as u64 {

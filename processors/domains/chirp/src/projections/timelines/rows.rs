@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_kernel::buckets::{Entered, Gone};
 use millrace_kernel::{Known, Write, Writes};
 
-use super::author::{Author, Chirp};
+use super::author::{Author, Chirp, Pushed};
 use crate::messages::rows::{
     CelebrityChirpsRow, ChirpsByAuthorBucketsRow, ChirpsByAuthorRow, ChirpsRow, FollowersByUserBucketsRow,
     FollowersByUserRow, FollowingByUserRow, HomeTimelinesRow,
@@ -73,18 +73,36 @@ impl Of {
             username: self.username.clone(),
             content: chirp.content.clone(),
             edited_at: chirp.edited_at,
+            deleted: None,
         }
         .put(timestamp)
     }
 
-    pub fn no_home(&self, reader_id: Arc<str>, chirp: &Chirp, timestamp: i64) -> Write {
-        HomeTimelinesRow::delete(
+    /// In the place of a deleted chirp: a row costs whoever reads past it less than a deletion does, and trimming counts it.
+    pub fn deleted(
+        &self,
+        reader_id: Arc<str>,
+        posted_at: i64,
+        chirp_id: Arc<str>,
+        edited_at: Option<i64>,
+        timestamp: i64,
+    ) -> Write {
+        HomeTimelinesRow {
             reader_id,
-            chirp.posted_at,
-            chirp.chirp_id.clone(),
-            self.author_id.clone(),
-            timestamp,
-        )
+            posted_at,
+            chirp_id,
+            author_id: self.author_id.clone(),
+            username: self.username.clone(),
+            content: "".into(),
+            edited_at,
+            deleted: Some(true),
+        }
+        .put(timestamp)
+    }
+
+    pub fn no_home(&self, reader_id: Arc<str>, pushed: Pushed, timestamp: i64) -> Write {
+        let Pushed { posted_at, chirp_id, .. } = pushed;
+        HomeTimelinesRow::delete(reader_id, posted_at, chirp_id, self.author_id.clone(), timestamp)
     }
 
     pub fn following(&self, follower_id: Arc<str>, since: i64, pulled_until: i64, timestamp: i64) -> Write {
