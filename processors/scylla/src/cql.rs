@@ -166,6 +166,16 @@ pub(crate) fn scan(keyspace: &str, table: &Table, behind: bool) -> String {
     )
 }
 
+/// Reads whole partitions of a range of tokens: the token behind which it begins, the one with which it ends, then the limit.
+pub(crate) fn scan_range(keyspace: &str, table: &Table) -> String {
+    let partition = names(&table.columns[..table.partition_columns]).join(", ");
+    format!(
+        "SELECT {} FROM {} WHERE token({partition}) > ? AND token({partition}) <= ? LIMIT ?",
+        names(&table.columns).join(", "),
+        full_name(keyspace, &table.name)
+    )
+}
+
 fn condition(table: &Table, width: usize, behind: bool) -> String {
     let parts: Vec<String> = table.columns[..width]
         .iter()

@@ -40,6 +40,14 @@ pub(crate) fn of(step: &'static str, config: &ScyllaConfig, error: &ExecutionErr
     }
 }
 
+/// Whether a server has given up reading, as it does before too many deleted rows.
+pub(crate) fn is_read_failure(error: &ExecutionError) -> bool {
+    let ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, _)) = error else {
+        return false;
+    };
+    matches!(error, DbError::ReadFailure { .. })
+}
+
 fn unavailable(step: &'static str, config: &ScyllaConfig, error: &impl ToString) -> StoreFault {
     // some of the driver's messages have several lines, and a line of a log is one fault
     let error = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

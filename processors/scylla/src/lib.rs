@@ -21,6 +21,7 @@ mod insert;
 mod layout;
 mod link;
 mod read;
+mod scan;
 mod tls;
 mod value;
 
@@ -151,7 +152,7 @@ impl ViewStore for ScyllaStore {
     fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {
         let table = self.opened().check_scan(table, after)?.clone();
         let (link, after) = (self.link.clone(), after.to_vec());
-        self.engine.wait("go through a table", async move { read::scan(&link, &table, &after, limit).await })
+        self.engine.wait("go through a table", async move { scan::scan(&link, &table, &after, limit).await })
     }
 }
 

@@ -4,25 +4,37 @@ use std::sync::Arc;
 
 use millrace_kernel::{Page, PageQuery, Table, Value};
 use millrace_ports::StoreFault;
-use millrace_ports::tables::rest_of_partition;
 use scylla::deserialize::row::ColumnIterator;
 use scylla::response::PagingState;
 use tokio::task::JoinSet;
 
 use crate::cql;
-use crate::engine;
 use crate::link::{Haste, Link};
 use crate::value::{Bound, values};
+use crate::{engine, fault};
 
-const STEP: &str = "read rows";
+pub(crate) const STEP: &str = "read rows";
 
 /// Most rows in one answer of a server; a longer page is fetched piece by piece.
 const ROWS_PER_ANSWER: usize = 2_000;
 
 /// One statement that gives rows in order, with its values up to the limit.
-struct Part {
-    text: String,
-    values: Vec<Bound>,
+pub(crate) struct Part {
+    pub(crate) text: String,
+    pub(crate) values: Vec<Bound>,
+}
+
+/// Why an answer did not come.
+pub(crate) struct Unread {
+    pub(crate) fault: StoreFault,
+    /// The server gave up, as it does before too many deleted rows.
+    pub(crate) is_read_failure: bool,
+}
+
+impl From<StoreFault> for Unread {
+    fn from(fault: StoreFault) -> Self {
+        Self { fault, is_read_failure: false }
+    }
 }
 
 /// The pages of `queries`, which were checked against their `tables`.
@@ -56,36 +68,14 @@ pub(crate) async fn pages(
     Ok(pages)
 }
 
-/// Goes through `table` in the order of its partitions' tokens, behind the whole key `after`.
-pub(crate) async fn scan(
-    link: &Arc<Link>,
-    table: &Table,
-    after: &[Value],
-    limit: usize,
-) -> Result<Page, StoreFault> {
-    let _permit = link.permit(STEP, Haste::Now).await?;
-    let mut found = match rest_of_partition(table, after, limit) {
-        Some(rest) => page(link, table, &rest).await?,
-        None => Page::default(),
-    };
-    let left = limit - found.rows.len();
-    if left > 0 {
-        let behind = &after[..after.len().min(table.partition_columns)];
-        let text = cql::scan(&link.config.keyspace, table, !behind.is_empty());
-        let values = behind.iter().cloned().map(Bound::Value).collect();
-        fetch(link, Part { text, values }, left, &mut found.rows).await?;
-    }
-    Ok(found)
-}
-
-async fn page(link: &Link, table: &Table, query: &PageQuery) -> Result<Page, StoreFault> {
+pub(crate) async fn page(link: &Link, table: &Table, query: &PageQuery) -> Result<Page, StoreFault> {
     let mut page = Page::default();
     for part in parts(&link.config.keyspace, table, query) {
         let left = query.limit - page.rows.len();
         if left == 0 {
             break;
         }
-        fetch(link, part, left, &mut page.rows).await?;
+        fetch(link, part, left, &mut page.rows).await.map_err(|unread| unread.fault)?;
     }
     Ok(page)
 }
@@ -115,7 +105,12 @@ fn parts(keyspace: &str, table: &Table, query: &PageQuery) -> Vec<Part> {
 }
 
 /// Adds at most `limit` rows to `rows`.
-async fn fetch(link: &Link, part: Part, limit: usize, rows: &mut Vec<Vec<Value>>) -> Result<(), StoreFault> {
+pub(crate) async fn fetch(
+    link: &Link,
+    part: Part,
+    limit: usize,
+    rows: &mut Vec<Vec<Value>>,
+) -> Result<(), Unread> {
     let mut statement = link.prepare(STEP, &part.text).await?;
     statement.set_page_size(limit.min(ROWS_PER_ANSWER) as i32);
     let mut bound = part.values;
@@ -123,11 +118,11 @@ async fn fetch(link: &Link, part: Part, limit: usize, rows: &mut Vec<Vec<Value>>
     let unreadable = |message: String| StoreFault::Refused { step: STEP, message };
     let mut state = PagingState::start();
     loop {
-        let (answer, next) = link
-            .session
-            .execute_single_page(&statement, &bound, state)
-            .await
-            .map_err(|e| link.fault(STEP, &e))?;
+        let (answer, next) =
+            link.session.execute_single_page(&statement, &bound, state).await.map_err(|e| Unread {
+                fault: link.fault(STEP, &e),
+                is_read_failure: fault::is_read_failure(&e),
+            })?;
         let answer = answer.into_rows_result().map_err(|e| unreadable(e.to_string()))?;
         for row in answer.rows::<ColumnIterator<'_, '_>>().map_err(|e| unreadable(e.to_string()))? {
             let row = row.map_err(|e| unreadable(e.to_string()))?;
