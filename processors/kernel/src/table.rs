@@ -3,7 +3,8 @@
 //! The file is CQL that a person can read; the subset understood here is
 //! `CREATE TABLE name ( column type, … PRIMARY KEY ((partition …), clustering …) ) WITH
 //! comment = '…' AND CLUSTERING ORDER BY (column DESC, …);` with a `--` comment on the line
-//! of every column, which is the column's documentation in every store.
+//! of every column, which is the column's documentation in every store. For CQL servers also
+//! `AND compaction = {'class': '…'}` and `AND gc_grace_seconds = …`.
 //!
 //! A table with a column `bucket` at the end of its partition key is [bucketed](crate::buckets): its directory, a table
 //! that says which buckets there are, is declared with it.
@@ -76,6 +77,42 @@ impl Column {
     }
 }
 
+/// How a CQL server merges the files of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compaction {
+    /// Rows are written once: few merges.
+    #[default]
+    SizeTiered,
+    /// Rows are overwritten or deleted, and partitions are read whole: few files to read from.
+    Leveled,
+}
+
+impl Compaction {
+    /// The name of the strategy in CQL.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::SizeTiered => "SizeTieredCompactionStrategy",
+            Self::Leveled => "LeveledCompactionStrategy",
+        }
+    }
+}
+
+/// How a CQL server keeps a table that is made; whoever runs the server may change it afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// How files are merged.
+    pub compaction: Compaction,
+    /// For how long what was deleted is remembered: longer than a write or a repair may be late.
+    pub gc_grace_seconds: u32,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { compaction: Compaction::default(), gc_grace_seconds: 864_000 }
+    }
+}
+
 /// A table with its key and documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -89,6 +126,8 @@ pub struct Table {
     pub partition_columns: usize,
     /// For every clustering column, in key order, whether it descends.
     pub clustering_descending: Vec<bool>,
+    /// How a CQL server keeps it.
+    pub storage: Storage,
 }
 
 impl Table {
@@ -123,6 +162,7 @@ impl Table {
             columns: self.columns[..self.partition_columns].to_vec(),
             partition_columns: self.partition_columns - 1,
             clustering_descending: vec![true],
+            storage: self.storage,
         })
     }
 
@@ -281,6 +321,7 @@ fn finish(
     let comment = between(options, "comment = '", "'")
         .ok_or_else(|| fail(line, format!("table {name} needs `WITH comment = '…'`")))?;
     let order = between(options, "CLUSTERING ORDER BY (", ")").unwrap_or_default();
+    let storage = storage(options).map_err(|message| fail(line, format!("table {name}: {message}")))?;
     let descends = |column: &str| order.split(',').any(|part| part.split_whitespace().eq([column, "DESC"]));
     let keys: Vec<&String> = partition.iter().chain(&clustering).collect();
     let begins_with_key =
@@ -302,7 +343,24 @@ fn finish(
         columns,
         partition_columns: partition.len(),
         clustering_descending: clustering.iter().map(|c| descends(c)).collect(),
+        storage,
     })
+}
+
+/// `compaction = {'class': '…'}` and `gc_grace_seconds = …`, where they are given.
+fn storage(options: &str) -> Result<Storage, String> {
+    let mut storage = Storage::default();
+    if let Some(class) = between(options, "compaction = {'class': '", "'}") {
+        let known = [Compaction::SizeTiered, Compaction::Leveled];
+        let found = known.into_iter().find(|it| it.class() == class);
+        let names = known.map(Compaction::class).join(" or ");
+        storage.compaction = found.ok_or_else(|| format!("compaction {class} is not {names}"))?;
+    }
+    if let Some((_, seconds)) = options.split_once("gc_grace_seconds = ") {
+        let digits = seconds.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
+        storage.gc_grace_seconds = digits.parse().map_err(|_| "gc_grace_seconds is no number".to_owned())?;
+    }
+    Ok(storage)
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -324,6 +382,10 @@ mod tests {
         assert_eq!(table.clustering_descending, [true, false]);
         assert_eq!(table.columns[3].comment, "what");
         assert_eq!(table.column("content"), Some(3));
+        assert_eq!(table.storage, Storage::default());
+        let options = " AND compaction = {'class': 'LeveledCompactionStrategy'} AND gc_grace_seconds = 3600;";
+        let table = &parse_tables(&FEED.replace(';', options)).unwrap()[0];
+        assert_eq!(table.storage, Storage { compaction: Compaction::Leveled, gc_grace_seconds: 3600 });
     }
 
     #[test]
@@ -365,6 +427,8 @@ mod tests {
             (FEED.replace("((reader_id), posted_at", "((reader_id), content"), 8, "begin with its key"),
             (FEED.replace("  PRIMARY KEY ((reader_id), posted_at, chirp_id)\n", ""), 8, "PRIMARY KEY"),
             (FEED.replace(';', ""), 3, "';'"),
+            (FEED.replace(';', " AND compaction = {'class': 'Other'};"), 3, "Leveled"),
+            (FEED.replace(';', " AND gc_grace_seconds = soon;"), 3, "no number"),
         ];
         for (text, line, word) in rows {
             let error = parse_tables(&text).unwrap_err();

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::table::{Column, ColumnType};
+use millrace_kernel::table::{Column, ColumnType, Storage};
 use millrace_kernel::{Delete, PageQuery, Put, Table, Value, Write};
 
 use crate::log::MAX_RECORD_BYTES;
@@ -350,6 +350,7 @@ pub fn columns_table() -> Table {
         ],
         partition_columns: 1,
         clustering_descending: vec![false],
+        storage: Storage::default(),
     }
 }
 

@@ -42,8 +42,13 @@ pub(crate) fn create_table(keyspace: &str, table: &Table) -> String {
         true => String::new(),
         false => format!("\n  AND CLUSTERING ORDER BY ({})", order.join(", ")),
     };
+    let kept = format!(
+        "\n  AND compaction = {{'class': '{}'}}\n  AND gc_grace_seconds = {}",
+        table.storage.compaction.class(),
+        table.storage.gc_grace_seconds
+    );
     format!(
-        "CREATE TABLE IF NOT EXISTS {} (\n{}  PRIMARY KEY ({})\n) WITH comment = {}{order}",
+        "CREATE TABLE IF NOT EXISTS {} (\n{}  PRIMARY KEY ({})\n) WITH comment = {}{order}{kept}",
         full_name(keyspace, &table.name),
         columns.concat(),
         key.join(", "),
@@ -228,6 +233,13 @@ mod tests {
         for (found, expected) in rows {
             assert_eq!(found, expected);
         }
-        assert!(create_table("k", table).contains("CLUSTERING ORDER BY (\"a\" DESC, \"b\" ASC)"));
+        let made = create_table("k", table);
+        for part in [
+            "CLUSTERING ORDER BY (\"a\" DESC, \"b\" ASC)",
+            "compaction = {'class': 'SizeTieredCompactionStrategy'}",
+            "gc_grace_seconds = 864000",
+        ] {
+            assert!(made.contains(part), "{made}");
+        }
     }
 }
