@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from paper.costs import cost, feed_page, load
 from paper.machines import needs
-from paper.model import ABOVE, BELOW, CAP, CELEBRITY_ROWS, EXAMPLES, Constants, Habits, Model
+from paper.model import ABOVE, BELOW, BUCKET, CAP, CELEBRITY_ROWS, EXAMPLES, Constants, Habits, Model
 from paper.network import Bin, Network, network
 from paper.sizes import Sizes, record_sizes, records, schema
 from paper.tables import differences
@@ -204,8 +204,10 @@ class PartsTest(unittest.TestCase):
 
     def test_thresholds_are_the_domain_s(self) -> None:
         settings = (ROOT / "processors" / "domains" / "chirp" / "src" / "settings.rs").read_text()
-        default = f"celebrity_above: {ABOVE}, celebrity_below: {BELOW}, timeline_cap: {CAP}"
-        self.assertIn(default, settings)
+        for default in (f"celebrity_above: {ABOVE},", f"celebrity_below: {BELOW},", f"timeline_cap: {CAP},"):
+            self.assertIn(default, settings)
+        buckets = (ROOT / "processors" / "kernel" / "src" / "buckets.rs").read_text()
+        self.assertIn(f"BUCKET_ROWS: u32 = {BUCKET};", buckets)
 
 
 class DocumentTest(unittest.TestCase):

@@ -14,6 +14,8 @@ ASSUMED = "assumed"
 ABOVE, BELOW, CAP = 1_000, 900, 800
 # A partition trims a reader's timeline when it has written a quarter more than the cap.
 KEPT = CAP + CAP // 4
+# Rows of a bucket (`bucket_rows`).
+BUCKET = 500
 # Of an accepted command: command, event, state, outcome.
 RECORDS = 4
 # Of the domain.

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from paper.costs import chirp_cpu_us, feed_page, page_cpu_us
 from paper.machines import Needs, needs
-from paper.model import ABOVE, BELOW, CHIRP_ROWS, DAY, EXAMPLES, RECORDS, TOPICS, Model, values
+from paper.model import ABOVE, BELOW, BUCKET, CAP, CHIRP_ROWS, DAY, EXAMPLES, KEPT, RECORDS, TOPICS, Model, values
 from paper.network import network
-from paper.sizes import record_bytes, record_sizes
+from paper.sizes import record_bytes, record_sizes, row_bytes
 from paper.thresholds import Point, flapping_rows, point, sweep
 from report import table
 
@@ -153,6 +153,34 @@ def examples_table(model: Model, examples: Iterable[int] = EXAMPLES) -> str:
     return table(heads, [[head, *(cell(it) for it in found)] for head, cell in lines])
 
 
+def partitions_table(model: Model, examples: Iterable[int] = EXAMPLES) -> str:
+    """How large the partitions of each table become: rows of the largest, and what they are in bytes on one node."""
+    found = [needs(model, users) for users in examples]
+    regular = model.habits.follows - found[0].day.followed
+    chirps = model.habits.max_posts * model.habits.history_days
+    directory = 8 + model.habits.id_bytes / 100 + model.constants.row_overhead
+    lines: list[tuple[str, str, Callable[[Needs], float], float]] = [
+        ("`chirps_by_author`", "a bucket", lambda _: BUCKET, row_bytes(model, "chirps_by_author")),
+        ("… its directory", "a row a bucket of who chirps most", lambda _: chirps / BUCKET, directory),
+        ("`followers_by_user`", "a bucket", lambda _: BUCKET, row_bytes(model, "followers_by_user")),
+        ("… its directory", "a row a bucket of the largest audience", lambda it: it.largest_audience / BUCKET, directory),
+        (
+            "`home_timelines`",
+            "what a partition keeps, in each where a followed author is",
+            lambda it: KEPT * min(it.partitions, regular),
+            row_bytes(model, "home_timelines"),
+        ),
+        ("`celebrity_chirps`", "the newest that a feed shows", lambda _: CAP + 1, row_bytes(model, "chirps_by_author")),
+        ("`following_by_user`", "who follows 10,000", lambda _: 10_000, row_bytes(model, "following_by_user")),
+    ]
+    heads = ["partition of", "bounded by", *(f"{short(it.users)} users" for it in found)]
+
+    def cell(rows: float, each: float) -> str:
+        return f"{short(rows)} rows, {in_bytes(rows * each)}"
+
+    return table(heads, [[name, by, *(cell(rows(it), each) for it in found)] for name, by, rows, each in lines])
+
+
 def _machine_lines(found: Sequence[Needs]) -> Iterator[tuple[str, Callable[[Needs], str]]]:
     for kind, asked in found[0].machines.items():
         yield f"**{kind}**", lambda it, kind=kind: f"**{it.count(kind):,}**" if it.count(kind) > 0 else "**none can**"
@@ -262,6 +290,7 @@ TABLES: dict[str, Callable[[Model, int], str]] = {
     "chirp": lambda model, _: chirp_table(model),
     "page": lambda model, _: page_table(model),
     "examples": lambda model, _: examples_table(model),
+    "partitions": lambda model, _: partitions_table(model),
     "threshold": threshold_table,
     "verdict": verdict,
     "sensitivity": sensitivity_table,

@@ -106,6 +106,11 @@ impl Writes {
         }
     }
 
+    /// Asks for writes in the current stage.
+    pub fn extend(&mut self, writes: impl IntoIterator<Item = Write>) {
+        writes.into_iter().for_each(|write| self.push(write));
+    }
+
     /// Asks for writes, stage by stage, that wait for no earlier event of the line and for no other
     /// row of this event: those that others of other lines count on, and that are right sooner, too.
     pub fn ahead(&mut self, stages: impl IntoIterator<Item = Vec<Write>>) {

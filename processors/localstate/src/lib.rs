@@ -159,6 +159,20 @@ impl LocalStores for LocalDir {
             _ => Ok(to),
         }
     }
+
+    fn remove(&self, topic: &str) -> Result<(), LocalFault> {
+        let folder = self.inner.dir.join(topic);
+        if !folder.exists() {
+            return Ok(());
+        }
+        let mut places = self.take(topic)?;
+        if places.open.iter().any(|it| it.starts_with(&folder)) {
+            return Err(LocalFault::Held { path: folder, by: "another part of this process".to_owned() });
+        }
+        millrace_disk::remove_folder(&folder).map_err(|error| unavailable(&folder, &error))?;
+        places.locks.remove(&folder);
+        Ok(())
+    }
 }
 
 /// What a file says, as far as a line of a log has room for it: it may be anything.

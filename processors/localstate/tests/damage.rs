@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use millrace_localstate::LocalDir;
-use millrace_ports::{Answered, Change, LocalFault, LocalStore, LocalStores, Space};
+use millrace_ports::{Answered, Change, Identity, LocalFault, LocalStore, LocalStores, Space};
 use millrace_testkit::local::conformance::identity;
 
 const KEYS: u64 = 400;
@@ -336,4 +336,25 @@ fn garbage_in_place_of_a_name_is_quoted_in_a_line() {
     let text = fault.to_string();
     assert!(text.contains("garbage") && text.contains("5200 bytes"), "{text}");
     assert!(text.len() < 1_000 && !text.chars().any(char::is_control), "{} bytes: {text:?}", text.len());
+}
+
+/// What a dropped version has kept: all partitions of one topic, and nothing of any other.
+#[test]
+fn what_nobody_will_ask_for_is_removed_as_a_whole() {
+    let root = tempfile::tempdir().unwrap();
+    fill(root.path());
+    let stores = LocalDir::with_files_of(root.path(), FILE_BYTES);
+    let other = Identity { topic: "other".into(), ..identity(0) };
+    drop(stores.open(&other).unwrap());
+    let open = stores.open(&identity(0)).unwrap();
+    let refused = stores.remove(&identity(0).topic).unwrap_err();
+    assert!(matches!(refused, LocalFault::Held { .. }), "{refused}");
+    drop(open);
+    stores.set_aside(&identity(0)).unwrap();
+    for _ in 0..2 {
+        stores.remove(&identity(0).topic).unwrap();
+        assert!(!root.path().join(&*identity(0).topic).exists());
+    }
+    assert!(root.path().join("other").exists());
+    assert_eq!(check(&*stores.open(&identity(0)).unwrap()).unwrap(), None, "and may be made anew");
 }

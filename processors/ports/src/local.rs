@@ -171,4 +171,11 @@ pub trait LocalStores: Send + Sync {
     /// # Errors
     /// [`LocalFault`].
     fn set_aside(&self, identity: &Identity) -> Result<PathBuf, LocalFault>;
+
+    /// Removes what is there for all partitions of `topic`, also what was set aside: nobody will ask for it again.
+    /// Nothing of it must be open; where there is nothing, nothing happens.
+    ///
+    /// # Errors
+    /// [`LocalFault::Held`] while somebody works there; some may be gone after another fault.
+    fn remove(&self, topic: &str) -> Result<(), LocalFault>;
 }

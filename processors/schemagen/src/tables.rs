@@ -10,8 +10,9 @@ use crate::emit::{camel_case, identifier, line};
 pub fn module(tables: &[Table]) -> String {
     let mut code = String::from("/// A struct for each table of `views.cql`.\npub mod rows {\n");
     code.push_str("use std::sync::Arc;\n");
-    let walk = if tables.iter().any(|table| table.directory().is_some()) { ", Walk" } else { "" };
-    let _ = writeln!(code, "use ::millrace_kernel::{{Delete, Put, Value{walk}, Write}};\n");
+    let is_bucketed = tables.iter().any(|table| table.directory().is_some());
+    let more = if is_bucketed { "buckets::{Entered, Gone}, Walk, " } else { "" };
+    let _ = writeln!(code, "use ::millrace_kernel::{{{more}Delete, Put, Value, Write}};\n");
     for table in tables {
         row(&mut code, table);
     }
@@ -55,22 +56,7 @@ fn row(code: &mut String, table: &Table) {
     let _ = writeln!(code, "pub fn delete({}, timestamp: i64) -> Write {{", arguments(key));
     delete_body(code, key, false);
     if table.directory().is_some() {
-        let bucket = &table.columns[..table.partition_columns];
-        code.push_str("/// Deletes a whole bucket.\n#[must_use]\n");
-        let _ = writeln!(code, "pub fn delete_bucket({}, timestamp: i64) -> Write {{", arguments(bucket));
-        delete_body(code, bucket, true);
-        let key = &bucket[..bucket.len() - 1];
-        let names: Vec<String> = key.iter().map(|c| format!("{}.into()", identifier(&c.name))).collect();
-        code.push_str(
-            "/// Reads the rows of all buckets, newest first, at most `limit` a page.\n#[must_use]\n",
-        );
-        let _ = writeln!(
-            code,
-            "pub fn walk({}, limit: usize) -> Walk {{\nWalk::bucketed(Self::TABLE, vec![{}], {}, limit)\n}}\n",
-            arguments(key),
-            names.join(", "),
-            table.clustering_descending.len()
-        );
+        bucketed(code, table);
     }
     if !table.clustering_descending.is_empty() {
         let prefix = &table.columns[..=table.partition_columns];
@@ -113,6 +99,49 @@ fn row(code: &mut String, table: &Table) {
         };
     }
     code.push_str("})\n}\n}\n\n");
+}
+
+/// What a bucketed table has beside: its directory, and how its rows are read.
+fn bucketed(code: &mut String, table: &Table) {
+    let bucket = &table.columns[..table.partition_columns];
+    let key = &bucket[..bucket.len() - 1];
+    let list = |form: &dyn Fn(&str) -> String| {
+        key.iter().map(|column| form(&identifier(&column.name))).collect::<Vec<_>>().join(", ")
+    };
+    let directory = format!("{}BucketsRow", camel_case(&table.name));
+    let (owner, names) = (arguments(key), list(&str::to_owned));
+    let (clones, values) = (list(&|name| format!("{name}.clone()")), list(&|name| format!("{name}.into()")));
+    let fields = list(&|name| format!("{name}: {name}.clone()"));
+    code.push_str("/// Deletes a whole bucket.\n#[must_use]\n");
+    let _ = writeln!(code, "pub fn delete_bucket({}, timestamp: i64) -> Write {{", arguments(bucket));
+    delete_body(code, bucket, true);
+    let _ = writeln!(
+        code,
+        "/// What the directory is to say of a row that comes into a bucket.\n#[must_use]\n\
+         pub fn entered({owner}, entered: Entered, timestamp: i64) -> Vec<Write> {{\n\
+         let mut writes = Vec::new();\n\
+         if entered.is_new {{ writes.push({directory} {{ {fields}, bucket: entered.bucket }}.put(timestamp)); }}\n\
+         if let Some(bucket) = entered.left {{ writes.extend(Self::left({names}, bucket, timestamp)); }}\n\
+         writes\n}}\n"
+    );
+    let _ = writeln!(
+        code,
+        "/// And of one that goes.\n#[must_use]\n\
+         pub fn gone({owner}, gone: Gone, timestamp: i64) -> Vec<Write> {{\n\
+         if gone.is_left {{ Self::left({names}, gone.bucket, timestamp).into() }} else {{ Vec::new() }}\n}}\n"
+    );
+    let _ = writeln!(
+        code,
+        "fn left({owner}, bucket: i64, timestamp: i64) -> [Write; 2] {{\n\
+         let forgotten = {directory}::delete({clones}, bucket, timestamp);\n\
+         [forgotten, Self::delete_bucket({names}, bucket, timestamp)]\n}}\n"
+    );
+    let _ = writeln!(
+        code,
+        "/// Reads the rows of all buckets, newest first, at most `limit` a page.\n#[must_use]\n\
+         pub fn walk({owner}, limit: usize) -> Walk {{\nWalk::bucketed(Self::TABLE, vec![{values}], {}, limit)\n}}\n",
+        table.clustering_descending.len()
+    );
 }
 
 fn arguments(columns: &[Column]) -> String {

@@ -155,6 +155,15 @@ impl LocalStores for MemoryDisk {
         disk.set_aside += 1;
         Ok(path_of(identity).with_extension("set-aside"))
     }
+
+    fn remove(&self, topic: &str) -> Result<(), LocalFault> {
+        let mut disk = self.lock();
+        if disk.open.iter().any(|place| &*place.0 == topic) {
+            return Err(LocalFault::Held { path: PathBuf::from(topic), by: "this process".to_owned() });
+        }
+        disk.stores.retain(|place, _| &*place.0 != topic);
+        Ok(())
+    }
 }
 
 struct MemoryLocalStore {

@@ -37,6 +37,10 @@ impl LocalStores for Shared {
     fn set_aside(&self, identity: &Identity) -> Result<PathBuf, LocalFault> {
         self.disk.set_aside(identity)
     }
+
+    fn remove(&self, topic: &str) -> Result<(), LocalFault> {
+        self.disk.remove(topic)
+    }
 }
 
 fn until(health: &Health, what: &str, is_so: impl Fn(&HealthReport) -> bool) -> HealthReport {

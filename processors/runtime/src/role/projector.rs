@@ -1,6 +1,6 @@
 //! The projectors of a view family: one for each version of its tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -71,6 +71,7 @@ impl<D: Domain> FamilyRole<'_, D> {
             let mut filling: BTreeMap<Version, Filling<'_>> = BTreeMap::new();
             let mut is_idle = false;
             let mut forgot_at: Option<Instant> = None;
+            let mut forgotten: BTreeSet<Version> = BTreeSet::new();
             let ended = loop {
                 match catalogue::read(&*self.store, &projection) {
                     Ok(all) => {
@@ -78,6 +79,7 @@ impl<D: Domain> FamilyRole<'_, D> {
                         if let Err(error) = self.stop_all_but(&wanted, &mut filling) {
                             break Err(error);
                         }
+                        self.forget_dropped(&all, &mut forgotten);
                         for version in wanted {
                             is_idle = false;
                             filling.entry(version).or_insert_with(|| self.start(scope, version));
@@ -139,6 +141,26 @@ impl<D: Domain> FamilyRole<'_, D> {
                 version.tables(&declared::<D>(), views).into_iter().map(|table| table.name).collect();
             if let Err(fault) = self.store.forget_deletes(&tables, before) {
                 tracing::debug!(role = self.role(*version), %fault, "old deletes are forgotten later");
+            }
+        }
+    }
+
+    /// Removes what projectors of dropped versions have kept here: it is of no use to anybody, and may be large.
+    fn forget_dropped(&self, all: &[Filled], forgotten: &mut BTreeSet<Version>) {
+        let Some(stores) = &self.ports.local else { return };
+        let events = Topology::of::<D>(self.prefix).events;
+        for version in all.iter().filter(|it| it.state == State::Dropped).map(|it| it.version) {
+            if forgotten.contains(&version) {
+                continue;
+            }
+            let projection = version.of(&format!("{}.{}", D::NAME, self.family));
+            match stores.remove(&place::<D>(&events, &projection)) {
+                Ok(()) => {
+                    forgotten.insert(version);
+                }
+                Err(fault) => {
+                    tracing::debug!(role = self.role(version), %fault, "what it kept is removed later")
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ impl Timelines {
         let of = Of::author(known, &author);
         writes.push(of.chirp(&chirp, at));
         writes.push(of.by_author(entered.bucket, &chirp, at));
-        of.chirp_entered(entered, at, writes);
+        writes.extend(ChirpsByAuthorRow::entered(of.author_id.clone(), entered, at));
         if is_celebrity {
             writes.push(of.celebrity(&chirp, at));
             // the one that is now too old
@@ -109,7 +109,7 @@ impl Timelines {
         if let Some(gone) = gone {
             let (author_id, chirp_id) = (of.author_id.clone(), chirp.chirp_id.clone());
             writes.push(ChirpsByAuthorRow::delete(author_id, gone.bucket, chirp.posted_at, chirp_id, at));
-            of.chirp_gone(gone, at, writes);
+            writes.extend(ChirpsByAuthorRow::gone(of.author_id.clone(), gone, at));
         }
         if is_pulled {
             writes.push(of.no_celebrity(&chirp, at));

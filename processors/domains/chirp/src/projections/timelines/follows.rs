@@ -82,7 +82,7 @@ impl Timelines {
             writes.push(following);
         }
         writes.push(follower);
-        of.follower_entered(entered, at, writes);
+        writes.extend(FollowersByUserRow::entered(of.author_id.clone(), entered, at));
         self.count(known, &author, reader, at, writes);
     }
 
@@ -123,7 +123,7 @@ impl Timelines {
         if let Some(gone) = gone {
             let (followee_id, follower_id) = (of.author_id.clone(), reader_id.clone());
             writes.push(FollowersByUserRow::delete(followee_id, gone.bucket, follower_id, at));
-            of.follower_gone(gone, at, writes);
+            writes.extend(FollowersByUserRow::gone(of.author_id.clone(), gone, at));
         }
         self.count(known, &author, reader, at, writes);
         if crosses {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::buckets::{Entered, Gone};
-use millrace_kernel::{Known, Write, Writes};
+use millrace_kernel::{Known, Write};
 
 use super::author::{Author, Chirp, Pushed};
 use crate::messages::rows::{
-    CelebrityChirpsRow, ChirpsByAuthorBucketsRow, ChirpsByAuthorRow, ChirpsRow, FollowersByUserBucketsRow,
-    FollowersByUserRow, FollowingByUserRow, HomeTimelinesRow,
+    CelebrityChirpsRow, ChirpsByAuthorRow, ChirpsRow, FollowersByUserRow, FollowingByUserRow,
+    HomeTimelinesRow,
 };
 
 /// An author's id and name: what every row of a chirp needs.
@@ -112,45 +111,5 @@ impl Of {
 
     pub fn follower(&self, bucket: i64, follower_id: Arc<str>, since: i64, timestamp: i64) -> Write {
         FollowersByUserRow { followee_id: self.author_id.clone(), bucket, follower_id, since }.put(timestamp)
-    }
-
-    /// What the directory of `chirps_by_author` is to say of a chirp that comes.
-    pub fn chirp_entered(&self, entered: Entered, timestamp: i64, writes: &mut Writes) {
-        if entered.is_new {
-            let row = ChirpsByAuthorBucketsRow { author_id: self.author_id.clone(), bucket: entered.bucket };
-            writes.push(row.put(timestamp));
-        }
-        self.no_chirps(entered.left, timestamp, writes);
-    }
-
-    /// And of one that goes.
-    pub fn chirp_gone(&self, gone: Gone, timestamp: i64, writes: &mut Writes) {
-        self.no_chirps(gone.is_left.then_some(gone.bucket), timestamp, writes);
-    }
-
-    fn no_chirps(&self, bucket: Option<i64>, timestamp: i64, writes: &mut Writes) {
-        let Some(bucket) = bucket else { return };
-        writes.push(ChirpsByAuthorBucketsRow::delete(self.author_id.clone(), bucket, timestamp));
-        writes.push(ChirpsByAuthorRow::delete_bucket(self.author_id.clone(), bucket, timestamp));
-    }
-
-    /// What the directory of `followers_by_user` is to say of a reader who comes.
-    pub fn follower_entered(&self, entered: Entered, timestamp: i64, writes: &mut Writes) {
-        if entered.is_new {
-            let followee_id = self.author_id.clone();
-            writes.push(FollowersByUserBucketsRow { followee_id, bucket: entered.bucket }.put(timestamp));
-        }
-        self.no_followers(entered.left, timestamp, writes);
-    }
-
-    /// And of one who goes.
-    pub fn follower_gone(&self, gone: Gone, timestamp: i64, writes: &mut Writes) {
-        self.no_followers(gone.is_left.then_some(gone.bucket), timestamp, writes);
-    }
-
-    fn no_followers(&self, bucket: Option<i64>, timestamp: i64, writes: &mut Writes) {
-        let Some(bucket) = bucket else { return };
-        writes.push(FollowersByUserBucketsRow::delete(self.author_id.clone(), bucket, timestamp));
-        writes.push(FollowersByUserRow::delete_bucket(self.author_id.clone(), bucket, timestamp));
     }
 }
