@@ -9,7 +9,20 @@ from dataclasses import replace
 
 from paper.costs import chirp_cpu_us, feed_page, page_cpu_us
 from paper.machines import Needs, needs
-from paper.model import ABOVE, BELOW, BUCKET, CAP, CHIRP_ROWS, DAY, EXAMPLES, KEPT, RECORDS, TOPICS, Model, values
+from paper.model import (
+    ABOVE,
+    BELOW,
+    BUCKET,
+    CAP,
+    CHIRP_ROWS,
+    DAY,
+    EXAMPLES,
+    KEPT,
+    RECORDS,
+    TOPICS,
+    Model,
+    values,
+)
 from paper.network import network
 from paper.sizes import record_bytes, record_sizes, row_bytes
 from paper.thresholds import Point, flapping_rows, point, sweep
