@@ -101,7 +101,7 @@ lint: ## Check the formatting and lint everything; warnings are errors
 	@scripts/lint-python
 
 .PHONY: bench
-bench: bench-end-to-end bench-first-second bench-throughput bench-latency bench-restore bench-growth bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
+bench: bench-end-to-end bench-first-second bench-throughput bench-latency bench-restore bench-growth bench-read-side bench-fan-out bench-feed bench-network ## Measure everything that bench/README.md shows, beside its peers
 
 .PHONY: bench-build
 bench-build: dist ## Build what is compared: optimised binaries and the Kafka Streams program
@@ -150,6 +150,12 @@ bench-restore: bench-build ## Measure restarts after kill -9 with much state, be
 bench-growth: bench-build ## Measure what more aggregates and partitions cost, and draw it; BENCH=flags
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
+
+.PHONY: bench-read-side
+bench-read-side: dist ## Measure what a longer history costs projectors: rows a second, memory, disk, restarts; BENCH=flags
+	@scripts/needs test
+	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
+	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/read_side.py $(BENCH)
 
 # The tests' CQL server has three quarters of a gigabyte and stops for its garbage longer than anything takes that is measured here.
 LARGE_CQL := CASS_XMS=3g CASS_HEAP=3g CASS_DIRECT=1g CASS_JVM=-XX:+UseZGC

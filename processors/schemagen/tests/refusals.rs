@@ -120,7 +120,10 @@ fn files_that_hold_no_records_are_refused() {
     assert!(folder.refusal().contains("at least one"), "{}", folder.refusal());
     refused(
         "views.cql",
-        &[("username text, -- The name", "username blob, -- The name", "views.cql", "blob")],
+        &[
+            ("username text, -- The name", "username blob, -- The name", "views.cql", "blob"),
+            ("Bound: one row for each whom one", "One row for each whom one", "following_by_user", "Bound:"),
+        ],
     );
 }
 

@@ -127,6 +127,11 @@ mod tests {
     use crate::progress::system_tables;
 
     #[test]
+    fn no_table_of_the_engine_has_partitions_without_a_bound() {
+        assert_eq!(millrace_kernel::table::check_bounds(&system_tables()), Ok(()));
+    }
+
+    #[test]
     fn the_first_version_has_the_plain_names() {
         assert_eq!(Version::FIRST.table("chirps"), "chirps");
         assert_eq!(Version(2).table("chirps"), "chirps_v2");
