@@ -321,7 +321,8 @@ fn finish(
     let comment = between(options, "comment = '", "'")
         .ok_or_else(|| fail(line, format!("table {name} needs `WITH comment = '…'`")))?;
     let order = between(options, "CLUSTERING ORDER BY (", ")").unwrap_or_default();
-    let storage = storage(options).map_err(|message| fail(line, format!("table {name}: {message}")))?;
+    let rest = options.replacen(&comment, "", 1);
+    let storage = storage(&rest).map_err(|message| fail(line, format!("table {name}: {message}")))?;
     let descends = |column: &str| order.split(',').any(|part| part.split_whitespace().eq([column, "DESC"]));
     let keys: Vec<&String> = partition.iter().chain(&clustering).collect();
     let begins_with_key =
@@ -350,6 +351,12 @@ fn finish(
 /// `compaction = {'class': '…'}` and `gc_grace_seconds = …`, where they are given.
 fn storage(options: &str) -> Result<Storage, String> {
     let mut storage = Storage::default();
+    let says = |name: &str, form: &str| match options.contains(name) && !options.contains(form) {
+        true => Err(format!("{name} is written as `{form}…`")),
+        false => Ok(()),
+    };
+    says("compaction", "compaction = {'class': '")?;
+    says("gc_grace_seconds", "gc_grace_seconds = ")?;
     if let Some(class) = between(options, "compaction = {'class': '", "'}") {
         let known = [Compaction::SizeTiered, Compaction::Leveled];
         let found = known.into_iter().find(|it| it.class() == class);
@@ -429,6 +436,7 @@ mod tests {
             (FEED.replace(';', ""), 3, "';'"),
             (FEED.replace(';', " AND compaction = {'class': 'Other'};"), 3, "Leveled"),
             (FEED.replace(';', " AND gc_grace_seconds = soon;"), 3, "no number"),
+            (FEED.replace(';', " AND gc_grace_seconds=3600;"), 3, "is written as"),
         ];
         for (text, line, word) in rows {
             let error = parse_tables(&text).unwrap_err();

@@ -169,9 +169,14 @@ impl LocalStores for LocalDir {
         if places.open.iter().any(|it| it.starts_with(&folder)) {
             return Err(LocalFault::Held { path: folder, by: "another part of this process".to_owned() });
         }
-        millrace_disk::remove_folder(&folder).map_err(|error| unavailable(&folder, &error))?;
+        let going = self.inner.dir.join(format!("{topic}.removing"));
+        let failed = |error: &std::io::Error| unavailable(&folder, error);
+        millrace_disk::remove_folder(&going).map_err(|error| failed(&error))?;
+        millrace_disk::rename(&folder, &going).map_err(|error| failed(&error))?;
         places.locks.remove(&folder);
-        Ok(())
+        // a large one takes its time, and others go on
+        drop(places);
+        millrace_disk::remove_folder(&going).map_err(|error| failed(&error))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use millrace_ports::StoreFault;
@@ -53,6 +53,8 @@ pub(crate) struct Link {
     hurried_at: AtomicU64,
     began: Instant,
     prepared: RwLock<HashMap<String, PreparedStatement>>,
+    /// How wide a range of tokens may be read at once, of tables of which the server refuses more.
+    spans: Mutex<HashMap<String, u64>>,
 }
 
 impl Link {
@@ -67,6 +69,7 @@ impl Link {
             hurried_at: AtomicU64::new(0),
             began: Instant::now(),
             prepared: RwLock::default(),
+            spans: Mutex::default(),
         }
     }
 
@@ -107,6 +110,16 @@ impl Link {
         let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         prepared.insert(text.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// How wide a range of tokens of a table may be read at once, if all of it may not.
+    pub(crate) fn span(&self, table: &str) -> Option<u64> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).get(table).copied()
+    }
+
+    /// Remembers it.
+    pub(crate) fn keep_span(&self, table: &str, span: u64) {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), span);
     }
 
     /// Changes the keyspace or a table.

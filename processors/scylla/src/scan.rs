@@ -30,6 +30,11 @@ pub(crate) async fn scan(
     let left = limit - found.rows.len();
     if left > 0 {
         let behind = &after[..after.len().min(table.partition_columns)];
+        if link.span(&table.name).is_some() {
+            let from = token_of(link, table, behind).await?;
+            by_ranges(link, table, from, limit, &mut found.rows).await?;
+            return Ok(found);
+        }
         let text = cql::scan(&link.config.keyspace, table, !behind.is_empty());
         let values = behind.iter().cloned().map(Bound::Value).collect();
         let mut rows = Vec::new();
@@ -68,7 +73,7 @@ async fn by_ranges(
     rows: &mut Vec<Vec<Value>>,
 ) -> Result<(), StoreFault> {
     let text = cql::scan_range(&link.config.keyspace, table);
-    let (mut reached, mut span) = (from, u64::MAX / 2);
+    let (mut reached, mut span) = (from, link.span(&table.name).unwrap_or(u64::MAX / 2));
     while rows.len() < limit && reached < i64::MAX {
         let until = reached.saturating_add_unsigned(span);
         let values = vec![Bound::Value(reached.into()), Bound::Value(until.into())];
@@ -77,6 +82,7 @@ async fn by_ranges(
             Ok(()) => {
                 rows.append(&mut more);
                 reached = until;
+                link.keep_span(&table.name, span);
                 span = span.saturating_mul(2);
             }
             // fewer than two partitions are not to be parted

@@ -38,6 +38,9 @@ impl Default for Settings {
     }
 }
 
+/// More rows in a bucket may be more deleted ones than a server passes over.
+const MOST_BUCKET_ROWS: u32 = 10_000;
+
 /// Settings that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SettingsError {
@@ -54,9 +57,9 @@ pub enum SettingsError {
     /// No entries at all.
     #[error("chirp.timeline_cap is 0; a feed has at least one entry")]
     Cap,
-    /// No row would fit.
-    #[error("chirp.bucket_rows is 0; a bucket takes at least one row")]
-    Bucket,
+    /// No row would fit, or a read would pass over more deleted rows than servers allow.
+    #[error("chirp.bucket_rows is {0}; a bucket takes 1 to {MOST_BUCKET_ROWS} rows")]
+    Bucket(u32),
 }
 
 impl Settings {
@@ -71,8 +74,8 @@ impl Settings {
         if self.timeline_cap == 0 {
             return Err(SettingsError::Cap);
         }
-        if self.bucket_rows == 0 {
-            return Err(SettingsError::Bucket);
+        if !(1..=MOST_BUCKET_ROWS).contains(&self.bucket_rows) {
+            return Err(SettingsError::Bucket(self.bucket_rows));
         }
         Ok(())
     }

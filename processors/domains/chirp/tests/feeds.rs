@@ -110,6 +110,30 @@ fn check_tables(projections: &Projections, partitions: i32) {
     }
 }
 
+/// Authors whom nobody follows post more than a timeline holds and delete the newest: what is left is older than what
+/// is known of their pushed chirps, and found below the floor.
+#[test]
+fn a_follower_of_somebody_who_deleted_the_newest_sees_the_older_ones() {
+    for (posts, deleted) in [(3, 2), (3, 1), (9, 4), (20, 10)] {
+        for cap in [1, 2, 3] {
+            let settings = Settings {
+                celebrity_above: 100,
+                celebrity_below: 100,
+                timeline_cap: cap,
+                fan_out_at_once: 100,
+                bucket_rows: 2,
+            };
+            let mut acts = vec![Act::Post(0); posts];
+            acts.extend((0..deleted).map(|n| Act::Delete(0, n)));
+            acts.push(Act::Follow(1, 0));
+            let dice = &mut Dice::new(7);
+            let projections = run(&settings, &history(&acts, 1), dice);
+            projections.check_feeds(dice);
+            check_tables(&projections, 1);
+        }
+    }
+}
+
 fn edited(value: &Value) -> Option<i64> {
     (*value != Value::Null).then(|| number(value))
 }

@@ -79,11 +79,11 @@ impl<D: Domain> FamilyRole<'_, D> {
                         if let Err(error) = self.stop_all_but(&wanted, &mut filling) {
                             break Err(error);
                         }
-                        self.forget_dropped(&all, &mut forgotten);
                         for version in wanted {
                             is_idle = false;
                             filling.entry(version).or_insert_with(|| self.start(scope, version));
                         }
+                        self.forget_dropped(&all, &mut forgotten);
                         if filling.is_empty() {
                             self.report_idle(&all, &revision, !std::mem::replace(&mut is_idle, true));
                         } else if !filling.contains_key(&Version::FIRST) {

@@ -25,7 +25,7 @@ pub fn family() -> Projection<EventData> {
     Projection {
         name: "accounts",
         views: &[AccountBalancesRow::TABLE, AccountStatementsRow::TABLE, AccountStatementsBucketsRow::TABLE],
-        revision: "1".to_owned(),
+        revision: "2".to_owned(),
         projector: Box::new(|_| keyed(Accounts)),
     }
 }

@@ -124,13 +124,15 @@ impl Stream {
                 rows
             }
         };
-        // who has been asked for too little is asked for more
         let limit = match &mut self.reads {
             Reads::Partition(query) => &mut query.limit,
             Reads::Buckets(walk) => &mut walk.limit,
         };
-        *limit = (*limit).max((*limit * 2).min(MOST_ROWS));
         let count = rows.len();
+        if count > 0 {
+            // who has been asked for too little is asked for more
+            *limit = (*limit).max((*limit * 2).min(MOST_ROWS));
+        }
         for (number, row) in rows.into_iter().enumerate() {
             let entry = self.entry(row).ok_or(BadRow)?;
             if entry.place.posted_at < self.oldest {

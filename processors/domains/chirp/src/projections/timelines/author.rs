@@ -291,15 +291,13 @@ impl Author {
 
     /// Marks a chirp as deleted; whether it may be in anybody's timeline.
     pub fn mark_deleted(&self, known: &mut dyn Known, chirp: &Chirp) -> bool {
-        let is_pushed = self.is_pushed(known, chirp);
         let key = Chirp::key(chirp.posted_at, &chirp.chirp_id);
-        match is_pushed {
-            true => self.pushed().put(known, &key, &[DELETED]),
-            false => {
-                self.pushed().remove(known, &key);
-            }
+        let is_known = self.pushed().get(known, &key).is_some();
+        if is_known {
+            // also where nobody follows: a list that became shorter would say that there is nothing older
+            self.pushed().put(known, &key, &[DELETED]);
         }
-        is_pushed
+        is_known && self.count_followers(known) > 0
     }
 
     /// Those from `time` on, newest first.

@@ -51,7 +51,7 @@ pub fn family(settings: &Settings) -> Projection<EventData> {
         ],
         // the rows of a fan-out are the same in pieces and at once
         revision: format!(
-            "1, celebrity_above={}, celebrity_below={}, timeline_cap={}, bucket_rows={}",
+            "2, celebrity_above={}, celebrity_below={}, timeline_cap={}, bucket_rows={}",
             settings.celebrity_above, settings.celebrity_below, settings.timeline_cap, settings.bucket_rows
         ),
         projector: Box::new(move |partition| Box::new(Timelines::new(partition, settings.clone()))),
