@@ -321,7 +321,7 @@ fn finish(
     let comment = between(options, "comment = '", "'")
         .ok_or_else(|| fail(line, format!("table {name} needs `WITH comment = '…'`")))?;
     let order = between(options, "CLUSTERING ORDER BY (", ")").unwrap_or_default();
-    let rest = options.replacen(&comment, "", 1);
+    let rest = options.replacen(comment, "", 1);
     let storage = storage(&rest).map_err(|message| fail(line, format!("table {name}: {message}")))?;
     let descends = |column: &str| order.split(',').any(|part| part.split_whitespace().eq([column, "DESC"]));
     let keys: Vec<&String> = partition.iter().chain(&clustering).collect();

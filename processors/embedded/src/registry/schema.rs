@@ -256,9 +256,11 @@ fn object(members: &Map<String, Value>, namespace: &str, nodes: &mut usize) -> R
             let own_namespace = name.rsplit_once('.').map_or("", |(space, _)| space).to_owned();
             match members.get("aliases") {
                 Some(Value::Array(aliases)) => {
-                    let aliases = aliases.iter().filter_map(Value::as_str);
-                    let full = aliases.map(|alias| Value::String(reference(alias, &own_namespace)));
-                    result.insert("aliases".to_owned(), full.collect());
+                    let full = aliases.iter().map(|alias| match alias {
+                        Value::String(alias) => Ok(Value::String(reference(alias, &own_namespace))),
+                        _ => Err(format!("{name}: one of its aliases is no name")),
+                    });
+                    result.insert("aliases".to_owned(), full.collect::<Result<_, _>>()?);
                 }
                 Some(other) => return Err(format!("{name}: its aliases are no list: {other}")),
                 None => {}
@@ -389,6 +391,7 @@ mod tests {
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"int"},{"name":"f","type":"int"}]}"#,
             r#"{"type":"enum","name":"E","symbols":["a","a"]}"#,
             r#"{"type":"enum","name":"E","symbols":["a"],"default":"b"}"#,
+            r#"{"type":"record","name":"R","fields":[],"aliases":["0 is no name",{}]}"#,
             r#"{"type":"enum","name":"E","symbols":["a"],"default":"b","doc":"a-b"}"#,
             r#"{"type":"record","name":"R","fields":[{"name":"f","type":"int","default":"x"}]}"#,
             r#"["int","int"]"#,
