@@ -162,6 +162,10 @@ impl LocalStores for LocalDir {
 
     fn remove(&self, topic: &str) -> Result<(), LocalFault> {
         let folder = self.inner.dir.join(topic);
+        let going = self.inner.dir.join(format!("{topic}.removing"));
+        let failed = |error: &std::io::Error| unavailable(&folder, error);
+        // of somebody who ended amid this
+        millrace_disk::remove_folder(&going).map_err(|error| failed(&error))?;
         if !folder.exists() {
             return Ok(());
         }
@@ -169,9 +173,6 @@ impl LocalStores for LocalDir {
         if places.open.iter().any(|it| it.starts_with(&folder)) {
             return Err(LocalFault::Held { path: folder, by: "another part of this process".to_owned() });
         }
-        let going = self.inner.dir.join(format!("{topic}.removing"));
-        let failed = |error: &std::io::Error| unavailable(&folder, error);
-        millrace_disk::remove_folder(&going).map_err(|error| failed(&error))?;
         millrace_disk::rename(&folder, &going).map_err(|error| failed(&error))?;
         places.locks.remove(&folder);
         // a large one takes its time, and others go on

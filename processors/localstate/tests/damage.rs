@@ -351,9 +351,13 @@ fn what_nobody_will_ask_for_is_removed_as_a_whole() {
     assert!(matches!(refused, LocalFault::Held { .. }), "{refused}");
     drop(open);
     stores.set_aside(&identity(0)).unwrap();
+    let folder = |name: &str| root.path().join(name);
+    let (whole, half) = (folder(&identity(0).topic), folder(&format!("{}.removing", identity(0).topic)));
     for _ in 0..2 {
+        // what somebody left behind who ended amid this goes, too
+        fs::create_dir_all(half.join("0")).unwrap();
         stores.remove(&identity(0).topic).unwrap();
-        assert!(!root.path().join(&*identity(0).topic).exists());
+        assert!(!whole.exists() && !half.exists());
     }
     assert!(root.path().join("other").exists());
     assert_eq!(check(&*stores.open(&identity(0)).unwrap()).unwrap(), None, "and may be made anew");

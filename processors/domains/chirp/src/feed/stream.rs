@@ -23,6 +23,19 @@ pub struct Entry {
     pub is_deleted: bool,
 }
 
+impl Entry {
+    /// That of a row whose chirp is there: when it was posted, its id and its author, then what it says.
+    fn shown(
+        (posted_at, chirp_id, author_id): (i64, Arc<str>, Arc<str>),
+        username: Arc<str>,
+        content: Arc<str>,
+        edited_at: Option<i64>,
+    ) -> Self {
+        let place = Place { posted_at, chirp_id, author_id };
+        Self { place, username, content, edited_at, is_deleted: false }
+    }
+}
+
 /// Where the entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -170,40 +183,19 @@ impl Stream {
         Some(match self.source {
             Source::Home => {
                 let row = HomeTimelinesRow::from_values(row)?;
-                let place =
-                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
                 let is_deleted = row.deleted == Some(true);
-                Entry {
-                    place,
-                    username: row.username,
-                    content: row.content,
-                    edited_at: row.edited_at,
-                    is_deleted,
-                }
+                let place = (row.posted_at, row.chirp_id, row.author_id);
+                Entry { is_deleted, ..Entry::shown(place, row.username, row.content, row.edited_at) }
             }
             Source::Celebrity => {
                 let row = CelebrityChirpsRow::from_values(row)?;
-                let place =
-                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
-                Entry {
-                    place,
-                    username: row.username,
-                    content: row.content,
-                    edited_at: row.edited_at,
-                    is_deleted: false,
-                }
+                let place = (row.posted_at, row.chirp_id, row.author_id);
+                Entry::shown(place, row.username, row.content, row.edited_at)
             }
             Source::ByAuthor => {
                 let row = ChirpsByAuthorRow::from_values(row)?;
-                let place =
-                    Place { posted_at: row.posted_at, chirp_id: row.chirp_id, author_id: row.author_id };
-                Entry {
-                    place,
-                    username: row.username,
-                    content: row.content,
-                    edited_at: row.edited_at,
-                    is_deleted: false,
-                }
+                let place = (row.posted_at, row.chirp_id, row.author_id);
+                Entry::shown(place, row.username, row.content, row.edited_at)
             }
         })
     }
