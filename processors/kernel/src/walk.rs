@@ -212,9 +212,12 @@ mod tests {
             assert_eq!(found, wanted, "{until}");
             assert!(questions <= wanted.len() / 3 + wanted.len() / 90 + 4, "{until}: {questions}");
         }
-        let place = vec![Value::from(50_i64), Value::from("z")];
-        let walk = Walk::new(&notes(), vec!["ann".into()], 10).behind(place);
-        assert_eq!(store.read(walk).0[0], 50, "a place within a time");
+        // within a time, also where a bucket begins with it
+        for time in [50_i64, 51] {
+            let place = vec![time.into(), Value::from("z")];
+            let walk = Walk::new(&notes(), vec!["ann".into()], 10).behind(place);
+            assert_eq!(store.read(walk).0[0], time);
+        }
     }
 
     #[test]
