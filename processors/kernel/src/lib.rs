@@ -22,6 +22,7 @@ pub mod outcome;
 pub mod page;
 pub mod partition;
 pub mod projection;
+pub mod readers;
 pub mod rejection;
 pub mod row;
 mod rules;

@@ -6,10 +6,14 @@
 //! of every column, which is the column's documentation in every store. For CQL servers also
 //! `AND compaction = {'class': '…'}` and `AND gc_grace_seconds = …`.
 //!
+//! A line `-- Readable by: …` before it says [who may read its rows](crate::readers).
+//!
 //! A table with a column `bucket` at the end of its partition key is [bucketed](crate::buckets): its directory, a table
 //! that says which buckets there are, is declared with it.
 
 use std::fmt;
+
+use crate::readers::{READABLE, Readers, parse_readers};
 
 /// The column types that all stores share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +132,8 @@ pub struct Table {
     pub clustering_descending: Vec<bool>,
     /// How a CQL server keeps it.
     pub storage: Storage,
+    /// Who may read its rows: any of these. Nobody who comes with a token where there are none.
+    pub readers: Vec<Readers>,
 }
 
 impl Table {
@@ -142,6 +148,12 @@ impl Table {
     pub fn directory(&self) -> Option<String> {
         let last = self.partition_columns.checked_sub(1).filter(|last| *last > 0)?;
         (self.columns[last].name == BUCKET).then(|| directory_of(&self.name))
+    }
+
+    /// Whether it is the directory of another one, and no view.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.columns.last().is_some_and(|it| it.name == BUCKET) && self.directory().is_none()
     }
 
     /// Whether what a partition can hold has a bound, or the table says why it needs none.
@@ -163,6 +175,7 @@ impl Table {
             partition_columns: self.partition_columns - 1,
             clustering_descending: vec![true],
             storage: self.storage,
+            readers: Vec::new(),
         })
     }
 
@@ -198,23 +211,32 @@ impl std::error::Error for TableError {}
 pub fn parse_tables(text: &str) -> Result<Vec<Table>, TableError> {
     let mut tables = Vec::new();
     let mut statement: Vec<(usize, &str)> = Vec::new();
+    let mut readers: Option<(usize, Vec<Readers>)> = None;
     for (index, raw) in text.lines().enumerate() {
         let line = raw.trim();
         if statement.is_empty() && (line.is_empty() || line.starts_with("--")) {
+            if let Some(text) = line.strip_prefix(READABLE) {
+                let parsed = parse_readers(text).map_err(|message| fail(index + 1, message))?;
+                if readers.replace((index + 1, parsed)).is_some() {
+                    return Err(fail(index + 1, "a table says once who may read it"));
+                }
+            }
             continue;
         }
         statement.push((index + 1, line));
         if line.ends_with(';') {
-            let table = parse_table(&statement)?;
+            let mut table = parse_table(&statement)?;
+            table.readers = readers.take().map(|(_, readers)| readers).unwrap_or_default();
             let directory = table.declare_directory();
             tables.push(table);
             tables.extend(directory);
             statement.clear();
         }
     }
-    match statement.first() {
-        Some((line, _)) => Err(fail(*line, "this statement does not end with ';'")),
-        None => Ok(tables),
+    match (statement.first(), readers) {
+        (Some((line, _)), _) => Err(fail(*line, "this statement does not end with ';'")),
+        (None, Some((line, _))) => Err(fail(line, "there is no table behind this line that could be read")),
+        (None, None) => Ok(tables),
     }
 }
 
@@ -345,6 +367,7 @@ fn finish(
         partition_columns: partition.len(),
         clustering_descending: clustering.iter().map(|c| descends(c)).collect(),
         storage,
+        readers: Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use millrace_kernel::aggregate::snake_case;
+use millrace_kernel::readers::check_readers;
 use millrace_kernel::table::{Table, check_bounds, parse_tables};
 
 use crate::address::Address;
@@ -93,7 +94,7 @@ impl Folder {
         folder.views = folder.text(&dir.join("views.cql"))?;
         let wrong = |message: String| SchemagenError::Invalid { file: "views.cql".to_owned(), message };
         folder.tables = parse_tables(&folder.views).map_err(|error| wrong(error.to_string()))?;
-        check_bounds(&folder.tables).map_err(wrong)?;
+        check_bounds(&folder.tables).and_then(|()| check_readers(&folder.tables)).map_err(wrong)?;
         folder.topics = match declared.exists() {
             true => folder.text(&declared)?,
             false => {
