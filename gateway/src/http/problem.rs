@@ -34,26 +34,42 @@ kinds! {
     INVALID = "invalid", BAD_REQUEST, "The message is not as its schema wants it";
     /// A header, or a parameter of the address.
     BAD_PARAMETER = "bad-parameter", BAD_REQUEST, "A header or a parameter is wrong";
+    /// No credentials, or some that do not hold.
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "It must be known who asks";
+    /// Known, and not allowed to.
+    FORBIDDEN = "forbidden", FORBIDDEN, "This is not allowed";
+    /// A page of another origin, in a browser.
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "Pages of this origin may not ask here";
     /// No such domain, command, view or path.
     UNKNOWN = "unknown", NOT_FOUND, "There is no such thing here";
     /// No outcome in the time there was.
     NO_OUTCOME = "no-outcome", NOT_FOUND, "There is no outcome yet";
     /// Another method is meant.
     WRONG_METHOD = "wrong-method", METHOD_NOT_ALLOWED, "This method is not for this address";
+    /// The body did not arrive in time.
+    TOO_SLOW = "too-slow", REQUEST_TIMEOUT, "The request took too long to arrive";
     /// Larger than may be sent.
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "The command is too large";
     /// Not JSON by its own words.
     WRONG_TYPE = "wrong-type", UNSUPPORTED_MEDIA_TYPE, "The body must be application/json";
+    /// A name that leads here and is none of the gateway's.
+    FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, "The gateway has no such name";
     /// Decided, and refused.
     REJECTED = "rejected", UNPROCESSABLE_ENTITY, "The command was rejected";
     /// The key stands for another command.
     KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, "The key was used before for another command";
+    /// More than one user may ask.
+    TOO_MANY = "too-many", TOO_MANY_REQUESTS, "You ask too often";
     /// As much is under way as there is room for.
     BUSY = "busy", SERVICE_UNAVAILABLE, "Too much is under way";
     /// The log, where commands go, is away.
     LOG_AWAY = "log-away", SERVICE_UNAVAILABLE, "The log cannot be reached";
     /// The tables, where views are, are away.
     TABLES_AWAY = "tables-away", SERVICE_UNAVAILABLE, "The tables cannot be read";
+    /// The keys, by which it is known who asks, have never been read.
+    KEYS_AWAY = "keys-away", SERVICE_UNAVAILABLE, "The keys of the issuer cannot be read";
+    /// No answer in the time there is.
+    NO_ANSWER = "no-answer", SERVICE_UNAVAILABLE, "There was no answer in time";
     /// The view does not show yet what the client has seen.
     NOT_YET = "not-yet", SERVICE_UNAVAILABLE, "The view is not there yet";
 }
