@@ -13,7 +13,7 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, load, logging, new_domain, output, query, rebuild, roles, schemas, send, status,
+    dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send, status,
     tables, tool, topics, up,
 };
 
@@ -125,7 +125,7 @@ fn check_heeded(command: &Command, config: &Config) -> Result<(), CliError> {
     }
     if !command.is_role() && config.origin("health_port") == "--health-port" {
         return Err(CliError::usage("--health-port: this command ends by itself and serves no health")
-            .hint("`millrace up`, `demo`, `processor` and `projector` do."));
+            .hint("`millrace up`, `demo`, `processor`, `projector` and `gateway` do."));
     }
     let settings = &config.settings;
     let is_in_files = settings.cql.is_empty() && !settings.sqlite.is_empty();
@@ -145,6 +145,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Up(_) => up::run(config, domains),
         Command::Demo(demo) => demo::run(config, domains, &demo),
         Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
+        Command::Gateway { .. } => gateway::run(config, domains),
         Command::Projector { views, .. } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {
             let apply = topics.action == TopicsAction::Apply;

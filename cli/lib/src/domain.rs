@@ -12,6 +12,8 @@ use millrace_runtime::versions::{self, Filled, State};
 use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor};
 use millrace_wire::{Codec, Registry};
 
+pub use millrace_gateway::ports::{CommandEncoder, Encoded};
+
 use crate::config::Config;
 use crate::dead::DeadLetters;
 use crate::error::CliError;
@@ -31,37 +33,13 @@ pub struct Family {
     pub revision: String,
 }
 
-/// A command ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
-    /// The routing key, which is the record key and picks the partition.
-    pub key: String,
-    /// The record's value.
-    pub value: Vec<u8>,
-    /// What it asks for: an outcome with another is that of another command of the same id.
-    pub digest: Digest,
-}
-
-/// Turns checked JSON into a record of the commands topic.
-pub trait CommandEncoder: Send + Sync {
-    /// Encodes `data` as the message `kind`.
-    ///
-    /// # Errors
-    /// JSON that is not the message, which the check against the schema should have found.
-    fn encode(
-        &self,
-        id: &str,
-        metadata: Metadata,
-        kind: &str,
-        data: serde_json::Value,
-    ) -> Result<Encoded, Problem>;
-}
-
 /// A domain of this binary. Made by [`domain`]; a trait only so that domains of different
 /// types stand in one list.
 pub trait DomainEntry: Send + Sync {
     /// The domain's name.
     fn name(&self) -> &'static str;
+    /// The domain alone, without its subcommands, for whoever outlives this.
+    fn apart(&self) -> Arc<dyn DomainEntry>;
     /// Its own subcommands.
     fn tools(&self) -> &[Box<dyn Tool>];
     /// Adds a subcommand.
@@ -70,6 +48,8 @@ pub trait DomainEntry: Send + Sync {
     fn topology(&self, prefix: &str) -> Topology;
     /// Its schemas, tables and topics.
     fn schemas(&self) -> Schemas;
+    /// Whether commands that may have been answered and forgotten are refused.
+    fn refuses_expired(&self) -> bool;
     /// The kinds of aggregates it looks up.
     fn lookups(&self) -> &'static [&'static str];
     /// Its settings when nobody has set any.
@@ -186,6 +166,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
         D::NAME
     }
 
+    fn apart(&self) -> Arc<dyn DomainEntry> {
+        Arc::new(Self { check: self.check, tools: Vec::new(), of: PhantomData })
+    }
+
     fn tools(&self) -> &[Box<dyn Tool>] {
         &self.tools
     }
@@ -200,6 +184,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
 
     fn schemas(&self) -> Schemas {
         D::SCHEMAS
+    }
+
+    fn refuses_expired(&self) -> bool {
+        D::REFUSES_EXPIRED
     }
 
     fn lookups(&self) -> &'static [&'static str] {

@@ -28,6 +28,9 @@ pub struct Endpoints {
     /// Its health endpoints, `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// The gateway's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
     /// What the names in Kafka begin with.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic_prefix: String,

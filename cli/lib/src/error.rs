@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use millrace_gateway::message::Problem;
 pub use millrace_runtime::advice::chain;
 use millrace_runtime::progress::WaitError;
 
@@ -132,6 +133,16 @@ impl From<millrace_ports::LogFault> for CliError {
     fn from(fault: millrace_ports::LogFault) -> Self {
         let of_kafka = matches!(fault, millrace_ports::LogFault::Unavailable { .. });
         Self { of_kafka, ..Self::failed(chain(&fault)) }
+    }
+}
+
+impl From<Problem> for CliError {
+    fn from(problem: Problem) -> Self {
+        let error = Self::usage(problem.message);
+        match problem.help {
+            Some(help) => error.hint(help),
+            None => error,
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
+//! | the gateway as a role: its servers, its address, how it ends | `gateway/` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `status.rs` |
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
@@ -37,11 +38,11 @@ mod endpoints;
 pub mod error;
 mod examine;
 mod foreign;
+mod gateway;
 pub mod health;
 mod load;
 mod logging;
 pub mod message;
-mod nearest;
 mod new_domain;
 mod outcomes;
 pub mod output;
@@ -58,6 +59,8 @@ mod topics;
 mod trace;
 mod up;
 mod views;
+
+use millrace_gateway::nearest;
 
 pub use app::{App, run};
 pub use connect::Servers;

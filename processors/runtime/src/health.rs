@@ -24,6 +24,8 @@ pub enum LaneState {
     Running,
     /// Something is in the way; it tries again by itself.
     Faulted,
+    /// Something is in the way of part of its work; the rest goes on, so nobody should be sent elsewhere.
+    Impaired,
     /// A step of it has not ended for very long; only a restart of the process helps.
     Hanging,
 }
@@ -52,7 +54,7 @@ pub struct HealthReport {
     /// Whether every lane takes its steps: if not, a restart of the process helps, and nothing
     /// else does. A server that is away is no reason to restart its clients.
     pub live: bool,
-    /// Whether every role has joined its group and every lane is at work.
+    /// Whether every role has joined its group and every lane is at work, if only in part.
     pub ready: bool,
     /// Whether nothing is in the way of any lane.
     pub healthy: bool,
@@ -140,6 +142,11 @@ impl Health {
         self.put(role, partition, LaneState::Faulted, detail.into(), next.into());
     }
 
+    /// Says what is in the way of part of what a lane does, and what happens `next`; the rest goes on.
+    pub fn impair(&self, role: &str, partition: i32, detail: impl Into<String>, next: impl Into<String>) {
+        self.put(role, partition, LaneState::Impaired, detail.into(), next.into());
+    }
+
     fn put(&self, role: &str, partition: i32, state: LaneState, detail: String, next: String) {
         let mut lanes = self.lock();
         let known = lanes.remove(&(role.to_owned(), partition));
@@ -173,7 +180,8 @@ impl Health {
         let all = |is: fn(LaneState) -> bool| lanes.iter().all(|lane| is(lane.state));
         HealthReport {
             live: all(|state| state != LaneState::Hanging),
-            ready: !lanes.is_empty() && all(|state| state == LaneState::Running),
+            ready: !lanes.is_empty()
+                && all(|state| matches!(state, LaneState::Running | LaneState::Impaired)),
             healthy: all(|state| matches!(state, LaneState::Starting | LaneState::Running)),
             lanes,
         }

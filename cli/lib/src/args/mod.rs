@@ -135,8 +135,8 @@ pub enum LogFormatArg {
 pub enum Command {
     /// Start everything in one process: broker, registry, tables and every role
     ///
-    /// Prints one line `ready kafka=HOST:PORT registry=URL tables=DIR` on standard output once
-    /// commands are accepted, and ends cleanly on SIGTERM or SIGINT. A partition that stands still
+    /// Prints one line `ready kafka=HOST:PORT registry=URL tables=DIR http=URL` on standard output
+    /// once commands are accepted, and ends cleanly on SIGTERM or SIGINT. A partition that stands still
     /// is named there (`without=ROLE[PARTITION]`) and not waited for. Broker, registry and SQLite
     /// tables are its own: it takes no --kafka, --registry, --cql, --sqlite, --keyspace and
     /// --set-kafka. On a cluster, run `millrace processor` and `millrace projector`.
@@ -168,6 +168,16 @@ pub enum Command {
         /// Folder for what projections know, one for each process; a restart then reads only what is new
         #[arg(long, value_name = "DIR")]
         state_dir: Option<PathBuf>,
+    },
+    /// Answer commands and queries over HTTP, until stopped
+    ///
+    /// Commands go to the topics, and their outcomes come back; views and feeds are read from the tables. It keeps
+    /// nothing: run as many as you like, and repeat a command at any of them. docs/http-api.md has an example of each call.
+    #[command(after_help = "Example:\n  millrace gateway --listen 127.0.0.1:8080")]
+    Gateway {
+        /// Address and port to listen on; loopback alone, as nobody is asked for a name [default: 127.0.0.1:8080]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<String>,
     },
     /// Compare the topics with their declarations, or bring them there
     ///
@@ -320,12 +330,20 @@ impl Command {
     #[must_use]
     pub fn is_role(&self) -> bool {
         matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
+            || matches!(self, Self::Gateway { .. })
     }
 
     /// Whether it starts broker, registry and tables of its own.
     #[must_use]
     pub fn brings_servers(&self) -> bool {
         matches!(self, Self::Up(_) | Self::Demo(_))
+    }
+
+    fn listen(&self) -> Option<String> {
+        match self {
+            Self::Gateway { listen } => listen.clone(),
+            _ => None,
+        }
     }
 
     fn processes(&self) -> Option<String> {
@@ -380,6 +398,8 @@ impl Cli {
             ("up.advertised", "--advertised", up.advertised),
             ("up.insecure", "--insecure", up.insecure.then(|| "true".to_owned())),
             ("up.kafka_port", "--kafka-port", up.kafka_port.map(|port| port.to_string())),
+            ("up.http_port", "--http-port", up.http_port.map(|port| port.to_string())),
+            ("gateway.listen", "--listen", self.command.listen()),
             ("up.registry_port", "--registry-port", up.registry_port.map(|port| port.to_string())),
         ];
         let mut flags: Vec<Given> =

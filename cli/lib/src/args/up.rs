@@ -16,6 +16,9 @@ pub struct Up {
     /// Port of the registry; 0 takes a free one and keeps it [default: 8081]
     #[arg(long, value_name = "PORT")]
     pub registry_port: Option<u16>,
+    /// Port of the gateway, on loopback; 0 takes a free one and keeps it [default: 8080]
+    #[arg(long, value_name = "PORT")]
+    pub http_port: Option<u16>,
     /// Address to listen on; there is no password, so other than loopback only where you trust
     /// the network, and with --insecure [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]

@@ -55,6 +55,8 @@ pub struct Settings {
     pub processor: ProcessorSettings,
     /// The projectors.
     pub projector: ProjectorSettings,
+    /// The gateway.
+    pub gateway: GatewaySettings,
     /// Where metrics and traces go.
     pub telemetry: TelemetrySettings,
     /// Everything in one process.
@@ -157,6 +159,38 @@ pub struct SecuritySettings {
     pub cql_password_file: String,
 }
 
+/// Commands and queries over HTTP: `[gateway]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewaySettings {
+    /// Address on which `millrace gateway` listens, as `address:port`. `millrace up` listens on loopback, at `up.http_port`.
+    pub listen: String,
+    /// How it is known who asks. `none`: nobody is asked, and what a command says of its user is believed, so it listens
+    /// on loopback alone.
+    pub auth: GatewayAuth,
+    /// Connections that it keeps at a time. When there are more, those that ask nothing are closed first.
+    pub max_connections: usize,
+}
+
+/// How it is known who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayAuth {
+    /// Nobody is asked.
+    #[default]
+    None,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            auth: GatewayAuth::default(),
+            max_connections: 10_000,
+        }
+    }
+}
+
 /// Where metrics and traces go: `[telemetry]`. Prometheus asks for metrics at `/metrics` on the
 /// health port; docs/operations.md says what each means.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +229,8 @@ pub struct UpSettings {
     pub kafka_port: u16,
     /// Port of the embedded registry; 0 takes a free one and keeps it for the next start.
     pub registry_port: u16,
+    /// Port of the gateway, on loopback; 0 takes a free one and keeps it for the next start.
+    pub http_port: u16,
     /// How often written records are brought to the disk, in milliseconds; 0: before they are
     /// acknowledged. They survive the end of the process either way; this is about power loss.
     pub sync_interval_ms: u64,
@@ -230,6 +266,7 @@ impl Default for Settings {
             security: SecuritySettings::default(),
             processor: ProcessorSettings::default(),
             projector: ProjectorSettings::default(),
+            gateway: GatewaySettings::default(),
             telemetry: TelemetrySettings::default(),
             up: UpSettings::default(),
         }
@@ -263,6 +300,7 @@ impl Default for UpSettings {
             registry_hosts: String::new(),
             kafka_port: 9092,
             registry_port: 8081,
+            http_port: 8080,
             sync_interval_ms: 1_000,
             max_connections: 1_000,
             max_in_flight_bytes: 256 << 20,

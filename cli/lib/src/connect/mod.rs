@@ -1,5 +1,6 @@
 //! The servers of a configuration: how they are reached, and what is said when they are not.
 
+mod live;
 mod reach;
 mod security;
 mod stores;
@@ -13,11 +14,11 @@ use millrace_ports::{LocalStores, StoreFault, SystemClock, ViewStore};
 use millrace_runtime::Topology;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::role::Ports;
-use millrace_runtime::versions::{Live, LiveStore};
 use millrace_wire::{ConfluentRegistry, Registry};
 
+pub use self::live::LiveTables;
 use crate::config::{Config, secrets};
-use crate::domain::{self, DomainEntry};
+use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::status::processes;
 
@@ -108,14 +109,26 @@ impl<'a> Servers<'a> {
     /// As [`Servers::store`]; or tables that are missing or differ.
     pub fn open_store(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, CliError> {
         let store = self.store_to_read(entry)?;
-        let system = system_tables();
-        store.open_tables(&system)?;
-        let families = entry.families(self.config)?;
-        let named = || families.iter().map(|family| (family.name, family.views));
-        let live = Live::read(&*store, named())?;
-        let mut declared = domain::tables(entry)?;
-        declared.extend(system);
-        Ok(Arc::new(LiveStore::open(store, &live, entry.name(), named(), &declared)?))
+        store.open_tables(&system_tables())?;
+        Ok(LiveTables::of(self.config, entry)?.open(&store, None)?.1)
+    }
+
+    /// The tables of a domain, for a role that only reads them: they may be away.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn store_to_read_unreached(&self, entry: &dyn DomainEntry) -> Result<Arc<dyn ViewStore>, StoreFault> {
+        let store = stores::open(self.config, entry.name(), false)?;
+        store.open_tables(&system_tables())?;
+        Ok(store)
+    }
+
+    /// Kafka, for a role, which waits for it by itself.
+    ///
+    /// # Errors
+    /// Settings that no client can be made of.
+    pub fn kafka_of_role(&self) -> Result<KafkaLog, CliError> {
+        self.kafka_unreached(Duration::from_secs(5))
     }
 
     /// The tables of a domain, for a role, which waits for a server that is away by itself.
@@ -133,7 +146,7 @@ impl<'a> Servers<'a> {
     /// Settings that no client can be made of.
     pub fn ports(&self, state_dir: &str) -> Result<Ports, CliError> {
         Ok(Ports {
-            log: Arc::new(self.kafka_unreached(Duration::from_secs(5))?),
+            log: Arc::new(self.kafka_of_role()?),
             registry: self.registry_unreached()?,
             clock: Arc::new(SystemClock),
             local: (!state_dir.is_empty())

@@ -1,14 +1,8 @@
-//! Commands as people write them: checked against the schema, with errors that name the
-//! field, what is wrong with it and what would be right.
+//! Commands as people write them: the types of all domains, and a command as a line of a file.
 
-mod check;
-mod types;
-mod unique;
-
-pub use check::{Problem, check_data, check_metadata, from_text};
-pub use types::{Field, FieldType, MessageType, MessageTypes};
-pub use unique::from_json;
-
+pub use millrace_gateway::message::{
+    Field, FieldType, MessageType, MessageTypes, Problem, check_data, check_metadata, from_json, from_text,
+};
 use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
 
@@ -137,7 +131,8 @@ pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>,
     };
     let metadata = match members.remove("metadata") {
         None | Some(Value::Null) => Metadata::default(),
-        Some(metadata) => check_metadata(&found.domain.metadata, metadata)?,
+        Some(metadata) => check_metadata(&found.domain.metadata, metadata)
+            .map_err(|problems| problems.into_iter().next().unwrap_or_else(|| Problem::new("metadata is refused")))?,
     };
     let data = match members.remove("data") {
         Some(data @ Value::Object(_)) => data,

@@ -7,7 +7,7 @@ mod servers;
 mod whole;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
+use crate::gateway::{self, Bound};
 use crate::roles::{Role, Stores, finish, processor_role, projector_roles, runtime, start, stop_on_signals};
 use crate::{health, output, schemas, tables, telemetry, topics};
 
@@ -103,9 +104,13 @@ fn play(
         roles.push(processor_role(config, &**entry));
         roles.extend(projector_roles(config, &**entry, &stores)?);
     }
+    let bound = embedded.http.try_clone().and_then(Bound::of)?;
+    let http = bound.url();
+    roles.push(gateway::role(config, domains, bound)?);
     std::thread::scope(|scope| {
         let threads = start(scope, roles, health, stop).inspect_err(|_| stop.request())?;
         let mut endpoints = embedded.endpoints(data);
+        endpoints.http = Some(http);
         endpoints.health = served.map(|address| address.to_string());
         endpoints.topic_prefix.clone_from(&config.settings.topic_prefix);
         // whoever asks why it is not ready finds it by this
@@ -139,6 +144,7 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
         let partitions = log.partitions(&Topology::new(servers.prefix(), entry.name()).commands)?;
         let partitions = usize::try_from(partitions).unwrap_or_default();
         expected.push((format!("{}.processor", entry.name()), partitions));
+        expected.push((gateway::lane(entry.name()), 1));
         for (family, versions) in tables::Catalogue::read(&*store, &**entry, config)?.families {
             let kept = versions.iter().filter(|it| it.is_kept_by(&family.revision));
             let role = format!("{}.projector.{}", entry.name(), family.name);
@@ -200,8 +206,10 @@ impl Missing {
         let refusing = report.lanes.iter().filter(|it| it.role == servers::DISK);
         missing.roles.extend(refusing.map(|it| it.detail.clone()));
         for (role, partitions) in expected {
+            let is_whole = gateway::is_lane(role);
             let lanes = || {
-                report.lanes.iter().filter(move |lane| lane.role == *role && lane.partition != ROLE_ITSELF)
+                let of_role = report.lanes.iter().filter(move |lane| lane.role == *role);
+                of_role.filter(move |lane| is_whole || lane.partition != ROLE_ITSELF)
             };
             let at_work = lanes().filter(|lane| lane.state == LaneState::Running).count();
             let least = match is_projector(role) {
@@ -227,16 +235,22 @@ impl Missing {
 
 /// The one line that scripts wait for, with the partitions that stand still, if any.
 fn announce(endpoints: &Endpoints, standing: &[LaneReport]) -> Result<(), CliError> {
-    let Endpoints { kafka, registry, sqlite, .. } = endpoints;
+    let Endpoints { kafka, registry, sqlite, http, .. } = endpoints;
+    let http = http.as_deref().unwrap_or_default();
     let places: Vec<String> = standing.iter().map(|it| format!("{}[{}]", it.role, it.partition)).collect();
     let without = if places.is_empty() { String::new() } else { format!(" without={}", places.join(",")) };
-    output::line(format!("ready kafka={kafka} registry={registry}{without} tables={}", sqlite.display()))
+    output::line(format!(
+        "ready kafka={kafka} registry={registry}{without} tables={} http={http}",
+        sqlite.display()
+    ))
 }
 
 /// The servers of this process.
 struct Embedded {
     broker: BrokerHandle,
     registry: RegistryHandle,
+    /// Where the gateway listens, which has no password: on loopback, whatever the others do.
+    http: TcpListener,
     tables: PathBuf,
     state: PathBuf,
 }
@@ -302,8 +316,25 @@ impl Embedded {
             })
             },
         )?;
+        let http = kept.open(
+            up.http_port,
+            |kept| &mut kept.http,
+            |port| {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                let bound = TcpListener::bind(address).and_then(|it| Ok((it.local_addr()?.port(), it)));
+                bound.map_err(|error| match error.kind() {
+                    io::ErrorKind::AddrInUse if port != up.http_port => None,
+                    io::ErrorKind::AddrInUse => Some(CliError::failed(format!(
+                        "port {port} of {} is taken by another program; stop that one or choose another port with \
+                         --http-port",
+                        address.ip()
+                    ))),
+                    _ => Some(CliError::from(error)),
+                })
+            },
+        )?;
         kept.write(data);
-        Ok(Self { broker, registry, tables, state: data.join("state") })
+        Ok(Self { broker, registry, http, tables, state: data.join("state") })
     }
 
     /// The configuration of everything in this process: these servers, and nothing that was meant
@@ -342,6 +373,7 @@ impl Embedded {
             data: data.to_path_buf(),
             pid: std::process::id(),
             health: None,
+            http: None,
             topic_prefix: String::new(),
             file: PathBuf::new(),
         }

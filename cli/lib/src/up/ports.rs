@@ -18,6 +18,8 @@ pub struct Kept {
     pub kafka: u16,
     /// The registry's.
     pub registry: u16,
+    /// The gateway's.
+    pub http: u16,
 }
 
 impl Kept {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::foreign;
+use super::place::short;
 
 /// Reads `text` as JSON.
 ///
@@ -71,7 +71,7 @@ impl<'de> Visitor<'de> for Unique {
         let mut found = Map::new();
         while let Some(key) = members.next_key::<String>()? {
             if found.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("{} is given twice", foreign::short(&key))));
+                return Err(A::Error::custom(format_args!("{} is given twice", short(&key))));
             }
             let value = members.next_value_seed(Unique)?;
             found.insert(key, value);

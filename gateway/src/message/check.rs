@@ -5,11 +5,13 @@ use std::fmt;
 use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
 
+use super::place::{Place, short};
 use super::types::{Field, FieldType, MessageType};
 use super::unique::from_json;
-use crate::error::CliError;
-use crate::foreign;
 use crate::nearest::suggestion;
+
+/// So many problems of one message are told; who sends more of them has sent something else altogether.
+const MOST_PROBLEMS: usize = 20;
 
 /// What is wrong with a message, for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +22,14 @@ pub struct Problem {
     pub help: Option<String>,
     /// The member it is about, by which its place in a file is found.
     pub key: Option<String>,
+    /// Where it is in `{"metadata": …, "data": …}`, as a JSON pointer (RFC 6901).
+    pub pointer: Option<String>,
 }
 
 impl Problem {
     /// A problem said in one line.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, key: None }
+        Self { message: message.into(), help: None, key: None, pointer: None }
     }
 
     /// About this member.
@@ -35,11 +39,26 @@ impl Problem {
         self
     }
 
+    /// At this JSON pointer.
+    #[must_use]
+    pub fn pointing(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
     /// With what would be right.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    fn of(place: &Place<'_>, message: String) -> Self {
+        let problem = Self::new(message).pointing(place.pointer());
+        match place.member() {
+            Some(member) => problem.at(member),
+            None => problem,
+        }
     }
 }
 
@@ -49,20 +68,10 @@ impl fmt::Display for Problem {
     }
 }
 
-impl From<Problem> for CliError {
-    fn from(problem: Problem) -> Self {
-        let error = Self::usage(problem.message);
-        match problem.help {
-            Some(help) => error.hint(help),
-            None => error,
-        }
-    }
-}
-
 /// `data` with every field of `kind`, defaults filled in.
 ///
 /// # Errors
-/// A field that is missing, unknown or of another type.
+/// The first field that is missing, unknown or of another type.
 pub fn check_data(kind: &MessageType, data: Value) -> Result<Value, Problem> {
     let help = || {
         let fields = kind.fields.iter().map(|field| {
@@ -75,97 +84,156 @@ pub fn check_data(kind: &MessageType, data: Value) -> Result<Value, Problem> {
             fields.map(|f| format!("  {f}\n")).collect::<String>().trim_end()
         )
     };
-    let Value::Object(given) = data else {
+    if !data.is_object() {
         return Err(Problem::new(format!("{}: expected an object", kind.name)));
-    };
-    match check_fields(&kind.fields, given, "") {
-        Ok(checked) => Ok(Value::Object(checked)),
-        Err(problem) => {
-            let message = format!("{}: {}", kind.name, problem.message);
-            Err(Problem { message, key: problem.key.or(Some("data".to_owned())), help: Some(help()) })
-        }
     }
+    data_problems(kind, data).map_err(|problems| {
+        let problem = problems.into_iter().next().unwrap_or_else(|| Problem::new("it is refused"));
+        let message = format!("{}: {}", kind.name, problem.message);
+        let key = problem.key.clone().or(Some("data".to_owned()));
+        Problem { message, key, help: Some(help()), ..problem }
+    })
+}
+
+/// `data` with every field of `kind`, defaults filled in.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the schema; of very much only the first.
+pub fn data_problems(kind: &MessageType, data: Value) -> Result<Value, Vec<Problem>> {
+    let place = Place::Root("/data", "");
+    let Value::Object(given) = data else {
+        return Err(vec![Problem::of(&place, format!("data: expected an object, found {}", shown(&data)))]);
+    };
+    let mut problems = Problems::default();
+    let checked = check_fields(&kind.fields, given, &place, &mut problems);
+    problems.or(Value::Object(checked))
 }
 
 /// Metadata of these fields.
 ///
 /// # Errors
-/// As [`check_data`].
-pub fn check_metadata(fields: &[Field], metadata: Value) -> Result<Metadata, Problem> {
-    let Value::Object(given) = metadata else { return Err(Problem::new("metadata: expected an object")) };
-    let checked = check_fields(fields, given, "metadata.")?;
-    serde_json::from_value(Value::Object(checked)).map_err(|error| Problem::new(format!("metadata: {error}")))
+/// As [`data_problems`].
+pub fn check_metadata(fields: &[Field], metadata: Value) -> Result<Metadata, Vec<Problem>> {
+    let place = Place::Root("/metadata", "metadata");
+    let Value::Object(given) = metadata else {
+        return Err(vec![Problem::of(&place, "metadata: expected an object".to_owned())]);
+    };
+    let mut problems = Problems::default();
+    let checked = check_fields(fields, given, &place, &mut problems);
+    let checked = problems.or(Value::Object(checked))?;
+    serde_json::from_value(checked)
+        .map_err(|error| vec![Problem::of(&place, format!("metadata: {error}"))])
+}
+
+/// Refuses members of an object that are not among `known`, each with its pointer.
+#[must_use]
+pub fn check_members(given: &Map<String, Value>, known: &[&str]) -> Vec<Problem> {
+    let root = Place::Root("", "");
+    let unknown = given.keys().filter(|name| !known.contains(&name.as_str())).take(MOST_PROBLEMS);
+    unknown
+        .map(|name| {
+            let near = suggestion(name, known.iter().copied());
+            let message = format!("{} is not a part of a command{near}", short(name));
+            Problem::of(&Place::Member(&root, name), message)
+        })
+        .collect()
+}
+
+/// What was found to be wrong so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, place: &Place<'_>, message: String) {
+        if self.0.len() < MOST_PROBLEMS {
+            self.0.push(Problem::of(place, message));
+        }
+    }
+
+    fn or<T>(self, checked: T) -> Result<T, Vec<Problem>> {
+        if self.0.is_empty() { Ok(checked) } else { Err(self.0) }
+    }
 }
 
 fn check_fields(
     fields: &[Field],
     mut given: Map<String, Value>,
-    path: &str,
-) -> Result<Map<String, Value>, Problem> {
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Map<String, Value> {
     let names = || fields.iter().map(|field| field.name.as_str());
-    if let Some(unknown) = given.keys().find(|name| names().all(|known| known != name.as_str())) {
+    for unknown in given.keys().filter(|name| names().all(|known| known != name.as_str())) {
         // a field that is given already is not what was meant
         let free = names().filter(|name| !given.contains_key(*name));
-        let message =
-            format!("there is no field {path}{}{}", foreign::short(unknown), suggestion(unknown, free));
-        return Err(Problem::new(message).at(unknown));
+        let at = Place::Member(place, unknown);
+        problems.add(&at, format!("there is no field {}{}", at.dotted(), suggestion(unknown, free)));
     }
     let mut checked = Map::new();
     for field in fields {
+        let at = Place::Member(place, &field.name);
         let value = match (given.remove(&field.name), &field.default) {
-            (Some(value), _) => check_value(&field.kind, value, &format!("{path}{}", field.name))?,
+            (Some(value), _) => check_value(&field.kind, value, &at, problems),
             (None, Some(default)) => default.clone(),
-            (None, None) => return Err(Problem::new(format!("{path}{} is missing", field.name))),
+            (None, None) => {
+                // where a file has no such place, the whole is meant
+                if problems.0.len() < MOST_PROBLEMS {
+                    let message = format!("{} is missing", at.dotted());
+                    problems.0.push(Problem::new(message).pointing(at.pointer()));
+                }
+                continue;
+            }
         };
         checked.insert(field.name.clone(), value);
     }
-    Ok(checked)
+    checked
 }
 
-fn check_value(kind: &FieldType, value: Value, path: &str) -> Result<Value, Problem> {
-    let key = path.rsplit('.').next().unwrap_or(path).split('[').next().unwrap_or(path);
+/// The value as the message has it; what stands for it when something is wrong with it is never used.
+fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut Problems) -> Value {
     let wrong = |value: &Value| {
-        Problem::new(format!("{path}: expected {}, found {}", kind.describe(), shown(value))).at(key)
+        format!("{}: expected {}, found {}", place.dotted(), kind.describe(), shown(value))
     };
     match (kind, value) {
-        (FieldType::Nullable(_), Value::Null) => Ok(Value::Null),
-        (FieldType::Nullable(inner), value) => check_value(inner, value, path),
-        (FieldType::Text, value @ Value::String(_)) | (FieldType::Boolean, value @ Value::Bool(_)) => {
-            Ok(value)
-        }
-        (FieldType::Long, value) if value.is_i64() => Ok(value),
-        (FieldType::Int, value) if value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => Ok(value),
-        (FieldType::Double, value) if value.is_number() => Ok(value),
-        (FieldType::Time, value) if value.is_i64() => Ok(value),
+        (FieldType::Nullable(_), Value::Null) => Value::Null,
+        (FieldType::Nullable(inner), value) => check_value(inner, value, place, problems),
+        (FieldType::Text, value @ Value::String(_)) | (FieldType::Boolean, value @ Value::Bool(_)) => value,
+        (FieldType::Long, value) if value.is_i64() => value,
+        (FieldType::Int, value) if value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => value,
+        (FieldType::Double, value) if value.is_number() => value,
+        (FieldType::Time, value) if value.is_i64() => value,
         (FieldType::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
-            Ok(time) => Ok(Value::from(time.as_microsecond())),
-            Err(_) => Err(wrong(&Value::String(text))),
-        },
-        (FieldType::Enum(names), Value::String(name)) => match names.contains(&name) {
-            true => Ok(Value::String(name)),
-            false => {
-                let near = suggestion(&name, names.iter().map(String::as_str));
-                Err(Problem::new(format!("{}{near}", wrong(&Value::String(name.clone())).message)).at(key))
+            Ok(time) => Value::from(time.as_microsecond()),
+            Err(_) => {
+                problems.add(place, wrong(&Value::String(text)));
+                Value::Null
             }
         },
-        (FieldType::Array(item), Value::Array(values)) => values
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| check_value(item, value, &format!("{path}[{index}]")))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
-        (FieldType::Map(item), Value::Object(values)) => values
-            .into_iter()
-            .map(|(key, value)| {
-                check_value(item, value, &format!("{path}.{}", foreign::short(&key)))
-                    .map(|value| (key, value))
-            })
-            .collect::<Result<_, _>>()
-            .map(Value::Object),
-        (FieldType::Record(fields), Value::Object(values)) => {
-            check_fields(fields, values, &format!("{path}.")).map(Value::Object)
+        (FieldType::Enum(names), Value::String(name)) => {
+            if !names.contains(&name) {
+                let near = suggestion(&name, names.iter().map(String::as_str));
+                problems.add(place, format!("{}{near}", wrong(&Value::String(name.clone()))));
+            }
+            Value::String(name)
         }
-        (_, value) => Err(wrong(&value)),
+        (FieldType::Array(item), Value::Array(values)) => {
+            let values = values.into_iter().enumerate();
+            values.map(|(index, value)| check_value(item, value, &Place::Item(place, index), problems)).collect()
+        }
+        (FieldType::Map(item), Value::Object(values)) => {
+            let mut checked = Map::new();
+            for (key, value) in values {
+                let value = check_value(item, value, &Place::Member(place, &key), problems);
+                checked.insert(key, value);
+            }
+            Value::Object(checked)
+        }
+        (FieldType::Record(fields), Value::Object(values)) => {
+            Value::Object(check_fields(fields, values, place, problems))
+        }
+        (_, value) => {
+            problems.add(place, wrong(&value));
+            Value::Null
+        }
     }
 }
 
@@ -173,8 +241,8 @@ fn check_value(kind: &FieldType, value: Value, path: &str) -> Result<Value, Prob
 fn shown(value: &Value) -> String {
     match value {
         // what is left out need not be written, as a text may have megabytes
-        Value::String(text) => format!("\"{}\"", foreign::short(text)),
-        other => foreign::short(&other.to_string()),
+        Value::String(text) => format!("\"{}\"", short(text)),
+        other => short(&other.to_string()),
     }
 }
 
@@ -258,9 +326,10 @@ mod tests {
         let given = json!({"user_id": "u1", "issued_at": "2026-01-02T03:04:05Z"});
         let metadata = check_metadata(&types.metadata, given).unwrap();
         assert_eq!(metadata.issued_at, Some(1_767_323_045_000_000));
-        let problem = check_metadata(&types.metadata, json!({"usr_id": "u1"})).unwrap_err();
+        let problems = check_metadata(&types.metadata, json!({"usr_id": "u1"})).unwrap_err();
+        assert_eq!(problems[0].pointer.as_deref(), Some("/metadata/usr_id"));
         assert_eq!(
-            problem.message,
+            problems[0].message,
             "there is no field metadata.usr_id; did you mean metadata.user_id?"
                 .replace("mean metadata.", "mean ")
         );

@@ -1,0 +1,217 @@
+//! `millrace gateway`, and the gateway of `up`: what it is made of, where it listens, and how it ends.
+
+mod link;
+mod sender;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_embedded::net::{Limits, http};
+use millrace_gateway::auth::Authenticator;
+use millrace_gateway::ports::{Description, DomainLink, ViewDescription};
+use millrace_gateway::{Gateway, Parts};
+use millrace_ports::SystemClock;
+use millrace_runtime::health::{LaneState, ROLE_ITSELF};
+use millrace_runtime::{Health, Stop};
+use tokio::sync::watch;
+
+use self::link::Link;
+use self::sender::Sender;
+use crate::config::{Config, GatewayAuth};
+use crate::connect::Servers;
+use crate::domain::{self, DomainEntry, message_types};
+use crate::error::CliError;
+use crate::roles::{Role, play};
+
+/// The role's name.
+const ROLE: &str = "gateway";
+/// Threads that may wait for a table or look into the log at once.
+const BLOCKING_THREADS: usize = 64;
+
+/// Runs `millrace gateway`.
+///
+/// # Errors
+/// An address that cannot be listened on, or what no waiting mends.
+pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    let bound = Bound::listen(config)?;
+    tracing::info!("the gateway is at {}", bound.url());
+    play(config, vec![role(config, domains, bound)?])
+}
+
+/// The lane under which the gateway says how it is with a domain.
+#[must_use]
+pub fn lane(domain: &str) -> String {
+    format!("{domain}.{ROLE}")
+}
+
+/// Whether a role is such a lane.
+#[must_use]
+pub fn is_lane(role: &str) -> bool {
+    role.strip_suffix(ROLE).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Where the gateway listens.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// What somebody has bound.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn of(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { address: listener.local_addr()?, listener })
+    }
+
+    /// Listens where the settings say.
+    ///
+    /// # Errors
+    /// An address that is none, is taken, or is open to others although nobody is asked for a name.
+    fn listen(config: &Config) -> Result<Self, CliError> {
+        let listen = &config.settings.gateway.listen;
+        let origin = config.origin("gateway.listen");
+        let addresses = listen.to_socket_addrs().map_err(|error| {
+            CliError::usage(format!("gateway.listen = {listen:?}, from {origin}: {error}"))
+                .hint("Write it as address:port, such as 127.0.0.1:8080.")
+        })?;
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let beyond = addresses.iter().find(|address| !address.ip().is_loopback());
+        if let (GatewayAuth::None, Some(beyond)) = (config.settings.gateway.auth, beyond) {
+            return Err(CliError::usage(format!(
+                "gateway.listen = {listen:?}, from {origin}: {} can be reached by others, and with gateway.auth = \"none\" \
+                 nobody is asked for a name",
+                beyond.ip()
+            ))
+            .hint("Listen on loopback, such as 127.0.0.1:8080."));
+        }
+        let bound = TcpListener::bind(&addresses[..]).and_then(Self::of);
+        bound.map_err(|error| {
+            CliError::failed(format!("the gateway cannot listen on {listen}: {error}"))
+                .hint("Choose another address or port with --listen.")
+        })
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// The gateway of these domains.
+///
+/// # Errors
+/// Schemas, tables or settings of a domain that are wrong.
+pub fn role<'a>(
+    config: &'a Config,
+    domains: &'a [Box<dyn DomainEntry>],
+    bound: Bound,
+) -> Result<Role<'a>, CliError> {
+    let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let work = move |health: &Health, stop: &Stop| {
+        let servers = Servers::new(config);
+        let log = servers.kafka_of_role()?;
+        let registry = servers.registry_unreached()?;
+        let sender = Arc::new(Sender(log.producer()?));
+        let link = |(description, entry): (Description, Arc<dyn DomainEntry>)| {
+            let link = Link::new(config.clone(), entry, Arc::clone(&registry))?;
+            Ok((description, Arc::new(link) as Arc<dyn DomainLink>))
+        };
+        let domains = described.into_iter().map(link).collect::<Result<_, CliError>>()?;
+        let (end, ending) = watch::channel(false);
+        let gateway = Gateway::new(Parts {
+            domains,
+            log: Arc::new(log),
+            sender,
+            clock: Arc::new(SystemClock),
+            authenticator: match config.settings.gateway.auth {
+                GatewayAuth::None => Authenticator::None,
+            },
+            ending,
+        });
+        let limits = Limits {
+            connections: config.settings.gateway.max_connections,
+            silent: Duration::from_secs(10),
+            ..Limits::default()
+        };
+        serve(&gateway, bound, limits, &end, health, stop)
+    };
+    Ok(Role { name: ROLE.to_owned(), work: Box::new(work) })
+}
+
+/// Serves until `stop`, and then until those who wait have been answered.
+fn serve(
+    gateway: &Gateway,
+    bound: Bound,
+    limits: Limits,
+    end: &watch::Sender<bool>,
+    health: &Health,
+    stop: &Stop,
+) -> Result<(), CliError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name("millrace-http").max_blocking_threads(BLOCKING_THREADS);
+    let runtime = builder.build()?;
+    let url = bound.url();
+    // who waits is answered before the readers of outcomes end
+    let last = Stop::new();
+    let served = std::thread::scope(|scope| {
+        for (name, follow) in gateway.followers() {
+            let health = health.clone();
+            let ends = last.clone();
+            let thread = std::thread::Builder::new().name(name);
+            // what has begun must end, for this to end
+            thread.spawn_scoped(scope, move || follow(&health, &ends)).inspect_err(|_| last.request())?;
+        }
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(bound.listener)?;
+            let serving = http::serve("the gateway", listener, gateway.router(), limits, end.subscribe());
+            tokio::pin!(serving);
+            health.set(ROLE, ROLE_ITSELF, LaneState::Running, format!("answers at {url}"));
+            let asked = stop.clone();
+            let stopped = tokio::task::spawn_blocking(move || while !asked.wait(Duration::from_secs(60)) {});
+            tokio::select! {
+                () = &mut serving => {}
+                _ = stopped => {
+                    health.set(ROLE, ROLE_ITSELF, LaneState::Starting, "ending: takes no connections any more");
+                    end.send_replace(true);
+                    serving.await;
+                }
+            }
+            Ok::<_, io::Error>(())
+        });
+        last.request();
+        served
+    });
+    runtime.shutdown_background();
+    Ok(served?)
+}
+
+/// A domain as the gateway knows it, and what leads to its types.
+fn describe(
+    config: &Config,
+    entry: &dyn DomainEntry,
+) -> Result<(Description, Arc<dyn DomainEntry>), CliError> {
+    let families = entry.families(config)?;
+    let tables = domain::tables(entry)?;
+    let view = |table: millrace_kernel::Table| {
+        let family = families.iter().find(|family| family.views.contains(&table.name.as_str()))?;
+        Some(ViewDescription { projection: format!("{}.{}", entry.name(), family.name), table })
+    };
+    let directories: Vec<String> = tables.iter().filter_map(millrace_kernel::Table::directory).collect();
+    // which buckets there are is the affair of those who read tables themselves
+    let shown = tables.into_iter().filter(|table| !directories.contains(&table.name));
+    let description = Description {
+        name: entry.name(),
+        schemas: entry.schemas(),
+        types: message_types(entry)?,
+        views: shown.filter_map(view).collect(),
+        refuses_expired: entry.refuses_expired(),
+        topology: entry.topology(&config.settings.topic_prefix),
+    };
+    Ok((description, entry.apart()))
+}

@@ -1,0 +1,59 @@
+//! What is answered, route by route.
+//!
+//! | address | file |
+//! |---|---|
+//! | `POST /v1/commands/{domain}/{Type}` | `commands.rs` |
+//! | `GET /v1/outcomes/{domain}/{key}` | `outcomes.rs` |
+//! | every problem there is | `problem.rs` |
+
+mod answer;
+mod body;
+mod commands;
+mod outcomes;
+pub mod problem;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post};
+
+use self::problem::{BAD_PARAMETER, Problem, UNKNOWN, WRONG_METHOD};
+use crate::gateway::Gateway;
+use crate::message::short;
+
+/// Everything that is answered.
+pub(crate) fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/v1/commands/{domain}/{kind}", post(commands::post))
+        .route("/v1/outcomes/{domain}/{key}", get(outcomes::get))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(gateway)
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    Problem::new(UNKNOWN, format!("There is nothing at {}.", short(uri.path())))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(WRONG_METHOD, format!("{} is not for {}; see Allow.", short(method.as_str()), short(uri.path())))
+}
+
+/// The parts of a path.
+fn path<T>(at: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    at.map(|Path(parts)| parts).map_err(|error| Problem::new(BAD_PARAMETER, format!("The path: {error}.")))
+}
+
+/// The parameters of an address in their order, each once.
+fn query(given: Option<&str>) -> Result<Vec<(String, String)>, Problem> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(given.unwrap_or_default().as_bytes()) {
+        if found.iter().any(|(known, _)| *known == name) {
+            let detail = format!("{} is given twice.", short(&name));
+            return Err(Problem::new(BAD_PARAMETER, detail).with("parameter", &*name));
+        }
+        found.push((name.into_owned(), value.into_owned()));
+    }
+    Ok(found)
+}

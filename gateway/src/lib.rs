@@ -1,0 +1,26 @@
+//! Commands and queries over HTTP, as exact as the log behind them.
+//!
+//! The gateway knows ports, kernel values, codecs, and schemas as data: no broker, no database and no domain by name. It
+//! keeps nothing that another replica needs; whoever asks again may ask another one. What sends a command, waits for its
+//! outcome or reads a view is no HTTP yet, so that the command line and, later, sockets share it.
+//!
+//! | to find out | open |
+//! |---|---|
+//! | how JSON is checked against the schemas, and where an error points | `message/` |
+//! | what the gateway must be given: domains, a sender, tables, a way to know people | `ports.rs`, `auth.rs` |
+//! | the log's side of a domain: its one reader of outcomes, and who waits for one | `log/` |
+//! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
+//! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
+//! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
+//! | what is answered over HTTP, route by route; every problem there is | `http/` |
+
+pub mod auth;
+mod gateway;
+mod http;
+mod log;
+pub mod message;
+pub mod nearest;
+pub mod ports;
+mod token;
+
+pub use gateway::{Gateway, Parts};

@@ -1,0 +1,11 @@
+//! The log's side of a domain: one reader of its outcomes, whoever waits for one, and commands on their way.
+
+mod channel;
+mod follow;
+mod search;
+mod submit;
+mod waiting;
+
+pub(crate) use channel::Channel;
+pub(crate) use search::Searched;
+pub(crate) use submit::{Asked, Submitted};

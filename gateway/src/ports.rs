@@ -1,0 +1,116 @@
+//! What the gateway must be given.
+
+use std::sync::Arc;
+
+use millrace_kernel::{Digest, Metadata, Outcome, Schemas, Table};
+use millrace_ports::{LogFault, StoreFault, ViewStore};
+use millrace_runtime::Topology;
+use millrace_wire::Codec;
+use thiserror::Error;
+
+use crate::message::{MessageTypes, Problem};
+
+/// A domain, described by its schemas.
+#[derive(Clone)]
+pub struct Description {
+    /// Its name.
+    pub name: &'static str,
+    /// Its schemas, tables and topics as its author wrote them.
+    pub schemas: Schemas,
+    /// Its commands.
+    pub types: MessageTypes,
+    /// Its views: the tables that somebody may ask for.
+    pub views: Vec<ViewDescription>,
+    /// Whether commands must say when they were issued, as old ones are refused.
+    pub refuses_expired: bool,
+    /// The names of its topics.
+    pub topology: Topology,
+}
+
+/// A view of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewDescription {
+    /// Its table, as declared.
+    pub table: Table,
+    /// The name under which the projection that fills it publishes its progress.
+    pub projection: String,
+}
+
+/// What a domain's types are needed for, and where its tables are. All of it is asked off the threads that serve.
+pub trait DomainLink: Send + Sync {
+    /// Encodes its commands.
+    ///
+    /// # Errors
+    /// A registry that does not answer or does not know the schema; it is asked again.
+    fn encoder(&self) -> Result<Box<dyn CommandEncoder>, Trouble>;
+
+    /// Reads its outcomes.
+    ///
+    /// # Errors
+    /// As [`DomainLink::encoder`].
+    fn outcomes(&self) -> Result<Codec<Outcome>, Trouble>;
+
+    /// Its tables, in the versions that answer now.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; it is asked again.
+    fn tables(&self) -> Result<Arc<dyn ViewStore>, StoreFault>;
+}
+
+/// What is in the way, for an operator.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Trouble(pub String);
+
+/// A command ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The routing key, which is the record key and picks the partition.
+    pub key: String,
+    /// The record's value.
+    pub value: Vec<u8>,
+    /// What it asks for: an outcome with another is that of another command of the same id.
+    pub digest: Digest,
+}
+
+/// Turns checked JSON into a record of the commands topic.
+pub trait CommandEncoder: Send + Sync {
+    /// Encodes `data` as the message `kind`.
+    ///
+    /// # Errors
+    /// JSON that is not the message, which the check against the schema should have found.
+    fn encode(
+        &self,
+        id: &str,
+        metadata: Metadata,
+        kind: &str,
+        data: serde_json::Value,
+    ) -> Result<Encoded, Problem>;
+}
+
+/// A record of a commands topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// The topic's full name.
+    pub topic: Arc<str>,
+    /// The partition of its routing key.
+    pub partition: i32,
+    /// The routing key.
+    pub key: String,
+    /// The command.
+    pub value: Vec<u8>,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// Tells what became of a record: its offset, once every replica that must have it has it.
+pub type Acknowledged = Box<dyn FnOnce(Result<i64, LogFault>) + Send>;
+
+/// Sends single records outside transactions.
+pub trait CommandSender: Send + Sync {
+    /// Enqueues `record` and calls `done` once it is acknowledged, or will not be; returns at once.
+    ///
+    /// # Errors
+    /// [`LogFault`] when it was not enqueued; then `done` is not called.
+    fn send(&self, record: CommandRecord, done: Acknowledged) -> Result<(), LogFault>;
+}
