@@ -108,6 +108,12 @@ impl Problem {
         Self::new(INVALID, detail).with("errors", problems.iter().map(each).collect::<Vec<_>>())
     }
 
+    /// What is said to people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// With a further member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {

@@ -1,5 +1,6 @@
 //! `millrace gateway`, and the gateway of `up`: what it is made of, where it listens, and how it ends.
 
+mod client;
 mod link;
 mod sender;
 
@@ -17,6 +18,7 @@ use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop};
 use tokio::sync::watch;
 
+pub use self::client::HttpClient;
 use self::link::Link;
 use self::sender::Sender;
 use crate::config::{Config, GatewayAuth};
@@ -113,6 +115,12 @@ pub fn role<'a>(
     bound: Bound,
 ) -> Result<Role<'a>, CliError> {
     let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let mut resources = Vec::new();
+    for entry in domains {
+        for tool in entry.tools() {
+            resources.extend(tool.resource(config)?.map(|resource| (entry.name(), resource)));
+        }
+    }
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
         let log = servers.kafka_of_role()?;
@@ -126,12 +134,14 @@ pub fn role<'a>(
         let (end, ending) = watch::channel(false);
         let gateway = Gateway::new(Parts {
             domains,
+            resources,
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),
             authenticator: match config.settings.gateway.auth {
                 GatewayAuth::None => Authenticator::None,
             },
+            meter: health.metrics().gateway(),
             ending,
         });
         let limits = Limits {
@@ -161,6 +171,8 @@ fn serve(
     let last = Stop::new();
     let served = std::thread::scope(|scope| {
         for (name, follow) in gateway.followers() {
+            // there from the beginning, so that nobody takes a gateway for ready that has not looked for its topics yet
+            health.set(&name, ROLE_ITSELF, LaneState::Starting, "about to look for its topics and schemas");
             let health = health.clone();
             let ends = last.clone();
             let thread = std::thread::Builder::new().name(name);
