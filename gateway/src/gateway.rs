@@ -9,6 +9,7 @@ use millrace_runtime::{Health, Stop};
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
+use crate::front::{Front, Limits};
 use crate::http::problem::{Problem, UNKNOWN};
 use crate::http::router;
 use crate::log::Channel;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How it is known who asks.
     pub authenticator: Authenticator,
+    /// What is let in, and how much of it.
+    pub limits: Limits,
     /// Becomes true when it is to end: those who wait are then answered soon.
     pub ending: watch::Receiver<bool>,
 }
@@ -40,28 +43,31 @@ pub struct Gateway {
 
 struct Inner {
     channels: BTreeMap<&'static str, Arc<Channel>>,
-    authenticator: Authenticator,
+    front: Arc<Front>,
     ending: watch::Receiver<bool>,
 }
 
 impl Gateway {
     /// A gateway of these parts; nothing is asked of any server yet.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { domains, log, sender, clock, authenticator, ending } = parts;
+    ///
+    /// # Errors
+    /// Limits that mean nothing, or let in whom they should not.
+    pub fn new(parts: Parts) -> Result<Self, String> {
+        let Parts { domains, log, sender, clock, authenticator, limits, ending } = parts;
+        let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
             let name = description.name;
             let (log, sender, clock) = (Arc::clone(&log), Arc::clone(&sender), Arc::clone(&clock));
             (name, Arc::new(Channel::new(description, link, log, sender, clock)))
         };
         let channels = domains.into_iter().map(channel).collect();
-        Self { inner: Arc::new(Inner { channels, authenticator, ending }) }
+        Ok(Self { inner: Arc::new(Inner { channels, front, ending }) })
     }
 
     /// Everything that it answers.
     #[must_use]
     pub fn router(&self) -> Router {
-        router(self.clone())
+        self.inner.front.before(router(self.clone()))
     }
 
     /// What is to run beside it, each on a thread of its own that ends with `stop`: the reader of the outcomes of a domain,
@@ -73,8 +79,13 @@ impl Gateway {
         })
     }
 
-    pub(crate) fn authenticator(&self) -> &Authenticator {
-        &self.inner.authenticator
+    /// What else is to run beside it in the same way: the readers of the keys by which it is known who asks.
+    pub fn keepers(&self) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + 'static)> {
+        self.inner.front.authenticator().keepers()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.inner.front.limits()
     }
 
     pub(crate) fn ending(&self) -> watch::Receiver<bool> {
