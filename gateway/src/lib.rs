@@ -25,5 +25,6 @@ pub mod message;
 pub mod nearest;
 pub mod ports;
 mod token;
+pub mod view;
 
 pub use gateway::{Gateway, Parts};

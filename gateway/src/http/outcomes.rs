@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::answer::{self, Longs};
+use super::answer;
 use super::commands::positioned;
 use super::problem::{BAD_PARAMETER, BUSY, LOG_AWAY, NO_OUTCOME, Problem};
 use super::{path, query};
@@ -43,7 +43,7 @@ pub(super) async fn get(
     let id = principal.command_id(&key);
     match channel.outcome_of(&id, at, wait, gateway.ending()).await {
         Searched::Found(outcome) => {
-            let response = answer::json(&Longs::read(&headers).outcome(&outcome));
+            let response = answer::json(&answer::outcome(&outcome, answer::longs(&headers)));
             Ok(positioned(response, channel.description.name, &outcome))
         }
         Searched::Nothing => {

@@ -1,6 +1,7 @@
 //! `millrace gateway`, and the gateway of `up`: what it is made of, where it listens, and how it ends.
 
 mod access;
+mod client;
 mod keys;
 mod link;
 mod sender;
@@ -19,6 +20,7 @@ use millrace_runtime::{Health, Stop};
 use millrace_tls::Certificate;
 use tokio::sync::watch;
 
+pub use self::client::HttpClient;
 use self::link::Link;
 use self::sender::Sender;
 use crate::config::{Config, GatewayAuth, GatewaySettings};
@@ -129,6 +131,12 @@ pub fn role<'a>(
     let settings = &config.settings.gateway;
     let (authenticator, certificate) = (access::authenticator(config)?, access::certificate(settings)?);
     let limits = access::limits(config, &authenticator)?;
+    let mut resources = Vec::new();
+    for entry in domains {
+        for tool in entry.tools() {
+            resources.extend(tool.resource(config)?.map(|resource| (entry.name(), resource)));
+        }
+    }
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
         let log = servers.kafka_of_role()?;
@@ -142,11 +150,13 @@ pub fn role<'a>(
         let (end, ending) = watch::channel(false);
         let gateway = Gateway::new(Parts {
             domains,
+            resources,
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),
             authenticator,
             limits,
+            meter: health.metrics().gateway(),
             ending,
         });
         let gateway = gateway.map_err(CliError::usage)?;
@@ -179,6 +189,8 @@ fn serve(
     let last = Stop::new();
     let served = std::thread::scope(|scope| {
         for (name, follow) in gateway.followers() {
+            // there from the beginning, so that nobody takes a gateway for ready that has not looked for its topics yet
+            health.set(&name, ROLE_ITSELF, LaneState::Starting, "about to look for its topics and schemas");
             let health = health.clone();
             let ends = last.clone();
             let thread = std::thread::Builder::new().name(name);
