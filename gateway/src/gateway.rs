@@ -10,8 +10,9 @@ use millrace_runtime::{Health, Stop};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Authenticator;
+use crate::front::{Front, Limits};
 use crate::http::problem::{Problem, UNKNOWN};
-use crate::http::router;
+use crate::http::{measured, router};
 use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How it is known who asks.
     pub authenticator: Authenticator,
+    /// What is let in, and how much of it.
+    pub limits: Limits,
     /// What counts.
     pub meter: Arc<GatewayMeter>,
     /// Becomes true when it is to end: those who wait are then answered soon.
@@ -48,10 +51,10 @@ pub struct Gateway {
 
 struct Inner {
     channels: BTreeMap<&'static str, Arc<Channel>>,
+    front: Arc<Front>,
     own: Vec<Arc<Own>>,
     readers: Arc<Semaphore>,
     meter: Arc<GatewayMeter>,
-    authenticator: Authenticator,
     ending: watch::Receiver<bool>,
 }
 
@@ -65,9 +68,12 @@ pub(crate) struct Own {
 
 impl Gateway {
     /// A gateway of these parts; nothing is asked of any server yet.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { domains, resources, log, sender, clock, authenticator, meter, ending } = parts;
+    ///
+    /// # Errors
+    /// Limits that mean nothing, or let in whom they should not.
+    pub fn new(parts: Parts) -> Result<Self, String> {
+        let Parts { domains, resources, log, sender, clock, authenticator, limits, meter, ending } = parts;
+        let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
             let name = description.name;
             let (log, sender, clock) = (Arc::clone(&log), Arc::clone(&sender), Arc::clone(&clock));
@@ -83,13 +89,13 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        Self { inner: Arc::new(Inner { channels, own, readers, meter, authenticator, ending }) }
+        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, ending }) })
     }
 
     /// Everything that it answers.
     #[must_use]
     pub fn router(&self) -> Router {
-        router(self.clone(), Arc::clone(&self.inner.meter))
+        measured(self.inner.front.before(router(self.clone())), Arc::clone(&self.inner.meter))
     }
 
     /// What is to run beside it, each on a thread of its own that ends with `stop`: the reader of the outcomes of a domain,
@@ -101,8 +107,13 @@ impl Gateway {
         })
     }
 
-    pub(crate) fn authenticator(&self) -> &Authenticator {
-        &self.inner.authenticator
+    /// What else is to run beside it in the same way: the readers of the keys by which it is known who asks.
+    pub fn keepers(&self) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + 'static)> {
+        self.inner.front.authenticator().keepers()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        self.inner.front.limits()
     }
 
     pub(crate) fn own(&self) -> &[Arc<Own>] {

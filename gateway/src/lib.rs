@@ -7,7 +7,9 @@
 //! | to find out | open |
 //! |---|---|
 //! | how JSON is checked against the schemas, and where an error points | `message/` |
-//! | what the gateway must be given: domains, a sender, tables, a way to know people | `ports.rs`, `auth.rs` |
+//! | what the gateway must be given: domains, a sender, tables | `ports.rs` |
+//! | who is let in, and how often: names, pages, rates, time | `front/` |
+//! | who asks: tokens, the keys of issuers | `auth/` |
 //! | the log's side of a domain: its one reader of outcomes, and who waits for one | `log/` |
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
@@ -15,6 +17,7 @@
 //! | what is answered over HTTP, route by route; every problem there is | `http/` |
 
 pub mod auth;
+pub mod front;
 mod gateway;
 mod http;
 mod log;

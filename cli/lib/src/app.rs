@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
     dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send, status,
-    tables, tool, topics, up,
+    tables, token, tool, topics, up,
 };
 
 /// The binary under construction: its domains.
@@ -146,6 +146,7 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Demo(demo) => demo::run(config, domains, &demo),
         Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
         Command::Gateway { .. } => gateway::run(config, domains),
+        Command::Token(chosen) => token::run(config, &chosen),
         Command::Projector { views, .. } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {
             let apply = topics.action == TopicsAction::Apply;

@@ -20,8 +20,8 @@
 //! | how commands are read and checked | `message/`, `domain.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
-//! | the gateway as a role: its servers, its address, how it ends | `gateway/` |
-//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `status.rs` |
+//! | the gateway as a role: its servers, its address, who may use it, how it ends | `gateway/` |
+//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `status.rs`, `token.rs` |
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
@@ -54,6 +54,7 @@ mod send;
 mod status;
 mod tables;
 mod telemetry;
+mod token;
 mod tool;
 mod topics;
 mod trace;

@@ -89,7 +89,7 @@ impl Principal {
 impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
-    /// The one whom the layer of [`super::Authenticator`] has found.
+    /// The one whom the front of the gateway has found.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let found = parts.extensions.get::<Result<Self, Problem>>().cloned();
         found.unwrap_or_else(|| Err(Problem::new(UNAUTHENTICATED, "Nobody has looked who asks.")))

@@ -3,26 +3,30 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value as Json;
+use tokio::time::timeout;
 
-use super::problem::{MALFORMED, Problem, TOO_LARGE, WRONG_TYPE};
+use super::problem::{MALFORMED, Problem, TOO_LARGE, TOO_SLOW, WRONG_TYPE};
+use crate::front::Limits;
 use crate::message::from_json;
-
-/// The longest body, in bytes: what a record of the log takes, and some room for JSON's own way of writing it.
-pub(crate) const LONGEST: usize = 2 << 20;
 
 /// The JSON in a body.
 ///
 /// # Errors
-/// Another type, too many bytes, or no JSON.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
+/// Another type, too many bytes, too much time, or no JSON.
+pub(super) async fn read(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     if !is_json(headers) {
         let accepted = HeaderValue::from_static("application/json");
         let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
         let detail = format!("Content-Type says {given:?}; it must be application/json, in UTF-8.");
         return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT, accepted));
     }
-    let bytes = to_bytes(body, LONGEST).await.map_err(|_| {
-        Problem::new(TOO_LARGE, format!("A body has at most {LONGEST} bytes, and arrives whole."))
+    let longest = limits.body_bytes;
+    let arrived = timeout(limits.body_within, to_bytes(body, longest)).await.map_err(|_| {
+        let seconds = limits.body_within.as_secs();
+        Problem::new(TOO_SLOW, format!("A body must arrive within {seconds} seconds. Nothing was sent."))
+    })?;
+    let bytes = arrived.map_err(|_| {
+        Problem::new(TOO_LARGE, format!("A body has at most {longest} bytes, and arrives whole."))
     })?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| Problem::new(MALFORMED, format!("The body is not UTF-8: {error}.")))?;

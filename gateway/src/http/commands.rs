@@ -12,9 +12,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::answer;
 use super::problem::{
-    BAD_PARAMETER, BUSY, INVALID, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
+    BAD_PARAMETER, BUSY, FORBIDDEN, INVALID, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
 };
 use super::{body, path};
+use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::log::{Asked, Channel, Submitted};
 use crate::message::{self, MessageType, check_members, check_metadata, data_problems, pointer_to_field, short};
@@ -28,17 +29,17 @@ const MEMBERS: [&str; 2] = ["data", "metadata"];
 /// Sends a command and answers with what became of it.
 pub(super) async fn post(
     State(gateway): State<Gateway>,
+    principal: Principal,
     at: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let principal = gateway.authenticator().principal(&headers)?;
     let (domain, kind) = path(at)?;
     let channel = gateway.channel(&domain)?;
     let kind = command(channel, &kind)?;
     let key = command_key(&headers)?;
-    let (metadata, data) = checked(channel, kind, body::read(&headers, body).await?)?;
-    let metadata = issued(channel, &key, metadata)?;
+    let (metadata, data) = checked(channel, kind, body::read(gateway.limits(), &headers, body).await?)?;
+    let metadata = issued(channel, &key, acting(&principal, metadata)?)?;
     let span = span(&gateway, channel, kind, &headers);
     let asked = Asked {
         id: principal.command_id(&key.text),
@@ -121,6 +122,26 @@ fn checked(channel: &Channel, kind: &MessageType, body: Json) -> Result<(Metadat
 fn take<T: Default>(problems: &mut Vec<message::Problem>, more: Vec<message::Problem>) -> T {
     problems.extend(more);
     T::default()
+}
+
+/// With the user who acts: the one who asks, where that is known, and nobody else.
+fn acting(principal: &Principal, mut metadata: Metadata) -> Result<Metadata, Problem> {
+    let Some(user) = principal.user() else { return Ok(metadata) };
+    match &metadata.user_id {
+        Some(given) if **given != *user => {
+            let detail = format!(
+                "metadata.user_id is {}, and the token is of {}. Leave it out: the user is the token's.",
+                short(given),
+                short(user)
+            );
+            Err(Problem::new(FORBIDDEN, detail)
+                .with("errors", json!([{"pointer": "/metadata/user_id", "detail": "not the token's user"}])))
+        }
+        _ => {
+            metadata.user_id = Some(user.into());
+            Ok(metadata)
+        }
+    }
 }
 
 /// With the time at which the command was issued, where old ones are refused.

@@ -34,8 +34,8 @@ use self::problem::{BAD_PARAMETER, Problem, UNKNOWN, WRONG_METHOD};
 use crate::gateway::Gateway;
 use crate::message::short;
 
-/// Everything that is answered, counted by `meter`.
-pub(crate) fn router(gateway: Gateway, meter: Arc<GatewayMeter>) -> Router {
+/// Everything that is answered.
+pub(crate) fn router(gateway: Gateway) -> Router {
     let mut router = Router::new();
     for own in gateway.own() {
         let state = (gateway.clone(), Arc::clone(own));
@@ -48,8 +48,12 @@ pub(crate) fn router(gateway: Gateway, meter: Arc<GatewayMeter>) -> Router {
         .route("/v1/views/{domain}/{view}", get(views::get))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(meter, measure::measure))
         .with_state(gateway)
+}
+
+/// The same with every request counted by `meter`, those that are refused before any route, too.
+pub(crate) fn measured(routes: Router, meter: Arc<GatewayMeter>) -> Router {
+    routes.layer(from_fn_with_state(meter, measure::measure))
 }
 
 async fn unknown(uri: Uri) -> Problem {

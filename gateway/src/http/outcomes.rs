@@ -11,6 +11,7 @@ use super::answer;
 use super::commands::positioned;
 use super::problem::{BAD_PARAMETER, BUSY, LOG_AWAY, NO_OUTCOME, Problem};
 use super::{path, query};
+use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::log::Searched;
 use crate::token::{At, prefer};
@@ -18,11 +19,11 @@ use crate::token::{At, prefer};
 /// Looks for an outcome that was not waited for.
 pub(super) async fn get(
     State(gateway): State<Gateway>,
+    principal: Principal,
     at: Result<Path<(String, String)>, PathRejection>,
     RawQuery(given): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let principal = gateway.authenticator().principal(&headers)?;
     let (domain, key) = path(at)?;
     let channel = gateway.channel(&domain)?;
     let (mut at, mut wait) = (None, prefer::USUALLY);

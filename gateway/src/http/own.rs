@@ -11,6 +11,7 @@ use super::problem::{BAD_PARAMETER, FORBIDDEN, Problem, TABLES_AWAY, UNKNOWN};
 use super::read::{Reading, limit};
 use super::views::page;
 use super::{answer, path, query};
+use crate::auth::Principal;
 use crate::gateway::{Gateway, Own};
 use crate::message::short;
 use crate::ports::ResourceFault;
@@ -18,11 +19,11 @@ use crate::ports::ResourceFault;
 /// Reads a page of it.
 pub(super) async fn get(
     State((gateway, own)): State<(Gateway, Arc<Own>)>,
+    principal: Principal,
     at: Result<Path<String>, PathRejection>,
     RawQuery(given): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let principal = gateway.authenticator().principal(&headers)?;
     let id = path(at)?;
     if !(own.resource.is_public() || principal.is_trusted() || principal.user() == Some(&*id)) {
         let detail = format!("What is at {}/{} is for that user alone.", own.resource.name(), short(&id));

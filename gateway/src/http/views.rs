@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use super::problem::{BAD_PARAMETER, Problem, UNKNOWN};
 use super::read::{Reading, limit};
 use super::{answer, path, query};
+use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::log::Channel;
 use crate::message::short;
@@ -25,11 +26,11 @@ pub(crate) const MOST: usize = 1_000;
 /// Reads a page of a view.
 pub(super) async fn get(
     State(gateway): State<Gateway>,
+    principal: Principal,
     at: Result<Path<(String, String)>, PathRejection>,
     RawQuery(given): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let principal = gateway.authenticator().principal(&headers)?;
     let (domain, name) = path(at)?;
     let channel = gateway.channel(&domain)?;
     let view = view(channel, &name)?;

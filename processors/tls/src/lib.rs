@@ -1,12 +1,14 @@
-//! What a client of TLS reads from PEM files, and what a failed handshake means in words.
+//! What clients and servers of TLS read from PEM files, and what a failed handshake means in words.
 //!
 //! Clients of Kafka, of the registry and of CQL come with libraries of their own, which all stand on OpenSSL and report in
 //! its words: numbers, names of functions, and somewhere a reason. An operator needs the setting.
 
 mod files;
+mod server;
 mod words;
 
 pub use files::{Files, FilesFault, Identity, Material};
+pub use server::Certificate;
 pub use words::{Settings, explain};
 
 /// Initialises OpenSSL for a process whose clients may end after `main` has: whoever does so first decides whether OpenSSL

@@ -5,6 +5,7 @@ mod declared;
 mod examine;
 mod messages;
 mod rebuild;
+mod token;
 mod up;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
 pub use self::messages::{Load, Query, Send};
 pub use self::rebuild::Rebuild;
+pub use self::token::Token;
 pub use self::up::{Demo, Up};
 use crate::config::{Given, Inputs, LONGEST_SECONDS};
 use crate::domain::DomainEntry;
@@ -175,10 +177,21 @@ pub enum Command {
     /// nothing: run as many as you like, and repeat a command at any of them. docs/http-api.md has an example of each call.
     #[command(after_help = "Example:\n  millrace gateway --listen 127.0.0.1:8080")]
     Gateway {
-        /// Address and port to listen on; loopback alone, as nobody is asked for a name [default: 127.0.0.1:8080]
+        /// Address and port to listen on; loopback alone unless gateway.auth asks for names [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<String>,
     },
+    /// Make a token for development, with which a user asks a gateway
+    ///
+    /// Prints the token alone. A gateway takes it that has the public key in gateway.jwt_keys, the issuer in
+    /// gateway.jwt_issuers, and gateway.auth = "jwt". In production somebody else makes tokens, who knows the users;
+    /// docs/operations.md says how a gateway gets to know them.
+    #[command(after_help = "Examples:\n  millrace token --user ann --make-key --key dev.key\n  \
+        MILLRACE_GATEWAY_AUTH=jwt MILLRACE_GATEWAY_JWT_ISSUERS=millrace-dev \\\n    \
+        MILLRACE_GATEWAY_JWT_KEYS=dev.key.pub millrace gateway\n  \
+        curl -H \"Authorization: Bearer $(millrace token --user ann --role operator --key dev.key)\" \\\n    \
+        http://127.0.0.1:8080/v1/feeds/ann")]
+    Token(Token),
     /// Compare the topics with their declarations, or bring them there
     ///
     /// Never deletes a topic and never takes partitions away.

@@ -15,11 +15,21 @@ const ANY: u64 = u64::MAX;
 
 /// Every number that may be set, the least and the most it may be, and what a smaller one would do. Sections of domains
 /// are checked by their domains; ports, and what cannot be out of range, by their type.
-pub const RANGES: [(&str, u64, u64, &str); 31] = [
+pub const RANGES: [(&str, u64, u64, &str); 40] = [
     ("cql_client.concurrency", 1, ANY, "nothing is ever asked"),
     ("cql_client.replication_factor", 0, 255, ""),
     ("cql_client.request_timeout_ms", 1, LONGEST_MS, "no request is answered in time"),
+    // a client may wait for a minute
+    ("gateway.answer_timeout_ms", 65_000, 3_600_000, "an outcome that is waited for is cut off"),
+    ("gateway.body_timeout_ms", 100, 600_000, "no body arrives in time"),
+    ("gateway.commands_per_second", 0, 1_000_000, ""),
+    ("gateway.header_timeout_ms", 100, 600_000, "no request arrives in time"),
+    ("gateway.jwt_leeway_seconds", 0, 300, ""),
+    ("gateway.jwt_refresh_seconds", 10, 86_400, "the issuer is asked for its keys all the time"),
+    ("gateway.max_body_bytes", 1_024, 64 << 20, "hardly a command gets in"),
     ("gateway.max_connections", 10, ANY, "nobody gets in"),
+    ("gateway.max_header_bytes", 8_192, 1 << 20, "hardly a token gets in"),
+    ("gateway.reads_per_second", 0, 1_000_000, ""),
     ("health_port", 0, 65_535, ""),
     ("processor.batch_max_records", 1, ANY, "no command is ever decided"),
     ("processor.checkpoint_interval_ms", 1, LONGEST_MS, "a lane writes checkpoints all the time"),

@@ -166,10 +166,59 @@ pub struct GatewaySettings {
     /// Address on which `millrace gateway` listens, as `address:port`. `millrace up` listens on loopback, at `up.http_port`.
     pub listen: String,
     /// How it is known who asks. `none`: nobody is asked, and what a command says of its user is believed, so it listens
-    /// on loopback alone.
+    /// on loopback alone. `jwt`: by a JSON Web Token in `Authorization: Bearer`, and the acting user is the token's.
     pub auth: GatewayAuth,
+    /// Who makes tokens that are taken: what they say in `iss`, several separated by commas.
+    pub jwt_issuers: String,
+    /// Where the public keys of each issuer are, in the same order, separated by commas: a file, or a URL with `https`. A
+    /// JSON Web Key Set, or PEM. Files are read again every few seconds, what stands at a URL as
+    /// `gateway.jwt_refresh_seconds` says and when a token names a key that is not known.
+    pub jwt_keys: String,
+    /// Whom a token must be for: one of these, separated by commas, must stand in `aud`.
+    pub jwt_audience: String,
+    /// How tokens may be signed, separated by commas: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. What
+    /// has one secret for both sides, such as HS256, cannot be allowed.
+    pub jwt_algorithms: String,
+    /// By how many seconds the clocks of issuers and gateways may differ; at most 300.
+    pub jwt_leeway_seconds: u64,
+    /// The claim that holds the roles of the user, as a list or as one text with spaces: a name, or the path to one with
+    /// dots, such as `realm_access.roles`.
+    pub jwt_roles_claim: String,
+    /// How often keys at URLs are read again, in seconds. A key that the issuer has taken back is taken for so long.
+    pub jwt_refresh_seconds: u64,
+    /// PEM file of the authorities that may have signed the certificates of servers that publish keys, and no others.
+    /// Empty: the system's.
+    pub tls_ca_file: String,
+    /// PEM file of the gateway's certificate, with those between it and its authority. With it and its key, everything is
+    /// encrypted. Both files are read again every few seconds: a new pair is shown to new connections, and while the two do
+    /// not fit each other the pair before is.
+    pub tls_certificate_file: String,
+    /// PEM file of the certificate's private key, not encrypted.
+    pub tls_key_file: String,
+    /// Names by which clients call the gateway, several separated by commas, beside addresses and `localhost`. Others are
+    /// refused: a web page can be made to look as if it came from here.
+    pub hosts: String,
+    /// Origins whose web pages may ask, such as `https://app.example.org`, several separated by commas. Pages of others are
+    /// refused, whatever their browser would show them. With `auth = "none"` only origins of this machine.
+    pub origins: String,
+    /// Commands that one user may send in a second at each route, counted over ten; 0: any number. With `auth = "none"`
+    /// nobody is counted.
+    pub commands_per_second: u32,
+    /// Other requests that one user may make in a second at each route, counted over ten; 0: any number.
+    pub reads_per_second: u32,
     /// Connections that it keeps at a time. When there are more, those that ask nothing are closed first.
     pub max_connections: usize,
+    /// The longest head of a request, in bytes: its address and its headers.
+    pub max_header_bytes: usize,
+    /// The longest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// How long the head of a request may take to arrive, and, of a new connection, to begin; in milliseconds.
+    pub header_timeout_ms: u64,
+    /// How long a body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// How long it may take until an answer begins, in milliseconds: more than the minute that a client may wait for an
+    /// outcome.
+    pub answer_timeout_ms: u64,
 }
 
 /// How it is known who asks.
@@ -179,6 +228,8 @@ pub enum GatewayAuth {
     /// Nobody is asked.
     #[default]
     None,
+    /// By a JSON Web Token.
+    Jwt,
 }
 
 impl Default for GatewaySettings {
@@ -186,7 +237,26 @@ impl Default for GatewaySettings {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             auth: GatewayAuth::default(),
+            jwt_issuers: String::new(),
+            jwt_keys: String::new(),
+            jwt_audience: "millrace".to_owned(),
+            jwt_algorithms: "RS256,ES256,EdDSA".to_owned(),
+            jwt_leeway_seconds: 30,
+            jwt_roles_claim: "roles".to_owned(),
+            jwt_refresh_seconds: 300,
+            tls_ca_file: String::new(),
+            tls_certificate_file: String::new(),
+            tls_key_file: String::new(),
+            hosts: String::new(),
+            origins: String::new(),
+            commands_per_second: 100,
+            reads_per_second: 200,
             max_connections: 10_000,
+            max_header_bytes: 32 << 10,
+            max_body_bytes: 2 << 20,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+            answer_timeout_ms: 90_000,
         }
     }
 }

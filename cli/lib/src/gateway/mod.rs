@@ -1,6 +1,8 @@
 //! `millrace gateway`, and the gateway of `up`: what it is made of, where it listens, and how it ends.
 
+mod access;
 mod client;
+mod keys;
 mod link;
 mod sender;
 
@@ -9,19 +11,19 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_embedded::net::{Limits, http};
-use millrace_gateway::auth::Authenticator;
+use millrace_embedded::net::http;
 use millrace_gateway::ports::{Description, DomainLink, ViewDescription};
 use millrace_gateway::{Gateway, Parts};
 use millrace_ports::SystemClock;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop};
+use millrace_tls::Certificate;
 use tokio::sync::watch;
 
 pub use self::client::HttpClient;
 use self::link::Link;
 use self::sender::Sender;
-use crate::config::{Config, GatewayAuth};
+use crate::config::{Config, GatewayAuth, GatewaySettings};
 use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, message_types};
 use crate::error::CliError;
@@ -29,6 +31,8 @@ use crate::roles::{Role, play};
 
 /// The role's name.
 const ROLE: &str = "gateway";
+/// What it is called in the log.
+const WHAT: &str = "the gateway";
 /// Threads that may wait for a table or look into the log at once.
 const BLOCKING_THREADS: usize = 64;
 
@@ -38,7 +42,7 @@ const BLOCKING_THREADS: usize = 64;
 /// An address that cannot be listened on, or what no waiting mends.
 pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     let bound = Bound::listen(config)?;
-    tracing::info!("the gateway is at {}", bound.url());
+    tracing::info!("the gateway is at {}", bound.url(&config.settings.gateway));
     play(config, vec![role(config, domains, bound)?])
 }
 
@@ -83,13 +87,21 @@ impl Bound {
         })?;
         let addresses: Vec<SocketAddr> = addresses.collect();
         let beyond = addresses.iter().find(|address| !address.ip().is_loopback());
+        let is_encrypted = !config.settings.gateway.tls_certificate_file.is_empty();
         if let (GatewayAuth::None, Some(beyond)) = (config.settings.gateway.auth, beyond) {
             return Err(CliError::usage(format!(
                 "gateway.listen = {listen:?}, from {origin}: {} can be reached by others, and with gateway.auth = \"none\" \
                  nobody is asked for a name",
                 beyond.ip()
             ))
-            .hint("Listen on loopback, such as 127.0.0.1:8080."));
+            .hint("Listen on loopback, such as 127.0.0.1:8080, or set gateway.auth = \"jwt\"."));
+        }
+        if let (false, Some(beyond)) = (is_encrypted, beyond) {
+            tracing::warn!(
+                "the gateway listens on {} and encrypts nothing: whoever is on the way reads the tokens. Set \
+                 gateway.tls_certificate_file and gateway.tls_key_file, or have what stands before it encrypt",
+                beyond.ip()
+            );
         }
         let bound = TcpListener::bind(&addresses[..]).and_then(Self::of);
         bound.map_err(|error| {
@@ -98,10 +110,11 @@ impl Bound {
         })
     }
 
-    /// Its URL.
+    /// Its URL with these settings.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn url(&self, settings: &GatewaySettings) -> String {
+        let scheme = if settings.tls_certificate_file.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{}", self.address)
     }
 }
 
@@ -115,6 +128,9 @@ pub fn role<'a>(
     bound: Bound,
 ) -> Result<Role<'a>, CliError> {
     let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let settings = &config.settings.gateway;
+    let (authenticator, certificate) = (access::authenticator(config)?, access::certificate(settings)?);
+    let limits = access::limits(config, &authenticator)?;
     let mut resources = Vec::new();
     for entry in domains {
         for tool in entry.tools() {
@@ -138,27 +154,28 @@ pub fn role<'a>(
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),
-            authenticator: match config.settings.gateway.auth {
-                GatewayAuth::None => Authenticator::None,
-            },
+            authenticator,
+            limits,
             meter: health.metrics().gateway(),
             ending,
         });
-        let limits = Limits {
-            connections: config.settings.gateway.max_connections,
-            silent: Duration::from_secs(10),
-            ..Limits::default()
-        };
-        serve(&gateway, bound, limits, &end, health, stop)
+        let gateway = gateway.map_err(CliError::usage)?;
+        serve(&gateway, Listening { bound, certificate, settings }, &end, health, stop)
     };
     Ok(Role { name: ROLE.to_owned(), work: Box::new(work) })
+}
+
+/// Where it listens, and what its clients are shown.
+struct Listening<'a> {
+    bound: Bound,
+    certificate: Option<Arc<Certificate>>,
+    settings: &'a GatewaySettings,
 }
 
 /// Serves until `stop`, and then until those who wait have been answered.
 fn serve(
     gateway: &Gateway,
-    bound: Bound,
-    limits: Limits,
+    Listening { bound, certificate, settings }: Listening<'_>,
     end: &watch::Sender<bool>,
     health: &Health,
     stop: &Stop,
@@ -166,7 +183,8 @@ fn serve(
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().thread_name("millrace-http").max_blocking_threads(BLOCKING_THREADS);
     let runtime = builder.build()?;
-    let url = bound.url();
+    let url = bound.url(settings);
+    let limits = access::connections(settings);
     // who waits is answered before the readers of outcomes end
     let last = Stop::new();
     let served = std::thread::scope(|scope| {
@@ -179,9 +197,28 @@ fn serve(
             // what has begun must end, for this to end
             thread.spawn_scoped(scope, move || follow(&health, &ends)).inspect_err(|_| last.request())?;
         }
+        for (name, keep) in gateway.keepers() {
+            let (health, ends) = (health.clone(), last.clone());
+            let thread = std::thread::Builder::new().name(name);
+            thread.spawn_scoped(scope, move || keep(&health, &ends)).inspect_err(|_| last.request())?;
+        }
+        if let Some(certificate) = certificate.clone() {
+            let (health, ends) = (health.clone(), last.clone());
+            let thread = std::thread::Builder::new().name("certificate".to_owned());
+            let keep = move || access::keep(&certificate, &health, &ends);
+            thread.spawn_scoped(scope, keep).inspect_err(|_| last.request())?;
+        }
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(bound.listener)?;
-            let serving = http::serve("the gateway", listener, gateway.router(), limits, end.subscribe());
+            let (router, stopped) = (gateway.router(), end.subscribe());
+            let serving = async move {
+                match certificate {
+                    None => http::serve(WHAT, listener, router, limits, stopped).await,
+                    Some(certificate) => {
+                        http::serve_encrypted(WHAT, listener, certificate, router, limits, stopped).await;
+                    }
+                }
+            };
             tokio::pin!(serving);
             health.set(ROLE, ROLE_ITSELF, LaneState::Running, format!("answers at {url}"));
             let asked = stop.clone();

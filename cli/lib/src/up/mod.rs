@@ -105,7 +105,7 @@ fn play(
         roles.extend(projector_roles(config, &**entry, &stores)?);
     }
     let bound = embedded.http.try_clone().and_then(Bound::of)?;
-    let http = bound.url();
+    let http = bound.url(&config.settings.gateway);
     roles.push(gateway::role(config, domains, bound)?);
     std::thread::scope(|scope| {
         let threads = start(scope, roles, health, stop).inspect_err(|_| stop.request())?;
@@ -249,7 +249,7 @@ fn announce(endpoints: &Endpoints, standing: &[LaneReport]) -> Result<(), CliErr
 struct Embedded {
     broker: BrokerHandle,
     registry: RegistryHandle,
-    /// Where the gateway listens, which has no password: on loopback, whatever the others do.
+    /// Where the gateway listens: on loopback, whatever the others do.
     http: TcpListener,
     tables: PathBuf,
     state: PathBuf,

@@ -1,6 +1,7 @@
 //! HTTP within bounds: connections in [`Places`], heads, bodies and answers in time.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -9,10 +10,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use millrace_tls::Certificate;
+use openssl::ssl::Ssl;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+use tokio_openssl::SslStream;
 use tower::ServiceExt as _;
 
 use super::Limits;
@@ -30,10 +36,34 @@ pub async fn serve(
     serve_in(Places::new(what, limits), listener, router, false, stopped).await;
 }
 
+/// The same with encrypted connections; each is shown the certificate that there is when it begins.
+pub async fn serve_encrypted(
+    what: &'static str,
+    listener: TcpListener,
+    certificate: Arc<Certificate>,
+    router: Router,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+) {
+    let places = Places::new(what, limits);
+    serve_all(places, listener, Some(certificate), router, false, stopped).await;
+}
+
 /// The same in places that were made; with `own_only` for connections of this process alone.
 pub(crate) async fn serve_in(
     places: Arc<Places>,
     listener: TcpListener,
+    router: Router,
+    own_only: bool,
+    stopped: watch::Receiver<bool>,
+) {
+    serve_all(places, listener, None, router, own_only, stopped).await;
+}
+
+async fn serve_all(
+    places: Arc<Places>,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     router: Router,
     own_only: bool,
     mut stopped: watch::Receiver<bool>,
@@ -46,22 +76,58 @@ pub(crate) async fn serve_in(
             accepted = accept(&listener, &places, own_only) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        connections.spawn(connection(stream, place, router.clone(), stopped.clone()));
+        let (router, stopped) = (router.clone(), stopped.clone());
+        match &certificate {
+            None => connections.spawn(connection(timed(stream, &place), place, router, stopped)),
+            Some(certificate) => {
+                connections.spawn(encrypted(stream, Arc::clone(certificate), place, router, stopped))
+            }
+        };
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
+type Timed = Pin<Box<TimeoutStream<TcpStream>>>;
+
+/// A stream that does not wait without end for a client to take what is sent.
+fn timed(stream: TcpStream, place: &Place) -> Timed {
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(place.limits().stalled));
+    Box::pin(stream)
+}
+
+/// Agrees with the client on how to encrypt, in no more time than a first request may take, and goes on so.
+async fn encrypted(
     stream: TcpStream,
+    certificate: Arc<Certificate>,
+    place: Arc<Place>,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let ssl = Ssl::new(certificate.acceptor().context());
+    let Ok(mut stream) = ssl.and_then(|ssl| SslStream::new(ssl, timed(stream, &place))) else { return };
+    tokio::select! {
+        agreed = timeout(place.limits().silent, Pin::new(&mut stream).accept()) => match agreed {
+            Ok(Ok(())) => {}
+            // a port scan, another protocol, a client that does not trust the certificate: its affair
+            Ok(Err(error)) => return tracing::debug!(%error, "no agreement on encryption"),
+            Err(_) => return,
+        },
+        () = place.taken_back() => return,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    }
+    connection(stream, place, router, stopped).await;
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: Arc<Place>,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) {
     let limits = place.limits().clone();
-    let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(limits.stalled));
     // An answer is counted until the next request comes, which is when the client has taken it.
     let answer = Arc::new(Mutex::new(None));
     let at = Arc::clone(&place);
@@ -82,7 +148,10 @@ async fn connection(
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.silent);
-    let serving = server.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    if let Some(bytes) = limits.head_bytes {
+        server.max_buf_size(bytes);
+    }
+    let serving = server.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let mut stopping = false;
     loop {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | who gets a place, whose is taken back | `places.rs` |
 //! | how long a client may take to send and to receive | `paced.rs` |
-//! | HTTP within these bounds | `http.rs` |
+//! | HTTP and HTTPS within these bounds | `http.rs` |
 //! | how many files may be open, and how many are | `files.rs` |
 //! | whether a connection comes from this process | `own.rs` |
 
@@ -34,6 +34,8 @@ pub struct Limits {
     /// How long a client may neither send nor take a byte in the middle of a request or an answer. Ten times
     /// that is the longest that one request may take to arrive.
     pub stalled: Duration,
+    /// The longest head of a request of HTTP, in bytes, at least 8192; `None`: as the library has it.
+    pub head_bytes: Option<usize>,
     /// Whether the last open files of the process are left to others.
     pub leave_files: bool,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             silent: Duration::from_secs(30),
             idle: Duration::from_secs(600),
             stalled: Duration::from_secs(30),
+            head_bytes: None,
             leave_files: true,
         }
     }

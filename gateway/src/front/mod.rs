@@ -1,0 +1,151 @@
+//! What stands before every answer, from the outside in: names and origins, time, who asks, and how often.
+//!
+//! | to find out | open |
+//! |---|---|
+//! | which names and which pages are let in | `guard.rs` |
+//! | which pages are told that they may ask (CORS) | `cors.rs` |
+//! | how often somebody may ask, and the headers that say so | `rates.rs` |
+
+mod cors;
+mod guard;
+mod rates;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+
+use self::guard::Guard;
+use self::rates::Rates;
+use crate::auth::{Authenticator, Principal};
+use crate::http::problem::{NO_ANSWER, Problem};
+
+/// What is let in, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Names of the gateway beside addresses and `localhost`, with or without a port.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may ask, such as `https://app.example.org`.
+    pub origins: Vec<String>,
+    /// Commands that one user may send in a second, over [`WINDOW`], at each route; 0: any number.
+    pub commands_per_second: u32,
+    /// Other requests that one user may make in a second, over [`WINDOW`], at each route; 0: any number.
+    pub reads_per_second: u32,
+    /// The longest body, in bytes.
+    pub body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_within: Duration,
+    /// How long it may take until an answer begins.
+    pub answer_within: Duration,
+}
+
+/// Over how long rates are counted: a user may use up this much at once.
+pub const WINDOW: Duration = Duration::from_secs(10);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            commands_per_second: 0,
+            reads_per_second: 0,
+            body_bytes: 2 << 20,
+            body_within: Duration::from_secs(30),
+            answer_within: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether they can be held with this way to know who asks.
+    ///
+    /// # Errors
+    /// An origin that is none, or is not to be let in where nobody is asked for a name.
+    pub fn check(&self, authenticator: &Authenticator) -> Result<(), String> {
+        Front::new(authenticator.clone(), self.clone()).map(drop)
+    }
+}
+
+/// What stands before the routes.
+pub(crate) struct Front {
+    authenticator: Authenticator,
+    guard: Guard,
+    rates: Rates,
+    limits: Limits,
+}
+
+impl Front {
+    /// A front with these limits.
+    ///
+    /// # Errors
+    /// An origin that is none, or is not to be let in where nobody is asked for a name.
+    pub(crate) fn new(authenticator: Authenticator, limits: Limits) -> Result<Self, String> {
+        let is_open = matches!(authenticator, Authenticator::None);
+        let guard = Guard::new(&limits.hosts, &limits.origins, is_open)?;
+        let rates = Rates::new(limits.commands_per_second, limits.reads_per_second);
+        Ok(Self { authenticator, guard, rates, limits })
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Stands before these routes; what is added first is the innermost.
+    pub(crate) fn before(self: &Arc<Self>, routes: Router) -> Router {
+        let within = self.limits.answer_within;
+        let routes = routes
+            .layer(from_fn_with_state(Arc::clone(self), identified))
+            .layer(from_fn(move |request: Request, next: Next| in_time(within, request, next)));
+        let routes = match cors::layer(self.guard.origins()) {
+            Some(cors) => routes.layer(cors),
+            None => routes,
+        };
+        routes.layer(from_fn_with_state(Arc::clone(self), guarded))
+    }
+}
+
+async fn guarded(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    match front.guard.refusal(request.uri(), request.headers()) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+async fn in_time(within: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(within, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = "There was no answer in time. Whether a command has arrived is not known: send it again under the \
+                          same key, it is decided once.";
+            Problem::new(NO_ANSWER, detail).retry_after(1).into_response()
+        }
+    }
+}
+
+/// Finds out who asks, for whatever answers, and counts it. A route that is open to all never looks.
+async fn identified(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
+    let found = front.authenticator.principal(request.headers(), request.uri()).await;
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let counted = match (&found, route) {
+        (Ok(principal), Some(route)) => {
+            principal.user().and_then(|user| front.rates.count(request.method(), user, route))
+        }
+        _ => None,
+    };
+    request.extensions_mut().insert::<Result<Principal, Problem>>(found);
+    match counted {
+        Some(counted) if !counted.is_within => counted.refusal().into_response(),
+        Some(counted) => counted.told(next.run(request).await),
+        None => next.run(request).await,
+    }
+}
