@@ -21,7 +21,7 @@ use millrace_localstate::LocalDir;
 use millrace_ports::{Clock, LocalStores, Log, Record, SystemClock, TopicPartition};
 use millrace_runtime::LocalState;
 use millrace_runtime::processor::codecs::Codecs;
-use millrace_runtime::processor::copies::Copies;
+use millrace_runtime::copies::Copies;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::{LookupTables, MOST_AGE};
 use millrace_runtime::{ProcessorSettings, Topology};

@@ -67,6 +67,7 @@ bugs! {
     FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
     OldCopyBelieved: "a copy that was left alone for longer than tombstones live is followed on",
+    CopyAheadOfRows: "a copy of what a projector knows folds events whose rows its owner has not written",
     UnwantedCopyKept: "a copy that nobody wants any more is never let go",
     ForgedPlaceBelieved: "a place in a line is believed of whoever claims it",
     StepOffsetsNotCommitted: "a batch does not commit how far it has read the steps",

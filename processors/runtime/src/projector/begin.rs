@@ -86,7 +86,7 @@ impl Begin {
         keeps: Keeps,
     ) -> Result<Self, ProjectorFault> {
         let published = published(&*shared.store, &shared.projection, at.partition)?;
-        let known = group.committed(std::slice::from_ref(at))?.get(at).copied();
+        let known = committed(group, at)?;
         // Whether `rebuild` has made the tables and nobody has filled them yet: version numbers begin again where the
         // tables were deleted, and a group of that name may be left of the one before.
         let is_new = shared.is_building && published.is_none();
@@ -94,6 +94,33 @@ impl Begin {
             Some(offset) => offset,
             None => adopt(shared, group, at, published.as_ref())?,
         };
+        Self::at(shared, at, keeps, committed, published)
+    }
+
+    /// The same for a copy that stands by. It tells the group nothing: that is for whoever owns the partition. Where the
+    /// group knows nothing, there is nothing to follow yet.
+    ///
+    /// # Errors
+    /// As [`Begin::find`].
+    pub(super) fn of_copy<D: Domain>(
+        shared: &ProjectorShared<D>,
+        group: &dyn Group,
+        at: &TopicPartition,
+        keeps: Keeps,
+    ) -> Result<Self, ProjectorFault> {
+        let published = published(&*shared.store, &shared.projection, at.partition)?;
+        let is_new = shared.is_building && published.is_none();
+        let committed = if is_new { 0 } else { committed(group, at)?.unwrap_or(0) };
+        Self::at(shared, at, keeps, committed, published)
+    }
+
+    fn at<D: Domain>(
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        keeps: Keeps,
+        committed: i64,
+        published: Option<Progress>,
+    ) -> Result<Self, ProjectorFault> {
         let footing = Footing::new(&*shared.log, &*shared.store, &shared.projection, at, committed)?;
         let none = || Progress::none(&shared.projection, at.partition);
         let mut begin = Self {
@@ -131,6 +158,11 @@ impl Begin {
         }
         Ok(begin)
     }
+}
+
+/// The offset that the group knows of a partition, if any.
+pub(super) fn committed(group: &dyn Group, at: &TopicPartition) -> Result<Option<i64>, ProjectorFault> {
+    Ok(group.committed(std::slice::from_ref(at))?.get(at).copied())
 }
 
 /// Where a group without an offset goes on: where the tables say that they are, or at the first event. The group is told

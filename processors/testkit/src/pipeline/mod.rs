@@ -15,7 +15,7 @@ use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewS
 use millrace_runtime::LocalState;
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
-use millrace_runtime::processor::copies::Copies;
+use millrace_runtime::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
 use millrace_runtime::progress::system_tables;
@@ -275,9 +275,13 @@ impl<D: Domain> Pipeline<D> {
             revision: found.revision,
             partitions: self.partitions,
             local,
+            copies: Copies::new(false),
             settings: self.projector_settings.clone(),
         };
-        self.add(group, None, Role::Projector(family, Arc::new(shared)), clock, disk);
+        let copies = if self.keeps_copies { shared.copies_kept() } else { 0 };
+        let shared = Arc::new(shared);
+        let keeper = Keeper::new(Arc::clone(&shared), copies);
+        self.add(group, None, Role::Projector(family, shared, keeper), clock, disk);
     }
 
     fn join(&self, group_id: &str, topic: &Arc<str>) -> Arc<dyn Group> {
