@@ -111,7 +111,8 @@ pub struct ProjectorSettings {
     /// After how many changes a checkpoint is taken earlier than that.
     pub checkpoint_max_changes: usize,
     /// How many other instances keep a copy of what is known of each partition, with `state_dir`: the one it goes to when its
-    /// owner dies folds the tail only. A copy reads all events once more and has a disk of the same size.
+    /// owner dies folds the tail only. A copy reads all events once more and has a disk of the same size; all copies of a view
+    /// family share a quarter of `state_cache_bytes` on top.
     pub standby_copies: usize,
 }
 

@@ -124,9 +124,9 @@ impl<F: Follow> Keeper<F> {
         let wanted = roster.as_ref().ok().and_then(|it| to_follow(it, partitions, self.copies));
         let is_wanted = |partition| wanted.as_ref().is_none_or(|wanted| wanted.contains(&partition));
         let keeps_all = planted::is_on(Bug::UnwantedCopyKept);
-        self.shared.copies().retain(|partition, copy| {
-            keeps_all || (is_wanted(partition) && self.shared.is_believed(copy))
-        });
+        self.shared
+            .copies()
+            .retain(|partition, copy| keeps_all || (is_wanted(partition) && self.shared.is_believed(copy)));
         let before = match wanted {
             Some(wanted) => std::mem::replace(&mut self.following, wanted),
             None => self.following.clone(),

@@ -35,11 +35,7 @@ pub struct ProjectorCopy<D: Domain> {
 }
 
 impl<D: Domain> ProjectorCopy<D> {
-    fn open(
-        shared: &ProjectorShared<D>,
-        group: &dyn Group,
-        partition: i32,
-    ) -> Result<Self, ProjectorFault> {
+    fn open(shared: &ProjectorShared<D>, group: &dyn Group, partition: i32) -> Result<Self, ProjectorFault> {
         let at = TopicPartition::new(Arc::clone(&shared.names.events), partition);
         let projector = (shared.make)(partition);
         let mut begin = Begin::of_copy(shared, group, &at, projector.keeps())?;

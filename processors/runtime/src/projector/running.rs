@@ -256,12 +256,7 @@ impl<D: Domain> Running<D> {
         Ok(true)
     }
 
-    fn fold(
-        &mut self,
-        event: &Event<D::Event>,
-        offset: i64,
-        writes: &mut Writes,
-    ) -> Result<(), LocalFault> {
+    fn fold(&mut self, event: &Event<D::Event>, offset: i64, writes: &mut Writes) -> Result<(), LocalFault> {
         self.note(event, offset);
         self.projector.stage(event, &mut self.kept, writes);
         // what follows from something that could not be read is nothing
