@@ -111,6 +111,11 @@ pub(super) fn resume<E>(
             turns.forget(offset);
             continue;
         }
+        if planted::is_on(Bug::FanOutResumedAhead) {
+            for fan_out in stored.fan_outs() {
+                projector.fan_out(fan_out, 1, &mut begin.kept, &mut Vec::new());
+            }
+        }
         let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
             path: begin.kept.path(),
             why: format!("the event at offset {offset} writes to tables of others"),
