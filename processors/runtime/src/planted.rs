@@ -64,6 +64,8 @@ bugs! {
     CheckpointAhead: "a checkpoint says that it reaches further than its data",
     CheckpointUncommitted: "a checkpoint holds what was not committed",
     CheckpointUnproven: "a checkpoint is written by one who may have been replaced already",
+    FanOutResumedAhead: "a projector that begins again goes on with a fan-out behind the row that was next",
+    BucketForgottenAtSwitch: "a bucket that begins when a rebuild has been handed over is entered into the directory of the version before",
     FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
     OldCopyBelieved: "a copy that was left alone for longer than tombstones live is followed on",

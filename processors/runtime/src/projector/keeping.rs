@@ -103,6 +103,11 @@ impl<D: Domain> Running<D> {
                 self.let_go(offset, &stored);
                 continue;
             }
+            if planted::is_on(Bug::FanOutResumedAhead) {
+                for fan_out in stored.fan_outs() {
+                    self.projector.fan_out(fan_out, 1, &mut self.kept, &mut Vec::new());
+                }
+            }
             let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
                 path: self.kept.path(),
                 why: format!("the event at offset {offset} writes to tables of others"),

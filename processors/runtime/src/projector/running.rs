@@ -204,7 +204,9 @@ impl<D: Domain> Running<D> {
                 Write::Delete(delete) => delete.timestamp = now,
             });
         }
-        shared.destination.redirect(stages.iter_mut().flatten());
+        let is_forgotten = planted::is_on(Bug::BucketForgottenAtSwitch) && !shared.is_building;
+        let here = |write: &&mut Write| !(is_forgotten && write.table().ends_with("_buckets"));
+        shared.destination.redirect(stages.iter_mut().flatten().filter(here));
         let upto = self.position(at);
         if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
             fault.get_or_insert(unasked);

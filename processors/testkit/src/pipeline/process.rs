@@ -14,6 +14,7 @@ use millrace_runtime::processor::trim::trim;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
 use millrace_runtime::standby::{Follow, Keeper};
 use millrace_runtime::supervise::LaneWork;
+use millrace_runtime::versions::Version;
 
 use super::clock::SkewedClock;
 use crate::local::MemoryDisk;
@@ -26,8 +27,8 @@ const NO_TIME: Duration = Duration::from_nanos(1);
 pub(super) enum Role<D: Domain> {
     /// Decides commands, and keeps copies of partitions that others own.
     Processor(Arc<Shared<D>>, Keeper<Shared<D>>),
-    /// Fills the tables of one view family, by its place among them, and keeps copies likewise.
-    Projector(usize, Arc<ProjectorShared<D>>, Keeper<ProjectorShared<D>>),
+    /// Fills the tables of a version of one view family, and keeps copies likewise.
+    Projector(RoleKind, Arc<ProjectorShared<D>>, Keeper<ProjectorShared<D>>),
 }
 
 /// What a process does, for those who ask.
@@ -35,8 +36,10 @@ pub(super) enum Role<D: Domain> {
 pub enum RoleKind {
     /// It decides commands.
     Processor,
-    /// It fills the tables of the view family at this place.
-    Projector(usize),
+    /// It keeps a version of the view family at this place up to date.
+    Projector(usize, Version),
+    /// It fills a version that is being built, as `millrace rebuild` does.
+    Rebuild(usize, Version),
 }
 
 /// What a step came to.
@@ -79,7 +82,7 @@ impl<D: Domain> Process<D> {
     pub(super) fn kind(&self) -> RoleKind {
         match &self.role {
             Role::Processor(..) => RoleKind::Processor,
-            Role::Projector(family, ..) => RoleKind::Projector(*family),
+            Role::Projector(kind, ..) => *kind,
         }
     }
 
