@@ -9,6 +9,7 @@ use millrace_domain_chirp::{Chirp, EventData, Settings};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Domain, Event, Metadata, Projection, Standalone, Table};
 use millrace_ports::{Clock, Group, GroupSpec, Log, SystemClock, TopicPartition, ViewStore};
+use millrace_runtime::copies::Copies;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
 use millrace_runtime::{ProjectorSettings, Topology};
@@ -185,6 +186,7 @@ impl Stage {
             revision: timelines.revision,
             partitions: 1,
             local: None,
+            copies: Copies::new(false),
             settings: ProjectorSettings::default(),
         };
         Ok(ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0))

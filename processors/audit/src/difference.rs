@@ -1,5 +1,6 @@
 //! What an audit finds: values, as `--json` prints them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -80,8 +81,7 @@ pub struct Difference {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     limit: usize,
-    listed: Vec<Difference>,
-    counts: BTreeMap<Check, u64>,
+    found: RefCell<(Vec<Difference>, BTreeMap<Check, u64>)>,
 }
 
 impl Findings {
@@ -89,16 +89,17 @@ impl Findings {
         Self { limit, ..Self::default() }
     }
 
-    pub(crate) fn add(&mut self, difference: Difference) {
-        let of_check = self.counts.entry(difference.check).or_default();
+    pub(crate) fn add(&self, difference: Difference) {
+        let (listed, counts) = &mut *self.found.borrow_mut();
+        let of_check = counts.entry(difference.check).or_default();
         *of_check += 1;
         // a flood of one kind must not hide the first few of another
-        if self.listed.len() < self.limit || *of_check <= (self.limit / 10).max(1) as u64 {
-            self.listed.push(difference);
+        if listed.len() < self.limit || *of_check <= (self.limit / 10).max(1) as u64 {
+            listed.push(difference);
         }
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Difference>, BTreeMap<Check, u64>) {
-        (self.listed, self.counts)
+        self.found.into_inner()
     }
 }

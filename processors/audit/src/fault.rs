@@ -48,6 +48,14 @@ pub enum AuditFault {
     /// What a projector would meet cannot be found out.
     #[error(transparent)]
     Projector(#[from] ProjectorFault),
+    /// The scratch store does not hold what was put there.
+    #[error("what was put into the scratch store for {what} is another now: {why}")]
+    Scratch {
+        /// Of what.
+        what: String,
+        /// What was found.
+        why: String,
+    },
     /// A record that everything else depends on cannot be read.
     #[error("{at} offset {offset} cannot be read: {why}")]
     Unreadable {

@@ -4,7 +4,8 @@
 //! Plan, execute and check are three things. Domains decide, the runtime carries out, and this
 //! crate looks at what is there, with nothing of the processor's own state: it reads the topics
 //! and the tables through the ports, folds the events by the domain's own functions, and compares.
-//! It writes nothing but a scratch store that it is given, and prints nothing.
+//! It writes nothing but a scratch store that it is given, and prints nothing. What grows with the topics is not held in
+//! memory: see `book.rs`.
 //!
 //! | to find out | open |
 //! |---|---|
@@ -14,11 +15,13 @@
 //! | an aggregate's events, its state at any version or time | `history.rs` |
 //! | a command, its decision, events and rows | `explain/` |
 
+mod book;
 pub mod difference;
 pub mod explain;
 mod fault;
 pub mod history;
 mod reading;
+mod shelf;
 mod shown;
 pub mod verify;
 pub mod versions;
@@ -26,5 +29,6 @@ mod watch;
 
 pub use difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
 pub use fault::AuditFault;
+pub use shelf::{MakeScratch, Shelf};
 pub use verify::{Audit, Report, verify};
 pub use watch::{Silent, Watcher};

@@ -5,10 +5,10 @@ use crate::common;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{command, network, post, register, settings};
-use millrace_audit::Silent;
+use common::{command, network, post, register, scratch, settings};
 use millrace_audit::explain::{Explanation, Question, Searched, Standing, explain};
 use millrace_audit::history::{History, Until, history};
+use millrace_audit::{Shelf, Silent};
 use millrace_domain_chirp::Chirp;
 use millrace_kernel::{AggregateId, Status};
 use millrace_ports::{Record, TopicPartition};
@@ -21,6 +21,7 @@ fn ask(pipeline: &Pipeline<Chirp>, command_id: &str) -> Result<Explanation, Vec<
     let committed = |_: &str, partitions: &[TopicPartition]| {
         Ok(partitions.iter().filter_map(|at| Some((at.clone(), pipeline.committed(at)?))).collect())
     };
+    let shelf = Shelf::new(&scratch, 2_000);
     let question = Question::<Chirp> {
         log: &pipeline.log,
         registry: pipeline.registry(),
@@ -30,6 +31,7 @@ fn ask(pipeline: &Pipeline<Chirp>, command_id: &str) -> Result<Explanation, Vec<
         committed: &committed,
         since: None,
         most_rows: 5,
+        shelf: &shelf,
         watcher: &Silent,
     };
     explain(&question, command_id).unwrap()
@@ -230,4 +232,25 @@ fn a_history_leads_to_the_state_of_any_version() {
     assert_eq!(tell(&pipeline, id, Until::Time(0)).state, json!(null));
     let stranger = tell(&pipeline, &format!("{id}x"), Until::Now);
     assert!(stranger.events.is_empty() && stranger.searched.neighbours.iter().any(|other| other == id));
+}
+
+/// Whoever sends an id again and again fills no memory: what is kept is the first of all, and the rest is counted.
+#[test]
+fn of_a_command_that_was_sent_thousands_of_times_the_first_is_told() {
+    let mut pipeline = network(0);
+    let again = command("again", post("u1", "again", "x"));
+    for _ in 0..2_500 {
+        pipeline.send(&again);
+    }
+    pipeline.settle();
+    let explained = ask(&pipeline, "again").unwrap();
+    assert!(explained.outcomes.len() <= 1_000 && explained.asked.len() <= 1_000);
+    assert_eq!(explained.unlisted, 2 * 2_500 - (explained.outcomes.len() + explained.asked.len()) as u64);
+    let answered = explained.outcomes.iter().filter(|it| !it.outcome.duplicate).count();
+    assert_eq!(answered, 1);
+    assert!(matches!(
+        explained.standing,
+        Standing::Answered { status: Status::Accepted, after_micros: Some(_) }
+    ));
+    assert_eq!(explained.acts[0].events.len(), 1, "{:#?}", explained.acts);
 }

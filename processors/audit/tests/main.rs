@@ -1,5 +1,6 @@
 //! The tests of this crate, one binary: each of its own would be linked with everything below.
 
+mod bounded;
 mod common;
 mod explain;
 mod verify;

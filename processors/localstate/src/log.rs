@@ -11,8 +11,8 @@ use millrace_ports::LocalFault;
 
 use crate::fault::{damaged, failed};
 use crate::frame::{
-    FILE_HEADER, FRAME_LIMIT, FileHeader, GOES_ON, HEAD, Hasher, Head, KEY_LIMIT, Line, MOVED, Mark, foot,
-    length_of, parse_record, put_record, record_length,
+    FILE_HEADER, FRAME_LIMIT, FileHeader, GOES_ON, HEAD, Hasher, Head, KEY_LIMIT, Line, MOST_NUMBER, MOVED,
+    Mark, foot, length_of, parse_record, put_record, record_length,
 };
 use crate::index::{FILE_LIMIT, Index, Move, Place};
 
@@ -203,6 +203,9 @@ impl Log {
             generation,
             seed: self.hasher.0,
         };
+        if header.number + 1 >= MOST_NUMBER {
+            return Err(io::Error::other("its files cannot be counted any further"));
+        }
         let path = self.path(header.number);
         let file = millrace_disk::open_to_write(&path)?;
         file.set_len(0)?;
@@ -403,6 +406,9 @@ impl<'a> Appending<'a> {
     fn close(&mut self, flags: u32, note: &[u8]) -> io::Result<()> {
         let Some(frame) = self.frame.take() else { return Ok(()) };
         let number = self.ledger.next_frame;
+        if number + 1 >= MOST_NUMBER {
+            return Err(io::Error::other("its frames cannot be counted any further"));
+        }
         let (lines, length) = (frame.lines.len() as u32, note.len() as u32);
         let head = Head { flags: self.flags | flags, number, data: frame.data, lines, note: length };
         let before = frame.data - self.buffer.len() as u64;

@@ -33,12 +33,12 @@ impl Note {
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reading = Reading(bytes);
         let (answers_from, answers_to) = (reading.number()?, reading.number()?);
-        if answers_from > MOST_NUMBER || answers_to >= MOST_NUMBER {
+        if answers_to >= MOST_NUMBER || !(1..=answers_to + 1).contains(&answers_from) {
             return None;
         }
-        let (has_checkpoint, checkpoint) = reading.0.split_first()?;
-        let checkpoint = (*has_checkpoint == 1).then(|| Bytes::copy_from_slice(checkpoint));
-        Some(Self { answers_from, answers_to, checkpoint })
+        // whatever was written says how far it goes
+        let checkpoint = reading.0.strip_prefix(&[1])?;
+        Some(Self { answers_from, answers_to, checkpoint: Some(Bytes::copy_from_slice(checkpoint)) })
     }
 }
 

@@ -172,6 +172,11 @@ impl States {
             if found.length < held.length {
                 return Err(self.damaged(format!("{} is cut off", self.log.path(held.number).display())));
             }
+            let FileHeader { first_frame, generation, .. } = found.header;
+            if (first_frame, generation) != (held.first_frame, held.generation) {
+                let path = self.log.path(held.number);
+                return Err(self.damaged(format!("{} is another than the index says", path.display())));
+            }
             if held.number == self.snapshot_file {
                 to_read.push((Some(slot), found));
             } else {
@@ -208,10 +213,14 @@ impl States {
             let (slot, mut at) = self.place(slot, &found)?;
             self.log.give(slot, found.file);
             let Some(file) = self.log.file(slot) else { continue };
+            let begins = at;
             while at < found.length {
                 let frame = Frame::read(&file, at).map_err(|error| self.broken(&error))?;
-                let Some(frame) = frame.filter(|frame| frame.head.number == self.ledger.next_frame) else {
-                    if index + 1 < count {
+                // the last one may have been cut off amid it; one that is whole and another than comes next never was
+                let is_other = frame.as_ref().is_some_and(|it| it.head.number != self.ledger.next_frame);
+                let is_amid = frame.is_none() && at == begins && !self.is_an_end(slot, &file)?;
+                let Some(frame) = frame.filter(|_| !is_other) else {
+                    if is_other || is_amid || index + 1 < count {
                         let path = self.log.path(found.header.number);
                         return Err(self.damaged(format!("{} is damaged at byte {at}", path.display())));
                     }
@@ -272,6 +281,20 @@ impl States {
             self.ledger.current = Some(slot);
         }
         Ok((slot, FILE_HEADER))
+    }
+
+    /// Whether the frames of a file end where the ledger says, with the one before the next. Asked only where something is
+    /// to be cut off behind: an index that ends amid them must not take what was written with it.
+    fn is_an_end(&self, slot: u16, file: &File) -> Result<bool, LocalFault> {
+        let Some(held) = &self.ledger.held[usize::from(slot)] else { return Ok(false) };
+        let (mut at, mut number) = (FILE_HEADER, held.first_frame);
+        while at < held.length {
+            let frame = Frame::read(file, at).map_err(|error| self.broken(&error))?;
+            let Some(frame) = frame.filter(|frame| frame.head.number == number) else { return Ok(false) };
+            at += frame.head.length();
+            number += 1;
+        }
+        Ok(at == held.length && number == self.ledger.next_frame)
     }
 
     fn is_whole(&self, group: &Group) -> Result<bool, LocalFault> {

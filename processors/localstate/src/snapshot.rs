@@ -7,7 +7,7 @@ use std::path::Path;
 use millrace_ports::LocalFault;
 
 use crate::fault::{damaged, failed};
-use crate::frame::{FILE_HEADER, LAYOUT, MOST_NUMBER};
+use crate::frame::{FILE_HEADER, Hasher, LAYOUT, MOST_NUMBER, Mark};
 use crate::index::{FILE_LIMIT, Index};
 use crate::log::{Held, Ledger, Log};
 use crate::note::{Note, Reading};
@@ -125,7 +125,7 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
     let mut meta = Reading(meta);
     let [seed, next_frame, file, next_file] =
         [meta.number()?, meta.number()?, meta.number()?, meta.number()?];
-    if [next_frame, file, next_file].iter().any(|number| *number > MOST_NUMBER) {
+    if [next_frame, file, next_file].iter().any(|number| *number >= MOST_NUMBER) {
         return None;
     }
     let note = Note::parse(meta.text()?)?;
@@ -134,6 +134,9 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
         let slot = usize::from(u16::try_from(meta.number()?).ok()?);
         if held.len() <= slot {
             held.resize_with(slot + 1, || None);
+        }
+        if held[slot].is_some() {
+            return None;
         }
         held[slot] = Some(Held {
             number: meta.number()?,
@@ -156,15 +159,35 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
             _ => are_places_held = false,
         }
     })?;
-    // What is counted on with must hang together, whoever has written it.
-    let is_one = |held: &Held| {
-        (FILE_HEADER..=FILE_LIMIT).contains(&held.length)
-            && held.number < MOST_NUMBER
-            && (held.live..MOST_NUMBER).contains(&held.records)
-    };
-    let are_held = held.iter().flatten().all(is_one);
     let saved = Saved { seed, next_frame, file, next_file, note, held, listed, index };
-    (are_places_held && are_held && meta.0.is_empty()).then_some(saved)
+    (are_places_held && meta.0.is_empty() && saved.is_consistent()).then_some(saved)
+}
+
+impl Saved {
+    /// Whether what is counted on with hangs together, whoever has written it.
+    fn is_consistent(&self) -> bool {
+        let mut held: Vec<&Held> = self.held.iter().flatten().collect();
+        held.sort_unstable_by_key(|held| held.number);
+        let is_one = |held: &&Held| {
+            (FILE_HEADER..=FILE_LIMIT).contains(&held.length)
+                && (1..MOST_NUMBER).contains(&held.number)
+                && (1..self.next_frame).contains(&held.first_frame)
+                && (held.live..MOST_NUMBER).contains(&held.records)
+        };
+        // each file goes on where the one before it ends, and the next one comes behind all of them
+        let goes_on =
+            |pair: &[&Held]| pair[0].number < pair[1].number && pair[0].first_frame < pair[1].first_frame;
+        let is_newest = held.last().is_some_and(|held| held.number == self.file);
+        let hasher = Hasher(self.seed);
+        let is_listed = |(hash, key): &(u64, Box<[u8]>)| {
+            hasher.hash(Mark::Kept, key) == *hash && self.index.get(*hash).is_some()
+        };
+        is_newest
+            && self.file < self.next_file
+            && held.iter().all(is_one)
+            && held.windows(2).all(goes_on)
+            && self.listed.iter().all(is_listed)
+    }
 }
 
 /// Whether it is there, whole or not.

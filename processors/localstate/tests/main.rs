@@ -2,6 +2,7 @@
 
 mod conformance;
 mod damage;
+mod forged;
 mod processes;
 mod readers;
 mod refused;

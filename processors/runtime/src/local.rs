@@ -40,6 +40,8 @@ pub struct LocalState {
     pub(crate) stores: Arc<dyn LocalStores>,
     pub(crate) is_stepwise: bool,
     pub(crate) budget: Arc<CacheBudget>,
+    /// Of copies that stand by, which nobody waits for.
+    pub(crate) budget_of_copies: Arc<CacheBudget>,
     /// Partitions whose store was found damaged while it was in use, and how.
     condemned: Mutex<BTreeMap<i32, String>>,
 }
@@ -48,8 +50,8 @@ impl LocalState {
     /// Stores whose checkpoints are written on a thread beside each lane.
     #[must_use]
     pub fn new(stores: Arc<dyn LocalStores>, cache_bytes: usize) -> Self {
-        let budget = CacheBudget::new(cache_bytes);
-        Self { stores, is_stepwise: false, budget, condemned: Mutex::default() }
+        let (budget, budget_of_copies) = (CacheBudget::new(cache_bytes), CacheBudget::new(cache_bytes / 4));
+        Self { stores, is_stepwise: false, budget, budget_of_copies, condemned: Mutex::default() }
     }
 
     /// Stores whose checkpoints are written within the lane's own steps: for a simulation.

@@ -110,6 +110,10 @@ pub struct ProjectorSettings {
     pub checkpoint_interval_ms: u64,
     /// After how many changes a checkpoint is taken earlier than that.
     pub checkpoint_max_changes: usize,
+    /// How many other instances keep a copy of what is known of each partition, with `state_dir`: the one it goes to when its
+    /// owner dies folds the tail only. A copy reads all events once more and has a disk of the same size; all copies of a view
+    /// family share a quarter of `state_cache_bytes` on top.
+    pub standby_copies: usize,
 }
 
 impl Default for ProjectorSettings {
@@ -123,6 +127,7 @@ impl Default for ProjectorSettings {
             state_cache_bytes: 64 << 20,
             checkpoint_interval_ms: 5_000,
             checkpoint_max_changes: 50_000,
+            standby_copies: 1,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! ([`millrace_ports::roster`]). So a copy is kept where its partition will go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use millrace_kernel::Domain;
 use millrace_ports::roster::standbys;
 use millrace_ports::{Group, LogFault, RosterEntry};
 
+use crate::advice::chain;
+use crate::copies::Copies;
 use crate::health::{Health, LaneState};
 use crate::planted::{self, Bug};
 use crate::processor::copy::{CopyFault, PartitionCopy};
@@ -40,17 +43,72 @@ pub fn to_follow(roster: &[RosterEntry], partitions: i32, copies: usize) -> Opti
     Some((0..partitions).filter(is_mine).collect())
 }
 
+/// What copies can be kept of: the partitions that all lanes of a role share.
+pub trait Follow: Send + Sync + 'static {
+    /// A copy of one partition.
+    type Copy: Send;
+    /// What may be in the way of one.
+    type Fault: Error;
+
+    /// How many partitions there are.
+    fn partitions(&self) -> i32;
+
+    /// Those that are at hand in this process.
+    fn copies(&self) -> &Copies<Self::Copy>;
+
+    /// Opens the copy of a partition.
+    ///
+    /// # Errors
+    /// What is in the way.
+    fn open(self: &Arc<Self>, group: &dyn Group, partition: i32) -> Result<Self::Copy, Self::Fault>;
+
+    /// Takes in what is there to be taken in, without waiting: how many records it read now, and in all.
+    ///
+    /// # Errors
+    /// What is in the way; the copy is opened anew.
+    fn follow(&self, group: &dyn Group, copy: &mut Self::Copy) -> Result<(usize, u64), Self::Fault>;
+
+    /// Whether a copy may still be gone on with.
+    fn is_believed(&self, copy: &Self::Copy) -> bool;
+}
+
+impl<D: Domain> Follow for Shared<D> {
+    type Copy = PartitionCopy<D>;
+    type Fault = CopyFault;
+
+    fn partitions(&self) -> i32 {
+        self.partitions
+    }
+
+    fn copies(&self) -> &Copies<Self::Copy> {
+        &self.copies
+    }
+
+    fn open(self: &Arc<Self>, _: &dyn Group, partition: i32) -> Result<Self::Copy, CopyFault> {
+        PartitionCopy::open(self, partition)
+    }
+
+    fn follow(&self, _: &dyn Group, copy: &mut Self::Copy) -> Result<(usize, u64), CopyFault> {
+        let taken = copy.follow(self, Duration::ZERO)?;
+        Ok((taken, copy.records()))
+    }
+
+    fn is_believed(&self, copy: &Self::Copy) -> bool {
+        copy.check_age(self).is_ok()
+    }
+}
+
 /// The copies that one process keeps of partitions of others: which they are, and their following.
-pub struct Keeper<D: Domain> {
-    shared: Arc<Shared<D>>,
+pub struct Keeper<F: Follow> {
+    shared: Arc<F>,
     copies: usize,
     following: BTreeSet<i32>,
 }
 
-impl<D: Domain> Keeper<D> {
+impl<F: Follow> Keeper<F> {
     /// Keeps copies where one, two … up to `copies` owners in a row are gone; none before it has looked.
     #[must_use]
-    pub fn new(shared: Arc<Shared<D>>, copies: usize) -> Self {
+    pub fn new(shared: Arc<F>, copies: usize) -> Self {
         Self { shared, copies, following: BTreeSet::new() }
     }
 
@@ -62,12 +120,13 @@ impl<D: Domain> Keeper<D> {
     /// The members cannot be listed; then the same holds as while partitions are being dealt out.
     pub fn look(&mut self, group: &dyn Group) -> Result<BTreeSet<i32>, LogFault> {
         let roster = group.roster();
-        let wanted = roster.as_ref().ok().and_then(|it| to_follow(it, self.shared.partitions, self.copies));
+        let partitions = self.shared.partitions();
+        let wanted = roster.as_ref().ok().and_then(|it| to_follow(it, partitions, self.copies));
         let is_wanted = |partition| wanted.as_ref().is_none_or(|wanted| wanted.contains(&partition));
         let keeps_all = planted::is_on(Bug::UnwantedCopyKept);
-        self.shared.copies.retain(|partition, copy| {
-            keeps_all || (is_wanted(partition) && copy.check_age(&self.shared).is_ok())
-        });
+        self.shared
+            .copies()
+            .retain(|partition, copy| keeps_all || (is_wanted(partition) && self.shared.is_believed(copy)));
         let before = match wanted {
             Some(wanted) => std::mem::replace(&mut self.following, wanted),
             None => self.following.clone(),
@@ -86,29 +145,26 @@ impl<D: Domain> Keeper<D> {
     ///
     /// # Errors
     /// What is in the way of it; it is opened anew by the next call.
-    pub fn follow(&self, partition: i32) -> Result<Option<(usize, u64)>, CopyFault> {
-        let open = || PartitionCopy::open(&self.shared, partition);
-        self.shared.copies.stand_by(partition, open, |copy| {
-            let taken = copy.follow(&self.shared, Duration::ZERO)?;
-            Ok((taken, copy.records()))
-        })
+    pub fn follow(&self, group: &dyn Group, partition: i32) -> Result<Option<(usize, u64)>, F::Fault> {
+        let open = || self.shared.open(group, partition);
+        self.shared.copies().stand_by(partition, open, |copy| self.shared.follow(group, copy))
     }
 
     /// Lets go of all copies that stand by.
     pub fn dismiss_all(&mut self) {
         self.following.clear();
-        self.shared.copies.retain(|_, _| false);
+        self.shared.copies().retain(|_, _| false);
     }
 }
 
 /// Keeps the copies of one process.
-pub(crate) struct Standby<D: Domain> {
-    pub(crate) keeper: Keeper<D>,
+pub(crate) struct Standby<F: Follow> {
+    pub(crate) keeper: Keeper<F>,
     pub(crate) role: String,
     pub(crate) health: Health,
 }
 
-impl<D: Domain> Standby<D> {
+impl<F: Follow> Standby<F> {
     /// Follows what the roster asks for until `stop`, in a thread of its own.
     pub(crate) fn start(self, group: Arc<dyn Group>, stop: Stop) -> JoinHandle<()> {
         std::thread::Builder::new()
@@ -129,7 +185,7 @@ impl<D: Domain> Standby<D> {
             let mut taken = 0;
             let partitions = self.keeper.following().iter().copied();
             for partition in partitions.filter(|it| !failed.contains_key(it)).collect::<Vec<_>>() {
-                match self.follow(partition) {
+                match self.follow(group, partition) {
                     Ok(records) => taken += records,
                     Err(message) => {
                         tracing::warn!(
@@ -163,8 +219,8 @@ impl<D: Domain> Standby<D> {
         }
     }
 
-    fn follow(&self, partition: i32) -> Result<usize, String> {
-        match self.keeper.follow(partition) {
+    fn follow(&self, group: &dyn Group, partition: i32) -> Result<usize, String> {
+        match self.keeper.follow(group, partition) {
             Ok(Some((taken, records))) => {
                 let text = format!("standby copy, {records} records read");
                 self.health.set(&self.name(), partition, LaneState::Running, text);
@@ -173,7 +229,7 @@ impl<D: Domain> Standby<D> {
             Ok(None) => Ok(0),
             Err(fault) => {
                 self.health.remove(&self.name(), partition);
-                Err(fault.to_string())
+                Err(chain(&fault))
             }
         }
     }

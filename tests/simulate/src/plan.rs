@@ -83,6 +83,19 @@ pub enum Loss {
     Steps,
 }
 
+/// What an operator does about the versions of a view family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operate {
+    /// The next step of a rebuild, whichever that is.
+    Rebuild,
+    /// The version before answers again.
+    Back,
+    /// The next step of dropping the versions that do not answer.
+    Drop,
+    /// Projectors look which versions there are.
+    Heed,
+}
+
 /// What becomes of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskFate {
@@ -234,6 +247,15 @@ pub enum Act<C> {
     },
     /// What the store had accepted late is applied now.
     LateWrites,
+    /// Somebody does something about the versions of a view family.
+    Operate {
+        /// The family, of all.
+        family: u64,
+        /// What.
+        what: Operate,
+        /// What goes wrong inside; 0 = nothing.
+        luck: u64,
+    },
     /// The oracles look at the tables.
     Look,
 }
@@ -260,7 +282,29 @@ impl<W: Workload> Plan<W> {
             // a stream of its own, so that all else is as it would be without
             say_when_issued::<W>(&mut Dice::new(!seed), &mut setup, &mut acts);
         }
+        rebuild_meanwhile(&mut Dice::new(seed ^ 0x7ab1_e500), &mut acts);
         Self { seed, setup, acts }
+    }
+}
+
+/// Has operators rebuild tables meanwhile, in some histories: the others stay what they are without.
+fn rebuild_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
+    if !dice.per_mille(350) {
+        return;
+    }
+    let (family, both) = (dice.roll(), dice.per_mille(300));
+    // a rebuild takes half a dozen of these, and one that fills it between any two
+    let mut places: Vec<usize> = (0..dice.within(6, 45)).map(|_| dice.below(acts.len() + 1)).collect();
+    places.sort_unstable();
+    for place in places.into_iter().rev() {
+        let family = if both { dice.roll() } else { family };
+        let what = match dice.below(24) {
+            0 => Operate::Back,
+            1 | 2 => Operate::Drop,
+            3..6 => Operate::Heed,
+            _ => Operate::Rebuild,
+        };
+        acts.insert(place, Act::Operate { family, what, luck: dice.roll() | 1 });
     }
 }
 

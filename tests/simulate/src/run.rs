@@ -1,6 +1,7 @@
 //! Carries a history out, one step at a time, and lets the oracles judge it.
 
 mod processes;
+mod rebuild;
 mod records;
 
 use std::collections::BTreeMap;
@@ -11,12 +12,14 @@ use std::time::Duration;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Outcome, Table, codes};
 use millrace_ports::{TopicPartition, ViewStore};
+use millrace_runtime::versions::Live;
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};
 use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
+use crate::oracle::versions::Versions;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
 use crate::plan::{Act, Plan, TOMBSTONE_MARGIN_SECONDS};
@@ -86,6 +89,8 @@ struct Running<'a, W: Workload> {
     /// Ids of commands that were sent, and when each was issued, if it says so.
     ids: BTreeMap<String, Option<i64>>,
     strays: Strays,
+    /// What answered when a reader looked who has not looked again.
+    looked: Option<Live>,
     trace: Option<&'a mut Vec<String>>,
     dice: Dice,
 }
@@ -118,6 +123,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
         pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
         pipeline.log.inject(Box::new(luck.clone()));
+        Self::name_versions(&pipeline);
         if setup.disks {
             pipeline.give_disks();
         }
@@ -155,6 +161,7 @@ impl<'a, W: Workload> Running<'a, W> {
             lookups,
             ids: BTreeMap::new(),
             strays: Strays::default(),
+            looked: None,
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
         }
@@ -302,6 +309,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 self.say(|| format!("no store for {acts} acts"));
             }
             Act::LateWrites => self.apply_late()?,
+            Act::Operate { family, what, luck } => self.operate(*family, *what, *luck)?,
             Act::Look => {
                 self.say(|| "look at the tables".to_owned());
                 self.look(plan)?;
@@ -335,20 +343,27 @@ impl<'a, W: Workload> Running<'a, W> {
         }
     }
 
-    fn world<'w>(&'w self, plan: &'w Plan<W>) -> World<'w, W> {
-        World {
+    fn world<'w>(&'w self, plan: &'w Plan<W>, before: Option<&Live>) -> Result<World<'w, W>, Failure> {
+        Ok(World {
+            versions: Versions::look(&self.pipeline, before)?,
             setup: &plan.setup,
             seen: &self.seen,
             diary: &self.diary,
             pipeline: &self.pipeline,
             tables: &self.tables,
-        }
+        })
     }
 
     fn look(&mut self, plan: &Plan<W>) -> Result<(), Failure> {
         self.seen.refresh(&self.pipeline)?;
         let mut dice = self.dice.clone();
-        let feeds = look(&self.world(plan), &mut dice)?;
+        let world = self.world(plan, None)?;
+        let (mut feeds, now) = (look(&world, &mut dice)?, world.versions.live.clone());
+        // readers go on with what answered when they looked
+        if self.looked.as_ref().is_some_and(|before| *before != now) {
+            feeds += look(&self.world(plan, self.looked.as_ref())?, &mut dice)?;
+        }
+        self.looked = Some(now);
         self.dice = dice;
         self.luck.count(|tally| {
             tally.looks += 1;
@@ -366,14 +381,11 @@ impl<'a, W: Workload> Running<'a, W> {
         self.asleep.clear();
         let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
         of_running.chain(&self.pipeline.left_disks()).for_each(|disk| disk.refuse_writes(false));
-        for kind in
-            [RoleKind::Processor, RoleKind::Projector(0), RoleKind::Projector(1), RoleKind::Projector(2)]
-        {
-            if self.pipeline.count(kind) == 0 {
-                self.pipeline.start(kind);
-            }
+        if self.pipeline.count(RoleKind::Processor) == 0 {
+            self.pipeline.start(RoleKind::Processor);
         }
         self.bring_back();
+        self.end_rebuilds()?;
         let rests = self.pipeline.comes_to_rest();
         if !rests {
             return Err(Failure::new(
@@ -408,7 +420,9 @@ impl<'a, W: Workload> Running<'a, W> {
             tally.expired += expired;
         });
         let mut dice = self.dice.clone();
-        let feeds = judge(&self.world(plan), &mut dice)?;
+        let world = self.world(plan, None)?;
+        world.versions.judge(&self.pipeline)?;
+        let feeds = judge(&world, &mut dice)?;
         self.luck.count(|tally| tally.feeds += feeds);
         Ok(())
     }
@@ -432,8 +446,8 @@ impl<'a, W: Workload> Running<'a, W> {
                 digest.bytes(record.value.as_deref().unwrap_or_default());
             }
         }
-        for table in self.tables.keys() {
-            for row in self.pipeline.store.rows(table) {
+        for table in self.all_tables() {
+            for row in self.pipeline.store.rows(&table) {
                 digest.bytes(format!("{row:?}").as_bytes());
             }
         }

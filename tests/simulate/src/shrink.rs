@@ -34,6 +34,7 @@ fn size<W: Workload>(plan: &Plan<W>) -> usize {
                 | Act::Trim { luck: 1.., .. }
                 | Act::Member { luck: 1.., .. }
                 | Act::Follow { luck: 1.., .. }
+                | Act::Operate { luck: 1.., .. }
         )
     });
     lucky.count() + plan.setup.processors + plan.setup.projectors + plan.setup.partitions as usize
@@ -118,6 +119,7 @@ impl<W: Workload> Shrinking<W> {
                 | Act::Trim { luck, .. }
                 | Act::Member { luck, .. }
                 | Act::Follow { luck, .. }
+                | Act::Operate { luck, .. }
                     if *luck != 0 =>
                 {
                     *luck = 0;

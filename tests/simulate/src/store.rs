@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_kernel::{Page, PageQuery, Table, Value, Write};
+use millrace_kernel::{Page, PageQuery, Put, Table, Value, Write};
 use millrace_ports::{StoreFault, TableChange, ViewStore};
 use millrace_testkit::store::memory::MemoryStore;
 
 use crate::luck::{Luck, StoreVerdict};
+
+fn injected(step: &'static str) -> StoreFault {
+    StoreFault::Unavailable { step, message: "injected by the test".to_owned() }
+}
 
 /// A store that fails as its luck will have it.
 pub struct UnreliableStore {
@@ -42,7 +46,13 @@ impl ViewStore for UnreliableStore {
     }
 
     fn create_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
-        self.store.create_tables(tables)
+        match self.luck.store_verdict().0 {
+            StoreVerdict::Apply => return self.store.create_tables(tables),
+            StoreVerdict::Refuse | StoreVerdict::Late => {}
+            StoreVerdict::Timeout => self.store.create_tables(tables)?,
+            StoreVerdict::Partly => self.store.create_tables(&tables[..tables.len() / 2])?,
+        }
+        Err(injected("create tables"))
     }
 
     fn open_tables(&self, tables: &[Table]) -> Result<(), StoreFault> {
@@ -50,7 +60,17 @@ impl ViewStore for UnreliableStore {
     }
 
     fn drop_tables(&self, names: &[String]) -> Result<(), StoreFault> {
-        self.store.drop_tables(names)
+        // nothing comes late to a table that is gone
+        self.late().iter_mut().for_each(|writes| {
+            writes.retain(|write| !names.iter().any(|name| name == write.table()));
+        });
+        match self.luck.store_verdict().0 {
+            StoreVerdict::Apply => return self.store.drop_tables(names),
+            StoreVerdict::Refuse | StoreVerdict::Late => {}
+            StoreVerdict::Timeout => self.store.drop_tables(names)?,
+            StoreVerdict::Partly => self.store.drop_tables(&names[..names.len() / 2])?,
+        }
+        Err(injected("drop tables"))
     }
 
     fn apply(&self, writes: &[Write]) -> Result<(), StoreFault> {
@@ -67,7 +87,16 @@ impl ViewStore for UnreliableStore {
             }
             StoreVerdict::Late => self.late().push(writes),
         }
-        Err(StoreFault::Unavailable { step: "write rows", message: "injected by the test".to_owned() })
+        Err(injected("write rows"))
+    }
+
+    fn insert(&self, row: &Put) -> Result<bool, StoreFault> {
+        match self.luck.store_verdict().0 {
+            StoreVerdict::Apply => return self.store.insert(row),
+            StoreVerdict::Refuse | StoreVerdict::Late => {}
+            StoreVerdict::Timeout | StoreVerdict::Partly => drop(self.store.insert(row)?),
+        }
+        Err(injected("insert a row"))
     }
 
     fn scan(&self, table: &str, after: &[Value], limit: usize) -> Result<Page, StoreFault> {

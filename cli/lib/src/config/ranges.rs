@@ -15,7 +15,7 @@ const ANY: u64 = u64::MAX;
 
 /// Every number that may be set, the least and the most it may be, and what a smaller one would do. Sections of domains
 /// are checked by their domains; ports, and what cannot be out of range, by their type.
-pub const RANGES: [(&str, u64, u64, &str); 40] = [
+pub const RANGES: [(&str, u64, u64, &str); 41] = [
     ("cql_client.concurrency", 1, ANY, "nothing is ever asked"),
     ("cql_client.replication_factor", 0, 255, ""),
     ("cql_client.request_timeout_ms", 1, LONGEST_MS, "no request is answered in time"),
@@ -49,6 +49,7 @@ pub const RANGES: [(&str, u64, u64, &str); 40] = [
     ("projector.commit_interval_ms", 0, LONGEST_MS, ""),
     ("projector.fan_out_max_rows", 1, ANY, "no large fan-out is ever written"),
     ("projector.session_timeout_ms", SESSION_MS.0, SESSION_MS.1, "the group takes every member for dead"),
+    ("projector.standby_copies", 0, ANY, ""),
     ("projector.state_cache_bytes", 0, ANY, ""),
     ("up.http_port", 0, 65_535, ""),
     ("up.kafka_port", 0, 65_535, ""),

@@ -1,6 +1,7 @@
 //! Keys whose commands wait, and what is still to be done for them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use millrace_kernel::bookkeeping::{key_parked_under, parked_key};
 use millrace_runtime::dead::{DeadError, DeadRecord, ParkedUnder, Selection};
@@ -27,19 +28,22 @@ pub fn parked(letters: &dyn DeadLetters) -> Result<Vec<Parked>, DeadError> {
         return Ok(Vec::new());
     }
     let mut dead: BTreeMap<ParkedUnder, usize> = BTreeMap::new();
-    for record in in_line(letters, &Selection::default())? {
+    each_in_line(letters, &mut |record| {
         let name = parked_key(record.key.as_deref().unwrap_or_default()).as_str().to_owned();
         *dead.entry(ParkedUnder { partition: record.place.partition, name }).or_default() += 1;
-    }
+    })?;
     let counted = |under: ParkedUnder| Parked { dead: dead.get(&under).copied().unwrap_or(0), under };
     Ok(parked.into_iter().map(counted).collect())
 }
 
-/// Dead records that wait in a line of their key, and with which nothing was done.
-fn in_line(letters: &dyn DeadLetters, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
-    let mut records = letters.list(selection)?;
-    records.retain(|record| record.done.is_none() && record.line.is_some());
-    Ok(records)
+/// Gives the dead records that wait in a line of their key, and with which nothing was done, to `each`.
+fn each_in_line(letters: &dyn DeadLetters, each: &mut dyn FnMut(DeadRecord)) -> Result<(), DeadError> {
+    letters.each(&Selection::default(), &mut |record| {
+        if record.done.is_none() && record.line.is_some() {
+            each(record);
+        }
+        ControlFlow::Continue(())
+    })
 }
 
 /// Prints keys whose commands wait.
@@ -79,12 +83,12 @@ pub fn say_left(domain: &str, letters: &dyn DeadLetters, dropped: &[DeadRecord])
         return Ok(());
     }
     let mut left: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-    for record in in_line(letters, &Selection::default())? {
+    each_in_line(letters, &mut |record| {
         let is_behind = dropped.iter().any(|it| line(it) == line(&record));
         if is_behind && dropped.iter().all(|it| it.place != record.place) {
             *left.entry(record.key.as_deref().unwrap_or_default().to_vec()).or_default() += 1;
         }
-    }
+    })?;
     for (key, count) in left {
         let (shown, flag) = (foreign::cut(&print::shown(&key), output::WIDEST_CELL), print::key_flag(&key));
         output::line(format!(

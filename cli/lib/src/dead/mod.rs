@@ -5,6 +5,7 @@ mod print;
 mod unanswered;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use millrace_kernel::Domain;
@@ -25,11 +26,15 @@ pub use self::unanswered::unanswered;
 
 /// A domain's dead topic, whatever its types.
 pub trait DeadLetters {
-    /// As [`DeadTopic::list`].
+    /// As [`DeadTopic::each`].
     ///
     /// # Errors
     /// [`DeadError`].
-    fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError>;
+    fn each(
+        &self,
+        selection: &Selection,
+        each: &mut dyn FnMut(DeadRecord) -> ControlFlow<()>,
+    ) -> Result<(), DeadError>;
     /// As [`DeadTopic::show`].
     ///
     /// # Errors
@@ -61,8 +66,12 @@ pub trait DeadLetters {
 }
 
 impl<D: Domain> DeadLetters for DeadTopic<D> {
-    fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
-        Self::list(self, selection)
+    fn each(
+        &self,
+        selection: &Selection,
+        each: &mut dyn FnMut(DeadRecord) -> ControlFlow<()>,
+    ) -> Result<(), DeadError> {
+        Self::each(self, selection, each)
     }
 
     fn show(&self, place: Place) -> Result<Shown, DeadError> {
@@ -103,10 +112,16 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], dead: &Dead)
             let entries = one_or_all(domains, domain.as_ref())?;
             for entry in &entries {
                 let letters = open_to_look(servers, *entry)?;
-                let mut records = letters.list(&selection(&*letters, chosen)?)?;
-                records.retain(|record| *all || record.done.is_none());
-                found += records.len();
-                print::list(entry.name(), &records, *json)?;
+                let mut list = print::List::new(entry.name(), *json);
+                let mut printed = Ok(());
+                letters.each(&selection(&*letters, chosen)?, &mut |record| {
+                    if *all || record.done.is_none() {
+                        found += 1;
+                        printed = list.add(&record);
+                    }
+                    if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+                printed.and_then(|()| list.end())?;
                 say_away(&*letters);
             }
             if found == 0 && !*json {
@@ -283,7 +298,12 @@ fn selection(letters: &dyn DeadLetters, chosen: &DeadChosen) -> Result<Selection
     let mut selection = Selection { key: spelled, id: chosen.id.clone(), partition, offset };
     if let Some(bytes) = chosen.key.as_deref().and_then(print::bytes_of) {
         let literally = Selection { key: selection.key.clone(), ..Selection::default() };
-        if letters.list(&literally)?.is_empty() {
+        let mut is_any = false;
+        letters.each(&literally, &mut |_| {
+            is_any = true;
+            ControlFlow::Break(())
+        })?;
+        if !is_any {
             selection.key = Some(bytes);
         }
     }
@@ -313,22 +333,26 @@ pub fn standstill(
     entry: &dyn DomainEntry,
 ) -> Result<Standstill, CliError> {
     let letters = entry.dead_letters(log, servers.registry_unreached()?, servers.prefix())?;
-    let mut records = letters.list(&Selection::default())?;
-    records.retain(|record| record.done.is_none());
+    let mut records = 0;
     let mut since: [BTreeMap<String, i64>; 2] = Default::default();
-    for record in &records {
+    letters.each(&Selection::default(), &mut |record| {
+        if record.done.is_some() {
+            return ControlFlow::Continue(());
+        }
+        records += 1;
         let key = record.line.and(record.key.as_deref()).map(print::shown);
-        for (names, name) in since.iter_mut().zip([record.process.clone(), key]) {
+        for (names, name) in since.iter_mut().zip([record.process, key]) {
             let Some(name) = name else { continue };
             let oldest = names.entry(name).or_insert(record.time_ms);
             *oldest = record.time_ms.min(*oldest);
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     let [processes, keys] = since.map(|names| {
         let mut names: Vec<_> = names.into_iter().collect();
         names.sort_by_key(|(_, since)| *since);
         names.into_iter().map(|(name, _)| name).collect()
     });
     let registry = letters.registry_away().map(|fault| chain(&fault));
-    Ok(Standstill { records: records.len(), processes, keys, registry })
+    Ok(Standstill { records, processes, keys, registry })
 }

@@ -74,20 +74,47 @@ fn object(domain: &str, record: &DeadRecord) -> Map<String, Json> {
     }
 }
 
-/// Prints records.
-pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), CliError> {
-    if as_json {
-        return records.iter().try_for_each(|record| output::json(&object(domain, record)));
+/// Rows of a table that are lined up with each other; those behind them are lined up anew.
+const LINED_UP: usize = 1_000;
+
+/// Prints records as they come.
+pub struct List<'d> {
+    domain: &'d str,
+    as_json: bool,
+    /// Rows that are still to be printed, and how many there have been.
+    rows: Vec<Vec<String>>,
+    found: usize,
+}
+
+impl<'d> List<'d> {
+    /// Of the records of a domain.
+    pub fn new(domain: &'d str, as_json: bool) -> Self {
+        Self { domain, as_json, rows: Vec::new(), found: 0 }
     }
-    if records.is_empty() {
-        return Ok(());
-    }
-    let title =
-        ["domain", "partition", "offset", "kind", "key", "message", "from offset", "time", "done", "reason"];
-    let mut rows = vec![title.map(str::to_owned).to_vec()];
-    for record in records {
-        rows.push(vec![
-            domain.to_owned(),
+
+    /// Takes in the next record.
+    pub fn add(&mut self, record: &DeadRecord) -> Result<(), CliError> {
+        if self.as_json {
+            return output::json(&object(self.domain, record));
+        }
+        if self.found == 0 {
+            let title = [
+                "domain",
+                "partition",
+                "offset",
+                "kind",
+                "key",
+                "message",
+                "from offset",
+                "time",
+                "done",
+                "reason",
+            ];
+            self.rows.push(title.map(str::to_owned).to_vec());
+        }
+        self.found += 1;
+        self.rows.push(vec![
+            self.domain.to_owned(),
             record.place.partition.to_string(),
             record.place.offset.to_string(),
             record.kind.as_str().to_owned(),
@@ -101,8 +128,17 @@ pub fn list(domain: &str, records: &[DeadRecord], as_json: bool) -> Result<(), C
             record.done.map_or("-", |(mark, _)| mark.as_str()).to_owned(),
             foreign::cut(&record.reason, REASON_WIDTH),
         ]);
+        if self.rows.len() < LINED_UP { Ok(()) } else { self.end() }
     }
-    output::line(output::columns(&rows, output::WIDEST_CELL).trim_end())
+
+    /// Prints what is left.
+    pub fn end(&mut self) -> Result<(), CliError> {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        output::line(output::columns(&rows, output::WIDEST_CELL).trim_end())
+    }
 }
 
 fn message(record: &DeadRecord) -> String {

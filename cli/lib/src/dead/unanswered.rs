@@ -1,5 +1,6 @@
 //! What became of a command that has no outcome in time.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use millrace_kafka::KafkaLog;
@@ -66,8 +67,15 @@ fn find_dead(
     (partition, offset): (i32, i64),
 ) -> Option<DeadRecord> {
     let letters = open_to_look(servers, entry).ok()?;
-    let records = letters.list(&Selection { partition: Some(partition), ..Selection::default() }).ok()?;
     let topic = Topology::new(servers.prefix(), entry.name()).commands;
-    let is_it = |record: &DeadRecord| *record.topic == *topic && record.source_offset == offset;
-    records.into_iter().find(is_it)
+    let mut found = None;
+    let of_partition = Selection { partition: Some(partition), ..Selection::default() };
+    let looked = letters.each(&of_partition, &mut |record| {
+        if *record.topic == *topic && record.source_offset == offset {
+            found = Some(record);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    looked.ok().and(found)
 }

@@ -125,6 +125,13 @@ fn print(explanation: &Explanation, mut paper: Paper) -> String {
         paper.field(2, "stands", &stands(&answered.place));
         violations(&mut paper, &outcome.violations);
     }
+    if explanation.unlisted > 0 {
+        paper.gap();
+        paper.line(
+            0,
+            &format!("… and {} more records and answers of this id", output::number(explanation.unlisted)),
+        );
+    }
     let asked_at = explanation.asked.first().map(|asked| asked.at);
     for act in explanation.acts.iter().filter(|act| act.is_step || !act.events.is_empty()) {
         paper.gap();

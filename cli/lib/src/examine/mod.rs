@@ -5,7 +5,9 @@ pub mod explain;
 pub mod history;
 pub mod verify;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,10 +15,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use millrace_audit::explain::{Explanation, Question, Searched};
 use millrace_audit::history::{History, Until};
-use millrace_audit::{Audit, AuditFault, Report, Watcher};
+use millrace_audit::{Audit, AuditFault, Report, Shelf, Watcher};
 use millrace_kafka::{Admin, KafkaLog};
 use millrace_kernel::{AggregateId, Domain};
-use millrace_ports::{LogFault, TopicPartition, ViewStore};
+use millrace_ports::{LogFault, StoreFault, TopicPartition, ViewStore};
 use millrace_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 use millrace_wire::Registry;
 use tempfile::TempDir;
@@ -96,7 +98,9 @@ pub struct TypedExaminer<D: Domain> {
 
 impl<D: Domain> Examiner for TypedExaminer<D> {
     fn verify(&self, tools: &Tools<'_>, store: &dyn ViewStore, limit: usize) -> Result<Report, CliError> {
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new();
+        scratch.folder()?;
+        let make = || scratch.store();
         let config = tools.servers.config;
         let report = millrace_audit::verify(&Audit::<D> {
             log: &tools.log,
@@ -105,7 +109,7 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
             settings: &self.settings,
             processor: &config.settings.processor,
             store,
-            scratch: &|| scratch.store(),
+            shelf: &Shelf::new(&make, MEMORY),
             committed: &|group, partitions| tools.committed(group, partitions),
             limit,
             watcher: &tools.bar,
@@ -127,6 +131,9 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
         store: Option<&dyn ViewStore>,
         asked: &Asking<'_>,
     ) -> Result<Result<Explanation, Vec<Searched>>, CliError> {
+        let scratch = Scratch::new();
+        let make = || scratch.store();
+        let shelf = Shelf::new(&make, MEMORY);
         let question = Question::<D> {
             log: &tools.log,
             registry: &tools.registry,
@@ -136,6 +143,7 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
             committed: &|group, partitions| tools.committed(group, partitions),
             since: asked.since,
             most_rows: asked.most_rows,
+            shelf: &shelf,
             watcher: &tools.bar,
         };
         let explained = millrace_audit::explain::explain(&question, asked.command_id);
@@ -144,14 +152,24 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
     }
 }
 
-/// A folder for replayed views, gone when the audit ends.
+/// How much of what grows with the topics is held in memory at once, in bytes; the rest lies in a scratch store.
+const MEMORY: usize = 64 << 20;
+
+/// A folder for replayed views and what memory has no room for, made when it is needed and gone in the end.
 struct Scratch {
-    dir: TempDir,
+    dir: OnceCell<TempDir>,
     stores: AtomicUsize,
 }
 
 impl Scratch {
-    fn new() -> Result<Self, CliError> {
+    fn new() -> Self {
+        Self { dir: OnceCell::new(), stores: AtomicUsize::new(0) }
+    }
+
+    fn folder(&self) -> Result<&Path, CliError> {
+        if let Some(dir) = self.dir.get() {
+            return Ok(dir.path());
+        }
         let dir = tempfile::Builder::new().prefix("millrace-verify-").tempdir().map_err(|error| {
             CliError::failed(format!(
                 "no folder for the replay in {}: {error}",
@@ -159,14 +177,18 @@ impl Scratch {
             ))
             .hint("Name another place with the environment variable TMPDIR.")
         })?;
-        Ok(Self { dir, stores: AtomicUsize::new(0) })
+        Ok(self.dir.get_or_init(|| dir).path())
     }
 
     fn store(&self) -> Result<Box<dyn ViewStore>, AuditFault> {
-        let name = format!("replay-{}", self.stores.fetch_add(1, Ordering::Relaxed));
+        let name = format!("scratch-{}", self.stores.fetch_add(1, Ordering::Relaxed));
         // what is lost with the power would be made again
         let options = SqliteOptions { synchronous: Synchronous::Normal, ..SqliteOptions::default() };
-        Ok(Box::new(SqliteStore::open_with(self.dir.path(), &name, &options)?))
+        let folder = self.folder().map_err(|error| {
+            let message = format!("{error}; name another place with the environment variable TMPDIR");
+            StoreFault::Unavailable { step: "make a scratch store", message }
+        })?;
+        Ok(Box::new(SqliteStore::open_with(folder, &name, &options)?))
     }
 }
 

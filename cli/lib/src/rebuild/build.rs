@@ -15,6 +15,7 @@ use serde_json::json;
 use super::compare;
 use super::pace::GiveWay;
 use super::say::step;
+use super::state_dir::StateDir;
 use super::versions::Versions;
 use crate::args;
 use crate::domain::ProjectorRole;
@@ -38,14 +39,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long the projectors that run have to take up a version that has come to answer.
 const TAKE_UP: Duration = Duration::from_secs(15);
 
-/// A folder beside that of the projectors, which take over before this process ends: each would wait for the other.
-fn state_dir(of_projectors: &str) -> String {
-    match of_projectors {
-        "" => String::new(),
-        folder => std::path::Path::new(folder).join("rebuild").display().to_string(),
-    }
-}
-
 /// Builds the next version, or goes on with one that is not finished, and switches to it.
 pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), CliError> {
     let live = versions.live()?;
@@ -54,7 +47,8 @@ pub fn run(versions: &mut Versions<'_>, rebuild: &args::Rebuild) -> Result<(), C
     let (health, stop, pace) = (Health::default(), Stop::new(), Pace::default());
     let runtime = runtime()?;
     stop_on_signals(&runtime, stop.clone())?;
-    let ports = versions.servers.ports(&state_dir(&versions.servers.config.settings.projector.state_dir))?;
+    let state_dir = StateDir::of(&versions.servers.config.settings.projector.state_dir)?;
+    let ports = versions.servers.ports(&state_dir.path())?;
     let role_stop = Stop::new();
     let role = ProjectorRole {
         ports: &ports,

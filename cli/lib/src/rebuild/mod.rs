@@ -3,7 +3,7 @@
 //! | to find out | open |
 //! |---|---|
 //! | which versions there are, and which one answers | `versions.rs` |
-//! | how the next one is filled, at which pace, and what is said meanwhile | `build.rs`, `pace.rs` |
+//! | how the next one is filled, at which pace, and what is said meanwhile | `build.rs`, `state_dir.rs`, `pace.rs` |
 //! | how it is compared, comes to answer, goes back or is dropped | `compare.rs`, `answer.rs` |
 
 mod answer;
@@ -11,6 +11,7 @@ mod build;
 mod compare;
 mod pace;
 mod say;
+mod state_dir;
 mod versions;
 
 use self::versions::Versions;

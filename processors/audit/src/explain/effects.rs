@@ -4,18 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Standalone, Table, Write, Writes};
+use millrace_kernel::{Domain, StagedProjector, Table, Write, Writes};
 use millrace_ports::Start;
 use millrace_runtime::progress::{Progress, read_progress};
 use serde_json::Value as Json;
 
 use super::{Act, Follows, RowWrite, Scene};
+use crate::book::Book;
 use crate::fault::AuditFault;
 use crate::reading::{Tail, decode_event};
 use crate::shown;
 
-/// A projector and the name of its projection.
-type Named<D> = (String, Standalone<<D as Domain>::Event>);
+/// A projector, the name of its projection, and what it knows of the events so far.
+struct Replayed<'s, D: Domain> {
+    projection: String,
+    projector: Box<dyn StagedProjector<D::Event>>,
+    known: Book<'s>,
+}
+
+/// Rows of a fan-out that are made at once.
+const PIECE: usize = 1_000;
 
 /// What an event leaves.
 struct Effect {
@@ -64,9 +72,13 @@ impl<D: Domain> Scene<'_, D> {
         let Some((last, _)) = wanted.last_key_value() else { return Ok(()) };
         let (log, watcher) = (self.question.log, self.question.watcher);
         let at = self.at(&self.names.events, partition);
-        let mut projectors: Vec<Named<D>> = D::projections(self.question.settings)
+        let mut projectors: Vec<Replayed<'_, D>> = D::projections(self.question.settings)
             .iter()
-            .map(|family| (format!("{}.{}", D::NAME, family.name), family.standalone(partition)))
+            .map(|family| Replayed {
+                projection: format!("{}.{}", D::NAME, family.name),
+                projector: (family.projector)(partition),
+                known: Book::new(self.question.shelf),
+            })
             .collect();
         let aggregates: BTreeSet<&str> = wanted.values().map(String::as_str).collect();
         let mut states: HashMap<String, D::State> = HashMap::new();
@@ -82,18 +94,18 @@ impl<D: Domain> Scene<'_, D> {
             }
             let is_wanted = wanted.contains_key(&record.offset);
             let mut rows = Vec::new();
-            for (projection, projector) in &mut projectors {
+            for replayed in &mut projectors {
                 let mut writes = if is_wanted { Writes::new() } else { Writes::muted() };
-                projector.stage(&event, &mut writes);
+                replayed.projector.stage(&event, &mut replayed.known, &mut writes);
                 if is_wanted {
                     let applied = progress.iter().any(|progress| {
-                        progress.projection == *projection
+                        progress.projection == replayed.projection
                             && progress.partition == partition
                             && progress.events_offset > record.offset
                     });
-                    let all: Vec<Write> = projector.take_whole(&mut writes).into_iter().flatten().collect();
-                    rows.push(self.follows(projection, applied, &all, tables));
+                    rows.push(self.follows(replayed, applied, &mut writes, tables));
                 }
+                replayed.known.take_fault()?;
             }
             if is_wanted {
                 let state = shown::state(states.get(event.aggregate_id.as_str()));
@@ -103,10 +115,35 @@ impl<D: Domain> Scene<'_, D> {
         })
     }
 
-    fn follows(&self, projection: &str, applied: bool, all: &[Write], tables: &[Table]) -> Follows {
-        let most = self.question.most_rows;
-        let writes = all.iter().take(most).map(|write| row_write(write, tables)).collect();
-        Follows { projection: projection.to_owned(), applied, writes, more: all.len().saturating_sub(most) }
+    /// The first rows that an event asks for, and how many more there are.
+    fn follows(
+        &self,
+        replayed: &mut Replayed<'_, D>,
+        applied: bool,
+        writes: &mut Writes,
+        tables: &[Table],
+    ) -> Follows {
+        let projection = replayed.projection.clone();
+        let mut follows = Follows { projection, applied, writes: Vec::new(), more: 0 };
+        let mut show = |rows: &[Write]| {
+            let left = self.question.most_rows - follows.writes.len();
+            follows.writes.extend(rows.iter().take(left).map(|write| row_write(write, tables)));
+            follows.more += rows.len().saturating_sub(left);
+        };
+        let asked = writes.take();
+        asked.ahead.iter().for_each(|rows| show(rows));
+        for stage in asked.stages {
+            show(&stage.writes);
+            for fan_out in stage.fan_outs {
+                let mut goes_on = true;
+                while goes_on {
+                    let mut rows = Vec::new();
+                    goes_on = replayed.projector.fan_out(fan_out, PIECE, &mut replayed.known, &mut rows);
+                    show(&rows);
+                }
+            }
+        }
+        follows
     }
 }
 

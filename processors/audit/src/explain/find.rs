@@ -19,14 +19,42 @@ use crate::shown;
 const PIECE: i64 = 20_000;
 /// How far clocks of brokers and processors may be apart, milliseconds.
 const SKEW_MS: i64 = 120_000;
+/// Most records of a command that are kept, and most of its outcomes: others are counted.
+const MOST_KEPT: usize = 1_000;
 /// How much further than the first record found an earlier one of the same id is looked for.
 const PIECES_BEYOND: usize = 5;
 
 /// What a record of a command holds: without its data where this build does not know it.
 type Read<C> = (Metadata, Option<Command<C>>);
 
-/// Records of one command.
-type Commands<C> = Vec<FoundCommand<C>>;
+/// Records of one command, or its outcomes, as many as are kept of them.
+struct Kept<T> {
+    all: Vec<T>,
+    unlisted: u64,
+}
+
+impl<T> Kept<T> {
+    fn new() -> Self {
+        Self { all: Vec::new(), unlisted: 0 }
+    }
+
+    /// Takes in another. Where there are too many, only the one that is the earliest by `when`.
+    fn push(&mut self, new: T, when: impl Fn(&T) -> i64) {
+        if self.all.len() < MOST_KEPT {
+            return self.all.push(new);
+        }
+        self.unlisted += 1;
+        if let Some(last) = self.all.last_mut()
+            && when(&new) < when(last)
+        {
+            *last = new;
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.all.len() as u64 + self.unlisted
+    }
+}
 
 /// Where records were looked for.
 #[derive(Default)]
@@ -56,9 +84,13 @@ impl<D: Domain> Scene<'_, D> {
         &self,
         command_id: &str,
     ) -> Result<Result<Found<D::Command>, Vec<Searched>>, AuditFault> {
-        let (outcomes, of_outcomes) = self.find_outcomes(command_id)?;
-        let (mut asked, of_commands) = self.find_commands(command_id, &outcomes)?;
-        let of_dead = self.find_dead(command_id, &mut asked)?;
+        let (found, of_outcomes) = self.find_outcomes(command_id)?;
+        let (found_commands, of_commands) = self.find_commands(command_id, &found)?;
+        let mut unlisted = found.unlisted + found_commands.unlisted;
+        let (outcomes, mut asked) = (found.all, found_commands.all);
+        let (only_dead, of_dead) = self.find_dead(command_id, &mut asked)?;
+        unlisted += only_dead.unlisted;
+        asked.extend(only_dead.all);
         if asked.is_empty() && outcomes.is_empty() {
             return Ok(Err(vec![
                 of_outcomes.told(&self.names.outcomes),
@@ -67,7 +99,7 @@ impl<D: Domain> Scene<'_, D> {
             ]));
         }
         asked.sort_by_key(|(asked, _)| (asked.at, asked.place.clone()));
-        Ok(Ok(Found { asked, outcomes }))
+        Ok(Ok(Found { asked, outcomes, unlisted }))
     }
 
     fn partitions_of(&self, topic: &std::sync::Arc<str>) -> Vec<TopicPartition> {
@@ -84,9 +116,9 @@ impl<D: Domain> Scene<'_, D> {
         })
     }
 
-    fn find_outcomes(&self, command_id: &str) -> Result<(Vec<Answered>, Trail), AuditFault> {
+    fn find_outcomes(&self, command_id: &str) -> Result<(Kept<Answered>, Trail), AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
-        let (mut found, mut trail) = (Vec::new(), Trail::default());
+        let (mut found, mut trail) = (Kept::new(), Trail::default());
         for at in self.partitions_of(&self.names.outcomes) {
             let (oldest, end) = (self.oldest(&at)?, log.high_watermark(&at)?);
             watcher.stage(&format!("looking through {at}"), (end - oldest).max(0).unsigned_abs());
@@ -96,12 +128,15 @@ impl<D: Domain> Scene<'_, D> {
                     return Ok(());
                 }
                 if let Ok(outcome) = decode(&self.codecs.outcomes, record)? {
-                    found.push(Answered { place: place(record), outcome });
+                    // a first answer says more than a repeated one, whenever it was given
+                    let rank =
+                        |it: &Answered| if it.outcome.duplicate { it.outcome.recorded_at } else { i64::MIN };
+                    found.push(Answered { place: place(record), outcome }, rank);
                 }
                 Ok(())
             })?;
         }
-        found.sort_by_key(|answered| answered.outcome.recorded_at);
+        found.all.sort_by_key(|answered| answered.outcome.recorded_at);
         Ok((found, trail))
     }
 
@@ -109,8 +144,9 @@ impl<D: Domain> Scene<'_, D> {
     fn find_commands(
         &self,
         command_id: &str,
-        outcomes: &[Answered],
-    ) -> Result<(Commands<D::Command>, Trail), AuditFault> {
+        answers: &Kept<Answered>,
+    ) -> Result<(Kept<FoundCommand<D::Command>>, Trail), AuditFault> {
+        let outcomes = &answers.all;
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut left: BTreeMap<TopicPartition, (i64, i64)> = BTreeMap::new();
         for at in self.partitions_of(&self.names.commands) {
@@ -130,37 +166,47 @@ impl<D: Domain> Scene<'_, D> {
         }
         let total: i64 = left.values().map(|(oldest, end)| (end - oldest).max(0)).sum();
         watcher.stage(&format!("looking through {}", self.names.commands), total.unsigned_abs());
-        let (mut found, mut trail) = (Vec::new(), Trail::default());
+        let (mut found, mut trail) = (Kept::new(), Trail::default());
         let mut beyond = 0;
         left.retain(|_, (oldest, end)| oldest < end);
-        while !left.is_empty() && (found.len() < outcomes.len().max(1) && beyond < PIECES_BEYOND) {
+        while !left.is_empty() && (found.count() < answers.count().max(1) && beyond < PIECES_BEYOND) {
             for (at, (oldest, end)) in &mut left {
                 let from = (*end - PIECE).max(*oldest);
                 commands_between(log, at, (from, *end), watcher, &mut |record| {
                     trail.see(record);
                     if let Some(command) = self.command(command_id, record)? {
-                        found.push(self.asked(record, place(record), command)?);
+                        found.push(self.asked(record, place(record), command)?, |(asked, _)| asked.at);
                     }
                     Ok(())
                 })?;
                 *end = from;
             }
-            beyond += usize::from(!found.is_empty());
+            beyond += usize::from(found.count() > 0);
             left.retain(|_, (oldest, end)| oldest < end);
         }
         Ok((found, trail))
     }
 
     /// Says of what was found whether it is dead, and looks for what only the dead topic has.
-    fn find_dead(&self, command_id: &str, asked: &mut Commands<D::Command>) -> Result<Trail, AuditFault> {
+    fn find_dead(
+        &self,
+        command_id: &str,
+        asked: &mut [FoundCommand<D::Command>],
+    ) -> Result<(Kept<FoundCommand<D::Command>>, Trail), AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut trail = Trail::default();
-        let (mut only_dead, mut marks) = (Vec::new(), BTreeMap::new());
+        let (mut only_dead, mut marks) = (Kept::<FoundCommand<D::Command>>::new(), BTreeMap::new());
         for at in self.partitions_of(&self.names.dead) {
             between(log, &at, (0, log.high_watermark(&at)?), watcher, &mut |record| {
                 trail.see(record);
                 if let Some((offset, mark)) = dead_headers::note(&record.headers) {
-                    marks.insert((record.partition, offset), mark);
+                    // it stands behind what it speaks of
+                    let place = (record.partition, offset);
+                    let of =
+                        |asked: &Asked| asked.dead.as_ref().map(|it| (it.place.partition, it.place.offset));
+                    if asked.iter().chain(&only_dead.all).any(|(asked, _)| of(asked) == Some(place)) {
+                        marks.insert(place, mark);
+                    }
                 }
                 let Some((place_before, dead)) = dead_of(record) else { return Ok(()) };
                 if place_before.topic != *self.names.commands {
@@ -171,16 +217,16 @@ impl<D: Domain> Scene<'_, D> {
                 } else if let Some(command) = self.dead_command(command_id, record)? {
                     let (mut found, command) = self.asked(record, place_before, command)?;
                     found.dead = Some(dead);
-                    only_dead.push((found, command));
+                    only_dead.push((found, command), |(asked, _)| asked.at);
                 }
                 Ok(())
             })?;
         }
-        asked.extend(only_dead);
-        for dead in asked.iter_mut().filter_map(|(asked, _)| asked.dead.as_mut()) {
+        let all = asked.iter_mut().chain(&mut only_dead.all);
+        for dead in all.filter_map(|(asked, _)| asked.dead.as_mut()) {
             dead.done = marks.get(&(dead.place.partition, dead.place.offset)).copied();
         }
-        Ok(trail)
+        Ok((only_dead, trail))
     }
 
     /// The command that a record is, when it has this id; without its data where this build does

@@ -18,6 +18,7 @@ use serde_json::Value as Json;
 
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
+use crate::shelf::Shelf;
 use crate::verify::Committed;
 use crate::watch::Watcher;
 
@@ -39,6 +40,8 @@ pub struct Question<'a, D: Domain> {
     pub since: Option<i64>,
     /// Most rows to show for one event and projection.
     pub most_rows: usize,
+    /// How much is held in memory at once, and the scratch store for the rest.
+    pub shelf: &'a Shelf<'a>,
     /// Is told how far it has come.
     pub watcher: &'a dyn Watcher,
 }
@@ -221,8 +224,15 @@ pub struct Explanation {
     pub asked: Vec<Asked>,
     /// Its outcomes, oldest first.
     pub outcomes: Vec<Answered>,
+    /// How many more records and outcomes there are than are listed, of an id that was sent again and again.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unlisted: u64,
     /// The command and the steps of its process, with what each caused.
     pub acts: Vec<Act>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was looked through, when nothing was found.
@@ -284,6 +294,7 @@ pub fn explain<D: Domain>(
         standing,
         asked,
         outcomes: found.outcomes,
+        unlisted: found.unlisted,
         acts,
     }))
 }
@@ -295,6 +306,7 @@ type FoundCommand<C> = (Asked, Option<Command<C>>);
 struct Found<C> {
     asked: Vec<FoundCommand<C>>,
     outcomes: Vec<Answered>,
+    unlisted: u64,
 }
 
 impl<D: Domain> Scene<'_, D> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Scene;
 use super::fold::{Fold, is_process};
-use super::states::States;
+use super::states::Remembered;
 use crate::difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
 use crate::fault::AuditFault;
 use crate::reading::{between, decode, key_text};
@@ -21,13 +21,13 @@ pub(super) struct Doubt {
     pub has_ended: bool,
 }
 
-impl<D: Domain> Scene<'_, D> {
+impl<'a, D: Domain> Scene<'a, D> {
     /// How many answers are still due to who has sent a command again while its process ran, as the state topic says
     /// now; what it said before is in `states`.
     pub(super) fn read_due(
         &self,
         partition: i32,
-        states: &States<D::State>,
+        states: &Remembered<D::State>,
     ) -> Result<HashMap<Box<str>, i64>, AuditFault> {
         let due_of = |state: Option<&D::State>| match state.and_then(StateData::as_bookkeeping) {
             Some(Bookkeeping::Repeats(due)) => Some((due.outcome.command_id.as_str().into(), due.left)),
@@ -53,12 +53,13 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Compares what is remembered with the events that were read before it.
-    pub(super) fn compare_processes(&mut self, fold: &mut Fold<D>, states: &States<D::State>) {
+    pub(super) fn compare_processes(&self, fold: &mut Fold<'a, D>, states: &Remembered<D::State>) {
         let mut doubts = Vec::new();
         for (id, stated) in &states.newest {
+            let place = self.state_place(fold.partition(), stated.offset);
             let Some(remembered) = stated.state.as_ref().and_then(StateData::as_bookkeeping) else {
                 if is_process(id) {
-                    self.nonsense(id, "kind", json!("an open process"), json!(null), &stated.place);
+                    self.nonsense(id, "kind", json!("an open process"), json!(null), &place);
                 }
                 continue;
             };
@@ -66,11 +67,11 @@ impl<D: Domain> Scene<'_, D> {
                 Bookkeeping::Process(open) => {
                     let command_id = id.split_once('/').map_or("", |(_, command_id)| command_id);
                     match fold.processes.get(command_id) {
-                        None => doubts.push((id.clone(), true, Some(stated.place.clone()))),
+                        None => doubts.push((id.clone(), true, Some(place))),
                         Some(events) if (events.from..=events.to).contains(&open.started_at) => {}
                         Some(events) => {
                             let (expected, found) = (json!(events.from), json!(open.started_at));
-                            self.nonsense(id, "started_at", expected, found, &stated.place);
+                            self.nonsense(id, "started_at", expected, found, &place);
                         }
                     }
                 }
@@ -79,9 +80,9 @@ impl<D: Domain> Scene<'_, D> {
                         let last = self.partitions - 1;
                         let expected =
                             json!(format!("Inbox/0 to Inbox/{last}, or Inbox/<domain>/<partition>"));
-                        self.nonsense(id, "aggregate_id", expected, json!(&**id), &stated.place);
+                        self.nonsense(id, "aggregate_id", expected, json!(&**id), &place);
                     } else if inbox.sequence < 0 {
-                        self.nonsense(id, "sequence", json!(">= 0"), json!(inbox.sequence), &stated.place);
+                        self.nonsense(id, "sequence", json!(">= 0"), json!(inbox.sequence), &place);
                     }
                 }
                 Bookkeeping::DeadStep(_) => {}
@@ -90,22 +91,22 @@ impl<D: Domain> Scene<'_, D> {
                         std::iter::once(floor.recorded_at).chain(floor.spans.iter().map(|it| it.recorded_at));
                     if !ends.is_sorted() {
                         let (expected, found) = (json!("rising recorded_at"), json!(floor.spans));
-                        self.nonsense(id, "spans", expected, found, &stated.place);
+                        self.nonsense(id, "spans", expected, found, &place);
                     }
                 }
                 Bookkeeping::Repeats(due) => {
                     let command_id = &due.outcome.command_id;
                     if repeats(command_id).as_str() != &**id {
                         let found = json!(command_id);
-                        self.nonsense(id, "outcome.command_id", json!(&**id), found, &stated.place);
+                        self.nonsense(id, "outcome.command_id", json!(&**id), found, &place);
                     } else if due.left < 1 {
-                        self.nonsense(id, "left", json!(">= 1"), json!(due.left), &stated.place);
+                        self.nonsense(id, "left", json!(">= 1"), json!(due.left), &place);
                     }
                 }
                 Bookkeeping::ParkedKey(parked) => {
                     if parked.next < 1 || parked.next > parked.newest {
                         let expected = json!(format!("1 to {}", parked.newest));
-                        self.nonsense(id, "next", expected, json!(parked.next), &stated.place);
+                        self.nonsense(id, "next", expected, json!(parked.next), &place);
                     }
                 }
             }
@@ -122,7 +123,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Reports the processes whose record and events still disagree.
-    pub(super) fn settle_processes(&mut self, fold: &Fold<D>) {
+    pub(super) fn settle_processes(&self, fold: &Fold<'a, D>) {
         let topic = self.names.state.to_string();
         for (id, doubt) in &fold.doubtful {
             let (kind, message) = match doubt {
@@ -147,7 +148,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     fn nonsense(
-        &mut self,
+        &self,
         id: &str,
         column: &str,
         expected: serde_json::Value,

@@ -1,6 +1,7 @@
 //! The events of a partition, checked one by one and folded.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -11,19 +12,11 @@ use millrace_ports::{Record, Start, TopicPartition};
 use serde_json::json;
 
 use super::Scene;
-use super::states::Stated;
+use super::image::Image;
+use crate::book::Book;
 use crate::difference::{Check, ColumnDifference, Difference, EventPlace, Kind};
 use crate::fault::AuditFault;
 use crate::reading::{Tail, decode, key_text};
-
-/// An aggregate as its events left it.
-pub(super) struct Folded<S> {
-    pub version: i64,
-    pub recorded_at: i64,
-    pub state: Option<S>,
-    /// Its newest event.
-    pub offset: i64,
-}
 
 /// A process that its events leave open.
 #[derive(Clone, Copy, Debug)]
@@ -35,36 +28,33 @@ pub(super) struct Open {
     pub to: i64,
 }
 
-/// A state that is ahead of the events read before it, and what became of it since.
-pub(super) struct Awaited<S> {
-    pub stated: Stated<S>,
-    /// The differences, once an event of its version was folded.
-    pub columns: Option<Vec<ColumnDifference>>,
-}
-
 /// The fold of one partition.
-pub(super) struct Fold<D: Domain> {
+pub(super) struct Fold<'s, D: Domain> {
     at: TopicPartition,
     tail: Tail,
-    read_to: i64,
-    pub aggregates: HashMap<Box<str>, Folded<D::State>>,
-    /// Processes that were started by a command of this partition and are open.
+    /// Events before this offset are folded.
+    pub read_to: i64,
+    /// [Images](Image) as their events left them.
+    pub aggregates: Book<'s>,
+    /// Processes that were started by a command of this partition and are open: as many as a processor remembers.
     pub processes: HashMap<Box<str>, Open>,
-    /// Aggregates that had events since the last call of [`Fold::forget_touched`].
-    pub touched: HashSet<Box<str>>,
-    pub awaited: HashMap<Box<str>, Awaited<D::State>>,
+    /// States that are ahead of the events read before them, until an event of their version is folded.
+    pub awaited: Book<'s>,
+    is_any_awaited: bool,
     /// Processes in question between two reads; see `bookkeeping.rs`.
     pub doubtful: HashMap<Box<str>, super::bookkeeping::Doubt>,
     last_recorded_at: i64,
     /// The message that caused the newest event, its offset, and how many events it has so far.
     cause: (String, i64, usize),
     ids: Ids,
+    domain: std::marker::PhantomData<fn() -> D>,
 }
 
-/// Ids of events as far back as a repeated command is recognised.
+/// Ids of events as far back as a repeated command is recognised, by hashes of twice 64 bits: no more than a processor holds.
 struct Ids {
-    known: HashSet<Box<str>>,
-    order: VecDeque<(i64, Box<str>)>,
+    hashers: [RandomState; 2],
+    known: HashSet<u128>,
+    order: VecDeque<(i64, u128)>,
     window_micros: i64,
     most: usize,
 }
@@ -79,17 +69,19 @@ impl Ids {
                 self.known.remove(&old);
             }
         }
-        if !self.known.insert(id.into()) {
+        let [high, low] = &self.hashers;
+        let id = (u128::from(high.hash_one(id)) << 64) | u128::from(low.hash_one(id));
+        if !self.known.insert(id) {
             return false;
         }
-        self.order.push_back((recorded_at, id.into()));
+        self.order.push_back((recorded_at, id));
         true
     }
 }
 
-impl<D: Domain> Fold<D> {
+impl<'s, D: Domain> Fold<'s, D> {
     /// At the oldest event of a partition.
-    pub fn start(scene: &mut Scene<'_, D>, partition: i32) -> Result<Self, AuditFault> {
+    pub fn start(scene: &Scene<'s, D>, partition: i32) -> Result<Self, AuditFault> {
         let at = scene.at(&scene.names.events, partition);
         let log = scene.audit.log;
         let (oldest, end) = (log.low_watermark(&at)?, log.high_watermark(&at)?);
@@ -107,20 +99,26 @@ impl<D: Domain> Fold<D> {
             tail: Tail::open(log, at.clone(), Start::Beginning)?,
             at,
             read_to: oldest,
-            aggregates: HashMap::new(),
+            aggregates: Book::new(scene.audit.shelf),
             processes: HashMap::new(),
-            touched: HashSet::new(),
-            awaited: HashMap::new(),
+            awaited: Book::new(scene.audit.shelf),
+            is_any_awaited: false,
             doubtful: HashMap::new(),
             last_recorded_at: i64::MIN,
             cause: (String::new(), -1, 0),
             ids: Ids {
+                hashers: [RandomState::new(), RandomState::new()],
                 known: HashSet::new(),
                 order: VecDeque::new(),
                 window_micros: (processor.dedup_window_seconds as i64).saturating_mul(1_000_000),
                 most: processor.dedup_window_ids.max(1),
             },
+            domain: std::marker::PhantomData,
         })
+    }
+
+    pub fn partition(&self) -> i32 {
+        self.at.partition
     }
 
     /// Where an event stands.
@@ -129,7 +127,7 @@ impl<D: Domain> Fold<D> {
     }
 
     /// Reads on to offset `to`.
-    pub fn read_on(&mut self, scene: &mut Scene<'_, D>, to: i64) -> Result<(), AuditFault> {
+    pub fn read_on(&mut self, scene: &mut Scene<'s, D>, to: i64) -> Result<(), AuditFault> {
         if to <= self.read_to {
             return Ok(());
         }
@@ -144,7 +142,7 @@ impl<D: Domain> Fold<D> {
             });
             for record in records.drain(..) {
                 match decode(&scene.codecs.events, &record)? {
-                    Ok(event) => self.take(scene, &record, &event),
+                    Ok(event) => self.take(scene, &record, &event)?,
                     Err(why) => self.unreadable(scene, &record, &why),
                 }
             }
@@ -153,7 +151,7 @@ impl<D: Domain> Fold<D> {
         tail_error
     }
 
-    fn unreadable(&self, scene: &mut Scene<'_, D>, record: &Record, why: &str) {
+    fn unreadable(&self, scene: &Scene<'s, D>, record: &Record, why: &str) {
         let message = format!(
             "{} offset {} cannot be read: {why}; it is left out here, and every projection stands still before it",
             self.at, record.offset
@@ -163,34 +161,46 @@ impl<D: Domain> Fold<D> {
         scene.findings.add(Difference { events: vec![self.place(record.offset)], ..difference });
     }
 
-    fn take(&mut self, scene: &mut Scene<'_, D>, record: &Record, event: &Event<D::Event>) {
+    fn take(
+        &mut self,
+        scene: &mut Scene<'s, D>,
+        record: &Record,
+        event: &Event<D::Event>,
+    ) -> Result<(), AuditFault> {
+        let id = event.aggregate_id.as_str();
+        let before = self.aggregates.get(id.as_bytes())?.map(Image::<D::State>::from_bytes).transpose()?;
         scene.checked.events += 1;
-        self.check(scene, record, event);
+        self.check(scene, record, event, before.as_ref());
         self.last_recorded_at = self.last_recorded_at.max(event.recorded_at);
         self.follow(event, record.offset);
 
-        let id = event.aggregate_id.as_str();
-        self.touched.insert(id.into());
-        let folded = self.aggregates.entry(id.into()).or_insert_with(|| Folded {
-            version: 0,
-            recorded_at: 0,
-            state: None,
+        let folded = Image {
+            version: event.version,
+            recorded_at: event.recorded_at,
+            state: D::evolve(before.and_then(|before| before.state), &event.data, event.recorded_at),
             offset: record.offset,
-        });
-        folded.state = D::evolve(folded.state.take(), &event.data, event.recorded_at);
-        folded.version = event.version;
-        folded.recorded_at = event.recorded_at;
-        folded.offset = record.offset;
-        if let Some(awaited) = self.awaited.get_mut(id)
-            && awaited.stated.version == event.version
+        };
+        self.aggregates.put(id.as_bytes(), folded.to_bytes())?;
+        if self.is_any_awaited
+            && let Some(stated) = self.awaited.get(id.as_bytes())?
         {
-            awaited.columns = Some(awaited.stated.compare(folded));
+            let stated = Image::from_bytes(stated)?;
+            if stated.version == event.version {
+                scene.compare_state(self, id, &stated, &folded);
+                self.awaited.remove(id.as_bytes())?;
+            }
         }
+        Ok(())
     }
 
     /// What must hold of every event.
-    fn check(&mut self, scene: &mut Scene<'_, D>, record: &Record, event: &Event<D::Event>) {
-        let before = self.aggregates.get(event.aggregate_id.as_str());
+    fn check(
+        &mut self,
+        scene: &Scene<'s, D>,
+        record: &Record,
+        event: &Event<D::Event>,
+        before: Option<&Image<D::State>>,
+    ) {
         let expected = before.map_or(0, |folded| folded.version) + 1;
         let mut found: Vec<(ColumnDifference, String, Vec<i64>)> = Vec::new();
         let mut differs = |column: &str, expected, found_value, message: String, others: Vec<i64>| {
@@ -296,16 +306,10 @@ impl<D: Domain> Fold<D> {
         }
     }
 
-    /// Compares these states with the fold when it comes to their versions.
-    pub fn await_versions(&mut self, states: impl Iterator<Item = (Box<str>, Stated<D::State>)>) {
-        for (id, stated) in states {
-            self.awaited.insert(id, Awaited { stated, columns: None });
-        }
-    }
-
-    /// Begins a new count of touched aggregates.
-    pub fn forget_touched(&mut self) {
-        self.touched.clear();
+    /// Compares a state with the fold when it comes to its version.
+    pub fn await_version(&mut self, id: &[u8], stated: Vec<u8>) -> Result<(), AuditFault> {
+        self.is_any_awaited = true;
+        self.awaited.put(id, stated)
     }
 
     /// Whether the events leave the process of a command open.

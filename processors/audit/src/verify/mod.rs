@@ -6,12 +6,15 @@
 //! partition will find the states, outcomes and lookups of all of them before the ends of *their*
 //! partitions as they are told afterwards.
 
+mod ahead;
 mod answers;
 mod bookkeeping;
 mod fold;
+mod image;
 mod lookups;
 mod replay;
 mod states;
+mod tally;
 mod views;
 
 pub(crate) use answers::header;
@@ -29,6 +32,7 @@ use serde::Serialize;
 
 use crate::difference::{Check, Difference, Findings, Kind};
 use crate::fault::AuditFault;
+use crate::shelf::Shelf;
 use crate::watch::Watcher;
 
 /// Asks for the next offsets that a group has committed; those without one are left out.
@@ -49,8 +53,8 @@ pub struct Audit<'a, D: Domain> {
     pub processor: &'a ProcessorSettings,
     /// The tables, opened.
     pub store: &'a dyn ViewStore,
-    /// A store for scratch, without tables, for each view family.
-    pub scratch: &'a dyn Fn() -> Result<Box<dyn ViewStore>, AuditFault>,
+    /// How much is held in memory at once, and the scratch store for the rest; each view family is replayed into another.
+    pub shelf: &'a Shelf<'a>,
     /// How far the processors have come.
     pub committed: Committed<'a>,
     /// Most differences to list; beyond it they are counted, but for the first few of a check.
@@ -170,19 +174,18 @@ impl<D: Domain> Scene<'_, D> {
         let events = self.at(&self.names.events, partition);
         let mut fold = fold::Fold::start(self, partition)?;
         fold.read_on(self, log.high_watermark(&events)?)?;
-        let mut states = self.read_states(partition)?;
-        self.compare_states(&fold, &mut states);
-        self.compare_processes(&mut fold, &states);
-        // whatever a state is ahead of those events has become visible by now
-        fold.await_versions(states.ahead());
+        let (states, remembered) = self.read_states(partition)?;
+        // whatever a state is ahead of those events becomes visible before their end is asked for
+        self.compare_states(&mut fold, states)?;
+        self.compare_processes(&mut fold, &remembered);
         fold.read_on(self, log.high_watermark(&events)?)?;
-        self.report_ahead(&mut fold);
+        self.report_ahead(&mut fold)?;
         self.settle_processes(&fold);
 
         let lookups = self.read_lookups(partition)?;
         self.compare_lookups(&mut fold, lookups)?;
         // of a process that had ended by then; what has been answered is read behind it
-        let due = self.read_due(partition, &states)?;
+        let due = self.read_due(partition, &remembered)?;
         self.check_answers(partition, decided, &fold, due)
     }
 }

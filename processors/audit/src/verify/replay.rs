@@ -3,17 +3,17 @@
 //!
 //! Every scratch row says which event wrote it, and what is deleted stays as a row that says so.
 
-use std::collections::VecDeque;
-
 use millrace_kernel::table::Column;
 use millrace_kernel::{
-    ColumnType, Domain, Page, PageQuery, Projection, Put, Standalone, Table, Value, Write,
+    ColumnType, Domain, Page, PageQuery, Projection, Put, StagedProjector, Table, Value, Write, Writes,
 };
 use millrace_ports::tables::compare_in_order;
 use millrace_ports::{Start, TopicPartition, ViewStore};
 use millrace_runtime::progress::{Progress, read_progress};
 
 use super::Scene;
+use super::ahead::Ahead;
+use crate::book::Book;
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
 use crate::reading::{Tail, decode_event};
@@ -26,30 +26,26 @@ const AHEAD: i64 = 20_000;
 /// Values of a row, or of its first columns.
 type Row = Vec<Value>;
 
-/// Writes of one event that the live view need not show yet.
-pub(super) struct Ahead {
-    pub offset: i64,
-    pub writes: Vec<Write>,
-}
-
 /// One source partition.
-pub(super) struct Source<D: Domain> {
+pub(super) struct Source<'s, D: Domain> {
     pub at: TopicPartition,
     tail: Tail,
-    projector: Standalone<D::Event>,
+    projector: Box<dyn StagedProjector<D::Event>>,
+    /// What it knows of the events so far.
+    known: Book<'s>,
     /// The rows of all events before it are in the scratch store.
     pub applied: i64,
     read_to: i64,
-    pub ahead: VecDeque<Ahead>,
+    pub ahead: Ahead<'s>,
 }
 
 /// The replay of one family.
-pub(super) struct Replay<D: Domain> {
+pub(super) struct Replay<'s, D: Domain> {
     /// `<domain>.<family>`.
     pub projection: String,
     /// Tables of the family as they are declared.
     pub tables: Vec<Table>,
-    pub sources: Vec<Source<D>>,
+    pub sources: Vec<Source<'s, D>>,
     pub scratch: Box<dyn ViewStore>,
 }
 
@@ -61,16 +57,16 @@ pub(super) struct Replayed {
     pub event: (i32, i64),
 }
 
-impl<D: Domain> Replay<D> {
+impl<'s, D: Domain> Replay<'s, D> {
     /// Replays `family` up to what is published now.
-    pub fn start(scene: &Scene<'_, D>, family: &Projection<D::Event>) -> Result<Self, AuditFault> {
+    pub fn start(scene: &Scene<'s, D>, family: &Projection<D::Event>) -> Result<Self, AuditFault> {
         let tables: Vec<Table> = scene
             .tables
             .iter()
             .filter(|table| family.views.contains(&table.name.as_str()))
             .cloned()
             .collect();
-        let scratch = (scene.audit.scratch)()?;
+        let scratch = scene.audit.shelf.scratch()?;
         let widened: Vec<Table> = tables.iter().map(widened).collect();
         scratch.create_tables(&widened)?;
         scratch.open_tables(&widened)?;
@@ -80,10 +76,11 @@ impl<D: Domain> Replay<D> {
             sources.push(Source {
                 tail: Tail::open(scene.audit.log, at.clone(), Start::Beginning)?,
                 at,
-                projector: family.standalone(partition),
+                projector: (family.projector)(partition),
+                known: Book::new(scene.audit.shelf),
                 applied: 0,
                 read_to: 0,
-                ahead: VecDeque::new(),
+                ahead: Ahead::new(scene.audit.shelf, family.views),
             });
         }
         let projection = format!("{}.{}", D::NAME, family.name);
@@ -109,9 +106,11 @@ impl<D: Domain> Replay<D> {
             if target <= source.applied {
                 continue;
             }
-            while source.ahead.front().is_some_and(|event| event.offset < target) {
-                if let Some(event) = source.ahead.pop_front() {
-                    push(&self.tables, &mut batch, event.writes, (source.at.partition, event.offset));
+            while let Some((offset, writes)) = source.ahead.pop(target)? {
+                push(&self.tables, &mut batch, writes, (source.at.partition, offset));
+                if batch.len() >= BATCH {
+                    scratch.apply(&batch)?;
+                    batch.clear();
                 }
             }
             let (partition, tables) = (source.at.partition, &self.tables);
@@ -136,14 +135,7 @@ impl<D: Domain> Replay<D> {
             let progress = published.iter().find(|progress| progress.partition == source.at.partition);
             let newest = progress.map_or(0, |progress| progress.events_offset).max(source.applied);
             let end = scene.audit.log.high_watermark(&source.at)?.min(newest + AHEAD);
-            let mut found = Vec::new();
-            source.read(scene, end, |offset, writes| {
-                if !writes.is_empty() {
-                    found.push(Ahead { offset, writes });
-                }
-                Ok(())
-            })?;
-            source.ahead.extend(found);
+            source.look(scene, end)?;
         }
         Ok(())
     }
@@ -208,24 +200,59 @@ impl<D: Domain> Replay<D> {
     }
 }
 
-impl<D: Domain> Source<D> {
+impl<D: Domain> Source<'_, D> {
+    /// Takes in the events before `to` and keeps their rows.
+    fn look(&mut self, scene: &Scene<'_, D>, to: i64) -> Result<(), AuditFault> {
+        let Self { tail, projector, known, ahead, .. } = self;
+        if to > self.read_to {
+            read(scene, (tail, &mut **projector, known), to, |offset, rows| ahead.push(offset, rows))?;
+            self.read_to = to;
+        }
+        Ok(())
+    }
+
+    /// Takes in the events before `to` and gives the rows of each, of a fan-out a piece at a time, to `each`.
     fn read(
         &mut self,
         scene: &Scene<'_, D>,
         to: i64,
-        mut each: impl FnMut(i64, Vec<Write>) -> Result<(), AuditFault>,
+        each: impl FnMut(i64, Vec<Write>) -> Result<(), AuditFault>,
     ) -> Result<(), AuditFault> {
-        if to <= self.read_to {
-            return Ok(());
+        if to > self.read_to {
+            read(scene, (&mut self.tail, &mut *self.projector, &mut self.known), to, each)?;
+            self.read_to = to;
         }
-        let projector = &mut self.projector;
-        self.tail.up_to(to, scene.audit.watcher, &mut |record| {
-            let event = decode_event(&scene.codecs.events, record)?;
-            each(record.offset, projector.rows(&event).into_iter().flatten().collect())
-        })?;
-        self.read_to = to;
         Ok(())
     }
+}
+
+fn read<D: Domain>(
+    scene: &Scene<'_, D>,
+    (tail, projector, known): (&mut Tail, &mut dyn StagedProjector<D::Event>, &mut Book<'_>),
+    to: i64,
+    mut each: impl FnMut(i64, Vec<Write>) -> Result<(), AuditFault>,
+) -> Result<(), AuditFault> {
+    tail.up_to(to, scene.audit.watcher, &mut |record| {
+        let event = decode_event(&scene.codecs.events, record)?;
+        let mut writes = Writes::new();
+        projector.stage(&event, known, &mut writes);
+        known.take_fault()?;
+        let asked = writes.take();
+        asked.ahead.into_iter().try_for_each(|rows| each(record.offset, rows))?;
+        for stage in asked.stages {
+            each(record.offset, stage.writes)?;
+            for fan_out in stage.fan_outs {
+                let mut goes_on = true;
+                while goes_on {
+                    let mut rows = Vec::new();
+                    goes_on = projector.fan_out(fan_out, BATCH, known, &mut rows);
+                    known.take_fault()?;
+                    each(record.offset, rows)?;
+                }
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The columns that say which event wrote a scratch row, and whether it was deleted.

@@ -7,7 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{Domain, PageQuery, Projection, Table, Value};
+use hashbrown::HashMap;
+use millrace_kernel::{Domain, PageQuery, Projection, Table, Value, Write};
 use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::progress::PROGRESS;
 use millrace_runtime::projector::Footing;
@@ -70,7 +71,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Progress that is published beyond the end of the events belongs to other events.
-    fn check_progress(&mut self, replay: &Replay<D>) -> Result<(), AuditFault> {
+    fn check_progress(&mut self, replay: &Replay<'_, D>) -> Result<(), AuditFault> {
         for progress in replay.published(self)? {
             let Some(source) = replay.sources.iter().find(|s| s.at.partition == progress.partition) else {
                 let message = format!("there is no partition {} of the events", progress.partition);
@@ -102,7 +103,11 @@ impl<D: Domain> Scene<'_, D> {
 
     /// The tables hold what their group says was applied to them. Without this, tables that were deleted would be as
     /// clean as those of a projector that has only begun.
-    fn check_footing(&mut self, replay: &Replay<D>, family: &Projection<D::Event>) -> Result<(), AuditFault> {
+    fn check_footing(
+        &mut self,
+        replay: &Replay<'_, D>,
+        family: &Projection<D::Event>,
+    ) -> Result<(), AuditFault> {
         let version = Live::read(self.audit.store, [(family.name, family.views)])?.version(family.name);
         let group = self.names.projector_group(&version.of(family.name));
         let places: Vec<TopicPartition> = replay.sources.iter().map(|source| source.at.clone()).collect();
@@ -134,7 +139,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Every live row is the replay's. Returns for how many the replay has a row of the same key.
-    fn compare_live(&mut self, replay: &mut Replay<D>, table: &Table) -> Result<u64, AuditFault> {
+    fn compare_live(&mut self, replay: &mut Replay<'_, D>, table: &Table) -> Result<u64, AuditFault> {
         let mut after = Vec::new();
         let mut paired = 0;
         loop {
@@ -169,7 +174,7 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// Every row of the replay is live.
-    fn look_for_missing(&mut self, replay: &mut Replay<D>, table: &Table) -> Result<(), AuditFault> {
+    fn look_for_missing(&mut self, replay: &mut Replay<'_, D>, table: &Table) -> Result<(), AuditFault> {
         let mut after = Vec::new();
         loop {
             replay.advance(self)?;
@@ -191,7 +196,7 @@ impl<D: Domain> Scene<'_, D> {
     /// Finds out which of the candidates are wrong, and reports them.
     fn resolve(
         &mut self,
-        replay: &mut Replay<D>,
+        replay: &mut Replay<'_, D>,
         table: &Table,
         mut candidates: Vec<Candidate>,
     ) -> Result<(), AuditFault> {
@@ -204,9 +209,10 @@ impl<D: Domain> Scene<'_, D> {
             let expected = replay.rows(table, &keys)?;
             let mut later = Vec::new();
             let mut wait_for: Vec<(i32, i64)> = Vec::new();
-            for (candidate, expected) in candidates.into_iter().zip(expected) {
+            let verdicts = judge(replay, table, &candidates, &expected)?;
+            for ((candidate, expected), verdict) in candidates.into_iter().zip(expected).zip(verdicts) {
                 let values = expected.as_ref().and_then(|replayed| replayed.values.as_deref());
-                match judge(replay, table, &candidate, values) {
+                match verdict {
                     Verdict::Right => {}
                     Verdict::After(partition, offset) if looks < LOOKS && moved.0.elapsed() < PATIENCE => {
                         wait_for.push((partition, offset));
@@ -238,7 +244,7 @@ impl<D: Domain> Scene<'_, D> {
 
     /// Waits until the projection has passed these events, or stands still. Returns how far it is
     /// in all partitions together.
-    fn wait_until_passed(&self, replay: &Replay<D>, events: &[(i32, i64)]) -> Result<i64, AuditFault> {
+    fn wait_until_passed(&self, replay: &Replay<'_, D>, events: &[(i32, i64)]) -> Result<i64, AuditFault> {
         let mut moved = (Instant::now(), i64::MIN);
         loop {
             let published = replay.published(self)?;
@@ -258,7 +264,7 @@ impl<D: Domain> Scene<'_, D> {
 
     fn report_row(
         &mut self,
-        replay: &Replay<D>,
+        replay: &Replay<'_, D>,
         table: &Table,
         candidate: &Candidate,
         expected: Option<&[Value]>,
@@ -318,30 +324,46 @@ impl<D: Domain> Scene<'_, D> {
     }
 }
 
-/// Whether a live row is what the replay has, or what one of the events since then leaves.
+/// Whether live rows are what the replay has, or what one of the events since then leaves.
 fn judge<D: Domain>(
-    replay: &Replay<D>,
+    replay: &mut Replay<'_, D>,
     table: &Table,
-    candidate: &Candidate,
-    expected: Option<&[Value]>,
-) -> Verdict {
-    let found = candidate.found.as_deref();
-    if found == expected {
-        return Verdict::Right;
-    }
-    let mut newest = None;
-    for source in &replay.sources {
-        for ahead in &source.ahead {
-            for write in &ahead.writes {
-                match effect(table, &candidate.key, write) {
-                    Some(left) if left == found => return Verdict::Right,
-                    Some(_) => newest = Some((source.at.partition, ahead.offset)),
-                    None => {}
+    candidates: &[Candidate],
+    expected: &[Option<Replayed>],
+) -> Result<Vec<Verdict>, AuditFault> {
+    let is_expected = |(candidate, expected): (&Candidate, &Option<Replayed>)| {
+        let values = expected.as_ref().and_then(|replayed| replayed.values.as_deref());
+        if candidate.found.as_deref() == values { Verdict::Right } else { Verdict::Wrong }
+    };
+    let mut verdicts: Vec<Verdict> = candidates.iter().zip(expected).map(is_expected).collect();
+    let by_key: HashMap<&[Value], usize> =
+        candidates.iter().enumerate().map(|(index, candidate)| (candidate.key.as_slice(), index)).collect();
+    for source in &mut replay.sources {
+        let partition = source.at.partition;
+        source.ahead.each(&mut |offset, write| {
+            if write.table() != table.name {
+                return;
+            }
+            let key = match write {
+                Write::Put(put) => put.values.get(..table.key_columns()),
+                Write::Delete(delete) if delete.range => None,
+                Write::Delete(delete) => Some(delete.key.as_slice()),
+            };
+            let touched = match key {
+                Some(key) => by_key.get(key).map_or(0..0, |index| *index..index + 1),
+                None => 0..candidates.len(),
+            };
+            for index in touched {
+                let candidate = &candidates[index];
+                match (effect(table, &candidate.key, write), &verdicts[index]) {
+                    (None, _) | (_, Verdict::Right) => {}
+                    (Some(left), _) if left == candidate.found.as_deref() => verdicts[index] = Verdict::Right,
+                    (Some(_), _) => verdicts[index] = Verdict::After(partition, offset),
                 }
             }
-        }
+        })?;
     }
-    newest.map_or(Verdict::Wrong, |(partition, offset)| Verdict::After(partition, offset))
+    Ok(verdicts)
 }
 
 /// The live rows of these keys.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_audit::{Audit, Report, Silent, verify};
+use millrace_audit::{Audit, AuditFault, Report, Shelf, Silent, verify};
 use millrace_domain_chirp::messages::commands::{
     DeleteChirp, EditChirp, FollowUser, PostChirp, RegisterUser, UnfollowUser,
 };
@@ -142,10 +142,26 @@ pub fn audit_committed(
     limit: usize,
     offset: &dyn Fn(&str, &TopicPartition) -> Option<i64>,
 ) -> Report {
+    // next to nothing is held in memory
+    audit_on(pipeline, (log, store), limit, offset, &Shelf::new(&scratch, 2_000))
+}
+
+/// A scratch store.
+pub fn scratch() -> Result<Box<dyn ViewStore>, AuditFault> {
+    Ok(Box::new(MemoryStore::new()))
+}
+
+/// As [`audit_committed`], with what memory may hold.
+pub fn audit_on(
+    pipeline: &Pipeline<Chirp>,
+    (log, store): (&dyn Log, &dyn ViewStore),
+    limit: usize,
+    offset: &dyn Fn(&str, &TopicPartition) -> Option<i64>,
+    shelf: &Shelf<'_>,
+) -> Report {
     let committed = |group: &str, partitions: &[TopicPartition]| {
         Ok(partitions.iter().filter_map(|at| Some((at.clone(), offset(group, at)?))).collect())
     };
-    let scratch = || Ok(Box::new(MemoryStore::new()) as Box<dyn ViewStore>);
     let audit = Audit::<Chirp> {
         log,
         registry: pipeline.registry(),
@@ -153,7 +169,7 @@ pub fn audit_committed(
         settings: &settings(),
         processor: &ProcessorSettings::default(),
         store,
-        scratch: &scratch,
+        shelf,
         committed: &committed,
         limit,
         watcher: &Silent,
@@ -161,8 +177,22 @@ pub fn audit_committed(
     verify(&audit).unwrap()
 }
 
+/// Audits the pipeline twice: with next to nothing in memory, and with all of it there.
 pub fn audit(pipeline: &Pipeline<Chirp>) -> Report {
-    audit_through(pipeline, &pipeline.log, &*pipeline.store, 100)
+    let through = (&pipeline.log as &dyn Log, &*pipeline.store as &dyn ViewStore);
+    let report = audit_through(pipeline, through.0, through.1, 100);
+    let shelf = Shelf::new(&scratch, usize::MAX);
+    let in_memory = audit_on(pipeline, through, 100, &|_, at| pipeline.committed(at), &shelf);
+    assert_eq!((in_memory.checked, &in_memory.counts), (report.checked, &report.counts));
+    let sorted = |report: &Report| {
+        let mut all: Vec<String> = report.differences.iter().map(|it| format!("{it:?}")).collect();
+        all.sort_unstable();
+        all
+    };
+    if report.differences.len() as u64 == report.total() {
+        assert_eq!(sorted(&in_memory), sorted(&report));
+    }
+    report
 }
 
 /// A log in which some records cannot be seen, as if they had never been written.

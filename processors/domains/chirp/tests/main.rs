@@ -7,6 +7,7 @@ mod common;
 mod copies;
 mod dead_claims;
 mod dead_letters;
+mod dead_list;
 mod decisions;
 mod earlier;
 mod engine;

@@ -1,5 +1,6 @@
 //! A projector's lane, poll by poll: what it publishes, and where it stands still.
 
+mod copies;
 mod fan_outs;
 mod kept;
 mod stage;

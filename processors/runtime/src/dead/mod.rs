@@ -5,6 +5,7 @@
 
 mod bury;
 pub mod headers;
+mod list;
 mod parked;
 pub mod redrive;
 pub mod topic;

@@ -13,10 +13,11 @@ use millrace_wire::{Codec, DecodeFailure, Registry, RegistryFault};
 use thiserror::Error;
 
 use super::headers::{self, DeadKind, LinePlace, Mark};
+use super::list::MOST_HELD;
 use crate::topology::Topology;
 
 /// Most records taken from the log at once.
-const READ_AT_ONCE: usize = 1_000;
+pub(super) const READ_AT_ONCE: usize = 1_000;
 /// How long the log may give nothing before its end is reached.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -172,7 +173,9 @@ pub struct DeadTopic<D: Domain> {
     pub(super) partitions: i32,
     codecs: Option<Codecs<D>>,
     away: Mutex<Option<RegistryFault>>,
-    patience: Duration,
+    pub(super) patience: Duration,
+    /// Most records that are held at once while they are gone through.
+    pub(super) most_held: i64,
 }
 
 /// What reads the messages.
@@ -201,7 +204,7 @@ impl<D: Domain> Codecs<D> {
 
 /// What is read of messages where the registry is away.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Messages {
+pub(super) enum Messages {
     /// Everything, or nothing is done.
     Needed,
     /// As much as can be: whoever looks is shown what Kafka knows.
@@ -223,7 +226,15 @@ impl<D: Domain> DeadTopic<D> {
             Err(CodecError::Registry(fault @ RegistryFault::Unavailable { .. })) => (None, Some(fault)),
             Err(refused) => return Err(refused.into()),
         };
-        Ok(Self { log, names, partitions, codecs, away: Mutex::new(away), patience: PATIENCE })
+        Ok(Self {
+            log,
+            names,
+            partitions,
+            codecs,
+            away: Mutex::new(away),
+            patience: PATIENCE,
+            most_held: MOST_HELD,
+        })
     }
 
     /// Why ids, types and processes of what was listed or shown may be missing: the registry, which explains the
@@ -258,23 +269,6 @@ impl<D: Domain> DeadTopic<D> {
         &self.names.dead
     }
 
-    /// All records that are meant, by partition and offset, also those that are done with. Where the registry is away,
-    /// without what stands in their messages.
-    ///
-    /// # Errors
-    /// [`DeadError`]; also when the registry is away and an id is asked for.
-    pub fn list(&self, selection: &Selection) -> Result<Vec<DeadRecord>, DeadError> {
-        let messages = if selection.id.is_some() { Messages::Needed } else { Messages::IfPossible };
-        let partitions = match selection.partition {
-            Some(one) if (0..self.partitions).contains(&one) => one..one + 1,
-            Some(_) => return Ok(Vec::new()),
-            None => 0..self.partitions,
-        };
-        let mut all = self.read_as(partitions, messages)?;
-        all.retain(|record| selection.holds(record));
-        Ok(all)
-    }
-
     /// The record at `place` with its headers and its value.
     ///
     /// # Errors
@@ -288,8 +282,7 @@ impl<D: Domain> DeadTopic<D> {
         if !(0..self.partitions).contains(&place.partition) {
             return Err(missing());
         }
-        let all = self.read_as(place.partition..place.partition + 1, Messages::IfPossible)?;
-        let known = all.into_iter().find(|record| record.place == place).ok_or_else(missing)?;
+        let known = self.known_at(place)?.ok_or_else(missing)?;
         let record = Values::open(self, place.partition)?.at(place.offset)?.ok_or_else(missing)?;
         let content = match &record.value {
             None => Content::Nothing,
@@ -320,7 +313,11 @@ impl<D: Domain> DeadTopic<D> {
         self.read_as(partitions, Messages::Needed)
     }
 
-    fn read_as(&self, partitions: Range<i32>, messages: Messages) -> Result<Vec<DeadRecord>, DeadError> {
+    pub(super) fn read_as(
+        &self,
+        partitions: Range<i32>,
+        messages: Messages,
+    ) -> Result<Vec<DeadRecord>, DeadError> {
         let (mut found, mut marks) = (Vec::new(), BTreeMap::new());
         self.each_record(&self.names.dead, partitions, &mut |record| {
             match headers::note(&record.headers) {
@@ -367,7 +364,7 @@ impl<D: Domain> DeadTopic<D> {
         }
     }
 
-    fn known(&self, record: &Record, messages: Messages) -> Result<DeadRecord, DeadError> {
+    pub(super) fn known(&self, record: &Record, messages: Messages) -> Result<DeadRecord, DeadError> {
         let text = |name| headers::text(&record.headers, name);
         let topic = text(headers::TOPIC).unwrap_or_default().to_owned();
         let kind = text(headers::KIND).and_then(DeadKind::parse).unwrap_or(DeadKind::Unreadable);

@@ -17,7 +17,6 @@ use thiserror::Error;
 use super::batch::BatchError;
 use super::clock_watch::ClockWatch;
 use super::codecs::Codecs;
-use super::copies::Copies;
 use super::copy::{CopyFault, PartitionCopy, Reached, ends};
 use super::footing::{Footing, Sample, Sampler};
 use super::gap::{Gap, found_again, start_of};
@@ -27,6 +26,7 @@ use super::running::{Begun, Running};
 use super::state::Kept;
 #[cfg(debug_assertions)]
 use super::state::{Overlay, PartitionState};
+use crate::copies::Copies;
 use crate::local::LocalState;
 use crate::metrics::{BatchMeter, Meter};
 use crate::planted::{self, Bug};
@@ -56,7 +56,7 @@ pub struct Shared<D: Domain> {
     /// Where the state of partitions lies on disk, if anywhere.
     pub local: Option<LocalState>,
     /// Copies of partitions that stand by in this process.
-    pub copies: Arc<Copies<D>>,
+    pub copies: Arc<Copies<PartitionCopy<D>>>,
 }
 
 /// Why a lane must begin again.

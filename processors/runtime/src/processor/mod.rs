@@ -11,7 +11,6 @@ mod checkpoint;
 mod claims;
 pub mod clock_watch;
 pub mod codecs;
-pub mod copies;
 pub mod copy;
 pub mod decide;
 mod effects;

@@ -23,7 +23,7 @@ use super::kept::Kept;
 use super::lane::ProjectorShared;
 use super::parked::Stored;
 use super::running::OpenCause;
-use crate::local::LocalState;
+use crate::local::{CacheBudget, LocalState};
 use crate::progress::Progress;
 
 /// The version of what keys, values and points look like on disk.
@@ -86,7 +86,7 @@ impl Begin {
         keeps: Keeps,
     ) -> Result<Self, ProjectorFault> {
         let published = published(&*shared.store, &shared.projection, at.partition)?;
-        let known = group.committed(std::slice::from_ref(at))?.get(at).copied();
+        let known = committed(group, at)?;
         // Whether `rebuild` has made the tables and nobody has filled them yet: version numbers begin again where the
         // tables were deleted, and a group of that name may be left of the one before.
         let is_new = shared.is_building && published.is_none();
@@ -94,6 +94,34 @@ impl Begin {
             Some(offset) => offset,
             None => adopt(shared, group, at, published.as_ref())?,
         };
+        Self::at(shared, at, keeps, committed, published, |local| &local.budget)
+    }
+
+    /// The same for a copy that stands by. It tells the group nothing: that is for whoever owns the partition. Where the
+    /// group knows nothing, there is nothing to follow yet.
+    ///
+    /// # Errors
+    /// As [`Begin::find`].
+    pub(super) fn of_copy<D: Domain>(
+        shared: &ProjectorShared<D>,
+        group: &dyn Group,
+        at: &TopicPartition,
+        keeps: Keeps,
+    ) -> Result<Self, ProjectorFault> {
+        let published = published(&*shared.store, &shared.projection, at.partition)?;
+        let is_new = shared.is_building && published.is_none();
+        let committed = if is_new { 0 } else { committed(group, at)?.unwrap_or(0) };
+        Self::at(shared, at, keeps, committed, published, |local| &local.budget_of_copies)
+    }
+
+    fn at<D: Domain>(
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        keeps: Keeps,
+        committed: i64,
+        published: Option<Progress>,
+        budget: fn(&LocalState) -> &Arc<CacheBudget>,
+    ) -> Result<Self, ProjectorFault> {
         let footing = Footing::new(&*shared.log, &*shared.store, &shared.projection, at, committed)?;
         let none = || Progress::none(&shared.projection, at.partition);
         let mut begin = Self {
@@ -115,7 +143,8 @@ impl Begin {
                 begin.progress = published.unwrap_or_else(none);
             }
             (Keeps::ByKey, Some(local)) => {
-                let Opened { kept, point, parked } = open(shared, local, at, begin.footing.applied())?;
+                let Opened { kept, point, parked } =
+                    open(shared, local, budget(local), at, begin.footing.applied())?;
                 (begin.kept, begin.parked) = (kept, parked);
                 if let Some(point) = point {
                     begin.from = point.newest.as_ref().map_or(point.position, |newest| newest.offset);
@@ -131,6 +160,11 @@ impl Begin {
         }
         Ok(begin)
     }
+}
+
+/// The offset that the group knows of a partition, if any.
+pub(super) fn committed(group: &dyn Group, at: &TopicPartition) -> Result<Option<i64>, ProjectorFault> {
+    Ok(group.committed(std::slice::from_ref(at))?.get(at).copied())
 }
 
 /// Where a group without an offset goes on: where the tables say that they are, or at the first event. The group is told
@@ -164,6 +198,7 @@ struct Opened {
 fn open<D: Domain>(
     shared: &ProjectorShared<D>,
     local: &LocalState,
+    budget: &Arc<CacheBudget>,
     at: &TopicPartition,
     applied: i64,
 ) -> Result<Opened, ProjectorFault> {
@@ -171,7 +206,7 @@ fn open<D: Domain>(
     if let Some(why) = local.take_condemned(at.partition) {
         local.set_aside(&identity, &why)?;
     }
-    let why = match open_trusted(shared, local, at, &identity, applied) {
+    let why = match open_trusted(shared, local, budget, at, &identity, applied) {
         Ok(Ok(opened)) => return Ok(opened),
         Ok(Err(why)) => why,
         Err(ProjectorFault::Local(fault)) if fault.is_lasting() => fault.to_string(),
@@ -179,13 +214,14 @@ fn open<D: Domain>(
     };
     local.set_aside(&identity, &why)?;
     let store = local.stores.open(&identity)?;
-    Ok(Opened { kept: Kept::over(store, Arc::clone(&local.budget)), point: None, parked: Vec::new() })
+    Ok(Opened { kept: Kept::over(store, Arc::clone(budget)), point: None, parked: Vec::new() })
 }
 
 /// What is kept, or why it is not to be trusted.
 fn open_trusted<D: Domain>(
     shared: &ProjectorShared<D>,
     local: &LocalState,
+    budget: &Arc<CacheBudget>,
     at: &TopicPartition,
     identity: &Identity,
     applied: i64,
@@ -231,7 +267,7 @@ fn open_trusted<D: Domain>(
     if let Some(why) = unread {
         return Ok(Err(why));
     }
-    Ok(Ok(Opened { kept: Kept::over(store, Arc::clone(&local.budget)), point, parked }))
+    Ok(Ok(Opened { kept: Kept::over(store, Arc::clone(budget)), point, parked }))
 }
 
 /// The name under which a version of a projection keeps what it knows of any partition.

@@ -48,6 +48,15 @@ impl Footing {
         self.applied
     }
 
+    /// Asks the tables once more up to where they hold the events.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) fn look(&mut self, store: &dyn ViewStore) -> Result<(), ProjectorFault> {
+        self.applied = applied(store, &self.projection, self.at.partition)?;
+        Ok(())
+    }
+
     /// Before an event is folded or applied. A cause behind which another follows was published before the group was
     /// told of the other, so the tables know it, whenever their projector ended.
     ///

@@ -1,13 +1,13 @@
 //! When what a projector knows is written to its disk, and how the next one goes on with what was under way.
 
-use millrace_kernel::{Domain, StagedProjector};
+use millrace_kernel::Domain;
 use millrace_ports::{LocalFault, TopicPartition};
 
-use super::begin::{Begin, Point};
+use super::begin::Point;
 use super::fault::ProjectorFault;
 use super::lane::ProjectorShared;
+use super::parked::Stored;
 use super::running::{MOST_ROWS, Running};
-use super::turns::Turns;
 use crate::planted::{self, Bug};
 
 /// How often it is said that the disk refuses what is known: it is tried every few seconds.
@@ -90,32 +90,41 @@ impl<D: Domain> Running<D> {
             );
         }
     }
-}
 
-/// Goes on with the events that were being written in turns. Those that the group knows to be in the tables
-/// another one has written meanwhile: nothing but their fan-outs is left of them, which end here.
-pub(super) fn resume<E>(
-    turns: &mut Turns,
-    begin: &mut Begin,
-    projector: &mut dyn StagedProjector<E>,
-    views: &[&'static str],
-) -> Result<(), LocalFault> {
-    for (offset, stored) in std::mem::take(&mut begin.parked) {
-        if offset < begin.committed || planted::is_on(Bug::ParkedForgotten) {
-            let mut written = Vec::new();
-            for fan_out in stored.fan_outs() {
-                while projector.fan_out(fan_out, MOST_ROWS, &mut begin.kept, &mut written) {
-                    written.clear();
+    /// Goes on with the events that were being written in turns, by their offsets. Those that the group knows to be in the
+    /// tables another one has written meanwhile.
+    pub(super) fn resume(
+        &mut self,
+        parked: Vec<(i64, Stored)>,
+        views: &[&'static str],
+    ) -> Result<(), LocalFault> {
+        for (offset, stored) in parked {
+            if offset < self.committed || planted::is_on(Bug::ParkedForgotten) {
+                self.let_go(offset, &stored);
+                continue;
+            }
+            if planted::is_on(Bug::FanOutResumedAhead) {
+                for fan_out in stored.fan_outs() {
+                    self.projector.fan_out(fan_out, 1, &mut self.kept, &mut Vec::new());
                 }
             }
-            turns.forget(offset);
-            continue;
+            let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
+                path: self.kept.path(),
+                why: format!("the event at offset {offset} writes to tables of others"),
+            })?;
+            self.background.turns.restore(restored);
         }
-        let restored = stored.restore(offset, views).ok_or_else(|| LocalFault::Damaged {
-            path: begin.kept.path(),
-            why: format!("the event at offset {offset} writes to tables of others"),
-        })?;
-        turns.restore(restored);
+        self.kept.take_fault().map_or(Ok(()), Err)
     }
-    begin.kept.take_fault().map_or(Ok(()), Err)
+
+    /// Of an event whose rows another one has written nothing but its fan-outs is left, which end here.
+    pub(super) fn let_go(&mut self, offset: i64, stored: &Stored) {
+        let mut written = Vec::new();
+        for fan_out in stored.fan_outs() {
+            while self.projector.fan_out(fan_out, MOST_ROWS, &mut self.kept, &mut written) {
+                written.clear();
+            }
+        }
+        self.background.turns.forget(offset);
+    }
 }

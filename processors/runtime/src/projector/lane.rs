@@ -7,9 +7,11 @@ use millrace_kernel::{Domain, Event, StagedProjector};
 use millrace_ports::{Clock, Group, Log, TopicPartition, ViewStore};
 use millrace_wire::Codec;
 
+use super::copy::ProjectorCopy;
 use super::fault::ProjectorFault;
 use super::pace::Pace;
 use super::running::Running;
+use crate::copies::Copies;
 use crate::local::LocalState;
 use crate::metrics::Meter;
 use crate::planted::{self, Bug};
@@ -60,6 +62,8 @@ pub struct ProjectorShared<D: Domain> {
     pub partitions: i32,
     /// Where what is known by key is kept, if anywhere.
     pub local: Option<LocalState>,
+    /// Copies of partitions that stand by in this process.
+    pub copies: Copies<ProjectorCopy<D>>,
     /// What an operator has set.
     pub settings: ProjectorSettings,
 }
@@ -96,8 +100,9 @@ impl<D: Domain> ProjectorLane<D> {
 
     /// The same, reporting to `meter`.
     #[must_use]
-    pub fn metered(self, meter: Meter) -> Self {
-        Self { meter, ..self }
+    pub fn metered(mut self, meter: Meter) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// Reports how it is in numbers.
@@ -191,6 +196,9 @@ impl<D: Domain> ProjectorLane<D> {
 
     fn step(&mut self, wait: Duration) -> Result<Turn, ProjectorFault> {
         let Some(running) = &mut self.running else {
+            if let Some(copy) = self.shared.copies.take(self.at.partition) {
+                copy.end(&self.shared);
+            }
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
@@ -250,5 +258,13 @@ impl<D: Domain> ProjectorLane<D> {
         }
         self.running = None;
         Ok(())
+    }
+}
+
+impl<D: Domain> Drop for ProjectorLane<D> {
+    fn drop(&mut self) {
+        // closed before a copy opens it
+        self.running = None;
+        self.shared.copies.vacate(self.at.partition);
     }
 }

@@ -2,6 +2,7 @@
 
 mod background;
 pub(crate) mod begin;
+mod copy;
 mod fault;
 mod footing;
 mod keeping;
@@ -13,6 +14,7 @@ mod running;
 mod turns;
 mod unapplied;
 
+pub use copy::ProjectorCopy;
 pub use fault::ProjectorFault;
 pub use footing::Footing;
 pub use kept::Kept;

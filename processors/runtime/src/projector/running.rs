@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use millrace_kernel::{Domain, Event, StagedProjector, Write, Writes};
-use millrace_ports::{Group, Reader, Record, Start, TopicPartition, ViewStore};
+use millrace_ports::{Group, LocalFault, Reader, Record, Start, TopicPartition, ViewStore};
 use millrace_wire::{Codec, DecodeFailure};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,6 @@ use super::background::Background;
 use super::begin::{Begin, Newest, of_another_log};
 use super::fault::ProjectorFault;
 use super::footing::{Footing, cause_of};
-use super::keeping::resume;
 use super::kept::Kept;
 use super::lane::ProjectorShared;
 use super::turns::Turns;
@@ -80,15 +79,27 @@ impl<D: Domain> Running<D> {
         group: &dyn Group,
         at: &TopicPartition,
     ) -> Result<Self, ProjectorFault> {
-        let mut projector = (shared.make)(at.partition);
+        let projector = (shared.make)(at.partition);
         let mut begin = Begin::find(shared, group, at, projector.keeps())?;
+        let parked = std::mem::take(&mut begin.parked);
+        let mut running = Self::of(shared, at, projector, begin)?;
+        running.resume(parked, shared.views)?;
+        Ok(running)
+    }
+
+    /// Begins there; the events that were written in turns are left to the caller.
+    pub(super) fn of(
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        projector: Box<dyn StagedProjector<D::Event>>,
+        begin: Begin,
+    ) -> Result<Self, ProjectorFault> {
         let from = match begin.from {
             _ if planted::is_on(Bug::FoldSkipped) => Start::Offset(begin.committed),
             0 => Start::Beginning,
             offset => Start::Offset(offset),
         };
-        let mut turns = Turns::new(shared.settings.fan_out_max_rows);
-        resume(&mut turns, &mut begin, &mut *projector, shared.views)?;
+        let turns = Turns::new(shared.settings.fan_out_max_rows);
         let reader = shared.log.reader(&[(at.clone(), from)])?;
         let (began_at, now) = (reader.position(at), shared.clock.now_micros());
         Ok(Self {
@@ -153,26 +164,17 @@ impl<D: Domain> Running<D> {
                     break;
                 }
             };
-            if let Some(proof) = &self.proof {
-                if offset != proof.offset || event.id.as_str() != proof.event_id {
-                    return Err(of_another_log(self.kept.path(), at, proof).into());
-                }
-                self.newest = self.proof.take();
-                self.held.pop_front();
+            if self.proves(at, offset, &event)? {
                 continue;
             }
             // nothing was asked for yet when this fails
             self.footing.before(&*shared.store, &event, offset)?;
             let (_, folded_upto) = self.folded;
             let is_folded = offset < folded_upto;
-            if !is_folded {
+            if let Some(record) = self.held.front().filter(|_| !is_folded) {
                 tally.take(record, meter, &shared.projection);
             }
-            self.note(&event, offset);
-            let asked = if is_folded { &mut muted } else { &mut writes };
-            self.projector.stage(&event, &mut self.kept, asked);
-            // what follows from something that could not be read is nothing
-            self.kept.take_fault().map_or(Ok(()), Err)?;
+            self.fold(&event, offset, if is_folded { &mut muted } else { &mut writes })?;
             if !is_folded {
                 let mut asked = writes.take();
                 append(&mut stages, std::mem::take(&mut asked.ahead));
@@ -187,8 +189,7 @@ impl<D: Domain> Running<D> {
                     append(&mut stages, asked.stages.into_iter().map(|stage| stage.writes).collect());
                 }
             }
-            self.held.pop_front();
-            self.newest = Some(Newest { offset, event_id: event.id.to_string() });
+            self.folded_in(&event, offset);
         }
         tally.count(&stages);
         append(&mut stages, vec![begun]);
@@ -203,7 +204,9 @@ impl<D: Domain> Running<D> {
                 Write::Delete(delete) => delete.timestamp = now,
             });
         }
-        shared.destination.redirect(stages.iter_mut().flatten());
+        let is_forgotten = planted::is_on(Bug::BucketForgottenAtSwitch) && !shared.is_building;
+        let here = |write: &&mut Write| !(is_forgotten && write.table().ends_with("_buckets"));
+        shared.destination.redirect(stages.iter_mut().flatten().filter(here));
         let upto = self.position(at);
         if let Err(unasked) = self.close_at(shared, at, upto, is_idle) {
             fault.get_or_insert(unasked);
@@ -218,6 +221,54 @@ impl<D: Domain> Running<D> {
             }
         }
         fault.map_or(Ok(()), Err)
+    }
+
+    /// Takes in what was read of events before offset `upto` without asking for their rows: those are in the tables.
+    pub(super) fn fold_upto(
+        &mut self,
+        shared: &ProjectorShared<D>,
+        at: &TopicPartition,
+        upto: i64,
+    ) -> Result<(), ProjectorFault> {
+        let mut muted = Writes::muted();
+        while let Some(record) = self.held.front().filter(|record| record.offset < upto) {
+            let offset = record.offset;
+            let event = decode(&shared.codec, at, record)?;
+            if !self.proves(at, offset, &event)? {
+                self.fold(&event, offset, &mut muted)?;
+                self.folded_in(&event, offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the event that is read first is the newest one that was folded: it is nothing new then.
+    fn proves(
+        &mut self,
+        at: &TopicPartition,
+        offset: i64,
+        event: &Event<D::Event>,
+    ) -> Result<bool, LocalFault> {
+        let Some(proof) = &self.proof else { return Ok(false) };
+        if offset != proof.offset || event.id.as_str() != proof.event_id {
+            return Err(of_another_log(self.kept.path(), at, proof));
+        }
+        self.newest = self.proof.take();
+        self.held.pop_front();
+        Ok(true)
+    }
+
+    fn fold(&mut self, event: &Event<D::Event>, offset: i64, writes: &mut Writes) -> Result<(), LocalFault> {
+        self.note(event, offset);
+        self.projector.stage(event, &mut self.kept, writes);
+        // what follows from something that could not be read is nothing
+        self.kept.take_fault().map_or(Ok(()), Err)
+    }
+
+    /// The event that was read first is folded, and what it asks for is in hand.
+    fn folded_in(&mut self, event: &Event<D::Event>, offset: i64) {
+        self.held.pop_front();
+        self.newest = Some(Newest { offset, event_id: event.id.to_string() });
     }
 
     /// Notes what `event` proves: that all events of another cause before it were read.

@@ -3,6 +3,7 @@
 mod projector;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use millrace_kernel::Domain;
@@ -12,12 +13,12 @@ use millrace_wire::{Registry, RegistryFault};
 use thiserror::Error;
 
 use crate::advice::{Advise, chain};
+use crate::copies::Copies;
 use crate::follow::follow;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
 use crate::local::LocalState;
 use crate::metrics::{Watched, watch};
 use crate::processor::codecs::Codecs;
-use crate::processor::copies::Copies;
 use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::lookup::{LookupTables, MOST_AGE};
@@ -165,15 +166,14 @@ pub fn run_processor<D: Domain>(
     let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
         Box::new(Lane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
     };
-    let standby = Mutex::new(None);
-    let trimmer = Mutex::new(None);
+    let beside = Beside::default();
     let stand_by = |group: &Arc<dyn Group>| {
         let trimming = keep_trimmed(role.clone(), Arc::clone(&shared), Arc::clone(group), stop.clone());
-        *trimmer.lock().unwrap_or_else(PoisonError::into_inner) = Some(trimming);
+        beside.put("deleting old steps", trimming);
         let (shared, role, health) = (Arc::clone(&shared), role.clone(), health.clone());
         let keeper = Keeper::new(shared, settings.standby_copies);
         let thread = Standby { keeper, role, health }.start(Arc::clone(group), stop.clone());
-        *standby.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        beside.put("keeping standby copies", thread);
     };
     Supervision {
         role: &role,
@@ -186,18 +186,29 @@ pub fn run_processor<D: Domain>(
         joined: &stand_by,
     }
     .run();
-    let standby = standby.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if standby.is_some_and(|thread| thread.join().is_err()) {
-        tracing::error!(role, "keeping standby copies ended by a panic, which is a bug");
-    }
-    let trimmer = trimmer.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if trimmer.is_some_and(|thread| thread.join().is_err()) {
-        tracing::error!(role, "deleting old steps ended by a panic, which is a bug");
-    }
+    beside.join(&role);
     if follower.join().is_err() {
         tracing::error!(role, "following the lookup tables ended by a panic, which is a bug");
     }
     Ok(())
+}
+
+/// Threads beside the lanes, which begin when the group is joined and end with the role.
+#[derive(Default)]
+struct Beside(Mutex<Vec<(&'static str, JoinHandle<()>)>>);
+
+impl Beside {
+    fn put(&self, what: &'static str, thread: JoinHandle<()>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((what, thread));
+    }
+
+    fn join(self, role: &str) {
+        for (what, thread) in self.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if thread.join().is_err() {
+                tracing::error!(role, "{what} ended by a panic, which is a bug");
+            }
+        }
+    }
 }
 
 /// Waits until no other process works in the folder of local state: a member of the group is dealt partitions, and

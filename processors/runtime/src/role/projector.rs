@@ -10,7 +10,8 @@ use millrace_kernel::{Domain, Projection, Table};
 use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
 use millrace_wire::Codec;
 
-use super::{Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, reserve, trouble};
+use super::{Beside, Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, reserve, trouble};
+use crate::copies::Copies;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
 use crate::local::LocalState;
 use crate::metrics::{Watched, watch};
@@ -18,6 +19,7 @@ use crate::processor::lane::Turn;
 use crate::projector::begin::place;
 use crate::projector::{ProjectorFault, ProjectorLane, ProjectorPhase, ProjectorShared};
 use crate::settings::ProjectorSettings;
+use crate::standby::{Keeper, Standby};
 use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topology::Topology;
 use crate::versions::{self, Destination, Filled, State, Version, catalogue};
@@ -275,8 +277,18 @@ impl<D: Domain> FamilyRole<'_, D> {
             revision: of_family.revision,
             partitions,
             local: ports.local.clone().map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
+            copies: Copies::new(false),
             settings: settings.clone(),
         });
+        let beside = Beside::default();
+        let stand_by = |group: &Arc<dyn Group>| {
+            let copies = shared.copies_kept();
+            if copies > 0 {
+                let keeper = Keeper::new(Arc::clone(&shared), copies);
+                let standby = Standby { keeper, role: role.clone(), health: health.clone() };
+                beside.put("keeping standby copies", standby.start(Arc::clone(group), stop.clone()));
+            }
+        };
         let make = |group: Arc<dyn Group>, partition: i32| -> Box<dyn LaneWork> {
             Box::new(ProjectorLane::new(Arc::clone(&shared), group, partition).metered(meter.lane(partition)))
         };
@@ -288,9 +300,10 @@ impl<D: Domain> FamilyRole<'_, D> {
             health,
             stop,
             make: &make,
-            joined: &|_| {},
+            joined: &stand_by,
         }
         .run();
+        beside.join(&role);
         Ok(())
     }
 }

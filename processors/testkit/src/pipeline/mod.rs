@@ -3,6 +3,7 @@
 
 mod clock;
 mod process;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +14,15 @@ use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Addressed, Command, Event, Outcome, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
 use millrace_runtime::LocalState;
+use millrace_runtime::copies::Copies;
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
-use millrace_runtime::processor::copies::Copies;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
 use millrace_runtime::progress::system_tables;
-use millrace_runtime::projector::ProjectorShared;
 use millrace_runtime::standby::Keeper;
 use millrace_runtime::{ProcessorSettings, ProjectorSettings, Topology};
-use millrace_wire::{Codec, MemoryRegistry, Registry};
+use millrace_wire::{MemoryRegistry, Registry};
 
 pub use self::clock::{ManualClock, SkewedClock};
 use self::process::{Process, Role};
@@ -215,7 +215,8 @@ impl<D: Domain> Pipeline<D> {
     pub fn start(&mut self, kind: RoleKind) {
         match kind {
             RoleKind::Processor => self.start_processor(),
-            RoleKind::Projector(family) => self.start_projector(family),
+            RoleKind::Projector(family, version) => self.start_filler(family, version, false),
+            RoleKind::Rebuild(family, version) => self.start_filler(family, version, true),
         }
     }
 
@@ -235,49 +236,6 @@ impl<D: Domain> Pipeline<D> {
         let copies = if self.keeps_copies { COPIES } else { 0 };
         let role = Role::Processor(Arc::clone(&shared), Keeper::new(shared, copies));
         self.add(group, Some(follower), role, clock, disk);
-    }
-
-    /// Starts a projector of every view family.
-    ///
-    /// # Panics
-    /// As [`Pipeline::start`].
-    pub fn start_projectors(&mut self) {
-        for family in 0..D::projections(&self.domain_settings).len() {
-            self.start_projector(family);
-        }
-    }
-
-    /// Starts a projector of the view family at this place; nothing when there is none.
-    ///
-    /// # Panics
-    /// As [`Pipeline::start`].
-    pub fn start_projector(&mut self, family: usize) {
-        let Some(found) = D::projections(&self.domain_settings).into_iter().nth(family) else { return };
-        let group = self.join(&self.names.projector_group(found.name), &self.names.events);
-        let subject = Topology::subject(&self.names.events);
-        let codec = Codec::register(Arc::clone(&self.registry), &subject, D::SCHEMAS.events);
-        let clock = Arc::new(SkewedClock::new(Arc::clone(&self.clock)));
-        let disk = self.take_disk(RoleKind::Projector(family));
-        let cache_bytes = self.projector_settings.state_cache_bytes;
-        let local = disk.clone().map(|disk| LocalState::stepwise(Arc::new(disk), cache_bytes));
-        let shared = ProjectorShared {
-            log: Arc::new(self.log.clone()),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            store: Arc::clone(&self.written_through),
-            names: self.names.clone(),
-            projection: format!("{}.{}", D::NAME, found.name),
-            destination: Default::default(),
-            views: found.views,
-            is_building: false,
-            pace: Default::default(),
-            codec: codec.expect("the schema parses"),
-            make: found.projector,
-            revision: found.revision,
-            partitions: self.partitions,
-            local,
-            settings: self.projector_settings.clone(),
-        };
-        self.add(group, None, Role::Projector(family, Arc::new(shared)), clock, disk);
     }
 
     fn join(&self, group_id: &str, topic: &Arc<str>) -> Arc<dyn Group> {

@@ -12,8 +12,9 @@ use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::LookupFollower;
 use millrace_runtime::processor::trim::trim;
 use millrace_runtime::projector::{ProjectorLane, ProjectorShared};
-use millrace_runtime::standby::Keeper;
+use millrace_runtime::standby::{Follow, Keeper};
 use millrace_runtime::supervise::LaneWork;
+use millrace_runtime::versions::Version;
 
 use super::clock::SkewedClock;
 use crate::local::MemoryDisk;
@@ -25,9 +26,9 @@ const NO_TIME: Duration = Duration::from_nanos(1);
 /// What a process does.
 pub(super) enum Role<D: Domain> {
     /// Decides commands, and keeps copies of partitions that others own.
-    Processor(Arc<Shared<D>>, Keeper<D>),
-    /// Fills the tables of one view family, by its place among them.
-    Projector(usize, Arc<ProjectorShared<D>>),
+    Processor(Arc<Shared<D>>, Keeper<Shared<D>>),
+    /// Fills the tables of a version of one view family, and keeps copies likewise.
+    Projector(RoleKind, Arc<ProjectorShared<D>>, Keeper<ProjectorShared<D>>),
 }
 
 /// What a process does, for those who ask.
@@ -35,8 +36,10 @@ pub(super) enum Role<D: Domain> {
 pub enum RoleKind {
     /// It decides commands.
     Processor,
-    /// It fills the tables of the view family at this place.
-    Projector(usize),
+    /// It keeps a version of the view family at this place up to date.
+    Projector(usize, Version),
+    /// It fills a version that is being built, as `millrace rebuild` does.
+    Rebuild(usize, Version),
 }
 
 /// What a step came to.
@@ -79,7 +82,7 @@ impl<D: Domain> Process<D> {
     pub(super) fn kind(&self) -> RoleKind {
         match &self.role {
             Role::Processor(..) => RoleKind::Processor,
-            Role::Projector(family, _) => RoleKind::Projector(*family),
+            Role::Projector(kind, ..) => *kind,
         }
     }
 
@@ -108,7 +111,7 @@ impl<D: Domain> Process<D> {
                         Role::Processor(shared, _) => {
                             Box::new(Lane::new(Arc::clone(shared), group, partition))
                         }
-                        Role::Projector(_, shared) => {
+                        Role::Projector(_, shared, _) => {
                             Box::new(ProjectorLane::new(Arc::clone(shared), group, partition))
                         }
                     };
@@ -138,20 +141,12 @@ impl<D: Domain> Process<D> {
 
     /// Looks which copies it should keep, and lets one of them follow.
     pub(super) fn stand_by(&mut self, pick: u64) -> Stepped {
-        let Role::Processor(_, keeper) = &mut self.role else { return Stepped::default() };
         if self.has_retired {
             return Stepped::default();
         }
-        if let Err(fault) = keeper.look(&*self.group) {
-            return Stepped::trouble(fault.to_string());
-        }
-        let count = keeper.following().len().max(1) as u64;
-        let Some(partition) = keeper.following().iter().nth((pick % count) as usize) else {
-            return Stepped::default();
-        };
-        match keeper.follow(*partition) {
-            Ok(followed) => Stepped::progress(followed.is_some_and(|(taken, _)| taken > 0)),
-            Err(fault) => Stepped::trouble(fault.to_string()),
+        match &mut self.role {
+            Role::Processor(_, keeper) => follow_one(keeper, &*self.group, pick),
+            Role::Projector(_, _, keeper) => follow_one(keeper, &*self.group, pick),
         }
     }
 
@@ -168,7 +163,7 @@ impl<D: Domain> Process<D> {
     pub(super) fn copies(&self) -> Vec<i32> {
         match &self.role {
             Role::Processor(shared, _) => shared.copies.standing(),
-            Role::Projector(..) => Vec::new(),
+            Role::Projector(_, shared, _) => shared.copies.standing(),
         }
     }
 
@@ -257,5 +252,20 @@ impl<D: Domain> Process<D> {
         if let Some(mut lane) = self.lanes.remove(&partition) {
             drop(lane.finish());
         }
+    }
+}
+
+/// Looks which copies are to be kept, and lets one of them follow.
+fn follow_one<F: Follow>(keeper: &mut Keeper<F>, group: &dyn Group, pick: u64) -> Stepped {
+    if let Err(fault) = keeper.look(group) {
+        return Stepped::trouble(fault.to_string());
+    }
+    let count = keeper.following().len().max(1) as u64;
+    let Some(partition) = keeper.following().iter().nth((pick % count) as usize) else {
+        return Stepped::default();
+    };
+    match keeper.follow(group, *partition) {
+        Ok(followed) => Stepped::progress(followed.is_some_and(|(taken, _)| taken > 0)),
+        Err(fault) => Stepped::trouble(fault.to_string()),
     }
 }

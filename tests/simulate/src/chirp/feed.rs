@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_domain_chirp::EventData;
 use millrace_domain_chirp::feed::{Cursor, FeedItem, feed};
 use millrace_kernel::{PageQuery, Text};
-use millrace_ports::ViewStore;
 
 use super::ChirpWorkload;
 use crate::dice::Dice;
@@ -68,7 +67,8 @@ impl Reference {
 
 fn users(world: &World<'_, ChirpWorkload>) -> BTreeSet<Text> {
     // a feed is asked for as soon as the user's profile is there
-    world.pipeline.store.rows("user_profiles").iter().filter_map(|row| text(&row[0])).collect()
+    let profiles = world.versions.answering("chirp.users").table("user_profiles");
+    world.pipeline.store.rows(&profiles).iter().filter_map(|row| text(&row[0])).collect()
 }
 
 fn text(value: &millrace_kernel::Value) -> Option<Text> {
@@ -95,7 +95,7 @@ fn page(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<(Vec<FeedItem>, bool), Failure> {
-    let mut read = |queries: &[PageQuery]| world.pipeline.store.read(queries);
+    let mut read = |queries: &[PageQuery]| world.versions.reader.read(queries);
     let page = feed(&mut read, reader, cursor, limit, world.setup.domain.timeline_cap)
         .map_err(|why| Failure::new("feeds can be read", format!("{reader}: {why}")))?;
     Ok((page.items, page.is_last))
@@ -143,7 +143,7 @@ pub fn look(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
     if world.setup.domain.timeline_cap < 1_000 {
         return look_when_quiet(world);
     }
-    let published = published(world, PROJECTION)?;
+    let published = published(world, PROJECTION, world.versions.answering(PROJECTION))?;
     let users = users(world);
     let mut before = Reference::default();
     // what is in flight: chirps that change, and follows that change
@@ -221,7 +221,7 @@ pub fn look(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
 
 /// With a cap, feeds can only be compared where everything is published.
 fn look_when_quiet(world: &World<'_, ChirpWorkload>) -> Result<u64, Failure> {
-    let published = published(world, PROJECTION)?;
+    let published = published(world, PROJECTION, world.versions.answering(PROJECTION))?;
     for (number, seen) in world.partitions() {
         let upto = published.get(&number).map_or(0, |said| said.progress.events_offset);
         if seen.events.last().is_some_and(|(newest, _)| *newest >= upto) {

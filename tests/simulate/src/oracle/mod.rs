@@ -5,6 +5,7 @@ pub mod events;
 pub mod processes;
 pub mod states;
 pub mod tables;
+pub mod versions;
 pub mod world;
 
 use crate::dice::Dice;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_kernel::{Event, Value};
 use millrace_runtime::progress::{FAN_OUTS, Progress, read_progress};
+use millrace_runtime::versions::Version;
 
 use super::world::{Failure, World};
 use crate::holds;
@@ -19,13 +20,15 @@ type Options = BTreeMap<Place, Vec<Option<Vec<Value>>>>;
 /// What does not hold.
 pub fn look<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
     for (family, tables) in W::families() {
-        let published = published(world, family)?;
-        let mut options = Options::new();
-        for (number, said) in &published {
-            honest(world, *number, said)?;
-            merge(&mut options, fold(world, *number, said));
+        for version in &world.versions.kept[*family] {
+            let published = published(world, family, *version)?;
+            let mut options = Options::new();
+            for (number, said) in &published {
+                honest(world, *number, said)?;
+                merge(&mut options, fold(world, *number, said));
+            }
+            compare(world, *version, tables, &options)?;
         }
-        compare(world, tables, &options)?;
     }
     Ok(())
 }
@@ -35,35 +38,49 @@ pub fn look<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
 /// # Errors
 /// What does not hold.
 pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
+    look(world)?;
     for (family, tables) in W::families() {
-        let published = published(world, family)?;
-        let mut options = Options::new();
-        for (number, seen) in world.partitions() {
-            let Some((newest, _)) = seen.events.last() else { continue };
-            let Some(said) = published.get(&number) else { continue };
-            let progress = said.progress.events_offset;
-            holds!(
-                progress > *newest,
-                "projections reach the end",
-                "{family} has published {progress} of partition {number}, whose newest event is {newest}"
-            );
-            holds!(said.open.is_empty(), "fan-outs end", "{family} partition {number}: {:?}", said.open);
-            merge(&mut options, fold(world, number, said));
+        for version in &world.versions.kept[*family] {
+            at_rest(world, family, *version, tables)?;
         }
-        look(world)?;
-        compare(world, tables, &options)?;
-        tables.iter().try_for_each(|name| buckets(world, name))?;
     }
     Ok(())
 }
 
+/// A version has all events, and its buckets are in its directories.
+fn at_rest<W: Workload>(
+    world: &World<'_, W>,
+    family: &str,
+    version: Version,
+    tables: &[&'static str],
+) -> Result<(), Failure> {
+    let published = published(world, family, version)?;
+    let mut options = Options::new();
+    for (number, seen) in world.partitions() {
+        let Some((newest, _)) = seen.events.last() else { continue };
+        let Some(said) = published.get(&number) else { continue };
+        let progress = said.progress.events_offset;
+        holds!(
+            progress > *newest,
+            "projections reach the end",
+            "version {} of {family} has published {progress} of partition {number}, whose newest event is {newest}",
+            version.0
+        );
+        holds!(said.open.is_empty(), "fan-outs end", "{family} partition {number}: {:?}", said.open);
+        merge(&mut options, fold(world, number, said));
+    }
+    compare(world, version, tables, &options)?;
+    tables.iter().try_for_each(|name| buckets(world, version, name))
+}
+
 /// Every row of a bucketed table is in a bucket that its directory names, and what follows the newest bucket of a
 /// partition stands there, too.
-fn buckets<W: Workload>(world: &World<'_, W>, name: &str) -> Result<(), Failure> {
+fn buckets<W: Workload>(world: &World<'_, W>, version: Version, name: &str) -> Result<(), Failure> {
     let table = world.table(name);
-    let Some(directory) = table.directory() else { return Ok(()) };
+    let Some(directory) = table.directory().map(|it| version.table(&it)) else { return Ok(()) };
+    let name = version.table(name);
     let named: BTreeSet<Vec<Value>> = world.pipeline.store.rows(&directory).into_iter().collect();
-    let rows = world.pipeline.store.rows(name);
+    let rows = world.pipeline.store.rows(&name);
     let used: BTreeSet<&[Value]> = rows.iter().map(|row| &row[..table.partition_columns]).collect();
     for bucket in &used {
         holds!(named.contains(*bucket), "every bucket is in the directory", "{name} {bucket:?}: {named:?}");
@@ -94,11 +111,16 @@ impl Said {
     }
 }
 
-/// What a projection has published, by partition.
+/// What a version of a projection has published, by partition.
 ///
 /// # Errors
 /// The progress cannot be read.
-pub fn published<W: Workload>(world: &World<'_, W>, family: &str) -> Result<BTreeMap<i32, Said>, Failure> {
+pub fn published<W: Workload>(
+    world: &World<'_, W>,
+    family: &str,
+    version: Version,
+) -> Result<BTreeMap<i32, Said>, Failure> {
+    let family = &version.of(family);
     let found = read_progress(&*world.pipeline.store, family)
         .map_err(|why| Failure::new("progress can be read", why.to_string()))?;
     let none = |number| Said { progress: Progress::none(family, number), open: BTreeSet::new() };
@@ -178,6 +200,7 @@ fn merge(into: &mut Options, from: Options) {
 
 fn compare<W: Workload>(
     world: &World<'_, W>,
+    version: Version,
     tables: &[&'static str],
     options: &Options,
 ) -> Result<(), Failure> {
@@ -186,7 +209,7 @@ fn compare<W: Workload>(
         let table = world.table(name);
         let bucket = table.directory().map(|_| table.partition_columns - 1);
         let columns = table.key_columns() - usize::from(bucket.is_some());
-        for mut row in world.pipeline.store.rows(name) {
+        for mut row in world.pipeline.store.rows(&version.table(name)) {
             // what a table says does not depend on how it is cut
             bucket.map(|column| row.remove(column));
             let before = found.insert((*name, row[..columns].to_vec()), row);
@@ -201,7 +224,8 @@ fn compare<W: Workload>(
         holds!(
             rows.contains(&row),
             "a table is the fold of its events",
-            "{place:?} holds {row:?}, expected one of {rows:?}"
+            "{place:?} of version {} holds {row:?}, expected one of {rows:?}",
+            version.0
         );
     }
     holds!(found.is_empty(), "no row comes from nowhere", "{found:?}");

@@ -8,6 +8,7 @@ use millrace_ports::{Record, TopicPartition};
 use millrace_testkit::log::memory::MemoryLog;
 use millrace_testkit::pipeline::Pipeline;
 
+use super::versions::Versions;
 use crate::plan::Setup;
 use crate::strays::is_stray;
 use crate::workload::Workload;
@@ -183,6 +184,8 @@ pub struct World<'a, W: Workload> {
     pub pipeline: &'a Pipeline<W::Domain>,
     /// How many columns the key of each table has.
     pub tables: &'a BTreeMap<String, Table>,
+    /// Which versions of them there are.
+    pub versions: Versions,
 }
 
 impl<W: Workload> World<'_, W> {

@@ -39,22 +39,22 @@ impl KeyedProjector<EventData> for Counter {
 }
 
 impl Stage {
-    fn counter(&self) -> MakeProjector<EventData> {
+    pub(super) fn counter(&self) -> MakeProjector<EventData> {
         let folds = Arc::clone(&self.folds);
         Box::new(move |_| keyed(Counter(Arc::clone(&folds))))
     }
 
-    fn counting_on(&self, disk: &MemoryDisk) -> ProjectorLane<Chirp> {
+    pub(super) fn counting_on(&self, disk: &MemoryDisk) -> ProjectorLane<Chirp> {
         self.lane_on(disk, self.counter(), "1")
     }
 
     /// How many events were folded since the last call.
-    fn folded(&self) -> usize {
+    pub(super) fn folded(&self) -> usize {
         self.folds.swap(0, Ordering::SeqCst)
     }
 
     /// Every event has one row, which counts all events before it.
-    fn is_right(&self) {
+    pub(super) fn is_right(&self) {
         let mut counts: Vec<(i64, i64)> = Vec::new();
         for row in self.store.rows("seen") {
             let Value::Text(row) = &row[1] else { panic!("{row:?}") };
@@ -67,7 +67,7 @@ impl Stage {
     }
 }
 
-fn run(lane: &mut ProjectorLane<Chirp>) {
+pub(super) fn run(lane: &mut ProjectorLane<Chirp>) {
     for _ in 0..30 {
         // a store that is given up is opened anew with the next turn
         drop(lane.turn(Duration::ZERO));
@@ -76,7 +76,7 @@ fn run(lane: &mut ProjectorLane<Chirp>) {
 }
 
 /// Ten events applied and kept, by a lane that then died.
-fn history() -> (Stage, MemoryDisk) {
+pub(super) fn history() -> (Stage, MemoryDisk) {
     let (mut stage, disk) = (Stage::new(), MemoryDisk::new());
     for cause in 0..5 {
         stage.write(&[(Cause::Command(cause), 2)]);

@@ -12,6 +12,7 @@ use millrace_kernel::{Domain, Event, Known, Metadata, Put, StagedProjector, Valu
 use millrace_ports::{
     Clock, Group, GroupSpec, Log, Outgoing, SystemClock, TopicPartition, Transaction, ViewStore,
 };
+use millrace_runtime::copies::Copies;
 use millrace_runtime::progress::{Progress, read_progress, system_tables};
 use millrace_runtime::projector::{MakeProjector, ProjectorLane, ProjectorShared};
 use millrace_runtime::{LocalState, ProjectorSettings, Topology};
@@ -165,6 +166,7 @@ impl Stage {
             revision: "1".to_owned(),
             partitions: 1,
             local: None,
+            copies: Copies::new(false),
             settings,
         }
     }
@@ -193,6 +195,18 @@ impl Stage {
         revision: &str,
         changes: usize,
     ) -> ProjectorLane<Chirp> {
+        let shared = self.shared_on(disk, make, revision, changes);
+        ProjectorLane::new(shared, Arc::clone(&self.group), 0)
+    }
+
+    /// What lanes and copies share that keep what they know on `disk`, once so many keys have changed.
+    pub(crate) fn shared_on(
+        &self,
+        disk: &MemoryDisk,
+        make: MakeProjector<EventData>,
+        revision: &str,
+        changes: usize,
+    ) -> Arc<ProjectorShared<Chirp>> {
         let settings = ProjectorSettings {
             batch_max_events: 2,
             checkpoint_max_changes: changes,
@@ -201,7 +215,7 @@ impl Stage {
         let mut shared = self.shared(Arc::clone(&self.store) as Arc<dyn ViewStore>, settings, make);
         shared.local = Some(LocalState::stepwise(Arc::new(disk.clone()), 1_000));
         shared.revision = revision.to_owned();
-        ProjectorLane::new(Arc::new(shared), Arc::clone(&self.group), 0)
+        Arc::new(shared)
     }
 
     /// A lane that fills tables which `rebuild` has just made.

@@ -6,28 +6,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_kernel::Domain;
-
-use super::copy::{CopyFault, PartitionCopy};
-
 /// Who has the copy of a partition.
-enum Slot<D: Domain> {
+enum Slot<C> {
     /// Nobody; there may be a store on disk.
     Free,
     /// It stands by.
-    Standing(Box<PartitionCopy<D>>),
+    Standing(Box<C>),
     /// A lane works with it, or is opening it.
     InLane,
 }
 
 /// Copies at hand in this process: lanes begin with them, and leave them when they end. In between
 /// they stand by, and follow.
-pub struct Copies<D: Domain> {
-    slots: Mutex<BTreeMap<i32, Arc<Mutex<Slot<D>>>>>,
+pub struct Copies<C> {
+    slots: Mutex<BTreeMap<i32, Arc<Mutex<Slot<C>>>>>,
     keeps: bool,
 }
 
-impl<D: Domain> Copies<D> {
+impl<C> Copies<C> {
     /// None yet. With `keeps`, what lanes leave stays for whoever follows it on; without, it is
     /// dropped, as memory that nobody uses.
     #[must_use]
@@ -44,7 +40,7 @@ impl<D: Domain> Copies<D> {
     /// Takes the copy of a partition for a lane, if one stands by. From now on it is the lane's,
     /// also when there was none: it may open one.
     #[must_use]
-    pub fn take(&self, partition: i32) -> Option<PartitionCopy<D>> {
+    pub fn take(&self, partition: i32) -> Option<C> {
         let slot = self.slot(partition);
         match std::mem::replace(&mut *held(&slot), Slot::InLane) {
             Slot::Standing(copy) => Some(*copy),
@@ -53,7 +49,7 @@ impl<D: Domain> Copies<D> {
     }
 
     /// A lane leaves the copy of its partition.
-    pub fn put(&self, partition: i32, copy: PartitionCopy<D>) {
+    pub fn put(&self, partition: i32, copy: C) {
         let slot = self.slot(partition);
         let left = if self.keeps { Slot::Standing(Box::new(copy)) } else { Slot::Free };
         *held(&slot) = left;
@@ -73,12 +69,12 @@ impl<D: Domain> Copies<D> {
     ///
     /// # Errors
     /// What the two say.
-    pub(crate) fn stand_by<T>(
+    pub(crate) fn stand_by<T, F>(
         &self,
         partition: i32,
-        open: impl FnOnce() -> Result<PartitionCopy<D>, CopyFault>,
-        follow: impl FnOnce(&mut PartitionCopy<D>) -> Result<T, CopyFault>,
-    ) -> Result<Option<T>, CopyFault> {
+        open: impl FnOnce() -> Result<C, F>,
+        follow: impl FnOnce(&mut C) -> Result<T, F>,
+    ) -> Result<Option<T>, F> {
         let slot = self.slot(partition);
         // a lane that starts meanwhile waits for this step of it
         let mut slot = held(&slot);
@@ -94,7 +90,7 @@ impl<D: Domain> Copies<D> {
     }
 
     /// Drops the copies that stand by and for which `is_wanted` does not speak; what is on disk stays.
-    pub(crate) fn retain(&self, is_wanted: impl Fn(i32, &PartitionCopy<D>) -> bool) {
+    pub(crate) fn retain(&self, is_wanted: impl Fn(i32, &C) -> bool) {
         for (partition, slot) in self.all() {
             let mut slot = held(&slot);
             if let Slot::Standing(copy) = &*slot
@@ -108,21 +104,21 @@ impl<D: Domain> Copies<D> {
     /// The partitions of which a copy stands by.
     #[must_use]
     pub fn standing(&self) -> Vec<i32> {
-        let is_standing = |slot: &Arc<Mutex<Slot<D>>>| matches!(*held(slot), Slot::Standing(_));
+        let is_standing = |slot: &Arc<Mutex<Slot<C>>>| matches!(*held(slot), Slot::Standing(_));
         self.all().into_iter().filter(|(_, slot)| is_standing(slot)).map(|(partition, _)| partition).collect()
     }
 
-    fn all(&self) -> Vec<(i32, Arc<Mutex<Slot<D>>>)> {
+    fn all(&self) -> Vec<(i32, Arc<Mutex<Slot<C>>>)> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.iter().map(|(partition, slot)| (*partition, Arc::clone(slot))).collect()
     }
 
-    fn slot(&self, partition: i32) -> Arc<Mutex<Slot<D>>> {
+    fn slot(&self, partition: i32) -> Arc<Mutex<Slot<C>>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(partition).or_insert_with(|| Arc::new(Mutex::new(Slot::Free))))
     }
 }
 
-fn held<D: Domain>(slot: &Mutex<Slot<D>>) -> MutexGuard<'_, Slot<D>> {
+fn held<C>(slot: &Mutex<Slot<C>>) -> MutexGuard<'_, Slot<C>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
