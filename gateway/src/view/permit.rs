@@ -163,7 +163,7 @@ fn role(readers: &Readers) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use millrace_kernel::table::parse_tables;
-    use millrace_kernel::{Put, Write};
+    use millrace_kernel::{ColumnType, Put, Write};
     use millrace_testkit::store::memory::MemoryStore;
 
     use super::*;
@@ -267,6 +267,87 @@ CREATE TABLE silent (
                 assert_eq!(permitted, naive, "{name} for {user:?}");
             }
         }
+    }
+
+    /// What is declared in `schemas/`, and rows in which everybody has some.
+    fn of_every_domain() -> Vec<(String, Vec<ViewDescription>, MemoryStore)> {
+        let schemas = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
+        let folders = std::fs::read_dir(schemas).unwrap().map(|entry| entry.unwrap().path());
+        let mut domains = Vec::new();
+        for file in folders.map(|folder| folder.join("views.cql")).filter(|file| file.exists()) {
+            let text = std::fs::read_to_string(file).unwrap();
+            let tables = parse_tables(&text).unwrap();
+            let store = MemoryStore::new();
+            store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
+            for table in &tables {
+                for n in 0..81_usize {
+                    let value = |(at, column): (usize, &millrace_kernel::table::Column)| match column.kind {
+                        ColumnType::Text => USERS[n / 3_usize.pow(at as u32 % 4) % 3].into(),
+                        ColumnType::BigInt => (n as i64 % 7).into(),
+                        ColumnType::Int => (n as i32 % 2).into(),
+                        ColumnType::Boolean => Value::Null,
+                    };
+                    let values = table.columns.iter().enumerate().map(value).collect();
+                    let name: &'static str = table.name.clone().leak();
+                    store.apply(&[Write::Put(Put { table: name, values, timestamp: n as i64 + 1 })]).unwrap();
+                }
+            }
+            let views = tables.into_iter().filter(|table| !table.is_directory());
+            let views = views.map(|table| ViewDescription { table, projection: "x".to_owned() }).collect();
+            domains.push((text, views, store));
+        }
+        domains
+    }
+
+    const USERS: [&str; 3] = ["ann", "bob", "eve"];
+
+    /// What the words before a table allow, read as a person reads them, against all rows of all tables.
+    fn is_allowed(text: &str, store: &MemoryStore, view: &Table, row: &[Value], (user, roles): (&str, &[&str])) -> bool {
+        let before = text.split(&format!("CREATE TABLE {} (", view.name)).next().unwrap();
+        let line = before.trim_end().lines().last().unwrap_or_default();
+        let Some(said) = line.strip_prefix("-- Readable by:") else { return false };
+        let is_user = |table: &Table, column: &str, row: &[Value]| {
+            row[table.columns.iter().position(|it| it.name == column).unwrap()] == Value::from(user)
+        };
+        said.split(',').map(str::trim).any(|one| match one.split_whitespace().collect::<Vec<_>>()[..] {
+            ["public"] => true,
+            ["role", role] => roles.contains(&role),
+            [column] => is_user(view, column, row),
+            [column, "of", other] => {
+                let tables = parse_tables(text).unwrap();
+                let other = tables.iter().find(|it| it.name == other).unwrap();
+                store.rows(&other.name).iter().any(|owner| {
+                    let is_same = |at: usize| {
+                        let name = &other.columns[at].name;
+                        owner[at] == row[view.columns.iter().position(|it| it.name == *name).unwrap()]
+                    };
+                    (0..other.key_columns()).all(is_same) && is_user(other, column, owner)
+                })
+            }
+            _ => panic!("{one}"),
+        })
+    }
+
+    #[test]
+    fn in_every_view_of_every_domain_everybody_reads_what_a_naive_filter_leaves() {
+        let (mut shown, mut hidden) = (0, 0);
+        for (text, views, store) in of_every_domain() {
+            for view in &views {
+                let rows = store.rows(&view.table.name);
+                assert!(!rows.is_empty());
+                for (user, roles) in [("ann", &[][..]), ("bob", &["auditor"][..]), ("eve", &["operator"][..])] {
+                    let naive = rows.iter().filter(|row| is_allowed(&text, &store, &view.table, row, (user, roles)));
+                    let naive: Vec<Vec<Value>> = naive.cloned().collect();
+                    let permitted = match Permit::of(&somebody(user, roles), view, &views) {
+                        Ok(permit) => permit.filter(&store, rows.clone()).unwrap(),
+                        Err(_) => Vec::new(),
+                    };
+                    assert_eq!(permitted, naive, "{} for {user}", view.table.name);
+                    (shown, hidden) = (shown + naive.len(), hidden + rows.len() - naive.len());
+                }
+            }
+        }
+        assert!(shown > 100 && hidden > 100, "{shown} and {hidden}");
     }
 
     #[test]
