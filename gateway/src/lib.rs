@@ -25,3 +25,4 @@ mod token;
 pub mod view;
 
 pub use gateway::{Gateway, Parts};
+pub use http::problem;
