@@ -239,3 +239,26 @@ pub(super) fn positioned(mut response: Response, domain: &str, outcome: &Outcome
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Known;
+
+    #[test]
+    fn the_user_is_who_asks_and_nobody_else() {
+        let ann = Principal::known(Known { user: "ann".into(), ..Known::default() });
+        let said = |user: Option<&str>| Metadata { user_id: user.map(Into::into), ..Metadata::default() };
+        for given in [None, Some("ann")] {
+            assert_eq!(acting(&ann, said(given)).unwrap().user_id.as_deref(), Some("ann"));
+        }
+        for other in ["bob", "Ann", "ann "] {
+            let response = acting(&ann, said(Some(other))).unwrap_err().into_response();
+            assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        }
+        // where nobody has a name, everybody is believed
+        for given in [None, Some("bob")] {
+            assert_eq!(acting(&Principal::Anyone, said(given)).unwrap().user_id.as_deref(), given);
+        }
+    }
+}

@@ -68,7 +68,8 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     let stranger = token(&embedded, &dir, "stranger.key", &["--user", "ann", "--make-key"]);
     let foreign = token(&embedded, &dir, "dev.key", &["--user", "ann", "--audience", "another"]);
     for bad in [&stranger, &foreign, "garbage", &format!("{ann}x")] {
-        let refused = send(&mut http, bad, "RegisterUser", json!({"user_id": "eve", "username": "eve"}), None);
+        let refused =
+            send(&mut http, bad, "RegisterUser", json!({"user_id": "eve", "username": "eve"}), None);
         assert!(refused.header("www-authenticate").unwrap().contains("invalid_token"), "{refused:?}");
         refused.is(401);
     }
@@ -98,7 +99,8 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     let status = |http: &mut Http, token: &str| {
         http.get("/v1/feeds/ann", &[("Authorization", &format!("Bearer {token}"))]).status
     };
-    let [old_key, new_key] = ["dev.key.pub", "new.key.pub"].map(|name| fs::read_to_string(dir.join(name)).unwrap());
+    let [old_key, new_key] =
+        ["dev.key.pub", "new.key.pub"].map(|name| fs::read_to_string(dir.join(name)).unwrap());
     fs::write(dir.join("dev.key.pub"), format!("{old_key}{new_key}")).unwrap();
     wait_until(SOON, "a token of the new key is taken", || status(&mut http, &new) == 200).unwrap();
     assert_eq!(status(&mut http, &ann), 200);
@@ -106,7 +108,8 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     wait_until(SOON, "a token of the old key is not taken", || status(&mut http, &ann) == 401).unwrap();
     fs::write(dir.join("dev.key.pub"), "no key").unwrap();
     let mut health = Http::at(&gateway.process.health_address());
-    let mut is_said = || health.get("/health", &[]).body.contains("dev.key.pub: it is neither PEM nor a key set");
+    let mut is_said =
+        || health.get("/health", &[]).body.contains("dev.key.pub: it is neither PEM nor a key set");
     wait_until(SOON, "the file that is no key is named", &mut is_said).unwrap();
     assert_eq!(status(&mut http, &new), 200);
 
