@@ -179,7 +179,7 @@ fn arrows_point_inward() {
         ("processors/audit", &["millrace-kernel", "millrace-ports", "millrace-wire", "millrace-runtime"]),
         ("gateway", &["millrace-kernel", "millrace-ports", "millrace-wire", "millrace-runtime"]),
         ("processors/telemetry", &["millrace-runtime"]),
-        ("processors/embedded", &["millrace-disk"]),
+        ("processors/embedded", &["millrace-disk", "millrace-tls"]),
     ];
     for (folder, known) in allowed {
         let manifest = root().join(folder).join("Cargo.toml");

@@ -23,7 +23,8 @@ const ISSUER: &str = "millrace-dev";
 /// A key that is not there, is there already, or is none.
 pub fn run(config: &Config, token: &Token) -> Result<(), CliError> {
     let settings = &config.settings.gateway;
-    let issuer = token.issuer.clone().or_else(|| first(&settings.jwt_issuers)).unwrap_or_else(|| ISSUER.to_owned());
+    let issuer =
+        token.issuer.clone().or_else(|| first(&settings.jwt_issuers)).unwrap_or_else(|| ISSUER.to_owned());
     let audience = token.audience.clone().or_else(|| first(&settings.jwt_audience));
     let audience = audience.ok_or_else(|| {
         CliError::usage("gateway.jwt_audience is empty, and a token is for somebody").hint("Give --audience.")
@@ -92,7 +93,9 @@ fn write(file: &Path, mode: u32, bytes: &[u8]) -> Result<(), CliError> {
     written.map_err(|error| {
         let failed = CliError::failed(format!("{}: {error}", file.display()));
         match error.kind() {
-            ErrorKind::AlreadyExists => failed.hint("Leave out --make-key to sign with the key that is there."),
+            ErrorKind::AlreadyExists => {
+                failed.hint("Leave out --make-key to sign with the key that is there.")
+            }
             _ => failed,
         }
     })

@@ -40,7 +40,8 @@ impl Authenticator {
                 refused(&format!("The token is not taken: {why}."), Some(&why))
             }
             Refusal::KeysAway => {
-                Problem::new(KEYS_AWAY, "The keys of the token's issuer have not been read yet.").retry_after(5)
+                Problem::new(KEYS_AWAY, "The keys of the token's issuer have not been read yet.")
+                    .retry_after(5)
             }
         })
     }

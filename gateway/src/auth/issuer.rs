@@ -133,7 +133,12 @@ impl Issuer {
         for why in &set.ignored {
             tracing::warn!("the gateway ignores a key of {}: {why}", self.source.name());
         }
-        tracing::info!("the gateway takes tokens of {} by {} keys of {}", self.name, set.keys.len(), self.source.name());
+        tracing::info!(
+            "the gateway takes tokens of {} by {} keys of {}",
+            self.name,
+            set.keys.len(),
+            self.source.name()
+        );
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(set));
         Ok(())
     }
@@ -152,7 +157,9 @@ impl Issuer {
                 Err(why) => {
                     let next = match self.keys() {
                         Some(_) => "tokens are taken by the keys that were read before; it is tried again",
-                        None => "no token of this issuer is taken until the keys are there; it is tried again",
+                        None => {
+                            "no token of this issuer is taken until the keys are there; it is tried again"
+                        }
                     };
                     tracing::warn!("keys of the issuer {}: {why}; {next}", self.name);
                     health.impair(ROLE, number, why, next);
@@ -168,6 +175,9 @@ impl Issuer {
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("name", &self.name).field("keys", &self.source.name()).finish_non_exhaustive()
+        f.debug_struct("Issuer")
+            .field("name", &self.name)
+            .field("keys", &self.source.name())
+            .finish_non_exhaustive()
     }
 }

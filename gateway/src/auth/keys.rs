@@ -100,9 +100,11 @@ fn of_pem(text: &str) -> Result<Found, String> {
             "PUBLIC KEY" => PKey::public_key_from_pem(pem.as_bytes()),
             "RSA PUBLIC KEY" => Rsa::public_key_from_pem_pkcs1(pem.as_bytes()).and_then(PKey::from_rsa),
             label if label.contains("PRIVATE") => {
-                return Err("it holds a private key, which belongs to the issuer alone: give the public one, \
+                return Err(
+                    "it holds a private key, which belongs to the issuer alone: give the public one, \
                             `openssl pkey -pubout` writes it"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             _ => continue,
         };
@@ -114,8 +116,9 @@ fn of_pem(text: &str) -> Result<Found, String> {
 }
 
 fn of_json(text: &str) -> Result<Found, String> {
-    let set: Json = serde_json::from_str(text)
-        .map_err(|error| format!("it is neither PEM nor a key set in JSON (line {}, column {})", error.line(), error.column()))?;
+    let set: Json = serde_json::from_str(text).map_err(|error| {
+        format!("it is neither PEM nor a key set in JSON (line {}, column {})", error.line(), error.column())
+    })?;
     let Some(keys) = set.get("keys").and_then(Json::as_array) else {
         return Err("it is JSON, but no key set: there is no list \"keys\"".to_owned());
     };

@@ -43,7 +43,9 @@ pub enum Authenticator {
 impl Authenticator {
     /// What is to run beside the gateway, each on a thread of its own that ends with `stop`: the reader of the keys of an
     /// issuer, by its thread's name.
-    pub(crate) fn keepers(&self) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + use<>)> + use<> {
+    pub(crate) fn keepers(
+        &self,
+    ) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + use<>)> + use<> {
         let issuers = match self {
             Self::None => Vec::new(),
             Self::Jwt(tokens) => tokens.issuers().to_vec(),

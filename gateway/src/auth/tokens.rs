@@ -51,7 +51,6 @@ pub(super) enum Refusal {
     KeysAway,
 }
 
-
 impl Tokens {
     /// Tokens of these issuers that say what they must.
     ///
@@ -63,12 +62,16 @@ impl Tokens {
             return Err("no issuer is named whose tokens are taken".to_owned());
         }
         if rules.audiences.is_empty() {
-            return Err("no audience is named: a token that was made for another service would be taken".to_owned());
+            return Err(
+                "no audience is named: a token that was made for another service would be taken".to_owned()
+            );
         }
         let known = crypto::ALGORITHMS.map(name);
         if let Some(unknown) = rules.algorithms.iter().find(|name| !known.contains(name)) {
             let why = match unknown.as_str() {
-                "HS256" | "HS384" | "HS512" => "has one secret for both sides, so a public key would do to make tokens",
+                "HS256" | "HS384" | "HS512" => {
+                    "has one secret for both sides, so a public key would do to make tokens"
+                }
                 "none" => "signs nothing",
                 _ => "is not known",
             };
@@ -192,7 +195,10 @@ impl Tokens {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("issuers", &self.issuers).field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("issuers", &self.issuers)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 

@@ -32,7 +32,8 @@ impl Guard {
                 false => Ok(given.trim().to_ascii_lowercase()),
             }
         });
-        let hosts = hosts.iter().map(|host| name_of(host).trim_end_matches('.').to_ascii_lowercase()).collect();
+        let hosts =
+            hosts.iter().map(|host| name_of(host).trim_end_matches('.').to_ascii_lowercase()).collect();
         Ok(Self { hosts, origins: origins.collect::<Result<_, String>>()? })
     }
 
@@ -43,15 +44,22 @@ impl Guard {
 
     /// Why this is not let in.
     pub(super) fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Problem> {
-        let hosts: Vec<&str> = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).collect();
+        let hosts: Vec<&str> =
+            headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).collect();
         let named = hosts.iter().copied().chain(uri.authority().map(uri::Authority::as_str));
         if let Some(host) = named.into_iter().find(|host| !self.knows(host)) {
-            let detail = format!("Host says {}, which is no name of this gateway. Its operator sets gateway.hosts.", short(host));
+            let detail = format!(
+                "Host says {}, which is no name of this gateway. Its operator sets gateway.hosts.",
+                short(host)
+            );
             return Some(Problem::new(FOREIGN_HOST, detail));
         }
         let mut origins = headers.get_all(header::ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("?"));
         if let Some(origin) = origins.find(|origin| !self.admits(origin, hosts.first().copied())) {
-            let detail = format!("Pages of {} may not ask here. The operator of the gateway sets gateway.origins.", short(origin));
+            let detail = format!(
+                "Pages of {} may not ask here. The operator of the gateway sets gateway.origins.",
+                short(origin)
+            );
             return Some(Problem::new(FOREIGN_ORIGIN, detail));
         }
         // what a page loads without asking first says no origin; to follow a link is another thing

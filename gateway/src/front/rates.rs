@@ -138,7 +138,9 @@ impl<C: Clock + Clone> Accounts<C> {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.swept_ms.load(Ordering::Relaxed);
         let is_due = now.saturating_sub(last) >= 1_000 || last == 0;
-        if is_due && self.swept_ms.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if is_due
+            && self.swept_ms.compare_exchange(last, now.max(1), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
@@ -173,7 +175,10 @@ impl Counted {
             (POLICY, format!("\"{name}\";q={most};w={}", WINDOW.as_secs())),
             (LEFT, format!("\"{name}\";r={left};t={more_in}")),
         ];
-        texts.into_iter().filter_map(|(name, text)| Some((name, HeaderValue::from_str(&text).ok()?))).collect()
+        texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, HeaderValue::from_str(&text).ok()?)))
+            .collect()
     }
 }
 

@@ -137,14 +137,32 @@ fn a_token_in_an_address_is_not_taken_and_not_repeated() {
 
 #[test]
 fn only_by_its_names_is_the_gateway_called() {
-    let limits = Limits { hosts: vec!["Api.example.org".to_owned(), "gateway:8080".to_owned()], ..Limits::default() };
+    let limits =
+        Limits { hosts: vec!["Api.example.org".to_owned(), "gateway:8080".to_owned()], ..Limits::default() };
     let router = front(Authenticator::None, limits);
-    for host in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:1", "api.example.org:443", "gateway", "10.0.0.1"] {
+    for host in [
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "localhost",
+        "LOCALHOST:1",
+        "api.example.org:443",
+        "gateway",
+        "10.0.0.1",
+    ] {
         assert_eq!(text(ask(&router, "GET", "/who", &[("host", host)])), "anyone", "{host}");
     }
     // a page whose name was made to lead here says its name
-    for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.nip.io", "api.example.org.evil", ""] {
-        for (method, address) in [("GET", "/who"), ("POST", "/commands"), ("OPTIONS", "/who"), ("GET", "/nothing")] {
+    for host in [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.nip.io",
+        "api.example.org.evil",
+        "",
+    ] {
+        for (method, address) in
+            [("GET", "/who"), ("POST", "/commands"), ("OPTIONS", "/who"), ("GET", "/nothing")]
+        {
             let (status, name, _) = problem(ask(&router, method, address, &[("host", host)]));
             assert_eq!((status, name.as_str()), (421, "foreign-host"), "{host} {method}");
         }
@@ -157,9 +175,21 @@ fn only_by_its_names_is_the_gateway_called() {
 #[test]
 fn pages_of_other_origins_are_refused_and_not_only_by_their_browsers() {
     let router = front(Authenticator::None, Limits::default());
-    for origin in ["https://evil.example", "http://localhost:3000", "http://127.0.0.1:8081", "null", "file://", "http://127.0.0.1"] {
+    for origin in [
+        "https://evil.example",
+        "http://localhost:3000",
+        "http://127.0.0.1:8081",
+        "null",
+        "file://",
+        "http://127.0.0.1",
+    ] {
         for (method, address) in [("GET", "/who"), ("POST", "/commands"), ("OPTIONS", "/commands")] {
-            let response = ask(&router, method, address, &[("origin", origin), ("access-control-request-method", "POST")]);
+            let response = ask(
+                &router,
+                method,
+                address,
+                &[("origin", origin), ("access-control-request-method", "POST")],
+            );
             assert!(!response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
             let (status, name, _) = problem(response);
             assert_eq!((status, name.as_str()), (403, "foreign-origin"), "{origin} {method}");
@@ -197,7 +227,8 @@ fn origins_that_are_named_may_ask_and_are_told_so() {
     // before the credentials: a browser asks without them
     let response = ask(&router, "OPTIONS", "/commands", &asked);
     assert!(response.status().is_success());
-    let header = |response: &Response, name: &str| response.headers()[name].to_str().unwrap().to_ascii_lowercase();
+    let header =
+        |response: &Response, name: &str| response.headers()[name].to_str().unwrap().to_ascii_lowercase();
     assert_eq!(header(&response, "access-control-allow-origin"), "https://app.example.org");
     assert_eq!(header(&response, "access-control-max-age"), "600");
     for name in ["authorization", "content-type", "idempotency-key", "millrace-after", "prefer"] {
@@ -216,7 +247,10 @@ fn origins_that_are_named_may_ask_and_are_told_so() {
     let response = ask(&router, "POST", "/commands", &[origin]);
     assert_eq!(header(&response, "access-control-allow-origin"), "https://app.example.org");
     assert_eq!(problem(response).0, 401);
-    assert_eq!(problem(ask(&router, "OPTIONS", "/commands", &[("origin", "https://app.example.org:444")])).0, 403);
+    assert_eq!(
+        problem(ask(&router, "OPTIONS", "/commands", &[("origin", "https://app.example.org:444")])).0,
+        403
+    );
 }
 
 #[test]
@@ -229,14 +263,23 @@ fn without_names_only_pages_of_this_machine_can_be_let_in() {
         new(good).unwrap();
     }
     assert!(new("https://app.example.org").unwrap_err().contains("nobody is asked for a name"));
-    for bad in ["*", "app.example.org", "https://app.example.org/", "https://*.example.org", "ftp://localhost", "null", ""] {
+    for bad in [
+        "*",
+        "app.example.org",
+        "https://app.example.org/",
+        "https://*.example.org",
+        "ftp://localhost",
+        "null",
+        "",
+    ] {
         assert!(new(bad).unwrap_err().contains("no origin"), "{bad}");
     }
 }
 
 #[test]
 fn who_asks_too_often_is_told_when_to_ask_again() {
-    let (router, token) = with_tokens(Limits { reads_per_second: 1, commands_per_second: 2, ..Limits::default() });
+    let (router, token) =
+        with_tokens(Limits { reads_per_second: 1, commands_per_second: 2, ..Limits::default() });
     let bearer = format!("Bearer {token}");
     let ask = |method: &str, address: &str| ask(&router, method, address, &[("authorization", &bearer)]);
     for left in (0..10).rev() {

@@ -265,6 +265,7 @@ mod tests {
     use millrace_kernel::{Domain as _, Violation};
 
     use super::*;
+    use crate::auth::Known;
     use crate::log::Away;
     use crate::token::At;
 
@@ -376,5 +377,22 @@ mod tests {
         let metadata = json!({"user_id": "ann", "issued_at": "2026-01-02T03:04:05Z"});
         let (metadata, data) = checked(&types, kind, json!({"data": good, "metadata": metadata})).unwrap();
         assert_eq!((metadata.issued_at, data), (Some(1_767_323_045_000_000), good));
+    }
+
+    #[test]
+    fn the_user_is_who_asks_and_nobody_else() {
+        let ann = Principal::known(Known { user: "ann".into(), ..Known::default() });
+        let said = |user: Option<&str>| Metadata { user_id: user.map(Into::into), ..Metadata::default() };
+        for given in [None, Some("ann")] {
+            assert_eq!(acting(&ann, said(given)).unwrap().user_id.as_deref(), Some("ann"));
+        }
+        for other in ["bob", "Ann", "ann "] {
+            let response = acting(&ann, said(Some(other))).unwrap_err().into_response();
+            assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        }
+        // where nobody has a name, everybody is believed
+        for given in [None, Some("bob")] {
+            assert_eq!(acting(&Principal::Anyone, said(given)).unwrap().user_id.as_deref(), given);
+        }
     }
 }

@@ -82,7 +82,8 @@ fn shown(files: &Files) -> Result<Shown, FilesFault> {
             acceptor.add_extra_chain_cert(between.clone())?;
         }
         acceptor.check_private_key()?;
-        acceptor.set_alpn_select_callback(|_, theirs| select_next_proto(HTTP, theirs).ok_or(AlpnError::NOACK));
+        acceptor
+            .set_alpn_select_callback(|_, theirs| select_next_proto(HTTP, theirs).ok_or(AlpnError::NOACK));
         let valid_until = chain[0].not_after().to_string();
         let chain = chain.iter().map(|it: &X509| it.to_der()).collect::<Result<_, _>>()?;
         Ok(Shown { acceptor: acceptor.build(), chain, valid_until })

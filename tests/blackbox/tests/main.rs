@@ -13,6 +13,7 @@ mod embedded;
 mod expired;
 mod foreign_schema;
 mod gateway;
+mod gateway_auth;
 mod gateway_reads;
 mod gateway_retries;
 mod metrics;

@@ -53,7 +53,8 @@ fn time(text: &str) -> Result<Duration, String> {
     });
     let number = text.get(..text.len().saturating_sub(1)).and_then(|number| number.parse::<u64>().ok());
     let seconds = unit.zip(number).and_then(|(unit, number)| number.checked_mul(unit));
-    let time = seconds.map(Duration::from_secs).filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time));
+    let time =
+        seconds.map(Duration::from_secs).filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time));
     time.ok_or_else(wrong)
 }
 

@@ -57,8 +57,11 @@ pub fn authenticator(config: &Config) -> Result<Authenticator, CliError> {
         let issuer = Issuer::new(name, source, clock.clone());
         if is_file {
             issuer.refresh().map_err(|why| {
-                CliError::usage(format!("gateway.jwt_keys, from {}: {why}", config.origin("gateway.jwt_keys")))
-                    .hint("Give the issuer's public key in PEM, or its JSON Web Key Set.")
+                CliError::usage(format!(
+                    "gateway.jwt_keys, from {}: {why}",
+                    config.origin("gateway.jwt_keys")
+                ))
+                .hint("Give the issuer's public key in PEM, or its JSON Web Key Set.")
             })?;
         }
         known.push(issuer);

@@ -38,12 +38,15 @@ pub fn source(settings: &GatewaySettings, place: &str) -> Result<Box<dyn KeySour
         return Ok(Box::new(KeyFile(PathBuf::from(place))));
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let host =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
     let is_here = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
     let shown = without_passwords(place);
     if !(scheme == "https" || scheme == "http" && is_here) {
-        return Err(CliError::usage(format!("gateway.jwt_keys: {shown}: whoever is on the way could send other keys"))
-            .hint("Give a URL with https, or a file."));
+        return Err(CliError::usage(format!(
+            "gateway.jwt_keys: {shown}: whoever is on the way could send other keys"
+        ))
+        .hint("Give a URL with https, or a file."));
     }
     let files = Files {
         section: "gateway",
@@ -55,7 +58,8 @@ pub fn source(settings: &GatewaySettings, place: &str) -> Result<Box<dyn KeySour
         None => RootCerts::PlatformVerifier,
         Some(authorities) => {
             let der = authorities.iter().map(|it| it.to_der()).collect::<Result<Vec<_>, _>>();
-            let der = der.map_err(|error| CliError::usage(format!("gateway.tls_ca_file: {}", chain(&error))))?;
+            let der =
+                der.map_err(|error| CliError::usage(format!("gateway.tls_ca_file: {}", chain(&error))))?;
             RootCerts::from(der.iter().map(|der| Certificate::from_der(der).to_owned()))
         }
     };
