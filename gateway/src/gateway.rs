@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use millrace_ports::{Clock, Log};
 use millrace_runtime::{Health, Stop};
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
+use crate::documents::Described;
 use crate::http::problem::{Problem, UNKNOWN};
 use crate::http::router;
 use crate::log::Channel;
@@ -41,7 +43,14 @@ pub struct Gateway {
 struct Inner {
     channels: BTreeMap<&'static str, Arc<Channel>>,
     authenticator: Authenticator,
+    documents: Documents,
     ending: watch::Receiver<bool>,
+}
+
+/// What is said of all this to programs.
+pub(crate) struct Documents {
+    pub(crate) openapi: Bytes,
+    pub(crate) asyncapi: Bytes,
 }
 
 impl Gateway {
@@ -54,8 +63,9 @@ impl Gateway {
             let (log, sender, clock) = (Arc::clone(&log), Arc::clone(&sender), Arc::clone(&clock));
             (name, Arc::new(Channel::new(description, link, log, sender, clock)))
         };
+        let documents = documents(&domains, &authenticator);
         let channels = domains.into_iter().map(channel).collect();
-        Self { inner: Arc::new(Inner { channels, authenticator, ending }) }
+        Self { inner: Arc::new(Inner { channels, authenticator, documents, ending }) }
     }
 
     /// Everything that it answers.
@@ -77,6 +87,10 @@ impl Gateway {
         &self.inner.authenticator
     }
 
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.inner.documents
+    }
+
     pub(crate) fn ending(&self) -> watch::Receiver<bool> {
         self.inner.ending.clone()
     }
@@ -88,4 +102,10 @@ impl Gateway {
             Problem::new(UNKNOWN, format!("There is no domain {}{near}.", short(domain)))
         })
     }
+}
+
+fn documents(domains: &[(Description, Arc<dyn DomainLink>)], authenticator: &Authenticator) -> Documents {
+    let domains: Vec<&Description> = domains.iter().map(|(description, _)| description).collect();
+    let described = Described { domains: &domains, authenticator };
+    Documents { openapi: described.openapi().into(), asyncapi: described.asyncapi().into() }
 }

@@ -25,6 +25,25 @@ pub struct Description {
     pub refuses_expired: bool,
     /// The names of its topics.
     pub topology: Topology,
+    /// Its topics as they are declared, for those who want to read about them.
+    pub topics: Vec<TopicDescription>,
+}
+
+/// A topic of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its full name.
+    pub name: String,
+    /// What follows the domain's name in it: `commands`.
+    pub suffix: String,
+    /// The schema of its values, if they have one.
+    pub schema: Option<&'static str>,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// How many copies each of them has.
+    pub copies: i32,
+    /// Its configuration, as the broker names it.
+    pub config: Vec<(String, String)>,
 }
 
 /// A view of a domain.

@@ -143,9 +143,11 @@ fn answer(channel: &Channel, key: &Key, submitted: Submitted, longs: Longs) -> R
             Problem::new(TOO_LARGE, format!("The command comes to {bytes} bytes; a record has at most {most}."))
                 .into_response()
         }
-        Submitted::Refused(problem) => Problem::new(INVALID, problem.message)
-            .with("errors", json!([{"pointer": problem.pointer.as_deref().unwrap_or("/data")}]))
-            .into_response(),
+        Submitted::Refused(problem) => Problem::invalid(&[match problem.pointer {
+            Some(_) => problem,
+            None => problem.pointing("/data"),
+        }])
+        .into_response(),
         Submitted::Busy => Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
             .retry_after(1)
             .into_response(),

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `POST /v1/commands/{domain}/{Type}` | `commands.rs` |
 //! | `GET /v1/outcomes/{domain}/{key}` | `outcomes.rs` |
+//! | `GET /openapi.json`, `GET /asyncapi.json` | `documents.rs`; what stands in them: `../documents/` |
 //! | every problem there is | `problem.rs` |
 
 mod answer;
 mod body;
 mod commands;
+mod documents;
 mod outcomes;
 pub mod problem;
 
@@ -27,6 +29,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/v1/commands/{domain}/{kind}", post(commands::post))
         .route("/v1/outcomes/{domain}/{key}", get(outcomes::get))
+        .route("/openapi.json", get(documents::openapi))
+        .route("/asyncapi.json", get(documents::asyncapi))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

@@ -3,14 +3,15 @@
 mod link;
 mod sender;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_embedded::net::{Limits, http};
 use millrace_gateway::auth::Authenticator;
-use millrace_gateway::ports::{Description, DomainLink, ViewDescription};
+use millrace_gateway::documents::Described;
+use millrace_gateway::ports::{Description, DomainLink, TopicDescription, ViewDescription};
 use millrace_gateway::{Gateway, Parts};
 use millrace_ports::SystemClock;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
@@ -24,6 +25,8 @@ use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, message_types};
 use crate::error::CliError;
 use crate::roles::{Role, play};
+use crate::schemas::text_of;
+use crate::topics::{Topic, declaration};
 
 /// The role's name.
 const ROLE: &str = "gateway";
@@ -38,6 +41,40 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliE
     let bound = Bound::listen(config)?;
     tracing::info!("the gateway is at {}", bound.url());
     play(config, vec![role(config, domains, bound)?])
+}
+
+/// Prints the OpenAPI document of these domains.
+///
+/// # Errors
+/// As [`role`].
+pub fn print_openapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    print(config, domains, Described::openapi)
+}
+
+/// Prints the AsyncAPI document of these domains.
+///
+/// # Errors
+/// As [`role`].
+pub fn print_asyncapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    print(config, domains, Described::asyncapi)
+}
+
+fn print(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    document: fn(&Described<'_>) -> String,
+) -> Result<(), CliError> {
+    let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let domains: Vec<&Description> = described.iter().map(|(description, _)| description).collect();
+    let described = Described { domains: &domains, authenticator: &authenticator(config) };
+    Ok(io::stdout().write_all(document(&described).as_bytes())?)
+}
+
+/// How it is known who asks.
+fn authenticator(config: &Config) -> Authenticator {
+    match config.settings.gateway.auth {
+        GatewayAuth::None => Authenticator::None,
+    }
 }
 
 /// The lane under which the gateway says how it is with a domain.
@@ -129,9 +166,7 @@ pub fn role<'a>(
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),
-            authenticator: match config.settings.gateway.auth {
-                GatewayAuth::None => Authenticator::None,
-            },
+            authenticator: authenticator(config),
             ending,
         });
         let limits = Limits {
@@ -205,13 +240,30 @@ fn describe(
     let directories: Vec<String> = tables.iter().filter_map(millrace_kernel::Table::directory).collect();
     // which buckets there are is the affair of those who read tables themselves
     let shown = tables.into_iter().filter(|table| !directories.contains(&table.name));
+    let prefix = &config.settings.topic_prefix;
     let description = Description {
         name: entry.name(),
         schemas: entry.schemas(),
         types: message_types(entry)?,
         views: shown.filter_map(view).collect(),
         refuses_expired: entry.refuses_expired(),
-        topology: entry.topology(&config.settings.topic_prefix),
+        topology: entry.topology(prefix),
+        topics: topics(prefix, entry)?,
     };
     Ok((description, entry.apart()))
+}
+
+/// The topics of a domain, as declared.
+fn topics(prefix: &str, entry: &dyn DomainEntry) -> Result<Vec<TopicDescription>, CliError> {
+    let declared = declaration(entry)?;
+    let schemas = entry.schemas();
+    let topic = |(suffix, topic): (String, Topic)| TopicDescription {
+        name: format!("{prefix}{}.{suffix}", entry.name()),
+        schema: topic.schema.and_then(|file| text_of(&schemas, &file)),
+        suffix,
+        partitions: declared.partitions,
+        copies: declared.replication_factor,
+        config: topic.config.into_iter().collect(),
+    };
+    Ok(declared.topics.into_iter().map(topic).collect())
 }
