@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::answer::{self, Longs};
 use super::problem::{
-    BAD_PARAMETER, BUSY, INVALID, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
+    BAD_PARAMETER, BUSY, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
 };
 use super::{body, path};
 use crate::gateway::Gateway;

@@ -6,9 +6,9 @@ use crate::token::key;
 
 /// What may stand in `Idempotency-Key`: the key as it is, or in quotation marks as the draft writes it.
 const KEY: &str = r#"^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$"#;
-/// A place in the log, or several.
-const POSITIONS: &str =
-    r"^[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?$";
+/// What a command has written: its domain, and places in the log.
+const POSITION: &str =
+    r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
 
 /// Those of requests, by the names under which they are referred to.
 pub(super) fn of_requests() -> Map<String, Json> {
@@ -23,6 +23,12 @@ pub(super) fn of_requests() -> Map<String, Json> {
              (draft-ietf-httpapi-idempotency-key-header) and no standard yet. Without it the gateway makes a key, which the \
              answer has.".to_owned(),
             json!({"type": "string", "minLength": 1, "maxLength": key::LONGEST, "pattern": KEY}),
+        )),
+        ("MillraceAfter", header(
+            "Millrace-After",
+            "The `Millrace-Position` of an answer, as it stands, or several, separated by commas: rows are never older than \
+             what these have written. Until they are there the request waits, as long as `Prefer` says.".to_owned(),
+            json!({"type": "string", "pattern": format!("^{POSITION}( *, *{POSITION})*$")}),
         )),
         ("Prefer", header(
             "Prefer",
@@ -44,7 +50,7 @@ pub(super) fn of_answers() -> Map<String, Json> {
         ("MillracePosition", header(
             false,
             "What the command has written. Whoever reads with `Millrace-After` and this reads nothing older.",
-            json!({"type": "string", "pattern": POSITIONS}),
+            json!({"type": "string", "pattern": format!("^{POSITION}$")}),
         )),
         ("IdempotencyKey", header(true, "The command's key, also where the gateway has made it.", text())),
         ("Location", header(true, "Where the outcome will be.", json!({"type": "string", "format": "uri-reference"}))),
