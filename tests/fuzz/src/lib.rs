@@ -5,8 +5,8 @@
 
 mod messages;
 mod peers;
-/// What the command line's reader of lines takes from its crate.
-#[path = "../../../cli/lib/src/message/unique.rs"]
+/// What the command line's reader of lines takes from the gateway.
+#[path = "../../../gateway/src/message/unique.rs"]
 mod unique;
 
 /// The name under which it takes that.
@@ -15,7 +15,7 @@ mod message {
 }
 
 /// How a key is printed says nothing about how it is read.
-mod foreign {
+mod place {
     pub fn short(text: &str) -> &str {
         text
     }

@@ -48,7 +48,7 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliE
 /// # Errors
 /// As [`role`].
 pub fn print_openapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
-    print(config, domains, Described::openapi)
+    print(config, domains, |described| described.openapi())
 }
 
 /// Prints the AsyncAPI document of these domains.
@@ -56,13 +56,13 @@ pub fn print_openapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Resul
 /// # Errors
 /// As [`role`].
 pub fn print_asyncapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
-    print(config, domains, Described::asyncapi)
+    print(config, domains, |described| described.asyncapi())
 }
 
 fn print(
     config: &Config,
     domains: &[Box<dyn DomainEntry>],
-    document: fn(&Described<'_>) -> String,
+    document: impl Fn(&Described<'_>) -> String,
 ) -> Result<(), CliError> {
     let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
     let domains: Vec<&Description> = described.iter().map(|(description, _)| description).collect();
