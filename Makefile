@@ -7,6 +7,7 @@ SHELL := /bin/bash
 DATA ?= millrace-data
 KAFKA_PORT ?= 9092
 REGISTRY_PORT ?= 8081
+HTTP_PORT ?= 8080
 NEXTEST_VERSION := 0.9.151
 
 .PHONY: help
@@ -15,7 +16,7 @@ help: ## Show this list
 
 .PHONY: run
 run: build ## Build, start everything embedded, load a demo network, show a feed and stay up
-	@exec "$${CARGO_TARGET_DIR:-target}/release/millrace" demo --data $(DATA) --kafka-port $(KAFKA_PORT) --registry-port $(REGISTRY_PORT)
+	@exec "$${CARGO_TARGET_DIR:-target}/release/millrace" demo --data $(DATA) --kafka-port $(KAFKA_PORT) --registry-port $(REGISTRY_PORT) --http-port $(HTTP_PORT)
 
 .PHONY: build
 build: ## Build the binary, target/release/millrace

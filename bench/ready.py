@@ -35,7 +35,7 @@ class Start:
 
 def flags(data: Path) -> list[str]:
     """Of every start: this folder, and any free ports."""
-    return ["--data", str(data), "--kafka-port", "0", "--registry-port", "0"]
+    return ["--data", str(data), "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"]
 
 
 def load(millrace: str, data: Path, commands: int) -> None:

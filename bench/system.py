@@ -126,7 +126,8 @@ class Embedded(System):
     def start(self) -> None:
         """Starts it and takes the addresses from its `ready` line."""
         data = str(self.folder / "data")
-        log = self.role("up", "up", "--data", data, "--kafka-port", free_port(), "--registry-port", free_port())
+        log = self.role("up", "up", "--data", data, "--kafka-port", free_port(), "--registry-port", free_port(),
+                        "--http-port", free_port())
         deadline = time.monotonic() + READY_SECONDS
         while True:
             lines = log.read_text(errors="replace").splitlines()

@@ -1,17 +1,23 @@
 //! `millrace feed`: what a reader of chirp sees. Chirp's own subcommand.
 
+use std::sync::Arc;
+
 use clap::{ArgMatches, Args, FromArgMatches as _};
 use millrace::config::Config;
 use millrace::error::{self, CliError};
 use millrace::output::Styled::{Bold, Dim, Plain};
 use millrace::output::{self, Paper};
-use millrace::{DomainEntry, Servers, Tool};
+use millrace::{
+    DomainEntry, HttpClient, Resource, ResourceDescription, ResourceFault, ResourcePage, Servers, Tool,
+};
 use millrace_domain_chirp::Settings;
 use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, feed};
 use millrace_kernel::{Domain, PageQuery};
 use millrace_ports::{StoreFault, ViewStore};
-use serde_json::json;
+use serde_json::{Value, json};
 
+/// Chirps of a page when nobody says.
+const USUALLY: usize = 20;
 /// How wide a chirp's text is printed.
 const WIDTH: usize = 76;
 
@@ -33,6 +39,10 @@ impl Tool for Feed {
         Some("home_timelines")
     }
 
+    fn resource(&self, config: &Config) -> Result<Option<Arc<dyn Resource>>, CliError> {
+        Ok(Some(Arc::new(Feeds { settings: settings(config)? })))
+    }
+
     fn run(
         &self,
         servers: &Servers<'_>,
@@ -51,11 +61,14 @@ struct Arguments {
     #[arg(value_name = "USER_ID")]
     user_id: String,
     /// At most so many chirps, up to 800; --cursor goes on behind them
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = chirps)]
+    #[arg(long, value_name = "N", default_value_t = USUALLY, allow_negative_numbers = true, value_parser = chirps)]
     limit: usize,
     /// Go on behind this place, as an earlier call has printed it
     #[arg(long, value_name = "C")]
     cursor: Option<String>,
+    /// Ask the gateway at this URL instead of the tables
+    #[arg(long, value_name = "URL")]
+    http: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -80,19 +93,14 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
             Some(read.map_err(|error| CliError::usage(format!("--cursor {text}: {error}")))?)
         }
     };
+    if let Some(url) = &feed.http {
+        return by_http(url, feed);
+    }
     let store = servers.open_store(domain)?;
     let page = read(&*store, servers.config, &feed.user_id, cursor.as_ref(), feed.limit)?;
     if feed.json {
         return page.items.iter().try_for_each(|item| {
-            output::json(&json!({
-                "chirp_id": &*item.chirp_id,
-                "author_id": &*item.author_id,
-                "username": &*item.username,
-                "content": &*item.content,
-                "posted_at": output::time(item.posted_at),
-                "edited_at": item.edited_at.map(output::time),
-                "cursor": item.cursor.to_string(),
-            }))
+            output::json(&item_json(item))
         });
     }
     print(&page.items)?;
@@ -103,6 +111,104 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
             feed.user_id, last.cursor
         ))]),
         _ => Ok(()),
+    }
+}
+
+/// The same through a gateway, one JSON object a line or the texts alone.
+fn by_http(url: &str, feed: &Arguments) -> Result<(), CliError> {
+    let path = format!("/v1/feeds/{}", HttpClient::encoded(&feed.user_id));
+    HttpClient::new(url)?.rows(&path, &[], feed.cursor.clone(), MOST_AT_ONCE, feed.limit, &mut |item| {
+        if feed.json {
+            return output::json(&item);
+        }
+        let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        print_item(&text("username"), &text("posted_at"), !item["edited_at"].is_null(), &text("content"))
+    })
+}
+
+/// A chirp as programs read it.
+fn item_json(item: &FeedItem) -> Value {
+    json!({
+        "chirp_id": &*item.chirp_id,
+        "author_id": &*item.author_id,
+        "username": &*item.username,
+        "content": &*item.content,
+        "posted_at": output::time(item.posted_at),
+        "edited_at": item.edited_at.map(output::time),
+        "cursor": item.cursor.to_string(),
+    })
+}
+
+/// The JSON Schema of that.
+fn item_schema() -> Value {
+    let text = |doc: &str| json!({"type": "string", "description": doc});
+    let time = |kind: Value, doc: &str| json!({"type": kind, "format": "date-time", "description": doc});
+    json!({
+        "type": "object",
+        "description": "A chirp.",
+        "properties": {
+            "chirp_id": text("The chirp's id, unique among its author's."),
+            "author_id": text("The user whose chirp it is."),
+            "username": text("The author's name."),
+            "content": text("The text as last edited."),
+            "posted_at": time(json!("string"), "When it was posted, to the microsecond."),
+            "edited_at": time(json!(["string", "null"]), "When it was last edited, if ever."),
+            "cursor": text("Goes on after this one."),
+        },
+        "required": ["chirp_id", "author_id", "username", "content", "posted_at", "edited_at", "cursor"],
+    })
+}
+
+fn settings(config: &Config) -> Result<Settings, CliError> {
+    config.section(millrace_domain_chirp::Chirp::NAME)
+}
+
+/// Feeds, for those who ask the gateway: `GET /v1/feeds/{user}`.
+struct Feeds {
+    settings: Settings,
+}
+
+impl Resource for Feeds {
+    fn name(&self) -> &'static str {
+        "feeds"
+    }
+
+    fn views(&self) -> &'static [&'static str] {
+        // of both families: who is not there yet has no feed
+        &["home_timelines", "user_profiles"]
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (MOST_AT_ONCE, USUALLY)
+    }
+
+    fn description(&self) -> ResourceDescription {
+        ResourceDescription {
+            summary: "Read a feed",
+            about: "All chirps of those whom a user follows that are not deleted, newest first; of one time, the greater chirp \
+                    id first, then the greater author id.",
+            id: ("user", "The user who reads."),
+            item: item_schema(),
+        }
+    }
+
+    fn read(
+        &self,
+        tables: &dyn ViewStore,
+        id: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<ResourcePage, ResourceFault> {
+        let cursor = cursor.map(str::parse::<Cursor>).transpose();
+        let cursor = cursor.map_err(|error| ResourceFault::Cursor(error.to_string()))?;
+        let mut pages = |queries: &[PageQuery]| tables.read(queries);
+        let page = feed::<StoreFault>(&mut pages, id, cursor.as_ref(), limit, self.settings.timeline_cap);
+        let page = page.map_err(|error| match error {
+            FeedError::UnknownUser(_) => ResourceFault::Unknown(error.to_string()),
+            other => ResourceFault::Tables(error::chain(&other)),
+        })?;
+        let cursor = page.items.last().filter(|_| !page.is_last).map(|item| item.cursor.to_string());
+        Ok(ResourcePage { items: page.items.iter().map(item_json).collect(), cursor })
     }
 }
 
@@ -117,7 +223,7 @@ fn read(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<FeedPage, CliError> {
-    let settings: Settings = config.section(millrace_domain_chirp::Chirp::NAME)?;
+    let settings = settings(config)?;
     let mut pages = |queries: &[PageQuery]| store.read(queries);
     let page = feed::<StoreFault>(&mut pages, reader, cursor, limit, settings.timeline_cap);
     page.map_err(|error| match error {
@@ -133,14 +239,18 @@ fn read(
 /// Standard output cannot be written.
 fn print(items: &[FeedItem]) -> Result<(), CliError> {
     for item in items {
-        let edited = if item.edited_at.is_some() { ", edited" } else { "" };
-        let posted = output::time(item.posted_at);
-        let posted = posted.split('.').next().unwrap_or_default().replace('T', " ");
-        let name = format!("@{}", item.username);
-        output::styled(&[Bold(&name), Plain("  "), Dim(&format!("{posted}{edited}"))])?;
-        output::line(wrap(&item.content))?;
+        print_item(&item.username, &output::time(item.posted_at), item.edited_at.is_some(), &item.content)?;
     }
     Ok(())
+}
+
+/// Prints one.
+fn print_item(username: &str, posted_at: &str, is_edited: bool, content: &str) -> Result<(), CliError> {
+    let edited = if is_edited { ", edited" } else { "" };
+    let posted = posted_at.split('.').next().unwrap_or_default().replace('T', " ");
+    let name = format!("@{username}");
+    output::styled(&[Bold(&name), Plain("  "), Dim(&format!("{posted}{edited}"))])?;
+    output::line(wrap(content))
 }
 
 /// Text in lines of a readable width.

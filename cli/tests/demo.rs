@@ -9,7 +9,7 @@ use crate::common::Place;
 fn the_demo_shows_a_feed_and_where_others_send() {
     let place = Place::new();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_millrace"))
-        .args(["demo", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
+        .args(["demo", "--data", "data", "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"])
         .args(["--people", "20", "--commands", "200"])
         .current_dir(place.path())
         .env("XDG_STATE_HOME", place.path().join("state"))

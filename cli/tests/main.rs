@@ -10,6 +10,7 @@ mod first_second;
 mod foreign_text;
 mod guarantees;
 mod health;
+mod http_api;
 mod load;
 mod metrics;
 mod new_domain;

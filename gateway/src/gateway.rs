@@ -1,13 +1,14 @@
 //! The gateway: its domains, and what serves them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use millrace_ports::{Clock, Log};
+use millrace_runtime::metrics::GatewayMeter;
 use millrace_runtime::{Health, Stop};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Authenticator;
 use crate::documents::Described;
@@ -16,12 +17,17 @@ use crate::http::router;
 use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
-use crate::ports::{CommandSender, Description, DomainLink};
+use crate::ports::{CommandSender, Description, DomainLink, Resource};
+
+/// So many read from tables at once, or wait until these show something; further ones wait for a place.
+const READERS: usize = 1_024;
 
 /// What a gateway is made of.
 pub struct Parts {
     /// Its domains, each with the way to it.
     pub domains: Vec<(Description, Arc<dyn DomainLink>)>,
+    /// What they have of their own, each with the domain's name.
+    pub resources: Vec<(&'static str, Arc<dyn Resource>)>,
     /// Where outcomes come from.
     pub log: Arc<dyn Log>,
     /// Where commands go.
@@ -30,6 +36,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How it is known who asks.
     pub authenticator: Authenticator,
+    /// What counts.
+    pub meter: Arc<GatewayMeter>,
     /// Becomes true when it is to end: those who wait are then answered soon.
     pub ending: watch::Receiver<bool>,
 }
@@ -42,6 +50,9 @@ pub struct Gateway {
 
 struct Inner {
     channels: BTreeMap<&'static str, Arc<Channel>>,
+    own: Vec<Arc<Own>>,
+    readers: Arc<Semaphore>,
+    meter: Arc<GatewayMeter>,
     authenticator: Authenticator,
     documents: Documents,
     ending: watch::Receiver<bool>,
@@ -53,25 +64,42 @@ pub(crate) struct Documents {
     pub(crate) asyncapi: Bytes,
 }
 
+/// Something of a domain's own.
+pub(crate) struct Own {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) resource: Arc<dyn Resource>,
+    /// Those that fill the views which it is read from.
+    pub(crate) projections: Vec<String>,
+}
+
 impl Gateway {
     /// A gateway of these parts; nothing is asked of any server yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { domains, log, sender, clock, authenticator, ending } = parts;
+        let Parts { domains, resources, log, sender, clock, authenticator, meter, ending } = parts;
+        let documents = documents(&domains, &resources, &authenticator);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
             let name = description.name;
             let (log, sender, clock) = (Arc::clone(&log), Arc::clone(&sender), Arc::clone(&clock));
             (name, Arc::new(Channel::new(description, link, log, sender, clock)))
         };
-        let documents = documents(&domains, &authenticator);
-        let channels = domains.into_iter().map(channel).collect();
-        Self { inner: Arc::new(Inner { channels, authenticator, documents, ending }) }
+        let channels: BTreeMap<_, _> = domains.into_iter().map(channel).collect();
+        let own = resources.into_iter().filter_map(|(domain, resource)| {
+            let channel = Arc::clone(channels.get(domain)?);
+            let views = channel.description.views.iter();
+            let read = views.filter(|view| resource.views().contains(&view.table.name.as_str()));
+            let projections: BTreeSet<String> = read.map(|view| view.projection.clone()).collect();
+            Some(Arc::new(Own { channel, resource, projections: projections.into_iter().collect() }))
+        });
+        let own = own.collect();
+        let readers = Arc::new(Semaphore::new(READERS));
+        Self { inner: Arc::new(Inner { channels, own, readers, meter, authenticator, documents, ending }) }
     }
 
     /// Everything that it answers.
     #[must_use]
     pub fn router(&self) -> Router {
-        router(self.clone())
+        router(self.clone(), Arc::clone(&self.inner.meter))
     }
 
     /// What is to run beside it, each on a thread of its own that ends with `stop`: the reader of the outcomes of a domain,
@@ -91,6 +119,23 @@ impl Gateway {
         &self.inner.documents
     }
 
+    pub(crate) fn own(&self) -> &[Arc<Own>] {
+        &self.inner.own
+    }
+
+    /// A place among those who read from tables.
+    pub(crate) async fn readers(&self) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.inner.readers).acquire_owned().await {
+            Ok(permit) => permit,
+            // nobody closes it
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn meter(&self) -> &GatewayMeter {
+        &self.inner.meter
+    }
+
     pub(crate) fn ending(&self) -> watch::Receiver<bool> {
         self.inner.ending.clone()
     }
@@ -104,8 +149,12 @@ impl Gateway {
     }
 }
 
-fn documents(domains: &[(Description, Arc<dyn DomainLink>)], authenticator: &Authenticator) -> Documents {
+fn documents(
+    domains: &[(Description, Arc<dyn DomainLink>)],
+    resources: &[(&'static str, Arc<dyn Resource>)],
+    authenticator: &Authenticator,
+) -> Documents {
     let domains: Vec<&Description> = domains.iter().map(|(description, _)| description).collect();
-    let described = Described { domains: &domains, authenticator };
+    let described = Described { domains: &domains, resources, authenticator };
     Documents { openapi: described.openapi().into(), asyncapi: described.asyncapi().into() }
 }

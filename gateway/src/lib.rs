@@ -24,5 +24,6 @@ pub mod message;
 pub mod nearest;
 pub mod ports;
 mod token;
+pub mod view;
 
 pub use gateway::{Gateway, Parts};

@@ -133,3 +133,66 @@ pub trait CommandSender: Send + Sync {
     /// [`LogFault`] when it was not enqueued; then `done` is not called.
     fn send(&self, record: CommandRecord, done: Acknowledged) -> Result<(), LogFault>;
 }
+
+/// Something of a domain's own that is read over HTTP: `GET /v1/NAME/{id}`.
+pub trait Resource: Send + Sync {
+    /// What its address begins with: `feeds`.
+    fn name(&self) -> &'static str;
+
+    /// The views that it is read from: whoever wants to see their own write waits for all of them.
+    fn views(&self) -> &'static [&'static str];
+
+    /// How many items a page has at most, and when nobody says.
+    fn limits(&self) -> (usize, usize);
+
+    /// What it is, for those who have never seen one.
+    fn description(&self) -> ResourceDescription;
+
+    /// A page of what belongs to `id`, behind `cursor`. It may wait for the tables.
+    ///
+    /// # Errors
+    /// [`ResourceFault`].
+    fn read(
+        &self,
+        tables: &dyn ViewStore,
+        id: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<ResourcePage, ResourceFault>;
+}
+
+/// What a [`Resource`] is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceDescription {
+    /// In a few words.
+    pub summary: &'static str,
+    /// In some sentences.
+    pub about: &'static str,
+    /// The name of the id in its address, and what that is.
+    pub id: (&'static str, &'static str),
+    /// The JSON Schema of an item.
+    pub item: serde_json::Value,
+}
+
+/// A page of a [`Resource`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourcePage {
+    /// Its items.
+    pub items: Vec<serde_json::Value>,
+    /// Goes on behind the last one; none where that was all.
+    pub cursor: Option<String>,
+}
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+pub enum ResourceFault {
+    /// A cursor that is none.
+    #[error("{0}")]
+    Cursor(String),
+    /// There is nothing of this name.
+    #[error("{0}")]
+    Unknown(String),
+    /// The tables do not answer, or not as they should.
+    #[error("{0}")]
+    Tables(String),
+}

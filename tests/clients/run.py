@@ -163,7 +163,7 @@ class Broker:
 @contextlib.contextmanager
 def embedded(folder: Path, millrace: str) -> Iterator[Broker]:
     """`millrace up` on free ports."""
-    free = ["--data", str(folder / "data"), "--kafka-port", "0", "--registry-port", "0"]
+    free = ["--data", str(folder / "data"), "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"]
     with (folder / "embedded.log").open("w") as log:
         running = subprocess.Popen(
             [millrace, "up", *free], stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder

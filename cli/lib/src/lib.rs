@@ -65,4 +65,6 @@ use millrace_gateway::nearest;
 pub use app::{App, run};
 pub use connect::Servers;
 pub use domain::{DomainEntry, domain};
+pub use gateway::HttpClient;
+pub use millrace_gateway::ports::{Resource, ResourceDescription, ResourceFault, ResourcePage};
 pub use tool::Tool;

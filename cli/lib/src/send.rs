@@ -1,5 +1,7 @@
 //! `millrace send`: one command, and if asked for what became of it.
 
+mod by_http;
+
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{KafkaProducer, Message};
@@ -116,6 +118,10 @@ pub fn run(
         awaited.shows(&found.kind.name, entry, servers.config)?;
     }
 
+    if let Some(url) = &send.http {
+        let command = by_http::Command { id: &command_id, domain: entry.name(), kind: &found.kind.name, metadata, data };
+        return by_http::run(url, command, send, awaited.as_ref());
+    }
     let log = servers.kafka()?;
     let registry = servers.registry()?;
     let store = match &awaited {
@@ -163,7 +169,7 @@ pub fn run(
     // before the rows are waited for: whoever does not see that it was taken sends it again
     match send.json {
         true => output::json(&outcome)?,
-        false => print_outcome(&found.kind.name, &sent, &outcome)?,
+        false => print_outcome(&found.kind.name, &sent.id, Some(sent.digest), &outcome)?,
     }
     if let (Some(store), Some(awaited)) = (&store, &awaited) {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -232,9 +238,10 @@ fn unsure(fault: CliError, id: &str) -> CliError {
         .hint(format!("Send it again with `--id {id}`: then it is decided once, also if it has."))
 }
 
-fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliError> {
+fn print_outcome(kind: &str, id: &str, digest: Option<Digest>, outcome: &Outcome) -> Result<(), CliError> {
     let status = status(outcome.status);
-    let is_another = outcome.digest.is_some_and(|digest| !digest.agrees_with(sent.digest));
+    let both = outcome.digest.zip(digest);
+    let is_another = both.is_some_and(|(first, sent)| !first.agrees_with(sent));
     let again = match (outcome.duplicate, is_another) {
         (false, _) => "",
         (true, false) => " (this id was used before; this is the answer it got)",
@@ -244,7 +251,7 @@ fn print_outcome(kind: &str, sent: &Sent, outcome: &Outcome) -> Result<(), CliEr
     };
     let failure =
         outcome.failure.as_ref().map(|name| format!(": {}", foreign::inert(name))).unwrap_or_default();
-    output::line(format!("{status} {kind} {}{failure}{again}", sent.id))?;
+    output::line(format!("{status} {kind} {id}{failure}{again}"))?;
     for version in &outcome.versions {
         output::line(format!(
             "  {} is at version {}",

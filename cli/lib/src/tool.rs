@@ -1,7 +1,11 @@
 //! Subcommands of a domain's own.
 
-use clap::ArgMatches;
+use std::sync::Arc;
 
+use clap::ArgMatches;
+use millrace_gateway::ports::Resource;
+
+use crate::config::Config;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::error::CliError;
@@ -18,6 +22,14 @@ pub trait Tool: Send + Sync {
     /// The view that shows what it shows: `--wait-for` with the tool's name waits for that.
     fn view(&self) -> Option<&'static str> {
         None
+    }
+
+    /// The same for those who ask the gateway, if they may.
+    ///
+    /// # Errors
+    /// Settings of the domain that are wrong.
+    fn resource(&self, _config: &Config) -> Result<Option<Arc<dyn Resource>>, CliError> {
+        Ok(None)
     }
 
     /// Does what `given` says, with the domain it is registered behind.

@@ -82,6 +82,8 @@ pub struct Up {
     pub kafka: String,
     /// Where its registry listens, as a URL.
     pub registry: String,
+    /// Where its gateway is, as a URL.
+    pub http: String,
     child: Child,
 }
 
@@ -95,7 +97,7 @@ impl Up {
     pub fn start_in(place: Place) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(place.path().join("up.log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
-            .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0"])
+            .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"])
             .current_dir(place.path())
             .env("XDG_STATE_HOME", place.path().join("state"))
             .stdout(Stdio::piped())
@@ -108,7 +110,7 @@ impl Up {
             let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
             found.unwrap_or_else(|| panic!("not ready: {line:?}\n{}", logged(&place))).to_owned()
         };
-        Self { kafka: said("kafka="), registry: said("registry="), place, child }
+        Self { kafka: said("kafka="), registry: said("registry="), http: said("http="), place, child }
     }
 
     /// Ends it and starts it again on the same data.

@@ -13,14 +13,18 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::auth::Authenticator;
-use crate::ports::Description;
+use crate::ports::{Description, Resource};
 
 /// What is described.
 #[derive(Clone, Copy)]
 pub struct Described<'a> {
     /// The domains, in the order in which they shall stand.
     pub domains: &'a [&'a Description],
+    /// What they have of their own, each with its domain's name.
+    pub resources: &'a [(&'static str, Arc<dyn Resource>)],
     /// How it is known who asks.
     pub authenticator: &'a Authenticator,
 }

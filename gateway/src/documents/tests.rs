@@ -41,7 +41,7 @@ fn guestbook() -> Description {
 
 fn documents() -> (Json, Json) {
     let guestbook = guestbook();
-    let described = Described { domains: &[&guestbook], authenticator: &Authenticator::None };
+    let described = Described { domains: &[&guestbook], resources: &[], authenticator: &Authenticator::None };
     let read = |text: String| serde_json::from_str(&text).unwrap();
     (read(described.openapi()), read(described.asyncapi()))
 }
@@ -109,4 +109,19 @@ fn a_topic_is_a_channel_with_the_schema_that_is_registered() {
     assert_eq!(asyncapi["operations"]["send.guestbook"]["action"], "send");
     assert_eq!(asyncapi["operations"]["outcomes.guestbook"]["action"], "receive");
     assert_eq!(asyncapi["components"]["messages"]["guestbook.commands.dead"].get("payload"), None);
+}
+
+#[test]
+fn a_view_is_a_path_with_its_key_and_its_columns() {
+    let (openapi, _) = documents();
+    let get = &openapi["paths"]["/v1/views/guestbook/entries"]["get"];
+    let parameters = get["parameters"].as_array().unwrap();
+    let names: Vec<&str> = parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+    assert_eq!(names, ["guest_id", "limit", "cursor"]);
+    let schemas = &openapi["components"]["schemas"];
+    let row = &schemas["guestbook.entries"];
+    assert_eq!(row["required"], json!(["guest_id", "text", "signed_at"]));
+    assert_eq!(row["properties"]["signed_at"]["type"], "integer");
+    assert_eq!(schemas["guestbook.entriesLongsAsText"]["properties"]["signed_at"]["type"], "string");
+    assert_eq!(row["properties"]["text"]["description"], "What they wrote.");
 }

@@ -5,72 +5,63 @@ use axum::response::{IntoResponse, Response};
 use millrace_kernel::Outcome;
 use serde_json::Value as Json;
 
-/// How 64-bit numbers are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Longs {
-    /// As numbers, which JavaScript's `JSON.parse` rounds beyond 2^53.
-    #[default]
-    Numbers,
-    /// As texts: `Accept: application/json; longs=string`.
-    Texts,
+use crate::view::Longs;
+
+/// What `Accept` asks for.
+pub(crate) fn longs(headers: &HeaderMap) -> Longs {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_asked = |range: &str| {
+        range.split(';').skip(1).any(|parameter| {
+            parameter.split_once('=').is_some_and(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("longs")
+                    && value.trim().trim_matches('"').eq_ignore_ascii_case("string")
+            })
+        })
+    };
+    match values.flat_map(|value| value.split(',')).any(is_asked) {
+        true => Longs::Texts,
+        false => Longs::Numbers,
+    }
 }
 
-impl Longs {
-    /// What `Accept` asks for.
-    pub(crate) fn read(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let is_asked = |range: &str| {
-            range.split(';').skip(1).any(|parameter| {
-                parameter.split_once('=').is_some_and(|(name, value)| {
-                    name.trim().eq_ignore_ascii_case("longs")
-                        && value.trim().trim_matches('"').eq_ignore_ascii_case("string")
-                })
-            })
-        };
-        match values.flat_map(|value| value.split(',')).any(is_asked) {
-            true => Self::Texts,
-            false => Self::Numbers,
-        }
-    }
+/// An outcome by the names of its schema.
+pub(crate) fn outcome(outcome: &Outcome, longs: Longs) -> Json {
+    let mut json = serde_json::to_value(outcome).unwrap_or_default();
+    members(&mut json, &["recorded_at", "offset", "version"], longs);
+    json
+}
 
-    /// A long.
-    pub(crate) fn long(self, number: i64) -> Json {
-        match self {
-            Self::Numbers => Json::from(number),
-            Self::Texts => Json::from(number.to_string()),
-        }
+/// Writes the members of these names as it is asked for, wherever they stand.
+pub(crate) fn members(json: &mut Json, names: &[&str], longs: Longs) {
+    if longs == Longs::Numbers {
+        return;
     }
-
-    /// An outcome by the names of its schema.
-    pub(crate) fn outcome(self, outcome: &Outcome) -> Json {
-        let mut json = serde_json::to_value(outcome).unwrap_or_default();
-        self.members(&mut json, &["recorded_at", "offset", "version"]);
-        json
-    }
-
-    /// Writes the members of these names as it is asked for, wherever they stand.
-    pub(crate) fn members(self, json: &mut Json, names: &[&str]) {
-        if self == Self::Numbers {
-            return;
-        }
-        match json {
-            Json::Object(members) => {
-                for (name, value) in members {
-                    match value.as_i64().filter(|_| names.contains(&name.as_str())) {
-                        Some(number) => *value = self.long(number),
-                        None => self.members(value, names),
-                    }
+    match json {
+        Json::Object(inner) => {
+            for (name, value) in inner {
+                match value.as_i64().filter(|_| names.contains(&name.as_str())) {
+                    Some(number) => *value = longs.long(number),
+                    None => members(value, names, longs),
                 }
             }
-            Json::Array(items) => items.iter_mut().for_each(|item| self.members(item, names)),
-            _ => {}
         }
+        Json::Array(items) => items.iter_mut().for_each(|item| members(item, names, longs)),
+        _ => {}
     }
 }
 
-/// An answer in JSON.
+/// An answer in JSON that has no longs.
 pub(crate) fn json(value: &Json) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+    json_with(value, Longs::Numbers)
+}
+
+/// An answer in JSON whose longs are written so; its type says it.
+pub(crate) fn json_with(value: &Json, longs: Longs) -> Response {
+    let kind = match longs {
+        Longs::Numbers => "application/json",
+        Longs::Texts => "application/json; longs=string",
+    };
+    ([(header::CONTENT_TYPE, kind), (header::VARY, "Accept")], value.to_string()).into_response()
 }
 
 #[cfg(test)]
@@ -90,13 +81,13 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accept.parse().unwrap());
-            assert_eq!(Longs::read(&headers), expected, "{accept}");
+            assert_eq!(longs(&headers), expected, "{accept}");
         }
     }
 
     #[test]
     fn every_long_of_an_outcome_is_one() {
-        let outcome = Outcome {
+        let written = Outcome {
             command_id: "c".into(),
             status: Status::Accepted,
             duplicate: false,
@@ -108,8 +99,8 @@ mod tests {
             failure: None,
             digest: None,
         };
-        assert_eq!(Longs::Numbers.outcome(&outcome), serde_json::to_value(&outcome).unwrap());
-        let texts = Longs::Texts.outcome(&outcome);
+        assert_eq!(outcome(&written, Longs::Numbers), serde_json::to_value(&written).unwrap());
+        let texts = outcome(&written, Longs::Texts);
         assert_eq!(texts["positions"][0], json!({"topic": "t", "partition": 1, "offset": "9223372036854775807", "epoch": 0}));
         assert_eq!((&texts["versions"][0]["version"], &texts["recorded_at"]), (&json!("7"), &json!("9007199254740993")));
     }

@@ -6,11 +6,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use millrace_kernel::{Metadata, Outcome, Status};
-use millrace_runtime::metrics::TRACEPARENT;
+use millrace_runtime::metrics::{Span, TRACEPARENT};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json, json};
 
-use super::answer::{self, Longs};
+use super::answer;
 use super::problem::{
     BAD_PARAMETER, BUSY, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
 };
@@ -20,6 +20,7 @@ use crate::log::{Asked, Channel, Submitted};
 use crate::message::{self, MessageType, check_members, check_metadata, data_problems, pointer_to_field, short};
 use crate::nearest::suggestion;
 use crate::token::{Key, Positions, Prefer, key, position};
+use crate::view::Longs;
 
 /// The members of a body.
 const MEMBERS: [&str; 2] = ["data", "metadata"];
@@ -38,20 +39,39 @@ pub(super) async fn post(
     let key = command_key(&headers)?;
     let (metadata, data) = checked(channel, kind, body::read(&headers, body).await?)?;
     let metadata = issued(channel, &key, metadata)?;
+    let span = span(&gateway, channel, kind, &headers);
     let asked = Asked {
         id: principal.command_id(&key.text),
         kind: kind.name.clone(),
         metadata,
         data,
-        traceparent: headers.get(TRACEPARENT).map(|value| value.as_bytes().to_vec()),
+        traceparent: match &span {
+            Some(span) => Some(span.traceparent().as_bytes().to_vec()),
+            None => headers.get(TRACEPARENT).map(|value| value.as_bytes().to_vec()),
+        },
         wait: Prefer::read(&headers).wait,
     };
-    let mut response = answer(channel, &key, channel.submit(asked, gateway.ending()).await, Longs::read(&headers));
+    let submitted = channel.submit(asked, gateway.ending()).await;
+    span.into_iter().for_each(Span::end);
+    let mut response = answer(channel, &key, submitted, answer::longs(&headers));
     // also of a command that had none: whoever repeats it needs it
     if let Ok(key) = HeaderValue::from_str(&key.text) {
         response.headers_mut().insert(HeaderName::from_static(key::HEADER), key);
     }
     Ok(response)
+}
+
+/// The request as a part of the trace that it comes with, where traces are recorded.
+fn span(
+    gateway: &Gateway,
+    channel: &Channel,
+    kind: &MessageType,
+    headers: &HeaderMap,
+) -> Option<Box<dyn Span>> {
+    let traceparent = headers.get(TRACEPARENT)?.as_bytes();
+    let route = format!("/v1/commands/{}/{}", channel.description.name, kind.name);
+    let of = [("http.request.method", "POST".to_owned()), ("http.route", route.clone())];
+    gateway.meter().begin(&format!("POST {route}"), traceparent, &of)
 }
 
 /// The command of that name.
@@ -166,7 +186,7 @@ fn answer(channel: &Channel, key: &Key, submitted: Submitted, longs: Longs) -> R
 /// 200, or 422 with every rule that did not hold.
 fn answered(domain: &str, outcome: &Outcome, longs: Longs) -> Response {
     let response = match outcome.status {
-        Status::Accepted => answer::json(&longs.outcome(outcome)),
+        Status::Accepted => answer::json_with(&answer::outcome(outcome, longs), longs),
         Status::Rejected => {
             let detail = match &outcome.violations[..] {
                 [] => "It was rejected.".to_owned(),
@@ -174,7 +194,7 @@ fn answered(domain: &str, outcome: &Outcome, longs: Longs) -> Response {
                 [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
             };
             let mut problem = Problem::new(REJECTED, detail);
-            if let Json::Object(members) = longs.outcome(outcome) {
+            if let Json::Object(members) = answer::outcome(outcome, longs) {
                 // `status` is the number of the answer here
                 for (name, value) in members.into_iter().filter(|(name, _)| name != "status") {
                     problem = problem.with(&name, value);

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | `POST /v1/commands/{domain}/{Type}` | `commands.rs` |
 //! | `GET /v1/outcomes/{domain}/{key}` | `outcomes.rs` |
+//! | `GET /v1/views/{domain}/{view}` | `views.rs` |
+//! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
+//! | how long a read may take, and what it must not be older than | `read.rs` |
+//! | requests, counted | `measure.rs` |
 //! | `GET /openapi.json`, `GET /asyncapi.json` | `documents.rs`; what stands in them: `../documents/` |
 //! | every problem there is | `problem.rs` |
 
@@ -11,28 +15,44 @@ mod answer;
 mod body;
 mod commands;
 mod documents;
+mod measure;
 mod outcomes;
+mod own;
 pub mod problem;
+mod read;
+pub(crate) mod views;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use millrace_runtime::metrics::GatewayMeter;
 
 use self::problem::{BAD_PARAMETER, Problem, UNKNOWN, WRONG_METHOD};
 use crate::gateway::Gateway;
 use crate::message::short;
 
-/// Everything that is answered.
-pub(crate) fn router(gateway: Gateway) -> Router {
-    Router::new()
+/// Everything that is answered, counted by `meter`.
+pub(crate) fn router(gateway: Gateway, meter: Arc<GatewayMeter>) -> Router {
+    let mut router = Router::new();
+    for own in gateway.own() {
+        let state = (gateway.clone(), Arc::clone(own));
+        let path = format!("/v1/{}/{{id}}", own.resource.name());
+        router = router.merge(Router::new().route(&path, get(own::get)).with_state(state));
+    }
+    router
         .route("/v1/commands/{domain}/{kind}", post(commands::post))
         .route("/v1/outcomes/{domain}/{key}", get(outcomes::get))
         .route("/openapi.json", get(documents::openapi))
         .route("/asyncapi.json", get(documents::asyncapi))
+        .route("/v1/views/{domain}/{view}", get(views::get))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(meter, measure::measure))
         .with_state(gateway)
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::answer::{self, Longs};
+use super::answer;
 use super::commands::positioned;
 use super::problem::{BAD_PARAMETER, BUSY, LOG_AWAY, NO_OUTCOME, Problem};
 use super::{path, query};
@@ -42,7 +42,8 @@ pub(super) async fn get(
     let id = principal.command_id(&key);
     match channel.outcome_of(&id, at, wait, gateway.ending()).await {
         Searched::Found(outcome) => {
-            let response = answer::json(&Longs::read(&headers).outcome(&outcome));
+            let longs = answer::longs(&headers);
+            let response = answer::json_with(&answer::outcome(&outcome, longs), longs);
             Ok(positioned(response, channel.description.name, &outcome))
         }
         Searched::Nothing => {

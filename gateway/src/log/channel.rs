@@ -11,11 +11,14 @@ use tokio::sync::Semaphore;
 use super::search::SEARCHERS;
 use super::waiting::Waiting;
 use crate::ports::{CommandEncoder, CommandSender, Description, DomainLink};
+use crate::view::Watch;
 
 /// A domain, and the way to its log and its tables.
 pub(crate) struct Channel {
     pub(crate) description: Description,
     pub(crate) link: Arc<dyn DomainLink>,
+    /// How far its projections are.
+    pub(crate) watch: Watch,
     pub(super) log: Arc<dyn Log>,
     pub(super) sender: Arc<dyn CommandSender>,
     pub(super) clock: Arc<dyn Clock>,
@@ -51,6 +54,7 @@ impl Channel {
         Self {
             description,
             link,
+            watch: Watch::default(),
             log,
             sender,
             clock,

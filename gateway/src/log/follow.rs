@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_ports::{LogFault, Reader, Record, Start, TopicPartition};
-use millrace_runtime::health::{LaneState, ROLE_ITSELF};
+use millrace_runtime::health::{LaneState, Pulse, ROLE_ITSELF};
+use millrace_runtime::metrics::OutcomeMeter;
 use millrace_runtime::{Health, Stop};
 use millrace_wire::DecodeFailure;
 
@@ -24,20 +25,36 @@ const ASK_TIMES: usize = 20;
 /// What goes on while the log is away.
 const MEANWHILE: &str = "commands of this domain are answered with 503 until it is back, which is looked for all the time; queries go on";
 
+/// Where the follower says how it is.
+struct Report<'a> {
+    health: &'a Health,
+    role: &'a str,
+    pulse: Pulse,
+    meter: &'a OutcomeMeter,
+}
+
+impl Report<'_> {
+    fn works(&self) {
+        self.health.set(self.role, ROLE_ITSELF, LaneState::Running, "answers commands");
+    }
+
+    fn is_away(&self, why: &str) {
+        self.health.impair(self.role, ROLE_ITSELF, why, MEANWHILE);
+    }
+}
+
 impl Channel {
     /// Follows the outcomes until `stop`, and says at `health` how that goes.
     pub(crate) fn follow(&self, health: &Health, stop: &Stop) {
         let role = format!("{}.gateway", self.description.name);
+        let meter = health.metrics().gateway().outcomes(self.description.name);
         health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topics and schemas");
         while !stop.is_requested() {
             match self.connect() {
                 Ok((line, reader)) => {
                     let pulse = health.pulse(&role, ROLE_ITSELF);
-                    let said = |away: Option<&str>| match away {
-                        None => health.set(&role, ROLE_ITSELF, LaneState::Running, "answers commands"),
-                        Some(why) => health.impair(&role, ROLE_ITSELF, why, MEANWHILE),
-                    };
-                    self.read(&line, reader, stop, &said, &|| pulse.beat());
+                    let report = Report { health, role: &role, pulse, meter: &meter };
+                    self.read(&line, reader, &report, stop);
                 }
                 Err(Trouble(why)) => {
                     health.impair(&role, ROLE_ITSELF, &why, MEANWHILE);
@@ -70,17 +87,16 @@ impl Channel {
         &self,
         line: &Arc<Line>,
         mut reader: Box<dyn Reader>,
+        report: &Report<'_>,
         stop: &Stop,
-        say: &dyn Fn(Option<&str>),
-        beat: &dyn Fn(),
     ) {
         self.set(Ok(Arc::clone(line)));
-        say(None);
+        report.works();
         while !stop.is_requested() {
-            beat();
+            report.pulse.beat();
             let fault = match reader.poll(MOST, LOOK) {
                 Ok(records) => {
-                    self.tell(line, &records, stop);
+                    self.tell(line, &records, report.meter, stop);
                     match self.take_suspicion() {
                         false => continue,
                         true => match self.probe() {
@@ -103,16 +119,16 @@ impl Channel {
                     return;
                 }
             };
-            say(Some(&fault.to_string()));
+            report.is_away(&fault.to_string());
             self.set(Err(Away(fault.to_string())));
             while self.probe().is_err() {
-                beat();
+                report.pulse.beat();
                 if stop.wait(AGAIN) {
                     return;
                 }
             }
             self.set(Ok(Arc::clone(line)));
-            say(None);
+            report.works();
         }
     }
 
@@ -122,16 +138,19 @@ impl Channel {
         self.log.high_watermark(&at).map(drop)
     }
 
-    fn tell(&self, line: &Line, records: &[Record], stop: &Stop) {
+    fn tell(&self, line: &Line, records: &[Record], meter: &OutcomeMeter, stop: &Stop) {
         // most outcomes are other gateways', or of commands that came by Kafka: their keys say so
-        let wanted = self.waiting.wanted(records.iter().map(|record| record.key.as_deref().unwrap_or_default()));
-        let mut reached = BTreeMap::new();
+        let ids = records.iter().map(|it| (it.partition, it.key.as_deref().unwrap_or_default()));
+        let wanted = self.waiting.wanted(ids);
+        let (mut reached, mut told) = (BTreeMap::new(), 0);
         for (record, is_wanted) in records.iter().zip(wanted) {
             if is_wanted && let Some(outcome) = self.outcome(line, record, stop) {
-                self.waiting.tell(outcome);
+                self.waiting.tell(record.partition, outcome);
+                told += 1;
             }
             reached.insert(record.partition, record.offset + 1);
         }
+        meter.read(records.len() as u64, told, self.waiting.count() as u64);
         reached.into_iter().for_each(|(partition, offset)| line.advance(partition, offset));
     }
 

@@ -51,7 +51,7 @@ impl Channel {
             return Searched::NoSuchPlace;
         }
         let deadline = Instant::now() + wait;
-        let Some(mut waiter) = self.waiting.register(id) else { return Searched::Busy };
+        let Some(mut waiter) = self.waiting.register(at.partition, id) else { return Searched::Busy };
         // what comes from now on the waiter is told; what has come stands in front of this
         let until = line.reached(at.partition);
         if at.offset < until {

@@ -26,6 +26,7 @@ struct Book {
 
 struct Entry {
     number: u64,
+    partition: i32,
     tell: oneshot::Sender<Arc<Outcome>>,
 }
 
@@ -38,9 +39,10 @@ pub(crate) struct Waiter {
 }
 
 impl Waiting {
-    /// Waits for the outcome of the command `id` from now on; `None` when too many do already. To be called before the
-    /// command is sent: its outcome may be quicker than whoever sends it.
-    pub(crate) fn register(&self, id: &Text) -> Option<Waiter> {
+    /// Waits for the outcome of the command `id` in `partition` from now on; `None` when too many do already. To be called
+    /// before the command is sent: its outcome may be quicker than whoever sends it. One id in two partitions is two
+    /// commands: ids are compared within a partition.
+    pub(crate) fn register(&self, partition: i32, id: &Text) -> Option<Waiter> {
         let mut book = self.book();
         if book.count >= MOST {
             return None;
@@ -49,26 +51,31 @@ impl Waiting {
         let number = book.next;
         book.next += 1;
         book.count += 1;
-        book.waiters.entry(id.clone()).or_default().push(Entry { number, tell });
+        book.waiters.entry(id.clone()).or_default().push(Entry { number, partition, tell });
         Some(Waiter { waiting: self.clone(), id: id.clone(), number, told })
     }
 
-    /// Whether anybody waits for one of `ids`, in their order. One look for many records.
-    pub(crate) fn wanted<'i>(&self, ids: impl Iterator<Item = &'i [u8]>) -> Vec<bool> {
+    /// Whether anybody waits for one of these, each given as partition and id, in their order. One look for many records.
+    pub(crate) fn wanted<'i>(&self, ids: impl Iterator<Item = (i32, &'i [u8])>) -> Vec<bool> {
         let book = self.book();
-        let is_wanted = |id: &[u8]| {
-            !book.waiters.is_empty()
-                && std::str::from_utf8(id).is_ok_and(|id| book.waiters.contains_key(id))
+        let is_wanted = |(partition, id): (i32, &[u8])| {
+            let waiters = std::str::from_utf8(id).ok().and_then(|id| book.waiters.get(id));
+            waiters.is_some_and(|waiters| waiters.iter().any(|entry| entry.partition == partition))
         };
         ids.map(is_wanted).collect()
     }
 
-    /// Tells all who wait for this outcome.
-    pub(crate) fn tell(&self, outcome: Outcome) {
-        let told = {
+    /// Tells all who wait for this outcome, which stands in `partition`.
+    pub(crate) fn tell(&self, partition: i32, outcome: Outcome) {
+        let told: Vec<Entry> = {
             let mut book = self.book();
-            let told = book.waiters.remove(&*outcome.command_id).unwrap_or_default();
+            let Some(entries) = book.waiters.get_mut(&*outcome.command_id) else { return };
+            let told: Vec<Entry> = entries.extract_if(.., |entry| entry.partition == partition).collect();
+            let is_empty = entries.is_empty();
             book.count -= told.len();
+            if is_empty {
+                book.waiters.remove(&*outcome.command_id);
+            }
             told
         };
         let outcome = Arc::new(outcome);
@@ -137,16 +144,18 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_for_an_id_are_told_and_nobody_else() {
         let waiting = Waiting::default();
-        let register = |id: &str| waiting.register(&id.into()).unwrap();
+        let register = |id: &str| waiting.register(0, &id.into()).unwrap();
         let (mut one, mut other, stranger, gone) = (register("a"), register("a"), register("b"), register("c"));
+        let elsewhere = waiting.register(1, &"a".into()).unwrap();
         drop(gone);
-        assert_eq!(waiting.count(), 3);
-        assert_eq!(waiting.wanted([&b"a"[..], b"c", b"\xff"].into_iter()), [true, false, false]);
-        waiting.tell(outcome("a"));
-        waiting.tell(outcome("c"));
+        assert_eq!(waiting.count(), 4);
+        let asked = [(0, &b"a"[..]), (0, b"c"), (0, b"\xff"), (1, b"a"), (1, b"b")];
+        assert_eq!(waiting.wanted(asked.into_iter()), [true, false, false, true, false]);
+        waiting.tell(0, outcome("a"));
+        waiting.tell(0, outcome("c"));
         assert_eq!((one.told().await.recorded_at, other.told().await.recorded_at), (7, 7));
-        assert_eq!(waiting.count(), 1, "who was told does not wait any more");
-        drop((one, other, stranger));
+        assert_eq!(waiting.count(), 2, "who was told does not wait any more");
+        drop((one, other, stranger, elsewhere));
         assert_eq!(waiting.count(), 0);
         assert!(waiting.book().waiters.is_empty(), "nothing is left of them");
     }
@@ -155,9 +164,9 @@ mod tests {
     fn no_more_may_wait_than_there_is_room_for() {
         let waiting = Waiting::default();
         let all: Vec<Waiter> =
-            (0..MOST).map(|n| waiting.register(&n.to_string().into()).unwrap()).collect();
-        assert!(waiting.register(&"one more".into()).is_none());
+            (0..MOST).map(|n| waiting.register(0, &n.to_string().into()).unwrap()).collect();
+        assert!(waiting.register(0, &"one more".into()).is_none());
         drop(all);
-        assert!(waiting.register(&"one more".into()).is_some());
+        assert!(waiting.register(0, &"one more".into()).is_some());
     }
 }

@@ -84,6 +84,20 @@ impl Walk {
         self
     }
 
+    /// Only what is behind `row`, which an earlier walk of this key has given, whatever has become of it since.
+    #[must_use]
+    pub fn behind_row(mut self, row: &[Value]) -> Self {
+        let place = row.get(self.key_columns..self.whole_key).unwrap_or_default().to_vec();
+        let bucket = match &self.buckets_after {
+            None => None,
+            Some(_) => row.get(self.key_columns - 1).cloned(),
+        };
+        self.buckets_after = bucket.clone().map(|bucket| vec![bucket]);
+        // behind a row with the whole key there is none
+        self.open = (!place.is_empty()).then_some((bucket, place));
+        self
+    }
+
     /// Whether all rows were read.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -218,6 +232,22 @@ mod tests {
             let walk = Walk::new(&notes(), vec!["ann".into()], 10).behind(place);
             assert_eq!(store.read(walk).0[0], time);
         }
+    }
+
+    #[test]
+    fn a_walk_goes_on_behind_a_row_that_was_given() {
+        let store = Store((0..40).rev().collect());
+        for (index, at) in store.0.iter().enumerate() {
+            let row = vec!["ann".into(), (*at - *at % 3).into(), (*at).into(), "n".into()];
+            let walk = Walk::new(&notes(), vec!["ann".into()], 4).behind_row(&row);
+            assert_eq!(store.read(walk).0, store.0[index + 1..], "{at}");
+        }
+        // what is in one bucket alone
+        let row = vec!["ann".into(), 3_i64.into(), 5_i64.into(), "n".into()];
+        let walk = Walk::new(&notes(), vec!["ann".into(), 3_i64.into()], 4).behind_row(&row);
+        assert_eq!(store.read(walk).0, [4, 3]);
+        let whole = vec!["ann".into(), 3_i64.into(), 5_i64.into(), "n".into()];
+        assert!(Walk::new(&notes(), whole, 4).behind_row(&row).is_done());
     }
 
     #[test]

@@ -229,6 +229,16 @@ pub fn read_progress(store: &dyn ViewStore, projection: &str) -> Result<Vec<Prog
     Ok(pages.iter().flat_map(|page| &page.rows).filter_map(|row| Progress::from_row(row)).collect())
 }
 
+/// The first of `positions` that `progress` has not reached. Where there is none, [`read_fan_outs`] tells what is still
+/// being written.
+#[must_use]
+pub fn first_missing<'p>(progress: &[Progress], positions: &'p [Position]) -> Option<&'p Position> {
+    let is_reached = |position: &Position| {
+        progress.iter().any(|it| it.partition == position.partition && it.has_reached(position))
+    };
+    positions.iter().find(|position| !is_reached(position))
+}
+
 /// Why a wait for one's own write ended without it.
 #[derive(Debug, Error)]
 pub enum WaitError {
@@ -262,10 +272,7 @@ pub fn wait_until(
     let until = Instant::now() + deadline;
     loop {
         let progress = read_progress(store, projection)?;
-        let missing = positions.iter().find(|position| {
-            !progress.iter().any(|p| p.partition == position.partition && p.has_reached(position))
-        });
-        let missing = match missing {
+        let missing = match first_missing(&progress, positions) {
             Some(missing) => missing.clone(),
             None => match read_fan_outs(store, &progress, positions)?.pop() {
                 Some(missing) => missing,

@@ -218,4 +218,13 @@ impl Instruments for Otel {
     ) -> Option<Box<dyn Span>> {
         self.traces.as_ref()?.child(name, SpanRole::Consumer, traceparent, attributes)
     }
+
+    fn serve(
+        &self,
+        name: &str,
+        traceparent: &[u8],
+        attributes: &[(&'static str, String)],
+    ) -> Option<Box<dyn Span>> {
+        self.traces.as_ref()?.child(name, SpanRole::Server, traceparent, attributes)
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use millrace_runtime::Health;
 use millrace_runtime::health::HealthReport;
-use millrace_runtime::metrics::{LaneNumbers, RoleSnapshot, ServerNumbers};
+use millrace_runtime::metrics::{GatewaySnapshot, LaneNumbers, RoleSnapshot, ServerNumbers};
 
 use crate::process::{self, Process};
 
@@ -23,6 +23,7 @@ pub(crate) struct Seen {
     pub(crate) store_bytes: BTreeMap<PathBuf, u64>,
     pub(crate) process: Process,
     pub(crate) servers: Vec<ServerNumbers>,
+    pub(crate) gateway: Option<GatewaySnapshot>,
 }
 
 impl Seen {
@@ -71,7 +72,8 @@ impl Looks {
         let store_bytes = folders.map(|folder| (folder.clone(), last.size(folder))).collect();
         let health = self.health.report();
         let servers = self.health.metrics().servers();
-        let seen = Arc::new(Seen { health, roles, store_bytes, process: process::look(), servers });
+        let gateway = self.health.metrics().gateway_snapshot();
+        let seen = Arc::new(Seen { health, roles, store_bytes, process: process::look(), servers, gateway });
         last.seen = Some((Instant::now(), Arc::clone(&seen)));
         seen
     }

@@ -73,6 +73,7 @@ impl Traces {
         let kind = match kind {
             SpanRole::Producer => SpanKind::Producer,
             SpanRole::Consumer => SpanKind::Consumer,
+            SpanRole::Server => SpanKind::Server,
         };
         let builder = self.tracer.span_builder(name.to_owned()).with_kind(kind);
         let span = builder.with_attributes(attributes).start_with_context(&self.tracer, parent);
@@ -96,6 +97,8 @@ pub enum SpanRole {
     Producer,
     /// It works on a message.
     Consumer,
+    /// It answers a request.
+    Server,
 }
 
 struct Begun {

@@ -5,6 +5,7 @@
 
 mod behind;
 mod decided;
+mod gateway;
 mod kept;
 mod process;
 mod roles;
@@ -78,6 +79,7 @@ pub fn metrics() -> impl Iterator<Item = &'static Metric> {
         behind::METRICS,
         kept::METRICS,
         rows::METRICS,
+        gateway::METRICS,
         servers::METRICS,
         process::METRICS,
     ];

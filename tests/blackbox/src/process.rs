@@ -58,8 +58,13 @@ impl Process {
 
     /// What it says at `/metrics`; panics when it was not told where.
     pub fn metrics(&self) -> Metrics {
+        Metrics::at(&self.health_address())
+    }
+
+    /// Where it says how it is, `host:port`; panics when it was not told where.
+    pub fn health_address(&self) -> String {
         let port = self.health.as_ref().unwrap_or_else(|| panic!("{} serves no metrics", self.name));
-        Metrics::at(&format!("127.0.0.1:{}", port.number()))
+        format!("127.0.0.1:{}", port.number())
     }
 
     /// Starts it again with the same arguments; one that still runs is killed first.

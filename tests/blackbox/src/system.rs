@@ -63,8 +63,9 @@ pub struct Embedded {
     kafka: String,
     registry: String,
     tables: String,
+    http: String,
     has_own_disk: bool,
-    _ports: (Port, Port),
+    _ports: [Port; 3],
 }
 
 impl Embedded {
@@ -95,7 +96,7 @@ impl Embedded {
 
     fn launch(settings: &str, program: PathBuf, leading: &[&str]) -> Self {
         let dir = workdir(settings);
-        let ports = (free_port().expect("a port"), free_port().expect("a port"));
+        let ports = [(); 3].map(|()| free_port().expect("a port"));
         let data = dir.path().join("data");
         fs::create_dir(&data).expect("a folder in its folder");
         let mut arguments: Vec<String> = leading.iter().map(|it| (*it).to_owned()).collect();
@@ -104,9 +105,11 @@ impl Embedded {
             "--data".to_owned(),
             data.display().to_string(),
             "--kafka-port".to_owned(),
-            ports.0.number().to_string(),
+            ports[0].number().to_string(),
             "--registry-port".to_owned(),
-            ports.1.number().to_string(),
+            ports[1].number().to_string(),
+            "--http-port".to_owned(),
+            ports[2].number().to_string(),
         ]);
         let up = Process::start("up", dir.path(), program, arguments);
         Self {
@@ -115,6 +118,7 @@ impl Embedded {
             kafka: String::new(),
             registry: String::new(),
             tables: String::new(),
+            http: String::new(),
             has_own_disk: !leading.is_empty(),
             _ports: ports,
         }
@@ -147,7 +151,12 @@ impl Embedded {
         http_get(address.unwrap_or_else(|| panic!("no address in {up}")), path)
     }
 
-    /// Waits for `ready kafka=HOST:PORT registry=URL tables=DIR` and takes the addresses from it.
+    /// Its gateway, as `host:port`.
+    pub fn http(&self) -> &str {
+        self.http.trim_start_matches("http://")
+    }
+
+    /// Waits for `ready kafka=HOST:PORT registry=URL tables=DIR http=URL` and takes the addresses from it.
     pub fn await_ready(&mut self) {
         let line = self.up.line("ready ", SOON);
         let value = |name: &str| {
@@ -155,6 +164,7 @@ impl Embedded {
             word.unwrap_or_else(|| panic!("`{name}=` is missing in `{line}`")).to_owned()
         };
         (self.kafka, self.registry, self.tables) = (value("kafka"), value("registry"), value("tables"));
+        self.http = value("http");
     }
 }
 

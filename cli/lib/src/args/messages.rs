@@ -36,6 +36,9 @@ pub struct Send {
     /// How long to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds(0))]
     pub timeout: u64,
+    /// Send it through the gateway at this URL instead of to Kafka
+    #[arg(long, value_name = "URL", conflicts_with = "trace")]
+    pub http: Option<String>,
     /// Begin a trace, whose id is printed on standard error; with TRACEPARENT in the environment
     /// the command belongs to that one anyway
     #[arg(long)]
@@ -84,6 +87,9 @@ pub struct Query {
     /// At most so many rows
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
+    /// Ask the gateway at this URL instead of the tables
+    #[arg(long, value_name = "URL")]
+    pub http: Option<String>,
     /// Rows are JSON with or without it
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,6 @@
 //! `millrace gateway`, and the gateway of `up`: what it is made of, where it listens, and how it ends.
 
+mod client;
 mod link;
 mod sender;
 
@@ -11,13 +12,14 @@ use std::time::Duration;
 use millrace_embedded::net::{Limits, http};
 use millrace_gateway::auth::Authenticator;
 use millrace_gateway::documents::Described;
-use millrace_gateway::ports::{Description, DomainLink, TopicDescription, ViewDescription};
+use millrace_gateway::ports::{Description, DomainLink, Resource, TopicDescription, ViewDescription};
 use millrace_gateway::{Gateway, Parts};
 use millrace_ports::SystemClock;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop};
 use tokio::sync::watch;
 
+pub use self::client::HttpClient;
 use self::link::Link;
 use self::sender::Sender;
 use crate::config::{Config, GatewayAuth};
@@ -61,13 +63,28 @@ pub fn print_asyncapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Resu
 
 fn print(
     config: &Config,
-    domains: &[Box<dyn DomainEntry>],
+    entries: &[Box<dyn DomainEntry>],
     document: impl Fn(&Described<'_>) -> String,
 ) -> Result<(), CliError> {
-    let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let described = entries.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
     let domains: Vec<&Description> = described.iter().map(|(description, _)| description).collect();
-    let described = Described { domains: &domains, authenticator: &authenticator(config) };
+    let (resources, authenticator) = (resources(config, entries)?, authenticator(config));
+    let described = Described { domains: &domains, resources: &resources, authenticator: &authenticator };
     Ok(io::stdout().write_all(document(&described).as_bytes())?)
+}
+
+/// What the domains have of their own.
+fn resources(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+) -> Result<Vec<(&'static str, Arc<dyn Resource>)>, CliError> {
+    let mut resources = Vec::new();
+    for entry in domains {
+        for tool in entry.tools() {
+            resources.extend(tool.resource(config)?.map(|resource| (entry.name(), resource)));
+        }
+    }
+    Ok(resources)
 }
 
 /// How it is known who asks.
@@ -150,6 +167,7 @@ pub fn role<'a>(
     bound: Bound,
 ) -> Result<Role<'a>, CliError> {
     let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let resources = resources(config, domains)?;
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
         let log = servers.kafka_of_role()?;
@@ -163,10 +181,12 @@ pub fn role<'a>(
         let (end, ending) = watch::channel(false);
         let gateway = Gateway::new(Parts {
             domains,
+            resources,
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),
             authenticator: authenticator(config),
+            meter: health.metrics().gateway(),
             ending,
         });
         let limits = Limits {
@@ -196,6 +216,8 @@ fn serve(
     let last = Stop::new();
     let served = std::thread::scope(|scope| {
         for (name, follow) in gateway.followers() {
+            // there from the beginning, so that nobody takes a gateway for ready that has not looked for its topics yet
+            health.set(&name, ROLE_ITSELF, LaneState::Starting, "about to look for its topics and schemas");
             let health = health.clone();
             let ends = last.clone();
             let thread = std::thread::Builder::new().name(name);

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 
 use jiff::Timestamp;
+use millrace_gateway::view;
 use millrace_kernel::{Table, Value};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -62,14 +63,7 @@ pub fn time(micros: i64) -> String {
 /// A row as an object, its columns in the table's order.
 #[must_use]
 pub fn row(table: &Table, values: &[Value]) -> Map<String, Json> {
-    let value = |value: &Value| match value {
-        Value::Null => Json::Null,
-        Value::Text(text) => Json::from(&**text),
-        Value::BigInt(number) => Json::from(*number),
-        Value::Int(number) => Json::from(*number),
-        Value::Boolean(truth) => Json::from(*truth),
-    };
-    table.columns.iter().zip(values).map(|(column, given)| (column.name.clone(), value(given))).collect()
+    view::row(table.columns.iter().enumerate(), values, view::Longs::Numbers)
 }
 
 /// Text, with or without emphasis.

@@ -3,8 +3,10 @@
 mod commands;
 mod headers;
 mod outcomes;
+mod own;
 mod problems;
 mod themselves;
+mod views;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -43,6 +45,10 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     }
     for domain in described.domains {
         commands::describe(domain, &mut paths, &mut schemas);
+        views::describe(domain, &mut paths, &mut schemas);
+        for (_, resource) in described.resources.iter().filter(|(of, _)| *of == domain.name) {
+            own::describe(domain.name, &**resource, &mut paths, &mut schemas);
+        }
     }
     if !described.domains.is_empty() {
         outcomes::describe(described.domains, &mut paths);

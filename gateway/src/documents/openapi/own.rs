@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::views::{self, of_pages};
-use super::with_texts;
+use super::views::{self, of_pages, page_of};
 use crate::http::problem::{Kind, UNKNOWN};
 use crate::ports::{Resource, ResourceDescription};
 
@@ -17,10 +16,11 @@ pub(super) fn describe(
     let (most, usually) = resource.limits();
     let ResourceDescription { summary, about, id, item } = resource.description();
     let name = format!("{domain}.{}", resource.name());
+    let page = page_of(&name);
     // its items are the domain's own affair, and have no longs
-    schemas.insert(name.clone(), item.clone());
-    schemas.insert(with_texts(&name), item);
-    views::pages(&name, schemas);
+    let content = json!({"application/json": {"schema": {"$ref": format!("#/components/schemas/{page}")}}});
+    schemas.insert(page, views::page(&name));
+    schemas.insert(name, item);
     let mut parameters = vec![json!({
         "name": id.0, "in": "path", "required": true, "description": id.1,
         "schema": {"type": "string", "minLength": 1},
@@ -33,7 +33,7 @@ pub(super) fn describe(
         "summary": summary,
         "description": about,
         "parameters": parameters,
-        "responses": views::answers(&name, &problems),
+        "responses": views::answers(&content, &problems),
     }});
     paths.insert(format!("/v1/{}/{{{}}}", resource.name(), id.0), operation);
 }

@@ -21,7 +21,8 @@ pub(super) fn describe(domain: &Description, paths: &mut Map<String, Json>, sche
         let name = format!("{}.{}", domain.name, table.name);
         schemas.insert(name.clone(), row(table, Longs::Number));
         schemas.insert(with_texts(&name), row(table, Longs::Text));
-        pages(&name, schemas);
+        schemas.insert(page_of(&name), page(&name));
+        schemas.insert(with_texts(&page_of(&name)), page(&with_texts(&name)));
         paths.insert(format!("/v1/views/{}/{}", domain.name, table.name), path(domain, table, &name));
     }
 }
@@ -51,7 +52,7 @@ fn path(domain: &Description, table: &Table, name: &str) -> Json {
         "summary": format!("Read {}", table.name),
         "description": description,
         "parameters": parameters,
-        "responses": answers(name, PROBLEMS),
+        "responses": answers(&content(&page_of(name)), PROBLEMS),
     }})
 }
 
@@ -88,29 +89,27 @@ pub(super) fn of_pages(usually: usize, most: usize) -> Vec<Json> {
     ]
 }
 
-/// The answers to a read of pages of items of this schema, which may be `problems`.
-pub(super) fn answers(schema: &str, problems: &[Kind]) -> Json {
-    let mut answers = vec![(200, json!({"description": "A page.", "content": content(&page_of(schema))}))];
+/// The answers to a read of pages, which may be `problems`.
+pub(super) fn answers(content: &Json, problems: &[Kind]) -> Json {
+    let mut answers = vec![(200, json!({"description": "A page.", "content": content}))];
     answers.extend(problems::answers(problems));
     object(answers)
 }
 
-/// Adds the schemas of pages of such items, with longs as numbers and as texts.
-pub(super) fn pages(item: &str, schemas: &mut Map<String, Json>) {
-    for (page, item) in [(page_of(item), item.to_owned()), (with_texts(&page_of(item)), with_texts(item))] {
-        let page_of_items = json!({
-            "type": "object",
-            "properties": {
-                "rows": {"type": "array", "items": {"$ref": format!("#/components/schemas/{item}")}},
-                "cursor": {"type": "string", "description": "Where it goes on; without it this was all."},
-            },
-            "required": ["rows"],
-        });
-        schemas.insert(page, page_of_items);
-    }
+/// A page of items of the schema `item`.
+pub(super) fn page(item: &str) -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "rows": {"type": "array", "items": {"$ref": format!("#/components/schemas/{item}")}},
+            "cursor": {"type": "string", "description": "Where it goes on; without it this was all."},
+        },
+        "required": ["rows"],
+    })
 }
 
-fn page_of(item: &str) -> String {
+/// The name of the schema of a page of items of the schema `item`.
+pub(super) fn page_of(item: &str) -> String {
     format!("{item}.page")
 }
 

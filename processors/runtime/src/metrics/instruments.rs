@@ -21,6 +21,8 @@ pub enum Distribution {
     CommandSeconds,
     /// Seconds in which the rows of a batch of events were written.
     RowsSeconds,
+    /// Seconds from a request of HTTP until its answer.
+    RequestSeconds,
 }
 
 /// Records a value. Cheap enough for every batch, not for every command.
@@ -49,4 +51,14 @@ pub trait Instruments: Send + Sync {
         traceparent: &[u8],
         attributes: &[(&'static str, String)],
     ) -> Option<Box<dyn Span>>;
+
+    /// The same for a request that is served: the caller waits for its end.
+    fn serve(
+        &self,
+        name: &str,
+        traceparent: &[u8],
+        attributes: &[(&'static str, String)],
+    ) -> Option<Box<dyn Span>> {
+        self.begin(name, traceparent, attributes)
+    }
 }

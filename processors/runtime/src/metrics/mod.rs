@@ -8,17 +8,19 @@
 
 mod batch;
 mod counts;
+mod gateway;
 mod instruments;
 mod lane;
 mod role;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use batch::BatchMeter;
 pub use counts::{Counts, MessageCount, MessageResult};
+pub use gateway::{GatewayMeter, GatewaySnapshot, OutcomeMeter, OutcomeNumbers};
 pub use instruments::{Distribution, Instruments, Recorder, Span, TRACEPARENT};
 pub use lane::{Input, LaneNumbers, Meter};
 pub use role::{RoleMeter, RoleSnapshot};
@@ -58,6 +60,7 @@ struct Inner {
     roles: Mutex<BTreeMap<String, Arc<RoleMeter>>>,
     asked_at: Mutex<Option<Instant>>,
     servers: Mutex<Vec<ServerLook>>,
+    gateway: OnceLock<Arc<GatewayMeter>>,
 }
 
 impl Metrics {
@@ -77,6 +80,19 @@ impl Metrics {
         let meter = Arc::new(RoleMeter::new(role, self.inner.instruments.clone()));
         roles.insert(role.to_owned(), Arc::clone(&meter));
         meter
+    }
+
+    /// The meter of the gateway in this process.
+    #[must_use]
+    pub fn gateway(&self) -> Arc<GatewayMeter> {
+        let new = || Arc::new(GatewayMeter::new(self.inner.instruments.clone()));
+        Arc::clone(self.inner.gateway.get_or_init(new))
+    }
+
+    /// The gateway as it is now, if this process has one.
+    #[must_use]
+    pub fn gateway_snapshot(&self) -> Option<GatewaySnapshot> {
+        self.inner.gateway.get().map(|gateway| gateway.snapshot())
     }
 
     /// The partition is another instance's now: what it has done still counts, how it is does not.
