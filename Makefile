@@ -55,7 +55,19 @@ test-clients: ## Run the table of Kafka clients of four languages on Kafka and o
 		$(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(CASES),--cases "$(CASES)") \
 		$(if $(RECORD),--record tests/clients/RESULTS.md)
 
-# Chaos of ten minutes, 20,000 seeded histories and each planted bug, and ten million inputs for each fuzz target: some hours.
+# By the gateway's own document: `make test` runs some hundred of them.
+CASES ?= 100000
+WORKERS ?= 2
+
+.PHONY: test-api
+test-api: build ## Ask a live gateway CASES=100000 things that its document allows or not (schemathesis); SEED=, WORKERS=2
+	@scripts/needs test
+	@python=$$(cargo run --locked -q -p millrace-services -- python --api) && \
+	$$python tests/api/live.py --millrace "$${CARGO_TARGET_DIR:-target}/release/millrace" --cases $(CASES) \
+		--workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+
+# Chaos of ten minutes, 20,000 seeded histories and each planted bug, ten million inputs for each fuzz target, and 100,000
+# questions to a gateway: some hours.
 .PHONY: test-long
 test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) gateways COMMANDS=10000 PAIRS=100000
@@ -63,6 +75,7 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) simulate SEEDS=20000
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
+	$(MAKE) test-api CASES=100000
 
 .PHONY: gateways
 gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, and read PAIRS=400 of one's own writes
@@ -197,8 +210,12 @@ docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, fr
 	cargo run --locked -q -p millrace-cli --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
 .PHONY: schemas
-schemas: ## Write schemas/*/registered: what the registry gets, made from what authors write
+schemas: ## Write what is made from schemas/*: schemas/*/registered, docs/openapi.json and docs/asyncapi.json
 	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- $(sort $(wildcard schemas/*))
+	cargo build --locked -q -p millrace-cli --bin millrace
+	@cd docs && for document in openapi asyncapi; do \
+		"$${CARGO_TARGET_DIR:-../target}/debug/millrace" gateway --$$document > $$document.json.new && \
+		mv $$document.json.new $$document.json || exit 1; done
 
 .PHONY: ci
 ci: test lint ## What continuous integration runs

@@ -7,7 +7,9 @@ use millrace::config::Config;
 use millrace::error::{self, CliError};
 use millrace::output::Styled::{Bold, Dim, Plain};
 use millrace::output::{self, Paper};
-use millrace::{DomainEntry, HttpClient, Resource, ResourceFault, ResourcePage, Servers, Tool};
+use millrace::{
+    DomainEntry, HttpClient, Resource, ResourceDescription, ResourceFault, ResourcePage, Servers, Tool,
+};
 use millrace_domain_chirp::Settings;
 use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, feed};
 use millrace_kernel::{Domain, PageQuery};
@@ -135,6 +137,26 @@ fn item_json(item: &FeedItem) -> Value {
     })
 }
 
+/// The JSON Schema of that.
+fn item_schema() -> Value {
+    let text = |doc: &str| json!({"type": "string", "description": doc});
+    let time = |kind: Value, doc: &str| json!({"type": kind, "format": "date-time", "description": doc});
+    json!({
+        "type": "object",
+        "description": "A chirp.",
+        "properties": {
+            "chirp_id": text("The chirp's id, unique among its author's."),
+            "author_id": text("The user whose chirp it is."),
+            "username": text("The author's name."),
+            "content": text("The text as last edited."),
+            "posted_at": time(json!("string"), "When it was posted, to the microsecond."),
+            "edited_at": time(json!(["string", "null"]), "When it was last edited, if ever."),
+            "cursor": text("Goes on after this one."),
+        },
+        "required": ["chirp_id", "author_id", "username", "content", "posted_at", "edited_at", "cursor"],
+    })
+}
+
 fn settings(config: &Config) -> Result<Settings, CliError> {
     config.section(millrace_domain_chirp::Chirp::NAME)
 }
@@ -156,6 +178,16 @@ impl Resource for Feeds {
 
     fn limits(&self) -> (usize, usize) {
         (MOST_AT_ONCE, USUALLY)
+    }
+
+    fn description(&self) -> ResourceDescription {
+        ResourceDescription {
+            summary: "Read a feed",
+            about: "All chirps of those whom a user follows that are not deleted, newest first; of one time, the greater chirp \
+                    id first, then the greater author id.",
+            id: ("user", "The user who reads."),
+            item: item_schema(),
+        }
     }
 
     fn read(

@@ -1,5 +1,6 @@
 //! The tests of the command line, one binary: each of its own would be linked with everything below.
 
+mod api_documents;
 mod common;
 mod config;
 mod dead;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use millrace_ports::{Clock, Log};
 use millrace_runtime::metrics::GatewayMeter;
 use millrace_runtime::{Health, Stop};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::Authenticator;
+use crate::documents::Described;
 use crate::front::{Front, Limits};
 use crate::http::problem::{Problem, UNKNOWN};
 use crate::http::{measured, router};
@@ -55,7 +57,14 @@ struct Inner {
     own: Vec<Arc<Own>>,
     readers: Arc<Semaphore>,
     meter: Arc<GatewayMeter>,
+    documents: Documents,
     ending: watch::Receiver<bool>,
+}
+
+/// What is said of all this to programs.
+pub(crate) struct Documents {
+    pub(crate) openapi: Bytes,
+    pub(crate) asyncapi: Bytes,
 }
 
 /// Something of a domain's own.
@@ -73,6 +82,7 @@ impl Gateway {
     /// Limits that mean nothing, or let in whom they should not.
     pub fn new(parts: Parts) -> Result<Self, String> {
         let Parts { domains, resources, log, sender, clock, authenticator, limits, meter, ending } = parts;
+        let documents = documents(&domains, &resources, &authenticator);
         let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
             let name = description.name;
@@ -89,7 +99,7 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, ending }) })
+        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, documents, ending }) })
     }
 
     /// Everything that it answers.
@@ -114,6 +124,10 @@ impl Gateway {
 
     pub(crate) fn limits(&self) -> &Limits {
         self.inner.front.limits()
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.inner.documents
     }
 
     pub(crate) fn own(&self) -> &[Arc<Own>] {
@@ -144,4 +158,14 @@ impl Gateway {
             Problem::new(UNKNOWN, format!("There is no domain {}{near}.", short(domain)))
         })
     }
+}
+
+fn documents(
+    domains: &[(Description, Arc<dyn DomainLink>)],
+    resources: &[(&'static str, Arc<dyn Resource>)],
+    authenticator: &Authenticator,
+) -> Documents {
+    let domains: Vec<&Description> = domains.iter().map(|(description, _)| description).collect();
+    let described = Described { domains: &domains, resources, authenticator };
+    Documents { openapi: described.openapi().into(), asyncapi: described.asyncapi().into() }
 }

@@ -14,9 +14,11 @@
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
 //! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
+//! | what the documents for programs say, and how schemas become schemas | `documents/` |
 //! | what is answered over HTTP, route by route; every problem there is | `http/` |
 
 pub mod auth;
+pub mod documents;
 pub mod front;
 mod gateway;
 mod http;

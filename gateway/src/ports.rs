@@ -25,6 +25,25 @@ pub struct Description {
     pub refuses_expired: bool,
     /// The names of its topics.
     pub topology: Topology,
+    /// Its topics as they are declared, for those who want to read about them.
+    pub topics: Vec<TopicDescription>,
+}
+
+/// A topic of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its full name.
+    pub name: String,
+    /// What follows the domain's name in it: `commands`.
+    pub suffix: String,
+    /// The schema of its values, if they have one.
+    pub schema: Option<&'static str>,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// How many copies each of them has.
+    pub copies: i32,
+    /// Its configuration, as the broker names it.
+    pub config: Vec<(String, String)>,
 }
 
 /// A view of a domain.
@@ -131,6 +150,9 @@ pub trait Resource: Send + Sync {
     /// How many items a page has at most, and when nobody says.
     fn limits(&self) -> (usize, usize);
 
+    /// What it is, for those who have never seen one.
+    fn description(&self) -> ResourceDescription;
+
     /// A page of what belongs to `id`, behind `cursor`. It may wait for the tables.
     ///
     /// # Errors
@@ -142,6 +164,19 @@ pub trait Resource: Send + Sync {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<ResourcePage, ResourceFault>;
+}
+
+/// What a [`Resource`] is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceDescription {
+    /// In a few words.
+    pub summary: &'static str,
+    /// In some sentences.
+    pub about: &'static str,
+    /// The name of the id in its address, and what that is.
+    pub id: (&'static str, &'static str),
+    /// The JSON Schema of an item.
+    pub item: serde_json::Value,
 }
 
 /// A page of a [`Resource`].

@@ -99,7 +99,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     // one that starts its own servers needs nobody else's
-    if !cli.command.brings_servers() {
+    if !cli.command.needs_no_servers() {
         inputs.up = Endpoints::find();
     }
     let config = inputs.load(domains)?;
@@ -145,6 +145,8 @@ fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>])
         Command::Up(_) => up::run(config, domains),
         Command::Demo(demo) => demo::run(config, domains, &demo),
         Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
+        Command::Gateway { openapi: true, .. } => gateway::print_openapi(config, domains),
+        Command::Gateway { asyncapi: true, .. } => gateway::print_asyncapi(config, domains),
         Command::Gateway { .. } => gateway::run(config, domains),
         Command::Token(chosen) => token::run(config, &chosen),
         Command::Projector { views, .. } => roles::projector(config, domains, &views),

@@ -154,7 +154,9 @@ fn subjects(entry: &dyn DomainEntry, prefix: &str) -> Result<Vec<Subject>, CliEr
         .collect()
 }
 
-fn text_of(schemas: &Schemas, file: &str) -> Option<&'static str> {
+/// What is in a file of `registered/`.
+#[must_use]
+pub fn text_of(schemas: &Schemas, file: &str) -> Option<&'static str> {
     match file {
         "commands.avsc" => Some(schemas.commands),
         "steps.avsc" => schemas.steps,

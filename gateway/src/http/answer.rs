@@ -50,9 +50,18 @@ pub(crate) fn members(json: &mut Json, names: &[&str], longs: Longs) {
     }
 }
 
-/// An answer in JSON.
+/// An answer in JSON that has no longs.
 pub(crate) fn json(value: &Json) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+    json_with(value, Longs::Numbers)
+}
+
+/// An answer in JSON whose longs are written so; its type says it.
+pub(crate) fn json_with(value: &Json, longs: Longs) -> Response {
+    let kind = match longs {
+        Longs::Numbers => "application/json",
+        Longs::Texts => "application/json; longs=string",
+    };
+    ([(header::CONTENT_TYPE, kind), (header::VARY, "Accept")], value.to_string()).into_response()
 }
 
 #[cfg(test)]

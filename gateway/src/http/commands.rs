@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::answer;
 use super::problem::{
-    BAD_PARAMETER, BUSY, FORBIDDEN, INVALID, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
+    BAD_PARAMETER, BUSY, FORBIDDEN, KEY_REUSED, LOG_AWAY, Problem, REJECTED, TOO_LARGE, UNKNOWN,
 };
 use super::{body, path};
 use crate::auth::Principal;
@@ -194,14 +194,14 @@ fn answer(domain: &str, key: &Key, submitted: Submitted, longs: Longs) -> Respon
             )
             .into_response()
         }
-        Submitted::Refused(problem) => Problem::new(INVALID, problem.message)
-            .with("errors", json!([{"pointer": problem.pointer.as_deref().unwrap_or("/data")}]))
+        Submitted::Refused(problem) => Problem::invalid(&[match problem.pointer {
+            Some(_) => problem,
+            None => problem.pointing("/data"),
+        }])
+        .into_response(),
+        Submitted::Busy => Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
+            .retry_after(1)
             .into_response(),
-        Submitted::Busy => {
-            Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
-                .retry_after(1)
-                .into_response()
-        }
         Submitted::Away { why, unsent } => {
             tracing::debug!(domain, "a command was not taken: {}", why.0);
             let detail = match unsent {
@@ -221,7 +221,7 @@ fn answer(domain: &str, key: &Key, submitted: Submitted, longs: Longs) -> Respon
 /// 200, or 422 with every rule that did not hold.
 fn answered(domain: &str, outcome: &Outcome, longs: Longs) -> Response {
     let response = match outcome.status {
-        Status::Accepted => answer::json(&answer::outcome(outcome, longs)),
+        Status::Accepted => answer::json_with(&answer::outcome(outcome, longs), longs),
         Status::Rejected => {
             let detail = match &outcome.violations[..] {
                 [] => "It was rejected.".to_owned(),

@@ -8,17 +8,19 @@
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
+//! | `GET /openapi.json`, `GET /asyncapi.json` | `documents.rs`; what stands in them: `../documents/` |
 //! | every problem there is | `problem.rs` |
 
 mod answer;
 mod body;
 mod commands;
+mod documents;
 mod measure;
 mod outcomes;
 mod own;
 pub mod problem;
 mod read;
-mod views;
+pub(crate) mod views;
 
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     router
         .route("/v1/commands/{domain}/{kind}", post(commands::post))
         .route("/v1/outcomes/{domain}/{key}", get(outcomes::get))
+        .route("/openapi.json", get(documents::openapi))
+        .route("/asyncapi.json", get(documents::asyncapi))
         .route("/v1/views/{domain}/{view}", get(views::get))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

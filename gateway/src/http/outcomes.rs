@@ -43,7 +43,8 @@ pub(super) async fn get(
     let id = principal.command_id(&key);
     match channel.outcome_of(&id, at, wait, gateway.ending()).await {
         Searched::Found(outcome) => {
-            let response = answer::json(&answer::outcome(&outcome, answer::longs(&headers)));
+            let longs = answer::longs(&headers);
+            let response = answer::json_with(&answer::outcome(&outcome, longs), longs);
             Ok(positioned(response, channel.description.name, &outcome))
         }
         Searched::Nothing => {

@@ -71,7 +71,7 @@ pub(super) async fn get(
         let shown = shown.iter().map(|values| Json::Object(row(columns(&table), values, longs)));
         Ok(page(shown.collect(), cursor))
     });
-    Ok(answer::json(&page.await?))
+    Ok(answer::json_with(&page.await?, longs))
 }
 
 /// A page as it is answered: its rows, and where it goes on, if it does.

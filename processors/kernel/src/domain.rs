@@ -9,7 +9,7 @@ use crate::aggregate::{AggregateId, StateReader};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
 use crate::inline::Text;
-use crate::limits::Limited;
+use crate::limits::{Limited, TextRule};
 use crate::message::{Addressed, Command, Failing, Named, Stamp};
 use crate::projection::Projection;
 use crate::rejection::Rejections;
@@ -21,6 +21,8 @@ use crate::sample::{Samples, Seed};
 pub struct Schemas {
     /// The schema of the commands.
     pub commands: &'static str,
+    /// What the texts of the commands may be, which is not registered.
+    pub texts: &'static [TextRule],
     /// The schema of the steps, in a domain that has some.
     pub steps: Option<&'static str>,
     /// The schema of the events.

@@ -43,7 +43,7 @@ pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
 pub use inline::Text;
 pub use known::{InMemory, Keeps, Known};
-pub use limits::{Lengths, Limited, decide};
+pub use limits::{Lengths, Limited, TextRule, decide};
 pub use message::{
     Addressed, Command, Event, Failing, Metadata, Named, ProcessContext, Stamp, Step, StepSource,
 };

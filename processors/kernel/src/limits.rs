@@ -6,6 +6,20 @@ use crate::message::{Command, Stamp};
 use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
 use crate::rejection::{Rejections, Violation};
 
+/// What the schema of a command says of one of its texts, for those who tell others. Whether a text keeps to it is decided
+/// with the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextRule {
+    /// The command.
+    pub command: &'static str,
+    /// The field; with dots between the names of a record in a record. Each text of a list is of the list's name.
+    pub field: &'static str,
+    /// How many Unicode scalar values it has at most.
+    pub most: usize,
+    /// Whether it is an [id](crate::id).
+    pub is_id: bool,
+}
+
 /// A union of commands whose texts have limits, generated from `maxLength` and the ids of their schema.
 pub trait Limited {
     /// The fields of this command, in the schema's order.

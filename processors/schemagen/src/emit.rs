@@ -71,6 +71,7 @@ pub fn module(name: &str, doc: &str, body: &str) -> String {
 /// `SCHEMAS`, with the texts compiled in.
 pub fn schemas_constant(
     registered: &[(&'static str, String)],
+    texts: &str,
     views: &str,
     topics: &str,
     settings: Option<&str>,
@@ -88,6 +89,7 @@ pub fn schemas_constant(
             }
         };
     }
+    let _ = writeln!(code, "texts: {texts},");
     let settings = settings.map_or("None".to_owned(), |code| format!("Some({code})"));
     let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\nsettings: {settings},\n}};");
     code

@@ -135,6 +135,8 @@ pub fn generate(dir: &Path, settings: Option<&str>, out: &Path) -> Result<(), Sc
     code.push_str(&tables::module(&folder.tables));
     let registered: Vec<_> =
         folder.schemas.iter().map(|schema| (schema.kind.file, schema.registered.clone())).collect();
-    code.push_str(&emit::schemas_constant(&registered, &folder.views, &folder.topics, settings));
+    let commands = folder.schema(&envelope::COMMANDS).map(Schema::messages).unwrap_or_default();
+    let texts = limits::rules(&commands);
+    code.push_str(&emit::schemas_constant(&registered, &texts, &folder.views, &folder.topics, settings));
     fs::write(out, code).map_err(|source| SchemagenError::File { path: out.to_owned(), source })
 }

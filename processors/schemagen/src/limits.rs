@@ -64,6 +64,40 @@ fn value(field: &Field, kind: &Type, address: Option<&Address>, it: &str, path: 
     }
 }
 
+/// The list of `TextRule`s that says of commands what [`implementation`] looks for.
+pub fn rules(messages: &[(&Record, &Address)]) -> String {
+    let mut code = String::new();
+    for (record, address) in messages {
+        rules_of(record, Some(address), &record.name, "", &mut code);
+    }
+    format!("&[{code}]")
+}
+
+fn rules_of(record: &Record, address: Option<&Address>, command: &str, path: &str, code: &mut String) {
+    for field in &record.fields {
+        let path = format!("{path}{}", field.name);
+        let mut kind = &field.kind;
+        while let Type::Nullable(inner) | Type::Array(inner) = kind {
+            kind = inner;
+        }
+        match kind {
+            Type::String => {
+                let is_id = annotations::is_id(field, address);
+                if let Some(most) = annotations::limit(field, address) {
+                    let _ = write!(
+                        code,
+                        "::millrace_kernel::TextRule {{ command: {command:?}, field: {path:?}, most: {most}, is_id: {is_id} }},\n"
+                    );
+                }
+            }
+            Type::Record(inner) if inner.name != envelope::VIOLATION => {
+                rules_of(inner, None, command, &format!("{path}."), code);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A place by reference; what stands in a list or in an option is one already.
 fn by_reference(it: &str) -> String {
     if it == "it" { it.to_owned() } else { format!("&{it}") }

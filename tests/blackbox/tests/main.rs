@@ -2,6 +2,7 @@
 
 mod analysts;
 mod any_client;
+mod api;
 mod back_pressure;
 mod bad_places;
 mod bad_records;

@@ -5,7 +5,7 @@
 
 mod messages;
 mod peers;
-/// What the command line's reader of lines takes from its crate.
+/// What the command line's reader of lines takes from the gateway.
 #[path = "../../../gateway/src/message/unique.rs"]
 mod unique;
 

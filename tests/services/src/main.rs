@@ -5,7 +5,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use millrace_services::{Package, ServiceError, fetch, python_env};
+use millrace_services::{Package, ServiceError, api_python_env, fetch, python_env};
 
 /// Real Kafka, CQL and registry servers for tests.
 ///
@@ -40,7 +40,11 @@ enum Action {
         servers: Vec<Server>,
     },
     /// Prints the path of a Python that has the clients of the tests, installing them once.
-    Python,
+    Python {
+        /// One that has what reads OpenAPI documents instead.
+        #[arg(long)]
+        api: bool,
+    },
 }
 
 /// A server on the command line.
@@ -66,7 +70,7 @@ fn main() -> ExitCode {
         Action::Fetch { servers } => fetch_all(&packages(&servers)),
         Action::Exec { servers, command } => run::exec(&packages(&servers), &command),
         Action::Up { servers } => run::up(&packages(&servers)),
-        Action::Python => python_env().map(|python| {
+        Action::Python { api } => if api { api_python_env() } else { python_env() }.map(|python| {
             println!("{}", python.display());
             ExitCode::SUCCESS
         }),

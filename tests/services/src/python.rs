@@ -1,4 +1,5 @@
-//! A Python with the foreign clients (Kafka, Avro, CQL) that black-box tests drive.
+//! What foreign programs need: the clients (Kafka, Avro, CQL) that black-box tests drive, and what checks the documents of the
+//! gateway and asks it by them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +11,45 @@ use crate::fetch::run;
 
 /// The Python interpreter of a virtual environment with the packages of `requirements.txt`, made once.
 pub fn python_env() -> Result<PathBuf, ServiceError> {
-    let requirements = recipe_file("requirements.txt");
-    let text = fs::read_to_string(&requirements)
-        .map_err(ServiceError::io(format!("read {}", requirements.display())))?;
-    let dir = ensure("venv", &text, |dir| {
-        eprintln!("installing the Python clients of the tests into {}", dir.display());
+    env_of("venv", "requirements.txt", "the Python clients of the tests")
+}
+
+/// The Python interpreter of one with the packages of `../api/requirements.txt`, which read OpenAPI documents.
+pub fn api_python_env() -> Result<PathBuf, ServiceError> {
+    env_of("venv-api", "../api/requirements.txt", "what reads OpenAPI documents")
+}
+
+/// A folder with the packages of `../api/package.json` in its `node_modules`, which read OpenAPI and AsyncAPI documents,
+/// made once. Node.js 20 must be there.
+pub fn api_node_env() -> Result<PathBuf, ServiceError> {
+    let files = ["package.json", "package-lock.json"].map(|name| recipe_file("../api").join(name));
+    let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    ensure("node-api", &texts.concat(), |dir| {
+        eprintln!("installing what reads AsyncAPI documents into {}", dir.display());
+        crate::java::require("npm", "npm, with Node.js 20", "nodejs npm")?;
+        for path in &files {
+            let to = dir.join(path.file_name().unwrap_or_default());
+            fs::copy(path, &to).map_err(ServiceError::io(format!("write {}", to.display())))?;
+        }
+        let quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+        run(Command::new("npm").arg("ci").args(quiet).current_dir(dir))
+    })
+}
+
+fn env_of(name: &str, requirements: &str, what: &str) -> Result<PathBuf, ServiceError> {
+    let requirements = recipe_file(requirements);
+    let dir = ensure(name, &read(&requirements)?, |dir| {
+        eprintln!("installing {what} into {}", dir.display());
         create_venv(dir)?;
         run(Command::new(dir.join("bin/python"))
             .args(["-m", "pip", "install", "-q", "--only-binary", ":all:", "-r"])
             .arg(&requirements))
     })?;
     Ok(dir.join("bin/python"))
+}
+
+fn read(path: &Path) -> Result<String, ServiceError> {
+    fs::read_to_string(path).map_err(ServiceError::io(format!("read {}", path.display())))
 }
 
 /// Makes an empty virtual environment.

@@ -175,11 +175,17 @@ pub enum Command {
     ///
     /// Commands go to the topics, and their outcomes come back; views and feeds are read from the tables. It keeps
     /// nothing: run as many as you like, and repeat a command at any of them. docs/http-api.md has an example of each call.
-    #[command(after_help = "Example:\n  millrace gateway --listen 127.0.0.1:8080")]
+    #[command(after_help = "Examples:\n  millrace gateway --listen 127.0.0.1:8080\n  millrace gateway --openapi > openapi.json")]
     Gateway {
         /// Address and port to listen on; loopback alone unless gateway.auth asks for names [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<String>,
+        /// Print what it serves at /openapi.json (OpenAPI 3.1) and end
+        #[arg(long, conflicts_with_all = ["listen", "asyncapi"])]
+        openapi: bool,
+        /// Print what it serves at /asyncapi.json (AsyncAPI 3.0) and end
+        #[arg(long, conflicts_with = "listen")]
+        asyncapi: bool,
     },
     /// Make a token for development, with which a user asks a gateway
     ///
@@ -343,7 +349,7 @@ impl Command {
     #[must_use]
     pub fn is_role(&self) -> bool {
         matches!(self, Self::Up(_) | Self::Demo(_) | Self::Processor { .. } | Self::Projector { .. })
-            || matches!(self, Self::Gateway { .. })
+            || matches!(self, Self::Gateway { openapi: false, asyncapi: false, .. })
     }
 
     /// Whether it starts broker, registry and tables of its own.
@@ -352,9 +358,15 @@ impl Command {
         matches!(self, Self::Up(_) | Self::Demo(_))
     }
 
+    /// Whether it asks no server for anything, and so depends on none that happens to run here.
+    #[must_use]
+    pub fn needs_no_servers(&self) -> bool {
+        self.brings_servers() || matches!(self, Self::Gateway { .. }) && !self.is_role()
+    }
+
     fn listen(&self) -> Option<String> {
         match self {
-            Self::Gateway { listen } => listen.clone(),
+            Self::Gateway { listen, .. } => listen.clone(),
             _ => None,
         }
     }

@@ -6,13 +6,14 @@ mod keys;
 mod link;
 mod sender;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_embedded::net::http;
-use millrace_gateway::ports::{Description, DomainLink, ViewDescription};
+use millrace_gateway::documents::Described;
+use millrace_gateway::ports::{Description, DomainLink, Resource, TopicDescription, ViewDescription};
 use millrace_gateway::{Gateway, Parts};
 use millrace_ports::SystemClock;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
@@ -28,6 +29,8 @@ use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, message_types};
 use crate::error::CliError;
 use crate::roles::{Role, play};
+use crate::schemas::text_of;
+use crate::topics::{Topic, declaration};
 
 /// The role's name.
 const ROLE: &str = "gateway";
@@ -46,6 +49,48 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliE
     let bound = Bound::listen(config)?;
     tracing::info!("the gateway is at {}", bound.url(&config.settings.gateway));
     play(config, vec![role(config, domains, bound)?])
+}
+
+/// Prints the OpenAPI document of these domains.
+///
+/// # Errors
+/// As [`role`].
+pub fn print_openapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    print(config, domains, |described| described.openapi())
+}
+
+/// Prints the AsyncAPI document of these domains.
+///
+/// # Errors
+/// As [`role`].
+pub fn print_asyncapi(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    print(config, domains, |described| described.asyncapi())
+}
+
+fn print(
+    config: &Config,
+    entries: &[Box<dyn DomainEntry>],
+    document: impl Fn(&Described<'_>) -> String,
+) -> Result<(), CliError> {
+    let described = entries.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
+    let domains: Vec<&Description> = described.iter().map(|(description, _)| description).collect();
+    let (resources, authenticator) = (resources(config, entries)?, access::authenticator(config)?);
+    let described = Described { domains: &domains, resources: &resources, authenticator: &authenticator };
+    Ok(io::stdout().write_all(document(&described).as_bytes())?)
+}
+
+/// What the domains have of their own.
+fn resources(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+) -> Result<Vec<(&'static str, Arc<dyn Resource>)>, CliError> {
+    let mut resources = Vec::new();
+    for entry in domains {
+        for tool in entry.tools() {
+            resources.extend(tool.resource(config)?.map(|resource| (entry.name(), resource)));
+        }
+    }
+    Ok(resources)
 }
 
 /// The lane under which the gateway says how it is with a domain.
@@ -133,12 +178,7 @@ pub fn role<'a>(
     let settings = &config.settings.gateway;
     let (authenticator, certificate) = (access::authenticator(config)?, access::certificate(settings)?);
     let limits = access::limits(config, &authenticator)?;
-    let mut resources = Vec::new();
-    for entry in domains {
-        for tool in entry.tools() {
-            resources.extend(tool.resource(config)?.map(|resource| (entry.name(), resource)));
-        }
-    }
+    let resources = resources(config, domains)?;
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
         let log = servers.kafka_of_role()?;
@@ -258,13 +298,30 @@ fn describe(
     let directories: Vec<String> = tables.iter().filter_map(millrace_kernel::Table::directory).collect();
     // which buckets there are is the affair of those who read tables themselves
     let shown = tables.into_iter().filter(|table| !directories.contains(&table.name));
+    let prefix = &config.settings.topic_prefix;
     let description = Description {
         name: entry.name(),
         schemas: entry.schemas(),
         types: message_types(entry)?,
         views: shown.filter_map(view).collect(),
         refuses_expired: entry.refuses_expired(),
-        topology: entry.topology(&config.settings.topic_prefix),
+        topology: entry.topology(prefix),
+        topics: topics(prefix, entry)?,
     };
     Ok((description, entry.apart()))
+}
+
+/// The topics of a domain, as declared.
+fn topics(prefix: &str, entry: &dyn DomainEntry) -> Result<Vec<TopicDescription>, CliError> {
+    let declared = declaration(entry)?;
+    let schemas = entry.schemas();
+    let topic = |(suffix, topic): (String, Topic)| TopicDescription {
+        name: format!("{prefix}{}.{suffix}", entry.name()),
+        schema: topic.schema.and_then(|file| text_of(&schemas, &file)),
+        suffix,
+        partitions: declared.partitions,
+        copies: declared.replication_factor,
+        config: topic.config.into_iter().collect(),
+    };
+    Ok(declared.topics.into_iter().map(topic).collect())
 }
