@@ -153,7 +153,7 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
 }
 
 /// How much of what grows with the topics is held in memory at once, in bytes; the rest lies in a scratch store.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 16 << 20;
 
 /// A folder for replayed views and what memory has no room for, made when it is needed and gone in the end.
 struct Scratch {

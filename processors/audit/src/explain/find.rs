@@ -33,6 +33,9 @@ struct Kept<T> {
     unlisted: u64,
 }
 
+/// Records of one command.
+type Commands<C> = Kept<FoundCommand<C>>;
+
 impl<T> Kept<T> {
     fn new() -> Self {
         Self { all: Vec::new(), unlisted: 0 }
@@ -145,7 +148,7 @@ impl<D: Domain> Scene<'_, D> {
         &self,
         command_id: &str,
         answers: &Kept<Answered>,
-    ) -> Result<(Kept<FoundCommand<D::Command>>, Trail), AuditFault> {
+    ) -> Result<(Commands<D::Command>, Trail), AuditFault> {
         let outcomes = &answers.all;
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut left: BTreeMap<TopicPartition, (i64, i64)> = BTreeMap::new();
@@ -192,10 +195,10 @@ impl<D: Domain> Scene<'_, D> {
         &self,
         command_id: &str,
         asked: &mut [FoundCommand<D::Command>],
-    ) -> Result<(Kept<FoundCommand<D::Command>>, Trail), AuditFault> {
+    ) -> Result<(Commands<D::Command>, Trail), AuditFault> {
         let (log, watcher) = (self.question.log, self.question.watcher);
         let mut trail = Trail::default();
-        let (mut only_dead, mut marks) = (Kept::<FoundCommand<D::Command>>::new(), BTreeMap::new());
+        let (mut only_dead, mut marks) = (Commands::<D::Command>::new(), BTreeMap::new());
         for at in self.partitions_of(&self.names.dead) {
             between(log, &at, (0, log.high_watermark(&at)?), watcher, &mut |record| {
                 trail.see(record);
