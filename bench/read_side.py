@@ -1,11 +1,12 @@
 """What a longer history costs the read side: rows a second, memory, disk, and a restart to its first row.
 
-    read_side.py [--events 1000000 2000000 4000000] [--authors 1000] [--followers 2] [--millrace FILE]
+    read_side.py [--events 1000000 2000000 4000000] [--authors 1000] [--followers 2] [--millrace FILE] [--plot FILE.svg]
 
 Needs MILLRACE_TEST_KAFKA and MILLRACE_TEST_REGISTRY. Authors with so many followers each post in turn until there are so many
 events. At each size a projector with a folder of its own for state reads on to the end, into tables in a folder, and is
 asked to end; then one more chirp is decided, and the projector is started again: what counts is the time until its row is there.
 The same once more without the folder, where all events are folded again. Only ratios between sizes of one run mean something.
+What 10 and 100 million chirps come to, if they are not among the sizes, is said by the measured slope, and drawn hollow.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
 from process import cpu_seconds, memory_mb, peak_memory_mb  # noqa: E402
-from report import machine, table, write  # noqa: E402
+from read_side_plot import draw, further  # noqa: E402
+from report import RESULTS, machine, table, write  # noqa: E402
 from system import SqliteRows  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -170,6 +172,7 @@ def main() -> None:
     parser.add_argument("--followers", type=int, default=2)
     parser.add_argument("--millrace", default=str(ROOT / "target" / "dist" / "millrace"), help="the binary that is measured")
     parser.add_argument("--name", default="read-side", help="of the file in bench/results; - for none")
+    parser.add_argument("--plot", default=str(RESULTS.parent / "read-side.svg"), help="the drawing; - for none")
     options = parser.parse_args()
     figures: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="millrace-bench-") as name:
@@ -183,10 +186,17 @@ def main() -> None:
             print("  ".join(f"{name} {value:,.2f}" for name, value in figures[-1].items()), flush=True)
             begin = end
     heads = ["chirps", "rows/s", "CPU a row, µs", "memory, MB", "peak, MB", "state, MB", "tables, MB", "restart, s", "folded anew, s"]
+    names = list(figures[0])
     print("\n" + table(heads, [cells(row) for row in figures]))
+    print("\nby the slope between these:\n")
+    print(table(heads, [cells({name: row[name] for name in names}) for row in further(figures)]))
+    settings: dict[str, Any] = {name: value for name, value in vars(options).items() if name not in ("millrace", "plot")}
+    found = {"machine": machine(), "settings": settings, "sizes": figures}
     if options.name != "-":
-        kept: dict[str, Any] = {name: value for name, value in vars(options).items() if name != "millrace"}
-        print(f"\nwritten to {write(options.name, {'machine': machine(), 'settings': kept, 'sizes': figures})}")
+        print(f"\nwritten to {write(options.name, found)}")
+    if options.plot != "-":
+        Path(options.plot).write_text(draw(found))
+        print(f"drawn in {options.plot}")
 
 
 def cells(row: dict[str, float]) -> list[str]:

@@ -197,10 +197,22 @@ class PartsTest(unittest.TestCase):
         found = json.loads((ROOT / "bench" / "results" / "fan-out.json").read_text())
         part = Constants()
         self.assertLess(abs(part.fold_edge_bytes / found["edges"]["bytes_a_follow"] - 1), 1 / 3)
-        self.assertLess(abs(part.fold_author_bytes / found["edges"]["bytes_a_person"] - 1), 1 / 3)
         # rows a second differ by more from run to run
         measured = median(found["speed"]["projector_rows_a_second"])
         self.assertTrue(1 / 2 < part.lane_rows / measured < 2, measured)
+
+    def test_what_the_read_side_measured_is_what_is_used(self) -> None:
+        sizes = json.loads((ROOT / "bench" / "results" / "read-side.json").read_text())["sizes"]
+        first, last, part = sizes[0], sizes[-1], Constants()
+        chirps = last["chirps"] - first["chirps"]
+        memory = sum(size["memory_mb"] for size in sizes) / len(sizes) * 1e6
+        disk = (last["state_mb"] - first["state_mb"]) * 1e6 / chirps
+        for used, measured in (
+            (part.fold_us, (last["folded_seconds"] - first["folded_seconds"]) * 1e6 / chirps),
+            (part.fold_partition_bytes, memory / 4),
+            (part.fold_chirp_disk - 200, disk),
+        ):
+            self.assertLess(abs(used / measured - 1), 1 / 3, (used, measured))
 
     def test_thresholds_are_the_domain_s(self) -> None:
         settings = (ROOT / "processors" / "domains" / "chirp" / "src" / "settings.rs").read_text()

@@ -30,6 +30,8 @@ class Needs:
     processor_bytes: float
     each_processor_bytes: float
     projector_bytes: float
+    # bytes on the disks of projectors
+    projector_disk: float
     largest_bytes: float
     largest_audience: float
     start_seconds: float
@@ -64,11 +66,13 @@ def needs(model: Model, users: int) -> Needs:
     commands = (day.chirps + day.follows) * habits.peak / DAY
     rows = day.rows * habits.peak / DAY
 
-    def folded(partitions: int) -> float:
+    def known(partitions: int) -> float:
+        """Bytes of memory for what projectors know, which is on their disks."""
         readers = users * _occupied(partitions, habits.follows)
         graph = net.edges * part.fold_edge_bytes + readers * part.fold_reader_bytes
         return graph + users * part.fold_author_bytes + chirps * part.fold_chirp_bytes
 
+    known_disk = chirps * part.fold_chirp_disk + net.edges * part.fold_edge_disk
     folds = (chirps + net.edges + 3 * users) * part.fold_us / 1e6
 
     def asked(partitions: int) -> dict[str, float]:
@@ -76,7 +80,7 @@ def needs(model: Model, users: int) -> Needs:
         return {
             "commands": commands / part.lane_commands / machines.used,
             "rows": rows / part.lane_rows / machines.used,
-            "memory": folded(partitions) / memory,
+            "memory": known(partitions) / memory,
             "a start": folds / (machines.start_minutes * 60),
         }
 
@@ -84,6 +88,7 @@ def needs(model: Model, users: int) -> Needs:
     while partitions < 1 << 30 and max(asked(partitions).values()) > partitions:
         partitions *= 2
     lanes = asked(partitions)
+    folded = known(partitions) + partitions * part.fold_partition_bytes
 
     regular = habits.follows - day.followed
     places = _occupied(partitions, regular)
@@ -121,7 +126,8 @@ def needs(model: Model, users: int) -> Needs:
         other_bytes=(own + graph) * machines.replication,
         processor_bytes=places_bytes,
         each_processor_bytes=lookup,
-        projector_bytes=folded(partitions),
+        projector_bytes=folded,
+        projector_disk=known_disk,
         largest_bytes=largest * one_reader,
         largest_audience=largest,
         start_seconds=folds / partitions,
@@ -131,7 +137,11 @@ def needs(model: Model, users: int) -> Needs:
                 "memory": places_bytes / (memory - lookup) if lookup < memory else math.inf,
                 "disk": state_disk / disk,
             },
-            "projectors": {"CPU": spent.projector / cores, "memory": folded(partitions) / memory},
+            "projectors": {
+                "CPU": spent.projector / cores,
+                "memory": folded / memory,
+                "disk": known_disk / disk,
+            },
             "CQL": {
                 "CPU, writing": spent.cql_write / cores,
                 "CPU, reading": spent.cql_read / cores,

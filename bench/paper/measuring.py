@@ -13,12 +13,12 @@ from paper.model import CHIRP_ROWS, RECORDS, ROOT
 
 
 def measure(binary: str, chirps: int, pages: int) -> dict[str, float]:
-    """The parts that no other benchmark gives: CPU of each process while chirps are posted, projected, folded and read."""
+    """The parts that no other benchmark gives: CPU of each process while chirps are posted, projected and read."""
     sys.path.insert(0, str(ROOT / "tests" / "blackbox" / "python"))
     from cassandra.concurrent import execute_concurrent_with_args
 
     from measure import AUTHORS, FOLLOWERS, Answers, Sender, prepare, wait_for_ids
-    from process import cpu_seconds, memory_mb
+    from process import cpu_seconds
     from system import Cluster
 
     def until(is_so: Callable[[], bool]) -> None:
@@ -63,21 +63,8 @@ def measure(binary: str, chirps: int, pages: int) -> dict[str, float]:
             execute_concurrent_with_args(rows.session, select, asked, concurrency=64)
             return (cpu_seconds(cql) - before) / pages
 
-        def again(tag: str) -> tuple[float, float]:
-            """Starts the projector anew: its CPU-seconds, and bytes, when it has folded everything and goes on."""
-            old = system.processes[1]
-            old.terminate()
-            old.wait(60)
-            system.launch(f"projector-{tag}", list(old.args))
-            system.processes[1] = system.processes.pop()
-            watched["projector"] = system.processes[1].pid
-            post(tag, AUTHORS)
-            return cpu_seconds(watched["projector"]), memory_mb(watched["projector"]) * 1e6
-
         post("w", chirps)  # until everything is compiled
-        first = again("f")
         spent = post("c", chirps)
-        second = again("s")
         written = chirps * (CHIRP_ROWS + FOLLOWERS)
         read(1)
         one, many = read(1), read(201)
@@ -86,8 +73,6 @@ def measure(binary: str, chirps: int, pages: int) -> dict[str, float]:
         return {
             "command_us": spent["processor"] / chirps,
             "row_us": spent["projector"] / written,
-            "fold_us": (second[0] - first[0]) * 1e6 / chirps,
-            "fold_chirp_bytes": (second[1] - first[1]) / chirps,
             "broker_us": spent["broker"] / (RECORDS * chirps),
             "write_us": spent["cql"] / written,
             "query_us": (one - per_row) * 1e6,

@@ -29,6 +29,7 @@ FOLLOWS_PAGE = 1_000
 DRAWN, BINS = 1_000, 100
 EXAMPLES = (1_000_000, 50_000_000, 500_000_000)
 BY_GROWTH = "`make bench-growth`"
+BY_READ_SIDE = "`make bench-read-side`"
 BY_STATE = "`cargo run --profile dist -p millrace-bench-state -- open --aggregates 10000000 --answers 5000000`"
 BY_FAN_OUT = "`make bench-fan-out`"
 BY_MEASURE = "`python bench/capacity.py --measure`"
@@ -60,8 +61,17 @@ class Constants:
     # the median of `speed` in results/fan-out.json, with the CQL server on the same two cores
     lane_rows: float = _part(27_000, "projector: rows a second of one lane", f"{BY_FAN_OUT}: 1 partition")
     row_us: float = _part(6, "projector: CPU of a row, µs", BY_MEASURE)
-    fold_us: float = _part(4, "projector: CPU of an event folded again at a start, µs", BY_MEASURE)
-    fold_chirp_bytes: float = _part(740, "projector: memory of a chirp, bytes", BY_MEASURE)
+    # (7.66 − 2.09 s) / 750,000 in results/read-side.json, by the clock
+    fold_us: float = _part(7, "projector: an event folded again where its disk is lost, µs", f"{BY_READ_SIDE}: 250 k to 1 M chirps")
+    # 335 to 371 MB in results/read-side.json: the cache (`state_cache_bytes`), what has changed since the last checkpoint, what the
+    # client has read ahead; none of it grows with the history
+    fold_partition_bytes: float = _part(90e6, "projector: memory of a partition and its cache, bytes", f"{BY_READ_SIDE}: 4 partitions")
+    # 31 bytes of the index (`aggregate_memory`) for a piece of four kilobytes, in which are eight chirps, or fifty of their ids
+    fold_chirp_bytes: float = _part(5, "projector: memory of a chirp, bytes", f"{ASSUMED}: counted from the pieces of lists")
+    # (479 − 100 MB) / 750,000 in results/read-side.json with ids of seven characters; those of 36 are there four times
+    fold_chirp_disk: float = _part(700, "projector: disk of a chirp with its text, bytes", f"{BY_READ_SIDE}, and 200 for longer ids")
+    # 30.7 bytes of 20,000 follows of 1,000 people
+    fold_edge_disk: float = _part(31, "projector: disk of a follow, bytes", BY_FAN_OUT)
     broker_us: float = _part(21, "Kafka: CPU of a record, one copy, written and read, µs", BY_MEASURE)
     write_us: float = _part(38, "CQL: CPU of a row written, one copy, µs", BY_MEASURE)
     query_us: float = _part(117, "CQL: CPU of a query, one copy, µs", BY_MEASURE)
@@ -69,11 +79,12 @@ class Constants:
     # there is no gateway yet: a query is taken for as dear as the projector's request for one row
     client_us: float = _part(10, "gateway: CPU of a query, µs", f"{ASSUMED}: as a projector's row")
     merge_us: float = _part(1, "gateway: CPU of a row merged, µs", ASSUMED)
-    # 29.1 bytes, and 526 with ids of a dozen characters
-    fold_edge_bytes: float = _part(29, "projector: memory of a follow, bytes", BY_FAN_OUT)
-    fold_author_bytes: float = _part(550, "projector: memory of an author, bytes", BY_FAN_OUT)
-    # what is kept of a reader, the list of whom they follow, the id and its number: 190, and as much again as of authors
-    fold_reader_bytes: float = _part(300, "projector: memory of a reader in a partition, bytes", BY_TYPES)
+    # 30.6 bytes a follow with what is known on disk (bench/README.md)
+    fold_edge_bytes: float = _part(31, "projector: memory of a follow, bytes", BY_FAN_OUT)
+    # 881 bytes a person, of which the cache that fills meanwhile is 670
+    fold_author_bytes: float = _part(250, "projector: memory of an author, bytes", BY_FAN_OUT)
+    # the index for the id, its number, and the list of whom they follow
+    fold_reader_bytes: float = _part(100, "projector: memory of a reader in a partition, bytes", BY_TYPES)
     # a text of 41 bytes, its allocation, and its place in a set
     lookup_bytes: float = _part(90, "processor: memory of a user in the look-up table, bytes", BY_TYPES)
     # lengths, times, offsets and number of headers, as varints; a batch's 61 bytes are shared by many
@@ -110,7 +121,7 @@ class Machines:
     cores: float = _part(16, "cores", ASSUMED)
     memory_gb: float = _part(128, "memory, GB", ASSUMED)
     disk_tb: float = _part(8, "disk, TB", ASSUMED)
-    start_minutes: float = _part(10, "minutes that a projector's start may take", ASSUMED)
+    start_minutes: float = _part(10, "minutes that a projector may fold where its disk is lost", ASSUMED)
     used: float = _part(0.5, "share of cores, memory and disk in use at the peak", ASSUMED)
     replication: float = _part(3, "copies of records and rows", "the default of `tables apply`; `topics/chirp.toml` says how to")
     quorum: float = _part(2, "copies that answer a read", "`LOCAL_QUORUM`")

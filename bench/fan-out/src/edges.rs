@@ -1,5 +1,6 @@
 //! What a projector knows of the network, in bytes: in memory, and on disk.
 
+use std::path::Path;
 use std::time::Instant;
 
 use millrace_domain_chirp::{EventData, Settings};
@@ -50,6 +51,25 @@ impl Place {
         }
         Ok(())
     }
+
+    /// How many bytes are in the folder when all that is known is there.
+    fn on_disk(&mut self, folder: &Path) -> Result<f64, Failure> {
+        if let Memory::OnDisk(kept) = &mut self.memory {
+            kept.write_alone()?;
+        }
+        Ok(size_of(folder)? as f64)
+    }
+}
+
+/// The bytes of all files beneath a folder.
+fn size_of(folder: &Path) -> Result<u64, Failure> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { size_of(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
 }
 
 /// Folds a network into one projector, on disk or else in memory, and lets it post.
@@ -82,13 +102,13 @@ pub fn measure(
     for person in 0..people {
         place.stage(&events.registered(person), &mut muted)?;
     }
-    let registered = memory::resident();
+    let (registered, on_disk_then) = (memory::resident(), place.on_disk(folder.path())?);
     let began = Instant::now();
     for (reader, author) in &graph.follows {
         place.stage(&events.followed(*reader, *author), &mut muted)?;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let followed = memory::resident();
+    let (followed, on_disk_now) = (memory::resident(), place.on_disk(folder.path())?);
     let mut audiences = vec![0_u32; people as usize];
     graph.follows.iter().for_each(|(_, author)| audiences[*author as usize] += 1);
 
@@ -97,12 +117,14 @@ pub fn measure(
         in_flight.push(fan_out(&mut place, &mut events, rank, audiences[rank as usize])?);
     }
     // texts, by those whom few follow
-    let before = memory::resident();
+    let (before, on_disk_before) = (memory::resident(), place.on_disk(folder.path())?);
     let began = Instant::now();
     for chirp in 0..chirps {
         let author = people - 1 - (chirp as u32 % (people / 2));
         place.stage(&events.posted(author), &mut muted)?;
     }
+    let seconds_of_chirps = began.elapsed().as_secs_f64();
+    let on_disk_after = place.on_disk(folder.path())?;
     Ok(json!({
         "people": people,
         "follows": follows,
@@ -112,9 +134,12 @@ pub fn measure(
         "follows_a_second": follows as f64 / seconds,
         "fan_outs": in_flight,
         "chirps": chirps,
-        "chirps_a_second": chirps as f64 / began.elapsed().as_secs_f64(),
+        "chirps_a_second": chirps as f64 / seconds_of_chirps,
         "bytes_a_chirp": (memory::resident() - before) / chirps.max(1) as f64,
         "resident_mb": memory::resident() / 1e6,
+        "disk_bytes_a_person": on_disk_then / f64::from(people),
+        "disk_bytes_a_follow": (on_disk_now - on_disk_then) / follows as f64,
+        "disk_bytes_a_chirp": (on_disk_after - on_disk_before) / chirps.max(1) as f64,
     }))
 }
 
