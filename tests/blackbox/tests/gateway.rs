@@ -29,7 +29,7 @@ fn ends_well(mut gateway: Gateway) {
 }
 
 fn register(http: &mut Http, user: &str) -> Answer {
-    let body = json!({"data": {"user_id": user, "username": user}});
+    let body = json!({"data": {"user_id": user, "username": user.replace('-', "_")}});
     http.post("/v1/commands/chirp/RegisterUser", &[("Idempotency-Key", &format!("register-{user}"))], &body)
 }
 
@@ -48,7 +48,7 @@ fn everything_is_answered(http: &mut Http, name: &str) {
     // one's own write is there at once
     let profile = format!("/v1/views/chirp/user_profiles?user_id={ann}");
     let rows = http.get(&profile, &[("Millrace-After", registered.position())]).is(200);
-    assert_eq!(rows["rows"][0]["username"], ann, "{rows}");
+    assert_eq!(rows["rows"][0]["user_id"], ann, "{rows}");
 
     // the same again is the same answer, and other content under the key is refused
     let again = register(http, &ann);
@@ -57,12 +57,12 @@ fn everything_is_answered(http: &mut Http, name: &str) {
         assert_eq!(again.json()[member], outcome[member], "{member}");
     }
     let key = format!("register-{ann}");
-    let other = json!({"data": {"user_id": ann, "username": "somebody-else"}});
+    let other = json!({"data": {"user_id": ann, "username": "somebody_else"}});
     let refused = http.post("/v1/commands/chirp/RegisterUser", &[("Idempotency-Key", &key)], &other).is(422);
     assert_eq!(refused["type"], "urn:millrace:problem:key-reused", "{refused}");
 
     // a rejection has every violation, with its place, and the name that the business has for it
-    let taken = json!({"data": {"user_id": "no id", "username": ann}, "metadata": {"user_id": bob}});
+    let taken = json!({"data": {"user_id": "no id", "username": "somebody"}, "metadata": {"user_id": bob}});
     let rejected = http.post("/v1/commands/chirp/RegisterUser", &[], &taken).is(422);
     assert_eq!(rejected["type"], "urn:millrace:problem:rejected", "{rejected}");
     assert_eq!(rejected["failure"], "RegistrationFailed", "{rejected}");

@@ -35,7 +35,7 @@ fn reads_are_never_stale(gateways: &[String; 2], name: &str) {
                 let (mut one, mut other) =
                     (Http::at(&gateways[client % 2]), Http::at(&gateways[(client + 1) % 2]));
                 let author = format!("{name}-author-{client}");
-                let register = json!({"data": {"user_id": author, "username": author}});
+                let register = json!({"data": {"user_id": author, "username": author.replace('-', "_")}});
                 one.post("/v1/commands/chirp/RegisterUser", &[], &register).is(200);
                 for number in 0..pairs() / clients {
                     let (chirp, content) = (format!("c{number}"), format!("chirp {number}"));
