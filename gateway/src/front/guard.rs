@@ -64,7 +64,8 @@ impl Guard {
         }
         // what a page loads without asking first says no origin; to follow a link is another thing
         let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
-        let is_loaded = is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate");
+        let is_of_others = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+        let is_loaded = is_of_others && !is("sec-fetch-mode", "navigate");
         (is_loaded && !headers.contains_key(header::ORIGIN))
             .then(|| Problem::new(FOREIGN_ORIGIN, "Pages of other origins may not load this."))
     }

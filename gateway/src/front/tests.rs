@@ -207,8 +207,10 @@ fn pages_of_other_origins_are_refused_and_not_only_by_their_browsers() {
         assert_eq!(text(response), "anyone", "{host} {origin}");
     }
     // a picture or a script of a page says no origin
-    let loaded = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
-    assert_eq!(problem(ask(&router, "GET", "/who", &loaded)).0, 403);
+    for site in ["cross-site", "same-site"] {
+        let loaded = [("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")];
+        assert_eq!(problem(ask(&router, "GET", "/who", &loaded)).0, 403);
+    }
     let followed = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
     assert_eq!(text(ask(&router, "GET", "/who", &followed)), "anyone");
     assert_eq!(text(ask(&router, "GET", "/who", &[("sec-fetch-site", "none")])), "anyone");

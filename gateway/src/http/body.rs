@@ -49,7 +49,46 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use axum::body::{Bytes, HttpBody};
+    use axum::response::IntoResponse as _;
+    use hyper::body::Frame;
+
     use super::*;
+
+    /// A body of which nothing comes.
+    struct Never;
+
+    impl HttpBody for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_body_is_of_a_length_and_arrives_in_time() {
+        let limits = Limits { body_bytes: 10, body_within: Duration::from_millis(1), ..Limits::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let status = |body: Body| {
+            let headers =
+                HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let read = runtime.block_on(read(&limits, &headers, body));
+            read.map_err(|problem| problem.into_response().status().as_u16())
+        };
+        assert_eq!(status(Body::from("[1,2,3,45]")), Ok(serde_json::json!([1, 2, 3, 45])));
+        assert_eq!(status(Body::from("[1,2,3,456]")), Err(413));
+        assert_eq!(status(Body::new(Never)), Err(408));
+    }
 
     #[test]
     fn only_json_in_utf_8_is_taken() {

@@ -129,6 +129,9 @@ fn without_names_a_gateway_is_for_this_machine() {
     http.get("/v1/feeds/ann", &[("Host", "evil.example")]).is(421);
     let page = [("Origin", "https://evil.example")];
     http.post("/v1/commands/chirp/RegisterUser", &page, &json!({"data": {}})).is(403);
+    // a head is of a length; who sends on may see the connection end before the answer
+    let long = http.ask("GET", "/v1/feeds/ann", &[("X-Long", &"a".repeat(64 << 10))], "");
+    assert!(long.as_ref().map_or(true, |answer| answer.status == 431), "{long:?}");
     // a preflight, too
     http.ask("OPTIONS", "/v1/commands/chirp/RegisterUser", &page, "").unwrap().is(403);
 }
