@@ -27,3 +27,4 @@ mod token;
 pub mod view;
 
 pub use gateway::{Gateway, Parts};
+pub use http::problem;

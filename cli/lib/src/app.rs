@@ -13,8 +13,8 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send, status,
-    tables, tool, topics, up,
+    dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send,
+    status, tables, tool, topics, up,
 };
 
 /// The binary under construction: its domains.

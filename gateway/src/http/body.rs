@@ -17,7 +17,8 @@ pub(crate) const LONGEST: usize = 2 << 20;
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Json, Problem> {
     if !is_json(headers) {
         let accepted = HeaderValue::from_static("application/json");
-        let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+        let given =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
         let detail = format!("Content-Type says {given:?}; it must be application/json, in UTF-8.");
         return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT, accepted));
     }

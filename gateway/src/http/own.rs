@@ -6,6 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use millrace_ports::tables::MAX_KEY_BYTES;
 
 use super::problem::{BAD_PARAMETER, Problem, TABLES_AWAY, UNKNOWN};
 use super::read::{Reading, limit};
@@ -24,6 +25,9 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     gateway.authenticator().principal(&headers)?;
     let id = path(at)?;
+    if id.len() > MAX_KEY_BYTES {
+        return Err(Problem::new(UNKNOWN, "There is nothing of so long a name."));
+    }
     let (most, usually) = own.resource.limits();
     let (mut wanted, mut cursor) = (usually, None);
     for (name, value) in query(given.as_deref())? {

@@ -86,9 +86,7 @@ impl Problem {
             [only] => only.message.clone(),
             [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
         };
-        let each = |problem: &message::Problem| {
-            json!({"pointer": problem.pointer.as_deref().unwrap_or_default(), "detail": problem.message})
-        };
+        let each = |problem: &message::Problem| json!({"pointer": problem.pointer.as_deref().unwrap_or_default(), "detail": problem.message});
         Self::new(INVALID, detail).with("errors", problems.iter().map(each).collect::<Vec<_>>())
     }
 
@@ -97,6 +95,12 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
         self.members.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// A further member, if it has that.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Json> {
+        self.members.get(name)
     }
 
     /// With a further header.

@@ -183,11 +183,7 @@ pub enum GatewayAuth {
 
 impl Default for GatewaySettings {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8080".to_owned(),
-            auth: GatewayAuth::default(),
-            max_connections: 10_000,
-        }
+        Self { listen: "127.0.0.1:8080".to_owned(), auth: GatewayAuth::default(), max_connections: 10_000 }
     }
 }
 

@@ -32,8 +32,10 @@ use crate::topics::{Topic, declaration};
 
 /// The role's name.
 const ROLE: &str = "gateway";
+/// How long answers that are under way may take once it is to end: more than anybody is still waited for.
+const DRAIN: Duration = Duration::from_secs(10);
 /// Threads that may wait for a table or look into the log at once.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 128;
 
 /// Runs `millrace gateway`.
 ///
@@ -236,7 +238,9 @@ fn serve(
                 _ = stopped => {
                     health.set(ROLE, ROLE_ITSELF, LaneState::Starting, "ending: takes no connections any more");
                     end.send_replace(true);
-                    serving.await;
+                    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+                        tracing::warn!("some clients have not taken their answers in time");
+                    }
                 }
             }
             Ok::<_, io::Error>(())

@@ -7,14 +7,11 @@ use crate::token::key;
 /// What may stand in `Idempotency-Key`: the key as it is, or in quotation marks as the draft writes it.
 const KEY: &str = r#"^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$"#;
 /// What a command has written: its domain, and places in the log.
-const POSITION: &str =
-    r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
+const POSITION: &str = r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
 
 /// Those of requests, by the names under which they are referred to.
 pub(super) fn of_requests() -> Map<String, Json> {
-    let header = |name: &str, description: String, schema: Json| {
-        json!({"name": name, "in": "header", "description": description, "schema": schema})
-    };
+    let header = |name: &str, description: String, schema: Json| json!({"name": name, "in": "header", "description": description, "schema": schema});
     let all = [
         ("IdempotencyKey", header(
             "Idempotency-Key",
@@ -28,7 +25,7 @@ pub(super) fn of_requests() -> Map<String, Json> {
             "Millrace-After",
             "The `Millrace-Position` of an answer, as it stands, or several, separated by commas: rows are never older than \
              what these have written. Until they are there the request waits, as long as `Prefer` says.".to_owned(),
-            json!({"type": "string", "pattern": format!("^{POSITION}( *, *{POSITION})*$")}),
+            json!({"type": "string", "pattern": format!("^({POSITION}( *, *{POSITION})*)?$")}),
         )),
         ("Prefer", header(
             "Prefer",
@@ -42,23 +39,30 @@ pub(super) fn of_requests() -> Map<String, Json> {
 
 /// Those of answers.
 pub(super) fn of_answers() -> Map<String, Json> {
-    let header = |required: bool, description: &str, schema: Json| {
-        json!({"description": description, "required": required, "schema": schema})
-    };
+    let header = |required: bool, description: &str, schema: Json| json!({"description": description, "required": required, "schema": schema});
     let text = || json!({"type": "string"});
     let all = [
-        ("MillracePosition", header(
-            false,
-            "What the command has written. Whoever reads with `Millrace-After` and this reads nothing older.",
-            json!({"type": "string", "pattern": format!("^{POSITION}$")}),
-        )),
+        (
+            "MillracePosition",
+            header(
+                false,
+                "What the command has written. Whoever reads with `Millrace-After` and this reads nothing older.",
+                json!({"type": "string", "pattern": format!("^{POSITION}$")}),
+            ),
+        ),
         ("IdempotencyKey", header(true, "The command's key, also where the gateway has made it.", text())),
-        ("Location", header(true, "Where the outcome will be.", json!({"type": "string", "format": "uri-reference"}))),
-        ("RetryAfter", header(
-            true,
-            "After so many seconds the same may be asked again, here or at another gateway.",
-            json!({"type": "integer", "minimum": 0}),
-        )),
+        (
+            "Location",
+            header(true, "Where the outcome will be.", json!({"type": "string", "format": "uri-reference"})),
+        ),
+        (
+            "RetryAfter",
+            header(
+                true,
+                "After so many seconds the same may be asked again, here or at another gateway.",
+                json!({"type": "integer", "minimum": 0}),
+            ),
+        ),
         ("Accept", header(true, "The type that is taken.", text())),
     ];
     all.into_iter().map(|(name, header)| (name.to_owned(), header)).collect()

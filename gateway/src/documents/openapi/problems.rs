@@ -69,7 +69,10 @@ fn schema(kind: Kind, outcomes: Option<&Description>) -> Json {
         ("type", json!({"type": "string", "const": format!("{}{}", problem::TYPE, kind.name)})),
         ("title", json!({"type": "string", "const": kind.title})),
         ("status", json!({"type": "integer", "const": kind.status.as_u16()})),
-        ("detail", json!({"type": "string", "description": "What is wrong and what would be right, for people."})),
+        (
+            "detail",
+            json!({"type": "string", "description": "What is wrong and what would be right, for people."}),
+        ),
     ];
     let mut required: Vec<String> = of_all.iter().map(|(name, _)| (*name).to_owned()).collect();
     properties.extend(of_all.map(|(name, schema)| (name.to_owned(), schema)));
