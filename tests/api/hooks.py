@@ -30,6 +30,15 @@ def before_call(context, case, kwargs):
         case.headers.pop("Idempotency-Key", None)
 
 
+@schemathesis.check
+def no_fault(ctx, response, case):
+    """A 503 is in the document and says when to ask again; nothing else of the kind is an answer."""
+    assert response.status_code < 500 or response.status_code == 503, f"{response.status_code}: {response.text}"
+    if response.status_code == 503:
+        # whoever asks for what is not there yet hears so; with everything at hand nothing is away
+        assert "problem:not-yet" in response.text, response.text
+
+
 @schemathesis.hook
 def after_call(context, case, response):
     """Counts."""

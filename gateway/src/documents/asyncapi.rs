@@ -39,9 +39,21 @@ fn kind(suffix: &str) -> Kind {
             "The routing key: the first field that the attribute `aggregate` of the command names.",
             Some("id"),
         ),
-        "steps" => of("Steps", "Follow-up commands of processes; only processors write here.", "The routing key.", None),
-        "events" => of("Events", "What happened: the source of truth, kept for ever.", "The routing key.", Some("command_id")),
-        "state" => of("States", "The newest state and version of every aggregate.", "The aggregate's id.", None),
+        "steps" => of(
+            "Steps",
+            "Follow-up commands of processes; only processors write here.",
+            "The routing key.",
+            None,
+        ),
+        "events" => of(
+            "Events",
+            "What happened: the source of truth, kept for ever.",
+            "The routing key.",
+            Some("command_id"),
+        ),
+        "state" => {
+            of("States", "The newest state and version of every aggregate.", "The aggregate's id.", None)
+        }
         "outcomes" => of("Outcomes", "What became of each command.", "The command's id.", Some("command_id")),
         "commands.dead" => of(
             "Dead commands",

@@ -252,7 +252,10 @@ mod tests {
         assert_eq!(*of("before"), json!({"type": ["string", "null"], "enum": ["air", "sea", null]}));
         let line = &of("lines")["items"];
         assert_eq!(line["properties"]["sku"], json!({"type": "string", "maxLength": 20}));
-        assert_eq!((&line["required"], &line["additionalProperties"]), (&json!(["sku", "count"]), &json!(false)));
+        assert_eq!(
+            (&line["required"], &line["additionalProperties"]),
+            (&json!(["sku", "count"]), &json!(false))
+        );
     }
 
     #[test]

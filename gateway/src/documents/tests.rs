@@ -82,8 +82,14 @@ fn a_command_is_a_path_with_the_limits_of_its_schema() {
     assert_eq!((&body["required"], &body["additionalProperties"]), (&json!(["data"]), &json!(false)));
     let data = &openapi["components"]["schemas"]["guestbook.Sign"];
     let properties = &data["properties"];
-    assert_eq!(properties["text"], json!({"type": "string", "maxLength": 280, "description": "What they write."}));
-    assert_eq!((&properties["guest_id"]["maxLength"], &properties["guest_id"]["minLength"]), (&json!(64), &json!(1)));
+    assert_eq!(
+        properties["text"],
+        json!({"type": "string", "maxLength": 280, "description": "What they write."})
+    );
+    assert_eq!(
+        (&properties["guest_id"]["maxLength"], &properties["guest_id"]["minLength"]),
+        (&json!(64), &json!(1))
+    );
     assert_eq!(data["additionalProperties"], json!(false));
     let statuses: Vec<&String> = post["responses"].as_object().unwrap().keys().collect();
     assert_eq!(statuses, ["200", "202", "400", "413", "415", "422", "503"]);

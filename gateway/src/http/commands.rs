@@ -40,7 +40,8 @@ pub(super) async fn post(
     let channel = gateway.channel(&domain)?;
     let kind = command(channel, &kind)?;
     let key = command_key(&headers)?;
-    let (metadata, data) = checked(&channel.description.types, kind, body::read(gateway.limits(), &headers, body).await?)?;
+    let (metadata, data) =
+        checked(&channel.description.types, kind, body::read(gateway.limits(), &headers, body).await?)?;
     let metadata = issued(channel, &key, acting(&principal, metadata)?)?;
     let span = span(&gateway, channel, kind, &headers);
     let asked = Asked {
@@ -199,9 +200,11 @@ fn answer(domain: &str, key: &Key, submitted: Submitted, longs: Longs) -> Respon
             None => problem.pointing("/data"),
         }])
         .into_response(),
-        Submitted::Busy => Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
-            .retry_after(1)
-            .into_response(),
+        Submitted::Busy => {
+            Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
+                .retry_after(1)
+                .into_response()
+        }
         Submitted::Away { why, unsent } => {
             tracing::debug!(domain, "a command was not taken: {}", why.0);
             let detail = match unsent {

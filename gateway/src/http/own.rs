@@ -6,6 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use millrace_ports::tables::MAX_KEY_BYTES;
 
 use super::problem::{BAD_PARAMETER, FORBIDDEN, Problem, TABLES_AWAY, UNKNOWN};
 use super::read::{Reading, limit};
@@ -28,6 +29,9 @@ pub(super) async fn get(
     if !(own.resource.is_public() || principal.is_trusted() || principal.user() == Some(&*id)) {
         let detail = format!("What is at {}/{} is for that user alone.", own.resource.name(), short(&id));
         return Err(Problem::new(FORBIDDEN, detail));
+    }
+    if id.len() > MAX_KEY_BYTES {
+        return Err(Problem::new(UNKNOWN, "There is nothing of so long a name."));
     }
     let (most, usually) = own.resource.limits();
     let (mut wanted, mut cursor) = (usually, None);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use millrace_kernel::Metadata;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::place::{Place, short};
 use super::types::{Field, FieldType, MessageType};
@@ -195,10 +195,15 @@ fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut
         (FieldType::Nullable(_), Value::Null) => Value::Null,
         (FieldType::Nullable(inner), value) => check_value(inner, value, place, problems),
         (FieldType::Text, value @ Value::String(_)) | (FieldType::Boolean, value @ Value::Bool(_)) => value,
-        (FieldType::Long, value) if value.is_i64() => value,
-        (FieldType::Int, value) if value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => value,
+        (FieldType::Long | FieldType::Time, Value::Number(number)) if whole(&number).is_some() => {
+            Value::from(whole(&number))
+        }
+        (FieldType::Int, Value::Number(number))
+            if whole(&number).is_some_and(|n| i32::try_from(n).is_ok()) =>
+        {
+            Value::from(whole(&number))
+        }
         (FieldType::Double, value) if value.is_number() => value,
-        (FieldType::Time, value) if value.is_i64() => value,
         (FieldType::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Value::from(time.as_microsecond()),
             Err(_) => {
@@ -235,6 +240,17 @@ fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut
             Value::Null
         }
     }
+}
+
+/// The whole number that this is. In JSON Schema `5.0` is one, and some languages write it so; beyond 2^53 such a number may
+/// have been rounded on its way, and is none.
+fn whole(number: &Number) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    number.as_i64().or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT)?;
+        #[allow(clippy::cast_possible_truncation, reason = "it is whole, and within bounds")]
+        Some(float as i64)
+    })
 }
 
 /// A value as an error shows it: not more of it than helps.
@@ -295,6 +311,20 @@ mod tests {
     fn defaults_are_filled_in() {
         let checked = check_data(&ship(), json!({"order_id": "o1", "total": 5})).unwrap();
         assert_eq!(checked, json!({"order_id": "o1", "total": 5, "tags": [], "how": "sea"}));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        let total = |written: &str| {
+            let data = serde_json::from_str(&format!(r#"{{"order_id": "o1", "total": {written}}}"#)).unwrap();
+            check_data(&ship(), data).map(|checked| checked["total"].clone())
+        };
+        assert_eq!(total("5.0").unwrap(), json!(5));
+        assert_eq!(total("-1.5e3").unwrap(), json!(-1_500));
+        assert_eq!(total("9007199254740991.0").unwrap(), json!(9_007_199_254_740_991_i64));
+        for none in ["9007199254740993.0", "1e18", "0.5", "1e300", "9223372036854775808"] {
+            assert!(total(none).is_err(), "{none}");
+        }
     }
 
     #[test]

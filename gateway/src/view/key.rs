@@ -1,6 +1,7 @@
 //! The key of a view, as names and values.
 
 use millrace_kernel::{ColumnType, Table, Value};
+use millrace_ports::tables::MAX_KEY_BYTES;
 
 use crate::nearest::suggestion;
 
@@ -60,6 +61,14 @@ pub fn key(table: &Table, given: &[(&str, &str)], buckets: bool) -> Result<Vec<V
             KeyProblem { message, help: None, name: column.name.clone() }
         })?);
     }
+    // no store has such rows, and each refuses to look for them
+    if partition.len() == 1 && key.first() == Some(&Value::from("")) {
+        return Err(wrong(partition[0], format!("{}: {} is empty", table.name, partition[0])));
+    }
+    let bytes = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+    if key.iter().map(bytes).sum::<usize>() > MAX_KEY_BYTES {
+        return Err(wrong(&columns[0], format!("{}: a key has at most {MAX_KEY_BYTES} bytes", table.name)));
+    }
     // the bucket may be left out: then all of them are read
     let needed = table.partition_columns - usize::from(is_bucketed);
     match key.is_empty() || key.len() >= needed {
@@ -99,6 +108,16 @@ mod tests {
         let wanted = [Value::from("1"), Value::from("2"), Value::BigInt(3)];
         assert_eq!(key(&table(PLAIN), &given, true).unwrap(), wanted);
         assert_eq!(key(&table(PLAIN), &[], true).unwrap(), []);
+    }
+
+    #[test]
+    fn what_no_row_has_for_a_key_is_not_looked_for() {
+        let (bucketed, plain) = (table(BUCKETED), table(PLAIN));
+        let problem = key(&bucketed, &[("a", "")], false).unwrap_err();
+        assert!(problem.message.ends_with("a is empty"), "{problem:?}");
+        assert!(key(&plain, &[("a", ""), ("b", "")], false).is_ok(), "one of several may be");
+        let long = "x".repeat(MAX_KEY_BYTES + 1);
+        assert!(key(&bucketed, &[("a", &long)], false).is_err());
     }
 
     #[test]

@@ -93,12 +93,7 @@ impl Permit {
 type Owners = HashMap<(usize, String), bool>;
 
 impl Rows {
-    fn allow(
-        &self,
-        store: &dyn ViewStore,
-        row: &[Value],
-        owners: &mut Owners,
-    ) -> Result<bool, StoreFault> {
+    fn allow(&self, store: &dyn ViewStore, row: &[Value], owners: &mut Owners) -> Result<bool, StoreFault> {
         for (at, way) in self.ways.iter().enumerate() {
             let is_allowed = match way {
                 Way::Own(column) => self.is_user(row.get(*column)),
@@ -302,7 +297,13 @@ CREATE TABLE silent (
     const USERS: [&str; 3] = ["ann", "bob", "eve"];
 
     /// What the words before a table allow, read as a person reads them, against all rows of all tables.
-    fn is_allowed(text: &str, store: &MemoryStore, view: &Table, row: &[Value], (user, roles): (&str, &[&str])) -> bool {
+    fn is_allowed(
+        text: &str,
+        store: &MemoryStore,
+        view: &Table,
+        row: &[Value],
+        (user, roles): (&str, &[&str]),
+    ) -> bool {
         let before = text.split(&format!("CREATE TABLE {} (", view.name)).next().unwrap();
         let line = before.trim_end().lines().last().unwrap_or_default();
         let Some(said) = line.strip_prefix("-- Readable by:") else { return false };
@@ -335,8 +336,10 @@ CREATE TABLE silent (
             for view in &views {
                 let rows = store.rows(&view.table.name);
                 assert!(!rows.is_empty());
-                for (user, roles) in [("ann", &[][..]), ("bob", &["auditor"][..]), ("eve", &["operator"][..])] {
-                    let naive = rows.iter().filter(|row| is_allowed(&text, &store, &view.table, row, (user, roles)));
+                for (user, roles) in [("ann", &[][..]), ("bob", &["auditor"][..]), ("eve", &["operator"][..])]
+                {
+                    let naive =
+                        rows.iter().filter(|row| is_allowed(&text, &store, &view.table, row, (user, roles)));
                     let naive: Vec<Vec<Value>> = naive.cloned().collect();
                     let permitted = match Permit::of(&somebody(user, roles), view, &views) {
                         Ok(permit) => permit.filter(&store, rows.clone()).unwrap(),
@@ -359,7 +362,9 @@ CREATE TABLE silent (
         };
         let ann = somebody("ann", &[]);
         assert_eq!(refused(&ann, "totals").as_deref(), Some("totals is for the role auditor."));
-        assert!(refused(&somebody("ann", &["auditor"]), "silent").is_some_and(|it| it.contains("does not say")));
+        assert!(
+            refused(&somebody("ann", &["auditor"]), "silent").is_some_and(|it| it.contains("does not say"))
+        );
         assert_eq!(refused(&ann, "entries"), None);
         assert_eq!(refused(&Principal::Anyone, "silent"), None);
     }

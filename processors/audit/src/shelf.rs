@@ -178,6 +178,7 @@ fn table() -> Table {
         partition_columns: 1,
         clustering_descending: vec![false],
         storage: Storage::default(),
+        readers: Vec::new(),
     }
 }
 

@@ -101,7 +101,9 @@ mod tests {
 
     fn tables(readers: &str) -> String {
         let table = |name: &str, key: &str| {
-            format!("CREATE TABLE {name} (\n  {key} text, -- a key\n  owner_id text, -- whose\n  PRIMARY KEY (({key}))\n) WITH comment = 'x';\n")
+            format!(
+                "CREATE TABLE {name} (\n  {key} text, -- a key\n  owner_id text, -- whose\n  PRIMARY KEY (({key}))\n) WITH comment = 'x';\n"
+            )
         };
         format!(
             "-- Readable by: public\n{}\n-- more\n-- Readable by: {readers}\n-- and more\n{}",

@@ -175,7 +175,9 @@ pub enum Command {
     ///
     /// Commands go to the topics, and their outcomes come back; views and feeds are read from the tables. It keeps
     /// nothing: run as many as you like, and repeat a command at any of them. docs/http-api.md has an example of each call.
-    #[command(after_help = "Examples:\n  millrace gateway --listen 127.0.0.1:8080\n  millrace gateway --openapi > openapi.json")]
+    #[command(
+        after_help = "Examples:\n  millrace gateway --listen 127.0.0.1:8080\n  millrace gateway --openapi > openapi.json"
+    )]
     Gateway {
         /// Address and port to listen on; loopback alone unless gateway.auth asks for names [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDRESS:PORT")]

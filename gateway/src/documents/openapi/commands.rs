@@ -10,9 +10,8 @@ use crate::http::problem::{
 use crate::ports::Description;
 
 /// What may be wrong with a command. That there is no such one never is: each has its path.
-const PROBLEMS: &[Kind] = &[
-    MALFORMED, INVALID, BAD_PARAMETER, TOO_LARGE, WRONG_TYPE, REJECTED, KEY_REUSED, BUSY, LOG_AWAY,
-];
+const PROBLEMS: &[Kind] =
+    &[MALFORMED, INVALID, BAD_PARAMETER, TOO_LARGE, WRONG_TYPE, REJECTED, KEY_REUSED, BUSY, LOG_AWAY];
 
 /// Adds the commands of a domain.
 pub(super) fn describe(domain: &Description, paths: &mut Map<String, Json>, schemas: &mut Map<String, Json>) {
@@ -50,22 +49,28 @@ fn path(domain: &Description, command: &Json, name: &str, is_needed: bool) -> Js
         body["required"] = json!(["data"]);
     }
     let mut answers = vec![
-        (200, json!({
-            "description": "Accepted: this is its outcome.",
-            "headers": {
-                "Millrace-Position": headers::reference("MillracePosition"),
-                "Idempotency-Key": headers::reference("IdempotencyKey"),
-            },
-            "content": content("Outcome"),
-        })),
-        (202, json!({
-            "description": "It is in the log, and nobody has waited, or not long enough, for its outcome.",
-            "headers": {
-                "Location": headers::reference("Location"),
-                "Idempotency-Key": headers::reference("IdempotencyKey"),
-            },
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pending"}}},
-        })),
+        (
+            200,
+            json!({
+                "description": "Accepted: this is its outcome.",
+                "headers": {
+                    "Millrace-Position": headers::reference("MillracePosition"),
+                    "Idempotency-Key": headers::reference("IdempotencyKey"),
+                },
+                "content": content("Outcome"),
+            }),
+        ),
+        (
+            202,
+            json!({
+                "description": "It is in the log, and nobody has waited, or not long enough, for its outcome.",
+                "headers": {
+                    "Location": headers::reference("Location"),
+                    "Idempotency-Key": headers::reference("IdempotencyKey"),
+                },
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pending"}}},
+            }),
+        ),
     ];
     answers.extend(problems::answers(PROBLEMS));
     let summary = doc.split_once(['.', ';', ':']).map_or(doc, |(first, _)| first);

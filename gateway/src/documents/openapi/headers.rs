@@ -7,14 +7,11 @@ use crate::token::key;
 /// What may stand in `Idempotency-Key`: the key as it is, or in quotation marks as the draft writes it.
 const KEY: &str = r#"^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$"#;
 /// What a command has written: its domain, and places in the log.
-const POSITION: &str =
-    r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
+const POSITION: &str = r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
 
 /// Those of requests, by the names under which they are referred to.
 pub(super) fn of_requests() -> Map<String, Json> {
-    let header = |name: &str, description: String, schema: Json| {
-        json!({"name": name, "in": "header", "description": description, "schema": schema})
-    };
+    let header = |name: &str, description: String, schema: Json| json!({"name": name, "in": "header", "description": description, "schema": schema});
     let all = [
         ("IdempotencyKey", header(
             "Idempotency-Key",
@@ -28,7 +25,7 @@ pub(super) fn of_requests() -> Map<String, Json> {
             "Millrace-After",
             "The `Millrace-Position` of an answer, as it stands, or several, separated by commas: rows are never older than \
              what these have written. Until they are there the request waits, as long as `Prefer` says.".to_owned(),
-            json!({"type": "string", "pattern": format!("^{POSITION}( *, *{POSITION})*$")}),
+            json!({"type": "string", "pattern": format!("^({POSITION}( *, *{POSITION})*)?$")}),
         )),
         ("Prefer", header(
             "Prefer",
@@ -42,30 +39,43 @@ pub(super) fn of_requests() -> Map<String, Json> {
 
 /// Those of answers.
 pub(super) fn of_answers() -> Map<String, Json> {
-    let header = |required: bool, description: &str, schema: Json| {
-        json!({"description": description, "required": required, "schema": schema})
-    };
+    let header = |required: bool, description: &str, schema: Json| json!({"description": description, "required": required, "schema": schema});
     let text = || json!({"type": "string"});
     let all = [
-        ("MillracePosition", header(
-            false,
-            "What the command has written. Whoever reads with `Millrace-After` and this reads nothing older.",
-            json!({"type": "string", "pattern": format!("^{POSITION}$")}),
-        )),
+        (
+            "MillracePosition",
+            header(
+                false,
+                "What the command has written. Whoever reads with `Millrace-After` and this reads nothing older.",
+                json!({"type": "string", "pattern": format!("^{POSITION}$")}),
+            ),
+        ),
         ("IdempotencyKey", header(true, "The command's key, also where the gateway has made it.", text())),
-        ("Location", header(true, "Where the outcome will be.", json!({"type": "string", "format": "uri-reference"}))),
-        ("RetryAfter", header(
-            true,
-            "After so many seconds the same may be asked again, here or at another gateway.",
-            json!({"type": "integer", "minimum": 0}),
-        )),
-        ("WWWAuthenticate", header(true, "How to say who asks (RFC 6750), and what is wrong with what was said.", text())),
-        ("RateLimit", header(
-            true,
-            "How much is left of the limit, and until when. An Internet-Draft (draft-ietf-httpapi-ratelimit-headers) and no \
+        (
+            "Location",
+            header(true, "Where the outcome will be.", json!({"type": "string", "format": "uri-reference"})),
+        ),
+        (
+            "RetryAfter",
+            header(
+                true,
+                "After so many seconds the same may be asked again, here or at another gateway.",
+                json!({"type": "integer", "minimum": 0}),
+            ),
+        ),
+        (
+            "WWWAuthenticate",
+            header(true, "How to say who asks (RFC 6750), and what is wrong with what was said.", text()),
+        ),
+        (
+            "RateLimit",
+            header(
+                true,
+                "How much is left of the limit, and until when. An Internet-Draft (draft-ietf-httpapi-ratelimit-headers) and no \
              standard yet.",
-            text(),
-        )),
+                text(),
+            ),
+        ),
         ("RateLimitPolicy", header(true, "The limit. Of the same draft.", text())),
         ("Accept", header(true, "The type that is taken.", text())),
     ];

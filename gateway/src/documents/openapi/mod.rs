@@ -54,7 +54,10 @@ pub(super) fn document(described: &Described<'_>) -> Json {
         outcomes::describe(described.domains, &mut paths);
     }
     themselves::describe(&mut paths);
-    schemas.extend(problems::schemas(described.domains.first().copied()));
+    schemas.extend(problems::schemas(described.domains.first().copied()).into_iter().filter(|(name, _)| {
+        // of what belongs to no path, such as another method, the text at the beginning tells
+        paths.values().any(|path| refers(path, &format!("#/components/schemas/{name}")))
+    }));
 
     let mut components = json!({
         "schemas": schemas,
@@ -120,6 +123,17 @@ fn content(schema: &str) -> Json {
         "application/json": of(schema),
         "application/json; longs=string": of(&with_texts(schema)),
     })
+}
+
+/// Whether something refers to `to`.
+fn refers(json: &Json, to: &str) -> bool {
+    match json {
+        Json::Object(members) => {
+            members.iter().any(|(name, value)| name == "$ref" && value == to || refers(value, to))
+        }
+        Json::Array(items) => items.iter().any(|item| refers(item, to)),
+        _ => false,
+    }
 }
 
 /// Answers as an object, in the order of their status.

@@ -6,8 +6,8 @@ use super::Answers;
 use super::headers;
 use crate::documents::schema::{Longs, Translator, list, nullable, parsed};
 use crate::http::problem::{
-    self, BAD_PARAMETER, FOREIGN_HOST, FOREIGN_ORIGIN, FORBIDDEN, INVALID, KEY_REUSED, KEYS_AWAY, KINDS, Kind,
-    MEDIA_TYPE, NO_ANSWER, REJECTED, TOO_MANY, UNAUTHENTICATED, WRONG_TYPE,
+    self, BAD_PARAMETER, FORBIDDEN, FOREIGN_HOST, FOREIGN_ORIGIN, INVALID, KEY_REUSED, KEYS_AWAY, KINDS,
+    Kind, MEDIA_TYPE, NO_ANSWER, REJECTED, TOO_MANY, UNAUTHENTICATED, WRONG_TYPE,
 };
 use crate::ports::Description;
 
@@ -92,7 +92,10 @@ fn schema(kind: Kind, outcomes: Option<&Description>) -> Json {
         ("type", json!({"type": "string", "const": format!("{}{}", problem::TYPE, kind.name)})),
         ("title", json!({"type": "string", "const": kind.title})),
         ("status", json!({"type": "integer", "const": kind.status.as_u16()})),
-        ("detail", json!({"type": "string", "description": "What is wrong and what would be right, for people."})),
+        (
+            "detail",
+            json!({"type": "string", "description": "What is wrong and what would be right, for people."}),
+        ),
     ];
     let mut required: Vec<String> = of_all.iter().map(|(name, _)| (*name).to_owned()).collect();
     properties.extend(of_all.map(|(name, schema)| (name.to_owned(), schema)));

@@ -45,6 +45,10 @@ fn path(domain: &Description, table: &Table, name: &str) -> Json {
         ),
     });
     let mut parameters: Vec<Json> = key.iter().map(|column| parameter(column)).collect();
+    // an empty text is no partition key by itself
+    if partition == 1 && key[0].kind == ColumnType::Text {
+        parameters[0]["schema"]["minLength"] = json!(1);
+    }
     parameters.extend(of_pages(USUALLY, MOST));
     json!({"get": {
         "operationId": format!("{}.query.{}", domain.name, table.name),
