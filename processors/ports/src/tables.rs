@@ -351,6 +351,7 @@ pub fn columns_table() -> Table {
         partition_columns: 1,
         clustering_descending: vec![false],
         storage: Storage::default(),
+        readers: Vec::new(),
     }
 }
 

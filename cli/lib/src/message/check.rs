@@ -139,6 +139,12 @@ fn check_value(kind: &FieldType, value: Value, path: &str) -> Result<Value, Prob
         (FieldType::Time, value) if value.is_i64() => Ok(value),
         (FieldType::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Ok(Value::from(time.as_microsecond())),
+            // the same clock shows this at many instants, twice at some places when summer ends, and never when it begins
+            Err(_) if text.parse::<jiff::civil::DateTime>().is_ok() => Err(Problem::new(format!(
+                "{path}: {} has no offset, so it may be any of many instants; write one behind it, such as Z for UTC or +01:00",
+                shown(&Value::String(text))
+            ))
+            .at(key)),
             Err(_) => Err(wrong(&Value::String(text))),
         },
         (FieldType::Enum(names), Value::String(name)) => match names.contains(&name) {
@@ -264,6 +270,31 @@ mod tests {
             "there is no field metadata.usr_id; did you mean metadata.user_id?"
                 .replace("mean metadata.", "mean ")
         );
+    }
+
+    #[test]
+    fn a_time_is_an_instant_so_a_text_says_its_offset() {
+        let types = MessageTypes::read("shop", SCHEMA).unwrap();
+        let read = |text: &str| check_metadata(&types.metadata, json!({"issued_at": text}));
+        // the hour that comes twice, and the one that is missing, where there is summer time
+        for (text, micros) in [
+            ("2026-10-25T02:30:00+02:00", 1_792_888_200_000_000_i64),
+            ("2026-10-25T02:30:00+01:00", 1_792_891_800_000_000),
+            ("2026-10-25T01:30:00Z", 1_792_891_800_000_000),
+            ("2026-03-29T02:30:00+01:00", 1_774_747_800_000_000),
+            ("2026-03-29T01:30:00.000001Z", 1_774_747_800_000_001),
+        ] {
+            assert_eq!(read(text).unwrap().issued_at, Some(micros), "{text}");
+        }
+        for text in ["2026-10-25T02:30:00", "2026-10-25 02:30", "2026-10-25", "2026-10-25T02:30:00.5"] {
+            let problem = read(text).unwrap_err();
+            assert!(problem.message.contains(&format!("{text}\" has no offset")), "{}", problem.message);
+            assert_eq!(problem.key.as_deref(), Some("issued_at"));
+        }
+        for text in ["", "tomorrow", "2026-13-01T00:00:00Z", "02:30Z", "2026-10-25T25:30:00"] {
+            let problem = read(text).unwrap_err();
+            assert!(problem.message.contains("expected a time (RFC 3339"), "{}", problem.message);
+        }
     }
 
     #[test]

@@ -1,1 +1,7 @@
-//! none yet
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod decisions;
+mod pipeline;
+mod schemas;
+mod views;
