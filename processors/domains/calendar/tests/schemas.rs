@@ -4,8 +4,8 @@
 use crate::common;
 
 use common::*;
-use millrace_domain_calendar::{Calendar, calendar, calendar_day, timeslot};
-use millrace_kernel::{Addressed, Domain, Failing};
+use millrace_domain_calendar::{Calendar, CommandData, calendar, calendar_day, timeslot};
+use millrace_kernel::{Addressed, Domain, Failing, Named};
 use millrace_testkit::messages::all_round_trip;
 
 #[test]
@@ -23,7 +23,7 @@ fn every_command_has_a_failure_and_a_place() {
         (remove("ann", "s1"), &slot, "ScheduledTimeslotRemovalFailed"),
         (end("ann"), &whole, "CalendarRemovalFailed"),
     ] {
-        assert_eq!(command.failure(), Some(failure));
+        assert_eq!(CommandData::failure_of(command.name()), Some(failure));
         assert_eq!((&command.aggregate_id(), &*command.routing_key()), (id, "ann"), "{failure}");
     }
     let day = calendar_day::id("ann", "2026-11-30");

@@ -48,8 +48,8 @@ impl Measured {
         self.pipeline.settle();
         let outcome = self.pipeline.outcomes().pop().expect("it is answered");
         assert_eq!(outcome.status, Status::Accepted, "{outcome:?}");
-        let before = std::mem::replace(&mut self.written, self.total());
-        self.written - before
+        let total = self.total();
+        total - std::mem::replace(&mut self.written, total)
     }
 }
 
