@@ -13,7 +13,9 @@ use millrace_domain_calendar::messages::commands::{
     CreateCalendar, RemoveScheduledTimeslot, RescheduleTimeslot, ScheduleTimeslot,
 };
 use millrace_domain_calendar::{Calendar, CommandData, EventData, State};
-use millrace_kernel::{Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateReader, decide};
+use millrace_kernel::{
+    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateReader, decide,
+};
 
 /// Measures what a decision on a calendar costs.
 #[derive(Parser)]

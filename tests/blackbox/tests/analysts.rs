@@ -108,7 +108,15 @@ fn analysts_of_one_machine_get_what_the_document_says() {
 fn analysts_of_a_shop_get_what_the_document_says() {
     let system = shared_embedded();
     let cli = system.cli();
-    cli.ok(&["send", "CreateOrder", "order_id=o1", "user_id=ann", "total=4990", "--wait-for", "orders_by_day"]);
+    cli.ok(&[
+        "send",
+        "CreateOrder",
+        "order_id=o1",
+        "user_id=ann",
+        "total=4990",
+        "--wait-for",
+        "orders_by_day",
+    ]);
     cli.ok(&["send", "CancelOrder", "order_id=o1", "reason=No", "--wait-for", "shop_orders"]);
     cli.ok(&["send", "CreateCalendar", "calendar_id=ann", "--wait"]);
     // the document's week

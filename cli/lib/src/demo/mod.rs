@@ -85,7 +85,8 @@ fn load_network(
             continue;
         }
         let file = data.join(format!("demo-{domain}.jsonl"));
-        let lines = shop::lines(domain, demo.seed, &network.people, SystemClock.now_micros()).join("\n") + "\n";
+        let lines =
+            shop::lines(domain, demo.seed, &network.people, SystemClock.now_micros()).join("\n") + "\n";
         millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
         load_file(config, domains, &file, &Options { wait_for: Some(view.to_owned()), ..options.clone() })?;
     }
@@ -160,7 +161,11 @@ fn show(
     ];
     output::line(format!("\n{}", output::columns(&rows, usize::MAX).trim_end()))?;
     let has_orders = domains.iter().any(|domain| domain.name() == "orders");
-    let of_shop = if has_orders { format!("\n  {program} query shop_orders user_id={celebrity}") } else { String::new() };
+    let of_shop = if has_orders {
+        format!("\n  {program} query shop_orders user_id={celebrity}")
+    } else {
+        String::new()
+    };
     let tries = format!(
         "\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
          {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}{of_shop}\n\nCtrl-C ends it."

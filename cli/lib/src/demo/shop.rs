@@ -127,8 +127,7 @@ impl Generator<'_> {
         }
         // an id that the same seed gives again: loading twice changes nothing
         let id: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-        let line =
-            json!({"type": kind, "id": id.to_string(), "metadata": {"user_id": actor}, "data": data});
+        let line = json!({"type": kind, "id": id.to_string(), "metadata": {"user_id": actor}, "data": data});
         self.lines.push(line.to_string());
     }
 }

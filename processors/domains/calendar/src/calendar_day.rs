@@ -47,8 +47,9 @@ pub(crate) fn has_room(
     rejections.require(!is_first_full, || limit("start"));
     if let Some(other) = overlapped {
         let (from, to) = (rfc3339(other.start), rfc3339(other.end));
-        let message =
-            format!("another slot of the calendar takes the time from {from} to {to}; choose a time that is free");
+        let message = format!(
+            "another slot of the calendar takes the time from {from} to {to}; choose a time that is free"
+        );
         rejections.push(Violation::on(OVERLAP_CALENDAR, "start", message));
     }
     rejections.require(full_day.is_none() || is_first_full, || limit("end"));

@@ -33,8 +33,9 @@ pub(crate) fn schedule(
     let is_there = calendar::is_there(&mut rejections, states, actor, calendar_id);
     if rejections.well_formed("timeslot_id", timeslot_id) && is_there {
         rejections.require(states.get(&id(calendar_id, timeslot_id)).is_none(), || {
-            let message =
-                format!("slot id {timeslot_id} of calendar {calendar_id} is taken, or was once; choose another");
+            let message = format!(
+                "slot id {timeslot_id} of calendar {calendar_id} is taken, or was once; choose another"
+            );
             Violation::on(ALREADY_EXISTS, "timeslot_id", message)
         });
     }
@@ -106,10 +107,8 @@ pub(crate) fn remove(
     let is_there = calendar::is_there(&mut rejections, states, actor, calendar_id);
     let own = existing(&mut rejections, states, calendar_id, timeslot_id, is_there);
     rejections.or(|| {
-        let removed = ScheduledTimeslotRemoved {
-            calendar_id: calendar_id.clone(),
-            timeslot_id: timeslot_id.clone(),
-        };
+        let removed =
+            ScheduledTimeslotRemoved { calendar_id: calendar_id.clone(), timeslot_id: timeslot_id.clone() };
         let freed = own.map(|own| free(calendar_id, timeslot_id, own));
         [Some(removed.into()), freed].into_iter().flatten().collect()
     })
@@ -134,8 +133,9 @@ fn existing(
     });
     let is_in = exists
         && rejections.require(slot.is_some_and(|slot| !slot.removed), || {
-            let message =
-                format!("slot {timeslot_id} of calendar {calendar_id} was removed, for good; schedule another");
+            let message = format!(
+                "slot {timeslot_id} of calendar {calendar_id} was removed, for good; schedule another"
+            );
             Violation::on(INVALID_STATE, "timeslot_id", message)
         });
     slot.filter(|_| is_in).map(|slot| Range { start: slot.start, end: slot.end })

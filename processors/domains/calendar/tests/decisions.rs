@@ -61,10 +61,22 @@ fn accepted() {
         (Some("zoe"), create("zoe"), vec![created("zoe")]),
         (None, create(&id64), vec![created(&id64)]),
         // ends that touch do not overlap
-        (None, schedule("ann", "n", 9 * HOUR, 10 * HOUR), scheduled("ann", "n", 9 * HOUR, 10 * HOUR).to_vec()),
-        (None, schedule("ann", "n", 11 * HOUR, 23 * HOUR), scheduled("ann", "n", 11 * HOUR, 23 * HOUR).to_vec()),
+        (
+            None,
+            schedule("ann", "n", 9 * HOUR, 10 * HOUR),
+            scheduled("ann", "n", 9 * HOUR, 10 * HOUR).to_vec(),
+        ),
+        (
+            None,
+            schedule("ann", "n", 11 * HOUR, 23 * HOUR),
+            scheduled("ann", "n", 11 * HOUR, 23 * HOUR).to_vec(),
+        ),
         // what was taken out gives its time back
-        (None, schedule("ann", "n", 12 * HOUR, 13 * HOUR), scheduled("ann", "n", 12 * HOUR, 13 * HOUR).to_vec()),
+        (
+            None,
+            schedule("ann", "n", 12 * HOUR, 13 * HOUR),
+            scheduled("ann", "n", 12 * HOUR, 13 * HOUR).to_vec(),
+        ),
         // the longest there can be, behind all else
         (
             Some("ann"),
@@ -78,7 +90,11 @@ fn accepted() {
         (Some("ann"), reschedule("ann", "s1", ten.0, ten.1), vec![rescheduled("ann", "s1", ten.0, ten.1)]),
         // to another day, and away from over midnight
         (None, reschedule("ann", "s1", 26 * HOUR, 27 * HOUR), moved("s1", ten, (26 * HOUR, 27 * HOUR))),
-        (None, reschedule("ann", "s2", 24 * HOUR, 26 * HOUR), moved("s2", (23 * HOUR, 25 * HOUR), (24 * HOUR, 26 * HOUR))),
+        (
+            None,
+            reschedule("ann", "s2", 24 * HOUR, 26 * HOUR),
+            moved("s2", (23 * HOUR, 25 * HOUR), (24 * HOUR, 26 * HOUR)),
+        ),
         (None, remove("ann", "s1"), vec![removed("ann", "s1"), freed("ann", "s1", ten.0, ten.1)]),
         (Some("ann"), end("ann"), vec![ended("ann")]),
     ];
@@ -155,8 +171,18 @@ fn schedule_timeslot_is_rejected() {
         ("long place", None, text("t", Some(&long), None), vec![bad("location")]),
         ("blank description", None, text("t", None, Some("\n")), vec![bad("description")]),
         ("long description", None, text("t", None, Some(&long)), vec![bad("description")]),
-        ("before the year 1", None, schedule_as("ann", "n", "t", FIRST_INSTANT - 1, 0, None, None), vec![bad("start")]),
-        ("after the year 9999", None, schedule_as("ann", "n", "t", 0, LAST_INSTANT + 1, None, None), vec![bad("end")]),
+        (
+            "before the year 1",
+            None,
+            schedule_as("ann", "n", "t", FIRST_INSTANT - 1, 0, None, None),
+            vec![bad("start")],
+        ),
+        (
+            "after the year 9999",
+            None,
+            schedule_as("ann", "n", "t", 0, LAST_INSTANT + 1, None, None),
+            vec![bad("end")],
+        ),
         (
             "no instants at all",
             None,
@@ -220,7 +246,12 @@ fn reschedule_timeslot_is_rejected() {
         ("too long", None, reschedule("ann", "s1", 40 * DAY, 71 * DAY + 1), vec![TOO_LONG]),
         ("onto another", None, reschedule("ann", "s1", 23 * HOUR, 24 * HOUR), vec![OVERLAPS]),
         ("onto itself and another", None, reschedule("ann", "s1", 10 * HOUR, 23 * HOUR + 1), vec![OVERLAPS]),
-        ("back onto the one before", None, reschedule("ann", "s2", 10 * HOUR + 59, 25 * HOUR), vec![OVERLAPS]),
+        (
+            "back onto the one before",
+            None,
+            reschedule("ann", "s2", 10 * HOUR + 59, 25 * HOUR),
+            vec![OVERLAPS],
+        ),
         (
             "no slot and all else",
             Some("bob"),

@@ -41,8 +41,7 @@ fn follow(commands: &[CommandData]) {
     let (mut world, mut naive) = (World::<Calendar>::new(2), Naive::default());
     for command in commands {
         let answer = world.command(command.clone());
-        let expected: BTreeSet<String> =
-            naive.decide(command).into_iter().map(str::to_owned).collect();
+        let expected: BTreeSet<String> = naive.decide(command).into_iter().map(str::to_owned).collect();
         assert_eq!(codes(&answer), expected, "{command:?} after {:?}", naive.slots);
         // what the days know is what is there, but of a calendar that was removed
         if naive.slots.is_empty() {
@@ -114,5 +113,9 @@ fn a_day_has_room_for_so_many_slots_also_for_those_that_reach_into_it() {
         assert_eq!(world.command(schedule("ann", slot, from, from + 20)), Answer::Accepted);
     }
     assert_eq!(world.command(schedule("ann", "six", 650, 660)), Answer::Accepted);
-    assert_eq!(said(world.command(reschedule("ann", "four", -20, 1))), full("end"), "it would end on a full day");
+    assert_eq!(
+        said(world.command(reschedule("ann", "four", -20, 1))),
+        full("end"),
+        "it would end on a full day"
+    );
 }

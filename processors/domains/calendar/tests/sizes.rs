@@ -95,15 +95,17 @@ fn a_command_writes_at_most_64_kilobytes() {
     let whole = long(slots, DAY - 1, 31 * DAY + 1);
     most = most.max(measured.write(whole));
     // and from one full day to the other
-    most = most.max(measured.write(
-        RescheduleTimeslot {
-            calendar_id: calendar().as_str().into(),
-            timeslot_id: slot(slots).as_str().into(),
-            start: at(32 * DAY - 1),
-            end: at(32 * DAY),
-        }
-        .into(),
-    ));
+    most = most.max(
+        measured.write(
+            RescheduleTimeslot {
+                calendar_id: calendar().as_str().into(),
+                timeslot_id: slot(slots).as_str().into(),
+                start: at(32 * DAY - 1),
+                end: at(32 * DAY),
+            }
+            .into(),
+        ),
+    );
     let removed = measured.write(remove(&calendar(), &slot(slots)));
     let ended = measured.write(end(&calendar()));
     println!("at most {most} bytes; {removed} to remove a slot, {ended} to end a calendar of {slots} slots");

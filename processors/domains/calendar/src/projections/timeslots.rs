@@ -59,7 +59,8 @@ fn gone(calendar_id: &str, start: i64, is_left: bool, at: i64) -> Vec<Write> {
 }
 
 fn moved(event: &Event<EventData>, to: &TimeslotRescheduled, known: &mut dyn Known, writes: &mut Writes) {
-    let (calendar_id, timeslot_id, at) = (to.calendar_id.as_str(), to.timeslot_id.as_str(), event.recorded_at);
+    let (calendar_id, timeslot_id, at) =
+        (to.calendar_id.as_str(), to.timeslot_id.as_str(), event.recorded_at);
     let slots = Slots::of(calendar_id);
     let Some(before) = slots.get(known, timeslot_id) else { return };
     let slot = Slot { start: to.start, end: to.end, ..before.clone() };
