@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use millrace::App;
 use millrace_domain_accounting::Accounting;
+use millrace_domain_calendar::Calendar;
 use millrace_domain_chirp::Chirp;
 use millrace_domain_guestbook::Guestbook;
+use millrace_domain_orders::Orders;
 
 use crate::feed::Feed;
 
@@ -21,6 +23,8 @@ fn main() -> ExitCode {
         .checked_domain::<Chirp>(|settings| settings.validate().map_err(|error| error.to_string()))
         .tool(Feed)
         .domain::<Accounting>()
+        .domain::<Orders>()
+        .domain::<Calendar>()
         .domain::<Guestbook>()
         .run()
 }

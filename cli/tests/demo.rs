@@ -26,6 +26,16 @@ fn the_demo_shows_a_feed_and_where_others_send() {
             break;
         }
     }
+    // what its people buy, plan and pay is there, too
+    for (domain, view, key) in [
+        ("orders", "shop_orders", "user_id=ada"),
+        ("calendar", "calendar_timeslots", "calendar_id=ada"),
+        ("accounting", "account_balances", "account_id=ada"),
+    ] {
+        assert!(place.path().join(format!("data/demo-{domain}.jsonl")).exists());
+        let listed = place.run(&["query", view, key, "--json"]).is(0, &[]).stdout;
+        assert!(listed.lines().count() >= 1, "{view}");
+    }
     drop(demo.kill());
     drop(demo.wait());
     let ready = shown.iter().find_map(|line| line.strip_prefix("ready kafka="));

@@ -207,7 +207,18 @@ fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut
         (FieldType::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Value::from(time.as_microsecond()),
             Err(_) => {
-                problems.add(place, wrong(&Value::String(text)));
+                let is_local = text.parse::<jiff::civil::DateTime>().is_ok();
+                let value = Value::String(text);
+                // the same clock shows this at many instants, twice at some places when summer ends, and never when it begins
+                let problem = match is_local {
+                    true => format!(
+                        "{}: {} has no offset, so it may be any of many instants; write one behind it, such as Z for UTC or +01:00",
+                        place.dotted(),
+                        shown(&value)
+                    ),
+                    false => wrong(&value),
+                };
+                problems.add(place, problem);
                 Value::Null
             }
         },
@@ -363,6 +374,35 @@ mod tests {
             "there is no field metadata.usr_id; did you mean metadata.user_id?"
                 .replace("mean metadata.", "mean ")
         );
+    }
+
+    #[test]
+    fn a_time_is_an_instant_so_a_text_says_its_offset() {
+        let types = MessageTypes::read("shop", SCHEMA).unwrap();
+        let read = |text: &str| check_metadata(&types.metadata, json!({"issued_at": text}));
+        // the hour that comes twice, and the one that is missing, where there is summer time
+        for (text, micros) in [
+            ("2026-10-25T02:30:00+02:00", 1_792_888_200_000_000_i64),
+            ("2026-10-25T02:30:00+01:00", 1_792_891_800_000_000),
+            ("2026-10-25T01:30:00Z", 1_792_891_800_000_000),
+            ("2026-03-29T02:30:00+01:00", 1_774_747_800_000_000),
+            ("2026-03-29T01:30:00.000001Z", 1_774_747_800_000_001),
+        ] {
+            assert_eq!(read(text).unwrap().issued_at, Some(micros), "{text}");
+        }
+        for text in ["2026-10-25T02:30:00", "2026-10-25 02:30", "2026-10-25", "2026-10-25T02:30:00.5"] {
+            let problems = read(text).unwrap_err();
+            assert!(
+                problems[0].message.contains(&format!("{text}\" has no offset")),
+                "{}",
+                problems[0].message
+            );
+            assert_eq!(problems[0].pointer.as_deref(), Some("/metadata/issued_at"));
+        }
+        for text in ["", "tomorrow", "2026-13-01T00:00:00Z", "02:30Z", "2026-10-25T25:30:00"] {
+            let problems = read(text).unwrap_err();
+            assert!(problems[0].message.contains("expected a time (RFC 3339"), "{}", problems[0].message);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod aggregate;
 pub mod avro;
 pub mod bookkeeping;
 pub mod buckets;
+pub mod day;
 pub mod digest;
 pub mod domain;
 pub mod fan_out;

@@ -2,6 +2,7 @@
 //!
 //! How long a text may be is no rule of these: it stands in the schema, and [`decide`](crate::decide) holds it.
 
+use crate::day::{FIRST_INSTANT, LAST_INSTANT};
 use crate::id;
 use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
 use crate::rejection::{Rejections, Violation};
@@ -33,17 +34,35 @@ impl Rejections {
         })
     }
 
+    /// `value` must be an instant of the years 1 to 9999, in microseconds since the epoch. Returns whether it is.
+    pub fn instant(&mut self, field: &str, value: i64) -> bool {
+        self.require((FIRST_INSTANT..=LAST_INSTANT).contains(&value), || {
+            let message = format!(
+                "{field} is {value}; name an instant of the years 1 to 9999, in microseconds since 1970-01-01T00:00:00Z"
+            );
+            Violation::on(INVALID_ARGUMENT, field, message)
+        })
+    }
+
     /// `text` must be one line: without control characters. Returns whether it is.
     pub fn line(&mut self, field: &str, text: &str) -> bool {
         self.characters(field, text, TextKind::Line)
     }
 
+    /// `text` must be one line that says something. Returns whether it is.
+    pub fn words(&mut self, field: &str, text: &str) -> bool {
+        self.says_something(field, text) && self.characters(field, text, TextKind::Line)
+    }
+
     /// `text` must say something, and have no control characters but line breaks and tabs. Returns whether it does.
     pub fn prose(&mut self, field: &str, text: &str) -> bool {
-        let says = self.require(!text.chars().all(char::is_whitespace), || {
+        self.says_something(field, text) && self.characters(field, text, TextKind::Prose)
+    }
+
+    fn says_something(&mut self, field: &str, text: &str) -> bool {
+        self.require(!text.chars().all(char::is_whitespace), || {
             Violation::on(INVALID_ARGUMENT, field, format!("{field} is blank; write more than white space"))
-        });
-        says && self.characters(field, text, TextKind::Prose)
+        })
     }
 
     fn characters(&mut self, field: &str, text: &str, kind: TextKind) -> bool {
@@ -90,11 +109,24 @@ mod tests {
                 "n is 0; name a whole number of seats above 0",
             ),
             (
+                said(|it| it.instant("at", LAST_INSTANT) && it.instant("at", FIRST_INSTANT)),
+                said(|it| it.instant("at", LAST_INSTANT + 1)),
+                INVALID_ARGUMENT,
+                "at is 253402300800000000; name an instant of the years 1 to 9999",
+            ),
+            (
                 said(|it| it.line("t", "")),
                 said(|it| it.line("t", "a\nb")),
                 INVALID_ARGUMENT,
                 "t holds the control character U+000A",
             ),
+            (
+                said(|it| it.words("t", "a b")),
+                said(|it| it.words("t", "a\tb")),
+                INVALID_ARGUMENT,
+                "t holds the control character U+0009",
+            ),
+            (said(|it| it.words("t", "a")), said(|it| it.words("t", "")), INVALID_ARGUMENT, "t is blank"),
             (
                 said(|it| it.prose("t", "a\nb")),
                 said(|it| it.prose("t", "a\0b")),

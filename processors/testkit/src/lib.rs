@@ -7,5 +7,6 @@ pub mod messages;
 pub mod pipeline;
 pub mod schema;
 pub mod store;
+pub mod tables;
 pub mod texts;
 pub mod world;

@@ -105,6 +105,38 @@ fn analysts_of_one_machine_get_what_the_document_says() {
 }
 
 #[test]
+fn analysts_of_a_shop_get_what_the_document_says() {
+    let system = shared_embedded();
+    let cli = system.cli();
+    cli.ok(&[
+        "send",
+        "CreateOrder",
+        "order_id=o1",
+        "user_id=ann",
+        "total=4990",
+        "--wait-for",
+        "orders_by_day",
+    ]);
+    cli.ok(&["send", "CancelOrder", "order_id=o1", "reason=No", "--wait-for", "shop_orders"]);
+    cli.ok(&["send", "CreateCalendar", "calendar_id=ann", "--wait"]);
+    // the document's week
+    let times = ["start=2025-12-28T10:00:00+01:00", "end=2025-12-28T09:30:00Z"];
+    let slot = ["send", "ScheduleTimeslot", "calendar_id=ann", "timeslot_id=s1", "title=Talk"];
+    cli.ok(&[&slot[..], &times, &["--wait-for", "calendar_timeslots"]].concat());
+    let tables = &system.tables()[1];
+    let ask = "import sqlite3, sys; print(len(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))";
+    for (domain, count) in [("orders", 2), ("calendar", 1)] {
+        let file = Path::new(tables).join(format!("{domain}.sqlite")).display().to_string();
+        let statements = blocks(&format!("sql {domain}"));
+        assert_eq!(statements.len(), count, "{statements:?}");
+        for statement in statements {
+            let rows: u64 = run(&["-c", ask, &file, &statement], &[]).parse().expect("a number");
+            assert!(rows > 0, "{statement}");
+        }
+    }
+}
+
+#[test]
 fn sums_are_right_at_the_edge_of_their_range() {
     for (system, kind) in
         [(shared_embedded() as &dyn System, "sql accounting"), (shared_cluster(), "cql accounting")]

@@ -1,12 +1,15 @@
-//! `millrace demo`: a small social network to look at, loaded like any other file of commands.
+//! `millrace demo`: a small social network to look at, with what its people buy, plan and pay, loaded like any other files of
+//! commands.
 
 mod network;
+mod shop;
 mod words;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use millrace_ports::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 
 use self::network::{Network, Size};
@@ -16,7 +19,7 @@ use crate::connect::Servers;
 use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::load::{self, Options};
+use crate::load::{self, Options, Report};
 use crate::output::Styled::{Bold, Plain};
 use crate::{output, tool, up};
 
@@ -24,6 +27,9 @@ use crate::{output, tool, up};
 const LOADED: &str = "demo.toml";
 /// The commands, to be looked at and to be loaded elsewhere.
 const COMMANDS: &str = "demo.jsonl";
+/// The other domains that have something to show, each with the view that shows it in the end.
+const SHOP: [(&str, &str); 3] =
+    [("accounting", "account_balances"), ("orders", "shop_orders"), ("calendar", "calendar_timeslots")];
 /// How many chirps of the feed are shown.
 const SHOWN: &str = "6";
 /// The subcommand that shows what the network is for.
@@ -73,15 +79,16 @@ fn load_network(
     millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
     crate::foreign::say(format!("Loading {} people who follow each other and chirp", demo.people));
     let options = Options { wait: true, wait_for: Some(FEED.to_owned()), timeout: Duration::from_secs(120) };
-    let (report, fault) = load::from_file(&Servers::new(config), domains, &file, &options)?;
-    if let Some(fault) = fault {
-        return Err(fault);
-    }
-    if report.unanswered.unwrap_or(0) > 0 || report.bad > 0 {
-        return Err(CliError::failed(format!(
-            "{} of the demo's commands were not answered; start it again to go on",
-            report.unanswered.unwrap_or(0) + report.bad
-        )));
+    let report = load_file(config, domains, &file, &options)?;
+    for (domain, view) in SHOP {
+        if !domains.iter().any(|it| it.name() == domain) {
+            continue;
+        }
+        let file = data.join(format!("demo-{domain}.jsonl"));
+        let lines =
+            shop::lines(domain, demo.seed, &network.people, SystemClock.now_micros()).join("\n") + "\n";
+        millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
+        load_file(config, domains, &file, &Options { wait_for: Some(view.to_owned()), ..options.clone() })?;
     }
     let loaded = Loaded {
         seed: demo.seed,
@@ -96,6 +103,25 @@ fn load_network(
     let text = toml::to_string(&loaded).map_err(|error| CliError::failed(error.to_string()))?;
     millrace_disk::replace(&data.join(LOADED), text.as_bytes()).map_err(failed)?;
     Ok(loaded)
+}
+
+/// Loads a file of the demo; nothing of it may be left unanswered.
+fn load_file(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    file: &Path,
+    options: &Options,
+) -> Result<Report, CliError> {
+    let (report, fault) = load::from_file(&Servers::new(config), domains, file, options)?;
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let missing = report.unanswered.unwrap_or(0) + report.bad;
+    if missing > 0 {
+        let message = format!("{missing} of the demo's commands were not answered; start it again to go on");
+        return Err(CliError::failed(message));
+    }
+    Ok(report)
 }
 
 fn show(
@@ -134,9 +160,15 @@ fn show(
         vec!["What was sent".to_owned(), data.join(COMMANDS).display().to_string()],
     ];
     output::line(format!("\n{}", output::columns(&rows, usize::MAX).trim_end()))?;
+    let has_orders = domains.iter().any(|domain| domain.name() == "orders");
+    let of_shop = if has_orders {
+        format!("\n  {program} query shop_orders user_id={celebrity}")
+    } else {
+        String::new()
+    };
     let tries = format!(
         "\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
-         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}\n\nCtrl-C ends it."
+         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}{of_shop}\n\nCtrl-C ends it."
     );
     output::styled(&[Plain("\n"), Bold("Try, from another terminal in this folder"), Plain(&tries)])
 }

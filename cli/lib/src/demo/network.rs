@@ -27,6 +27,8 @@ pub struct Network {
     pub reader: String,
     /// Those whom more than a third follow.
     pub celebrities: Vec<String>,
+    /// Everybody, by id, the most popular first.
+    pub people: Vec<String>,
 }
 
 /// How many of a hundred follow each of the most popular.
@@ -79,7 +81,7 @@ impl Network {
             generator.live();
         }
         let celebrities = generator.people[..CELEBRITY_PERCENT.len()].to_vec();
-        Self { reader: generator.reader(), celebrities, lines: generator.lines }
+        Self { reader: generator.reader(), celebrities, lines: generator.lines, people: generator.people }
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use common::bank::Ledger;
-use common::tables::{Dice, rows};
 use common::*;
 use millrace_domain_accounting::messages::rows::{AccountBalancesRow, DailyTotalsRow};
 use millrace_domain_accounting::{Accounting, CommandData, EventData};
@@ -18,6 +17,7 @@ use millrace_ports::{Log, TopicPartition};
 use millrace_runtime::ProcessorSettings;
 use millrace_testkit::log::memory::{Faults, Operation, Verdict};
 use millrace_testkit::pipeline::Pipeline;
+use millrace_testkit::tables::{Dice, rows};
 
 const PARTITIONS: i32 = 3;
 const COMMANDS: usize = 120;

@@ -5,12 +5,12 @@ use crate::common;
 use std::collections::BTreeMap;
 
 use common::bank::{Bank, acts};
-use common::tables::{Dice, filled, rows};
 use common::*;
 use millrace_domain_accounting::messages::rows::DailyTotalsRow;
 use millrace_domain_accounting::{Accounting, EventData};
 use millrace_kernel::{Domain, Event, NoSettings};
 use millrace_testkit::given::EPOCH;
+use millrace_testkit::tables::{Dice, filled, rows};
 use millrace_testkit::world::{Answer, World};
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ proptest! {
             bank.act(act);
         }
         bank.world.settle();
-        let store = filled(bank.world.events(), partitions, &mut Dice::new(seed));
+        let store = filled::<Accounting>(bank.world.events(), &NoSettings {}, partitions, &mut Dice::new(seed));
         let most = i128::from(i64::MAX);
         let mut expected: Vec<_> = by_hand(bank.world.events())
             .into_iter()
@@ -94,7 +94,7 @@ fn transfers_are_neither_and_partitions_are_summed_by_the_reader() {
     }
     world.tick(DAY_MICROS);
     assert_eq!(world.command(deposit("ann", 1, "EUR")), Answer::Accepted);
-    let store = filled(world.events(), 4, &mut Dice::new(1));
+    let store = filled::<Accounting>(world.events(), &NoSettings {}, 4, &mut Dice::new(1));
     let mut sums: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
     for row in rows(&store, DailyTotalsRow::TABLE, DailyTotalsRow::from_values) {
         let sum = sums.entry((row.day.to_string(), row.currency.to_string())).or_default();
@@ -116,7 +116,7 @@ fn more_than_a_number_holds_is_shown_as_the_most() {
         assert_eq!(world.command(open(name, "u", "EUR")), Answer::Accepted);
         assert_eq!(world.command(deposit(name, i64::MAX, "EUR")), Answer::Accepted);
     }
-    let store = filled(world.events(), 1, &mut Dice::new(1));
+    let store = filled::<Accounting>(world.events(), &NoSettings {}, 1, &mut Dice::new(1));
     let rows = rows(&store, DailyTotalsRow::TABLE, DailyTotalsRow::from_values);
     assert_eq!((rows.len(), rows[0].deposits, rows[0].withdrawals), (1, i64::MAX, 0));
 }

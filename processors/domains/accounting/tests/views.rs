@@ -5,14 +5,14 @@ use crate::common;
 use std::collections::BTreeMap;
 
 use common::bank::{Bank, acts};
-use common::tables::{Dice, filled, rows};
 use common::*;
 use millrace_domain_accounting::messages::rows::{
     AccountBalancesRow, AccountStatementsBucketsRow, AccountStatementsRow,
 };
 use millrace_domain_accounting::{Accounting, EventData};
-use millrace_kernel::{Event, Named};
+use millrace_kernel::{Event, Named, NoSettings};
 use millrace_testkit::store::memory::MemoryStore;
+use millrace_testkit::tables::{Dice, filled, rows};
 use millrace_testkit::world::World;
 use proptest::prelude::*;
 
@@ -113,9 +113,9 @@ proptest! {
         let mut bank = Bank::new(partitions);
         acts.iter().for_each(|act| bank.act(act));
         // whatever is under way stays under way
-        check(&filled(bank.world.events(), partitions, &mut Dice::new(seed)), bank.world.events());
+        check(&filled::<Accounting>(bank.world.events(), &NoSettings {}, partitions, &mut Dice::new(seed)), bank.world.events());
         bank.world.settle();
-        check(&filled(bank.world.events(), partitions, &mut Dice::new(seed)), bank.world.events());
+        check(&filled::<Accounting>(bank.world.events(), &NoSettings {}, partitions, &mut Dice::new(seed)), bank.world.events());
     }
 }
 
@@ -123,7 +123,7 @@ proptest! {
 type Line = (i64, String, Option<i64>, i64, i64, Option<String>);
 
 fn statement(world: &World<Accounting>, account_id: &str) -> Vec<Line> {
-    let store = filled(world.events(), 4, &mut Dice::new(7));
+    let store = filled::<Accounting>(world.events(), &NoSettings {}, 4, &mut Dice::new(7));
     let all = rows(&store, AccountStatementsRow::TABLE, AccountStatementsRow::from_values);
     let mine = all.into_iter().filter(|row| &*row.account_id == account_id);
     mine.map(|row| {
@@ -187,7 +187,7 @@ fn a_long_statement_lies_in_buckets_that_the_directory_names() {
             deposit("ann", 1, "EUR")
         });
     }
-    let store = filled(world.events(), 1, &mut Dice::new(7));
+    let store = filled::<Accounting>(world.events(), &NoSettings {}, 1, &mut Dice::new(7));
     let mut entries: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     for row in rows(&store, AccountStatementsRow::TABLE, AccountStatementsRow::from_values) {
         assert_eq!(row.bucket, row.version / 500 * 500, "{row:?}");

@@ -4,14 +4,12 @@
 //! of the table adds them up. `recorded_at` rises within a partition, so a projector needs to
 //! know of one day only: once the next has begun, no event of the last one comes any more.
 
+use millrace_kernel::day::{date, day_of};
 use millrace_kernel::{Event, KeyedProjector, Projection, Rows, keyed};
 use serde::{Deserialize, Serialize};
 
 use crate::messages::EventData;
 use crate::messages::rows::DailyTotalsRow;
-
-/// Microseconds of a day; UTC, as computers count it, has no longer ones.
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The family, for the engine.
 #[must_use]
@@ -56,7 +54,7 @@ impl KeyedProjector<EventData> for Totals {
 
     fn evolve(&self, sums: Option<Sums>, event: &Event<EventData>) -> Option<Sums> {
         let (_, paid_in, paid_out) = moved(&event.data)?;
-        let day = event.recorded_at.div_euclid(DAY_MICROS);
+        let day = day_of(event.recorded_at);
         let sums = sums.filter(|sums| sums.day == day).unwrap_or(Sums { day, ..Sums::default() });
         Some(Sums {
             day,
@@ -82,67 +80,9 @@ fn at_most(sum: i128) -> i64 {
     i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
-/// A day since the epoch as YYYY-MM-DD, in the calendar that UTC uses.
-///
-/// Years are counted from March, so that the leap day comes last, in eras of 400 years, which
-/// all have the same length (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn date(day: i64) -> String {
-    let from_march_0 = day.saturating_add(719_468);
-    let era = from_march_0.div_euclid(146_097);
-    let of_era = from_march_0.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_have_their_dates() {
-        let rows = [
-            (0, "1970-01-01"),
-            (-1, "1969-12-31"),
-            (59, "1970-03-01"),
-            (11_016, "2000-02-29"),
-            (11_017, "2000-03-01"),
-            (19_675, "2023-11-14"),
-            (20_453, "2025-12-31"),
-            (20_454, "2026-01-01"),
-            (47_540, "2100-02-28"),
-            (47_541, "2100-03-01"),
-        ];
-        for (day, expected) in rows {
-            assert_eq!(date(day), expected, "{day}");
-        }
-    }
-
-    /// Counting days one by one, month by month, as on a calendar.
-    #[test]
-    fn every_day_of_four_hundred_years_has_its_date() {
-        let (mut year, mut month, mut of_month) = (1970, 1, 1);
-        for day in 0..146_097 {
-            assert_eq!(date(day), format!("{year:04}-{month:02}-{of_month:02}"));
-            let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-            let length = match month {
-                2 => 28 + i32::from(is_leap),
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            of_month += 1;
-            if of_month > length {
-                (of_month, month) = (1, month + 1);
-            }
-            if month > 12 {
-                (month, year) = (1, year + 1);
-            }
-        }
-    }
 
     #[test]
     fn a_sum_that_is_too_great_says_so_and_stays() {

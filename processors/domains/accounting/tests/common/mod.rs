@@ -1,7 +1,6 @@
 //! Short names for messages, so that tables of tests read well.
 
 pub mod bank;
-pub mod tables;
 
 use millrace_domain_accounting::messages::{CommandData, EventData, StepData, commands, events, steps};
 use millrace_kernel::{Text, Violation};

@@ -1,19 +1,22 @@
 //! The tables that projections write, whatever befalls those that write them.
 
-use millrace_domain_accounting::{Accounting, EventData};
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Domain, Event, NoSettings, Value, Write, Writes};
+use millrace_kernel::{Domain, Event, Value, Write, Writes};
 use millrace_ports::ViewStore;
-use millrace_testkit::store::memory::MemoryStore;
+
+use crate::store::memory::MemoryStore;
 
 /// A choice that repeats with its seed.
 pub struct Dice(u64);
 
 impl Dice {
+    /// The choices of this seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
+    /// A number from 0 on that is less than `n`.
     pub fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % n.max(1)
@@ -26,21 +29,34 @@ impl Dice {
     }
 }
 
-/// Empty tables.
-pub fn tables() -> MemoryStore {
+/// The domain's tables, empty.
+///
+/// # Panics
+/// When they cannot be made.
+#[must_use]
+pub fn tables<D: Domain>() -> MemoryStore {
     let store = MemoryStore::new();
-    let tables = parse_tables(Accounting::SCHEMAS.views).unwrap();
-    store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
+    let tables = parse_tables(D::SCHEMAS.views).expect("the tables can be read");
+    store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).expect("and be made");
     store
 }
 
 /// Tables filled by projectors that die now and then and repeat what was not acknowledged;
 /// the writes arrive in any order.
-pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Dice) -> MemoryStore {
+///
+/// # Panics
+/// When a family writes what is not its own, or not with the time of the event.
+#[must_use]
+pub fn filled<D: Domain>(
+    events: &[(i32, Event<D::Event>)],
+    settings: &D::Settings,
+    partitions: i32,
+    dice: &mut Dice,
+) -> MemoryStore {
     let mut writes: Vec<Write> = Vec::new();
-    for family in Accounting::projections(&NoSettings::default()) {
+    for family in D::projections(settings) {
         for partition in 0..partitions {
-            let here: Vec<&Event<EventData>> =
+            let here: Vec<&Event<D::Event>> =
                 events.iter().filter(|(p, _)| *p == partition).map(|(_, event)| event).collect();
             let mut acknowledged = 0;
             loop {
@@ -68,12 +84,16 @@ pub fn filled(events: &[(i32, Event<EventData>)], partitions: i32, dice: &mut Di
         }
     }
     dice.shuffle(&mut writes);
-    let store = tables();
-    store.apply(&writes).unwrap();
+    let store = tables::<D>();
+    store.apply(&writes).expect("rows can be written");
     store
 }
 
 /// All rows of a table as the domain's own type, in the table's order.
+///
+/// # Panics
+/// When one has other columns.
+#[must_use]
 pub fn rows<R>(store: &MemoryStore, table: &str, read: fn(Vec<Value>) -> Option<R>) -> Vec<R> {
     store.rows(table).into_iter().map(|row| read(row).expect("the row has the table's columns")).collect()
 }

@@ -1,0 +1,5 @@
+//! Generates messages, states and rows from `schemas/calendar`.
+
+fn main() {
+    millrace_schemagen::build("calendar");
+}

@@ -1,0 +1,7 @@
+//! Messages, states and rows, generated from `schemas/calendar` when this crate is built.
+
+include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+
+pub use commands::CommandData;
+pub use events::EventData;
+pub use state::State;

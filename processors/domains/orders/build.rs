@@ -1,0 +1,5 @@
+//! Generates messages, states and rows from `schemas/orders`.
+
+fn main() {
+    millrace_schemagen::build("orders");
+}

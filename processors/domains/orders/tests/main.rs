@@ -1,0 +1,7 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod decisions;
+mod pipeline;
+mod schemas;
+mod views;
