@@ -58,9 +58,15 @@ impl<'a> Shelf<'a> {
         (self.scratch)()
     }
 
-    /// What each book may hold, in bytes.
+    /// What each book may hold whatever others do, in bytes.
     pub(crate) fn share(&self) -> usize {
         self.most_bytes / self.books.get().max(1)
+    }
+
+    /// What a book may hold that holds so many bytes now: what others leave, and its share in any case.
+    pub(crate) fn room(&self, own: usize) -> usize {
+        let others = self.held.get().saturating_sub(own);
+        self.most_bytes.saturating_sub(others).max(self.share())
     }
 
     /// A number that no other book has.

@@ -174,6 +174,7 @@ impl<D: Domain> Scene<'_, D> {
         let events = self.at(&self.names.events, partition);
         let mut fold = fold::Fold::start(self, partition)?;
         fold.read_on(self, log.high_watermark(&events)?)?;
+        fold.aggregates.rest()?;
         let (states, remembered) = self.read_states(partition)?;
         // whatever a state is ahead of those events becomes visible before their end is asked for
         self.compare_states(&mut fold, states)?;
@@ -186,6 +187,7 @@ impl<D: Domain> Scene<'_, D> {
         self.compare_lookups(&mut fold, lookups)?;
         // of a process that had ended by then; what has been answered is read behind it
         let due = self.read_due(partition, &remembered)?;
+        fold.aggregates.rest()?;
         self.check_answers(partition, decided, &fold, due)
     }
 }

@@ -122,6 +122,7 @@ impl<'s, D: Domain> Replay<'s, D> {
                 }
                 Ok(())
             })?;
+            source.known.rest()?;
             source.applied = target;
         }
         scratch.apply(&batch)?;
