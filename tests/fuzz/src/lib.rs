@@ -6,7 +6,7 @@
 mod messages;
 mod peers;
 /// What the command line's reader of lines takes from its crate.
-#[path = "../../../cli/lib/src/message/unique.rs"]
+#[path = "../../../gateway/src/message/unique.rs"]
 mod unique;
 
 /// The name under which it takes that.
