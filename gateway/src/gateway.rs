@@ -87,7 +87,6 @@ impl Gateway {
     }
 
     /// Everything that it answers.
-    #[must_use]
     pub fn router(&self) -> Router {
         router(self.clone(), Arc::clone(&self.inner.meter))
     }
