@@ -58,10 +58,19 @@ test-clients: ## Run the table of Kafka clients of four languages on Kafka and o
 # Chaos of ten minutes, 20,000 seeded histories and each planted bug, and ten million inputs for each fuzz target: some hours.
 .PHONY: test-long
 test-long: test-clients ## Run the tests that take too long for every change
+	$(MAKE) gateways COMMANDS=10000 PAIRS=100000
 	$(MAKE) chaos MINUTES=10
 	$(MAKE) simulate SEEDS=20000
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
+
+.PHONY: gateways
+gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, and read PAIRS=400 of one's own writes
+	@scripts/needs build test
+	cargo build --locked --workspace --bins
+	MILLRACE_TEST_HTTP_COMMANDS=$(or $(COMMANDS),600) MILLRACE_TEST_HTTP_PAIRS=$(or $(PAIRS),400) \
+		cargo run --locked -q -p millrace-services -- exec -- \
+		cargo nextest run --locked --workspace -E 'test(/gateway_re/)'
 
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…

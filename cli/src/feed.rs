@@ -97,9 +97,7 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
     let store = servers.open_store(domain)?;
     let page = read(&*store, servers.config, &feed.user_id, cursor.as_ref(), feed.limit)?;
     if feed.json {
-        return page.items.iter().try_for_each(|item| {
-            output::json(&item_json(item))
-        });
+        return page.items.iter().try_for_each(|item| output::json(&item_json(item)));
     }
     print(&page.items)?;
     match (page.items.last(), page.is_last) {

@@ -35,7 +35,8 @@ fn problem(path: &str, test: &str) -> Option<String> {
     }
     let before = &source[..at];
     let attributes = &before[before.rfind("\n\n").unwrap_or(0)..];
-    (!attributes.contains("#[test]")).then(|| format!("{test} in {path} is no test"))
+    let is_test = ["#[test]", "#[tokio::test"].iter().any(|attribute| attributes.contains(attribute));
+    (!is_test).then(|| format!("{test} in {path} is no test"))
 }
 
 #[test]

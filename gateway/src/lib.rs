@@ -28,3 +28,4 @@ mod token;
 pub mod view;
 
 pub use gateway::{Gateway, Parts};
+pub use http::problem;

@@ -119,7 +119,13 @@ pub fn run(
     }
 
     if let Some(url) = &send.http {
-        let command = by_http::Command { id: &command_id, domain: entry.name(), kind: &found.kind.name, metadata, data };
+        let command = by_http::Command {
+            id: &command_id,
+            domain: entry.name(),
+            kind: &found.kind.name,
+            metadata,
+            data,
+        };
         return by_http::run(url, command, send, awaited.as_ref());
     }
     let log = servers.kafka()?;

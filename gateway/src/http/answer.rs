@@ -92,7 +92,13 @@ mod tests {
         };
         assert_eq!(outcome(&written, Longs::Numbers), serde_json::to_value(&written).unwrap());
         let texts = outcome(&written, Longs::Texts);
-        assert_eq!(texts["positions"][0], json!({"topic": "t", "partition": 1, "offset": "9223372036854775807", "epoch": 0}));
-        assert_eq!((&texts["versions"][0]["version"], &texts["recorded_at"]), (&json!("7"), &json!("9007199254740993")));
+        assert_eq!(
+            texts["positions"][0],
+            json!({"topic": "t", "partition": 1, "offset": "9223372036854775807", "epoch": 0})
+        );
+        assert_eq!(
+            (&texts["versions"][0]["version"], &texts["recorded_at"]),
+            (&json!("7"), &json!("9007199254740993"))
+        );
     }
 }

@@ -18,7 +18,9 @@ use super::{body, path};
 use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::log::{Asked, Channel, Submitted};
-use crate::message::{self, MessageType, check_members, check_metadata, data_problems, pointer_to_field, short};
+use crate::message::{
+    self, MessageType, MessageTypes, check_members, check_metadata, data_problems, pointer_to_field, short,
+};
 use crate::nearest::suggestion;
 use crate::token::{Key, Positions, Prefer, key, position};
 use crate::view::Longs;
@@ -38,7 +40,7 @@ pub(super) async fn post(
     let channel = gateway.channel(&domain)?;
     let kind = command(channel, &kind)?;
     let key = command_key(&headers)?;
-    let (metadata, data) = checked(channel, kind, body::read(gateway.limits(), &headers, body).await?)?;
+    let (metadata, data) = checked(&channel.description.types, kind, body::read(gateway.limits(), &headers, body).await?)?;
     let metadata = issued(channel, &key, acting(&principal, metadata)?)?;
     let span = span(&gateway, channel, kind, &headers);
     let asked = Asked {
@@ -54,7 +56,7 @@ pub(super) async fn post(
     };
     let submitted = channel.submit(asked, gateway.ending()).await;
     span.into_iter().for_each(Span::end);
-    let mut response = answer(channel, &key, submitted, answer::longs(&headers));
+    let mut response = answer(channel.description.name, &key, submitted, answer::longs(&headers));
     // also of a command that had none: whoever repeats it needs it
     if let Ok(key) = HeaderValue::from_str(&key.text) {
         response.headers_mut().insert(HeaderName::from_static(key::HEADER), key);
@@ -89,8 +91,9 @@ fn command_key(headers: &HeaderMap) -> Result<Key, Problem> {
     let mut given = headers.get_all(key::HEADER).iter();
     match (given.next(), given.next()) {
         (None, _) => Ok(Key::made()),
-        (Some(value), None) => Key::read(value.as_bytes())
-            .map_err(|why| Problem::new(BAD_PARAMETER, format!("Idempotency-Key: {why}.")).with("header", "Idempotency-Key")),
+        (Some(value), None) => Key::read(value.as_bytes()).map_err(|why| {
+            Problem::new(BAD_PARAMETER, format!("Idempotency-Key: {why}.")).with("header", "Idempotency-Key")
+        }),
         (Some(_), Some(_)) => {
             let detail = "Idempotency-Key is given twice; a command has one key.";
             Err(Problem::new(BAD_PARAMETER, detail).with("header", "Idempotency-Key"))
@@ -99,7 +102,7 @@ fn command_key(headers: &HeaderMap) -> Result<Key, Problem> {
 }
 
 /// Metadata and data, as the schema wants them.
-fn checked(channel: &Channel, kind: &MessageType, body: Json) -> Result<(Metadata, Json), Problem> {
+fn checked(types: &MessageTypes, kind: &MessageType, body: Json) -> Result<(Metadata, Json), Problem> {
     let Json::Object(mut members) = body else {
         let problem = message::Problem::new("the body is an object: {\"data\": {…}, \"metadata\"?: {…}}");
         return Err(Problem::invalid(&[problem.pointing("")]));
@@ -107,8 +110,9 @@ fn checked(channel: &Channel, kind: &MessageType, body: Json) -> Result<(Metadat
     let mut problems = check_members(&members, &MEMBERS);
     let metadata = match members.remove("metadata") {
         None | Some(Json::Null) => Metadata::default(),
-        Some(given) => check_metadata(&channel.description.types.metadata, given)
-            .unwrap_or_else(|more| take(&mut problems, more)),
+        Some(given) => {
+            check_metadata(&types.metadata, given).unwrap_or_else(|more| take(&mut problems, more))
+        }
     };
     let data = members.remove("data").unwrap_or_else(|| Json::Object(Map::new()));
     let data = data_problems(kind, data).unwrap_or_else(|more| take(&mut problems, more));
@@ -160,14 +164,17 @@ fn issued(channel: &Channel, key: &Key, mut metadata: Metadata) -> Result<Metada
     Ok(metadata)
 }
 
-fn answer(channel: &Channel, key: &Key, submitted: Submitted, longs: Longs) -> Response {
-    let domain = channel.description.name;
+fn answer(domain: &str, key: &Key, submitted: Submitted, longs: Longs) -> Response {
     match submitted {
         Submitted::Answered(outcome) => answered(domain, &outcome, longs),
         Submitted::OtherContent(outcome) => {
             let detail = "The key was used before for a command of other content. That one has its outcome; this one changed \
                           nothing. Give every command a key of its own.";
-            positioned(Problem::new(KEY_REUSED, detail).with("command_id", &*outcome.command_id).into_response(), domain, &outcome)
+            positioned(
+                Problem::new(KEY_REUSED, detail).with("command_id", &*outcome.command_id).into_response(),
+                domain,
+                &outcome,
+            )
         }
         Submitted::Pending(at) => {
             let key = utf8_percent_encode(&key.text, NON_ALPHANUMERIC);
@@ -181,21 +188,30 @@ fn answer(channel: &Channel, key: &Key, submitted: Submitted, longs: Longs) -> R
         }
         Submitted::TooLarge { bytes } => {
             let most = millrace_ports::log::MAX_RECORD_BYTES;
-            Problem::new(TOO_LARGE, format!("The command comes to {bytes} bytes; a record has at most {most}."))
-                .into_response()
+            Problem::new(
+                TOO_LARGE,
+                format!("The command comes to {bytes} bytes; a record has at most {most}."),
+            )
+            .into_response()
         }
         Submitted::Refused(problem) => Problem::new(INVALID, problem.message)
             .with("errors", json!([{"pointer": problem.pointer.as_deref().unwrap_or("/data")}]))
             .into_response(),
-        Submitted::Busy => Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
-            .retry_after(1)
-            .into_response(),
+        Submitted::Busy => {
+            Problem::new(BUSY, "So many commands wait for their outcomes already. Nothing was sent.")
+                .retry_after(1)
+                .into_response()
+        }
         Submitted::Away { why, unsent } => {
             tracing::debug!(domain, "a command was not taken: {}", why.0);
             let detail = match unsent {
-                true => "The log cannot be reached. Nothing was sent; send the same again, here or at another gateway.",
-                false => "The log did not answer. Whether the command has arrived is not known; send the same again under \
-                          the same key, here or at another gateway: it is decided once.",
+                true => {
+                    "The log cannot be reached. Nothing was sent; send the same again, here or at another gateway."
+                }
+                false => {
+                    "The log did not answer. Whether the command has arrived is not known; send the same again under \
+                          the same key, here or at another gateway: it is decided once."
+                }
             };
             Problem::new(LOG_AWAY, detail).retry_after(1).into_response()
         }
@@ -242,8 +258,126 @@ pub(super) fn positioned(mut response: Response, domain: &str, outcome: &Outcome
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::body::to_bytes;
+    use millrace_domain_guestbook::Guestbook;
+    use millrace_kernel::{Domain as _, Violation};
+
     use super::*;
     use crate::auth::Known;
+    use crate::log::Away;
+    use crate::token::At;
+
+    fn outcome(status: Status, violations: Vec<Violation>) -> Arc<Outcome> {
+        Arc::new(Outcome {
+            command_id: "c1".into(),
+            status,
+            duplicate: false,
+            positions: Vec::new(),
+            versions: Vec::new(),
+            violations,
+            recorded_at: 7,
+            command_type: Some("Sign".into()),
+            failure: (status == Status::Rejected).then(|| "SigningFailed".into()),
+            digest: None,
+        })
+    }
+
+    async fn answered(submitted: Submitted) -> (u16, HeaderMap, Json) {
+        let key = Key { text: "k 1".to_owned(), is_made: false };
+        let response = answer("guestbook", &key, submitted, Longs::Numbers);
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_command_has_one_status_each() {
+        let violations =
+            vec![Violation::on("InvalidArgument", "text", "too long"), Violation::of("NotFound", "no")];
+        let away = |unsent| Submitted::Away { why: Away("secret-host:9092 is away".to_owned()), unsent };
+        let at = At { partition: 3, offset: 9, sent_at_ms: 7 };
+        let rows = [
+            (Submitted::Answered(outcome(Status::Accepted, Vec::new())), 200, ""),
+            (Submitted::Answered(outcome(Status::Rejected, violations)), 422, "rejected"),
+            (Submitted::OtherContent(outcome(Status::Accepted, Vec::new())), 422, "key-reused"),
+            (Submitted::Pending(at), 202, ""),
+            (Submitted::TooLarge { bytes: 2_000_000 }, 413, "too-large"),
+            (Submitted::Refused(message::Problem::new("no")), 400, "invalid"),
+            (Submitted::Busy, 503, "busy"),
+            (away(true), 503, "log-away"),
+            (away(false), 503, "log-away"),
+        ];
+        for (submitted, expected, kind) in rows {
+            let (status, headers, body) = answered(submitted).await;
+            assert_eq!(status, expected, "{body}");
+            assert_eq!(headers.contains_key(header::RETRY_AFTER), status == 503, "{body}");
+            assert!(
+                !body.to_string().contains("secret-host"),
+                "who asks is not told where the log is: {body}"
+            );
+            if kind.is_empty() {
+                assert_eq!(headers[header::CONTENT_TYPE], "application/json");
+            } else {
+                assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+                assert_eq!(
+                    (&body["type"], &body["status"]),
+                    (&json!(format!("urn:millrace:problem:{kind}")), &json!(expected))
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rejection_tells_everything_and_a_pending_one_where_to_look() {
+        let violations =
+            vec![Violation::on("InvalidArgument", "text", "too long"), Violation::of("NotFound", "no")];
+        let (_, headers, body) = answered(Submitted::Answered(outcome(Status::Rejected, violations))).await;
+        assert_eq!(body["failure"], "SigningFailed");
+        assert_eq!(
+            body["violations"],
+            json!([
+                {"code": "InvalidArgument", "message": "too long", "field": "text", "pointer": "/data/text"},
+                {"code": "NotFound", "message": "no", "field": null, "pointer": null},
+            ])
+        );
+        assert_eq!(headers[position::HEADER], "guestbook:");
+        let at = At { partition: 3, offset: 9, sent_at_ms: 7 };
+        let (_, headers, _) = answered(Submitted::Pending(at)).await;
+        assert_eq!(headers[header::LOCATION], "/v1/outcomes/guestbook/k%201?at=3.9.7");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_body_is_pointed_at() {
+        let types = MessageTypes::read("guestbook", Guestbook::SCHEMAS.commands).unwrap();
+        let kind = types.get("Sign").unwrap();
+        let good = json!({"guest_id": "ann", "text": "Hello"});
+        let rows: [(Json, &[&str]); 9] = [
+            (json!([]), &[""]),
+            (json!({}), &["/data/guest_id", "/data/text"]),
+            (json!({"data": 7}), &["/data"]),
+            (json!({"data": good, "dada": {}}), &["/dada"]),
+            (json!({"data": {"guest_id": 7, "text": "x"}}), &["/data/guest_id"]),
+            (json!({"data": {"guest_id": "ann", "text": "x", "a/b~": 1}}), &["/data/a~1b~0"]),
+            (json!({"data": good, "metadata": []}), &["/metadata"]),
+            (json!({"data": good, "metadata": {"user_id": 7, "x": 1}}), &["/metadata/x", "/metadata/user_id"]),
+            (
+                serde_json::from_str(r#"{"data": {"guest_id": "ann", "text": "Hello"}, "metadata": {"expected_version": 9223372036854775808}}"#).unwrap(),
+                &["/metadata/expected_version"],
+            ),
+        ];
+        for (body, pointers) in rows {
+            let problem = checked(&types, kind, body.clone()).unwrap_err();
+            let errors = problem.member("errors").unwrap();
+            let found: Vec<&str> =
+                errors.as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
+            assert_eq!(found, pointers, "{body}");
+        }
+        let metadata = json!({"user_id": "ann", "issued_at": "2026-01-02T03:04:05Z"});
+        let (metadata, data) = checked(&types, kind, json!({"data": good, "metadata": metadata})).unwrap();
+        assert_eq!((metadata.issued_at, data), (Some(1_767_323_045_000_000), good));
+    }
 
     #[test]
     fn the_user_is_who_asks_and_nobody_else() {

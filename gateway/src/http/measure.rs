@@ -9,7 +9,11 @@ use axum::response::Response;
 use millrace_runtime::metrics::GatewayMeter;
 
 /// Counts a request.
-pub(super) async fn measure(State(meter): State<Arc<GatewayMeter>>, request: Request, next: Next) -> Response {
+pub(super) async fn measure(
+    State(meter): State<Arc<GatewayMeter>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     let route = route(path.map(MatchedPath::as_str).unwrap_or_default());
     let began = Instant::now();

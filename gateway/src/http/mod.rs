@@ -61,7 +61,10 @@ async fn unknown(uri: Uri) -> Problem {
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(WRONG_METHOD, format!("{} is not for {}; see Allow.", short(method.as_str()), short(uri.path())))
+    Problem::new(
+        WRONG_METHOD,
+        format!("{} is not for {}; see Allow.", short(method.as_str()), short(uri.path())),
+    )
 }
 
 /// The parts of a path.

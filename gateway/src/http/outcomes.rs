@@ -47,13 +47,12 @@ pub(super) async fn get(
             Ok(positioned(response, channel.description.name, &outcome))
         }
         Searched::Nothing => {
-            let detail = "No outcome of this command, sent by you, has come in time. It may still come: ask again.";
+            let detail =
+                "No outcome of this command, sent by you, has come in time. It may still come: ask again.";
             Err(Problem::new(NO_OUTCOME, detail))
         }
         Searched::NoSuchPlace => Err(wrong("at", "of another domain: there is no such partition")),
-        Searched::Busy => {
-            Err(Problem::new(BUSY, "So many look for outcomes already.").retry_after(1))
-        }
+        Searched::Busy => Err(Problem::new(BUSY, "So many look for outcomes already.").retry_after(1)),
         Searched::Away(why) => {
             tracing::debug!(domain, "an outcome is not looked for: {}", why.0);
             Err(Problem::new(LOG_AWAY, "The log cannot be reached.").retry_after(1))

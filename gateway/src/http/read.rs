@@ -106,7 +106,10 @@ async fn in_time<T>(
 /// How many items are wanted, within bounds.
 pub(super) fn limit(text: &str, most: usize) -> Result<usize, Problem> {
     text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
-        Problem::new(BAD_PARAMETER, format!("limit: a page has 1 to {most} items; for more, go on with cursor."))
-            .with("parameter", "limit")
+        Problem::new(
+            BAD_PARAMETER,
+            format!("limit: a page has 1 to {most} items; for more, go on with cursor."),
+        )
+        .with("parameter", "limit")
     })
 }

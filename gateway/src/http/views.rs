@@ -48,7 +48,8 @@ pub(super) async fn get(
     let behind = match cursor {
         None => None,
         Some(cursor) => Some(read_cursor(&table, &key, &cursor).ok_or_else(|| {
-            let detail = "cursor: give it as a page of this view and this key has given it, or none to begin.";
+            let detail =
+                "cursor: give it as a page of this view and this key has given it, or none to begin.";
             Problem::new(BAD_PARAMETER, detail).with("parameter", "cursor")
         })?),
     };

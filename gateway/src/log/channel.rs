@@ -95,7 +95,7 @@ impl Line {
         self.of(partition).map_or(0, |reached| reached.load(Ordering::Acquire))
     }
 
-    /// Notes that those who waited for outcomes in front of `offset` have been told.
+    /// Notes that the outcomes in front of `offset` have been read, and that those who wait for them by now will be told.
     pub(super) fn advance(&self, partition: i32, offset: i64) {
         if let Some(reached) = self.of(partition) {
             reached.fetch_max(offset, Ordering::AcqRel);

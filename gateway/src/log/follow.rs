@@ -83,13 +83,7 @@ impl Channel {
     }
 
     /// Reads until `stop`, or until the reader has to be made anew.
-    fn read(
-        &self,
-        line: &Arc<Line>,
-        mut reader: Box<dyn Reader>,
-        report: &Report<'_>,
-        stop: &Stop,
-    ) {
+    fn read(&self, line: &Arc<Line>, mut reader: Box<dyn Reader>, report: &Report<'_>, stop: &Stop) {
         self.set(Ok(Arc::clone(line)));
         report.works();
         while !stop.is_requested() {
@@ -139,23 +133,29 @@ impl Channel {
     }
 
     fn tell(&self, line: &Line, records: &[Record], meter: &OutcomeMeter, stop: &Stop) {
+        // before it is asked who waits: whoever is not among them yet finds these records by a search, which goes up to here
+        let reached: BTreeMap<i32, i64> = records.iter().map(|it| (it.partition, it.offset + 1)).collect();
+        reached.into_iter().for_each(|(partition, offset)| line.advance(partition, offset));
         // most outcomes are other gateways', or of commands that came by Kafka: their keys say so
         let ids = records.iter().map(|it| (it.partition, it.key.as_deref().unwrap_or_default()));
         let wanted = self.waiting.wanted(ids);
-        let (mut reached, mut told) = (BTreeMap::new(), 0);
-        for (record, is_wanted) in records.iter().zip(wanted) {
-            if is_wanted && let Some(outcome) = self.outcome(line, record, stop) {
+        let mut told = 0;
+        for (record, _) in records.iter().zip(wanted).filter(|(_, is_wanted)| *is_wanted) {
+            if let Some(outcome) = self.outcome(line, record, stop) {
                 self.waiting.tell(record.partition, outcome);
                 told += 1;
             }
-            reached.insert(record.partition, record.offset + 1);
         }
         meter.read(records.len() as u64, told, self.waiting.count() as u64);
-        reached.into_iter().for_each(|(partition, offset)| line.advance(partition, offset));
     }
 
     /// The outcome in a record; none where it cannot be read, which is said in the log.
-    pub(super) fn outcome(&self, line: &Line, record: &Record, stop: &Stop) -> Option<millrace_kernel::Outcome> {
+    pub(super) fn outcome(
+        &self,
+        line: &Line,
+        record: &Record,
+        stop: &Stop,
+    ) -> Option<millrace_kernel::Outcome> {
         let value = record.value.as_deref()?;
         for _ in 0..ASK_TIMES {
             match line.outcomes.decode_fresh(value) {

@@ -55,7 +55,9 @@ impl Channel {
         // what comes from now on the waiter is told; what has come stands in front of this
         let until = line.reached(at.partition);
         if at.offset < until {
-            let Ok(Ok(permit)) = timeout_at(deadline.max(Instant::now() + LOOK), Arc::clone(&self.searchers).acquire_owned()).await
+            let Ok(Ok(permit)) =
+                timeout_at(deadline.max(Instant::now() + LOOK), Arc::clone(&self.searchers).acquire_owned())
+                    .await
             else {
                 return Searched::Busy;
             };

@@ -74,7 +74,8 @@ impl Channel {
         let digest = encoded.digest;
         let partition = partition::of_key(encoded.key.as_bytes(), line.partitions);
         // in front of what may be answered at once
-        let at = At { partition, offset: line.reached(partition), sent_at_ms: self.clock.now_micros() / 1_000 };
+        let at =
+            At { partition, offset: line.reached(partition), sent_at_ms: self.clock.now_micros() / 1_000 };
         let Some(mut waiter) = self.waiting.register(partition, &id) else { return Submitted::Busy };
 
         let (tell, acknowledged) = oneshot::channel();

@@ -145,7 +145,8 @@ mod tests {
     async fn all_who_wait_for_an_id_are_told_and_nobody_else() {
         let waiting = Waiting::default();
         let register = |id: &str| waiting.register(0, &id.into()).unwrap();
-        let (mut one, mut other, stranger, gone) = (register("a"), register("a"), register("b"), register("c"));
+        let (mut one, mut other, stranger, gone) =
+            (register("a"), register("a"), register("b"), register("c"));
         let elsewhere = waiting.register(1, &"a".into()).unwrap();
         drop(gone);
         assert_eq!(waiting.count(), 4);

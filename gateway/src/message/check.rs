@@ -121,8 +121,7 @@ pub fn check_metadata(fields: &[Field], metadata: Value) -> Result<Metadata, Vec
     let mut problems = Problems::default();
     let checked = check_fields(fields, given, &place, &mut problems);
     let checked = problems.or(Value::Object(checked))?;
-    serde_json::from_value(checked)
-        .map_err(|error| vec![Problem::of(&place, format!("metadata: {error}"))])
+    serde_json::from_value(checked).map_err(|error| vec![Problem::of(&place, format!("metadata: {error}"))])
 }
 
 /// Refuses members of an object that are not among `known`, each with its pointer.
@@ -190,9 +189,8 @@ fn check_fields(
 
 /// The value as the message has it; what stands for it when something is wrong with it is never used.
 fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut Problems) -> Value {
-    let wrong = |value: &Value| {
-        format!("{}: expected {}, found {}", place.dotted(), kind.describe(), shown(value))
-    };
+    let wrong =
+        |value: &Value| format!("{}: expected {}, found {}", place.dotted(), kind.describe(), shown(value));
     match (kind, value) {
         (FieldType::Nullable(_), Value::Null) => Value::Null,
         (FieldType::Nullable(inner), value) => check_value(inner, value, place, problems),
@@ -217,7 +215,9 @@ fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut
         }
         (FieldType::Array(item), Value::Array(values)) => {
             let values = values.into_iter().enumerate();
-            values.map(|(index, value)| check_value(item, value, &Place::Item(place, index), problems)).collect()
+            values
+                .map(|(index, value)| check_value(item, value, &Place::Item(place, index), problems))
+                .collect()
         }
         (FieldType::Map(item), Value::Object(values)) => {
             let mut checked = Map::new();

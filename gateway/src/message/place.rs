@@ -97,7 +97,10 @@ mod tests {
         assert_eq!((item.member(), root.member()), (Some("a/b~"), None));
         let metadata = Place::Root("/metadata", "metadata");
         let user = Place::Member(&metadata, "user_id");
-        assert_eq!((user.dotted().as_str(), user.pointer().as_str()), ("metadata.user_id", "/metadata/user_id"));
+        assert_eq!(
+            (user.dotted().as_str(), user.pointer().as_str()),
+            ("metadata.user_id", "/metadata/user_id")
+        );
     }
 
     #[test]

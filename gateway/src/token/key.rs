@@ -37,9 +37,7 @@ impl Key {
         let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';
         match text.chars().count() {
             0 => Err("it is empty"),
-            1..=LONGEST if text.chars().all(is_plain) => {
-                Ok(Self { text: text.into_owned(), is_made: false })
-            }
+            1..=LONGEST if text.chars().all(is_plain) => Ok(Self { text: text.into_owned(), is_made: false }),
             1..=LONGEST => Err("it has characters that are not of ASCII"),
             _ => Err("it is longer than 255 characters"),
         }

@@ -114,7 +114,8 @@ mod tests {
             offset,
             epoch,
         };
-        let wanted = [position("p.accounting.commands", 3, 1_234, 0), position("p.accounting.steps", 5, 77, 2)];
+        let wanted =
+            [position("p.accounting.commands", 3, 1_234, 0), position("p.accounting.steps", 5, 77, 2)];
         assert_eq!(found, wanted);
         assert_eq!(of_domain("accounting:", "accounting", &topology), Ok(Vec::new()), "nothing was written");
         assert_eq!(of_domain("", "accounting", &topology), Ok(Vec::new()));
@@ -123,7 +124,9 @@ mod tests {
     #[test]
     fn what_is_no_token_is_refused() {
         let topology = Topology::new("", "chirp");
-        for bad in ["x", "chirp:x1.2", "chirp:c1", "chirp:c1.2.3.4", "chirp:c-1.2", "chirp:c1.x", "chirp:ü1.2"] {
+        for bad in
+            ["x", "chirp:x1.2", "chirp:c1", "chirp:c1.2.3.4", "chirp:c-1.2", "chirp:c1.x", "chirp:ü1.2"]
+        {
             assert_eq!(of_domain(bad, "chirp", &topology), Err(()), "{bad}");
         }
     }

@@ -23,8 +23,12 @@ pub(crate) fn read(table: &Table, key: &[Value], text: &str) -> Option<Vec<Value
     if *version != VERSION || *view != table.name || values.len() != table.key_columns() {
         return None;
     }
-    let row: Vec<Value> =
-        table.columns.iter().zip(values).map(|(column, json)| value(column.kind, json)).collect::<Option<_>>()?;
+    let row: Vec<Value> = table
+        .columns
+        .iter()
+        .zip(values)
+        .map(|(column, json)| value(column.kind, json))
+        .collect::<Option<_>>()?;
     // within a bucketed table the key ends in front of the bucket, as does what was given
     row.starts_with(key).then_some(row)
 }

@@ -153,14 +153,18 @@ mod tests {
         let put = |table, values| Write::Put(Put { table, values, timestamp: 1 });
         let writes = (0..5_000_i64).flat_map(|p| {
             let bucket = p - p % 500;
-            [put("n", vec!["x".into(), bucket.into(), p.into()]), put("n_buckets", vec!["x".into(), bucket.into()])]
+            [
+                put("n", vec!["x".into(), bucket.into(), p.into()]),
+                put("n_buckets", vec!["x".into(), bucket.into()]),
+            ]
         });
         let store = store_of(&tables, &writes.collect::<Vec<_>>());
-        let read = |key: &[Value], limit| third(&rows(&store, &tables[0], From::key(key.to_vec(), None), limit));
+        let read =
+            |key: &[Value], limit| third(&rows(&store, &tables[0], From::key(key.to_vec(), None), limit));
         let newest = |from: i64, to: i64| (from..to).rev().collect::<Vec<_>>();
         let x = Value::from("x");
-        assert_eq!(read(&[x.clone()], usize::MAX), newest(0, 5_000));
-        assert_eq!(read(&[x.clone()], 1_201), newest(3_799, 5_000));
+        assert_eq!(read(std::slice::from_ref(&x), usize::MAX), newest(0, 5_000));
+        assert_eq!(read(std::slice::from_ref(&x), 1_201), newest(3_799, 5_000));
         assert_eq!(read(&[x.clone(), 500_i64.into()], usize::MAX), newest(500, 1_000));
         assert_eq!(read(&[x.clone(), 500_i64.into(), 501_i64.into()], 9), [501]);
         assert_eq!(read(&["y".into()], 9), [0; 0]);

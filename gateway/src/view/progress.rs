@@ -124,7 +124,12 @@ mod tests {
     }
 
     fn progress(partition: i32, commands_offset: i64) -> Progress {
-        Progress { commands_offset, events_offset: 10, recorded_at: commands_offset, ..Progress::none("d.rows", partition) }
+        Progress {
+            commands_offset,
+            events_offset: 10,
+            recorded_at: commands_offset,
+            ..Progress::none("d.rows", partition)
+        }
     }
 
     fn store(writes: &[Write]) -> Arc<dyn ViewStore> {
@@ -135,7 +140,12 @@ mod tests {
         Arc::new(store)
     }
 
-    async fn wait(watch: &Watch, store: &Arc<dyn ViewStore>, positions: &[Position], ms: u64) -> Option<Position> {
+    async fn wait(
+        watch: &Watch,
+        store: &Arc<dyn ViewStore>,
+        positions: &[Position],
+        ms: u64,
+    ) -> Option<Position> {
         let deadline = Instant::now() + Duration::from_millis(ms);
         match watch.until(store, "d.rows", positions, deadline).await.unwrap() {
             Awaited::There => None,
@@ -152,9 +162,9 @@ mod tests {
         let missing = wait(&watch, &store, &[position(0, 7), position(1, 0)], 20).await;
         assert_eq!(missing, Some(position(1, 0)));
         let written = Arc::clone(&store);
-        let (waited, ()) = tokio::join!(wait(&watch, &store, &[position(0, 8)], 30_000), async move {
-            written.apply(&[progress(0, 8).write()]).unwrap();
-        });
+        let later = [position(0, 8)];
+        let comes = async move { written.apply(&[progress(0, 8).write()]).unwrap() };
+        let (waited, ()) = tokio::join!(wait(&watch, &store, &later, 30_000), comes);
         assert_eq!(waited, None);
     }
 

@@ -37,7 +37,13 @@ impl Http {
     ///
     /// # Errors
     /// Nobody answers, or not to the end: nobody knows what became of the request.
-    pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
         let was_open = self.connection.is_some();
         match self.try_ask(method, path, headers, body) {
             Err(error) if was_open && error.kind() != io::ErrorKind::WouldBlock => {
@@ -67,7 +73,13 @@ impl Http {
         self.ask("GET", path, headers, "").unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
-    fn try_ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    fn try_ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -140,7 +152,10 @@ impl Answer {
         let json = self.json();
         if status >= 400 {
             assert_eq!(json["status"], status, "{self:?}");
-            assert!(json["type"].is_string() && json["title"].is_string() && json["detail"].is_string(), "{self:?}");
+            assert!(
+                json["type"].is_string() && json["title"].is_string() && json["detail"].is_string(),
+                "{self:?}"
+            );
         }
         if status == 503 {
             assert!(self.header("retry-after").is_some(), "{self:?}");

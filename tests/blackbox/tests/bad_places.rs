@@ -78,7 +78,17 @@ fn settings_that_cannot_work() {
     ] {
         let dir = workdir(settings);
         let data = dir.path().join("data");
-        let call = ["up", "--data", data.to_str().unwrap(), "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"];
+        let call = [
+            "up",
+            "--data",
+            data.to_str().unwrap(),
+            "--kafka-port",
+            "0",
+            "--registry-port",
+            "0",
+            "--http-port",
+            "0",
+        ];
         let ran = Cli::new(dir.path(), Vec::new()).run_bare(&call);
         assert!(matches!(ran.code, Some(1 | 2)), "{ran}");
         ran.says(&words);

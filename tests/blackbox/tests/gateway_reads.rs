@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use millrace_blackbox::{Embedded, Fragile, Gateway, Http, LATER, SOON, System, shared_cluster};
+use millrace_blackbox::{Embedded, Fragile, Gateway, Http, LATER, SOON, shared_cluster};
 use millrace_services::wait_until;
 use serde_json::json;
 
@@ -32,9 +32,10 @@ fn reads_are_never_stale(gateways: &[String; 2], name: &str) {
     thread::scope(|scope| {
         for client in 0..clients {
             scope.spawn(move || {
-                let (mut one, mut other) = (Http::at(&gateways[client % 2]), Http::at(&gateways[(client + 1) % 2]));
+                let (mut one, mut other) =
+                    (Http::at(&gateways[client % 2]), Http::at(&gateways[(client + 1) % 2]));
                 let author = format!("{name}-author-{client}");
-                let register = json!({"data": {"user_id": author, "username": author}});
+                let register = json!({"data": {"user_id": author, "username": author.replace('-', "_")}});
                 one.post("/v1/commands/chirp/RegisterUser", &[], &register).is(200);
                 for number in 0..pairs() / clients {
                     let (chirp, content) = (format!("c{number}"), format!("chirp {number}"));
@@ -58,7 +59,11 @@ fn without_the_log_queries_go_on_and_without_tables_commands_do() {
     let mut http = gateway.http();
     let register = |http: &mut Http, user: &str| {
         let body = json!({"data": {"user_id": user, "username": user}});
-        http.post("/v1/commands/chirp/RegisterUser", &[("Idempotency-Key", &format!("register-{user}"))], &body)
+        http.post(
+            "/v1/commands/chirp/RegisterUser",
+            &[("Idempotency-Key", &format!("register-{user}"))],
+            &body,
+        )
     };
     let ann = register(&mut http, "ann");
     ann.is(200);

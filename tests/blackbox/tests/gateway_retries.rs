@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use millrace_blackbox::{Answer, Embedded, Fragile, Gateway, Http, SOON, System};
+use millrace_blackbox::{Answer, Embedded, Fragile, Gateway, Http, SOON};
 use millrace_services::{wait_for, wait_until};
 use serde_json::{Value, json};
 

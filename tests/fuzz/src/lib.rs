@@ -15,7 +15,7 @@ mod message {
 }
 
 /// How a key is printed says nothing about how it is read.
-mod foreign {
+mod place {
     pub fn short(text: &str) -> &str {
         text
     }

@@ -51,8 +51,11 @@ impl HttpClient {
     pub fn new(url: &str) -> Result<Self, CliError> {
         let is_url = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
         if !is_url || url.contains(['?', '#']) {
-            return Err(CliError::usage(format!("--http: {:?} is no URL of a gateway", without_passwords(url)))
-                .hint("Write it as http://127.0.0.1:8080."));
+            return Err(CliError::usage(format!(
+                "--http: {:?} is no URL of a gateway",
+                without_passwords(url)
+            ))
+            .hint("Write it as http://127.0.0.1:8080."));
         }
         let patience = Duration::from_secs(MOST_SECONDS) + MORE;
         // problems have bodies, and are no failures of the client
@@ -129,7 +132,10 @@ impl HttpClient {
     ) -> Result<(), CliError> {
         let parameters = |more: &[(&str, &str)]| {
             let pairs = given.iter().chain(more);
-            pairs.map(|(name, value)| format!("{}={}", Self::encoded(name), Self::encoded(value))).collect::<Vec<_>>().join("&")
+            pairs
+                .map(|(name, value)| format!("{}={}", Self::encoded(name), Self::encoded(value)))
+                .collect::<Vec<_>>()
+                .join("&")
         };
         while limit > 0 {
             let page = limit.min(most).to_string();

@@ -33,8 +33,10 @@ use crate::roles::{Role, play};
 const ROLE: &str = "gateway";
 /// What it is called in the log.
 const WHAT: &str = "the gateway";
+/// How long answers that are under way may take once it is to end: more than anybody is still waited for.
+const DRAIN: Duration = Duration::from_secs(10);
 /// Threads that may wait for a table or look into the log at once.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 128;
 
 /// Runs `millrace gateway`.
 ///
@@ -228,7 +230,9 @@ fn serve(
                 _ = stopped => {
                     health.set(ROLE, ROLE_ITSELF, LaneState::Starting, "ending: takes no connections any more");
                     end.send_replace(true);
-                    serving.await;
+                    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+                        tracing::warn!("some clients have not taken their answers in time");
+                    }
                 }
             }
             Ok::<_, io::Error>(())

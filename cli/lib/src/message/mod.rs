@@ -131,8 +131,9 @@ pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>,
     };
     let metadata = match members.remove("metadata") {
         None | Some(Value::Null) => Metadata::default(),
-        Some(metadata) => check_metadata(&found.domain.metadata, metadata)
-            .map_err(|problems| problems.into_iter().next().unwrap_or_else(|| Problem::new("metadata is refused")))?,
+        Some(metadata) => check_metadata(&found.domain.metadata, metadata).map_err(|problems| {
+            problems.into_iter().next().unwrap_or_else(|| Problem::new("metadata is refused"))
+        })?,
     };
     let data = match members.remove("data") {
         Some(data @ Value::Object(_)) => data,

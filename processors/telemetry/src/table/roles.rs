@@ -65,7 +65,8 @@ pub(super) static METRICS: &[Metric] = &[
         advice: "`/health` and the log name the server, the reason and the way out. Nothing is lost or skipped meanwhile; the lag grows.",
         source: Look(|seen, put| {
             for lane in &seen.health.lanes {
-                let is_faulted = matches!(lane.state, LaneState::Faulted | LaneState::Impaired | LaneState::Hanging);
+                let is_faulted =
+                    matches!(lane.state, LaneState::Faulted | LaneState::Impaired | LaneState::Hanging);
                 let seconds = if is_faulted { lane.since_seconds } else { 0.0 };
                 put(seconds, &[&lane.role, &lane.partition.to_string()]);
             }
