@@ -109,6 +109,7 @@ impl System {
             views: Vec::new(),
             refuses_expired: false,
             topology: topology.clone(),
+            topics: Vec::new(),
         };
         let outcomes = link.outcomes().unwrap();
         let sender = Arc::new(Sender { log: log.clone(), is_away: Mutex::default() });
