@@ -103,7 +103,6 @@ impl Gateway {
     }
 
     /// Everything that it answers.
-    #[must_use]
     pub fn router(&self) -> Router {
         measured(self.inner.front.before(router(self.clone())), Arc::clone(&self.inner.meter))
     }

@@ -81,7 +81,11 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An answer that says what is wrong.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Said>);
+
+/// What it says; in a box, as nearly everything may end with one.
+#[derive(Clone, Debug)]
+struct Said {
     kind: Kind,
     detail: String,
     members: Map<String, Json>,
@@ -91,7 +95,8 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind, said in a sentence for people.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), members: Map::new(), headers: Vec::new() }
+        let said = Said { kind, detail: detail.into(), members: Map::new(), headers: Vec::new() };
+        Self(Box::new(said))
     }
 
     /// Everything that is wrong with a message.
@@ -115,20 +120,20 @@ impl Problem {
     /// With a further member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// A further member, if it has that.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Json> {
-        self.members.get(name)
+        self.0.members.get(name)
     }
 
     /// With a further header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -141,7 +146,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { kind, detail, members, headers } = self;
+        let Said { kind, detail, members, headers } = *self.0;
         let mut document = Map::new();
         document.insert("type".to_owned(), Json::from(format!("{TYPE}{}", kind.name)));
         document.insert("title".to_owned(), Json::from(kind.title));

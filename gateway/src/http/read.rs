@@ -33,7 +33,9 @@ impl Reading {
         headers: &HeaderMap,
     ) -> Result<Self, Problem> {
         let positions = positions(channel, headers)?;
-        let deadline = Instant::now() + Prefer::read(headers).wait.max(LEAST);
+        // the tables get their time, however short the client wants to wait for positions
+        let (now, wait) = (Instant::now(), Prefer::read(headers).wait);
+        let (patience, deadline) = (now + wait, now + wait.max(LEAST));
         let Ok(permit) = timeout_at(deadline, gateway.readers()).await else {
             return Err(Problem::new(BUSY, "So much is being read already.").retry_after(1));
         };
@@ -41,7 +43,7 @@ impl Reading {
         let tables = in_time(deadline, blocking(move || link.tables())).await?;
         let mut ending = gateway.ending();
         for projection in projections {
-            let waits = channel.watch.until(&tables, projection, &positions, deadline);
+            let waits = channel.watch.until(&tables, projection, &positions, patience);
             let awaited = tokio::select! {
                 awaited = in_time(deadline + LEAST, waits) => awaited?,
                 // another gateway answers at once

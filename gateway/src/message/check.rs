@@ -253,10 +253,10 @@ fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut
     }
 }
 
-/// The whole number that this is. In JSON Schema `5.0` is one, and some languages write it so; beyond 2^53 such a number may
-/// have been rounded on its way, and is none.
+/// The whole number that this is. In JSON Schema `5.0` is one, and some languages write it so. Far below 2^53, where the next
+/// number of that kind is a small part of one away: what was rounded when it was read is not whole then, and is none.
 fn whole(number: &Number) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
+    const EXACT: f64 = 1_125_899_906_842_624.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT)?;
         #[allow(clippy::cast_possible_truncation, reason = "it is whole, and within bounds")]
@@ -332,8 +332,11 @@ mod tests {
         };
         assert_eq!(total("5.0").unwrap(), json!(5));
         assert_eq!(total("-1.5e3").unwrap(), json!(-1_500));
-        assert_eq!(total("9007199254740991.0").unwrap(), json!(9_007_199_254_740_991_i64));
-        for none in ["9007199254740993.0", "1e18", "0.5", "1e300", "9223372036854775808"] {
+        assert_eq!(total("1125899906842623.0").unwrap(), json!(1_125_899_906_842_623_i64));
+        assert_eq!(total("9007199254740993").unwrap(), json!(9_007_199_254_740_993_i64));
+        for none in
+            ["9007199254740991.0", "9007199254740993.0", "1e18", "0.5", "1e300", "9223372036854775808"]
+        {
             assert!(total(none).is_err(), "{none}");
         }
     }

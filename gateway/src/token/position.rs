@@ -66,8 +66,8 @@ impl fmt::Display for Positions {
 pub(crate) fn of_domain(tokens: &str, domain: &str, topology: &Topology) -> Result<Vec<Position>, ()> {
     let mut found = Vec::new();
     for token in tokens.split(',').map(str::trim).filter(|token| !token.is_empty()) {
-        let (of, places) = token.split_once(':').ok_or(())?;
-        for place in places.split('+').filter(|place| !place.is_empty()) {
+        let (of, places) = token.split_once(':').filter(|(of, _)| is_domain(of)).ok_or(())?;
+        for place in places.split('+').filter(|_| !places.is_empty()) {
             let place = read(place).ok_or(())?;
             if of != domain {
                 continue;
@@ -80,6 +80,12 @@ pub(crate) fn of_domain(tokens: &str, domain: &str, topology: &Topology) -> Resu
     if found.len() > MOST { Err(()) } else { Ok(found) }
 }
 
+/// Whether a domain may have this name; which there are elsewhere, nobody knows here.
+fn is_domain(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
 fn read(place: &str) -> Option<Place> {
     let (is_step, numbers) = match place.split_at_checked(1)? {
         ("c", numbers) => (false, numbers),
@@ -89,7 +95,7 @@ fn read(place: &str) -> Option<Place> {
     let mut numbers = numbers.split('.');
     let partition = numbers.next()?.parse().ok().filter(|it| *it >= 0)?;
     let offset = numbers.next()?.parse().ok().filter(|it| *it >= 0)?;
-    let epoch = numbers.next().map_or(Some(0), |epoch| epoch.parse().ok())?;
+    let epoch = numbers.next().map_or(Some(0), |epoch| epoch.parse().ok().filter(|it| *it >= 0))?;
     numbers.next().is_none().then_some(Place { is_step, partition, offset, epoch })
 }
 
@@ -124,9 +130,19 @@ mod tests {
     #[test]
     fn what_is_no_token_is_refused() {
         let topology = Topology::new("", "chirp");
-        for bad in
-            ["x", "chirp:x1.2", "chirp:c1", "chirp:c1.2.3.4", "chirp:c-1.2", "chirp:c1.x", "chirp:ü1.2"]
-        {
+        for bad in [
+            "x",
+            "chirp:x1.2",
+            "chirp:c1",
+            "chirp:c1.2.3.4",
+            "chirp:c-1.2",
+            "chirp:c1.x",
+            "chirp:ü1.2",
+            "'Gd:",
+            ":",
+            "chirp:c1.2+",
+            "chirp:c1.2.-1",
+        ] {
             assert_eq!(of_domain(bad, "chirp", &topology), Err(()), "{bad}");
         }
     }

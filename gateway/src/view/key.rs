@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let rows: [(&[(&str, &str)], &str, &str); 6] = [
+        type Given<'a> = &'a [(&'a str, &'a str)];
+        let rows: [(Given<'_>, &str, &str); 6] = [
             (&[("t", "1")], "t is no key column", "t"),
             (&[("z", "1")], "z is no column", "z"),
             (&[("a", "1")], "b is missing", "b"),

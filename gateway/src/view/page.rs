@@ -163,8 +163,8 @@ mod tests {
             |key: &[Value], limit| third(&rows(&store, &tables[0], From::key(key.to_vec(), None), limit));
         let newest = |from: i64, to: i64| (from..to).rev().collect::<Vec<_>>();
         let x = Value::from("x");
-        assert_eq!(read(&[x.clone()], usize::MAX), newest(0, 5_000));
-        assert_eq!(read(&[x.clone()], 1_201), newest(3_799, 5_000));
+        assert_eq!(read(std::slice::from_ref(&x), usize::MAX), newest(0, 5_000));
+        assert_eq!(read(std::slice::from_ref(&x), 1_201), newest(3_799, 5_000));
         assert_eq!(read(&[x.clone(), 500_i64.into()], usize::MAX), newest(500, 1_000));
         assert_eq!(read(&[x.clone(), 500_i64.into(), 501_i64.into()], 9), [501]);
         assert_eq!(read(&["y".into()], 9), [0; 0]);

@@ -79,6 +79,15 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     http.get("/v1/feeds/ann", &[]).is(401);
     http.get("/v1/views/chirp/user_profiles?user_id=ann", &[]).is(401);
     http.get("/v1/feeds/ann", &[authorized]).is(200);
+
+    // and nobody sees what is another's
+    let by_bob = format!("Bearer {bob}");
+    let bobs = ("Authorization", by_bob.as_str());
+    http.get("/v1/feeds/ann", &[bobs]).is(403);
+    http.get("/v1/views/accounting/daily_totals", &[bobs]).is(403);
+    let of_ann = "/v1/views/chirp/home_timelines?reader_id=ann";
+    assert_eq!(http.get(of_ann, &[bobs]).is(200)["rows"], json!([]));
+    http.get("/v1/views/chirp/user_profiles?user_id=ann", &[bobs]).is(200);
     http.get("/v1/feeds/ann", &[authorized, ("Host", "evil.example")]).is(421);
     http.get("/v1/feeds/ann", &[authorized, ("Host", "api.example.org")]).is(200);
     http.get("/v1/feeds/ann", &[authorized, ("Origin", "https://evil.example")]).is(403);
@@ -95,7 +104,7 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     send(&mut http, &bob, "RegisterUser", json!({"user_id": "bob", "username": "bob"}), None).is(422);
 
     // a key is replaced while it runs: first both, then the new one alone
-    let new = token(&embedded, &dir, "new.key", &["--user", "bob", "--make-key"]);
+    let new = token(&embedded, &dir, "new.key", &["--user", "ann", "--make-key"]);
     let status = |http: &mut Http, token: &str| {
         http.get("/v1/feeds/ann", &[("Authorization", &format!("Bearer {token}"))]).status
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use millrace_blackbox::{Embedded, Foreign, Metrics, SMALL_THRESHOLDS, SOON, System};
+use millrace_blackbox::{Embedded, Foreign, Http, Metrics, SMALL_THRESHOLDS, SOON, System};
 use serde_json::{Value, json};
 
 fn repository(path: &str) -> String {
@@ -54,6 +54,7 @@ fn work(system: &Embedded, foreign: &mut Foreign) {
     send(&["PostChirp", "chirp_id=c1", "author_id=ann", "content=hi", "--wait-for", "home_timelines"])
         .exits(0);
     foreign.raw(Some("ann"), None, Some("ff00ff00ff"));
+    Http::at(system.http()).get("/v1/views/chirp/user_profiles", &[]).is(200);
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_rebuild_by_the_same_rules_changes_nothing_and_readers_come_along() {
     cli.ok(&["tables", "plan"]).says(&["Nothing to do"]);
     cli.ok(&["verify", "chirp"]);
     let mut count = Command::new(millrace_blackbox::python());
-    let file = Path::new(&system.tables()[1]).join("chirp.sqlite");
+    let file = file_of(&system);
     count.args(["-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM chirps').fetchone()[0])"]);
     let count = count.arg(file).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&count.stdout).trim(), "2001", "the plain name shows the live table");
@@ -143,6 +143,28 @@ fn a_rebuild_by_the_same_rules_changes_nothing_and_readers_come_along() {
     assert_eq!(feed(&cli, "p1")[0], "\"p0\"/\"later\"");
     cli.ok(&["rebuild", "timelines"]).says(&["building version 3"]);
     assert_eq!(live(&cli).0, 3);
+
+    // whoever dropped version 2 died before its tables were gone
+    let python = |code: &str| {
+        let mut command = Command::new(millrace_blackbox::python());
+        let ran = command.args(["-c", code]).arg(file_of(&system)).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    };
+    python(
+        "import sqlite3, sys; it = sqlite3.connect(sys.argv[1], timeout=30); \
+         it.execute(\"UPDATE millrace_versions SET state = 'dropped' WHERE version = 2\"); it.commit()",
+    );
+    cli.ok(&["rebuild", "timelines", "--drop"]).says(&["dropped version 2"]);
+    let left = python(
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\"SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_v2' ESCAPE '\\'\").fetchone()[0])",
+    );
+    assert_eq!(left, "0", "its tables");
+    cli.ok(&["rebuild", "timelines", "--drop"]).says(&["nothing to drop"]);
+}
+
+fn file_of(system: &Embedded) -> std::path::PathBuf {
+    Path::new(&system.tables()[1]).join("chirp.sqlite")
 }
 
 #[test]

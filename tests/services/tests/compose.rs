@@ -71,8 +71,10 @@ fn every_role_runs_twice_beside_the_servers() {
     // some versions list what is only started with a profile, some do not
     let mut services: Vec<&str> = text.lines().filter(|name| !MONITORING.contains(name)).collect();
     services.sort_unstable();
-    let expected =
-        ["kafka", "processor-1", "processor-2", "projector-1", "projector-2", "registry", "scylla", "setup"];
+    let roles = ["gateway", "processor", "projector"].map(|role| [format!("{role}-1"), format!("{role}-2")]);
+    let servers = ["kafka", "registry", "scylla", "setup"].map(str::to_owned);
+    let mut expected: Vec<String> = roles.into_iter().flatten().chain(servers).collect();
+    expected.sort_unstable();
     assert_eq!(services, expected);
 }
 

@@ -56,17 +56,20 @@ pub fn back(versions: &mut Versions<'_>, stale: bool, as_json: bool) -> Result<(
     step(as_json, said, &json!({"stage": "switched", "version": version.0, "from": live.0}))
 }
 
-/// Drops every version that does not answer.
+/// Drops every version that does not answer, also those of which somebody before has dropped a part.
 pub fn drop(versions: &mut Versions<'_>, as_json: bool) -> Result<(), CliError> {
     let live = versions.live()?;
-    let others: Vec<_> = versions.all()?.into_iter().filter(|it| it.version != live).collect();
+    let mut others: Vec<_> = versions.all()?.into_iter().filter(|it| it.version != live).collect();
+    others.extend(versions.half_dropped()?);
     if others.is_empty() {
         let said = format!("{}: nothing to drop, there is only version {}", versions.name(), live.0);
         return step(as_json, said, &json!({"stage": "nothing", "version": live.0}));
     }
     for filled in others {
         let version = filled.version;
-        versions.record(&filled, State::Dropped)?;
+        if filled.state != State::Dropped {
+            versions.record(&filled, State::Dropped)?;
+        }
         abandoned(versions, version)?;
         let tables: Vec<String> = versions.family.views.iter().map(|view| version.table(view)).collect();
         versions.store.drop_tables(&tables)?;
@@ -94,7 +97,7 @@ fn abandoned(versions: &Versions<'_>, version: Version) -> Result<(), CliError> 
                 version.0,
                 NOTICE.as_secs()
             ))
-            .hint("Stop those processes, mark its row in millrace_versions as complete, and drop it again."));
+            .hint("Stop those processes, and drop it again."));
         }
         std::thread::sleep(LOOK);
     }

@@ -65,6 +65,18 @@ impl<'a> Versions<'a> {
         Ok(all)
     }
 
+    /// Versions that are recorded as dropped, and whose progress is there all the same: whoever dropped them did not come to
+    /// the end, where that goes behind the tables.
+    pub fn half_dropped(&self) -> Result<Vec<Filled>, CliError> {
+        let mut found = Vec::new();
+        for filled in catalogue::read(&*self.store, &self.name())? {
+            if filled.state == State::Dropped && !self.progress(filled.version)?.is_empty() {
+                found.push(filled);
+            }
+        }
+        Ok(found)
+    }
+
     /// The number of the next version: one that never was.
     pub fn next(&self) -> Result<Version, CliError> {
         let all = catalogue::read(&*self.store, &self.name())?;

@@ -7,7 +7,7 @@ use crate::token::key;
 /// What may stand in `Idempotency-Key`: the key as it is, or in quotation marks as the draft writes it.
 const KEY: &str = r#"^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$"#;
 /// What a command has written: its domain, and places in the log.
-const POSITION: &str = r"[a-z][a-z0-9_]*:([cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?(\+[cs][0-9]{1,9}\.[0-9]{1,18}(\.[0-9]{1,9})?)*)?";
+const POSITION: &str = r"[a-z][a-z0-9_]*:([cs][0-9]{1,10}\.[0-9]{1,19}(\.[0-9]{1,10})?(\+[cs][0-9]{1,10}\.[0-9]{1,19}(\.[0-9]{1,10})?)*)?";
 
 /// Those of requests, by the names under which they are referred to.
 pub(super) fn of_requests() -> Map<String, Json> {
@@ -25,7 +25,7 @@ pub(super) fn of_requests() -> Map<String, Json> {
             "Millrace-After",
             "The `Millrace-Position` of an answer, as it stands, or several, separated by commas: rows are never older than \
              what these have written. Until they are there the request waits, as long as `Prefer` says.".to_owned(),
-            json!({"type": "string", "pattern": format!("^({POSITION}( *, *{POSITION})*)?$")}),
+            json!({"type": "string", "pattern": format!("^[ \\t]*({POSITION})?([ \\t]*,[ \\t]*({POSITION})?)*[ \\t]*$")}),
         )),
         ("Prefer", header(
             "Prefer",

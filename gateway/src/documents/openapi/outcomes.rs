@@ -25,7 +25,7 @@ pub(super) fn describe(domains: &[&Description], paths: &mut Map<String, Json>) 
         {
             "name": "at", "in": "query", "required": true,
             "description": "Where to look, as it stands in the `Location` of the answer 202.",
-            "schema": {"type": "string", "pattern": "^[0-9]{1,9}\\.[0-9]{1,18}\\.[0-9]{1,18}$"},
+            "schema": {"type": "string", "pattern": "^[0-9]{1,10}\\.[0-9]{1,19}\\.[0-9]{1,19}$"},
         },
         {
             "name": "timeout", "in": "query",

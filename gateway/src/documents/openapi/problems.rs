@@ -169,8 +169,11 @@ mod tests {
     #[test]
     fn problems_of_one_status_are_one_answer() {
         let answers = answers(&[REJECTED, INVALID, KEY_REUSED]);
-        assert_eq!(answers.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [400, 422]);
-        let one_of = list(&answers[1].1["content"][MEDIA_TYPE]["schema"]["oneOf"]);
+        assert_eq!(
+            answers.iter().map(|(status, _)| *status).collect::<Vec<_>>(),
+            [400, 401, 403, 421, 422, 429, 503]
+        );
+        let one_of = list(&answers[4].1["content"][MEDIA_TYPE]["schema"]["oneOf"]);
         assert_eq!(one_of[1], json!({"$ref": "#/components/schemas/KeyReusedProblem"}));
     }
 }
