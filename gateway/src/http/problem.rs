@@ -114,7 +114,7 @@ impl Problem {
     /// What is said to people.
     #[must_use]
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// With a further member.
