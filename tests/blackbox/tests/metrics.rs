@@ -63,7 +63,6 @@ fn what_dashboard_alerts_and_manual_name_is_there_and_true() {
     let metrics = metrics(&system);
     let mut foreign = Foreign::of(&system);
     work(&system, &mut foreign);
-    Http::at(system.http()).get("/v1/views/chirp/user_profiles?user_id=nobody", &[]).is(200);
 
     let of = r#"role="chirp.processor""#;
     let count = |kind: &str, result: &str, expected: f64| {
