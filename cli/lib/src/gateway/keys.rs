@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ pub fn source(settings: &GatewaySettings, place: &str) -> Result<Box<dyn KeySour
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
     let host =
         host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    let is_here = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+    let is_v4_here = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let is_here = matches!(host, "localhost" | "[::1]") || is_v4_here;
     let shown = without_passwords(place);
     if !(scheme == "https" || scheme == "http" && is_here) {
         return Err(CliError::usage(format!(
@@ -117,5 +119,37 @@ impl KeySource for KeyUrl {
 
     fn every(&self) -> Duration {
         self.every
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_over_nobody_elses_wire() {
+        let place = |place: &str| source(&GatewaySettings::default(), place).map(|source| source.name());
+        for good in [
+            "keys.pem",
+            "/etc/keys.json",
+            "https://issuer.example/jwks",
+            "http://127.0.0.1:8081/jwks",
+            "http://localhost/jwks",
+            "http://[::1]:80/jwks",
+        ] {
+            assert_eq!(place(good).unwrap(), good);
+        }
+        for bad in [
+            "http://issuer.example/jwks",
+            "http://127.evil.example/jwks",
+            "http://localhost.evil.example/jwks",
+            "http://localhost@evil.example/jwks",
+            "ftp://localhost/jwks",
+        ] {
+            let said = place(bad).unwrap_err().to_string();
+            assert!(said.contains("gateway.jwt_keys") && said.contains("https"), "{said}");
+        }
+        let shown = place("https://ann:hunter2@issuer.example/jwks").unwrap();
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
