@@ -67,7 +67,7 @@ pub fn key(table: &Table, given: &[(&str, &str)], buckets: bool) -> Result<Vec<V
     }
     let bytes = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
     if key.iter().map(bytes).sum::<usize>() > MAX_KEY_BYTES {
-        return Err(wrong(&columns[0], format!("{}: a key has at most {MAX_KEY_BYTES} bytes", table.name)));
+        return Err(wrong(columns[0], format!("{}: a key has at most {MAX_KEY_BYTES} bytes", table.name)));
     }
     // the bucket may be left out: then all of them are read
     let needed = table.partition_columns - usize::from(is_bucketed);

@@ -84,9 +84,9 @@ fn rules_of(record: &Record, address: Option<&Address>, command: &str, path: &st
             Type::String => {
                 let is_id = annotations::is_id(field, address);
                 if let Some(most) = annotations::limit(field, address) {
-                    let _ = write!(
+                    let _ = writeln!(
                         code,
-                        "::millrace_kernel::TextRule {{ command: {command:?}, field: {path:?}, most: {most}, is_id: {is_id} }},\n"
+                        "::millrace_kernel::TextRule {{ command: {command:?}, field: {path:?}, most: {most}, is_id: {is_id} }},"
                     );
                 }
             }

@@ -79,11 +79,11 @@ fn print(
     Ok(io::stdout().write_all(document(&described).as_bytes())?)
 }
 
+/// What a domain has of its own, with the domain's name.
+type OfDomain = (&'static str, Arc<dyn Resource>);
+
 /// What the domains have of their own.
-fn resources(
-    config: &Config,
-    domains: &[Box<dyn DomainEntry>],
-) -> Result<Vec<(&'static str, Arc<dyn Resource>)>, CliError> {
+fn resources(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<OfDomain>, CliError> {
     let mut resources = Vec::new();
     for entry in domains {
         for tool in entry.tools() {
