@@ -157,7 +157,7 @@ fn a_rebuild_by_the_same_rules_changes_nothing_and_readers_come_along() {
     );
     cli.ok(&["rebuild", "timelines", "--drop"]).says(&["dropped version 2"]);
     let left = python(
-        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\"SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_v2' ESCAPE '\\'\").fetchone()[0])",
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\"SELECT count(*) FROM sqlite_schema WHERE name GLOB '*_v2'\").fetchone()[0])",
     );
     assert_eq!(left, "0", "its tables");
     cli.ok(&["rebuild", "timelines", "--drop"]).says(&["nothing to drop"]);
