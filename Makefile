@@ -174,6 +174,11 @@ bench-growth: bench-build ## Measure what more aggregates and partitions cost, a
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && \
 	cargo run --locked -q -p millrace-services -- exec --servers kafka,registry -- $$python bench/growth.py $(BENCH)
 
+.PHONY: bench-gateway
+bench-gateway: dist ## Measure what outcomes over HTTP cost beside those read directly, and commands per CPU second; BENCH=flags
+	@scripts/needs test
+	@$$(cargo run --locked -q -p millrace-services -- python) bench/gateway.py $(BENCH)
+
 .PHONY: bench-read-side
 bench-read-side: dist ## Measure what a longer history costs projectors: rows a second, memory, disk, restarts; BENCH=flags
 	@scripts/needs test

@@ -66,8 +66,12 @@ class Connection:
         self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
 
-    async def post(self, kind: str, key: str, data: dict[str, str]) -> int:
-        """Sends a command and waits for its outcome; the status."""
+    async def post(self, kind: str, key: str, data: dict[str, str]) -> None:
+        """Sends a command and waits until it is accepted.
+
+        Raises:
+            RuntimeError: it is not.
+        """
         if self.reader is None or self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         body = json.dumps({"data": data}).encode()
@@ -79,8 +83,9 @@ class Connection:
         answer = await self.reader.readuntil(b"\r\n\r\n")
         lines = answer.decode().lower().split("\r\n")
         length = next(int(it.split(":", 1)[1]) for it in lines if it.startswith("content-length:"))
-        await self.reader.readexactly(length)
-        return int(lines[0].split()[1])
+        said, status = await self.reader.readexactly(length), int(lines[0].split()[1])
+        if status != 200:
+            raise RuntimeError(f"{kind} {key} was answered with {status}: {said.decode()}")
 
 
 def chirp(key: str, n: int) -> dict[str, str]:
@@ -97,10 +102,8 @@ async def over_http(port: int, rate: int, seconds: float) -> list[float]:
 
     async def one(n: int) -> None:
         due, connection = begin + n / rate, await free.get()
-        status = await connection.post("PostChirp", f"{tag}-{n}", chirp(f"{tag}-{n}", n))
+        await connection.post("PostChirp", f"{tag}-{n}", chirp(f"{tag}-{n}", n))
         waits.append(time.perf_counter() - due)
-        if status != 200:
-            raise RuntimeError(f"the gateway answered {status}")
         free.put_nowait(connection)
 
     tasks = []
@@ -139,11 +142,22 @@ async def as_many_as_fit(port: int, count: int) -> float:
     async def lane() -> None:
         connection = Connection(port)
         for n in numbers:
-            if await connection.post("PostChirp", f"{tag}-{n}", chirp(f"{tag}-{n}", n)) != 200:
-                raise RuntimeError("a command was not accepted")
+            await connection.post("PostChirp", f"{tag}-{n}", chirp(f"{tag}-{n}", n))
 
     await asyncio.gather(*(lane() for _ in range(CONNECTIONS)))
     return time.perf_counter() - begin
+
+
+async def until_taken(connection: Connection) -> None:
+    """Waits until the gateway has found the log."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            return await connection.post("RegisterUser", "first", {"user_id": "first", "username": "First"})
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 def percentile(waits: list[float], which: int) -> float:
@@ -168,6 +182,7 @@ def main() -> None:
 
         async def register() -> None:
             connection = Connection(system.port)
+            await until_taken(connection)
             for n in range(AUTHORS):
                 data = {"user_id": f"author-{n}", "username": f"Author_{n}"}
                 await connection.post("RegisterUser", f"register-{n}", data)
