@@ -46,6 +46,10 @@ pub(super) async fn get(
     let table = view.table.clone();
     let conditions: Vec<(&str, &str)> = conditions.iter().map(|(name, value)| (&**name, &**value)).collect();
     let key = key(&table, &conditions, false).map_err(wrong_key)?;
+    if key.is_empty() && matches!(permit, Permit::Some(_)) {
+        let detail = format!("{}: name its key; of all its rows only some are yours.", table.name);
+        return Err(Problem::new(BAD_PARAMETER, detail));
+    }
     let behind = match cursor {
         None => None,
         Some(cursor) => Some(read_cursor(&table, &key, &cursor).ok_or_else(|| {
@@ -58,16 +62,29 @@ pub(super) async fn get(
     let reading = Reading::begin(&gateway, channel, std::slice::from_ref(&view.projection), &headers).await?;
     let longs = answer::longs(&headers);
     let page = reading.ask(move |tables| {
-        let mut rows = Vec::new();
-        // one more, to know whether there is more
-        read::<StoreFault>(tables, &table, From::key(key, behind), most + 1, &mut |row| {
-            rows.push(row.to_vec());
-            Ok(())
-        })?;
-        let cursor = (rows.len() > most).then(|| write_cursor(&table, &rows[most - 1]));
-        rows.truncate(most);
-        // a page may be short of rows that are not for them, and go on all the same: so it is bounded
-        let shown = permit.filter(tables, rows)?;
+        let (mut shown, mut behind) = (Vec::new(), behind);
+        // one more, to know whether there is more; a cursor is of a row that is shown, as it holds its key
+        loop {
+            let mut rows = Vec::new();
+            read::<StoreFault>(
+                tables,
+                &table,
+                From::key(key.clone(), behind.take()),
+                most + 1,
+                &mut |row| {
+                    rows.push(row.to_vec());
+                    Ok(())
+                },
+            )?;
+            let is_end = rows.len() <= most;
+            behind = rows.last().map(|row| row[..table.key_columns()].to_vec());
+            shown.extend(permit.filter(tables, rows)?);
+            if is_end || shown.len() > most {
+                break;
+            }
+        }
+        let cursor = (shown.len() > most).then(|| write_cursor(&table, &shown[most - 1]));
+        shown.truncate(most);
         let shown = shown.iter().map(|values| Json::Object(row(columns(&table), values, longs)));
         Ok(page(shown.collect(), cursor))
     });

@@ -85,6 +85,7 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     let bobs = ("Authorization", by_bob.as_str());
     http.get("/v1/feeds/ann", &[bobs]).is(403);
     http.get("/v1/views/accounting/daily_totals", &[bobs]).is(403);
+    http.get("/v1/views/accounting/account_balances?limit=1", &[bobs]).is(400);
     let of_ann = "/v1/views/chirp/home_timelines?reader_id=ann";
     assert_eq!(http.get(of_ann, &[bobs]).is(200)["rows"], json!([]));
     http.get("/v1/views/chirp/user_profiles?user_id=ann", &[bobs]).is(200);

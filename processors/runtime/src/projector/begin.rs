@@ -109,8 +109,7 @@ impl Begin {
         keeps: Keeps,
     ) -> Result<Self, ProjectorFault> {
         let published = published(&*shared.store, &shared.projection, at.partition)?;
-        let is_new = shared.is_building && published.is_none();
-        let committed = if is_new { 0 } else { committed(group, at)?.unwrap_or(0) };
+        let committed = written(shared, group, at)?;
         Self::at(shared, at, keeps, committed, published, |local| &local.budget_of_copies)
     }
 
@@ -163,8 +162,21 @@ impl Begin {
 }
 
 /// The offset that the group knows of a partition, if any.
-pub(super) fn committed(group: &dyn Group, at: &TopicPartition) -> Result<Option<i64>, ProjectorFault> {
+fn committed(group: &dyn Group, at: &TopicPartition) -> Result<Option<i64>, ProjectorFault> {
     Ok(group.committed(std::slice::from_ref(at))?.get(at).copied())
+}
+
+/// Before which offset the events of a partition are in the tables, as its owner has told the group. Of tables that
+/// `rebuild` has made and nobody has filled yet, a group of that name may be left of the ones before.
+pub(super) fn written<D: Domain>(
+    shared: &ProjectorShared<D>,
+    group: &dyn Group,
+    at: &TopicPartition,
+) -> Result<i64, ProjectorFault> {
+    if shared.is_building && published(&*shared.store, &shared.projection, at.partition)?.is_none() {
+        return Ok(0);
+    }
+    Ok(committed(group, at)?.unwrap_or(0))
 }
 
 /// Where a group without an offset goes on: where the tables say that they are, or at the first event. The group is told

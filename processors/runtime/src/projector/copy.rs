@@ -10,7 +10,7 @@ use std::time::Duration;
 use millrace_kernel::{Domain, Keeps};
 use millrace_ports::{Group, TopicPartition};
 
-use super::begin::{Begin, committed};
+use super::begin::{Begin, written};
 use super::fault::ProjectorFault;
 use super::lane::ProjectorShared;
 use super::parked::Stored;
@@ -69,7 +69,7 @@ impl<D: Domain> ProjectorCopy<D> {
             return Ok(());
         }
         self.asked_at = Some(now);
-        self.upto = committed(group, &self.at)?.unwrap_or(0).max(self.upto);
+        self.upto = written(shared, group, &self.at)?.max(self.upto);
         let upto = self.upto;
         let running = &mut self.running;
         self.parked.retain(|(offset, stored)| {

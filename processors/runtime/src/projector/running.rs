@@ -235,6 +235,8 @@ impl<D: Domain> Running<D> {
             let offset = record.offset;
             let event = decode(&shared.codec, at, record)?;
             if !self.proves(at, offset, &event)? {
+                // tables that lack rows which the group says they have are not to be forgotten by a copy
+                self.footing.before(&*shared.store, &event, offset)?;
                 self.fold(&event, offset, &mut muted)?;
                 self.folded_in(&event, offset);
             }

@@ -92,6 +92,21 @@ fn a_copy_on_a_damaged_disk_is_set_aside_and_begun_again() {
 }
 
 #[test]
+fn a_copy_of_tables_that_rebuild_has_just_made_believes_no_group_of_the_tables_before() {
+    let mut stage = Stage::new();
+    stage.write(&[(Cause::Command(0), 3)]);
+    stage.group.commit(&[(stage.at(), 3)].into()).unwrap();
+    let mut shared = stage.shared_on(&MemoryDisk::new(), stage.counter(), "1", 1);
+    Arc::get_mut(&mut shared).unwrap().is_building = true;
+    let keeper = Keeper::new(Arc::clone(&shared), 1);
+    follow(&keeper, &*stage.group);
+    assert_eq!(stage.folded(), 0);
+    let mut lane = ProjectorLane::new(shared, Arc::clone(&stage.group), 0);
+    run(&mut lane);
+    stage.is_right();
+}
+
+#[test]
 fn a_copy_of_tables_that_nobody_has_filled_waits() {
     let mut stage = Stage::new();
     stage.write(&[(Cause::Command(0), 3)]);
