@@ -13,6 +13,7 @@
 //! | the log's side of a domain: its one reader of outcomes, and who waits for one | `log/` |
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
+//! | views as they change: who hears what, streams, where they go on | `live/` |
 //! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
 //! | what the documents for programs say, and how schemas become schemas | `documents/` |
 //! | what is answered over HTTP, route by route; every problem there is | `http/` |
@@ -23,6 +24,7 @@ pub mod front;
 mod gateway;
 mod http;
 mod log;
+mod live;
 pub mod message;
 pub mod nearest;
 pub mod ports;
@@ -31,3 +33,4 @@ pub mod view;
 
 pub use gateway::{Gateway, Parts};
 pub use http::problem;
+pub use token::ResumeKey;
