@@ -237,6 +237,7 @@ impl<D: Domain> ProjectorLane<D> {
         }
         // what came before a fault does not wait for it
         running.apply(store, &self.meter)?;
+        running.tell_places(&self.shared, &self.at, false)?;
         // what is known is kept between two pieces; one that the store has refused is written first
         if !running.background.is_settled() || !running.is_keeping_due(&self.shared, &self.at) {
             running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
@@ -253,6 +254,7 @@ impl<D: Domain> ProjectorLane<D> {
         if let Some(running) = &mut self.running {
             // while the store is at a piece nothing can be kept; a fault of it is the next one's
             drop(running.background.settle(LAST_PIECE, &self.meter));
+            running.tell_places(&self.shared, &self.at, true)?;
             running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }

@@ -17,7 +17,7 @@ mod people;
 mod pulled;
 mod rows;
 
-use millrace_kernel::{Event, FanOut, Keeps, Known, Projection, StagedProjector, Write, Writes};
+use millrace_kernel::{Event, FanOut, Keeps, Known, Place, Projection, StagedProjector, Write, Writes};
 
 use self::author::{Author, since_of};
 use self::fan_out::News;
@@ -128,5 +128,13 @@ impl StagedProjector<EventData> for Timelines {
         rows: &mut Vec<Write>,
     ) -> bool {
         fan_out::go_on(known, fan_out, most, rows)
+    }
+
+    fn place(&mut self, fan_out: FanOut, known: &mut dyn Known) -> Option<Place> {
+        fan_out::place(known, fan_out)
+    }
+
+    fn go_on_at(&mut self, fan_out: FanOut, place: Place, known: &mut dyn Known) -> bool {
+        fan_out::go_on_at(known, fan_out, place)
     }
 }
