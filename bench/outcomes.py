@@ -23,8 +23,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "blackbox" / "python"))
 
-import client  # noqa: E402
 from confluent_kafka import Producer  # noqa: E402
+
+import client  # noqa: E402
 from gateway import Connection, until_taken  # noqa: E402
 from process import cpu_seconds, peak_memory_mb  # noqa: E402
 from report import machine, settings, table, write  # noqa: E402
