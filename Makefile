@@ -83,7 +83,7 @@ gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, 
 	cargo build --locked --workspace --bins
 	MILLRACE_TEST_HTTP_COMMANDS=$(or $(COMMANDS),600) MILLRACE_TEST_HTTP_PAIRS=$(or $(PAIRS),400) \
 		cargo run --locked -q -p millrace-services -- exec -- \
-		cargo nextest run --locked --workspace -E 'test(/gateway_re/)'
+		cargo nextest run --profile long --locked --workspace -E 'test(/gateway_re/)'
 
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…
