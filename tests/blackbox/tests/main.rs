@@ -24,5 +24,6 @@ mod python;
 mod real_servers;
 mod rebuild;
 mod secured;
+mod streams;
 mod tools;
 mod traces;
