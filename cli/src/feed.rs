@@ -8,10 +8,11 @@ use millrace::error::{self, CliError};
 use millrace::output::Styled::{Bold, Dim, Plain};
 use millrace::output::{self, Paper};
 use millrace::{
-    DomainEntry, Effect, HttpClient, LiveItem, LiveResource, Resource, ResourceDescription, ResourceFault, ResourcePage, Servers, Source, Tool,
+    DomainEntry, Effect, HttpClient, LiveItem, LiveResource, Resource, ResourceDescription, ResourceFault,
+    ResourcePage, Servers, Source, Tool,
 };
 use millrace_domain_chirp::Settings;
-use millrace_domain_chirp::feed::{Cursor, FeedError, Place, FeedItem, FeedPage, MOST_AT_ONCE, feed};
+use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, Place, feed};
 use millrace_domain_chirp::messages::rows::{ChirpsByAuthorRow, FollowingByUserRow};
 use millrace_kernel::{Change, Domain, PageQuery, Value};
 use millrace_ports::{StoreFault, ViewStore};
@@ -243,7 +244,8 @@ impl LiveResource for Feeds {
             let rows = pages.into_iter().next().unwrap_or_default().rows;
             let authors = rows.iter().filter_map(|row| row.get(1).cloned());
             let before = sources.len();
-            sources.extend(authors.map(|author| Source { view: ChirpsByAuthorRow::TABLE, key: vec![author] }));
+            sources
+                .extend(authors.map(|author| Source { view: ChirpsByAuthorRow::TABLE, key: vec![author] }));
             match rows.last().and_then(|row| row.get(1)) {
                 Some(last) if sources.len() - before == AUTHORS => query.after = vec![last.clone()],
                 _ => return Ok(sources),
@@ -295,7 +297,8 @@ impl LiveResource for Feeds {
             Value::BigInt(micros) => Some(micros),
             _ => None,
         };
-        let (author_id, chirp_id, posted_at) = (text("author_id"), text("chirp_id"), time("posted_at").unwrap_or(0));
+        let (author_id, chirp_id, posted_at) =
+            (text("author_id"), text("chirp_id"), time("posted_at").unwrap_or(0));
         if change.row.is_none() {
             return Effect::Gone { place: place(posted_at, &chirp_id, &author_id), source: author_id };
         }

@@ -18,8 +18,8 @@ use crate::http::{measured, router};
 use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
-use crate::token::ResumeKey;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
+use crate::token::ResumeKey;
 
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
 const READERS: usize = 1_024;
@@ -85,7 +85,18 @@ impl Gateway {
     /// # Errors
     /// Limits that mean nothing, or let in whom they should not.
     pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { domains, resources, log, sender, clock, authenticator, limits, resume_key, meter, ending } = parts;
+        let Parts {
+            domains,
+            resources,
+            log,
+            sender,
+            clock,
+            authenticator,
+            limits,
+            resume_key,
+            meter,
+            ending,
+        } = parts;
         let documents = documents(&domains, &resources, &authenticator);
         let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use millrace_ports::roster::RosterEntry;
 use millrace_ports::{
-    Appender, Group, GroupEvent, GroupSpec, Log, LogFault, Reader, Record, Start, TopicPartition, Transaction,
-    TransactionalWriter,
+    Appender, Group, GroupEvent, GroupSpec, Log, LogFault, Reader, Record, Start, TopicPartition,
+    Transaction, TransactionalWriter,
 };
 
 /// Counts what was written.

@@ -78,8 +78,11 @@ fn address(
     }
     let found = views::find(domains, servers.config, &watch.view)?;
     if found.table.live.is_none() {
-        return Err(CliError::usage(format!("{} cannot be watched: it is not declared as live", found.table.name))
-            .hint("Put a line `-- Live: …` before it in views.cql; `millrace query` reads it as it is."));
+        return Err(CliError::usage(format!(
+            "{} cannot be watched: it is not declared as live",
+            found.table.name
+        ))
+        .hint("Put a line `-- Live: …` before it in views.cql; `millrace query` reads it as it is."));
     }
     view::key(&found.table, given, false)?;
     Ok((found.entry.name().to_owned(), found.table.name))

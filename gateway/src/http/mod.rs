@@ -21,8 +21,8 @@ mod measure;
 mod outcomes;
 mod own;
 pub mod problem;
-mod socket;
 mod read;
+mod socket;
 pub(crate) mod streams;
 pub(crate) mod views;
 

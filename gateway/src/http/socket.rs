@@ -220,7 +220,10 @@ impl Serving {
             return Err(Problem::new(UNAUTHENTICATED, "Send {\"op\": \"auth\", \"token\": …} first."));
         };
         let id = id.filter(|id| !id.is_empty() && id.chars().count() <= LONGEST_ID).ok_or_else(|| {
-            Problem::new(INVALID, format!("id: give a name of up to {LONGEST_ID} characters, for the answers."))
+            Problem::new(
+                INVALID,
+                format!("id: give a name of up to {LONGEST_ID} characters, for the answers."),
+            )
         })?;
         match op {
             "subscribe" => self.subscribe(&principal, id, &members),
@@ -232,13 +235,19 @@ impl Serving {
             }
             "command" => self.command(&principal, id, members),
             other => {
-                let detail = format!("op: {} is none of auth, subscribe, unsubscribe, command.", short(other));
+                let detail =
+                    format!("op: {} is none of auth, subscribe, unsubscribe, command.", short(other));
                 Err(Problem::new(INVALID, detail))
             }
         }
     }
 
-    fn subscribe(&mut self, principal: &Principal, id: &str, members: &Map<String, Json>) -> Result<(), Problem> {
+    fn subscribe(
+        &mut self,
+        principal: &Principal,
+        id: &str,
+        members: &Map<String, Json>,
+    ) -> Result<(), Problem> {
         known(members, &["op", "id", "domain", "view", "key", "limit", "token", "longs"])?;
         if self.subscriptions.contains_key(id) {
             return Err(Problem::new(INVALID, format!("There is a subscription {} already.", short(id))));
@@ -259,7 +268,9 @@ impl Serving {
                 }
             }
             None => {}
-            Some(_) => return Err(Problem::new(INVALID, "key: give the partition key of the view as an object.")),
+            Some(_) => {
+                return Err(Problem::new(INVALID, "key: give the partition key of the view as an object."));
+            }
         }
         given.extend(members.get("limit").map(|limit| ("limit".to_owned(), limit.to_string())));
         let token = match members.get("token") {
@@ -294,10 +305,17 @@ impl Serving {
         Ok(())
     }
 
-    fn command(&self, principal: &Principal, id: &str, mut members: Map<String, Json>) -> Result<(), Problem> {
+    fn command(
+        &self,
+        principal: &Principal,
+        id: &str,
+        mut members: Map<String, Json>,
+    ) -> Result<(), Problem> {
         known(&members, &["op", "id", "domain", "type", "key", "data", "metadata", "wait", "longs"])?;
         let Ok(place) = Arc::clone(&self.commands).try_acquire_owned() else {
-            let detail = format!("{MOST_COMMANDS} commands of this socket wait for their outcomes already. Nothing was sent.");
+            let detail = format!(
+                "{MOST_COMMANDS} commands of this socket wait for their outcomes already. Nothing was sent."
+            );
             return Err(Problem::new(BUSY, detail));
         };
         let key = match members.get("key") {
@@ -311,7 +329,8 @@ impl Serving {
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json; longs=string"));
         }
         if let Some(wait) = members.get("wait") {
-            let seconds = wait.as_u64().ok_or_else(|| Problem::new(INVALID, "wait: a whole number of seconds."))?;
+            let seconds =
+                wait.as_u64().ok_or_else(|| Problem::new(INVALID, "wait: a whole number of seconds."))?;
             let prefer = HeaderValue::from_str(&format!("wait={seconds}"));
             headers.extend(prefer.ok().map(|prefer| (header::HeaderName::from_static("prefer"), prefer)));
         }
@@ -351,7 +370,8 @@ fn of_event(id: &str, event: Event, token: Option<String>) -> Vec<Frame> {
             let problem = |problem: &Problem| with("error", json!({"problem": problem.json()}));
             match ended {
                 Ended::Leaving => {
-                    let leaving = Problem::new(BUSY, "This gateway is ending; go on from the token at another.");
+                    let leaving =
+                        Problem::new(BUSY, "This gateway is ending; go on from the token at another.");
                     vec![Frame::Over(id.to_owned(), problem(&leaving))]
                 }
                 Ended::Slow => {

@@ -111,7 +111,12 @@ pub(crate) fn wanted(
         return Err(Problem::new(BAD_PARAMETER, detail));
     }
     Ok(Wanted::View(Request {
-        viewed: Viewed { channel: channel.clone(), view: view.clone(), key, partitions: partitions(channel)? },
+        viewed: Viewed {
+            channel: channel.clone(),
+            view: view.clone(),
+            key,
+            partitions: partitions(channel)?,
+        },
         permit,
         longs,
         limit: rows,
@@ -210,7 +215,9 @@ impl axum::body::HttpBody for Events {
             return Poll::Ready(Some(Ok(http_body::Frame::data(first.into()))));
         }
         let next = std::task::ready!(self.said.poll_recv(context));
-        Poll::Ready(next.map(|(event, token)| Ok(http_body::Frame::data(written(&event, token.as_deref()).into()))))
+        Poll::Ready(
+            next.map(|(event, token)| Ok(http_body::Frame::data(written(&event, token.as_deref()).into()))),
+        )
     }
 }
 

@@ -38,7 +38,9 @@ impl Channel {
             if !self.hub.is_wanted(LOOK) {
                 continue;
             }
-            let ended = self.changes().and_then(|(codecs, reader)| self.pass_on(&codecs, reader, health, &role, stop));
+            let ended = self
+                .changes()
+                .and_then(|(codecs, reader)| self.pass_on(&codecs, reader, health, &role, stop));
             self.hub.end();
             if let Err(Trouble(why)) = ended {
                 health.impair(&role, ROLE_ITSELF, &why, MEANWHILE);
@@ -100,7 +102,8 @@ impl Channel {
                     // somebody may miss what stood there, so all begin anew
                     tracing::error!(%partition, offset, "a batch of changes is passed over: {message}");
                     let end = self.log.batch_end(&partition, offset);
-                    end.and_then(|end| reader.seek(&partition, end)).map_err(|fault| Trouble(fault.to_string()))?;
+                    end.and_then(|end| reader.seek(&partition, end))
+                        .map_err(|fault| Trouble(fault.to_string()))?;
                     self.hub.lose(&partition);
                 }
                 Err(fault @ LogFault::Unavailable { .. }) => {
@@ -123,7 +126,10 @@ impl Channel {
     }
 
     /// Reads a change that stands in `topic`, where nobody waits for the log.
-    pub(crate) fn change_reader(&self, family: &str) -> Result<impl Fn(&Record) -> Option<Change> + Clone + use<>, Trouble> {
+    pub(crate) fn change_reader(
+        &self,
+        family: &str,
+    ) -> Result<impl Fn(&Record) -> Option<Change> + Clone + use<>, Trouble> {
         let codec = Arc::new(self.link.changes(family)?);
         Ok(move |record: &Record| read(&codec, record, &Stop::new()))
     }

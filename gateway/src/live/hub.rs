@@ -172,7 +172,8 @@ impl Hub {
         let room = (KEPT_BYTES / state.lanes.len().max(1)).max(KEPT_BYTES_LEAST);
         let Some(lane) = state.lanes.get_mut(&at) else { return };
         if let Some(change) = change {
-            let heard = Heard { partition: record.partition, offset: record.offset, change, bytes: size(&record) };
+            let heard =
+                Heard { partition: record.partition, offset: record.offset, change, bytes: size(&record) };
             if let Some(listeners) = lane.listeners.get_mut(&key) {
                 // who does not keep up is let go of, and goes on from its token when it can
                 listeners.retain(|listener| listener.is_told(heard.clone()));

@@ -28,8 +28,8 @@ mod viewed;
 mod voice;
 
 pub(crate) use ends::Ends;
-pub(crate) use history::READERS;
 pub(crate) use event::{Ended, Event};
+pub(crate) use history::READERS;
 pub(crate) use hub::Hub;
 pub(crate) use own::{OwnRequest, run as run_own};
 pub(crate) use stream::{Request, run};

@@ -214,7 +214,8 @@ impl Following {
             }
             if let (Some(ends), false, None) = (&until, is_live, reads_at) {
                 let has_passed = ends.iter().enumerate().all(|(partition, end)| {
-                    let at = TopicPartition::new(Arc::clone(&topic), i32::try_from(partition).unwrap_or(i32::MAX));
+                    let at =
+                        TopicPartition::new(Arc::clone(&topic), i32::try_from(partition).unwrap_or(i32::MAX));
                     channel.hub.reached(&at).is_some_and(|reached| reached >= *end)
                 });
                 if has_passed && hearing.is_drained() && !hearing.was_too_slow() {
@@ -289,9 +290,7 @@ impl Following {
     fn over_of(&self, fault: ResourceFault) -> Over {
         match fault {
             ResourceFault::Unknown(why) | ResourceFault::Cursor(why) => self.unknown(&why),
-            ResourceFault::Tables(message) => {
-                away(&StoreFault::Unavailable { step: "read a feed", message })
-            }
+            ResourceFault::Tables(message) => away(&StoreFault::Unavailable { step: "read a feed", message }),
         }
     }
 
@@ -311,7 +310,8 @@ impl Following {
         if self.floor.is_none() && items.len() >= self.limit {
             self.floor = items.last().map(|item| item.place.clone());
         }
-        self.voice.token = self.signs.token(&self.name, &Resume { positions: None, floor: self.floor.clone() });
+        self.voice.token =
+            self.signs.token(&self.name, &Resume { positions: None, floor: self.floor.clone() });
         self.items.clear();
         let shown: Vec<Json> = items.iter().map(|item| item.item.clone()).collect();
         self.items.extend(items.into_iter().map(has));
@@ -412,7 +412,9 @@ impl Following {
 
     async fn remove(&mut self, place: &Reverse<Vec<Value>>) -> Result<(), Over> {
         match self.items.remove(place) {
-            Some(gone) => self.voice.say(Event::Change { key: gone.key, row: Json::Null }, Tokens::None).await,
+            Some(gone) => {
+                self.voice.say(Event::Change { key: gone.key, row: Json::Null }, Tokens::None).await
+            }
             None => Ok(()),
         }
     }
@@ -427,7 +429,9 @@ impl Following {
         let (channel, view, tables) = (Arc::clone(&self.own.channel), view.clone(), Arc::clone(tables));
         let (topic, partitions) = (Arc::clone(topic), self.partitions);
         let sources: Vec<i32> = (0..partitions).collect();
-        Box::pin(async move { settled(&channel, &view, &tables, &sources, &topic, partitions).await.to_vec() })
+        Box::pin(
+            async move { settled(&channel, &view, &tables, &sources, &topic, partitions).await.to_vec() },
+        )
     }
 }
 

@@ -79,7 +79,9 @@ impl Stream {
                     past = None;
                     None
                 }
-                Came::Past(Past::Gone) => Some(Next::Anew("what has happened since is not kept any more, or too much")),
+                Came::Past(Past::Gone) => {
+                    Some(Next::Anew("what has happened since is not kept any more, or too much"))
+                }
                 Came::Past(Past::Away(fault)) => {
                     tracing::debug!("a stream waits for the log: {fault}");
                     Some(self.later(&sub).await?)

@@ -71,7 +71,11 @@ impl Shown {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) fn rows(&mut self, store: &dyn ViewStore, rows: Vec<Vec<Value>>) -> Result<Vec<Json>, StoreFault> {
+    pub(crate) fn rows(
+        &mut self,
+        store: &dyn ViewStore,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<Vec<Json>, StoreFault> {
         let rows = rows.into_iter().filter(|row| self.covers(row)).collect();
         let permitted = self.permit.filter(store, rows)?;
         if let Some(keys) = &mut self.keys {
@@ -96,7 +100,8 @@ impl Shown {
         }
         let of_key = key_text(&key(&self.table, &values));
         let key_json = Json::Object(object(&self.table, &values, self.longs));
-        let gone = |was_shown: bool| was_shown.then_some(ShownChange { key: key_json.clone(), row: Json::Null });
+        let gone =
+            |was_shown: bool| was_shown.then_some(ShownChange { key: key_json.clone(), row: Json::Null });
         if change.row.is_none() {
             let was_shown = self.keys.as_mut().is_none_or(|keys| keys.remove(&of_key));
             return Ok(gone(was_shown));
@@ -115,7 +120,8 @@ impl Shown {
     /// Whether a row with these columns behind the partition key is not below the floor.
     fn is_above(&self, clustering: &[Value]) -> bool {
         let Some(floor) = &self.floor else { return true };
-        for ((value, floor), descends) in clustering.iter().zip(floor).zip(&self.table.clustering_descending) {
+        for ((value, floor), descends) in clustering.iter().zip(floor).zip(&self.table.clustering_descending)
+        {
             let order = if *descends { floor.cmp(value) } else { value.cmp(floor) };
             if order != Ordering::Equal {
                 return order == Ordering::Less;
@@ -127,7 +133,8 @@ impl Shown {
 
 /// The columns of a row in the table's order, a bucket and what is missing as null.
 fn values(table: &Table, columns: &Columns) -> Vec<Value> {
-    let value = |column: &Column| columns.iter().find(|(name, _)| **name == *column.name).map(|(_, it)| it.clone());
+    let value =
+        |column: &Column| columns.iter().find(|(name, _)| **name == *column.name).map(|(_, it)| it.clone());
     table.columns.iter().map(|column| value(column).unwrap_or(Value::Null)).collect()
 }
 

@@ -124,15 +124,19 @@ impl Stream {
             let answer = match ask {
                 Ask::Hear(from) => {
                     let heard = self.hear(&place, from, &reader).await?;
-                    past = from.filter(|from| *from < heard.from).map(|from| self.past(&place, (from, heard.from), &reader));
+                    past = from
+                        .filter(|from| *from < heard.from)
+                        .map(|from| self.past(&place, (from, heard.from), &reader));
                     let from = from.unwrap_or(heard.from);
                     hearing = Some(heard);
                     Answer::Hears(from)
                 }
-                Ask::Progress => match self.viewed.channel.watch.applied(&tables, &self.viewed.view.projection).await {
-                    Ok(applied) => Answer::Progress(applied),
-                    Err(fault) => return Err(away(&fault)),
-                },
+                Ask::Progress => {
+                    match self.viewed.channel.watch.applied(&tables, &self.viewed.view.projection).await {
+                        Ok(applied) => Answer::Progress(applied),
+                        Err(fault) => return Err(away(&fault)),
+                    }
+                }
                 Ask::Rows => {
                     self.snapshot(&tables, &sub).await?;
                     Answer::Rows
@@ -191,7 +195,8 @@ impl Stream {
         let mut behind: Option<Vec<Value>> = None;
         loop {
             let most = left.min(PART);
-            let (tables, table, from) = (Arc::clone(tables), table.clone(), From::Key(key.clone(), behind.take()));
+            let (tables, table, from) =
+                (Arc::clone(tables), table.clone(), From::Key(key.clone(), behind.take()));
             let keys = table.key_columns();
             let read = blocking({
                 let tables = Arc::clone(&tables);

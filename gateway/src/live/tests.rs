@@ -22,7 +22,8 @@ use crate::auth::Principal;
 use crate::log::Channel;
 use crate::message::MessageTypes;
 use crate::ports::{
-    Acknowledged, CommandEncoder, CommandRecord, CommandSender, Description, DomainLink, Trouble, ViewDescription,
+    Acknowledged, CommandEncoder, CommandRecord, CommandSender, Description, DomainLink, Trouble,
+    ViewDescription,
 };
 use crate::token::ResumeKey;
 use crate::view::{Longs, Permit};
@@ -48,7 +49,8 @@ impl DomainLink for Link {
     }
 
     fn changes(&self, _: &str) -> Result<Codec<Change>, Trouble> {
-        Codec::register(Arc::clone(&self.registry), "changes", SCHEMA).map_err(|error| Trouble(error.to_string()))
+        Codec::register(Arc::clone(&self.registry), "changes", SCHEMA)
+            .map_err(|error| Trouble(error.to_string()))
     }
 
     fn versions(&self) -> Result<HashMap<String, i32>, StoreFault> {
@@ -490,7 +492,9 @@ async fn only_the_first_rows_are_kept_where_no_more_are_wanted() {
     let mut client = Client::of(request);
     client.until("live").await;
     assert_eq!(client.rows.len(), 120);
-    assert!(client.rows.contains_key(&249) && client.rows.contains_key(&130) && !client.rows.contains_key(&129));
+    assert!(
+        client.rows.contains_key(&249) && client.rows.contains_key(&130) && !client.rows.contains_key(&129)
+    );
     system.change(0, 5, Some("below"));
     system.change(0, 300, Some("above"));
     client.until("change").await;

@@ -71,7 +71,8 @@ pub(super) async fn settled(
         let applied = channel.watch.applied(tables, &view.projection).await;
         let has_come = |source: &i32| {
             let end = end_of(&ends, *source);
-            let of = |applied: &Vec<(i32, i64)>| applied.iter().find(|(at, _)| at == source).map_or(0, |it| it.1);
+            let of =
+                |applied: &Vec<(i32, i64)>| applied.iter().find(|(at, _)| at == source).map_or(0, |it| it.1);
             end == 0 || applied.as_ref().is_ok_and(|applied| of(applied) >= end)
         };
         if sources.iter().all(has_come) {

@@ -107,7 +107,11 @@ impl Voice {
     }
 
     /// The tables of a domain in the versions that answer, and the version of a view.
-    pub(super) async fn tables(&self, channel: &Channel, view: &str) -> Result<(Arc<dyn ViewStore>, i32), Over> {
+    pub(super) async fn tables(
+        &self,
+        channel: &Channel,
+        view: &str,
+    ) -> Result<(Arc<dyn ViewStore>, i32), Over> {
         let since = Instant::now();
         loop {
             let (link, view) = (Arc::clone(&channel.link), view.to_owned());

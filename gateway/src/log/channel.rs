@@ -10,8 +10,8 @@ use millrace_wire::Codec;
 use tokio::sync::Semaphore;
 
 use super::search::SEARCHERS;
-use crate::live::{Ends, Hub, READERS};
 use super::waiting::Waiting;
+use crate::live::{Ends, Hub, READERS};
 use crate::ports::{CommandEncoder, CommandSender, Description, DomainLink};
 use crate::view::Watch;
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use millrace_ports::{
-    Appender, Group, GroupSpec, Log, LogFault, Reader, Start, TopicConfig, TopicPartition, TransactionalWriter,
+    Appender, Group, GroupSpec, Log, LogFault, Reader, Start, TopicConfig, TopicPartition,
+    TransactionalWriter,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};

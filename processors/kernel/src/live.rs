@@ -33,7 +33,9 @@ impl Live {
             Self::Routed(column) => table.column(column).and_then(|at| key.get(at)),
         };
         match routed {
-            Some(value) => vec![partition::of_key(key_text(std::slice::from_ref(value)).as_bytes(), partitions)],
+            Some(value) => {
+                vec![partition::of_key(key_text(std::slice::from_ref(value)).as_bytes(), partitions)]
+            }
             None => (0..partitions).collect(),
         }
     }
@@ -135,12 +137,16 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let wrong = |from: &str, to: &str| {
-            parse_tables(&TABLE.replace(from, to)).map_err(|error| error.to_string()).and_then(|it| check_live(&it))
+            parse_tables(&TABLE.replace(from, to))
+                .map_err(|error| error.to_string())
+                .and_then(|it| check_live(&it))
         };
         assert!(wrong("routed by a", "routed by p").unwrap_err().contains("partition key"));
         assert!(wrong("routed by a", "routed by bucket").unwrap_err().contains("bucket"));
         assert!(wrong("routed by a", "always").unwrap_err().contains("line 1"));
-        assert!(wrong("-- Live: routed by a\n", "-- Live: from any partition\n-- Live: routed by a\n").is_err());
+        assert!(
+            wrong("-- Live: routed by a\n", "-- Live: from any partition\n-- Live: routed by a\n").is_err()
+        );
     }
 
     #[test]

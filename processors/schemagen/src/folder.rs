@@ -91,7 +91,8 @@ impl Folder {
         let wrong = |message: String| SchemagenError::Invalid { file: "views.cql".to_owned(), message };
         folder.tables = parse_tables(&folder.views).map_err(|error| wrong(error.to_string()))?;
         let is_right = check_bounds(&folder.tables).and_then(|()| check_readers(&folder.tables));
-        let live = is_right.and_then(|()| check_live(&folder.tables)).and_then(|()| live_families(&folder.views));
+        let live =
+            is_right.and_then(|()| check_live(&folder.tables)).and_then(|()| live_families(&folder.views));
         let live = live.map_err(wrong)?;
         let lookup = (!lookups.is_empty()).then_some(&LOOKUP);
         let changes = (!live.is_empty()).then_some(&CHANGES);

@@ -38,9 +38,10 @@ mod tests {
     fn it_is_what_the_domains_declare() {
         let topics = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../topics");
         let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        for (domain, lookups, live) in
-            [("accounting", named(&[]), named(&["accounts"])), ("chirp", named(&["user"]), named(&["users", "timelines"]))]
-        {
+        for (domain, lookups, live) in [
+            ("accounting", named(&[]), named(&["accounts"])),
+            ("chirp", named(&["user"]), named(&["users", "timelines"])),
+        ] {
             let declared = fs::read_to_string(topics.join(format!("{domain}.toml"))).unwrap();
             assert_eq!(lines(&standard(domain, true, &lookups, &live)), lines(&declared), "{domain}");
         }

@@ -122,12 +122,19 @@ impl Client {
             .collect();
         let (family, table) = *live.get(dice.below(live.len().max(1)))?;
         let columns = table.logical_partition().len();
-        let keys: BTreeSet<Vec<Value>> = (world.pipeline.store.rows(&table.name).into_iter())
-            .map(|row| row[..columns].to_vec())
-            .collect();
+        let keys: BTreeSet<Vec<Value>> =
+            (world.pipeline.store.rows(&table.name).into_iter()).map(|row| row[..columns].to_vec()).collect();
         let key = keys.into_iter().nth(dice.below(6)).unwrap_or_else(|| vec![Value::from("nobody"); columns]);
         let (rows, exact) = Default::default();
-        Some(Self { family: family.to_owned(), table: table.clone(), key, rows, token: None, open: None, exact })
+        Some(Self {
+            family: family.to_owned(),
+            table: table.clone(),
+            key,
+            rows,
+            token: None,
+            open: None,
+            exact,
+        })
     }
 
     fn name(&self) -> String {
@@ -155,7 +162,11 @@ impl Client {
         (key, columns.map(|(_, value)| value.clone()).collect())
     }
 
-    fn rows_of<W: Workload>(&self, world: &World<'_, W>, version: millrace_runtime::versions::Version) -> Rows {
+    fn rows_of<W: Workload>(
+        &self,
+        world: &World<'_, W>,
+        version: millrace_runtime::versions::Version,
+    ) -> Rows {
         let rows = world.pipeline.store.rows(&version.table(&self.table.name));
         rows.iter().map(|row| self.logical(row)).filter(|(key, _)| key.starts_with(&self.key)).collect()
     }
@@ -334,7 +345,8 @@ impl Client {
     /// The row at a place, if it is of this view and key.
     fn own<W: Workload>(&self, rows: &W::Rows, place: &Place) -> Option<(Vec<Value>, Option<Vec<Value>>)> {
         let (table, key) = place;
-        let key_of: Vec<Value> = self.table.logical_key().map(|(at, _)| key.get(at).cloned()).collect::<Option<_>>()?;
+        let key_of: Vec<Value> =
+            self.table.logical_key().map(|(at, _)| key.get(at).cloned()).collect::<Option<_>>()?;
         let is_own = *table == self.table.name && key_of.starts_with(&self.key);
         is_own.then(|| (key_of, W::row(rows, place).map(|row| self.logical(&row).1)))
     }

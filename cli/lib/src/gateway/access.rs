@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_embedded::net;
-use millrace_gateway::auth::{Authenticator, Issuer, Rules, Tokens};
 use millrace_gateway::ResumeKey;
+use millrace_gateway::auth::{Authenticator, Issuer, Rules, Tokens};
 use millrace_gateway::front::Limits;
 use millrace_ports::SystemClock;
 use millrace_runtime::health::{LaneState, ROLE_ITSELF};
@@ -145,7 +145,8 @@ pub fn certificate(settings: &GatewaySettings) -> Result<Option<Arc<Certificate>
 pub fn resume_key(settings: &GatewaySettings) -> Result<ResumeKey, CliError> {
     let file = &settings.resume_key_file;
     if file.is_empty() {
-        return ResumeKey::made().map_err(|why| CliError::failed(format!("there is no key to sign with: {why}")));
+        return ResumeKey::made()
+            .map_err(|why| CliError::failed(format!("there is no key to sign with: {why}")));
     }
     let bytes = std::fs::read(file).map_err(|error| error.to_string());
     let key = bytes.and_then(|bytes| ResumeKey::new(&bytes));

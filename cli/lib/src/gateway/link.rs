@@ -75,7 +75,9 @@ impl DomainLink for Link {
         let schema = self.entry.schemas().changes.unwrap_or_default();
         let found = Codec::find(Arc::clone(&self.registry), &Topology::subject(&topic), schema);
         let codec = found.map_err(|error| Trouble(error.to_string()))?;
-        codec.ok_or_else(|| Trouble(format!("the schema of {topic} is not registered: run `millrace schemas register`")))
+        codec.ok_or_else(|| {
+            Trouble(format!("the schema of {topic} is not registered: run `millrace schemas register`"))
+        })
     }
 
     fn versions(&self) -> Result<HashMap<String, i32>, StoreFault> {

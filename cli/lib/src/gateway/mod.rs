@@ -23,9 +23,9 @@ use millrace_tls::Certificate;
 use tokio::sync::watch;
 
 pub use self::client::HttpClient;
-pub use self::told::Told;
 use self::link::Link;
 use self::sender::Sender;
+pub use self::told::Told;
 use crate::config::{Config, GatewayAuth, GatewaySettings};
 use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, message_types};

@@ -33,7 +33,8 @@ mod tests {
     #[test]
     fn events_are_read_as_browsers_read_them() {
         let (mut told, mut token) = (Told::default(), None);
-        let text = "retry: 500\n\nevent: change\nid: T1\ndata: {\"a\":1}\n\n: here\n\nid: T2\n\ndata: 1\ndata:2\n\n";
+        let text =
+            "retry: 500\n\nevent: change\nid: T1\ndata: {\"a\":1}\n\n: here\n\nid: T2\n\ndata: 1\ndata:2\n\n";
         let events: Vec<_> = text.lines().filter_map(|line| told.line(line, &mut token)).collect();
         let event = |name: &str, data: &str| (name.to_owned(), data.to_owned());
         assert_eq!(events, [event("change", "{\"a\":1}"), event("", "1\n2")]);

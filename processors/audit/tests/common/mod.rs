@@ -13,8 +13,8 @@ use millrace_domain_chirp::{Chirp, CommandData, Settings};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Page, PageQuery, Table, Value, Write};
 use millrace_ports::{
-    Appender, Group, GroupSpec, Log, LogFault, Reader, Record, Start, StoreFault, TableChange, TopicPartition,
-    TransactionalWriter, ViewStore,
+    Appender, Group, GroupSpec, Log, LogFault, Reader, Record, Start, StoreFault, TableChange,
+    TopicPartition, TransactionalWriter, ViewStore,
 };
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::progress::system_tables;

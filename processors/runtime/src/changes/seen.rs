@@ -53,7 +53,10 @@ impl Seen {
 fn row(change: &Change) -> u64 {
     let values: Vec<_> = change.key.iter().map(|(_, value)| value.clone()).collect();
     let texts = [&*change.view, "\n", &key_text(&values)];
-    texts.iter().flat_map(|text| text.bytes()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    texts
+        .iter()
+        .flat_map(|text| text.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

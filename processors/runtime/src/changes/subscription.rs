@@ -97,7 +97,18 @@ impl Subscription {
         };
         let (has_rows, seen) = (false, Seen::default());
         let torn = BTreeSet::new();
-        Self { version, epoch, partition, sources, next: Some(next), has_rows, seen, offset: 0, until: None, torn }
+        Self {
+            version,
+            epoch,
+            partition,
+            sources,
+            next: Some(next),
+            has_rows,
+            seen,
+            offset: 0,
+            until: None,
+            torn,
+        }
     }
 
     /// One that goes on where it was, in `positions` of the same view and key.

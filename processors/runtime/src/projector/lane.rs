@@ -244,7 +244,13 @@ impl<D: Domain> ProjectorLane<D> {
         // what is known is kept between two pieces; one that the store has refused is written first
         if !running.background.is_settled() || !running.is_keeping_due(&self.shared, &self.at) {
             let at = self.at.partition;
-            running.background.go_on(&self.shared, at, &mut *running.projector, &mut running.kept, &self.meter)?;
+            running.background.go_on(
+                &self.shared,
+                at,
+                &mut *running.projector,
+                &mut running.kept,
+                &self.meter,
+            )?;
         }
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })

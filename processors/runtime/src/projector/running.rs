@@ -334,11 +334,7 @@ impl<D: Domain> Running<D> {
     }
 
     /// Writes what is due, stage by stage, and then says so in the progress table.
-    pub(super) fn apply(
-        &mut self,
-        shared: &ProjectorShared<D>,
-        meter: &Meter,
-    ) -> Result<(), ProjectorFault> {
+    pub(super) fn apply(&mut self, shared: &ProjectorShared<D>, meter: &Meter) -> Result<(), ProjectorFault> {
         let store: &dyn ViewStore = &*shared.store;
         self.tell(shared)?;
         let Some(unapplied) = &mut self.unapplied else { return Ok(()) };

@@ -199,11 +199,7 @@ impl Turns {
 
     /// The next rows of as many lines as have room, each line having its share, and where those of another event begin, with its
     /// offset. Call [`Turns::acknowledged`] when the store has them, and not again before.
-    pub(super) fn next<E>(
-        &mut self,
-        projector: &mut dyn StagedProjector<E>,
-        known: &mut dyn Known,
-    ) -> Piece {
+    pub(super) fn next<E>(&mut self, projector: &mut dyn StagedProjector<E>, known: &mut dyn Known) -> Piece {
         let (mut rows, mut sources) = (Vec::new(), Vec::new());
         let lines = self.order.len();
         let share = (self.most / lines.max(1)).max(self.most / FEWEST_SHARE).max(1);

@@ -10,7 +10,9 @@ use millrace_kernel::{Domain, Projection, Table};
 use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
 use millrace_wire::Codec;
 
-use super::{Beside, Ports, RoleError, equal_partitions, is_final_codec, is_final_log, kind_of_log, reserve, trouble};
+use super::{
+    Beside, Ports, RoleError, equal_partitions, is_final_codec, is_final_log, kind_of_log, reserve, trouble,
+};
 use crate::changes::{ChangeLog, told_since};
 use crate::copies::Copies;
 use crate::health::{Health, LaneState, ROLE_ITSELF};

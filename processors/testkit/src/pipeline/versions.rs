@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::{Domain, Projection};
 use millrace_kernel::table::parse_tables;
+use millrace_kernel::{Domain, Projection};
 use millrace_ports::{Clock, Log as _, StoreFault};
 use millrace_runtime::changes::{ChangeLog, told_since};
 use millrace_runtime::copies::Copies;

@@ -19,8 +19,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_ports::{
-    Appender, Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock, TopicPartition,
-    TransactionalWriter,
+    Appender, Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock,
+    TopicPartition, TransactionalWriter,
 };
 use millrace_runtime::planted::{self, Bug};
 
