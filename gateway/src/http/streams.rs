@@ -15,7 +15,7 @@ use millrace_ports::tables::MAX_KEY_BYTES;
 use tokio::sync::mpsc;
 
 use super::problem::{BAD_PARAMETER, FORBIDDEN, LOG_AWAY, Problem, UNKNOWN};
-use super::read::limit;
+use super::read::{Reading, limit};
 use super::views::{MOST, view, wrong_key};
 use super::{answer, path, query};
 use crate::auth::Principal;
@@ -23,6 +23,7 @@ use crate::gateway::{Gateway, Own};
 use crate::live::{Event, Out, OwnRequest, Request, Viewed, run, run_own};
 use crate::log::{Away, Channel};
 use crate::message::short;
+use crate::token::position::AFTER;
 use crate::token::resume::LONGEST;
 use crate::view::{Longs, Permit, key};
 
@@ -50,10 +51,30 @@ pub(super) async fn get(
             Some(token.unwrap_or_default().to_owned()).filter(|token| !token.is_empty())
         }
     };
+    if headers.contains_key(AFTER) {
+        // whoever has just written finds it among the rows
+        let channel = gateway.channel(&domain)?;
+        drop(Reading::begin(&gateway, channel, &projections(&gateway, &domain, &name), &headers).await?);
+    }
     let wanted = wanted(&gateway, &principal, (&domain, &name), &given, answer::longs(&headers), token)?;
     let (out, said) = mpsc::channel(WAITING);
     tokio::spawn(wanted.run(out));
     Ok(events(said))
+}
+
+/// Those that fill what is followed; none where there is no such thing.
+fn projections(gateway: &Gateway, domain: &str, name: &str) -> Vec<String> {
+    let own = gateway.own().iter().find(|own| is_own(own, domain, name));
+    if let Some(own) = own {
+        return own.projections.clone();
+    }
+    let channel = gateway.channel(domain);
+    let views = channel.iter().flat_map(|channel| &channel.description.views);
+    views.filter(|view| view.table.name == name).map(|view| view.projection.clone()).collect()
+}
+
+fn is_own(own: &Own, domain: &str, name: &str) -> bool {
+    own.channel.description.name == domain && own.resource.live().is_some_and(|live| live.name() == name)
 }
 
 /// A stream that may be opened.
@@ -84,9 +105,7 @@ pub(crate) fn wanted(
     token: Option<String>,
 ) -> Result<Wanted, Problem> {
     let channel = gateway.channel(domain)?;
-    let own = gateway.own().iter().find(|own| {
-        own.channel.description.name == domain && own.resource.live().is_some_and(|live| live.name() == name)
-    });
+    let own = gateway.own().iter().find(|own| is_own(own, domain, name));
     if let Some(own) = own {
         return of_own(gateway, principal, own, given, token);
     }

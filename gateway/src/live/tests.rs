@@ -273,6 +273,7 @@ impl Client {
     /// Goes on with the copy of another.
     fn with(mut self, other: Self) -> Self {
         self.rows = other.rows;
+        self.token = self.token.or(other.token);
         self
     }
 

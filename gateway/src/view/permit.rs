@@ -305,8 +305,8 @@ CREATE TABLE silent (
         (user, roles): (&str, &[&str]),
     ) -> bool {
         let before = text.split(&format!("CREATE TABLE {} (", view.name)).next().unwrap();
-        let line = before.trim_end().lines().last().unwrap_or_default();
-        let Some(said) = line.strip_prefix("-- Readable by:") else { return false };
+        let mut words = before.trim_end().lines().rev().take_while(|line| line.starts_with("--"));
+        let Some(said) = words.find_map(|line| line.strip_prefix("-- Readable by:")) else { return false };
         let is_user = |table: &Table, column: &str, row: &[Value]| {
             row[table.columns.iter().position(|it| it.name == column).unwrap()] == Value::from(user)
         };

@@ -5,6 +5,7 @@ mod headers;
 mod outcomes;
 mod own;
 mod problems;
+mod streams;
 mod themselves;
 mod views;
 
@@ -46,12 +47,17 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     for domain in described.domains {
         commands::describe(domain, &mut paths, &mut schemas);
         views::describe(domain, &mut paths, &mut schemas);
+        streams::describe(domain, &mut paths);
         for (_, resource) in described.resources.iter().filter(|(of, _)| *of == domain.name) {
             own::describe(domain.name, &**resource, &mut paths, &mut schemas);
+            if let Some(live) = resource.live() {
+                streams::describe_own(domain.name, live, &mut paths);
+            }
         }
     }
     if !described.domains.is_empty() {
         outcomes::describe(described.domains, &mut paths);
+        streams::describe_socket(&mut paths);
     }
     themselves::describe(&mut paths);
     schemas.extend(problems::schemas(described.domains.first().copied()).into_iter().filter(|(name, _)| {
@@ -77,6 +83,7 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     });
     let own = [
         json!({"name": "outcomes", "description": "What became of commands, looked for afterwards."}),
+        json!({"name": "socket", "description": "Everything over one connection."}),
         json!({"name": "documents", "description": "What the gateway says of itself."}),
     ];
     json!({

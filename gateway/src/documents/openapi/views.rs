@@ -131,7 +131,7 @@ fn row(table: &Table, longs: Longs) -> Json {
     })
 }
 
-fn value(column: &Column, longs: Longs) -> Json {
+pub(super) fn value(column: &Column, longs: Longs) -> Json {
     match column.kind {
         ColumnType::Text => json!({"type": "string"}),
         ColumnType::BigInt => long(longs),
