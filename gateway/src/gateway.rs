@@ -18,6 +18,7 @@ use crate::http::{measured, router};
 use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
+use crate::pages::PageFile;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
 
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
@@ -29,6 +30,8 @@ pub struct Parts {
     pub domains: Vec<(Description, Arc<dyn DomainLink>)>,
     /// What they have of their own, each with the domain's name.
     pub resources: Vec<(&'static str, Arc<dyn Resource>)>,
+    /// The pages for people, if it has any.
+    pub pages: &'static [PageFile],
     /// Where outcomes come from.
     pub log: Arc<dyn Log>,
     /// Where commands go.
@@ -58,6 +61,7 @@ struct Inner {
     readers: Arc<Semaphore>,
     meter: Arc<GatewayMeter>,
     documents: Documents,
+    pages: &'static [PageFile],
     ending: watch::Receiver<bool>,
 }
 
@@ -81,7 +85,8 @@ impl Gateway {
     /// # Errors
     /// Limits that mean nothing, or let in whom they should not.
     pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { domains, resources, log, sender, clock, authenticator, limits, meter, ending } = parts;
+        let Parts { domains, resources, pages, log, sender, clock, authenticator, limits, meter, ending } =
+            parts;
         let documents = documents(&domains, &resources, &authenticator);
         let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
@@ -99,7 +104,7 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, documents, ending }) })
+        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, documents, pages, ending }) })
     }
 
     /// Everything that it answers.
@@ -127,6 +132,10 @@ impl Gateway {
 
     pub(crate) fn documents(&self) -> &Documents {
         &self.inner.documents
+    }
+
+    pub(crate) fn pages(&self) -> &'static [PageFile] {
+        self.inner.pages
     }
 
     pub(crate) fn own(&self) -> &[Arc<Own>] {

@@ -14,6 +14,7 @@
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
 //! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
+//! | static pages: their addresses, types, tags, and what may run in them | `pages.rs` |
 //! | what the documents for programs say, and how schemas become schemas | `documents/` |
 //! | what is answered over HTTP, route by route; every problem there is | `http/` |
 
@@ -25,6 +26,7 @@ mod http;
 mod log;
 pub mod message;
 pub mod nearest;
+pub mod pages;
 pub mod ports;
 mod token;
 pub mod view;

@@ -67,5 +67,6 @@ pub use app::{App, run};
 pub use connect::Servers;
 pub use domain::{DomainEntry, domain};
 pub use gateway::HttpClient;
+pub use millrace_gateway::pages::PageFile;
 pub use millrace_gateway::ports::{Resource, ResourceDescription, ResourceFault, ResourcePage};
 pub use tool::Tool;

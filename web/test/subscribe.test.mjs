@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { after, beforeEach, test } from 'node:test';
+import { fakeGateway, until } from './fake/streams.mjs';
+
+const { Client } = await import('../build/client/index.js');
+const { EventReader } = await import('../build/client/events.js');
+
+let gateway;
+const ends = [];
+beforeEach(async () => {
+  gateway = await fakeGateway();
+  ends.push(gateway.stop);
+});
+after(() => Promise.all(ends.map((end) => end())));
+
+const slot = (id, start, title = id) => ({ calendar_id: 'ada', start: String(start), timeslot_id: id, end: String(start + 10), title });
+
+function mirrored(options = {}) {
+  const seen = { rows: null, states: [], problem: null, told: 0 };
+  const client = new Client({ base: gateway.base, ...options });
+  const end = client.subscribe('calendar/calendar_timeslots', { calendar_id: 'ada' }, {
+    rows: (rows) => ((seen.rows = rows), (seen.told += 1)),
+    status: (state, problem) => (seen.states.push(state), (seen.problem = problem ?? null)),
+  });
+  ends.push(async () => end());
+  return { ...seen, seen, end, ids: () => seen.rows?.map((row) => row.timeslot_id) };
+}
+
+test('events come whole, however the text is cut', () => {
+  const text = ': hello\r\nid: 7\revent: change\ndata: {"a":\ndata: 1}\n\nevent: live\r\ndata\r\n\r\nretry: 50\n\ndata: x\n\n';
+  const wanted = [
+    { event: 'change', data: '{"a":\n1}' },
+    { event: 'live', data: '' },
+    { event: 'message', data: 'x' },
+  ];
+  for (let size = 1; size < text.length; size++) {
+    const reader = new EventReader();
+    const found = [];
+    for (let place = 0; place < text.length; place += size) found.push(...reader.push(text.slice(place, place + size)));
+    assert.deepEqual(found, wanted, `pieces of ${size}`);
+    assert.equal(reader.lastId, '7');
+    assert.equal(reader.retry, 50);
+  }
+});
+
+test('rows are those of the view, in its order, before and after each change', async () => {
+  gateway.put(slot('a', 100));
+  gateway.put(slot('b', 20));
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  // latest first, by number: 100 is behind 20 as a text
+  assert.deepEqual(mirror.ids(), ['a', 'b']);
+  gateway.put(slot('c', 3_000));
+  await until('c', () => mirror.ids().length === 3);
+  assert.deepEqual(mirror.ids(), ['c', 'a', 'b']);
+  gateway.put(slot('a', 100, 'other'));
+  await until('other', () => mirror.seen.rows.some(({ title }) => title === 'other'));
+  gateway.remove(slot('b', 20));
+  await until('b goes', () => mirror.ids().length === 2);
+  assert.deepEqual(mirror.ids(), ['c', 'a']);
+  mirror.end();
+  await until('the connection is given back', () => gateway.connections() === 0);
+});
+
+test('a stream that is cut goes on where it was, and what happened meanwhile is not missed', async () => {
+  gateway.put(slot('a', 1));
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  for (let round = 0; round < 5; round++) {
+    gateway.cut();
+    gateway.put(slot(`n${round}`, 10 + round));
+    gateway.remove(slot('a', 1));
+    gateway.put(slot('a', 1, `a${round}`));
+    await until('it goes on', () => mirror.ids().length === 2 + round && mirror.seen.rows.at(-1).title === `a${round}`);
+    await until('live again', () => mirror.seen.states.at(-1) === 'live');
+  }
+  assert.ok(mirror.seen.states.includes('away'));
+  const resumed = gateway.asked.slice(1).map(({ headers }) => headers['last-event-id']);
+  assert.ok(resumed.length >= 5 && resumed.every((token) => Number(token) > 0), String(resumed));
+  assert.ok(!('last-event-id' in gateway.asked[0].headers));
+});
+
+test('what cannot be gone on with begins anew, and nothing old stays', async () => {
+  gateway.put(slot('a', 1));
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  gateway.send('id: 999999\nevent: change\ndata: {"key":{"calendar_id":"ada","start":"2","timeslot_id":"ghost"},"row":{"calendar_id":"ada","start":"2","timeslot_id":"ghost","end":"3","title":"g"}}\n\n');
+  await until('the ghost', () => mirror.ids().length === 2);
+  gateway.cut();
+  await until('it is gone', () => mirror.ids().length === 1);
+  assert.deepEqual(mirror.ids(), ['a']);
+});
+
+test('a gateway that is away is tried again, one that refuses is not', async () => {
+  gateway.refuse({ status: 503, detail: 'later' });
+  const mirror = mirrored();
+  await until('away', () => mirror.seen.states.includes('away'));
+  gateway.refuse(null);
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  assert.deepEqual(mirror.ids(), []);
+  gateway.refuse({ status: 403, detail: 'not yours' });
+  gateway.cut();
+  await until('off', () => mirror.seen.states.at(-1) === 'off');
+  assert.equal(mirror.seen.problem.message, 'not yours');
+  const count = gateway.asked.length;
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  assert.equal(gateway.asked.length, count);
+});
+
+test('the token stands in the header and nowhere else', async () => {
+  let token = 'a.b.c';
+  const mirror = mirrored({ token: () => token });
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  const { url, headers } = gateway.asked[0];
+  assert.equal(headers.authorization, 'Bearer a.b.c');
+  assert.ok(!url.includes('a.b.c'));
+  assert.equal(url, '/v1/streams/calendar/calendar_timeslots?calendar_id=ada');
+  // another one is used from the next connection on
+  token = 'd.e.f';
+  gateway.cut();
+  await until('again', () => gateway.asked.length > 1 && mirror.seen.states.at(-1) === 'live');
+  assert.equal(gateway.asked.at(-1).headers.authorization, 'Bearer d.e.f');
+});
