@@ -31,7 +31,7 @@ after(async () => {
   chrome?.check();
 });
 
-const SHOWN = { '/': 'Orders of today that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary' };
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary' };
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [375, 1280]) {

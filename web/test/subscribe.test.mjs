@@ -16,10 +16,10 @@ after(() => Promise.all(ends.map((end) => end())));
 const slot = (id, start, title = id) => ({ calendar_id: 'ada', start: String(start), timeslot_id: id, end: String(start + 10), title });
 
 function mirrored(options = {}) {
-  const seen = { rows: null, states: [], problem: null, told: 0 };
+  const seen = { rows: null, counts: [], states: [], problem: null };
   const client = new Client({ base: gateway.base, ...options });
   const end = client.subscribe('calendar/calendar_timeslots', { calendar_id: 'ada' }, {
-    rows: (rows) => ((seen.rows = rows), (seen.told += 1)),
+    rows: (rows) => ((seen.rows = rows), seen.counts.push(rows.length)),
     status: (state, problem) => (seen.states.push(state), (seen.problem = problem ?? null)),
   });
   ends.push(async () => end());
@@ -27,19 +27,18 @@ function mirrored(options = {}) {
 }
 
 test('events come whole, however the text is cut', () => {
-  const text = ': hello\r\nid: 7\revent: change\ndata: {"a":\ndata: 1}\n\nevent: live\r\ndata\r\n\r\nretry: 50\n\ndata: x\n\n';
+  const text = ': hello\r\nid: 7\revent: change\ndata: {"a":\ndata: 1}\n\nevent: live\r\ndata\r\n\r\nid: 8\n\nretry: 50\n\ndata: x\n\n';
   const wanted = [
-    { event: 'change', data: '{"a":\n1}' },
-    { event: 'live', data: '' },
-    { event: 'message', data: 'x' },
+    { event: 'change', data: '{"a":\n1}', id: '7' },
+    { event: 'live', data: '', id: undefined },
+    { event: '', data: '', id: '8' },
+    { event: 'message', data: 'x', id: undefined },
   ];
   for (let size = 1; size < text.length; size++) {
     const reader = new EventReader();
     const found = [];
     for (let place = 0; place < text.length; place += size) found.push(...reader.push(text.slice(place, place + size)));
     assert.deepEqual(found, wanted, `pieces of ${size}`);
-    assert.equal(reader.lastId, '7');
-    assert.equal(reader.retry, 50);
   }
 });
 
@@ -120,4 +119,50 @@ test('the token stands in the header and nowhere else', async () => {
   gateway.cut();
   await until('again', () => gateway.asked.length > 1 && mirror.seen.states.at(-1) === 'live');
   assert.equal(gateway.asked.at(-1).headers.authorization, 'Bearer d.e.f');
+});
+
+test('a snapshot in parts is shown when it is whole, and one that is cut off is forgotten', async () => {
+  for (let n = 0; n < 250; n++) gateway.put(slot(`s${n}`, n));
+  gateway.partly(100);
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  assert.equal(mirror.seen.rows.length, 250);
+  // begins anew, and is cut in the middle of the snapshot; nothing is shown meanwhile but what was
+  gateway.forget();
+  gateway.cutIn(1);
+  gateway.remove(slot('s7', 7));
+  gateway.cut();
+  await until('the row is gone', () => mirror.seen.rows.length === 249);
+  await until('live again', () => mirror.seen.states.at(-1) === 'live');
+  assert.ok(mirror.seen.counts.every((count) => count >= 249), String(mirror.seen.counts));
+  assert.ok(gateway.asked.length >= 3);
+  // behind a reset there is nothing to go on from until there is a token
+  assert.equal(gateway.asked.at(-1).headers['last-event-id'], undefined);
+});
+
+test('what ends a stream in the middle is told, or tried again, by what it is', async () => {
+  const mirror = mirrored({ onUnauthenticated: ({ message }) => (mirror.expired = message) });
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  gateway.send('event: error\ndata: {"type":"urn:millrace:problem:tables-away","title":"x","status":503}\n\n');
+  await until('again', () => gateway.asked.length === 2 && mirror.seen.states.at(-1) === 'live');
+  gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unauthenticated","title":"x","status":401,"detail":"expired"}\n\n');
+  await until('off', () => mirror.seen.states.at(-1) === 'off');
+  assert.equal(mirror.expired, 'expired');
+});
+
+test('a feed knows its chirps by less than what orders them', async () => {
+  const chirp = (id, posted_at, content = id) => ({ chirp_id: id, author_id: 'bob', username: 'Bob', content, posted_at, edited_at: null, cursor: id });
+  const rows = [];
+  const client = new Client({ base: gateway.base });
+  ends.push(async () => end());
+  let states = [];
+  const end = client.subscribeFeed('ann', 20, { rows: (now) => rows.push(now.map(({ content }) => content)), status: (state) => states.push(state) });
+  await until('live', () => states.at(-1) === 'live');
+  assert.equal(gateway.asked[0].url, '/v1/streams/chirp/feed?user_id=ann&limit=20');
+  const say = (key, row) => gateway.send(`event: change\ndata: ${JSON.stringify({ key, row })}\n\n`);
+  const [a, b] = [chirp('a', '2026-01-01T00:00:00.000001Z'), chirp('b', '2026-01-01T00:00:00.000002Z')];
+  for (const row of [a, b, { ...a, content: 'a2' }]) say({ author_id: 'bob', chirp_id: row.chirp_id }, row);
+  await until('both', () => JSON.stringify(rows.at(-1)) === '["b","a2"]');
+  say({ author_id: 'bob', chirp_id: 'b' }, null);
+  await until('one', () => JSON.stringify(rows.at(-1)) === '["a2"]');
 });

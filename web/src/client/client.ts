@@ -1,8 +1,9 @@
 import { newId } from './ids.ts';
 import { toJson, type Json } from './json.ts';
 import { Problem, type ProblemDocument, type Violation } from './problem.ts';
-import { subscribe, type Listener } from './subscribe.ts';
-import { VIEWS, type Commands, type Rows, type ViewKey } from './types.ts';
+import type { Keyed } from './mirror.ts';
+import { subscribe, type Gate, type Listener, type Liveness } from './subscribe.ts';
+import { VIEWS, type Commands, type Rows } from './types.ts';
 
 /** What became of a command that was accepted. */
 export interface Accepted {
@@ -30,10 +31,17 @@ export interface FeedRow {
   /** RFC 3339. */
   readonly posted_at: string;
   readonly edited_at: string | null;
+  /** Goes on behind it. */
+  readonly cursor: string;
 }
 
 /** How feeds are told apart and ordered; the texts of their times are of one length. */
-export const FEED: ViewKey = { partition: [], clustering: ['-posted_at', '-chirp_id', '-author_id'], numbers: [] };
+export const FEED: Keyed = {
+  partition: [],
+  clustering: ['-posted_at', '-chirp_id', '-author_id'],
+  numbers: [],
+  identity: ['author_id', 'chirp_id'],
+};
 
 /** How a client is made. */
 export interface ClientOptions {
@@ -45,6 +53,8 @@ export interface ClientOptions {
   readonly user?: () => string | null;
   /** Hears of every answer that says that a token is missing or no good. */
   readonly onUnauthenticated?: (problem: Problem) => void;
+  /** Lets streams through, where there is room for few of them. */
+  readonly gate?: Gate;
 }
 
 interface Asking {
@@ -127,20 +137,26 @@ export class Client {
 
   /** The rows of a key of a view as they change. The answer ends it. */
   subscribe<V extends keyof Rows>(view: V, key: Record<string, string>, listener: Listener<Rows[V]>): () => void {
-    return subscribe(this.#opener(`/v1/streams/${view}`, key), VIEWS[view], listener);
+    return this.#subscribe(`/v1/streams/${view}`, key, VIEWS[view], listener);
   }
 
-  /** A user's feed as it changes. The answer ends it. */
-  subscribeFeed(user: string, listener: Listener<FeedRow>): () => void {
-    return subscribe(this.#opener('/v1/streams/chirp/feed', { user_id: user }), FEED, listener);
+  /** The first so many chirps of a user's feed, and what comes in front of them. The answer ends it. */
+  subscribeFeed(user: string, limit: number, listener: Listener<FeedRow>): () => void {
+    return this.#subscribe('/v1/streams/chirp/feed', { user_id: user, limit: String(limit) }, FEED, listener);
   }
 
-  #opener(path: string, key: Record<string, string>) {
-    return (lastId: string, signal: AbortSignal) => {
+  #subscribe<R extends object>(path: string, key: Record<string, string>, keyed: Keyed, listener: Listener<R>): () => void {
+    const open = (lastId: string, signal: AbortSignal) => {
       const headers: Record<string, string> = { Accept: 'text/event-stream; longs=string' };
       if (lastId) headers['Last-Event-ID'] = lastId;
       return this.#ask(`${path}?${new URLSearchParams(key)}`, { headers, signal, cache: 'no-store' });
     };
+    const status = (liveness: Liveness, problem?: Problem) => {
+      // credentials that expire in mid-stream
+      if (problem?.status === 401) this.#options.onUnauthenticated?.(problem);
+      listener.status?.(liveness, problem);
+    };
+    return subscribe<R>(open, keyed, { rows: (rows) => listener.rows(rows), status }, this.#options.gate);
   }
 
   async #page<R>(path: string, key: Record<string, string>, { limit, cursor, after, signal }: Querying): Promise<Page<R>> {

@@ -3,6 +3,12 @@ import type { ViewKey } from './types.ts';
 /** A row by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
+/** What rows are told apart and ordered by. */
+export interface Keyed extends ViewKey {
+  /** What names a row, where it is less than what orders it. */
+  readonly identity?: readonly string[];
+}
+
 /** The rows of one key of a view, each once, kept as they change, in the order of the view. */
 export class Mirror<R extends object> {
   readonly #key: readonly string[];
@@ -10,12 +16,12 @@ export class Mirror<R extends object> {
   #rows = new Map<string, R>();
   #sorted: readonly R[] | undefined;
 
-  constructor(key: ViewKey) {
+  constructor(key: Keyed) {
     this.#order = key.clustering.map((signed) => {
       const column = signed.replace(/^-/, '');
       return { column, sign: signed === column ? 1 : -1, isNumber: key.numbers.includes(column) };
     });
-    this.#key = [...key.partition, ...this.#order.map(({ column }) => column)];
+    this.#key = key.identity ?? [...key.partition, ...this.#order.map(({ column }) => column)];
   }
 
   /** All rows, in order; the same array until something changes. */

@@ -1,4 +1,5 @@
 import { Client, Problem } from '../client/index.ts';
+import { gate } from './gate.ts';
 import { userOf } from './who.ts';
 
 /** Who is at the page: somebody who says so, or somebody with a token, as the gateway wants it. */
@@ -17,6 +18,7 @@ class Session {
     token: () => this.#token,
     user: () => this.user,
     onUnauthenticated: (problem) => this.#unauthenticated(problem),
+    gate,
   });
 
   constructor() {

@@ -8,6 +8,9 @@ export async function fakeGateway() {
   const open = new Set();
   const asked = [];
   let refuses = null;
+  let part = Infinity;
+  let cuts = 0;
+  let isForgotten = false;
   const text = (event, data, id) => `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
   const server = createServer((request, response) => {
     asked.push({ url: request.url, headers: request.headers });
@@ -20,11 +23,17 @@ export async function fakeGateway() {
     response.write(': a stream\n\n');
     const token = request.headers['last-event-id'];
     const from = token === undefined ? NaN : Number(token);
-    if (Number.isInteger(from) && from <= log.length) {
+    if (Number.isInteger(from) && from <= log.length && !isForgotten) {
       for (const [place, change] of log.slice(from).entries()) response.write(text('change', change, from + place + 1));
     } else {
       if (token !== undefined) response.write(text('reset', {}));
-      response.write(text('snapshot', { rows: [...rows.values()] }, log.length));
+      isForgotten = false;
+      const all = [...rows.values()];
+      for (let place = 0; place === 0 || place < all.length; place += part) {
+        const more = place + part < all.length;
+        response.write(text('snapshot', { rows: all.slice(place, place + part), more }, more ? undefined : log.length));
+        if (more && cuts > 0) return (cuts -= 1), setTimeout(() => response.destroy(), 20);
+      }
     }
     response.write(text('live', {}, log.length));
     open.add(response);
@@ -48,6 +57,12 @@ export async function fakeGateway() {
     connections: () => open.size,
     cut: () => open.forEach((response) => response.destroy()),
     refuse: (problem) => (refuses = problem),
+    /** Snapshots come in parts of so many rows. */
+    partly: (rows) => (part = rows),
+    /** The next so many are cut behind their first part. */
+    cutIn: (count) => (cuts = count),
+    /** Nothing is gone on with the next time. */
+    forget: () => (isForgotten = true),
     send: (raw) => open.forEach((response) => response.write(raw)),
     stop: () => new Promise((resolve) => (server.close(resolve), server.closeAllConnections())),
   };

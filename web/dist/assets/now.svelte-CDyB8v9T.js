@@ -1,1 +1,0 @@
-import{$ as e,V as t,Z as n,tt as r}from"./Shell-BV8Ed9z-.js";var i=new class{#e=r(n(Date.now()));get value(){return t(this.#e)}set value(t){e(this.#e,t,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
