@@ -179,6 +179,13 @@ bench-gateway: dist ## Measure what outcomes over HTTP cost beside those read di
 	@scripts/needs test
 	@$$(cargo run --locked -q -p millrace-services -- python) bench/gateway.py $(BENCH)
 
+.PHONY: bench-pages
+bench-pages: dist ## Measure from a click in one window of a browser to the change in another; BENCH=flags
+	@scripts/needs test
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npx tsc -p tsconfig.node.json
+	cd tests/pages && npm ci --no-audit --no-fund --loglevel=error
+	@MILLRACE="$${CARGO_TARGET_DIR:-target}/dist/millrace" node bench/pages.mjs $(BENCH)
+
 .PHONY: bench-read-side
 bench-read-side: dist ## Measure what a longer history costs projectors: rows a second, memory, disk, restarts; BENCH=flags
 	@scripts/needs test
