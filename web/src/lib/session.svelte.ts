@@ -69,7 +69,8 @@ class Session {
 
   #unauthenticated(problem: Problem): void {
     this.wantsToken = true;
-    this.complaint = this.#token ? problem.message : null;
+    // of several that were under way the first had the token
+    if (this.#token) this.complaint = problem.message;
     this.#forget();
     this.isAsking = true;
   }
