@@ -45,7 +45,7 @@ test('what somebody posts, changes and deletes moves in a follower’s window', 
   await author.getByRole('alert').filter({ hasText: /blank/ }).first().waitFor();
   assert.equal(await author.getByLabel('What is going on?').getAttribute('aria-invalid'), 'true');
   await author.getByLabel('What is going on?').fill('Hello, world 🌍');
-  await author.getByText('265').waitFor();
+  await author.getByText('266').waitFor();
   await author.getByRole('button', { name: 'Chirp', exact: true }).click();
   await author.getByText('Posted').waitFor();
   await reader.getByText('Hello, world 🌍').waitFor();
