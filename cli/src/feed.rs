@@ -8,13 +8,15 @@ use millrace::error::{self, CliError};
 use millrace::output::Styled::{Bold, Dim, Plain};
 use millrace::output::{self, Paper};
 use millrace::{
-    DomainEntry, HttpClient, Resource, ResourceDescription, ResourceFault, ResourcePage, Servers, Tool,
+    DomainEntry, Effect, HttpClient, LiveItem, LiveResource, Resource, ResourceDescription, ResourceFault,
+    ResourcePage, Servers, Source, Tool,
 };
 use millrace_domain_chirp::Settings;
-use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, feed};
-use millrace_kernel::{Domain, PageQuery};
+use millrace_domain_chirp::feed::{Cursor, FeedError, FeedItem, FeedPage, MOST_AT_ONCE, Place, feed};
+use millrace_domain_chirp::messages::rows::{ChirpsByAuthorRow, FollowingByUserRow};
+use millrace_kernel::{Change, Domain, PageQuery, Value};
 use millrace_ports::{StoreFault, ViewStore};
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 /// Chirps of a page when nobody says.
 const USUALLY: usize = 20;
@@ -125,7 +127,7 @@ fn by_http(url: &str, feed: &Arguments) -> Result<(), CliError> {
 }
 
 /// A chirp as programs read it.
-fn item_json(item: &FeedItem) -> Value {
+fn item_json(item: &FeedItem) -> Json {
     json!({
         "chirp_id": &*item.chirp_id,
         "author_id": &*item.author_id,
@@ -138,9 +140,9 @@ fn item_json(item: &FeedItem) -> Value {
 }
 
 /// The JSON Schema of that.
-fn item_schema() -> Value {
+fn item_schema() -> Json {
     let text = |doc: &str| json!({"type": "string", "description": doc});
-    let time = |kind: Value, doc: &str| json!({"type": kind, "format": "date-time", "description": doc});
+    let time = |kind: Json, doc: &str| json!({"type": kind, "format": "date-time", "description": doc});
     json!({
         "type": "object",
         "description": "A chirp.",
@@ -180,6 +182,10 @@ impl Resource for Feeds {
         (MOST_AT_ONCE, USUALLY)
     }
 
+    fn live(&self) -> Option<&dyn LiveResource> {
+        Some(self)
+    }
+
     fn description(&self) -> ResourceDescription {
         ResourceDescription {
             summary: "Read a feed",
@@ -201,12 +207,138 @@ impl Resource for Feeds {
         let cursor = cursor.map_err(|error| ResourceFault::Cursor(error.to_string()))?;
         let mut pages = |queries: &[PageQuery]| tables.read(queries);
         let page = feed::<StoreFault>(&mut pages, id, cursor.as_ref(), limit, self.settings.timeline_cap);
-        let page = page.map_err(|error| match error {
-            FeedError::UnknownUser(_) => ResourceFault::Unknown(error.to_string()),
-            other => ResourceFault::Tables(error::chain(&other)),
-        })?;
+        let page = page.map_err(fault)?;
         let cursor = page.items.last().filter(|_| !page.is_last).map(|item| item.cursor.to_string());
         Ok(ResourcePage { items: page.items.iter().map(item_json).collect(), cursor })
+    }
+}
+
+/// Feeds as they change. What was posted is told by its author's chirps, which are written for celebrities and others alike;
+/// so nobody's rising or falling is noticed.
+impl LiveResource for Feeds {
+    fn name(&self) -> &'static str {
+        "feed"
+    }
+
+    fn parameter(&self) -> &'static str {
+        "user_id"
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (200, USUALLY)
+    }
+
+    fn sources(&self, tables: &dyn ViewStore, id: &str) -> Result<Vec<Source>, ResourceFault> {
+        let following = Source { view: FollowingByUserRow::TABLE, key: vec![Value::from(id)] };
+        let mut query = PageQuery {
+            table: following.view.to_owned(),
+            key: following.key.clone(),
+            after: Vec::new(),
+            limit: AUTHORS,
+            in_turn: false,
+        };
+        let mut sources = vec![following];
+        loop {
+            let pages = tables.read(std::slice::from_ref(&query));
+            let pages = pages.map_err(|fault| ResourceFault::Tables(fault.to_string()))?;
+            let rows = pages.into_iter().next().unwrap_or_default().rows;
+            let authors = rows.iter().filter_map(|row| row.get(1).cloned());
+            let before = sources.len();
+            sources
+                .extend(authors.map(|author| Source { view: ChirpsByAuthorRow::TABLE, key: vec![author] }));
+            match rows.last().and_then(|row| row.get(1)) {
+                Some(last) if sources.len() - before == AUTHORS => query.after = vec![last.clone()],
+                _ => return Ok(sources),
+            }
+        }
+    }
+
+    fn items(
+        &self,
+        tables: &dyn ViewStore,
+        id: &str,
+        limit: usize,
+        floor: Option<&[Value]>,
+    ) -> Result<Vec<LiveItem>, ResourceFault> {
+        let (mut items, mut cursor) = (Vec::new(), None);
+        loop {
+            let most = if floor.is_some() { MOST_AT_ONCE } else { limit };
+            let mut pages = |queries: &[PageQuery]| tables.read(queries);
+            let page = feed::<StoreFault>(&mut pages, id, cursor.as_ref(), most, self.settings.timeline_cap);
+            let page = page.map_err(fault)?;
+            let last = page.items.last().map(|item| item.cursor.clone());
+            let found = page.items.iter().map(live_item);
+            let above = |item: &LiveItem| floor.is_none_or(|floor| *item.place >= *floor);
+            let before = items.len();
+            items.extend(found.take_while(above));
+            let is_over = floor.is_none() || page.is_last || items.len() - before < page.items.len();
+            match last.filter(|_| !is_over) {
+                Some(last) => cursor = Some(last),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    fn effect(&self, change: &Change) -> Effect {
+        let columns = change.row.as_ref().unwrap_or(&change.key);
+        let value = |name: &str| {
+            let found = columns.iter().find(|(column, _)| **column == *name);
+            found.map_or(Value::Null, |(_, value)| value.clone())
+        };
+        if *change.view == *FollowingByUserRow::TABLE {
+            let source = Source { view: ChirpsByAuthorRow::TABLE, key: vec![value("followee_id")] };
+            return if change.row.is_some() { Effect::Follow(source) } else { Effect::Unfollow(source) };
+        }
+        let text = |name: &str| match value(name) {
+            Value::Text(text) => text.to_string(),
+            _ => String::new(),
+        };
+        let time = |name: &str| match value(name) {
+            Value::BigInt(micros) => Some(micros),
+            _ => None,
+        };
+        let (author_id, chirp_id, posted_at) =
+            (text("author_id"), text("chirp_id"), time("posted_at").unwrap_or(0));
+        if change.row.is_none() {
+            return Effect::Gone { place: place(posted_at, &chirp_id, &author_id), source: author_id };
+        }
+        let (chirp_id, author_id): (Arc<str>, Arc<str>) = (chirp_id.into(), author_id.into());
+        let place = Place { posted_at, chirp_id: Arc::clone(&chirp_id), author_id: Arc::clone(&author_id) };
+        Effect::Put(live_item(&FeedItem {
+            cursor: Cursor { shown: 1, place },
+            chirp_id,
+            author_id,
+            username: text("username").into(),
+            content: text("content").into(),
+            posted_at,
+            edited_at: time("edited_at"),
+        }))
+    }
+}
+
+/// Authors that are read at once.
+const AUTHORS: usize = 1_000;
+
+fn place(posted_at: i64, chirp_id: &str, author_id: &str) -> Vec<Value> {
+    vec![Value::BigInt(posted_at), Value::from(chirp_id), Value::from(author_id)]
+}
+
+fn live_item(item: &FeedItem) -> LiveItem {
+    // an item is the same whatever stands in front of it
+    let cursor = Cursor { shown: 1, place: item.cursor.place.clone() };
+    let item = &FeedItem { cursor, ..item.clone() };
+    LiveItem {
+        place: place(item.posted_at, &item.chirp_id, &item.author_id),
+        source: item.author_id.to_string(),
+        key: json!({"author_id": &*item.author_id, "chirp_id": &*item.chirp_id}),
+        item: item_json(item),
+    }
+}
+
+fn fault(error: FeedError<StoreFault>) -> ResourceFault {
+    match error {
+        FeedError::UnknownUser(_) => ResourceFault::Unknown(error.to_string()),
+        other => ResourceFault::Tables(error::chain(&other)),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::message::short;
 use crate::nearest::suggestion;
 use crate::pages::PageFile;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
+use crate::token::ResumeKey;
 
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
 const READERS: usize = 1_024;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// What is let in, and how much of it.
     pub limits: Limits,
+    /// Signs where streams go on.
+    pub resume_key: ResumeKey,
     /// What counts.
     pub meter: Arc<GatewayMeter>,
     /// Becomes true when it is to end: those who wait are then answered soon.
@@ -60,6 +63,7 @@ struct Inner {
     own: Vec<Arc<Own>>,
     readers: Arc<Semaphore>,
     meter: Arc<GatewayMeter>,
+    resume_key: ResumeKey,
     documents: Documents,
     pages: &'static [PageFile],
     ending: watch::Receiver<bool>,
@@ -85,8 +89,19 @@ impl Gateway {
     /// # Errors
     /// Limits that mean nothing, or let in whom they should not.
     pub fn new(parts: Parts) -> Result<Self, String> {
-        let Parts { domains, resources, pages, log, sender, clock, authenticator, limits, meter, ending } =
-            parts;
+        let Parts {
+            domains,
+            resources,
+            pages,
+            log,
+            sender,
+            clock,
+            authenticator,
+            limits,
+            resume_key,
+            meter,
+            ending,
+        } = parts;
         let documents = documents(&domains, &resources, &authenticator);
         let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
@@ -104,7 +119,8 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        Ok(Self { inner: Arc::new(Inner { channels, own, readers, meter, front, documents, pages, ending }) })
+        let inner = Inner { channels, own, readers, meter, resume_key, front, documents, pages, ending };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Everything that it answers.
@@ -121,9 +137,22 @@ impl Gateway {
         })
     }
 
+    /// The same for streams: the reader of the changes of a domain, where a view can be subscribed to.
+    pub fn changes(&self) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + 'static)> {
+        let live = self.inner.channels.values().filter(|channel| channel.live_families().next().is_some());
+        live.cloned().map(|channel| {
+            let name = format!("{}.changes", channel.description.name);
+            (name, move |health: &Health, stop: &Stop| channel.follow_changes(health, stop))
+        })
+    }
+
     /// What else is to run beside it in the same way: the readers of the keys by which it is known who asks.
     pub fn keepers(&self) -> impl Iterator<Item = (String, impl FnOnce(&Health, &Stop) + Send + 'static)> {
         self.inner.front.authenticator().keepers()
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        self.inner.front.authenticator()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -149,6 +178,10 @@ impl Gateway {
             // nobody closes it
             Err(_) => std::future::pending().await,
         }
+    }
+
+    pub(crate) fn resume_key(&self) -> &ResumeKey {
+        &self.inner.resume_key
     }
 
     pub(crate) fn meter(&self) -> &GatewayMeter {

@@ -13,6 +13,7 @@
 //! | the log's side of a domain: its one reader of outcomes, and who waits for one | `log/` |
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
+//! | views as they change: who hears what, streams, where they go on | `live/` |
 //! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
 //! | static pages: their addresses, types, tags, and what may run in them | `pages.rs` |
 //! | what the documents for programs say, and how schemas become schemas | `documents/` |
@@ -23,6 +24,7 @@ pub mod documents;
 pub mod front;
 mod gateway;
 mod http;
+mod live;
 mod log;
 pub mod message;
 pub mod nearest;
@@ -33,3 +35,4 @@ pub mod view;
 
 pub use gateway::{Gateway, Parts};
 pub use http::problem;
+pub use token::ResumeKey;

@@ -1,8 +1,9 @@
 //! What the gateway must be given.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::{Digest, Metadata, Outcome, Schemas, Table};
+use millrace_kernel::{Change, Digest, Metadata, Outcome, Schemas, Table, Value};
 use millrace_ports::{LogFault, StoreFault, ViewStore};
 use millrace_runtime::Topology;
 use millrace_wire::Codec;
@@ -55,6 +56,14 @@ pub struct ViewDescription {
     pub projection: String,
 }
 
+impl ViewDescription {
+    /// The view family it is of.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        self.projection.split_once('.').map_or(&*self.projection, |(_, family)| family)
+    }
+}
+
 /// What a domain's types are needed for, and where its tables are. All of it is asked off the threads that serve.
 pub trait DomainLink: Send + Sync {
     /// Encodes its commands.
@@ -68,6 +77,18 @@ pub trait DomainLink: Send + Sync {
     /// # Errors
     /// As [`DomainLink::encoder`].
     fn outcomes(&self) -> Result<Codec<Outcome>, Trouble>;
+
+    /// Reads the changes of a view family with views that can be subscribed to.
+    ///
+    /// # Errors
+    /// As [`DomainLink::encoder`].
+    fn changes(&self, family: &str) -> Result<Codec<Change>, Trouble>;
+
+    /// The versions of the views' tables that answer now, by the view.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; it is asked again.
+    fn versions(&self) -> Result<HashMap<String, i32>, StoreFault>;
 
     /// Its tables, in the versions that answer now.
     ///
@@ -150,6 +171,11 @@ pub trait Resource: Send + Sync {
     /// How many items a page has at most, and when nobody says.
     fn limits(&self) -> (usize, usize);
 
+    /// How it is followed as it changes, if it can be.
+    fn live(&self) -> Option<&dyn LiveResource> {
+        None
+    }
+
     /// What it is, for those who have never seen one.
     fn description(&self) -> ResourceDescription;
 
@@ -164,6 +190,80 @@ pub trait Resource: Send + Sync {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<ResourcePage, ResourceFault>;
+}
+
+/// What it takes to follow a [`Resource`] as it changes: `GET /v1/streams/DOMAIN/NAME?PARAMETER=`. Its items have an order of
+/// their own, and those in front of some floor are followed.
+pub trait LiveResource: Send + Sync {
+    /// What its address ends with: `feed`.
+    fn name(&self) -> &'static str;
+
+    /// The parameter that says whose it is: `user_id`.
+    fn parameter(&self) -> &'static str;
+
+    /// How many items are followed at most, and when nobody says.
+    fn limits(&self) -> (usize, usize);
+
+    /// What it is now made of: partition keys of views that can be subscribed to.
+    ///
+    /// # Errors
+    /// [`ResourceFault`].
+    fn sources(&self, tables: &dyn ViewStore, id: &str) -> Result<Vec<Source>, ResourceFault>;
+
+    /// Its first items: so many, or all down to the place `floor`.
+    ///
+    /// # Errors
+    /// [`ResourceFault`].
+    fn items(
+        &self,
+        tables: &dyn ViewStore,
+        id: &str,
+        limit: usize,
+        floor: Option<&[Value]>,
+    ) -> Result<Vec<LiveItem>, ResourceFault>;
+
+    /// What a change of one of its sources means.
+    fn effect(&self, change: &Change) -> Effect;
+}
+
+/// A partition key of a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The view.
+    pub view: &'static str,
+    /// Its partition key.
+    pub key: Vec<Value>,
+}
+
+/// An item of a [`LiveResource`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveItem {
+    /// Where it stands: the greatest comes first.
+    pub place: Vec<Value>,
+    /// What it comes from, as [`Source::key`] of it is written by [`millrace_kernel::live::key_text`].
+    pub source: String,
+    /// The members by which clients know it.
+    pub key: serde_json::Value,
+    /// The item.
+    pub item: serde_json::Value,
+}
+
+/// What a change of a source means to a [`LiveResource`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// An item comes, or is another now.
+    Put(LiveItem),
+    /// The item of this place of this source goes.
+    Gone {
+        /// As [`LiveItem::place`].
+        place: Vec<Value>,
+        /// As [`LiveItem::source`].
+        source: String,
+    },
+    /// Another source belongs to it, or does so already.
+    Follow(Source),
+    /// A source belongs to it no more.
+    Unfollow(Source),
 }
 
 /// What a [`Resource`] is.

@@ -112,7 +112,12 @@ test('three pages and a hundred clients schedule at once', { timeout: 120_000 },
   const shown = (page) => page.locator('[data-slot]').evaluateAll((slots) => [...new Set(slots.map((slot) => slot.dataset.slot))].sort());
   const [from, to] = [Date.UTC(2026, 10, 30), Date.UTC(2026, 11, 7)].map((instant) => BigInt(instant) * 1_000n);
   const inWeek = rows.filter((row) => BigInt(row.start) < to && BigInt(row.end) > from).map(({ timeslot_id }) => timeslot_id).sort();
-  for (const page of pages) await until('a page shows the week', async () => JSON.stringify(await shown(page)) === JSON.stringify(inWeek));
+  for (const page of pages) {
+    await until('a page shows the week', async () => {
+      const found = await shown(page);
+      return JSON.stringify(found) === JSON.stringify(inWeek) || Promise.reject(new Error(`${found} instead of ${inWeek}`));
+    });
+  }
 });
 
 test('what is paid, posted and planned moves in a window of another page', async () => {

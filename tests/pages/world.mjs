@@ -70,7 +70,8 @@ export async function up(more = []) {
           process = spawn(MILLRACE, ['gateway', '--listen', `127.0.0.1:${port}`, ...servers], {
             cwd: folder,
             stdio: 'ignore',
-            env: { ...globalThis.process.env, ...Object.fromEntries(settings) },
+            // the same key as that of `up`: streams go on behind a kill, and through either
+            env: { ...globalThis.process.env, MILLRACE_GATEWAY_RESUME_KEY_FILE: join(folder, 'data/resume.key'), ...Object.fromEntries(settings) },
           });
           await until('a gateway that answers', async () => (await fetch(gateway.url)).ok);
         },

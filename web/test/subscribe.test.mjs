@@ -145,6 +145,9 @@ test('what ends a stream in the middle is told, or tried again, by what it is', 
   await until('live', () => mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:tables-away","title":"x","status":503}\n\n');
   await until('again', () => gateway.asked.length === 2 && mirror.seen.states.at(-1) === 'live');
+  // not there yet is another thing than no such address
+  gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unknown","title":"x","status":404}\n\n');
+  await until('once more', () => gateway.asked.length === 3 && mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unauthenticated","title":"x","status":401,"detail":"expired"}\n\n');
   await until('off', () => mirror.seen.states.at(-1) === 'off');
   assert.equal(mirror.expired, 'expired');

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use millrace_ports::roster::RosterEntry;
 use millrace_ports::{
-    Group, GroupEvent, GroupSpec, Log, LogFault, Reader, Record, Start, TopicPartition, Transaction,
-    TransactionalWriter,
+    Appender, Group, GroupEvent, GroupSpec, Log, LogFault, Reader, Record, Start, TopicPartition,
+    Transaction, TransactionalWriter,
 };
 
 /// Counts what was written.
@@ -64,6 +64,10 @@ impl Log for PreparedLog {
             _ => None,
         });
         Ok(Box::new(PreparedReader { log: self.clone(), next }))
+    }
+
+    fn appender(&self) -> Result<Arc<dyn Appender>, LogFault> {
+        Err(LogFault::Refused { step: "append records", message: "nothing is appended here".to_owned() })
     }
 
     fn high_watermark(&self, at: &TopicPartition) -> Result<i64, LogFault> {

@@ -172,6 +172,7 @@ impl Stage {
     ) -> Result<ProjectorLane<Chirp>, Failure> {
         let timelines = family(settings, FAMILY);
         let shared = ProjectorShared {
+            changes: None,
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             store,

@@ -176,6 +176,7 @@ fn dispatch(command: Command, config: &Config, app: &App) -> Result<(), CliError
         Command::Send(send) => send::run(&servers, domains, &send),
         Command::Load(load) => load::run(&servers, domains, &load),
         Command::Query(query) => query::run(&servers, domains, &query),
+        Command::Watch(chosen) => watch::run(&servers, domains, &chosen),
         Command::Verify(verify) => examine::verify::run(&servers, domains, &verify),
         Command::History(history) => examine::history::run(&servers, domains, &history),
         Command::Explain(explain) => examine::explain::run(&servers, domains, &explain),

@@ -82,7 +82,13 @@ impl CliError {
         self.of_kafka
     }
 
-    /// The exit code.
+    /// Whether whoever called has asked for what cannot be.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        self.code == 2
+    }
+
+    /// The code with which the process ends.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)

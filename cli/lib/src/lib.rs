@@ -21,7 +21,7 @@
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
 //! | the gateway as a role: its servers, its address, who may use it, how it ends | `gateway/` |
-//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `status.rs`, `token.rs` |
+//! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `watch.rs`, `status.rs`, `token.rs` |
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
@@ -60,6 +60,7 @@ mod topics;
 mod trace;
 mod up;
 mod views;
+mod watch;
 
 use millrace_gateway::nearest;
 
@@ -68,5 +69,7 @@ pub use connect::Servers;
 pub use domain::{DomainEntry, domain};
 pub use gateway::HttpClient;
 pub use millrace_gateway::pages::PageFile;
-pub use millrace_gateway::ports::{Resource, ResourceDescription, ResourceFault, ResourcePage};
+pub use millrace_gateway::ports::{
+    Effect, LiveItem, LiveResource, Resource, ResourceDescription, ResourceFault, ResourcePage, Source,
+};
 pub use tool::Tool;

@@ -36,7 +36,10 @@ pub fn run(
 }
 
 /// `column=value …` as names and values.
-fn conditions(given: &[String]) -> Result<Vec<(&str, &str)>, CliError> {
+///
+/// # Errors
+/// One that is not written so.
+pub fn conditions(given: &[String]) -> Result<Vec<(&str, &str)>, CliError> {
     let parts = |condition: &'_ String| CliError::usage(format!("{condition:?} is not KEY=VALUE"));
     given.iter().map(|condition| condition.split_once('=').ok_or_else(|| parts(condition))).collect()
 }

@@ -164,6 +164,7 @@ pub fn text_of(schemas: &Schemas, file: &str) -> Option<&'static str> {
         "state.avsc" => Some(schemas.state),
         "outcomes.avsc" => Some(schemas.outcomes),
         "lookup.avsc" => schemas.lookup,
+        "changes.avsc" => schemas.changes,
         _ => None,
     }
 }

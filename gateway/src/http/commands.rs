@@ -37,13 +37,28 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let (domain, kind) = path(at)?;
-    let channel = gateway.channel(&domain)?;
-    let kind = command(channel, &kind)?;
+    // said before the body is waited for
+    command(gateway.channel(&domain)?, &kind)?;
     let key = command_key(&headers)?;
-    let (metadata, data) =
-        checked(&channel.description.types, kind, body::read(gateway.limits(), &headers, body).await?)?;
-    let metadata = issued(channel, &key, acting(&principal, metadata)?)?;
-    let span = span(&gateway, channel, kind, &headers);
+    let body = body::read(gateway.limits(), &headers, body).await?;
+    send(&gateway, &principal, (&domain, &kind), key, body, &headers).await
+}
+
+/// Sends the command in `body` under `key` and answers with what became of it; `headers` say how long that is waited for, and how
+/// it is written.
+pub(super) async fn send(
+    gateway: &Gateway,
+    principal: &Principal,
+    (domain, kind): (&str, &str),
+    key: Key,
+    body: Json,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let channel = gateway.channel(domain)?;
+    let kind = command(channel, kind)?;
+    let (metadata, data) = checked(&channel.description.types, kind, body)?;
+    let metadata = issued(channel, &key, acting(principal, metadata)?)?;
+    let span = span(gateway, channel, kind, headers);
     let asked = Asked {
         id: principal.command_id(&key.text),
         kind: kind.name.clone(),
@@ -53,11 +68,11 @@ pub(super) async fn post(
             Some(span) => Some(span.traceparent().as_bytes().to_vec()),
             None => headers.get(TRACEPARENT).map(|value| value.as_bytes().to_vec()),
         },
-        wait: Prefer::read(&headers).wait,
+        wait: Prefer::read(headers).wait,
     };
     let submitted = channel.submit(asked, gateway.ending()).await;
     span.into_iter().for_each(Span::end);
-    let mut response = answer(channel.description.name, &key, submitted, answer::longs(&headers));
+    let mut response = answer(channel.description.name, &key, submitted, answer::longs(headers));
     // also of a command that had none: whoever repeats it needs it
     if let Ok(key) = HeaderValue::from_str(&key.text) {
         response.headers_mut().insert(HeaderName::from_static(key::HEADER), key);

@@ -5,6 +5,8 @@
 //! | `POST /v1/commands/{domain}/{Type}` | `commands.rs` |
 //! | `GET /v1/outcomes/{domain}/{key}` | `outcomes.rs` |
 //! | `GET /v1/views/{domain}/{view}` | `views.rs` |
+//! | `GET /v1/streams/{domain}/{view}` | `streams.rs` |
+//! | `GET /v1/socket` | `socket.rs` |
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
@@ -21,6 +23,8 @@ mod outcomes;
 mod own;
 pub mod problem;
 mod read;
+mod socket;
+pub(crate) mod streams;
 pub(crate) mod views;
 
 use std::sync::Arc;
@@ -53,6 +57,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/openapi.json", get(documents::openapi))
         .route("/asyncapi.json", get(documents::asyncapi))
         .route("/v1/views/{domain}/{view}", get(views::get))
+        .route("/v1/streams/{domain}/{view}", get(streams::get))
+        .route("/v1/socket", get(socket::get))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

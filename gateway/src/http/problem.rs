@@ -58,6 +58,8 @@ kinds! {
     REJECTED = "rejected", UNPROCESSABLE_ENTITY, "The command was rejected";
     /// The key stands for another command.
     KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, "The key was used before for another command";
+    /// A subscriber does not take what it is told.
+    SLOW = "slow", REQUEST_TIMEOUT, "What is told is not taken";
     /// More than one user may ask.
     TOO_MANY = "too-many", TOO_MANY_REQUESTS, "You ask too often";
     /// As much is under way as there is room for.
@@ -144,16 +146,25 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let Said { kind, detail, members, headers } = *self.0;
+impl Problem {
+    /// The document.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        let Said { kind, detail, members, .. } = &*self.0;
         let mut document = Map::new();
         document.insert("type".to_owned(), Json::from(format!("{TYPE}{}", kind.name)));
         document.insert("title".to_owned(), Json::from(kind.title));
         document.insert("status".to_owned(), Json::from(kind.status.as_u16()));
-        document.insert("detail".to_owned(), Json::from(detail));
-        document.extend(members);
-        let body = Json::Object(document).to_string();
+        document.insert("detail".to_owned(), Json::from(detail.as_str()));
+        document.extend(members.clone());
+        Json::Object(document)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = self.json().to_string();
+        let Said { kind, headers, .. } = *self.0;
         let mut response = (kind.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
         for (name, value) in headers {
             response.headers_mut().insert(name, value);

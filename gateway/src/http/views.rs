@@ -100,7 +100,7 @@ pub(super) fn page(rows: Vec<Json>, cursor: Option<String>) -> Json {
 }
 
 /// The view of that name.
-fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c ViewDescription, Problem> {
+pub(super) fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c ViewDescription, Problem> {
     let views = &channel.description.views;
     views.iter().find(|view| view.table.name == name).ok_or_else(|| {
         let near = suggestion(name, views.iter().map(|view| view.table.name.as_str()));
@@ -109,7 +109,7 @@ fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c ViewDescription, Pro
     })
 }
 
-fn wrong_key(problem: KeyProblem) -> Problem {
+pub(super) fn wrong_key(problem: KeyProblem) -> Problem {
     let KeyProblem { message, help, name } = problem;
     let detail = match help {
         Some(help) => format!("{message}. {help}"),

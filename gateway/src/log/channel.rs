@@ -1,5 +1,6 @@
 //! A domain as the gateway reaches it: its topics while they answer, and why they do not.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::search::SEARCHERS;
 use super::waiting::Waiting;
+use crate::live::{Ends, Hub, READERS};
 use crate::ports::{CommandEncoder, CommandSender, Description, DomainLink};
 use crate::view::Watch;
 
@@ -17,11 +19,18 @@ use crate::view::Watch;
 pub(crate) struct Channel {
     pub(crate) description: Description,
     pub(crate) link: Arc<dyn DomainLink>,
+    /// Who hears of changes of its rows.
+    pub(crate) hub: Arc<Hub>,
+    /// Where its events end, and the changes of each view family.
+    pub(crate) event_ends: Ends,
+    pub(crate) change_ends: HashMap<String, Ends>,
+    /// Streams that read from the log.
+    pub(crate) history: Arc<Semaphore>,
     /// How far its projections are.
     pub(crate) watch: Watch,
-    pub(super) log: Arc<dyn Log>,
+    pub(crate) log: Arc<dyn Log>,
     pub(super) sender: Arc<dyn CommandSender>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(super) waiting: Waiting,
     pub(super) searchers: Arc<Semaphore>,
     state: RwLock<Result<Arc<Line>, Away>>,
@@ -51,8 +60,13 @@ impl Channel {
         sender: Arc<dyn CommandSender>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let families = live_families(&description).map(|family| (family, Ends::default())).collect();
         Self {
             description,
+            hub: Hub::new(),
+            event_ends: Ends::default(),
+            change_ends: families,
+            history: Arc::new(Semaphore::new(READERS)),
             link,
             watch: Watch::default(),
             log,
@@ -63,6 +77,11 @@ impl Channel {
             state: RwLock::new(Err(Away("the gateway is only starting".to_owned()))),
             suspected: AtomicBool::default(),
         }
+    }
+
+    /// The view families with views that can be subscribed to, each with its topic of changes.
+    pub(crate) fn live_families(&self) -> impl Iterator<Item = (String, Arc<str>)> {
+        self.change_ends.keys().map(|family| (family.clone(), self.description.topology.changes(family)))
     }
 
     /// The topics, while they answer.
@@ -82,6 +101,12 @@ impl Channel {
     pub(super) fn take_suspicion(&self) -> bool {
         self.suspected.swap(false, Ordering::AcqRel)
     }
+}
+
+/// The view families with views that can be subscribed to.
+fn live_families(description: &Description) -> impl Iterator<Item = String> {
+    let live = description.views.iter().filter(|view| view.table.live.is_some());
+    live.map(|view| view.family().to_owned())
 }
 
 impl Line {

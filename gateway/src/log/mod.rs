@@ -8,8 +8,6 @@ mod submit;
 mod tests;
 mod waiting;
 
-#[cfg(test)]
-pub(crate) use channel::Away;
-pub(crate) use channel::Channel;
+pub(crate) use channel::{Away, Channel};
 pub(crate) use search::Searched;
 pub(crate) use submit::{Asked, Submitted};

@@ -1,11 +1,12 @@
 //! Commands and outcomes over a log in memory, with a processor that answers when the test says so.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_domain_guestbook::Guestbook;
 use millrace_domain_guestbook::messages::commands::CommandData;
-use millrace_kernel::{Command, Digest, Domain as _, Metadata, Outcome, Status};
+use millrace_kernel::{Change, Command, Digest, Domain as _, Metadata, Outcome, Status};
 use millrace_ports::{LogFault, StoreFault, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::{Health, Stop, Topology};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
@@ -36,6 +37,14 @@ impl DomainLink for Link {
     fn outcomes(&self) -> Result<Codec<Outcome>, Trouble> {
         Codec::register(Arc::clone(&self.0), "o", Guestbook::SCHEMAS.outcomes)
             .map_err(|error| Trouble(error.to_string()))
+    }
+
+    fn changes(&self, _: &str) -> Result<Codec<Change>, Trouble> {
+        unreachable!("nobody has subscribed here")
+    }
+
+    fn versions(&self) -> Result<HashMap<String, i32>, StoreFault> {
+        unreachable!("nobody has subscribed here")
     }
 
     fn tables(&self) -> Result<Arc<dyn ViewStore>, StoreFault> {

@@ -65,6 +65,17 @@ impl Watch {
         Ok(Awaited::There)
     }
 
+    /// How far `projection` has come, given as (source partition, offset of the events), as somebody saw it who has begun to look
+    /// after this was asked.
+    pub(crate) async fn applied(
+        &self,
+        store: &Arc<dyn ViewStore>,
+        projection: &str,
+    ) -> Result<Vec<(i32, i64)>, StoreFault> {
+        let seen = self.look(store, projection, Some(Instant::now())).await?;
+        Ok(seen.progress.iter().map(|it| (it.partition, it.events_offset)).collect())
+    }
+
     /// The progress as somebody saw it, not before that moment.
     async fn look(
         &self,

@@ -185,6 +185,7 @@ fn table() -> Table {
         clustering_descending: vec![false],
         storage: Storage::default(),
         readers: Vec::new(),
+        live: None,
     }
 }
 

@@ -171,6 +171,17 @@ impl KafkaConfig {
         config
     }
 
+    /// Appends records that nothing de-duplicates by their ids, in order.
+    pub(crate) fn appender(&self) -> ClientConfig {
+        let mut config = self.common();
+        producer_tuning(&mut config);
+        // everything is enqueued at once and waited for
+        config.set("linger.ms", "0").set("message.timeout.ms", "10000");
+        self.extend(&mut config);
+        config.set("enable.idempotence", "true").set("acks", "all");
+        config
+    }
+
     /// Whether what a transaction writes to `topic` is compressed as everything is.
     pub(crate) fn compresses(&self, topic: &str) -> bool {
         !(self.is_plain)(topic)
@@ -272,5 +283,6 @@ mod tests {
         config.properties = BTreeMap::from([(idempotence.to_owned(), "true".to_owned())]);
         assert_eq!(config.producer().get(idempotence), Some("true"));
         assert_eq!(config.transactional("t").get(idempotence), Some("true"));
+        assert_eq!(config.appender().get(idempotence), Some("true"));
     }
 }

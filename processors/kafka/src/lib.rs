@@ -17,6 +17,7 @@
 //! | what rdkafka has no safe call for | `native.rs`, the only file with `unsafe` |
 
 mod admin;
+mod appender;
 mod assignment;
 mod batches;
 mod block_on;

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use millrace_ports::{
-    Group, GroupSpec, Log, LogFault, Reader, Start, TopicConfig, TopicPartition, TransactionalWriter,
+    Appender, Group, GroupSpec, Log, LogFault, Reader, Start, TopicConfig, TopicPartition,
+    TransactionalWriter,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -13,6 +14,7 @@ use rdkafka::metadata::MetadataBroker;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::admin::Admin;
+use crate::appender::KafkaAppender;
 use crate::batches;
 use crate::config::KafkaConfig;
 use crate::diary::{self, Diary};
@@ -187,6 +189,10 @@ impl Log for KafkaLog {
             from.push((at.clone(), offset));
         }
         Ok(Box::new(KafkaReader::open(self.config(), &from)?))
+    }
+
+    fn appender(&self) -> Result<Arc<dyn Appender>, LogFault> {
+        Ok(Arc::new(KafkaAppender::new(self.config())))
     }
 
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {

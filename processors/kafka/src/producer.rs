@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use millrace_ports::LogFault;
 use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 
 use crate::config::KafkaConfig;
 use crate::diary::Diary;
@@ -126,11 +126,20 @@ fn report(producer: &BaseProducer<Deliveries>, closing: &AtomicBool) {
 
 impl KafkaProducer {
     pub(crate) fn open(config: &KafkaConfig) -> Result<Self, LogFault> {
+        Self::open_as(config, &config.producer())
+    }
+
+    /// One whose records the broker keeps once and in order, however often they are sent.
+    pub(crate) fn open_numbering(config: &KafkaConfig) -> Result<Self, LogFault> {
+        Self::open_as(config, &config.appender())
+    }
+
+    fn open_as(config: &KafkaConfig, client: &ClientConfig) -> Result<Self, LogFault> {
         let bootstrap = config.bootstrap.clone();
         let step = Step { step: "open a producer", bootstrap: &bootstrap, topic: None };
         let context = Deliveries { diary: Diary::default(), bootstrap: bootstrap.clone() };
         let producer: BaseProducer<Deliveries> =
-            config.producer().create_with_context(context).map_err(|error| step.fault(&error, None))?;
+            client.create_with_context(context).map_err(|error| step.fault(&error, None))?;
         let producer = Arc::new(producer);
         let reports = Reports::of(&producer).map_err(|error| step.unavailable(error.to_string(), None))?;
         Ok(Self { producer, reports: Some(reports), bootstrap, request_timeout: config.request_timeout })
@@ -204,6 +213,11 @@ impl KafkaProducer {
                 Err(step.unavailable("not acknowledged in time", Some(&self.producer.context().diary)))
             }
         }
+    }
+
+    /// Gives up what is not answered yet: nothing of it is sent any more.
+    pub(crate) fn purge(&self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
     }
 
     /// How many records are not answered yet.

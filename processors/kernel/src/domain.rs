@@ -33,6 +33,8 @@ pub struct Schemas {
     pub outcomes: &'static str,
     /// The schema of what is looked up, in a domain where something is.
     pub lookup: Option<&'static str>,
+    /// The schema of changes of rows, in a domain with views that can be subscribed to.
+    pub changes: Option<&'static str>,
     /// `views.cql`
     pub views: &'static str,
     /// `topics/<d>.toml`

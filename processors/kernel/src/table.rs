@@ -6,13 +6,15 @@
 //! of every column, which is the column's documentation in every store. For CQL servers also
 //! `AND compaction = {'class': '…'}` and `AND gc_grace_seconds = …`.
 //!
-//! A line `-- Readable by: …` before it says [who may read its rows](crate::readers).
+//! A line `-- Readable by: …` before it says [who may read its rows](crate::readers), a line `-- Live: …`
+//! [that it can be subscribed to](crate::live).
 //!
 //! A table with a column `bucket` at the end of its partition key is [bucketed](crate::buckets): its directory, a table
 //! that says which buckets there are, is declared with it.
 
 use std::fmt;
 
+use crate::live::{LIVE, Live, parse_live};
 use crate::readers::{READABLE, Readers, parse_readers};
 
 /// The column types that all stores share.
@@ -134,6 +136,8 @@ pub struct Table {
     pub storage: Storage,
     /// Who may read its rows: any of these. Nobody who comes with a token where there are none.
     pub readers: Vec<Readers>,
+    /// Which source partitions write it, where it can be subscribed to.
+    pub live: Option<Live>,
 }
 
 impl Table {
@@ -141,6 +145,18 @@ impl Table {
     #[must_use]
     pub fn key_columns(&self) -> usize {
         self.partition_columns + self.clustering_descending.len()
+    }
+
+    /// The columns of the partition key as readers know it: without the bucket.
+    #[must_use]
+    pub fn logical_partition(&self) -> &[Column] {
+        &self.columns[..self.partition_columns - usize::from(self.directory().is_some())]
+    }
+
+    /// The columns of the primary key as readers know it, each with its place: without the bucket.
+    pub fn logical_key(&self) -> impl Iterator<Item = (usize, &Column)> {
+        let bucket = self.directory().map(|_| self.partition_columns - 1);
+        self.columns[..self.key_columns()].iter().enumerate().filter(move |(at, _)| Some(*at) != bucket)
     }
 
     /// The name of the table that says which buckets there are, if this one is [bucketed](crate::buckets).
@@ -176,6 +192,7 @@ impl Table {
             clustering_descending: vec![true],
             storage: self.storage,
             readers: Vec::new(),
+            live: None,
         })
     }
 
@@ -212,6 +229,7 @@ pub fn parse_tables(text: &str) -> Result<Vec<Table>, TableError> {
     let mut tables = Vec::new();
     let mut statement: Vec<(usize, &str)> = Vec::new();
     let mut readers: Option<(usize, Vec<Readers>)> = None;
+    let mut live: Option<(usize, Live)> = None;
     for (index, raw) in text.lines().enumerate() {
         let line = raw.trim();
         if statement.is_empty() && (line.is_empty() || line.starts_with("--")) {
@@ -221,21 +239,29 @@ pub fn parse_tables(text: &str) -> Result<Vec<Table>, TableError> {
                     return Err(fail(index + 1, "a table says once who may read it"));
                 }
             }
+            if let Some(text) = line.strip_prefix(LIVE) {
+                let parsed = parse_live(text).map_err(|message| fail(index + 1, message))?;
+                if live.replace((index + 1, parsed)).is_some() {
+                    return Err(fail(index + 1, "a table says once that it is live"));
+                }
+            }
             continue;
         }
         statement.push((index + 1, line));
         if line.ends_with(';') {
             let mut table = parse_table(&statement)?;
             table.readers = readers.take().map(|(_, readers)| readers).unwrap_or_default();
+            table.live = live.take().map(|(_, live)| live);
             let directory = table.declare_directory();
             tables.push(table);
             tables.extend(directory);
             statement.clear();
         }
     }
-    match (statement.first(), readers) {
+    let orphan = readers.map(|(line, _)| line).or(live.map(|(line, _)| line));
+    match (statement.first(), orphan) {
         (Some((line, _)), _) => Err(fail(*line, "this statement does not end with ';'")),
-        (None, Some((line, _))) => Err(fail(line, "there is no table behind this line that could be read")),
+        (None, Some(line)) => Err(fail(line, "there is no table behind this line that could be read")),
         (None, None) => Ok(tables),
     }
 }
@@ -368,6 +394,7 @@ fn finish(
         clustering_descending: clustering.iter().map(|c| descends(c)).collect(),
         storage,
         readers: Vec::new(),
+        live: None,
     })
 }
 

@@ -262,6 +262,15 @@ pub trait TransactionalWriter: Send {
     }
 }
 
+/// Writes records outside transactions. Implementations are shared between threads.
+pub trait Appender: Send + Sync {
+    /// Writes `records`, those of a partition in their order, and returns when all of them are there to be read.
+    ///
+    /// # Errors
+    /// [`LogFault`]; some of them may be there, of each partition the first ones. Whoever tries again may leave records twice.
+    fn append(&self, records: Vec<Outgoing>) -> Result<(), LogFault>;
+}
+
 /// A change in what this member of a group may work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupEvent {
@@ -369,6 +378,12 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogFault`].
     fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault>;
+
+    /// A writer of records outside transactions.
+    ///
+    /// # Errors
+    /// [`LogFault`].
+    fn appender(&self) -> Result<Arc<dyn Appender>, LogFault>;
 
     /// The high watermark of a partition as a read-uncommitted query sees it.
     ///

@@ -352,6 +352,7 @@ pub fn columns_table() -> Table {
         clustering_descending: vec![false],
         storage: Storage::default(),
         readers: Vec::new(),
+        live: None,
     }
 }
 

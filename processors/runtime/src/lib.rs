@@ -5,6 +5,7 @@
 //! store's adapter writes it.
 
 pub mod advice;
+pub mod changes;
 pub mod copies;
 pub mod dead;
 mod follow;

@@ -81,6 +81,11 @@ bugs! {
     DigestForgotten: "the answer that a process ends with does not say which command it was that began it",
     DueAnswersForgotten: "who repeats a command more often than is answered at once gets no answer",
     DueAnswersMiscounted: "where more than one of the answers that are due is given, some are not counted",
+    ChangeBeforeRow: "a change is told before its row can be read",
+    ChangesLostAtSwitch: "the rows that a rebuild writes after the switch are told to nobody",
+    ChangesBeginBehindRows: "a subscriber begins to hear of changes after it has read the rows",
+    ChangeGoesBack: "a change that comes again is taken for a new one",
+    ResumeForgetsSource: "who resumes does not know what it has seen of a source partition",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 

@@ -81,6 +81,12 @@ impl Topology {
         format!("{}{}.{}.lookup", self.prefix, self.domain, snake_case(aggregate)).into()
     }
 
+    /// `<d>.<family>.changes`, of the view families with views that can be subscribed to.
+    #[must_use]
+    pub fn changes(&self, family: &str) -> Arc<str> {
+        format!("{}{}.{family}.changes", self.prefix, self.domain).into()
+    }
+
     /// The consumer group of the domain's command processors.
     #[must_use]
     pub fn processor_group(&self) -> String {

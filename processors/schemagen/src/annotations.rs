@@ -156,10 +156,11 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
         while let Type::Nullable(of) | Type::Array(of) = inner {
             inner = of;
         }
-        if *inner == Type::Bytes {
+        if matches!(inner, Type::Bytes | Type::Columns) {
             return Err(format!(
-                "{place}: type bytes is not supported; there are string, long, int, boolean, double, timestamp-micros, \
-                 enums, records, and arrays and [\"null\", T] of them"
+                "{place}: type {} is not supported; there are string, long, int, boolean, double, timestamp-micros, \
+                 enums, records, and arrays and [\"null\", T] of them",
+                if *inner == Type::Bytes { "bytes" } else { "map" }
             ));
         }
         if let Type::Record(inner) = inner

@@ -17,6 +17,8 @@ pub enum Type {
     TimestampMicros,
     /// Only of the engine's own records.
     Bytes,
+    /// Columns of a row by their names. Only of the engine's own records.
+    Columns,
     Array(Box<Type>),
     /// `["null", T]`
     Nullable(Box<Type>),
@@ -112,6 +114,7 @@ impl Type {
             Self::Double => "double".to_owned(),
             Self::TimestampMicros => "timestamp-micros".to_owned(),
             Self::Bytes => "bytes".to_owned(),
+            Self::Columns => "columns".to_owned(),
             Self::Array(items) => format!("array of {}", items.describe()),
             Self::Nullable(inner) => format!("nullable {}", inner.describe()),
             Self::Union(_) => "union of records".to_owned(),
@@ -153,6 +156,7 @@ impl Parser {
                             object.get("items").ok_or_else(|| format!("{place}: an array needs items"))?;
                         Ok(Type::Array(Box::new(self.kind(items, place)?)))
                     }
+                    (Some("map"), None) => Ok(Type::Columns),
                     _ => self.kind(kind, place),
                 }
             }

@@ -17,7 +17,7 @@ pub struct Kind {
 impl Kind {
     /// Whether a domain may do without it.
     pub fn may_be_absent(&self) -> bool {
-        self.file == STEPS.file || self.file == LOOKUP.file
+        [STEPS.file, LOOKUP.file, CHANGES.file].contains(&self.file)
     }
 }
 
@@ -55,9 +55,12 @@ pub const OUTCOMES: Kind =
 /// What others look up.
 pub const LOOKUP: Kind =
     Kind { file: "lookup", root: "Lookup", data: None, template: include_str!("envelopes/lookup.json") };
+/// What became of rows.
+pub const CHANGES: Kind =
+    Kind { file: "changes", root: "Change", data: None, template: include_str!("envelopes/changes.json") };
 
 /// All schemas that a domain may have.
-pub const KINDS: [&Kind; 6] = [&COMMANDS, &STEPS, &EVENTS, &STATE, &OUTCOMES, &LOOKUP];
+pub const KINDS: [&Kind; 7] = [&COMMANDS, &STEPS, &EVENTS, &STATE, &OUTCOMES, &LOOKUP, &CHANGES];
 
 /// The record of the engine that a domain's own may have fields of, by this name and without defining it.
 pub const VIOLATION: &str = "Violation";
@@ -148,6 +151,6 @@ mod tests {
         }
         // the rest is in the runtime or generated
         let rest: Vec<&str> = found.keys().map(String::as_str).collect();
-        assert_eq!(rest, ["Lookup", "Own", "State"]);
+        assert_eq!(rest, ["Change", "Lookup", "Own", "State"]);
     }
 }

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use millrace_kernel::aggregate::snake_case;
+use millrace_kernel::live::{check_live, live_families};
 use millrace_kernel::readers::check_readers;
 use millrace_kernel::table::{Table, check_bounds, parse_tables};
 
 use crate::address::Address;
 use crate::avro::{self, Record};
-use crate::envelope::{COMMANDS, EVENTS, KINDS, Kind, LOOKUP, OUTCOMES, STATE, STEPS};
+use crate::envelope::{CHANGES, COMMANDS, EVENTS, KINDS, Kind, LOOKUP, OUTCOMES, STATE, STEPS};
 use crate::{SchemagenError, annotations, assemble, format, states, topics};
 
 /// What a domain's folder and its topics file hold.
@@ -86,21 +87,26 @@ impl Folder {
             .map(|record| snake_case(&record.name))
             .collect();
         folder.schemas.push(state);
-        for kind in [Some(&OUTCOMES), (!lookups.is_empty()).then_some(&LOOKUP)].into_iter().flatten() {
+        folder.views = folder.text(&dir.join("views.cql"))?;
+        let wrong = |message: String| SchemagenError::Invalid { file: "views.cql".to_owned(), message };
+        folder.tables = parse_tables(&folder.views).map_err(|error| wrong(error.to_string()))?;
+        let is_right = check_bounds(&folder.tables).and_then(|()| check_readers(&folder.tables));
+        let live =
+            is_right.and_then(|()| check_live(&folder.tables)).and_then(|()| live_families(&folder.views));
+        let live = live.map_err(wrong)?;
+        let lookup = (!lookups.is_empty()).then_some(&LOOKUP);
+        let changes = (!live.is_empty()).then_some(&CHANGES);
+        for kind in [Some(&OUTCOMES), lookup, changes].into_iter().flatten() {
             let schema = whole(kind, &folder.domain, &[], &|_| String::new());
             folder.schemas.push(schema.map_err(|message| invalid(kind, message))?);
         }
         folder.schemas.sort_by_key(|schema| KINDS.iter().position(|kind| kind.file == schema.kind.file));
-        folder.views = folder.text(&dir.join("views.cql"))?;
-        let wrong = |message: String| SchemagenError::Invalid { file: "views.cql".to_owned(), message };
-        folder.tables = parse_tables(&folder.views).map_err(|error| wrong(error.to_string()))?;
-        check_bounds(&folder.tables).and_then(|()| check_readers(&folder.tables)).map_err(wrong)?;
         folder.topics = match declared.exists() {
             true => folder.text(&declared)?,
             false => {
                 // so that cargo sees one come
                 folder.paths.extend(declared.parent().filter(|it| it.exists()).map(Path::to_owned));
-                topics::standard(&folder.domain, folder.schema(&STEPS).is_some(), &lookups)
+                topics::standard(&folder.domain, folder.schema(&STEPS).is_some(), &lookups, &live)
             }
         };
         Ok(folder)

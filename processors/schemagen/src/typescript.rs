@@ -89,8 +89,8 @@ fn sent(kind: &Type) -> String {
             let fields = record.fields.iter().map(|field| format!("{}: {}", field.name, sent(&field.kind)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join("; "))
         }
-        // messages have no unions of records
-        Type::Union(_) => "unknown".to_owned(),
+        // of the engine's own records alone
+        Type::Union(_) | Type::Columns => "unknown".to_owned(),
     }
 }
 

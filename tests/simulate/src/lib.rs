@@ -24,6 +24,7 @@ pub mod shrink;
 pub mod store;
 pub mod strays;
 pub mod tally;
+pub mod watch;
 pub mod workload;
 
 /// What the binary and the test programs call. Generic code is compiled with whoever uses it first with a type: here once,

@@ -256,6 +256,11 @@ pub enum Act<C> {
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
+    /// A subscriber of a view takes some steps, or is cut.
+    Watch {
+        /// What is left to chance.
+        luck: u64,
+    },
     /// The oracles look at the tables.
     Look,
 }
@@ -283,6 +288,7 @@ impl<W: Workload> Plan<W> {
             say_when_issued::<W>(&mut Dice::new(!seed), &mut setup, &mut acts);
         }
         rebuild_meanwhile(&mut Dice::new(seed ^ 0x7ab1_e500), &mut acts);
+        subscribe_meanwhile(&mut Dice::new(seed ^ 0x5ab5_c21b), &mut acts);
         Self { seed, setup, acts }
     }
 }
@@ -305,6 +311,18 @@ fn rebuild_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
             _ => Operate::Rebuild,
         };
         acts.insert(place, Act::Operate { family, what, luck: dice.roll() | 1 });
+    }
+}
+
+/// Has subscribers follow views meanwhile, in some histories: the others stay what they are without.
+fn subscribe_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
+    if !dice.per_mille(500) {
+        return;
+    }
+    let mut places: Vec<usize> = (0..dice.within(20, 120)).map(|_| dice.below(acts.len() + 1)).collect();
+    places.sort_unstable();
+    for place in places.into_iter().rev() {
+        acts.insert(place, Act::Watch { luck: dice.roll() });
     }
 }
 

@@ -26,6 +26,7 @@ use crate::plan::{Act, Plan, TOMBSTONE_MARGIN_SECONDS};
 use crate::store::UnreliableStore;
 use crate::strays::{Stray, Strays};
 use crate::tally::Tally;
+use crate::watch::{Watched, Watchers};
 use crate::workload::Workload;
 
 /// What came of a history.
@@ -89,6 +90,7 @@ struct Running<'a, W: Workload> {
     /// Ids of commands that were sent, and when each was issued, if it says so.
     ids: BTreeMap<String, Option<i64>>,
     strays: Strays,
+    watchers: Watchers,
     /// What answered when a reader looked who has not looked again.
     looked: Option<Live>,
     trace: Option<&'a mut Vec<String>>,
@@ -161,6 +163,7 @@ impl<'a, W: Workload> Running<'a, W> {
             lookups,
             ids: BTreeMap::new(),
             strays: Strays::default(),
+            watchers: Watchers::default(),
             looked: None,
             trace,
             dice: Dice::new(plan.seed ^ 0x0dac_1e5e),
@@ -310,12 +313,32 @@ impl<'a, W: Workload> Running<'a, W> {
             }
             Act::LateWrites => self.apply_late()?,
             Act::Operate { family, what, luck } => self.operate(*family, *what, *luck)?,
+            Act::Watch { luck } => self.watch(plan, *luck)?,
             Act::Look => {
                 self.say(|| "look at the tables".to_owned());
                 self.look(plan)?;
             }
         }
         Ok(())
+    }
+
+    /// A subscriber takes some steps.
+    fn watch(&mut self, plan: &Plan<W>, luck: u64) -> Result<(), Failure> {
+        self.seen.refresh(&self.pipeline)?;
+        let mut watchers = std::mem::take(&mut self.watchers);
+        let watched = self.world(plan, None).and_then(|world| watchers.step(&world, &mut Dice::new(luck)));
+        self.watchers = watchers;
+        self.watched(watched?);
+        Ok(())
+    }
+
+    fn watched(&self, watched: Watched) {
+        self.luck.count(|tally| {
+            tally.cuts += watched.cuts;
+            tally.resumed += watched.resumed;
+            tally.resets += watched.resets;
+            tally.copies += watched.compared;
+        });
     }
 
     fn apply_late(&self) -> Result<(), Failure> {
@@ -424,6 +447,9 @@ impl<'a, W: Workload> Running<'a, W> {
         world.versions.judge(&self.pipeline)?;
         let feeds = judge(&world, &mut dice)?;
         self.luck.count(|tally| tally.feeds += feeds);
+        let mut watchers = std::mem::take(&mut self.watchers);
+        let watched = watchers.settle(&self.world(plan, None)?)?;
+        self.watched(watched);
         Ok(())
     }
 

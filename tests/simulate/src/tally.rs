@@ -65,6 +65,10 @@ tally! {
     store_timed_out: "calls of the store applied and then failed",
     store_partly: "calls of the store applied in part",
     store_late: "calls of the store failed and applied later",
+    cuts: "streams of subscribers cut",
+    resumed: "of them that went on where they were",
+    resets: "streams that began anew",
+    copies: "copies of subscribers compared",
     looks: "looks at tables amid the history",
     feeds: "feeds compared with the oracle",
 }

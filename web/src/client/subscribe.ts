@@ -67,10 +67,13 @@ class Subscription<R extends object> {
         continue;
       }
       const before = this.#lastId;
+      let hasOpened = false;
       try {
-        await this.#follow();
+        await this.#follow(() => (hasOpened = true));
       } catch (error) {
-        if (error instanceof Problem && !error.isPassing && !this.#hasEnded) {
+        // what is not there yet may come: tables are some moments behind the answer to a command
+        const mayCome = error instanceof Problem && (error.isPassing || (hasOpened && error.status === 404));
+        if (error instanceof Problem && !mayCome && !this.#hasEnded) {
           this.#hasEnded = true;
           this.#say('off', error);
         }
@@ -94,7 +97,7 @@ class Subscription<R extends object> {
   }
 
   /** Reads one connection to its end. */
-  async #follow(): Promise<void> {
+  async #follow(opened: () => void): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
     this.#say('waiting');
@@ -103,6 +106,7 @@ class Subscription<R extends object> {
       let watch = setTimeout(() => connection.abort(), SILENCE);
       try {
         const response = await this.#open(this.#lastId, connection.signal);
+        opened();
         const [reader, text] = [new EventReader(), new TextDecoder()];
         // of a snapshot that was cut off nothing is left
         this.#parts = [];

@@ -75,6 +75,29 @@ fn time(text: &str) -> Result<i64, String> {
         .map_err(|_| "expected a time such as 2026-01-02T03:04:05Z".to_owned())
 }
 
+/// `millrace watch`
+#[derive(Args, Debug)]
+pub struct Watch {
+    /// The view, or domain.view, or what a domain has of its own: `feed`
+    #[arg(value_name = "VIEW")]
+    pub view: String,
+    /// Values of its partition key
+    #[arg(value_name = "KEY=VALUE")]
+    pub conditions: Vec<String>,
+    /// The first so many rows, and what comes in front of the last of them [default: all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Go on where an earlier call was, by a token that it has printed with --json
+    #[arg(long, value_name = "TOKEN")]
+    pub from: Option<String>,
+    /// The gateway [default: that of a running `millrace up`, else `gateway.listen`]
+    #[arg(long, value_name = "URL")]
+    pub http: Option<String>,
+    /// Print one JSON object a line: event, its members, token
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `millrace query`
 #[derive(Args, Debug)]
 pub struct Query {

@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 pub use self::dead::{Dead, DeadAction, DeadChosen};
 pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
-pub use self::messages::{Load, Query, Send};
+pub use self::messages::{Load, Query, Send, Watch};
 pub use self::rebuild::Rebuild;
 pub use self::token::Token;
 pub use self::up::{Demo, Up};
@@ -235,6 +235,15 @@ pub enum Command {
     #[command(after_help = "Examples:\n  millrace query user_profiles user_id=ann\n  \
         millrace query chirps_by_author author_id=ann --limit 10")]
     Query(Query),
+    /// Show a view as it changes
+    ///
+    /// Conditions name the partition key of the view: `user_id=ann` of `chirp.feed`. First come its rows,
+    /// then what becomes of them: + a row that came or changed, - one that is gone. It goes on where
+    /// it was when the gateway was away.
+    #[command(after_help = "Examples:\n  millrace watch shop_orders user_id=ann\n  \
+        millrace watch feed user_id=ann --limit 50\n  \
+        millrace watch account_balances account_id=a1 --json")]
+    Watch(Watch),
     /// Check that states, outcomes and views are what the events say
     ///
     /// Reads every topic and every table of a domain and compares: versions without gaps, times that

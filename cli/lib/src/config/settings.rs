@@ -195,6 +195,10 @@ pub struct GatewaySettings {
     pub tls_certificate_file: String,
     /// PEM file of the certificate's private key, not encrypted.
     pub tls_key_file: String,
+    /// File with a secret of at least 32 bytes by which the tokens are signed that say where streams go on. Gateways that
+    /// share it take each other's. Empty: each makes one of its own at its start, and who comes from another, or from before a
+    /// restart, is given all rows anew; `millrace up` keeps one in its folder.
+    pub resume_key_file: String,
     /// Names by which clients call the gateway, several separated by commas, beside addresses and `localhost`. Others are
     /// refused: a web page can be made to look as if it came from here.
     pub hosts: String,
@@ -247,6 +251,7 @@ impl Default for GatewaySettings {
             tls_ca_file: String::new(),
             tls_certificate_file: String::new(),
             tls_key_file: String::new(),
+            resume_key_file: String::new(),
             hosts: String::new(),
             origins: String::new(),
             commands_per_second: 100,

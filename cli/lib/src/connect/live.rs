@@ -1,5 +1,6 @@
 //! Of each view of a domain the version that answers now.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_kernel::Table;
@@ -27,6 +28,16 @@ impl LiveTables {
         let mut declared = domain::tables(entry)?;
         declared.extend(system_tables());
         Ok(Self { domain: entry.name(), families: entry.families(config)?, declared })
+    }
+
+    /// The version of each view.
+    #[must_use]
+    pub fn versions(&self, live: &Live) -> HashMap<String, i32> {
+        let of_family = |family: &Family| {
+            let version = live.version(family.name).0;
+            family.views.iter().map(move |view| ((*view).to_owned(), version)).collect::<Vec<_>>()
+        };
+        self.families.iter().flat_map(of_family).collect()
     }
 
     /// The tables of `store` by their plain names, and which versions these are; `known` again, where nothing has changed

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_embedded::net;
+use millrace_gateway::ResumeKey;
 use millrace_gateway::auth::{Authenticator, Issuer, Rules, Tokens};
 use millrace_gateway::front::Limits;
 use millrace_ports::SystemClock;
@@ -132,6 +133,24 @@ pub fn certificate(settings: &GatewaySettings) -> Result<Option<Arc<Certificate>
             Err(CliError::usage(format!("gateway.{given}: it is of no use without gateway.{missing}")))
         }
     }
+}
+
+/// Signs where streams go on.
+///
+/// # Errors
+/// A file that cannot be read, or holds too little.
+pub fn resume_key(settings: &GatewaySettings) -> Result<ResumeKey, CliError> {
+    let file = &settings.resume_key_file;
+    if file.is_empty() {
+        return ResumeKey::made()
+            .map_err(|why| CliError::failed(format!("there is no key to sign with: {why}")));
+    }
+    let bytes = std::fs::read(file).map_err(|error| error.to_string());
+    let key = bytes.and_then(|bytes| ResumeKey::new(&bytes));
+    key.map_err(|why| {
+        CliError::usage(format!("gateway.resume_key_file = {file:?}: {why}"))
+            .hint("Make one with `openssl rand -out FILE 32`, readable by the gateways alone, and give all of them the same.")
+    })
 }
 
 /// Reads the certificate again and again until `stop`, and says how it is with it.

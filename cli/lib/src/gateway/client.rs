@@ -1,5 +1,6 @@
 //! The gateway from the other side: `send`, `query` and `feed` with `--http URL`.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -155,6 +156,34 @@ impl HttpClient {
             }
         }
         Ok(())
+    }
+
+    /// What is told at `path` as server-sent events, from behind `token` on; it goes on until the gateway ends it.
+    ///
+    /// # Errors
+    /// As [`HttpClient::send`].
+    pub fn stream(
+        &self,
+        path: &str,
+        given: &[(&str, &str)],
+        token: Option<&str>,
+    ) -> Result<impl Read + use<>, CliError> {
+        let pairs = given.iter();
+        let query: Vec<String> =
+            pairs.map(|(name, value)| format!("{}={}", Self::encoded(name), Self::encoded(value))).collect();
+        // it has no end that could be waited for
+        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let asked = agent.get(format!("{}{path}?{}", self.url, query.join("&")));
+        let asked = asked.header(header::ACCEPT, "text/event-stream");
+        let asked = match token {
+            Some(token) => asked.header("last-event-id", token),
+            None => asked,
+        };
+        let response = asked.call();
+        match response {
+            Ok(response) if response.status() == 200 => Ok(response.into_body().into_reader()),
+            other => Err(refused(&self.answer(other)?)),
+        }
     }
 
     /// Waits until a view shows what `position` tells of, until then.

@@ -1,11 +1,13 @@
 //! The way from the gateway to a domain's types and tables.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_gateway::ports::{CommandEncoder, DomainLink, Trouble};
-use millrace_kernel::Outcome;
+use millrace_kernel::{Change, Outcome};
 use millrace_ports::{StoreFault, ViewStore};
+use millrace_runtime::Topology;
 use millrace_runtime::versions::Live;
 use millrace_wire::{Codec, Registry};
 
@@ -66,6 +68,23 @@ impl DomainLink for Link {
 
     fn outcomes(&self) -> Result<Codec<Outcome>, Trouble> {
         Outcomes::codec(Arc::clone(&self.registry), &*self.entry, self.prefix()).map_err(trouble)
+    }
+
+    fn changes(&self, family: &str) -> Result<Codec<Change>, Trouble> {
+        let topic = self.entry.topology(self.prefix()).changes(family);
+        let schema = self.entry.schemas().changes.unwrap_or_default();
+        let found = Codec::find(Arc::clone(&self.registry), &Topology::subject(&topic), schema);
+        let codec = found.map_err(|error| Trouble(error.to_string()))?;
+        codec.ok_or_else(|| {
+            Trouble(format!("the schema of {topic} is not registered: run `millrace schemas register`"))
+        })
+    }
+
+    fn versions(&self) -> Result<HashMap<String, i32>, StoreFault> {
+        self.tables()?;
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = opened.live.as_ref().map(|(live, _)| live);
+        Ok(live.map(|live| self.live.versions(live)).unwrap_or_default())
     }
 
     fn tables(&self) -> Result<Arc<dyn ViewStore>, StoreFault> {

@@ -5,6 +5,7 @@ mod client;
 mod keys;
 mod link;
 mod sender;
+mod told;
 
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 pub use self::client::HttpClient;
 use self::link::Link;
 use self::sender::Sender;
+pub use self::told::Told;
 use crate::config::{Config, GatewayAuth, GatewaySettings};
 use crate::connect::Servers;
 use crate::domain::{self, DomainEntry, message_types};
@@ -184,6 +186,7 @@ pub fn role<'a>(
     let settings = &config.settings.gateway;
     let (authenticator, certificate) = (access::authenticator(config)?, access::certificate(settings)?);
     let limits = access::limits(config, &authenticator)?;
+    let resume_key = access::resume_key(settings)?;
     let resources = resources(config, domains)?;
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
@@ -205,6 +208,7 @@ pub fn role<'a>(
             clock: Arc::new(SystemClock),
             authenticator,
             limits,
+            resume_key,
             meter: health.metrics().gateway(),
             ending,
         });
@@ -244,6 +248,11 @@ fn serve(
             let ends = last.clone();
             let thread = std::thread::Builder::new().name(name);
             // what has begun must end, for this to end
+            thread.spawn_scoped(scope, move || follow(&health, &ends)).inspect_err(|_| last.request())?;
+        }
+        for (name, follow) in gateway.changes() {
+            let (health, ends) = (health.clone(), last.clone());
+            let thread = std::thread::Builder::new().name(name);
             thread.spawn_scoped(scope, move || follow(&health, &ends)).inspect_err(|_| last.request())?;
         }
         for (name, keep) in gateway.keepers() {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerError, BrokerHandle, SyncPolicy};
 use millrace_embedded::registry::{Registry, RegistryConfig, RegistryError, RegistryHandle};
+use millrace_gateway::ResumeKey;
 use millrace_gateway::pages::PageFile;
 use millrace_ports::Log as _;
 use millrace_runtime::health::{HealthReport, LaneReport, LaneState, ROLE_ITSELF};
@@ -74,7 +75,10 @@ pub fn run_with(
     let embedded = Embedded::start(&runtime, config, &data)?;
     embedded.end_with_broker(&runtime, stop.clone());
     servers::report(&runtime, &embedded.broker, &embedded.registry, &health);
-    let inner = embedded.config(config);
+    let mut inner = embedded.config(config);
+    if inner.settings.gateway.resume_key_file.is_empty() {
+        inner.settings.gateway.resume_key_file = resume_key(&data)?;
+    }
     let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
     let brought = Brought { domains, pages };
     let done = play(&runtime, &inner, brought, &data, &embedded, serving, then);
@@ -90,6 +94,18 @@ pub fn run_with(
 struct Brought<'a> {
     domains: &'a [Box<dyn DomainEntry>],
     pages: &'static [PageFile],
+}
+
+/// The file with the secret by which the gateway signs where streams go on: made once, so that a restart ends none for good.
+/// The folder is its owner's alone.
+fn resume_key(data: &Path) -> Result<String, CliError> {
+    let file = data.join("resume.key");
+    if !file.exists() {
+        let secret = ResumeKey::secret().map_err(CliError::failed)?;
+        let written = millrace_disk::replace(&file, &secret);
+        written.map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
+    }
+    Ok(file.display().to_string())
 }
 
 /// What shows how this process is, and ends it.

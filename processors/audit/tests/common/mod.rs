@@ -13,8 +13,8 @@ use millrace_domain_chirp::{Chirp, CommandData, Settings};
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Command, Domain, Metadata, Page, PageQuery, Table, Value, Write};
 use millrace_ports::{
-    Group, GroupSpec, Log, LogFault, Reader, Record, Start, StoreFault, TableChange, TopicPartition,
-    TransactionalWriter, ViewStore,
+    Appender, Group, GroupSpec, Log, LogFault, Reader, Record, Start, StoreFault, TableChange,
+    TopicPartition, TransactionalWriter, ViewStore,
 };
 use millrace_runtime::ProcessorSettings;
 use millrace_runtime::progress::system_tables;
@@ -215,6 +215,9 @@ impl Log for Hiding {
     }
     fn reader(&self, partitions: &[(TopicPartition, Start)]) -> Result<Box<dyn Reader>, LogFault> {
         Ok(Box::new(HidingReader { inner: self.inner.reader(partitions)?, hide: Arc::clone(&self.hide) }))
+    }
+    fn appender(&self) -> Result<Arc<dyn Appender>, LogFault> {
+        self.inner.appender()
     }
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
         // what is in an open transaction would be waited for, and nobody goes on with it while the audit reads

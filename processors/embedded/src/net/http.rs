@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -88,6 +89,30 @@ async fn serve_all(
     while connections.join_next().await.is_some() {}
 }
 
+/// An answer without an end of its own. Whoever takes it is at it until it is over.
+struct Going {
+    body: Body,
+    place: Arc<Place>,
+}
+
+impl HttpBody for Going {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.place.does(Doing::Idle);
+    }
+}
+
 type Timed = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// A stream that does not wait without end for a client to take what is sent.
@@ -139,7 +164,10 @@ async fn connection(
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Arc::clone(&place));
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
-            let bytes = response.body().size_hint().exact().unwrap_or_default();
+            let Some(bytes) = response.body().size_hint().exact() else {
+                // it goes on for as long as there is something to say: whoever takes it is not idle meanwhile
+                return Ok(response.map(|body| Body::new(Going { body, place })));
+            };
             let counted = place.count(usize::try_from(bytes).unwrap_or(usize::MAX));
             *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
             place.does(Doing::Idle);
@@ -151,7 +179,8 @@ async fn connection(
     if let Some(bytes) = limits.head_bytes {
         server.max_buf_size(bytes);
     }
-    let serving = server.serve_connection(TokioIo::new(stream), service);
+    // a connection may be made a socket
+    let serving = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(serving);
     let mut stopping = false;
     loop {

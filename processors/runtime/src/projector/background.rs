@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_kernel::{StagedProjector, Write};
-use millrace_ports::{StoreFault, Submitted, ViewStore};
+use millrace_kernel::{Domain, StagedProjector, Write};
+use millrace_ports::{StoreFault, Submitted};
 
 use super::fault::ProjectorFault;
 use super::kept::Kept;
+use super::lane::ProjectorShared;
 use super::turns::{Ended, Turns};
 use super::unapplied::Tally;
+use crate::changes::Noted;
 use crate::metrics::Meter;
 use crate::versions::Destination;
 
@@ -19,6 +21,10 @@ pub(super) struct Background {
     destination: Destination,
     /// The piece that the store does not have yet.
     piece: Option<Arc<Vec<Write>>>,
+    /// What that piece changes for those who have subscribed to a view.
+    noted: Vec<Noted>,
+    /// The same of pieces that the store has, of which nobody has been told.
+    untold: Vec<Noted>,
     /// The same, when the store is at it, and since when.
     submitted: Option<(Box<dyn Submitted>, Instant)>,
     /// Whether the store has failed with the piece: it is then waited for, so that nobody is told
@@ -30,7 +36,9 @@ pub(super) struct Background {
 
 impl Background {
     pub(super) fn new(turns: Turns, destination: Destination) -> Self {
-        Self { turns, destination, piece: None, submitted: None, is_in_doubt: false, ended: Vec::new() }
+        let (piece, submitted, is_in_doubt) = (None, None, false);
+        let (noted, untold, ended) = Default::default();
+        Self { turns, destination, piece, noted, untold, submitted, is_in_doubt, ended }
     }
 
     /// Whether the store is at no piece: what is left to write is what [`Turns`] has.
@@ -65,6 +73,7 @@ impl Background {
         tally.count(self.piece.as_deref().map_or(&[], std::slice::from_ref));
         tally.report(meter, took);
         self.piece = None;
+        self.untold.append(&mut self.noted);
         self.ended.extend(self.turns.acknowledged());
     }
 
@@ -74,24 +83,31 @@ impl Background {
     /// # Errors
     /// What the store says: the next call tries again. And what is in the way of what the projector knows: then nothing
     /// of this is to be used again.
-    pub(super) fn go_on<E>(
+    pub(super) fn go_on<D: Domain>(
         &mut self,
-        store: &dyn ViewStore,
-        projector: &mut dyn StagedProjector<E>,
+        shared: &ProjectorShared<D>,
+        partition: i32,
+        projector: &mut dyn StagedProjector<D::Event>,
         kept: &mut Kept,
         meter: &Meter,
     ) -> Result<(), ProjectorFault> {
         if self.submitted.is_some() || self.turns.is_empty() {
             return Ok(());
         }
+        let store = &*shared.store;
         let piece = match &self.piece {
             Some(piece) => piece,
             None => {
-                let mut rows = self.turns.next(projector, kept);
+                let mut piece = self.turns.next(projector, kept);
                 // what was made of something that could not be read is no row
                 kept.take_fault().map_or(Ok(()), Err)?;
-                self.destination.redirect(&mut rows);
-                self.piece.insert(Arc::new(rows))
+                if let Some(changes) = &shared.changes {
+                    for (rows, offset) in piece.by_event() {
+                        changes.note(rows, (partition, offset), &mut self.noted);
+                    }
+                }
+                self.destination.redirect(&mut piece.rows);
+                self.piece.insert(Arc::new(piece.rows))
             }
         };
         let now = Instant::now();
@@ -103,6 +119,16 @@ impl Background {
             self.submitted = Some((store.submit(Arc::clone(piece))?, now));
         }
         Ok(())
+    }
+
+    /// What the pieces that the store has change, of which nobody has been told yet.
+    pub(super) fn untold(&self) -> &[Noted] {
+        &self.untold
+    }
+
+    /// They have been told.
+    pub(super) fn told(&mut self) {
+        self.untold.clear();
     }
 
     /// What says that causes have ended, to be written before anything is published or committed

@@ -22,7 +22,8 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
         now: bool,
     ) -> Result<(), ProjectorFault> {
-        let is_possible = self.unapplied.is_none() && self.background.is_settled();
+        let is_possible =
+            self.unapplied.is_none() && self.background.is_settled() && self.background.untold().is_empty();
         if !is_possible || !(self.is_keeping_due(shared, at) || (now && self.has_news(at))) {
             return Ok(());
         }

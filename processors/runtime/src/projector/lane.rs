@@ -11,6 +11,7 @@ use super::copy::ProjectorCopy;
 use super::fault::ProjectorFault;
 use super::pace::Pace;
 use super::running::Running;
+use crate::changes::ChangeLog;
 use crate::copies::Copies;
 use crate::local::LocalState;
 use crate::metrics::Meter;
@@ -56,6 +57,8 @@ pub struct ProjectorShared<D: Domain> {
     pub codec: Codec<Event<D::Event>>,
     /// Makes the projector of a source partition.
     pub make: MakeProjector<D::Event>,
+    /// Where changes of rows are told, where a view can be subscribed to.
+    pub changes: Option<ChangeLog>,
     /// Which rows it makes ([`millrace_kernel::Projection::revision`]): what another revision has kept is not read.
     pub revision: String,
     /// How many partitions the domain has.
@@ -202,9 +205,8 @@ impl<D: Domain> ProjectorLane<D> {
             self.running = Some(Box::new(Running::start(&self.shared, &*self.group, &self.at)?));
             return Ok(Turn::Progress);
         };
-        let store = &*self.shared.store;
         running.background.settle(Duration::ZERO, &self.meter)?;
-        running.apply(store, &self.meter)?;
+        running.apply(&self.shared, &self.meter)?;
         running.keep(&self.shared, &self.at, false)?;
         running.commit(&self.shared, &*self.group, &self.at, false)?;
         if self.shared.pace.is_resting() {
@@ -236,10 +238,17 @@ impl<D: Domain> ProjectorLane<D> {
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }
         // what came before a fault does not wait for it
-        running.apply(store, &self.meter)?;
+        running.apply(&self.shared, &self.meter)?;
         // what is known is kept between two pieces; one that the store has refused is written first
         if !running.background.is_settled() || !running.is_keeping_due(&self.shared, &self.at) {
-            running.background.go_on(store, &mut *running.projector, &mut running.kept, &self.meter)?;
+            let at = self.at.partition;
+            running.background.go_on(
+                &self.shared,
+                at,
+                &mut *running.projector,
+                &mut running.kept,
+                &self.meter,
+            )?;
         }
         taken?;
         Ok(if is_idle { Turn::Idle } else { Turn::Progress })
@@ -253,6 +262,7 @@ impl<D: Domain> ProjectorLane<D> {
         if let Some(running) = &mut self.running {
             // while the store is at a piece nothing can be kept; a fault of it is the next one's
             drop(running.background.settle(LAST_PIECE, &self.meter));
+            running.tell(&self.shared)?;
             running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }

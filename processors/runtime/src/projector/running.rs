@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use millrace_kernel::{Domain, Event, StagedProjector, Write, Writes};
-use millrace_ports::{Group, LocalFault, Reader, Record, Start, TopicPartition, ViewStore};
+use millrace_ports::{Group, LocalFault, LogFault, Reader, Record, Start, TopicPartition, ViewStore};
 use millrace_wire::{Codec, DecodeFailure};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use super::kept::Kept;
 use super::lane::ProjectorShared;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
+use crate::changes::Noted;
 use crate::metrics::Meter;
 use crate::planted::{self, Bug};
 use crate::progress::{Cause, Progress};
@@ -149,6 +150,7 @@ impl<D: Domain> Running<D> {
         let mut tally = Tally::default();
         let mut stages: Vec<Vec<Write>> = Vec::new();
         let mut begun: Vec<Write> = Vec::new();
+        let mut noted: Vec<Noted> = Vec::new();
         let mut rows = 0;
         let mut writes = Writes::new();
         let mut muted = Writes::muted();
@@ -177,6 +179,10 @@ impl<D: Domain> Running<D> {
             self.fold(&event, offset, if is_folded { &mut muted } else { &mut writes })?;
             if !is_folded {
                 let mut asked = writes.take();
+                let source = (at.partition, offset);
+                if let Some(changes) = &shared.changes {
+                    changes.note(asked.ahead.iter().flatten(), source, &mut noted);
+                }
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
                 if self.background.turns.concerns(&asked) {
@@ -186,6 +192,9 @@ impl<D: Domain> Running<D> {
                     }
                     self.background.turns.park(asked, offset, cause, time);
                 } else {
+                    if let Some(changes) = &shared.changes {
+                        changes.note(asked.stages.iter().flat_map(|it| &it.writes), source, &mut noted);
+                    }
                     append(&mut stages, asked.stages.into_iter().map(|stage| stage.writes).collect());
                 }
             }
@@ -217,7 +226,7 @@ impl<D: Domain> Running<D> {
             let is_new = self.published.as_ref() != Some(&self.progress);
             if !stages.is_empty() || is_new || upto > self.applied || !self.background.is_idle() {
                 let progress = self.progress.clone();
-                self.unapplied = Some(Unapplied { stages, done: 0, upto, progress, tally });
+                self.unapplied = Some(Unapplied { stages, done: 0, noted, upto, progress, tally });
             }
         }
         fault.map_or(Ok(()), Err)
@@ -318,9 +327,22 @@ impl<D: Domain> Running<D> {
     }
 
     /// Writes what is due, stage by stage, and then says so in the progress table.
-    pub(super) fn apply(&mut self, store: &dyn ViewStore, meter: &Meter) -> Result<(), ProjectorFault> {
+    pub(super) fn apply(&mut self, shared: &ProjectorShared<D>, meter: &Meter) -> Result<(), ProjectorFault> {
+        let store: &dyn ViewStore = &*shared.store;
+        self.tell(shared)?;
         let Some(unapplied) = &mut self.unapplied else { return Ok(()) };
         let began = Instant::now();
+        let tell = |noted: &mut Vec<Noted>| match &shared.changes {
+            Some(changes) if !noted.is_empty() => {
+                changes.append(noted, self.applied)?;
+                noted.clear();
+                Ok(())
+            }
+            _ => Ok::<_, LogFault>(()),
+        };
+        if planted::is_on(Bug::ChangeBeforeRow) {
+            tell(&mut unapplied.noted)?;
+        }
         if planted::is_on(Bug::PublishedTooEarly) {
             store.apply(&[unapplied.progress.write()])?;
         }
@@ -328,6 +350,7 @@ impl<D: Domain> Running<D> {
             store.apply(stage)?;
             unapplied.done += 1;
         }
+        tell(&mut unapplied.noted)?;
         let Progress { projection, partition, .. } = &unapplied.progress;
         let ended = self.background.to_say(projection, *partition);
         if !ended.is_empty() {
@@ -336,7 +359,9 @@ impl<D: Domain> Running<D> {
         }
         let oldest = self.background.oldest();
         unapplied.progress.events_offset = unapplied.progress.events_offset.min(oldest);
-        if unapplied.progress.recorded_at > 0 && self.published.as_ref() != Some(&unapplied.progress) {
+        // also where nothing but what was taken back stands in the partition: somebody may wait until all of it has passed
+        let has_come_on = unapplied.progress.recorded_at > 0 || unapplied.progress.events_offset > 0;
+        if has_come_on && self.published.as_ref() != Some(&unapplied.progress) {
             store.apply(&[unapplied.progress.write()])?;
         }
         self.applied = self.applied.max(unapplied.upto.min(oldest));
@@ -344,6 +369,17 @@ impl<D: Domain> Running<D> {
         if let Some(applied) = self.unapplied.take() {
             applied.tally.report(meter, began.elapsed());
         }
+        Ok(())
+    }
+
+    /// Tells those who have subscribed what was written in turns. Nothing may be published, kept or committed before that lets
+    /// nobody look at those events again.
+    pub(super) fn tell(&mut self, shared: &ProjectorShared<D>) -> Result<(), ProjectorFault> {
+        let noted = self.background.untold();
+        if let (Some(changes), false) = (&shared.changes, noted.is_empty()) {
+            changes.append(noted, self.applied)?;
+        }
+        self.background.told();
         Ok(())
     }
 

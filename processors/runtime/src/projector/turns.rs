@@ -63,6 +63,22 @@ pub(super) struct Turns {
     gone: Vec<i64>,
 }
 
+/// Rows that are written together.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) rows: Vec<Write>,
+    /// From which row on they follow from the event at an offset.
+    pub(super) sources: Vec<(usize, i64)>,
+}
+
+impl Piece {
+    /// The rows of each event.
+    pub(super) fn by_event(&self) -> impl Iterator<Item = (&[Write], i64)> {
+        let ends = self.sources.iter().skip(1).map(|(at, _)| *at).chain([self.rows.len()]);
+        self.sources.iter().zip(ends).map(|((from, offset), to)| (&self.rows[*from..to], *offset))
+    }
+}
+
 /// An event on disk by its offset; nothing of one that has ended.
 pub(super) type OnDisk = (i64, Option<Vec<u8>>);
 
@@ -161,14 +177,10 @@ impl Turns {
         (open.events, open.recorded_at) = (open.events + 1, open.recorded_at.max(recorded_at));
     }
 
-    /// The next rows of as many lines as have room, each line having its share. Call
-    /// [`Turns::acknowledged`] when the store has them, and not again before.
-    pub(super) fn next<E>(
-        &mut self,
-        projector: &mut dyn StagedProjector<E>,
-        known: &mut dyn Known,
-    ) -> Vec<Write> {
-        let mut rows = Vec::new();
+    /// The next rows of as many lines as have room, each line having its share, and where those of another event begin, with its
+    /// offset. Call [`Turns::acknowledged`] when the store has them, and not again before.
+    pub(super) fn next<E>(&mut self, projector: &mut dyn StagedProjector<E>, known: &mut dyn Known) -> Piece {
+        let (mut rows, mut sources) = (Vec::new(), Vec::new());
         let lines = self.order.len();
         let share = (self.most / lines.max(1)).max(self.most / FEWEST_SHARE).max(1);
         for _ in 0..lines {
@@ -186,6 +198,7 @@ impl Turns {
                     continue;
                 };
                 parked.is_kept = false;
+                sources.push((rows.len(), parked.offset));
                 let at_hand = stage.writes.len().min(upto - rows.len());
                 rows.extend(stage.writes.drain(..at_hand));
                 self.rows -= at_hand;
@@ -211,7 +224,7 @@ impl Turns {
                 self.order.push_back(line);
             }
         }
-        rows
+        Piece { rows, sources }
     }
 
     /// The store has what [`Turns::next`] gave; returns the causes that have ended with it.
@@ -305,7 +318,7 @@ mod tests {
         }
         let mut small = 0;
         for turn in 0.. {
-            let piece = turns.next(&mut audiences, &mut InMemory::default());
+            let piece = turns.next(&mut audiences, &mut InMemory::default()).rows;
             assert!(piece.len() <= 100, "no more than a turn may have");
             small += piece.iter().filter(|write| number(write) != 0).count();
             turns.acknowledged();
@@ -319,7 +332,7 @@ mod tests {
         assert_eq!(turns.oldest(), Some(0), "the giant is still at it");
         let mut told = 0;
         while !turns.is_empty() {
-            told += turns.next(&mut audiences, &mut InMemory::default()).len();
+            told += turns.next(&mut audiences, &mut InMemory::default()).rows.len();
             turns.acknowledged();
         }
         assert!(told > 8_000, "and has the turns for itself: {told}");
@@ -335,7 +348,7 @@ mod tests {
         let mut pieces = Vec::new();
         while !turns.is_empty() {
             let piece: Vec<i64> =
-                turns.next(&mut audiences, &mut InMemory::default()).iter().map(number).collect();
+                turns.next(&mut audiences, &mut InMemory::default()).rows.iter().map(number).collect();
             assert!(
                 turns.concerns(&asked(7, vec![rows(1, 9)])),
                 "the line is busy until all is acknowledged"

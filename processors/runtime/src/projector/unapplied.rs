@@ -5,6 +5,7 @@ use std::time::Duration;
 use millrace_kernel::Write;
 use millrace_ports::Record;
 
+use crate::changes::Noted;
 use crate::metrics::{Distribution, Meter, Span, TRACEPARENT};
 use crate::progress::Progress;
 
@@ -12,6 +13,8 @@ use crate::progress::Progress;
 pub(super) struct Unapplied {
     pub(super) stages: Vec<Vec<Write>>,
     pub(super) done: usize,
+    /// What they change for those who have subscribed to a view, to be told once all of them are there.
+    pub(super) noted: Vec<Noted>,
     /// Before this offset all is applied then, but for what is written in turns.
     pub(super) upto: i64,
     /// What may be published then, but for the same.

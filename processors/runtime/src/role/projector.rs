@@ -10,7 +10,10 @@ use millrace_kernel::{Domain, Projection, Table};
 use millrace_ports::{Group, GroupSpec, LogFault, StoreFault, ViewStore};
 use millrace_wire::Codec;
 
-use super::{Beside, Ports, RoleError, equal_partitions, is_final_codec, kind_of_log, reserve, trouble};
+use super::{
+    Beside, Ports, RoleError, equal_partitions, is_final_codec, is_final_log, kind_of_log, reserve, trouble,
+};
+use crate::changes::{ChangeLog, told_since};
 use crate::copies::Copies;
 use crate::health::{Health, LaneState, ROLE_ITSELF};
 use crate::local::LocalState;
@@ -243,7 +246,12 @@ impl<D: Domain> FamilyRole<'_, D> {
             return Ok(());
         }
         health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topic");
-        let topics = [&names.events, &names.commands];
+        let own: Vec<Table> = (declared::<D>().into_iter())
+            .filter(|table| of_family.views.contains(&table.name.as_str()))
+            .collect();
+        let is_live = own.iter().any(|table| table.live.is_some());
+        let changes = is_live.then(|| names.changes(self.family));
+        let topics: Vec<&Arc<str>> = [&names.events, &names.commands].into_iter().chain(&changes).collect();
         let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
             return Ok(());
         };
@@ -254,6 +262,19 @@ impl<D: Domain> FamilyRole<'_, D> {
         let subject = Topology::subject(&names.events);
         let codec = || Codec::register(Arc::clone(&ports.registry), &subject, D::SCHEMAS.events);
         let Some(codec) = persist(&role, health, stop, codec, is_final_codec)? else { return Ok(()) };
+        let changes = match changes.and_then(|topic| Some((topic, D::SCHEMAS.changes?))) {
+            None => None,
+            Some((topic, schema)) => {
+                let subject = Topology::subject(&topic);
+                let codec = || Codec::register(Arc::clone(&ports.registry), &subject, schema);
+                let Some(codec) = persist(&role, health, stop, codec, is_final_codec)? else { return Ok(()) };
+                let since = || told_since(&*ports.log, &names.events, partitions, is_building);
+                let Some(since) = persist(&role, health, stop, since, is_final_log)? else { return Ok(()) };
+                let appender = persist(&role, health, stop, || ports.log.appender(), is_final_log)?;
+                let Some(appender) = appender else { return Ok(()) };
+                Some(ChangeLog::new(&own, version, topic, codec, appender, since))
+            }
+        };
         let spec = GroupSpec {
             group_id: names.projector_group(&version.of(self.family)),
             topic: Arc::clone(&names.events),
@@ -273,6 +294,7 @@ impl<D: Domain> FamilyRole<'_, D> {
             is_building,
             pace,
             codec,
+            changes,
             make: of_family.projector,
             revision: of_family.revision,
             partitions,

@@ -86,6 +86,9 @@ impl<D: Domain> Pipeline<D> {
         for topic in names.own() {
             log.create_topic(topic, partitions);
         }
+        for family in D::projections(&domain_settings) {
+            log.create_topic(&names.changes(family.name), partitions);
+        }
         for kind in D::LOOKUPS {
             log.create_topic(&names.lookup(kind), partitions);
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::Domain;
 use millrace_kernel::table::parse_tables;
-use millrace_ports::{Clock, StoreFault};
+use millrace_kernel::{Domain, Projection};
+use millrace_ports::{Clock, Log as _, StoreFault};
+use millrace_runtime::changes::{ChangeLog, told_since};
 use millrace_runtime::copies::Copies;
 use millrace_runtime::projector::ProjectorShared;
 use millrace_runtime::standby::Keeper;
@@ -52,6 +53,7 @@ impl<D: Domain> Pipeline<D> {
         let disk = self.take_disk(kind);
         let cache_bytes = self.projector_settings.state_cache_bytes;
         let local = disk.clone().map(|disk| LocalState::stepwise(Arc::new(disk), cache_bytes));
+        let changes = self.changes(&found, version, is_building);
         let shared = ProjectorShared {
             log: Arc::new(self.log.clone()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -63,6 +65,7 @@ impl<D: Domain> Pipeline<D> {
             is_building,
             pace: Default::default(),
             codec: codec.expect("the schema parses"),
+            changes,
             make: found.projector,
             revision: found.revision,
             partitions: self.partitions,
@@ -74,6 +77,19 @@ impl<D: Domain> Pipeline<D> {
         let shared = Arc::new(shared);
         let keeper = Keeper::new(Arc::clone(&shared), copies);
         self.add(group, None, Role::Projector(kind, shared, keeper), clock, disk);
+    }
+
+    /// Where projectors of a family tell what changes in its live views, if it has some.
+    fn changes(&self, of: &Projection<D::Event>, version: Version, is_building: bool) -> Option<ChangeLog> {
+        let declared = parse_tables(D::SCHEMAS.views).expect("views.cql parses");
+        let own: Vec<_> = declared.into_iter().filter(|it| of.views.contains(&it.name.as_str())).collect();
+        let schema = D::SCHEMAS.changes.filter(|_| own.iter().any(|table| table.live.is_some()))?;
+        let topic = self.names.changes(of.name);
+        let codec = Codec::register(Arc::clone(&self.registry), &Topology::subject(&topic), schema);
+        let codec = codec.expect("the schema parses");
+        let appender = self.log.appender().expect("a log in memory");
+        let since = told_since(&self.log, &self.names.events, self.partitions, is_building);
+        Some(ChangeLog::new(&own, version, topic, codec, appender, since.expect("the log answers")))
     }
 
     /// `<domain>.<family>` and the views of the family at this place, if there is one.

@@ -152,6 +152,7 @@ impl Stage {
         make: MakeProjector<EventData>,
     ) -> ProjectorShared<Chirp> {
         ProjectorShared {
+            changes: None,
             log: Arc::new(self.log.clone()),
             clock: Arc::new(SystemClock),
             store,

@@ -4,6 +4,7 @@
 //! An adapter's test implements [`LogFixture`] and says `log_conformance!(fixture)`; each case
 //! becomes a test of its own. Cases poll for what they expect and give up after [`PATIENCE`].
 
+mod appending;
 mod desk;
 mod fencing;
 mod groups;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use millrace_ports::{Log, TopicPartition};
 
+pub use appending::*;
 pub use fencing::*;
 pub use groups::*;
 pub use handover::*;
@@ -62,6 +64,9 @@ macro_rules! log_conformance {
             a_large_partition_is_read_whole
             a_topic_that_does_not_exist_is_named
             what_was_decided_can_be_deleted_from_the_front
+            what_is_appended_is_there_in_order
+            an_append_of_what_cannot_be_written_is_refused
+            appends_of_many_threads_are_all_there
             a_batch_is_invisible_until_it_is_committed
             a_batch_is_visible_as_a_whole_in_several_topics
             the_position_passes_markers

@@ -60,6 +60,11 @@ pub enum Operation<'a> {
         /// The topic.
         topic: &'a str,
     },
+    /// A record is written outside transactions.
+    Append {
+        /// Where.
+        partition: &'a TopicPartition,
+    },
     /// A writer fences off its predecessor.
     Fence {
         /// The transactional id.

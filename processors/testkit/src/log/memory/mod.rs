@@ -19,8 +19,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_ports::{
-    Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock, TopicPartition,
-    TransactionalWriter,
+    Appender, Clock, Group, GroupSpec, Log, LogFault, Outgoing, Reader, Record, Start, SystemClock,
+    TopicPartition, TransactionalWriter,
 };
 use millrace_runtime::planted::{self, Bug};
 
@@ -320,6 +320,17 @@ fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
+impl Appender for MemoryLog {
+    /// A step for each record, so that some of them may be there when one is not.
+    fn append(&self, records: Vec<Outgoing>) -> Result<(), LogFault> {
+        records.iter().try_for_each(|record| {
+            let at = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+            let append = Operation::Append { partition: &at };
+            self.step(&append, "append records", |broker, _| broker.append(&at, record.into()).map(drop))
+        })
+    }
+}
+
 impl Log for MemoryLog {
     fn join(&self, spec: &GroupSpec) -> Result<Box<dyn Group>, LogFault> {
         let member =
@@ -347,6 +358,10 @@ impl Log for MemoryLog {
             resolved.collect::<Result<Vec<_>, LogFault>>()
         })?;
         Ok(Box::new(MemoryReader::new(self.shared.clone(), from)))
+    }
+
+    fn appender(&self) -> Result<Arc<dyn Appender>, LogFault> {
+        Ok(Arc::new(self.clone()))
     }
 
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {

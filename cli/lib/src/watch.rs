@@ -1,0 +1,127 @@
+//! `millrace watch`: a view as it changes, in the terminal.
+
+use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
+
+use millrace_gateway::view;
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::connect::Servers;
+use crate::domain::DomainEntry;
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::gateway::{HttpClient, Told};
+use crate::output;
+use crate::output::Styled::{Bold, Dim, Plain};
+use crate::query::conditions;
+use crate::views;
+
+/// How soon it connects again, at first and at last.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Runs `millrace watch`, until somebody ends it.
+///
+/// # Errors
+/// Wrong usage, a gateway that refuses, or one that was never there.
+pub fn run(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    watch: &args::Watch,
+) -> Result<(), CliError> {
+    let given = conditions(&watch.conditions)?;
+    let (domain, name) = address(servers, domains, watch, &given)?;
+    let client = HttpClient::new(&gateway(servers, watch))?;
+    let path = format!("/v1/streams/{domain}/{name}");
+    let limit = watch.limit.map(|limit| limit.to_string());
+    let mut parameters = given;
+    parameters.extend(limit.as_deref().map(|limit| ("limit", limit)));
+    let mut token = watch.from.clone();
+    let (mut pause, mut has_begun) = (AGAIN.0, false);
+    loop {
+        let opened = client.stream(&path, &parameters, token.as_deref());
+        let ended = match opened {
+            Ok(reader) => {
+                (pause, has_begun) = (AGAIN.0, true);
+                follow(BufReader::new(reader), &mut token, watch.json)
+            }
+            Err(error) if has_begun => Err(error),
+            Err(error) => return Err(error),
+        };
+        match ended {
+            // whoever reads what is printed has gone, or somebody has asked something that cannot be
+            Err(error) if error.is_usage() => return Err(error),
+            Err(error) => tracing::debug!("{}", error.text()),
+            Ok(()) => {}
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(AGAIN.1);
+    }
+}
+
+/// The domain and the view, or what a domain has of its own: `chirp.feed`.
+fn address(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    watch: &args::Watch,
+    given: &[(&str, &str)],
+) -> Result<(String, String), CliError> {
+    let plain = watch.view.rsplit('.').next().unwrap_or(&watch.view);
+    for entry in domains {
+        for tool in entry.tools() {
+            let resource = tool.resource(servers.config)?;
+            let live = resource.as_ref().and_then(|resource| resource.live());
+            if let Some(live) = live.filter(|live| live.name() == plain) {
+                return Ok((entry.name().to_owned(), live.name().to_owned()));
+            }
+        }
+    }
+    let found = views::find(domains, servers.config, &watch.view)?;
+    if found.table.live.is_none() {
+        return Err(CliError::usage(format!(
+            "{} cannot be watched: it is not declared as live",
+            found.table.name
+        ))
+        .hint("Put a line `-- Live: …` before it in views.cql; `millrace query` reads it as it is."));
+    }
+    view::key(&found.table, given, false)?;
+    Ok((found.entry.name().to_owned(), found.table.name))
+}
+
+/// The gateway: the one that is named, that of a running `millrace up`, or where one listens by the settings.
+fn gateway(servers: &Servers<'_>, watch: &args::Watch) -> String {
+    let named = watch.http.clone().or_else(|| Endpoints::find().and_then(|found| found.http));
+    named.unwrap_or_else(|| format!("http://{}", servers.config.settings.gateway.listen))
+}
+
+/// Prints what is told until that ends. The token goes on behind it.
+fn follow(reader: impl std::io::BufRead, token: &mut Option<String>, as_json: bool) -> Result<(), CliError> {
+    let mut told = Told::default();
+    for line in reader.lines() {
+        let Ok(line) = line else { return Ok(()) };
+        if let Some((name, data)) = told.line(&line, token) {
+            print(&name, &data, token.as_deref(), as_json)?;
+        }
+    }
+    Ok(())
+}
+
+fn print(name: &str, data: &str, token: Option<&str>, as_json: bool) -> Result<(), CliError> {
+    let mut data: Value = serde_json::from_str(data).unwrap_or_default();
+    if as_json {
+        if let Value::Object(members) = &mut data {
+            members.insert("event".to_owned(), name.into());
+            members.insert("token".to_owned(), json!(token));
+        }
+        return output::json(&data);
+    }
+    let says = |sign: &str, row: &Value| output::styled(&[Bold(sign), Plain(" "), Plain(&row.to_string())]);
+    match name {
+        "snapshot" => data["rows"].as_array().into_iter().flatten().try_for_each(|row| says(" ", row)),
+        "change" if data["row"].is_null() => says("-", &data["key"]),
+        "change" => says("+", &data["row"]),
+        "live" => output::styled(&[Dim("live: what changes from here on")]),
+        "reset" => output::styled(&[Dim(&format!("anew: {}", data["reason"].as_str().unwrap_or_default()))]),
+        _ => output::styled(&[Dim(data["detail"].as_str().unwrap_or(name))]),
+    }
+}

@@ -1,0 +1,255 @@
+//! `GET /v1/streams/{domain}/{view}?key=value`: a view as it changes, as server-sent events.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use millrace_kernel::Value;
+use millrace_ports::tables::MAX_KEY_BYTES;
+use tokio::sync::mpsc;
+
+use super::problem::{BAD_PARAMETER, FORBIDDEN, LOG_AWAY, Problem, UNKNOWN};
+use super::read::limit;
+use super::views::{MOST, view, wrong_key};
+use super::{answer, path, query};
+use crate::auth::Principal;
+use crate::gateway::{Gateway, Own};
+use crate::live::{Event, Out, OwnRequest, Request, Viewed, run, run_own};
+use crate::log::{Away, Channel};
+use crate::message::short;
+use crate::token::resume::LONGEST;
+use crate::view::{Longs, Permit, key};
+
+/// So many things wait at most to be taken by the client.
+const WAITING: usize = 4;
+/// The header by which a client says where it was (the HTML standard, section 9.2).
+const LAST: HeaderName = HeaderName::from_static("last-event-id");
+/// How long a client waits before it connects again, in milliseconds.
+const RETRY_MS: u32 = 500;
+
+/// Opens a stream.
+pub(super) async fn get(
+    State(gateway): State<Gateway>,
+    principal: Principal,
+    at: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(given): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (domain, name) = path(at)?;
+    let given = query(given.as_deref())?;
+    let token = match headers.get(LAST) {
+        None => None,
+        Some(value) => {
+            let token = value.to_str().ok().filter(|token| token.len() <= LONGEST);
+            Some(token.unwrap_or_default().to_owned()).filter(|token| !token.is_empty())
+        }
+    };
+    let wanted = wanted(&gateway, &principal, (&domain, &name), &given, answer::longs(&headers), token)?;
+    let (out, said) = mpsc::channel(WAITING);
+    tokio::spawn(wanted.run(out));
+    Ok(events(said))
+}
+
+/// A stream that may be opened.
+pub(crate) enum Wanted {
+    /// Of a view.
+    View(Request),
+    /// Of what a domain has of its own.
+    Own(OwnRequest),
+}
+
+impl Wanted {
+    /// Serves it until it ends.
+    pub(crate) async fn run(self, out: Out) {
+        match self {
+            Self::View(request) => run(request, out).await,
+            Self::Own(request) => run_own(request, out).await,
+        }
+    }
+}
+
+/// A stream as it was asked for.
+pub(crate) fn wanted(
+    gateway: &Gateway,
+    principal: &Principal,
+    (domain, name): (&str, &str),
+    given: &[(String, String)],
+    longs: Longs,
+    token: Option<String>,
+) -> Result<Wanted, Problem> {
+    let channel = gateway.channel(domain)?;
+    let own = gateway.own().iter().find(|own| {
+        own.channel.description.name == domain && own.resource.live().is_some_and(|live| live.name() == name)
+    });
+    if let Some(own) = own {
+        return of_own(gateway, principal, own, given, token);
+    }
+    let view = view(channel, name)?;
+    if view.table.live.is_none() {
+        let detail = format!("{name} cannot be subscribed to; it can be read at /v1/views/{domain}/{name}.");
+        return Err(Problem::new(UNKNOWN, detail));
+    }
+    let permit = Permit::of(principal, view, &channel.description.views)?;
+    let (mut rows, mut conditions) = (None, Vec::new());
+    for (name, value) in given {
+        match name.as_str() {
+            "limit" => rows = Some(limit(value, MOST)?),
+            _ => conditions.push((name.as_str(), value.as_str())),
+        }
+    }
+    let key: Vec<Value> = key(&view.table, &conditions, false).map_err(wrong_key)?;
+    let columns = view.table.logical_partition();
+    if key.len() != columns.len() {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let detail = format!("{name}: name all of {} and nothing else.", names.join(", "));
+        return Err(Problem::new(BAD_PARAMETER, detail));
+    }
+    Ok(Wanted::View(Request {
+        viewed: Viewed {
+            channel: channel.clone(),
+            view: view.clone(),
+            key,
+            partitions: partitions(channel)?,
+        },
+        permit,
+        longs,
+        limit: rows,
+        token,
+        expires_at: principal.expires_at(),
+        signs: gateway.resume_key().clone(),
+        ending: gateway.ending(),
+    }))
+}
+
+/// The same of what a domain has of its own.
+fn of_own(
+    gateway: &Gateway,
+    principal: &Principal,
+    own: &Arc<Own>,
+    given: &[(String, String)],
+    token: Option<String>,
+) -> Result<Wanted, Problem> {
+    let Some(live) = own.resource.live() else {
+        return Err(Problem::new(UNKNOWN, "It cannot be subscribed to."));
+    };
+    let (most, usually) = live.limits();
+    let (mut items, mut id) = (usually, None);
+    for (name, value) in given {
+        match name.as_str() {
+            "limit" => items = limit(value, most)?,
+            name if name == live.parameter() => id = Some(value.clone()),
+            other => {
+                let detail = format!("{}: this address takes {} and limit.", short(other), live.parameter());
+                return Err(Problem::new(BAD_PARAMETER, detail).with("parameter", other));
+            }
+        }
+    }
+    let Some(id) = id.filter(|id| !id.is_empty() && id.len() <= MAX_KEY_BYTES) else {
+        let detail = format!("{}: say whose it is.", live.parameter());
+        return Err(Problem::new(BAD_PARAMETER, detail).with("parameter", live.parameter()));
+    };
+    if !(own.resource.is_public() || principal.is_trusted() || principal.user() == Some(&*id)) {
+        let detail = format!("What belongs to {} is for that user alone.", short(&id));
+        return Err(Problem::new(FORBIDDEN, detail));
+    }
+    Ok(Wanted::Own(OwnRequest {
+        own: Arc::clone(own),
+        id,
+        partitions: partitions(&own.channel)?,
+        limit: items,
+        token,
+        expires_at: principal.expires_at(),
+        signs: gateway.resume_key().clone(),
+        ending: gateway.ending(),
+    }))
+}
+
+/// How many partitions a domain has, while its log answers.
+fn partitions(channel: &Channel) -> Result<i32, Problem> {
+    let line = channel.line().map_err(|Away(why)| {
+        tracing::debug!("no stream is begun: {why}");
+        Problem::new(LOG_AWAY, "Changes cannot be read now; ask again.").retry_after(1)
+    })?;
+    Ok(line.partitions)
+}
+
+/// What is said, as it comes, to a client that reads server-sent events.
+fn events(said: mpsc::Receiver<(Event, Option<String>)>) -> Response {
+    let body = Body::new(Events { said, begins: true });
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // proxies that collect answers are asked not to
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// An answer that goes on as long as something is said.
+struct Events {
+    said: mpsc::Receiver<(Event, Option<String>)>,
+    begins: bool,
+}
+
+impl axum::body::HttpBody for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        if std::mem::take(&mut self.begins) {
+            // sent at once, so that the client knows that somebody is there
+            let first = format!("retry: {RETRY_MS}\n\n");
+            return Poll::Ready(Some(Ok(http_body::Frame::data(first.into()))));
+        }
+        let next = std::task::ready!(self.said.poll_recv(context));
+        Poll::Ready(
+            next.map(|(event, token)| Ok(http_body::Frame::data(written(&event, token.as_deref()).into()))),
+        )
+    }
+}
+
+/// One thing that is said, as the HTML standard wants it (section 9.2.6). JSON has no line breaks.
+fn written(event: &Event, token: Option<&str>) -> String {
+    let id = token.map(|token| format!("id: {token}\n")).unwrap_or_default();
+    match event.name() {
+        Some(name) => format!("event: {name}\n{id}data: {}\n\n", event.data()),
+        // without data nothing happens at the client, but it knows the token from now on
+        None if token.is_some() => format!("{id}\n"),
+        None => ":\n\n".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::live::Ended;
+
+    #[test]
+    fn events_are_written_as_browsers_read_them() {
+        let change = Event::Change { key: json!({"id": "a\nb"}), row: json!(null) };
+        assert_eq!(
+            written(&change, Some("T")),
+            "event: change\nid: T\ndata: {\"key\":{\"id\":\"a\\nb\"},\"row\":null}\n\n"
+        );
+        assert_eq!(written(&Event::Live, None), "event: live\ndata: {}\n\n");
+        assert_eq!(written(&Event::Beat, Some("T")), "id: T\n\n");
+        assert_eq!(written(&Event::Beat, None), ":\n\n");
+        assert_eq!(written(&Event::End(Ended::Leaving), Some("T")), "id: T\n\n");
+        assert!(written(&Event::End(Ended::Expired), None).starts_with("event: error\ndata: {"));
+    }
+}
