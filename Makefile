@@ -57,10 +57,10 @@ test-clients: ## Run the table of Kafka clients of four languages on Kafka and o
 
 # By the gateway's own document: `make test` runs some hundred of them.
 CASES ?= 100000
-WORKERS ?= 2
+WORKERS ?= 1
 
 .PHONY: test-api
-test-api: build ## Ask a live gateway CASES=100000 things that its document allows or not (schemathesis); SEED=, WORKERS=2
+test-api: build ## Ask a live gateway CASES=100000 things that its document allows or not (schemathesis); SEED=, WORKERS=1
 	@scripts/needs test
 	@python=$$(cargo run --locked -q -p millrace-services -- python --api) && \
 	$$python tests/api/live.py --millrace "$${CARGO_TARGET_DIR:-target}/release/millrace" --cases $(CASES) \
@@ -83,7 +83,7 @@ gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, 
 	cargo build --locked --workspace --bins
 	MILLRACE_TEST_HTTP_COMMANDS=$(or $(COMMANDS),600) MILLRACE_TEST_HTTP_PAIRS=$(or $(PAIRS),400) \
 		cargo run --locked -q -p millrace-services -- exec -- \
-		cargo nextest run --locked --workspace -E 'test(/gateway_re/)'
+		cargo nextest run --profile long --locked --workspace -E 'test(/gateway_re/)'
 
 .PHONY: chaos
 chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real servers; SEED=…, RATE=…

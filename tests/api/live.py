@@ -1,7 +1,7 @@
 """Asks a live gateway what its document allows and what it does not, and holds its answers against the document.
 
     live.py --millrace target/debug/millrace --cases 300
-    live.py --millrace target/release/millrace --cases 100000 --workers 4 --seed 7
+    live.py --millrace target/release/millrace --cases 100000 --seed 7
 
 Starts `millrace up`, tells it a little, and lets schemathesis make cases until there were so many. Ends with 1 when an answer is
 not in the document: 5xx but for 503, another status, type or schema, or data taken that should have been refused.
@@ -130,7 +130,8 @@ def main() -> int:
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=2)
+    # one: ast.parse of Python 3.11, which hypothesis calls, fails now and then in two threads at once
+    parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     # whoever is told to end ends what it has started
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

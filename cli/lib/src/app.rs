@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
     dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send,
-    status, tables, token, tool, topics, up,
+    status, tables, token, tool, topics, up, watch,
 };
 
 /// The binary under construction: its domains.

@@ -1,6 +1,6 @@
 //! `millrace watch`: a view as it changes, in the terminal.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::time::Duration;
 
 use millrace_gateway::view;

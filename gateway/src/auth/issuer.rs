@@ -51,6 +51,8 @@ impl<S: KeySource + ?Sized> KeySource for Box<S> {
 pub struct Issuer {
     /// What its tokens say in `iss`.
     pub(super) name: String,
+    /// Whether it names one's own users.
+    pub(super) is_own: bool,
     source: Box<dyn KeySource>,
     clock: Arc<dyn Clock>,
     keys: RwLock<Option<Arc<KeySet>>>,
@@ -68,7 +70,7 @@ impl Issuer {
     /// An issuer whose keys have not been read yet.
     pub fn new(name: impl Into<String>, source: impl KeySource + 'static, clock: Arc<dyn Clock>) -> Self {
         let (name, source) = (name.into(), Box::new(source));
-        Self { name, source, clock, keys: RwLock::default(), asked: Arc::default() }
+        Self { name, is_own: false, source, clock, keys: RwLock::default(), asked: Arc::default() }
     }
 
     /// The keys that are known; `None` while none have ever been read.

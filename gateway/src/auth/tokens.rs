@@ -32,6 +32,8 @@ pub struct Tokens {
 /// What a token must say.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Those of the issuers who name one's own users and their roles; empty: the first alone.
+    pub own_issuers: Vec<String>,
     /// Whom it is for: one of these, in `aud`.
     pub audiences: Vec<String>,
     /// The names of the algorithms by which it may be signed.
@@ -56,7 +58,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Rules by which anybody's token would be taken, or nobody's.
-    pub fn new(issuers: Vec<Issuer>, rules: Rules, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub fn new(mut issuers: Vec<Issuer>, rules: Rules, clock: Arc<dyn Clock>) -> Result<Self, String> {
         crypto::install();
         if issuers.is_empty() {
             return Err("no issuer is named whose tokens are taken".to_owned());
@@ -85,6 +87,16 @@ impl Tokens {
                 return Err(format!("the issuer {:?} is named twice, or is no name", issuer.name));
             }
         }
+        let is_known = |name: &String| issuers.iter().any(|issuer| issuer.name == *name);
+        if let Some(unknown) = rules.own_issuers.iter().find(|name| !is_known(name)) {
+            return Err(format!("{unknown:?} is to name one's own users, and is none of the issuers"));
+        }
+        for (index, issuer) in issuers.iter_mut().enumerate() {
+            issuer.is_own = match rules.own_issuers.is_empty() {
+                true => index == 0,
+                false => rules.own_issuers.contains(&issuer.name),
+            };
+        }
         Ok(Self { issuers: issuers.into_iter().map(Arc::new).collect(), rules, clock })
     }
 
@@ -104,7 +116,7 @@ impl Tokens {
             }
             other => other?,
         };
-        self.checked(&issuer.name, &claims)
+        self.checked(issuer, &claims)
     }
 
     /// Who is said to have made it; nothing is believed yet.
@@ -134,7 +146,7 @@ impl Tokens {
     }
 
     /// Who acts, by claims that are the issuer's own.
-    fn checked(&self, issuer: &str, claims: &Map<String, Json>) -> Result<Principal, Refusal> {
+    fn checked(&self, issuer: &Issuer, claims: &Map<String, Json>) -> Result<Principal, Refusal> {
         let now = self.clock.now_micros() / 1_000_000;
         let leeway = i64::try_from(self.rules.leeway.min(MOST_LEEWAY).as_secs()).unwrap_or_default();
         let time = |name: &str| match claims.get(name) {
@@ -146,7 +158,7 @@ impl Tokens {
             },
         };
         // read once already, to find the keys; this is what was signed
-        if claims.get("iss").and_then(Json::as_str) != Some(issuer) {
+        if claims.get("iss").and_then(Json::as_str) != Some(&*issuer.name) {
             return Err(refused("its issuer is none that is trusted here"));
         }
         let expires_at = time("exp")?.ok_or_else(|| refused("it does not say when it expires (exp)"))?;
@@ -171,8 +183,9 @@ impl Tokens {
         let subject = subject.ok_or_else(|| refused("it does not say of whom it is (sub)"))?;
         let known = Known {
             user: user(issuer, subject),
-            roles: self.roles(claims),
-            issuer: issuer.into(),
+            // whoever may not name one's users may not name one's operators either
+            roles: if issuer.is_own { self.roles(claims) } else { Vec::new() },
+            issuer: (&*issuer.name).into(),
             expires_at: expires_at.saturating_add(leeway),
         };
         Ok(Principal::known(known))
@@ -202,11 +215,13 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The acting user: the subject itself where it is an id, else a name for it that no other issuer's has.
-fn user(issuer: &str, subject: &str) -> Text {
-    match id::is_valid(subject) {
+/// The acting user: the subject itself where it is an id and the issuer one's own, else a name for it that no other issuer's
+/// has.
+fn user(issuer: &Issuer, subject: &str) -> Text {
+    let name = &issuer.name;
+    match issuer.is_own && id::is_valid(subject) {
         true => subject.into(),
-        false => id::of_bytes(format!("/issuer/{}/{issuer}/subject/{subject}", issuer.len()).as_bytes()),
+        false => id::of_bytes(format!("/issuer/{}/{name}/subject/{subject}", name.len()).as_bytes()),
     }
 }
 

@@ -5,24 +5,29 @@
 //! | which names and which pages are let in | `guard.rs` |
 //! | which pages are told that they may ask (CORS) | `cors.rs` |
 //! | how often somebody may ask, and the headers that say so | `rates.rs` |
+//! | how many tokens that do not hold one address may bring | `strangers.rs` |
 
 mod cors;
 mod guard;
 mod rates;
+mod strangers;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 
 use self::guard::Guard;
 use self::rates::Rates;
+use self::strangers::Strangers;
 use crate::auth::{Authenticator, Principal};
 use crate::http::problem::{NO_ANSWER, Problem};
 
@@ -37,6 +42,9 @@ pub struct Limits {
     pub commands_per_second: u32,
     /// Other requests that one user may make in a second, over [`WINDOW`], at each route; 0: any number.
     pub reads_per_second: u32,
+    /// Requests without a token that holds that one address may make in a second, over [`WINDOW`]; 0: any number. Where
+    /// nobody is asked for a name, none is refused.
+    pub refusals_per_second: u32,
     /// The longest body, in bytes.
     pub body_bytes: usize,
     /// How long a body may take to arrive.
@@ -55,6 +63,7 @@ impl Default for Limits {
             origins: Vec::new(),
             commands_per_second: 0,
             reads_per_second: 0,
+            refusals_per_second: 0,
             body_bytes: 2 << 20,
             body_within: Duration::from_secs(30),
             answer_within: Duration::from_secs(120),
@@ -77,6 +86,7 @@ pub(crate) struct Front {
     authenticator: Authenticator,
     guard: Guard,
     rates: Rates,
+    strangers: Option<Strangers>,
     limits: Limits,
 }
 
@@ -89,7 +99,8 @@ impl Front {
         let is_open = matches!(authenticator, Authenticator::None);
         let guard = Guard::new(&limits.hosts, &limits.origins, is_open)?;
         let rates = Rates::new(limits.commands_per_second, limits.reads_per_second);
-        Ok(Self { authenticator, guard, rates, limits })
+        let strangers = if is_open { None } else { Strangers::new(limits.refusals_per_second) };
+        Ok(Self { authenticator, guard, rates, strangers, limits })
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
@@ -134,7 +145,15 @@ async fn in_time(within: Duration, request: Request, next: Next) -> Response {
 
 /// Finds out who asks, for whatever answers, and counts it. A route that is open to all never looks.
 async fn identified(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
-    let found = front.authenticator.principal(request.headers(), request.uri()).await;
+    let stranger = client(&request).zip(front.strangers.as_ref());
+    let refusal = stranger.and_then(|(address, strangers)| strangers.refusal(address, request.headers()));
+    let found = match refusal {
+        Some(refusal) => Err(refusal),
+        None => front.authenticator.principal(request.headers(), request.uri()).await,
+    };
+    if let (Ok(_), Some(strangers)) = (&found, &front.strangers) {
+        strangers.good(request.headers());
+    }
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let counted = match (&found, route) {
         (Ok(principal), Some(route)) => {
@@ -143,9 +162,19 @@ async fn identified(State(front): State<Arc<Front>>, mut request: Request, next:
         _ => None,
     };
     request.extensions_mut().insert::<Result<Principal, Problem>>(found);
-    match counted {
+    let response = match counted {
         Some(counted) if !counted.is_within => counted.refusal().into_response(),
         Some(counted) => counted.told(next.run(request).await),
         None => next.run(request).await,
+    };
+    // a route that is open to all refuses nobody
+    if let (StatusCode::UNAUTHORIZED, Some((address, strangers))) = (response.status(), stranger) {
+        strangers.refused(address);
     }
+    response
+}
+
+/// The address that the request came from, where whoever serves says so.
+fn client(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
 }

@@ -17,8 +17,8 @@ use super::WINDOW;
 use crate::http::problem::{Problem, TOO_MANY};
 
 /// The headers' names.
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const LEFT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// The most users and routes that have an account of their own.
 const MOST: usize = 20_000;
 /// Accounts for those who come when there are so many.

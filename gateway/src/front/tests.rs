@@ -1,7 +1,10 @@
 //! Who is let in, by answers of a route that says who asks.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -36,6 +39,7 @@ fn with_tokens(limits: Limits) -> (Router, String) {
     let issuer = Issuer::new(ISSUER, Key(key.public_pem().unwrap()), clock.clone());
     issuer.refresh().unwrap();
     let rules = Rules {
+        own_issuers: Vec::new(),
         audiences: vec!["millrace".to_owned()],
         algorithms: vec!["EdDSA".to_owned()],
         leeway: Duration::ZERO,
@@ -298,6 +302,45 @@ fn who_asks_too_often_is_told_when_to_ask_again() {
     assert_eq!(ask("GET", "/other/1").headers()["ratelimit"], "\"reads\";r=9;t=1");
     assert_eq!(ask("GET", "/other/2").headers()["ratelimit"], "\"reads\";r=8;t=1");
     assert_eq!(ask("POST", "/commands").headers()["ratelimit-policy"], "\"commands\";q=20;w=10");
+}
+
+/// From a client at this address, with this token.
+fn from(router: &Router, address: &str, path: &str, token: Option<&str>) -> Response {
+    let mut request = Request::builder().uri(path).header("host", "127.0.0.1:8080");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let mut request = request.body(Body::empty()).unwrap();
+    let client: SocketAddr = address.parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(client));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(router.clone().oneshot(request)).unwrap()
+}
+
+#[test]
+fn who_tries_tokens_is_not_looked_at_any_more() {
+    let (router, token) = with_tokens(Limits { refusals_per_second: 10, ..Limits::default() });
+    let attacker = "192.0.2.1:1";
+    let refused = (0..1_000).find_map(|number| {
+        let answer = from(&router, attacker, "/who", Some(&format!("guess.{number}.x")));
+        (answer.status() != StatusCode::UNAUTHORIZED).then_some(answer)
+    });
+    let refused = refused.expect("an address may try so often, and no oftener");
+    let after: u64 = refused.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{after}");
+    assert!(
+        refused.headers().contains_key("ratelimit") && refused.headers().contains_key("ratelimit-policy")
+    );
+    let (status, name, detail) = problem(refused);
+    assert_eq!((status, name.as_str()), (429, "too-many"), "{detail}");
+    // not even with a good one, which is what guessing is for
+    assert_eq!(from(&router, attacker, "/who", Some(&token)).status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(from(&router, attacker, "/who", None).status(), StatusCode::TOO_MANY_REQUESTS);
+    // what asks nobody answers all the same, and so does everything to others
+    assert_eq!(text(from(&router, attacker, "/open", None)), "open");
+    assert_eq!(text(from(&router, "192.0.2.2:1", "/who", Some(&token))), "ann");
+    // who is known from elsewhere is somebody who was known: an address may have many users
+    assert_eq!(text(from(&router, attacker, "/who", Some(&token))), "ann");
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Channel {
         stop: &Stop,
     ) -> Result<(), Trouble> {
         let partitions = self.hub.partitions();
+        let meter = health.metrics().gateway().outcomes(self.description.name);
         let mut looked_at = Instant::now();
         let mut is_away = false;
         while !stop.is_requested() {
@@ -90,6 +91,7 @@ impl Channel {
                     if std::mem::take(&mut is_away) {
                         health.remove(role, ROLE_ITSELF);
                     }
+                    meter.changed(records.len() as u64, self.hub.listeners() as u64);
                     for record in records {
                         let codec = codecs.iter().find(|(topic, _)| *topic == record.topic);
                         self.hub.pass_on(record, |record| read(&codec?.1, record, stop));

@@ -28,6 +28,27 @@ pub trait StagedProjector<E>: Send {
     ) -> bool {
         false
     }
+
+    /// Where a fan-out is, so that another instance that comes to the same event can go on there. Nothing where that
+    /// cannot be told: the other one then begins at its first row.
+    fn place(&mut self, _fan_out: FanOut, _known: &mut dyn Known) -> Option<Place> {
+        None
+    }
+
+    /// Lets a fan-out go on at a place that it had elsewhere; the rows up to there are in the tables. Nothing is changed
+    /// where the place is of something else, or not ahead. Returns whether it is of this fan-out.
+    fn go_on_at(&mut self, _fan_out: FanOut, _place: Place, _known: &mut dyn Known) -> bool {
+        false
+    }
+}
+
+/// A place in a fan-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Greater the further the fan-out is.
+    pub passed: u32,
+    /// A digest of what decides which rows come up to a place: who finds another one is at another fan-out.
+    pub order: u64,
 }
 
 /// Many rows of one event that are made when they are written: the projector knows which, by this

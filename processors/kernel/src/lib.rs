@@ -43,7 +43,7 @@ pub use buckets::{BUCKET_ROWS, Buckets};
 pub use change::Change;
 pub use digest::Digest;
 pub use domain::{Domain, FollowUp, Message, Schemas, SettingDoc, SettingsDoc, StateData};
-pub use fan_out::{Asked, FanOut, Stage, StagedProjector, Writes};
+pub use fan_out::{Asked, FanOut, Place, Stage, StagedProjector, Writes};
 pub use guarded_text::{Personal, Secret};
 pub use inline::Text;
 pub use known::{InMemory, Keeps, Known};

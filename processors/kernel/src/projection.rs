@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fan_out::{FanOut, StagedProjector, Writes};
+use crate::fan_out::{FanOut, Place, StagedProjector, Writes};
 use crate::known::{InMemory, Keeps, Known};
 use crate::message::Event;
 use crate::row::Write;
@@ -135,6 +135,16 @@ impl<E> Standalone<E> {
     /// The next rows of a fan-out, as [`StagedProjector::fan_out`].
     pub fn fan_out(&mut self, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
         self.projector.fan_out(fan_out, most, &mut self.known, rows)
+    }
+
+    /// Where a fan-out is, as [`StagedProjector::place`].
+    pub fn place(&mut self, fan_out: FanOut) -> Option<Place> {
+        self.projector.place(fan_out, &mut self.known)
+    }
+
+    /// Goes on with a fan-out at a place, as [`StagedProjector::go_on_at`].
+    pub fn go_on_at(&mut self, fan_out: FanOut, place: Place) -> bool {
+        self.projector.go_on_at(fan_out, place, &mut self.known)
     }
 
     /// As [`Writes::take`], with all rows of all fan-outs made at once, stage by stage.

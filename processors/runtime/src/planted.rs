@@ -65,6 +65,7 @@ bugs! {
     CheckpointUncommitted: "a checkpoint holds what was not committed",
     CheckpointUnproven: "a checkpoint is written by one who may have been replaced already",
     FanOutResumedAhead: "a projector that begins again goes on with a fan-out behind the row that was next",
+    PlaceBeforeRows: "a projector tells others that fan-outs are further than the store has acknowledged",
     BucketForgottenAtSwitch: "a bucket that begins when a rebuild has been handed over is entered into the directory of the version before",
     FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",

@@ -30,6 +30,15 @@ CREATE TABLE millrace_fan_outs (
   PRIMARY KEY ((projection, source_partition, cause, cause_offset))
 ) WITH comment = 'Commands and steps with so many rows that they are still being written while later ones are there already.';
 
+CREATE TABLE millrace_fan_out_places (
+  projection text, -- view family and version, as <domain>.<family> or <domain>.<family>.v<version>
+  source_partition int, -- partition of the events topic
+  slot int, -- offset of the event whose rows are written in pieces, modulo the number of slots
+  place text, -- which event that is, and how far its rows are in the tables, in JSON
+  PRIMARY KEY ((projection), source_partition, slot)
+) WITH comment = 'How far large fan-outs are: whoever takes a partition over goes on there. What has ended stays until its slot is used again. Bound: 64 rows a partition.'
+  AND compaction = {'class': 'LeveledCompactionStrategy'};
+
 CREATE TABLE millrace_versions (
   projection text, -- view family, as <domain>.<family>
   version int, -- its tables are <view>_v<version>; version 1 has the plain names
@@ -52,6 +61,8 @@ CREATE TABLE millrace_views (
 pub const PROGRESS: &str = "millrace_progress";
 /// The table of commands and steps whose rows are still being written while later ones are there.
 pub const FAN_OUTS: &str = "millrace_fan_outs";
+/// The table of how far those are.
+pub const PLACES: &str = "millrace_fan_out_places";
 /// The table of live views.
 pub const VIEWS: &str = "millrace_views";
 

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import accounting_answers
 import accounting_cuts
 import accounting_log
 import accounting_views
@@ -23,13 +24,14 @@ from client import Servers
 from differences import Differences
 
 
-def check_sent(log: Log, sent: list[tuple[str, int, int]], found: Differences) -> int:
-    """Every command that the broker has acknowledged is there, where it said, and no other; gives how many are there twice.
+def check_sent(log: Log, sent: list[tuple[str, int, int]], others: set[str], found: Differences) -> int:
+    """Every command that the broker has acknowledged is there, where it said, and none but `others`; gives how many are there twice.
 
     After an outage librdkafka raises the epoch of its idempotent producer and sends again, as the first of the new epoch, what
     was not acknowledged: if the broker had it all the same, it has it twice, and the system answers it twice.
     """
-    there = {(command.value["id"], command.partition, command.offset) for command in log.commands}
+    of_it = [command for command in log.commands if command.value["id"] not in others]
+    there = {(command.value["id"], command.partition, command.offset) for command in of_it}
     acknowledged = {(id_, partition, offset) for id_, partition, offset in sent}
     for lost in sorted(acknowledged - there)[:20]:
         found.add("command", f"{lost} was acknowledged and is not there")
@@ -40,9 +42,10 @@ def check_sent(log: Log, sent: list[tuple[str, int, int]], found: Differences) -
     return len(twice)
 
 
-def check_topics(log: Log, sent: list[tuple[str, int, int]], found: Differences) -> str:
+def check_topics(log: Log, sent: list[tuple[str, int, int]], http: accounting_answers.Entries, found: Differences) -> str:
     """Everything in the topics; gives what was looked at."""
-    twice = check_sent(log, sent, found)
+    twice = check_sent(log, sent, {entry["id"] for entry in http}, found)
+    answers = f", {accounting_answers.check(log, http, found)}" if http else ""
     for dead in log.dead:
         found.add("dead", dead)
     ledger, counts = replay(log, found)
@@ -51,7 +54,7 @@ def check_topics(log: Log, sent: list[tuple[str, int, int]], found: Differences)
     return (
         f"{of['commands']} commands ({of['rejected']} rejected at once, {of['repeated']} repeated, "
         f"{of['misrouted']} misrouted; {twice} kept twice by the broker), {of['transfers']} transfers ({of['failed transfers']} failed), "
-        f"{of['steps']} steps, {len(log.events)} events"
+        f"{of['steps']} steps, {len(log.events)} events{answers}"
     )
 
 
@@ -72,6 +75,7 @@ def main() -> int:
     parser.add_argument("--registry", required=True)
     parser.add_argument("--prefix", default="")
     parser.add_argument("--sent", type=Path, required=True, help="what accounting_load.py has written")
+    parser.add_argument("--answered", type=Path, help="what accounting_http.py has written")
     parser.add_argument("--cql", nargs=2, metavar=("ADDRESS", "KEYSPACE"), required=True)
     parser.add_argument("--seed", type=int, default=1, help="for the random cuts")
     parser.add_argument("--cuts", type=int, default=40, help="how many random cuts")
@@ -80,7 +84,8 @@ def main() -> int:
     found = Differences()
     log = accounting_log.read(Servers(options.kafka, options.registry, options.prefix, "accounting"))
     sent = [(id_, partition, offset) for id_, partition, offset in json.loads(options.sent.read_text())]
-    said = check_topics(log, sent, found)
+    http = json.loads(options.answered.read_text()) if options.answered else []
+    said = check_topics(log, sent, http, found)
     # One mistake must not look like thousands.
     if not found.counts:
         said += ", " + check_tables(log, *options.cql, options.seed, options.cuts, found)

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import accounting_answers
 import accounting_cuts
 import accounting_views
 from accounting_fake import Fake
@@ -26,6 +27,14 @@ def differences(log: Log, balances: accounting_cuts.Balances | None = None) -> C
         replay(log, found)
         if not found.counts or balances is not None:
             accounting_cuts.check(log, shown(log) if balances is None else balances, 1, 10, found)
+    return found.counts
+
+
+def answers(log: Log, entries: accounting_answers.Entries) -> Counter[str]:
+    """What is found wrong with answers over HTTP."""
+    found = Differences()
+    with contextlib.redirect_stdout(io.StringIO()):
+        accounting_answers.check(log, entries, found)
     return found.counts
 
 
@@ -141,6 +150,21 @@ class Checks(unittest.TestCase):
             if name == account and version >= credit.value["version"]:
                 balances[name, version] += credit.data["amount"]
         self.assertGreater(differences(self.log, balances)["money"], 0)
+
+    def test_an_answer_over_http_that_is_not_the_logs(self) -> None:
+        firsts: dict[str, Any] = {}
+        for outcome in self.log.outcomes:
+            firsts.setdefault(outcome.value["command_id"], outcome.value)
+        sent = {command.value["id"] for command in self.log.commands}
+        entries = [{"id": id_, "attempts": 9, "answer": dict(first)} for id_, first in firsts.items() if id_ in sent]
+        self.assertEqual(answers(self.log, entries), Counter())
+        for mistake in (
+            {**entries[0], "answer": {}},
+            {**entries[0], "answer": {**entries[0]["answer"], "versions": [{"aggregate_id": "A/b", "version": 9}]}},
+            {**entries[0], "answer": {**entries[0]["answer"], "status": 422}},
+            {**entries[0], "id": "lost"},
+        ):
+            self.assertEqual(answers(self.log, [mistake, *entries[1:]]), Counter(answer=1))
 
     def test_a_cut_contains_the_causes(self) -> None:
         causes = accounting_cuts.Causes(self.log)

@@ -27,8 +27,13 @@ pub struct Fragile {
 impl Fragile {
     /// Servers with topics, schemas and tables, and no role running.
     pub fn new(test: &str) -> Self {
+        Self::with(test, SMALL_THRESHOLDS)
+    }
+
+    /// The same with other settings for the roles.
+    pub fn with(test: &str, settings: &str) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let mut fragile = Self::within(data.path(), test, SMALL_THRESHOLDS);
+        let mut fragile = Self::within(data.path(), test, settings);
         fragile._temporary = Some(data);
         fragile
     }

@@ -21,6 +21,7 @@ mod metrics;
 mod pki;
 mod process;
 mod proxy;
+mod publisher;
 mod python;
 mod spawn;
 mod system;
@@ -39,6 +40,7 @@ pub use metrics::{Metrics, http_get};
 pub use pki::Authority;
 pub use process::Process;
 pub use proxy::{Proxy, Way};
+pub use publisher::{Published, Publisher};
 pub use python::{python, script};
 pub use system::{Cluster, Embedded, SMALL_THRESHOLDS, System, shared_cluster, shared_embedded, workdir};
 

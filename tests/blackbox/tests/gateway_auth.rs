@@ -4,9 +4,12 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::thread;
 
-use millrace_blackbox::{Answer, Authority, Embedded, Gateway, Http, SOON, System};
+use millrace_blackbox::{Answer, Authority, Embedded, Gateway, Http, Published, Publisher, SOON, System};
 use millrace_services::wait_until;
+use openssl::base64::encode_block;
+use openssl::pkey::PKey;
 use openssl::ssl::{SslConnector, SslMethod};
 use serde_json::{Value, json};
 
@@ -29,24 +32,34 @@ fn send(http: &mut Http, token: &str, kind: &str, data: Value, user: Option<&str
     http.post(&format!("/v1/commands/chirp/{kind}"), &[("Authorization", &bearer)], &body)
 }
 
+/// Beside each other: most of each is waiting until files and keys are read again.
 #[test]
-fn a_gateway_lets_in_whom_an_issuer_names() {
+fn who_may_use_a_gateway_is_said_by_tokens_names_and_certificates() {
     let embedded = Embedded::start("");
+    thread::scope(|scope| {
+        scope.spawn(|| a_gateway_lets_in_whom_an_issuer_names(&embedded));
+        scope.spawn(|| keys_come_over_https_from_those_who_are_trusted_and_no_others(&embedded));
+        scope.spawn(|| a_certificate_is_replaced_while_the_gateway_runs(&embedded));
+        scope.spawn(|| without_names_a_gateway_is_for_this_machine(&embedded));
+    });
+}
+
+fn a_gateway_lets_in_whom_an_issuer_names(embedded: &Embedded) {
     let dir = embedded.dir().join("guarded");
     fs::create_dir(&dir).unwrap();
     let missing = dir.join("dev.key").display().to_string();
     embedded.cli().run_bare(&["token", "--user", "ann", "--key", &missing]).exits(1).says(&["--make-key"]);
-    let ann = token(&embedded, &dir, "dev.key", &["--user", "ann", "--make-key"]);
+    let ann = token(embedded, &dir, "dev.key", &["--user", "ann", "--make-key"]);
     let mode = fs::metadata(dir.join("dev.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let again = ["token", "--user", "ann", "--key", &missing, "--make-key"];
     embedded.cli().run_bare(&again).exits(1).says(&["dev.key", "--make-key"]);
-    let bob = token(&embedded, &dir, "dev.key", &["--user", "bob", "--role", "operator"]);
+    let bob = token(embedded, &dir, "dev.key", &["--user", "bob", "--role", "operator"]);
 
     let settings = "[gateway]\nauth = \"jwt\"\njwt_issuers = \"millrace-dev\"\njwt_keys = \"dev.key.pub\"\n\
-                    commands_per_second = 1\nhosts = \"api.example.org\"\n";
+                    commands_per_second = 1\nrefusals_per_second = 2\nhosts = \"api.example.org\"\n";
     fs::write(dir.join("millrace.toml"), settings).unwrap();
-    let gateway = Gateway::start(&embedded, "guarded");
+    let gateway = Gateway::start(embedded, "guarded");
     let mut http = gateway.http();
 
     // who acts is the token's, whatever is said
@@ -65,8 +78,8 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     let nobody = http.post("/v1/commands/chirp/RegisterUser", &[], &body);
     assert_eq!(nobody.header("www-authenticate"), Some("Bearer realm=\"millrace\""));
     nobody.is(401);
-    let stranger = token(&embedded, &dir, "stranger.key", &["--user", "ann", "--make-key"]);
-    let foreign = token(&embedded, &dir, "dev.key", &["--user", "ann", "--audience", "another"]);
+    let stranger = token(embedded, &dir, "stranger.key", &["--user", "ann", "--make-key"]);
+    let foreign = token(embedded, &dir, "dev.key", &["--user", "ann", "--audience", "another"]);
     for bad in [&stranger, &foreign, "garbage", &format!("{ann}x")] {
         let refused =
             send(&mut http, bad, "RegisterUser", json!({"user_id": "eve", "username": "eve"}), None);
@@ -105,7 +118,7 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     send(&mut http, &bob, "RegisterUser", json!({"user_id": "bob", "username": "bob"}), None).is(422);
 
     // a key is replaced while it runs: first both, then the new one alone
-    let new = token(&embedded, &dir, "new.key", &["--user", "ann", "--make-key"]);
+    let new = token(embedded, &dir, "new.key", &["--user", "ann", "--make-key"]);
     let status = |http: &mut Http, token: &str| {
         http.get("/v1/feeds/ann", &[("Authorization", &format!("Bearer {token}"))]).status
     };
@@ -123,6 +136,16 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     wait_until(SOON, "the file that is no key is named", &mut is_said).unwrap();
     assert_eq!(status(&mut http, &new), 200);
 
+    // who tries tokens is not looked at any more, and whoever was known a moment ago is
+    let refused = (0..1_000).find_map(|number| {
+        let guess = format!("Bearer guess.{number}.x");
+        let answer = http.get("/v1/feeds/ann", &[("Authorization", &guess)]);
+        (answer.status == 429).then_some(answer)
+    });
+    let refused = refused.expect("an address may try so often, and no oftener");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    assert_eq!(status(&mut http, &new), 200);
+
     let output = gateway.process.output();
     for secret in [&ann, &bob, &stranger, &new] {
         let (_, signature) = secret.rsplit_once('.').unwrap();
@@ -130,9 +153,81 @@ fn a_gateway_lets_in_whom_an_issuer_names() {
     }
 }
 
-#[test]
-fn without_names_a_gateway_is_for_this_machine() {
-    let embedded = Embedded::start("");
+/// The key set of the public key that `millrace token` has written.
+fn key_set(dir: &Path, key: &str) -> Published {
+    let pem = fs::read(dir.join(format!("{key}.pub"))).unwrap();
+    let raw = PKey::public_key_from_pem(&pem).unwrap().raw_public_key().unwrap();
+    let x = encode_block(&raw).replace('+', "-").replace('/', "_").replace('=', "");
+    Published::Json(json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig"}]}).to_string())
+}
+
+fn keys_come_over_https_from_those_who_are_trusted_and_no_others(embedded: &Embedded) {
+    let dir = embedded.dir().join("published");
+    fs::create_dir(&dir).unwrap();
+    Authority::new(&dir, "ca").issue("server", &["localhost"]);
+    Authority::new(&dir, "foreign-ca").issue("foreign-server", &["localhost"]);
+    let (own, foreign) = (Publisher::start(&dir, "server"), Publisher::start(&dir, "foreign-server"));
+    let makers = ["good", "moved", "endless", "dripping", "failing", "foreign"];
+    let tokens = makers.map(|issuer| {
+        let key = format!("{issuer}.key");
+        token(embedded, &dir, &key, &["--user", "ann", "--issuer", issuer, "--make-key"])
+    });
+    own.publish("/good", key_set(&dir, "good.key"));
+    own.publish("/moved", Published::Moved(own.url("/elsewhere")));
+    own.publish("/elsewhere", key_set(&dir, "moved.key"));
+    own.publish("/endless", Published::Endless);
+    own.publish("/dripping", Published::Dripping);
+    own.publish("/failing", Published::Status(500));
+    foreign.publish("/foreign", key_set(&dir, "foreign.key"));
+    let places = makers.map(|issuer| match issuer {
+        "foreign" => foreign.url("/foreign"),
+        _ => own.url(&format!("/{issuer}")),
+    });
+    let settings = format!(
+        "[gateway]\nauth = \"jwt\"\njwt_issuers = \"{}\"\njwt_keys = \"{}\"\n\
+         jwt_refresh_seconds = 10\ntls_ca_file = \"ca.pem\"\n",
+        makers.join(","),
+        places.join(",")
+    );
+    fs::write(dir.join("millrace.toml"), settings).unwrap();
+    let gateway = Gateway::launch(embedded, "published");
+    let mut http = gateway.http();
+    let mut ask = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        http.ask("GET", "/v1/views/chirp/user_profiles?user_id=ann", &[("Authorization", &bearer)], "")
+    };
+    // one that drips or never ends holds nobody else up
+    wait_until(SOON, "a token is taken", || ask(&tokens[0]).is_ok_and(|answer| answer.status == 200))
+        .unwrap();
+    let mut health = Http::at(&gateway.process.health_address());
+    let whys = ["HTTP status 302", "larger than", "no answer within 5 s", "status: 500", "certificate"];
+    for (number, why) in (1..).zip(whys) {
+        let mut said = Value::Null;
+        wait_until(SOON, "what is wrong with keys is named", || {
+            let lanes = health.get("/health", &[]).json()["lanes"].take();
+            let is_it = |lane: &&Value| lane["role"] == "gateway.keys" && lane["partition"] == number;
+            said = lanes.as_array().into_iter().flatten().find(is_it).cloned().unwrap_or_default();
+            said["detail"].as_str().is_some_and(|detail| detail.contains(why))
+        })
+        .unwrap_or_else(|overdue| panic!("{overdue}: {why}, not {said}"));
+    }
+    for token in &tokens[1..] {
+        let away = ask(token).unwrap().is(503);
+        assert_eq!(away["type"], "urn:millrace:problem:keys-away", "{away}");
+    }
+    assert_eq!((own.asked("/elsewhere"), foreign.asked("/foreign")), (0, 0));
+    // what is under way in sockets is more than is read of it
+    assert!((1..16 << 20).contains(&own.taken()), "{} bytes were taken", own.taken());
+
+    // rotated: the new one is asked for as soon as a token needs it, and the old one is gone then
+    let new = token(embedded, &dir, "new.key", &["--user", "ann", "--issuer", "good", "--make-key"]);
+    ask(&new).unwrap().is(401);
+    own.publish("/good", key_set(&dir, "new.key"));
+    wait_until(SOON, "a token of the new key is taken", || ask(&new).unwrap().status == 200).unwrap();
+    ask(&tokens[0]).unwrap().is(401);
+}
+
+fn without_names_a_gateway_is_for_this_machine(embedded: &Embedded) {
     let cli = embedded.cli();
     cli.run(&["gateway", "--listen", "0.0.0.0:0"]).exits(2).says(&["nobody is asked for a name", "jwt"]);
     let mut http = Http::at(embedded.http());
@@ -146,16 +241,14 @@ fn without_names_a_gateway_is_for_this_machine() {
     http.ask("OPTIONS", "/v1/commands/chirp/RegisterUser", &page, "").unwrap().is(403);
 }
 
-#[test]
-fn a_certificate_is_replaced_while_the_gateway_runs() {
-    let embedded = Embedded::start("");
+fn a_certificate_is_replaced_while_the_gateway_runs(embedded: &Embedded) {
     let dir = embedded.dir().join("encrypted");
     fs::create_dir(&dir).unwrap();
     let authority = Authority::new(&dir, "ca");
     authority.issue("server", &["localhost"]);
     let settings = "[gateway]\ntls_certificate_file = \"server.pem\"\ntls_key_file = \"server.key\"\n";
     fs::write(dir.join("millrace.toml"), settings).unwrap();
-    let gateway = Gateway::start(&embedded, "encrypted");
+    let gateway = Gateway::start(embedded, "encrypted");
     let shown = || {
         let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
         connector.set_ca_file(dir.join("ca.pem")).unwrap();

@@ -3,12 +3,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use millrace_blackbox::{Answer, Embedded, Fragile, Gateway, Http, SOON};
+use millrace_blackbox::{Answer, Embedded, Fragile, Gateway, Http, SMALL_THRESHOLDS, SOON};
 use millrace_services::{wait_for, wait_until};
 use serde_json::{Value, json};
 
+use super::gateway_reads::without_the_log_queries_go_on_and_without_tables_commands_do;
+
 /// Clients at work at once, each on an account of its own.
 const CLIENTS: usize = 6;
+
+/// Who is killed is waited for no longer than brokers insist on.
+const SHORT_SESSIONS: &str =
+    "[processor]\nsession_timeout_ms = 6000\n[projector]\nsession_timeout_ms = 6000\n";
 
 /// Commands of all clients together: `MILLRACE_TEST_HTTP_COMMANDS`, else 600.
 fn commands() -> usize {
@@ -36,7 +42,7 @@ fn retries_through_another_gateway_on_embedded_servers() {
 
 #[test]
 fn retries_through_another_gateway_on_real_servers() {
-    let mut system = Fragile::new("retries");
+    let mut system = Fragile::with("retries", &format!("{SMALL_THRESHOLDS}{SHORT_SESSIONS}"));
     system.cluster.start_roles(2);
     let mut gateways = [Gateway::start(&system, "one"), Gateway::start(&system, "other")];
     let addresses = [gateways[0].address(), gateways[1].address()];
@@ -54,6 +60,7 @@ fn retries_through_another_gateway_on_real_servers() {
     });
     gateways.iter().for_each(Gateway::await_ready);
     judge(&addresses, &struck);
+    without_the_log_queries_go_on_and_without_tables_commands_do(&mut system, &gateways[0]);
 }
 
 /// What a client was answered, in its order.

@@ -25,5 +25,6 @@ mod python;
 mod real_servers;
 mod rebuild;
 mod secured;
+mod streams;
 mod tools;
 mod traces;

@@ -15,7 +15,7 @@ const ANY: u64 = u64::MAX;
 
 /// Every number that may be set, the least and the most it may be, and what a smaller one would do. Sections of domains
 /// are checked by their domains; ports, and what cannot be out of range, by their type.
-pub const RANGES: [(&str, u64, u64, &str); 41] = [
+pub const RANGES: [(&str, u64, u64, &str); 42] = [
     ("cql_client.concurrency", 1, ANY, "nothing is ever asked"),
     ("cql_client.replication_factor", 0, 255, ""),
     ("cql_client.request_timeout_ms", 1, LONGEST_MS, "no request is answered in time"),
@@ -30,6 +30,7 @@ pub const RANGES: [(&str, u64, u64, &str); 41] = [
     ("gateway.max_connections", 10, ANY, "nobody gets in"),
     ("gateway.max_header_bytes", 8_192, 1 << 20, "hardly a token gets in"),
     ("gateway.reads_per_second", 0, 1_000_000, ""),
+    ("gateway.refusals_per_second", 0, 1_000_000, ""),
     ("health_port", 0, 65_535, ""),
     ("processor.batch_max_records", 1, ANY, "no command is ever decided"),
     ("processor.checkpoint_interval_ms", 1, LONGEST_MS, "a lane writes checkpoints all the time"),

@@ -174,6 +174,10 @@ pub struct GatewaySettings {
     /// JSON Web Key Set, or PEM. Files are read again every few seconds, what stands at a URL as
     /// `gateway.jwt_refresh_seconds` says and when a token names a key that is not known.
     pub jwt_keys: String,
+    /// Those of `gateway.jwt_issuers` who name one's own users: their `sub` is the user where it is an id, and their roles
+    /// count. Users of all others are a UUIDv5 of issuer and `sub`, without roles. Several separated by commas; empty: the
+    /// first issuer alone.
+    pub jwt_own_issuers: String,
     /// Whom a token must be for: one of these, separated by commas, must stand in `aud`.
     pub jwt_audience: String,
     /// How tokens may be signed, separated by commas: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. What
@@ -210,6 +214,10 @@ pub struct GatewaySettings {
     pub commands_per_second: u32,
     /// Other requests that one user may make in a second at each route, counted over ten; 0: any number.
     pub reads_per_second: u32,
+    /// Requests without a token that holds (401) that one address may make in a second, counted over ten; 0: any number.
+    /// After that its tokens are not looked at for a while, but for those that were good lately. Of IPv6, networks of 64
+    /// bits are counted; behind a load balancer all clients have one address.
+    pub refusals_per_second: u32,
     /// Connections that it keeps at a time. When there are more, those that ask nothing are closed first.
     pub max_connections: usize,
     /// The longest head of a request, in bytes: its address and its headers.
@@ -242,6 +250,7 @@ impl Default for GatewaySettings {
             listen: "127.0.0.1:8080".to_owned(),
             auth: GatewayAuth::default(),
             jwt_issuers: String::new(),
+            jwt_own_issuers: String::new(),
             jwt_keys: String::new(),
             jwt_audience: "millrace".to_owned(),
             jwt_algorithms: "RS256,ES256,EdDSA".to_owned(),
@@ -256,6 +265,7 @@ impl Default for GatewaySettings {
             origins: String::new(),
             commands_per_second: 100,
             reads_per_second: 200,
+            refusals_per_second: 10,
             max_connections: 10_000,
             max_header_bytes: 32 << 10,
             max_body_bytes: 2 << 20,

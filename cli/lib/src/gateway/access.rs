@@ -27,7 +27,8 @@ const CERTIFICATE: &str = "gateway.certificate";
 pub fn authenticator(config: &Config) -> Result<Authenticator, CliError> {
     let settings = &config.settings.gateway;
     if settings.auth == GatewayAuth::None {
-        let unheeded = ["gateway.jwt_issuers", "gateway.jwt_keys"].into_iter().find(|key| config.is_set(key));
+        let of_tokens = ["gateway.jwt_issuers", "gateway.jwt_keys", "gateway.jwt_own_issuers"];
+        let unheeded = of_tokens.into_iter().find(|key| config.is_set(key));
         return match unheeded {
             None => Ok(Authenticator::None),
             // whoever names issuers believes that nobody else gets in
@@ -68,6 +69,7 @@ pub fn authenticator(config: &Config) -> Result<Authenticator, CliError> {
         known.push(issuer);
     }
     let rules = Rules {
+        own_issuers: list(&settings.jwt_own_issuers),
         audiences: list(&settings.jwt_audience),
         algorithms: list(&settings.jwt_algorithms),
         leeway: Duration::from_secs(settings.jwt_leeway_seconds),
@@ -89,6 +91,7 @@ pub fn limits(config: &Config, authenticator: &Authenticator) -> Result<Limits, 
         origins: list(&settings.origins),
         commands_per_second: settings.commands_per_second,
         reads_per_second: settings.reads_per_second,
+        refusals_per_second: settings.refusals_per_second,
         body_bytes: settings.max_body_bytes,
         body_within: Duration::from_millis(settings.body_timeout_ms),
         answer_within: Duration::from_millis(settings.answer_timeout_ms),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millrace_kernel::{Delete, Value, Write};
 use millrace_ports::{Clock, SystemClock};
-use millrace_runtime::progress::PROGRESS;
+use millrace_runtime::progress::{PLACES, PROGRESS};
 use millrace_runtime::versions::{State, Version};
 use serde_json::json;
 
@@ -108,5 +108,6 @@ fn forget_progress(versions: &Versions<'_>, version: Version) -> Result<(), CliE
     let projection = version.of(&versions.name());
     let key = vec![Value::from(projection.as_str())];
     let timestamp = SystemClock.now_micros();
-    Ok(versions.store.apply(&[Write::Delete(Delete { table: PROGRESS, key, range: true, timestamp })])?)
+    let forget = |table| Write::Delete(Delete { table, key: key.clone(), range: true, timestamp });
+    Ok(versions.store.apply(&[PROGRESS, PLACES].map(forget))?)
 }

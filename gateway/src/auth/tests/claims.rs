@@ -93,6 +93,7 @@ fn rules_that_would_let_in_anybody_are_refused() {
     refused(&["a", "a"], rules(), "twice");
     refused(&[""], rules(), "no name");
     refused(&["a"], Rules { audiences: vec![], ..rules() }, "no audience");
+    refused(&["a"], Rules { own_issuers: vec!["b".to_owned()], ..rules() }, "none of the issuers");
     refused(&["a"], Rules { algorithms: vec![], ..rules() }, "no algorithm");
     for (name, why) in [("HS256", "one secret"), ("none", "signs nothing"), ("RS128", "not known")] {
         let algorithms = vec!["RS256".to_owned(), name.to_owned()];

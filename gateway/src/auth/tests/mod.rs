@@ -141,6 +141,7 @@ fn claims(differing: Json) -> Json {
 
 fn rules() -> Rules {
     Rules {
+        own_issuers: Vec::new(),
         audiences: vec!["millrace".to_owned(), "other-name".to_owned()],
         algorithms: crypto::ALGORITHMS.map(super::keys::name).to_vec(),
         leeway: Duration::from_secs(30),

@@ -111,6 +111,34 @@ fn each_issuer_has_keys_of_its_own() {
 }
 
 #[test]
+fn an_issuer_beside_ones_own_names_nobody_elses_users() {
+    let (own, partner) = (Maker::ed("k"), Maker::ed("k"));
+    let (of_own, of_partner) = (Published::of(&[&own]), Published::of(&[&partner]));
+    let there = "https://partner.example";
+    let issuers = [(ISSUER, &of_own), (there, &of_partner)];
+    let first = place_with(rules(), &issuers);
+    let ask = |place: &Place, maker: &Maker, iss: &str| {
+        place.ask(&maker.token(&claims(json!({"iss": iss, "sub": "ann"})))).unwrap()
+    };
+    let ann = ask(&first, &own, ISSUER);
+    assert_eq!((ann.user(), ann.has_role("operator")), (Some("ann"), true));
+    let another = ask(&first, &partner, there);
+    assert_ne!(another.user(), Some("ann"), "the partner's ann would act as one's own");
+    assert!(millrace_kernel::id::is_valid(another.user().unwrap()));
+    assert_eq!(another, ask(&first, &partner, there));
+    assert!(!another.has_role("operator"), "the partner would name one's operators");
+    // both, where somebody says that both name the same people; or the other one alone
+    let own_issuers = vec![ISSUER.to_owned(), there.to_owned()];
+    let both = place_with(Rules { own_issuers, ..rules() }, &issuers);
+    assert_eq!(ask(&both, &own, ISSUER).user(), Some("ann"));
+    let same = ask(&both, &partner, there);
+    assert_eq!((same.user(), same.has_role("operator")), (Some("ann"), true));
+    let last = place_with(Rules { own_issuers: vec![there.to_owned()], ..rules() }, &issuers);
+    assert_ne!(ask(&last, &own, ISSUER).user(), Some("ann"));
+    assert_eq!(ask(&last, &partner, there).user(), Some("ann"));
+}
+
+#[test]
 fn keys_that_are_of_no_use_are_named_and_the_others_used() {
     let good = Maker::ed("good");
     let short = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();

@@ -77,6 +77,12 @@ fn check_tables(projections: &Projections, partitions: i32) {
             assert_eq!((*at, content, *edited_at), (number(&row[1]), &text(&row[4]), edited(&row[5])));
         }
     }
+    let rows = projections.settings.bucket_rows as usize;
+    for (table, most) in [("chirps_by_author", rows), ("celebrity_chirps", cap + 1 + rows)] {
+        for (partition, walked) in tables.walked(table) {
+            assert!(walked <= most, "{walked} rows and deletions in {partition:?} of {table}");
+        }
+    }
     assert_eq!(tables.rows("chirps_by_author").len(), oracle.chirps.len());
     for author in &oracle.users {
         let followers = oracle.follows.iter().filter(|(_, followee)| followee == author).count() as i64;
@@ -131,6 +137,38 @@ fn a_follower_of_somebody_who_deleted_the_newest_sees_the_older_ones() {
             projections.check_feeds(dice);
             check_tables(&projections, 1);
         }
+    }
+}
+
+/// A celebrity with more chirps than a feed shows deletes the newest of them, and then posts and deletes without end: nobody's
+/// feed is wrong, and no partition grows.
+#[test]
+fn a_celebrity_who_deletes_the_newest_leaves_older_ones_and_no_partition_that_grows() {
+    for (cap, rows) in [(4, 2), (9, 4), (20, 5)] {
+        let settings = Settings {
+            celebrity_above: 2,
+            celebrity_below: 2,
+            timeline_cap: cap,
+            fan_out_at_once: 2,
+            bucket_rows: rows,
+        };
+        let mut acts = vec![Act::Post(0); cap];
+        acts.extend([Act::Follow(1, 0), Act::Follow(2, 0), Act::Follow(3, 0)]);
+        acts.extend(vec![Act::Post(0); 2 * cap]);
+        // the newest, then those before
+        acts.extend((0..2 * cap + cap / 2).map(|n| Act::Delete(0, n)));
+        acts.extend(std::iter::repeat_n([Act::Post(0), Act::Delete(0, 0)], 5 * cap).flatten());
+        // a regular author for a while, and a celebrity once more
+        acts.extend([Act::Unfollow(3, 0), Act::Unfollow(2, 0)]);
+        acts.extend(vec![Act::Post(0); cap + 3]);
+        acts.extend([Act::Delete(0, 1), Act::Follow(2, 0), Act::Follow(3, 0), Act::Follow(4, 0)]);
+        acts.extend((0..cap).map(|n| Act::Delete(0, n)));
+        let dice = &mut Dice::new(cap as u64);
+        let projections = run(&settings, &history(&acts, 1), dice);
+        projections.check_feeds(dice);
+        check_tables(&projections, 1);
+        let left = projections.tables.rows("celebrity_chirps").len();
+        assert!(left > 0 && left <= cap + 1, "{left}");
     }
 }
 

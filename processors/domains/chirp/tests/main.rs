@@ -17,6 +17,7 @@ mod foreign_steps;
 mod lanes;
 mod late_schemas;
 mod local_state;
+mod moved;
 mod projector;
 mod registration;
 mod repeats;

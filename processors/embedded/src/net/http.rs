@@ -1,12 +1,15 @@
-//! HTTP within bounds: connections in [`Places`], heads, bodies and answers in time.
+//! HTTP within bounds: connections in [`Places`], heads, bodies and answers in time. Every request has the client's address
+//! with it, as [`ConnectInfo`].
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -71,7 +74,7 @@ async fn serve_all(
 ) {
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             // Also when the sender is dropped: without it nobody could stop this.
             _ = stopped.wait_for(|stopped| *stopped) => break,
             accepted = accept(&listener, &places, own_only) => accepted,
@@ -79,9 +82,9 @@ async fn serve_all(
         };
         let (router, stopped) = (router.clone(), stopped.clone());
         match &certificate {
-            None => connections.spawn(connection(timed(stream, &place), place, router, stopped)),
+            None => connections.spawn(connection(timed(stream, &place), peer, place, router, stopped)),
             Some(certificate) => {
-                connections.spawn(encrypted(stream, Arc::clone(certificate), place, router, stopped))
+                connections.spawn(encrypted(stream, peer, Arc::clone(certificate), place, router, stopped))
             }
         };
     }
@@ -126,6 +129,7 @@ fn timed(stream: TcpStream, place: &Place) -> Timed {
 /// Agrees with the client on how to encrypt, in no more time than a first request may take, and goes on so.
 async fn encrypted(
     stream: TcpStream,
+    peer: SocketAddr,
     certificate: Arc<Certificate>,
     place: Arc<Place>,
     router: Router,
@@ -143,11 +147,12 @@ async fn encrypted(
         () = place.taken_back() => return,
         _ = stopped.wait_for(|stopped| *stopped) => return,
     }
-    connection(stream, place, router, stopped).await;
+    connection(stream, peer, place, router, stopped).await;
 }
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
     place: Arc<Place>,
     router: Router,
     mut stopped: watch::Receiver<bool>,
@@ -163,6 +168,7 @@ async fn connection(
             *answer.lock().unwrap_or_else(PoisonError::into_inner) = None;
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Arc::clone(&place));
+            request.extensions_mut().insert(ConnectInfo(peer));
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let Some(bytes) = response.body().size_hint().exact() else {
                 // it goes on for as long as there is something to say: whoever takes it is not idle meanwhile

@@ -25,6 +25,8 @@ pub struct OutcomeMeter {
     read: AtomicU64,
     told: AtomicU64,
     waiting: AtomicU64,
+    changes: AtomicU64,
+    streams: AtomicU64,
 }
 
 /// A gateway as it is now.
@@ -45,6 +47,10 @@ pub struct OutcomeNumbers {
     pub told: u64,
     /// Requests that wait for one now.
     pub waiting: u64,
+    /// Changes of rows read so far, for those who have subscribed.
+    pub changes: u64,
+    /// Keys of views that are followed now.
+    pub streams: u64,
 }
 
 impl GatewayMeter {
@@ -104,11 +110,19 @@ impl OutcomeMeter {
         self.waiting.store(waiting, Ordering::Relaxed);
     }
 
+    /// So many changes of rows were read, and so many keys of views are followed now.
+    pub fn changed(&self, changes: u64, streams: u64) {
+        self.changes.fetch_add(changes, Ordering::Relaxed);
+        self.streams.store(streams, Ordering::Relaxed);
+    }
+
     fn numbers(&self) -> OutcomeNumbers {
         OutcomeNumbers {
             read: self.read.load(Ordering::Relaxed),
             told: self.told.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
+            changes: self.changes.load(Ordering::Relaxed),
+            streams: self.streams.load(Ordering::Relaxed),
         }
     }
 }

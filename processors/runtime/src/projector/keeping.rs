@@ -113,6 +113,10 @@ impl<D: Domain> Running<D> {
                 path: self.kept.path(),
                 why: format!("the event at offset {offset} writes to tables of others"),
             })?;
+            // somebody else may have gone on with it since
+            let (_, recorded_at, parked) = &restored;
+            let at = (offset, *recorded_at);
+            self.places.go_on(at, &parked.stages, &mut *self.projector, &mut self.kept);
             self.background.turns.restore(restored);
         }
         self.kept.take_fault().map_or(Ok(()), Err)

@@ -239,6 +239,8 @@ impl<D: Domain> ProjectorLane<D> {
         }
         // what came before a fault does not wait for it
         running.apply(&self.shared, &self.meter)?;
+        // whoever goes on there writes nothing that stands before: so all of that has been told
+        running.tell_places(&self.shared, &self.at, false)?;
         // what is known is kept between two pieces; one that the store has refused is written first
         if !running.background.is_settled() || !running.is_keeping_due(&self.shared, &self.at) {
             let at = self.at.partition;
@@ -263,6 +265,7 @@ impl<D: Domain> ProjectorLane<D> {
             // while the store is at a piece nothing can be kept; a fault of it is the next one's
             drop(running.background.settle(LAST_PIECE, &self.meter));
             running.tell(&self.shared)?;
+            running.tell_places(&self.shared, &self.at, true)?;
             running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;
         }

@@ -10,6 +10,7 @@ mod kept;
 pub mod lane;
 mod pace;
 mod parked;
+mod places;
 mod running;
 mod turns;
 mod unapplied;

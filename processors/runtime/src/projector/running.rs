@@ -14,6 +14,7 @@ use super::fault::ProjectorFault;
 use super::footing::{Footing, cause_of};
 use super::kept::Kept;
 use super::lane::ProjectorShared;
+use super::places::Places;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
 use crate::changes::Noted;
@@ -62,6 +63,8 @@ pub(super) struct Running<D: Domain> {
     pub(super) unapplied: Option<Unapplied>,
     /// Events that are written in turns, beside those.
     pub(super) background: Background,
+    /// How far they are, as it was told and is told.
+    pub(super) places: Places,
 }
 
 /// A command or step whose events are being read. They become visible together and stand
@@ -84,6 +87,7 @@ impl<D: Domain> Running<D> {
         let mut begin = Begin::find(shared, group, at, projector.keeps())?;
         let parked = std::mem::take(&mut begin.parked);
         let mut running = Self::of(shared, at, projector, begin)?;
+        running.places = Places::read(shared, at, &running.footing)?;
         running.resume(parked, shared.views)?;
         Ok(running)
     }
@@ -123,6 +127,7 @@ impl<D: Domain> Running<D> {
             published: None,
             unapplied: None,
             background: Background::new(turns, shared.destination.clone()),
+            places: Places::default(),
         })
     }
 
@@ -190,6 +195,8 @@ impl<D: Domain> Running<D> {
                     if !planted::is_on(Bug::FanOutUntold) {
                         begun.push(cause.begun(&shared.projection, at.partition, offset, time));
                     }
+                    let of = (offset, time);
+                    self.places.go_on(of, &asked.stages, &mut *self.projector, &mut self.kept);
                     self.background.turns.park(asked, offset, cause, time);
                 } else {
                     if let Some(changes) = &shared.changes {

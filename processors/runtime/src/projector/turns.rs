@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use millrace_kernel::{Asked, Known, Stage, StagedProjector, Write};
+use millrace_kernel::{Asked, FanOut, Known, Stage, StagedProjector, Write};
 
 use super::parked::Stored;
 use crate::planted::{self, Bug};
@@ -40,6 +40,15 @@ struct Open {
 pub(super) struct Ended {
     pub(super) cause: Cause,
     pub(super) recorded_at: i64,
+}
+
+/// A fan-out that is written in turns, with its event.
+pub(super) struct UnderWay {
+    pub(super) offset: i64,
+    pub(super) recorded_at: i64,
+    pub(super) fan_out: FanOut,
+    /// How many fan-outs of the event are not at their ends, this one included.
+    pub(super) left: usize,
 }
 
 /// All parked events of a partition.
@@ -137,6 +146,17 @@ impl Turns {
     /// Whether no more events may be taken in before some are written.
     pub(super) fn is_full(&self) -> bool {
         self.offsets.len() >= MOST_EVENTS || self.rows >= MOST_ROWS
+    }
+
+    /// The fan-outs that are at it, one a line, whose turn is soonest first.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = UnderWay> {
+        self.order.iter().filter_map(|line| {
+            let parked = self.lines.get(line)?.front()?;
+            let mut fan_outs = parked.stages.iter().flat_map(|stage| &stage.fan_outs);
+            let recorded_at = *self.offsets.get(&parked.offset)?;
+            let (fan_out, left) = (*fan_outs.next()?, 1 + fan_outs.count());
+            Some(UnderWay { offset: parked.offset, recorded_at, fan_out, left })
+        })
     }
 
     /// The offset of the oldest event that is not wholly written.
@@ -250,7 +270,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use millrace_kernel::{Event, FanOut, InMemory, Put, Value, Writes};
+    use millrace_kernel::{Event, InMemory, Put, Value, Writes};
 
     use super::*;
 

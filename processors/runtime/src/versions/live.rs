@@ -7,7 +7,7 @@ use millrace_kernel::{Page, PageQuery, Table, Value, Write};
 use millrace_ports::{StoreFault, TableChange, ViewStore};
 
 use super::{Version, catalogue};
-use crate::progress::{FAN_OUTS, PROGRESS};
+use crate::progress::{FAN_OUTS, PLACES, PROGRESS};
 
 /// Which versions answer for the families of a domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct LiveStore {
 }
 
 /// The tables whose rows begin with the name of a projection.
-const OF_PROJECTIONS: [&str; 2] = [PROGRESS, FAN_OUTS];
+const OF_PROJECTIONS: [&str; 3] = [PROGRESS, FAN_OUTS, PLACES];
 
 impl LiveStore {
     /// Opens the `declared` tables of `domain`, those of its families, given as (name, views), in

@@ -61,4 +61,22 @@ pub(super) static METRICS: &[Metric] = &[
         advice: "Rising: commands are decided more slowly than they come; see the lag of the processor.",
         source: Look(|seen, put| outcomes(seen, put, |numbers| numbers.waiting)),
     },
+    Metric {
+        name: "millrace_gateway_changes_read_total",
+        kind: Counter,
+        unit: "{change}",
+        labels: &["domain"],
+        help: "Changes of rows that the gateway has read for those who follow views, from when the first of them came.",
+        advice: "If it stands still while rows change and somebody follows, `/health` says what is in the way.",
+        source: Look(|seen, put| outcomes(seen, put, |numbers| numbers.changes)),
+    },
+    Metric {
+        name: "millrace_gateway_streams",
+        kind: Gauge,
+        unit: "{key}",
+        labels: &["domain"],
+        help: "Keys of views that are followed at this gateway now; a feed follows one for each author.",
+        advice: "Each holds some kilobytes, and a connection unless it shares a socket: see gateway.max_connections.",
+        source: Look(|seen, put| outcomes(seen, put, |numbers| numbers.streams)),
+    },
 ];

@@ -38,6 +38,7 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
         seed: now.as_secs() % 1_000_000,
         accounting_rate: 300,
         chirp_rate: 50,
+        http_rate: 30,
     };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().unwrap_or_default();

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::chaos::faults::assert_runs;
-use crate::{Fragile, LATER, Process, System, millrace, python, script};
+use crate::{Fragile, Gateway, LATER, Process, System, millrace, python, script};
 
 /// Runs a foreign check that exits with 1 when it finds a difference; gives what it says.
 pub fn foreign(system: &Fragile, file: &str, arguments: &[String]) -> Result<String, String> {
@@ -35,10 +35,11 @@ pub fn rest(system: &Fragile) -> Result<(), String> {
 }
 
 /// No process has ended by itself, and none has said that something cannot be.
-pub fn processes(system: &mut Fragile) -> Result<(), String> {
+pub fn processes(system: &mut Fragile, gateways: &mut [Gateway]) -> Result<(), String> {
     let cluster = &mut system.cluster;
     let mut wrong = Vec::new();
-    for role in cluster.processors.iter_mut().chain(&mut cluster.projectors) {
+    let gateways = gateways.iter_mut().map(|gateway| &mut gateway.process);
+    for role in cluster.processors.iter_mut().chain(&mut cluster.projectors).chain(gateways) {
         assert_runs(role);
         wrong.extend(alarms(role));
     }

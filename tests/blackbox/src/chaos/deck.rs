@@ -20,6 +20,12 @@ pub enum Kind {
     ZombieProjector,
     /// A projector ended in good order and started again.
     RestartProjector,
+    /// `kill -9` of a gateway.
+    KillGateway,
+    /// A gateway frozen and woken again: its clients hear nothing, and ask another.
+    FreezeGateway,
+    /// A gateway ended in good order and started again.
+    RestartGateway,
     /// `kill -9` of the broker.
     KillBroker,
     /// The broker ended in good order and started again.
@@ -40,6 +46,8 @@ impl Kind {
         [Self::KillProcessor, Self::ZombieProcessor, Self::ScaleProcessors, Self::RestartProcessor];
     /// What happens to projectors.
     pub const PROJECTORS: [Self; 3] = [Self::KillProjector, Self::ZombieProjector, Self::RestartProjector];
+    /// What happens to gateways.
+    pub const GATEWAYS: [Self; 3] = [Self::KillGateway, Self::FreezeGateway, Self::RestartGateway];
     /// What happens to servers.
     pub const SERVERS: [Self; 6] = [
         Self::KillBroker,
@@ -72,6 +80,9 @@ impl Kind {
             Self::KillProjector => "projector kill -9",
             Self::ZombieProjector => "projector zombie",
             Self::RestartProjector => "projector restart",
+            Self::KillGateway => "gateway kill -9",
+            Self::FreezeGateway => "gateway frozen",
+            Self::RestartGateway => "gateway restart",
             Self::KillBroker => "broker kill -9",
             Self::RestartBroker => "broker restart",
             Self::KillCql => "CQL server kill -9",

@@ -1,4 +1,4 @@
-//! The faults, done to processes and servers. Three tracks deal their own, so faults of different tracks overlap.
+//! The faults, done to processes and servers. Four tracks deal their own, so faults of different tracks overlap.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use millrace_services::{Owned, OwnedCassandra, OwnedKafka, OwnedRegistry, Recipe
 use super::deck::Deck;
 use super::journal::Journal;
 use super::{Kind, Luck};
-use crate::{Process, SOON};
+use crate::{Gateway, Process, SOON};
 
 /// How long everything may take to end in good order, also with servers away.
 const END_DEADLINE: Duration = SOON;
@@ -83,13 +83,21 @@ impl<'a> Stage<'a> {
 pub fn processors(stage: &Stage<'_>, roles: &mut [Process], luck: Luck) {
     stage.play(&Kind::PROCESSORS, luck, (3_000, 8_000), |kind, luck| match kind {
         Kind::ScaleProcessors => scale(stage, roles, luck),
-        _ => of_one(stage, kind, roles, luck),
+        _ => of_one(stage, kind, &mut all(roles), luck),
     });
 }
 
 /// The faults of projectors.
 pub fn projectors(stage: &Stage<'_>, roles: &mut [Process], luck: Luck) {
-    stage.play(&Kind::PROJECTORS, luck, (4_000, 10_000), |kind, luck| of_one(stage, kind, roles, luck));
+    stage.play(&Kind::PROJECTORS, luck, (4_000, 10_000), |kind, luck| {
+        of_one(stage, kind, &mut all(roles), luck)
+    });
+}
+
+/// The faults of gateways.
+pub fn gateways(stage: &Stage<'_>, gateways: &mut [Gateway], luck: Luck) {
+    let mut roles: Vec<&mut Process> = gateways.iter_mut().map(|gateway| &mut gateway.process).collect();
+    stage.play(&Kind::GATEWAYS, luck, (3_000, 9_000), |kind, luck| of_one(stage, kind, &mut roles, luck));
 }
 
 /// The faults of servers.
@@ -109,19 +117,23 @@ pub fn servers(
     });
 }
 
+fn all(roles: &mut [Process]) -> Vec<&mut Process> {
+    roles.iter_mut().collect()
+}
+
 /// What happens to one process of a role.
-fn of_one(stage: &Stage<'_>, kind: Kind, roles: &mut [Process], luck: &mut Luck) {
+fn of_one(stage: &Stage<'_>, kind: Kind, roles: &mut [&mut Process], luck: &mut Luck) {
     let one = luck.below(roles.len());
-    let role = &mut roles[one];
+    let role = &mut *roles[one];
     assert_runs(role);
     let name = role.name().to_owned();
     stage.fault(kind, &name, || match kind {
-        Kind::ZombieProcessor | Kind::ZombieProjector => {
+        Kind::ZombieProcessor | Kind::ZombieProjector | Kind::FreezeGateway => {
             role.freeze();
             stage.hold(stage.session + luck.between(1_500, 4_000));
             role.thaw();
         }
-        Kind::RestartProcessor | Kind::RestartProjector => {
+        Kind::RestartProcessor | Kind::RestartProjector | Kind::RestartGateway => {
             end(role);
             role.restart();
         }

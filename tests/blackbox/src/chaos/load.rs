@@ -95,6 +95,9 @@ fn take(line: &str, count: &Mutex<Count>, journal: &Journal) {
         let quantiles = latency.iter().map(|(quantile, seconds)| format!("{quantile}: {seconds} s"));
         journal.say(&format!("latency of answers by quantile: {}", quantiles.collect::<Vec<_>>().join(", ")));
     }
+    if let Some(text) = said["said"].as_str() {
+        journal.say(text);
+    }
     if let (Some(length), Some(partition)) = (said["gap"].as_f64(), said["partition"].as_i64()) {
         journal.gap(partition, Duration::from_secs_f64(length));
     }

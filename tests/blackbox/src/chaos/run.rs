@@ -14,7 +14,7 @@ use super::faults::{self, Stage};
 use super::journal::{Journal, Notes};
 use super::load::{Count, SteadyLoad};
 use super::{Kind, Luck, check, pauses};
-use crate::{Fragile, System, millrace};
+use crate::{Fragile, Gateway, System, millrace};
 
 /// How long a silent process keeps its partitions; the shortest that brokers allow by default.
 const SESSION: Duration = Duration::from_secs(6);
@@ -22,9 +22,10 @@ const SESSION: Duration = Duration::from_secs(6);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(240);
 /// How often a run says how far it has come.
 const SAY_EVERY: Duration = Duration::from_secs(5);
-/// How many processors and projectors there are.
+/// How many processors, projectors and gateways there are.
 const PROCESSORS: usize = 3;
 const PROJECTORS: usize = 2;
+const GATEWAYS: usize = 2;
 
 /// What a run is to be.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub struct Plan {
     pub accounting_rate: u32,
     /// Chirp commands a second.
     pub chirp_rate: u32,
+    /// Accounting commands a second over HTTP, each of which waits for its answer.
+    pub http_rate: u32,
 }
 
 /// What a clean run came to, as text for `docs/guarantees.md`.
@@ -107,6 +110,7 @@ fn folder(seed: u64) -> PathBuf {
 struct Found {
     accounting: Count,
     chirp: Count,
+    http: Count,
     said: Vec<String>,
     wrong: Vec<String>,
     rest: Option<Duration>,
@@ -124,15 +128,17 @@ impl Found {
 
     fn report(&self, plan: &Plan, notes: &Notes) -> String {
         let mut text = format!(
-            "Seed {}, at least {} s of faults, {} processors, {} projectors, session time-out {} s:\n\
-             {} accounting commands ({} a second) and {} chirp commands, {} faults.\n\n",
+            "Seed {}, at least {} s of faults, {} processors, {} projectors, {} gateways, session time-out {} s:\n\
+             {} accounting commands ({} a second), {} over HTTP and {} chirp commands, {} faults.\n\n",
             plan.seed,
             plan.length.as_secs(),
             PROCESSORS,
             PROJECTORS,
+            GATEWAYS,
             SESSION.as_secs(),
             self.accounting.sent,
             plan.accounting_rate,
+            self.http.sent,
             self.chirp.sent,
             notes.faults.len(),
         );
@@ -170,35 +176,42 @@ fn whole(plan: &Plan, dir: &Path, journal: &Arc<Journal>, found: &mut Found) -> 
     for number in 0..PROJECTORS {
         system.cluster.projectors.push(system.cluster.role("projector", number));
     }
+    let mut gateways: Vec<Gateway> =
+        (0..GATEWAYS).map(|number| Gateway::start(&system, &format!("gateway{number}"))).collect();
     check::rest(&system)?;
     journal.say("everything is up");
 
-    let loads = Loads::start(plan, &system, journal);
-    let (arguments, chirp) = (loads.arguments.clone(), loads.chirp_arguments.clone());
-    let healed = storm(plan, &mut system, loads, journal, found)?;
+    let loads = Loads::start(plan, &system, &gateways, journal);
+    let (arguments, chirp) = (loads.judged(), loads.chirp_arguments.clone());
+    let healed = storm(plan, &mut system, &mut gateways, loads, journal, found)?;
     journal.say("everything is answered; waiting for rest");
     check::rest(&system)?;
     found.rest = Some(journal.now() - healed);
     journal.say("at rest; checking");
-    found
-        .take(check::processes(&mut system).map(|()| "No process ended by itself or spoke of a bug.".into()));
+    found.take(
+        check::processes(&mut system, &mut gateways)
+            .map(|()| "No process ended by itself or spoke of a bug.".into()),
+    );
     found.take(check::foreign(&system, "accounting_verify.py", &arguments));
     found.take(check::foreign(&system, "verify.py", &chirp));
     found.take(check::audit(&system));
     Ok(())
 }
 
-/// Both loads.
+/// All loads.
 struct Loads {
     accounting: SteadyLoad,
     chirp: SteadyLoad,
+    http: SteadyLoad,
+    /// Where the answers over HTTP are written down.
+    answered: String,
     /// What the checkers are told, too.
     arguments: Vec<String>,
     chirp_arguments: Vec<String>,
 }
 
 impl Loads {
-    fn start(plan: &Plan, system: &Fragile, journal: &Arc<Journal>) -> Self {
+    fn start(plan: &Plan, system: &Fragile, gateways: &[Gateway], journal: &Arc<Journal>) -> Self {
         let dir = system.dir();
         let path = |name: &str| dir.join(name).display().to_string();
         let servers =
@@ -219,12 +232,25 @@ impl Loads {
         sending.extend(["--rate", &rate, "--seed", &seed].map(str::to_owned));
         let mut chirping = chirp_arguments.clone();
         chirping.extend(["--rate".to_owned(), plan.chirp_rate.to_string()]);
+        let answered = path("http-answered.json");
+        let addresses: Vec<String> = gateways.iter().map(Gateway::address).collect();
+        let (addresses, http_rate) = (addresses.join(","), plan.http_rate.to_string());
+        let asking =
+            ["--gateways", &addresses, "--rate", &http_rate, "--seed", &seed, "--answered", &answered];
+        let asking = asking.map(str::to_owned);
         Self {
             accounting: SteadyLoad::start("accounting", dir, "accounting_load.py", &sending, journal),
             chirp: SteadyLoad::start("chirp", dir, "load.py", &chirping, journal),
+            http: SteadyLoad::start("http", dir, "accounting_http.py", &asking, journal),
+            answered,
             arguments,
             chirp_arguments,
         }
+    }
+
+    /// What the checker of accounting is told.
+    fn judged(&self) -> Vec<String> {
+        [&self.arguments[..], &["--answered".to_owned(), self.answered.clone()]].concat()
     }
 }
 
@@ -232,6 +258,7 @@ impl Loads {
 fn storm(
     plan: &Plan,
     system: &mut Fragile,
+    gateways: &mut [Gateway],
     mut loads: Loads,
     journal: &Arc<Journal>,
     found: &mut Found,
@@ -246,6 +273,8 @@ fn storm(
         let tracks = [
             scope.spawn(move || track(stage, || faults::processors(stage, processors, luck(0)))),
             scope.spawn(move || track(stage, || faults::projectors(stage, projectors, luck(1)))),
+            // of the next seed's first track: those of a seed stay what they were
+            scope.spawn(move || track(stage, || faults::gateways(stage, gateways, luck(3)))),
             scope.spawn(move || {
                 track(stage, || {
                     let servers = (kafka, cql, registry);
@@ -262,10 +291,12 @@ fn storm(
     let healed = journal.now();
     found.accounting = loads.accounting.count();
     found.chirp = loads.chirp.count();
+    found.http = loads.http.count();
     if !failed.is_empty() {
         return Err(failed.join("\n"));
     }
     journal.say("every fault has healed; waiting for every answer");
+    found.http = loads.http.finish(ANSWER_DEADLINE)?;
     found.accounting = loads.accounting.finish(ANSWER_DEADLINE)?;
     found.chirp = loads.chirp.finish(ANSWER_DEADLINE)?;
     Ok(healed)
@@ -287,7 +318,7 @@ fn track(stage: &Stage<'_>, act: impl FnOnce()) -> Result<(), String> {
 fn watch(stage: &Stage<'_>, over: &AtomicBool, loads: &mut Loads) -> Result<(), String> {
     let mut said = Duration::ZERO;
     while !over.load(Ordering::Acquire) && !stage.is_given_up() {
-        for load in [&mut loads.accounting, &mut loads.chirp] {
+        for load in [&mut loads.accounting, &mut loads.chirp, &mut loads.http] {
             if load.has_failed() {
                 stage.give_up();
                 return Err(load.errors());
@@ -295,13 +326,15 @@ fn watch(stage: &Stage<'_>, over: &AtomicBool, loads: &mut Loads) -> Result<(), 
         }
         if stage.journal.now() >= said + SAY_EVERY {
             said = stage.journal.now();
-            let (money, chirp) = (loads.accounting.count(), loads.chirp.count());
+            let (money, chirp, http) = (loads.accounting.count(), loads.chirp.count(), loads.http.count());
             let notes = stage.journal.snapshot();
             let longest = notes.gaps.iter().map(|gap| gap.end - gap.begin).max().unwrap_or_default();
             stage.journal.say(&format!(
-                "accounting {} sent, {} open; chirp {} sent, {} open; {} faults; longest pause {:.1} s",
+                "accounting {} sent, {} open; over HTTP {} sent, {} open; chirp {} sent, {} open; {} faults; longest pause {:.1} s",
                 money.sent,
                 money.sent.saturating_sub(money.answered),
+                http.sent,
+                http.sent.saturating_sub(http.answered),
                 chirp.sent,
                 chirp.sent.saturating_sub(chirp.answered),
                 notes.faults.len(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_kernel::{Delete, Value, Write};
 use millrace_ports::{Clock, StoreFault, ViewStore};
-use millrace_runtime::progress::{PROGRESS, read_progress};
+use millrace_runtime::progress::{PLACES, PROGRESS, read_progress};
 use millrace_runtime::versions::catalogue::{self, switch};
 use millrace_runtime::versions::{CatalogueFault, Filled, State, Version};
 use millrace_testkit::pipeline::{Pipeline, RoleKind};
@@ -204,10 +204,11 @@ impl<W: Workload> Running<'_, W> {
             }
             let tables: Vec<String> = family.views.iter().map(|view| version.table(view)).collect();
             let key = vec![Value::from(version.of(projection).as_str())];
-            let forget = Write::Delete(Delete { table: PROGRESS, key, range: true, timestamp: now });
+            let forget =
+                |table| Write::Delete(Delete { table, key: key.clone(), range: true, timestamp: now });
             self.ask(luck, |store| {
                 store.drop_tables(&tables)?;
-                Ok(store.apply(&[forget])?)
+                Ok(store.apply(&[PROGRESS, PLACES].map(forget))?)
             })?;
             self.luck.count(|tally| tally.dropped += 1);
         }

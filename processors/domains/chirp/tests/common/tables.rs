@@ -43,6 +43,28 @@ impl Tables {
         }
     }
 
+    /// How many rows and deletions of single rows a server walks in each partition: all that were written and are not within
+    /// what was deleted as a range later.
+    pub fn walked(&self, table: &str) -> BTreeMap<Vec<Value>, usize> {
+        let declared = &self.tables[table];
+        let mut walked = BTreeMap::new();
+        for (key, writes) in self.writes.get(table).into_iter().flatten() {
+            let newest = writes.iter().map(Write::timestamp).max().unwrap();
+            if !self.is_swept(declared, key, newest) {
+                *walked.entry(key[..declared.partition_columns].to_vec()).or_default() += 1;
+            }
+        }
+        walked
+    }
+
+    /// Whether a key is within what was deleted as a range at `time` or later.
+    fn is_swept(&self, table: &Table, key: &[Value], time: i64) -> bool {
+        self.ranges.get(table.name.as_str()).into_iter().flatten().any(|range| {
+            let Write::Delete(delete) = range else { return false };
+            delete.timestamp >= time && is_after(table, key, &delete.key)
+        })
+    }
+
     /// The rows of a table in its order.
     pub fn rows(&self, table: &str) -> Vec<Vec<Value>> {
         let declared = &self.tables[table];
@@ -52,11 +74,7 @@ impl Tables {
             let winners: Vec<&Write> = writes.iter().filter(|w| w.timestamp() == newest).collect();
             assert_eq!(winners.len(), 1, "one row, one time, one write: {winners:?}");
             let Write::Put(put) = winners[0] else { continue };
-            let is_hidden = self.ranges.get(table).into_iter().flatten().any(|range| {
-                let Write::Delete(delete) = range else { return false };
-                delete.timestamp >= put.timestamp && is_after(declared, key, &delete.key)
-            });
-            if !is_hidden {
+            if !self.is_swept(declared, key, put.timestamp) {
                 rows.push(put.values.clone());
             }
         }
@@ -101,13 +119,14 @@ fn order(table: &Table, a: &[Value], b: &[Value], columns: usize) -> std::cmp::O
 pub fn check_stages(tables: &Tables, stages: &[Vec<Write>], recorded_at: i64) {
     let mut seen = BTreeSet::new();
     for write in stages.iter().flatten() {
-        assert_eq!(write.timestamp(), recorded_at, "rows carry the time of their cause");
+        let is_range = matches!(write, Write::Delete(delete) if delete.range);
+        let is_sweep = is_range && write.timestamp() == recorded_at - 1;
+        assert!(is_sweep || write.timestamp() == recorded_at, "rows carry the time of their cause");
         let columns = tables.tables[write.table()].key_columns();
         let key = match write {
             Write::Put(put) => put.values[..columns].to_vec(),
             Write::Delete(delete) => delete.key.clone(),
         };
-        let is_range = matches!(write, Write::Delete(delete) if delete.range);
         assert!(is_range || seen.insert((write.table(), key)), "one key, one write an event: {write:?}");
     }
 }

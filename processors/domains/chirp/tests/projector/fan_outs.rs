@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use millrace_domain_chirp::{Chirp, EventData};
 use millrace_kernel::{
-    Event, FanOut, Known, Page, PageQuery, Position, Put, StagedProjector, Table, Value, Write, Writes,
+    Event, FanOut, Known, Page, PageQuery, Place, Position, Put, StagedProjector, Table, Value, Write, Writes,
 };
 use millrace_ports::{Log, StoreFault, Submitted, TableChange, ViewStore};
 use millrace_runtime::ProjectorSettings;
 use millrace_runtime::metrics::Metrics;
-use millrace_runtime::progress::{FAN_OUTS, WaitError, wait_until};
+use millrace_runtime::progress::{FAN_OUTS, PLACES, WaitError, wait_until};
 use millrace_runtime::projector::ProjectorLane;
 use millrace_testkit::store::MemoryStore;
 
@@ -59,6 +59,20 @@ impl StagedProjector<EventData> for Teller {
             self.under_way.remove(&id);
         }
         has_more
+    }
+
+    fn place(&mut self, FanOut(id): FanOut, _: &mut dyn Known) -> Option<Place> {
+        let (told, at) = self.under_way.get(&id)?;
+        (*told > 0).then_some(Place { passed: *told as u32, order: *at as u64 })
+    }
+
+    fn go_on_at(&mut self, FanOut(id): FanOut, place: Place, _: &mut dyn Known) -> bool {
+        let Some((told, at)) = self.under_way.get_mut(&id) else { return false };
+        let is_same = *at as u64 == place.order;
+        if is_same {
+            *told = (*told).max(place.passed as usize);
+        }
+        is_same
     }
 }
 
@@ -120,8 +134,73 @@ fn a_giants_fan_out_lets_others_pass_and_is_waited_for() {
     assert_eq!(metrics.snapshot()[0].counts.puts, stage.rows() as u64, "every row is counted, and once");
 }
 
+/// Writes some rows of a giant's, ends in order or without a word, and lets another one do the rest, after `meanwhile`;
+/// how many rows the first one has written, and the other.
+fn handed_over(is_planned: bool, at_least: usize, meanwhile: impl FnOnce(&mut Stage)) -> (usize, usize) {
+    let mut stage = Stage::new();
+    stage.write(&[(Cause::Command(GIANT), 1), (Cause::Command(6), 1)]);
+    let lane = |stage: &Stage| {
+        let settings =
+            ProjectorSettings { fan_out_max_rows: 4, commit_interval_ms: 0, ..ProjectorSettings::default() };
+        stage.lane_of(settings, Box::new(|_| Box::<Teller>::default()))
+    };
+    let mut first = lane(&stage);
+    while stage.rows() < at_least {
+        first.turn(Duration::ZERO).unwrap();
+    }
+    if is_planned {
+        first.finish().unwrap();
+    }
+    drop(first);
+    let before = stage.rows();
+    meanwhile(&mut stage);
+    let metrics = Metrics::default();
+    let mut next = lane(&stage).metered(metrics.role("chirp.projector.seen").lane(0));
+    for _ in 0..60 {
+        next.turn(Duration::ZERO).unwrap();
+        assert!(!stage.is_waited_for(GIANT) || stage.is_there("told-1"), "told before it is there");
+    }
+    assert!(stage.is_waited_for(GIANT));
+    assert_eq!((stage.rows(), stage.open_fan_outs()), (AUDIENCE + 1 + stage.sent as usize - 1, 0));
+    (before, metrics.snapshot()[0].counts.puts as usize)
+}
+
 #[test]
-fn a_giants_fan_out_is_written_again_by_who_takes_over() {
+fn who_takes_over_goes_on_where_a_fan_out_was() {
+    for at_least in [8, 20, 45] {
+        // the small one's row and the giant's last one, and of the giant what is left
+        let (before, after) = handed_over(true, at_least, |_| {});
+        assert!(after <= AUDIENCE + 2 - (before - 1) + 1, "{after} rows after {before}");
+        // whoever dies without a word has told all but the last pieces
+        let (before, after) = handed_over(false, at_least, |_| {});
+        assert!(after <= AUDIENCE + 2 - (before - 1) + 9, "{after} rows after {before}");
+    }
+}
+
+#[test]
+fn a_place_that_is_lost_damaged_or_of_another_event_costs_rows_and_nothing_else() {
+    let told = |stage: &Stage, change: &dyn Fn(&str) -> String| {
+        let rows = stage.store.rows(PLACES);
+        let Value::Text(text) = &rows[0][3] else { panic!("{rows:?}") };
+        let values =
+            vec![rows[0][0].clone(), rows[0][1].clone(), rows[0][2].clone(), change(text).as_str().into()];
+        stage.store.apply(&[Write::Put(Put { table: PLACES, values, timestamp: i64::MAX })]).unwrap();
+    };
+    let changes: [(&str, &dyn Fn(&str) -> String); 5] = [
+        ("damaged", &|_| "{".to_owned()),
+        ("of a later build", &|_| r#"{"passed": 30, "of": "something else"}"#.to_owned()),
+        ("of an event of another time", &|text| text.replace("\"recorded_at\":", "\"recorded_at\":1")),
+        ("in another order", &|text| text.replace("\"order\":", "\"order\":1")),
+        ("of a fan-out that there is not", &|text| text.replace("\"left\":1", "\"left\":9")),
+    ];
+    for (what, change) in changes {
+        let (_, after) = handed_over(true, 30, |stage| told(stage, change));
+        assert_eq!(after, AUDIENCE + 2, "{what}");
+    }
+}
+
+#[test]
+fn a_giants_fan_out_is_whole_after_somebody_took_over_at_any_moment() {
     for turns in 1..30 {
         let mut stage = Stage::new();
         stage.write(&[(Cause::Command(GIANT), 2), (Cause::Command(6), 1)]);

@@ -70,6 +70,8 @@ struct Head {
     /// The numbers of fan-outs under way, and of the newest one.
     fan_outs: Vec<u32>,
     newest_fan_out: u32,
+    /// Chirps that were deleted from `celebrity_chirps` since that was swept.
+    unpulled: u32,
 }
 
 /// An author of this partition, as read; whoever changes more than the lists calls [`Author::keep`].
@@ -245,6 +247,17 @@ impl Author {
     pub fn pulled(&self, known: &mut dyn Known, rows: usize) -> Range<usize> {
         let end = self.first_since(known, self.pulled_until());
         end.saturating_sub(rows)..end
+    }
+
+    /// Counts one more chirp that is deleted from those that are pulled.
+    pub fn count_unpulled(&mut self) -> u32 {
+        self.head.unpulled = self.head.unpulled.saturating_add(1);
+        self.head.unpulled
+    }
+
+    /// Their table is swept.
+    pub fn sweep(&mut self) {
+        self.head.unpulled = 0;
     }
 
     /// Whether a chirp of that time was pushed to those who followed then.

@@ -6,6 +6,7 @@ use super::Timelines;
 use super::author::{Author, Chirp};
 use super::fan_out::News;
 use super::people::{Person, Reader};
+use super::pulled::Pulled;
 use super::rows::Of;
 use crate::messages::events::{ChirpDeleted, ChirpEdited, ChirpPosted};
 use crate::messages::rows::{ChirpsByAuthorRow, ChirpsRow};
@@ -37,12 +38,7 @@ impl Timelines {
         writes.push(of.by_author(entered.bucket, &chirp, at));
         writes.extend(ChirpsByAuthorRow::entered(of.author_id.clone(), entered, at));
         if is_celebrity {
-            writes.push(of.celebrity(&chirp, at));
-            // the one that is now too old
-            let oldest = author.pulled(known, self.pulled_rows()).start;
-            if let Some(too_old) = oldest.checked_sub(1).and_then(|place| author.chirp_at(known, place)) {
-                writes.push(of.no_celebrity(&too_old, at));
-            }
+            self.pull(known, (&author, &of), &chirp, at, writes);
         } else {
             self.tell(known, &mut author, News::Posted(chirp), at, writes);
         }
@@ -80,7 +76,7 @@ impl Timelines {
         if let Some(bucket) = author.chirp_buckets(self.settings.bucket_rows).of(known, chirp.posted_at) {
             writes.push(of.by_author(bucket, &chirp, at));
         }
-        if author.pulled(known, self.pulled_rows()).contains(&place) {
+        if self.is_pulled(known, &author, place) {
             writes.push(of.celebrity(&chirp, at));
         }
         if author.is_pushed(known, &chirp) {
@@ -93,12 +89,7 @@ impl Timelines {
         writes.in_line(person.number().into());
         let mut author = Author::of(known, person);
         let Some((place, chirp)) = author.find(known, &event.chirp_id) else { return };
-        let pulled = author.pulled(known, self.pulled_rows());
-        // pulled chirps stay complete for the newest: the next older one comes in
-        let is_pulled = pulled.contains(&place);
-        let next_older = pulled.start.checked_sub(1).filter(|_| is_pulled);
-        let next_older = next_older.and_then(|older| author.chirp_at(known, older));
-        author.delete(known, &chirp);
+        let pulled = self.unpost(known, &mut author, (place, &chirp));
         let gone = author.chirp_buckets(self.settings.bucket_rows).leave(known, chirp.posted_at);
         let is_pushed = author.mark_deleted(known, &chirp);
         if writes.is_muted() {
@@ -111,14 +102,20 @@ impl Timelines {
             writes.push(ChirpsByAuthorRow::delete(author_id, gone.bucket, chirp.posted_at, chirp_id, at));
             writes.extend(ChirpsByAuthorRow::gone(of.author_id.clone(), gone, at));
         }
-        if is_pulled {
-            writes.push(of.no_celebrity(&chirp, at));
-            if let Some(older) = &next_older {
-                writes.push(of.celebrity(older, at));
+        match &pulled {
+            Pulled::Untouched => {}
+            Pulled::Next(older) => {
+                writes.push(of.no_celebrity(&chirp, at));
+                writes.extend(older.iter().map(|older| of.celebrity(older, at)));
             }
+            Pulled::Swept => self.pull_all(known, (&author, &of), at, writes),
         }
         if is_pushed {
             self.tell(known, &mut author, News::Deleted(chirp), at, writes);
+        }
+        if matches!(pulled, Pulled::Swept) {
+            writes.then();
+            writes.push(of.sweep(at));
         }
     }
 }

@@ -5,11 +5,11 @@
 //! a fan-out holds a place in the audience and a chirp, however many readers there are. It is part of what is known, so
 //! that whoever begins again goes on at that place.
 
-use millrace_kernel::{FanOut, Known, Write};
+use millrace_kernel::{FanOut, Known, Place, Write};
 use serde::{Deserialize, Serialize};
 
 use super::author::{Author, Chirp, since_of};
-use super::people::{Person, Reader};
+use super::people::{self, Person, Reader};
 use super::rows::Of;
 
 /// What a fan-out tells every reader.
@@ -63,6 +63,8 @@ impl News {
 struct UnderWay {
     news: News,
     at: i64,
+    /// A digest of the event and of the audience in its order, as of the event: [`Place::order`].
+    order: u64,
     /// The readers up to this number have their rows.
     passed: Option<u32>,
     /// Readers who have unfollowed before their turn, and since when they followed.
@@ -84,6 +86,13 @@ impl UnderWay {
         }
     }
 
+    /// The one of that number, with its author and where it is kept.
+    fn find(known: &mut dyn Known, FanOut(number): FanOut) -> Option<(Self, Person, Vec<u8>)> {
+        let person = Person::of_number((number >> 32) as u32);
+        let key = Self::key(person, number as u32);
+        Some((Self::of(known, &key)?, person, key))
+    }
+
     fn keep(&self, known: &mut dyn Known, key: &[u8]) {
         known.put(key, serde_json::to_vec(self).expect("numbers and texts are JSON"));
     }
@@ -93,7 +102,10 @@ impl UnderWay {
 pub fn begin(known: &mut dyn Known, author: &mut Author, news: News, at: i64) -> FanOut {
     let number = author.begin_fan_out();
     author.keep(known);
-    UnderWay { news, at, passed: None, aside: Vec::new() }.keep(known, &UnderWay::key(author.person, number));
+    let of = [author.person.bytes(), (author.count_followers(known) as u32).to_be_bytes()].concat();
+    let order = people::digest(people::order(known), &[&at.to_be_bytes(), &of]);
+    let it = UnderWay { news, at, order, passed: None, aside: Vec::new() };
+    it.keep(known, &UnderWay::key(author.person, number));
     FanOut(u64::from(author.person.number()) << 32 | u64::from(number))
 }
 
@@ -113,11 +125,30 @@ pub fn leave(known: &mut dyn Known, author: &Author, reader: Person, since: i64)
     }
 }
 
+/// Where a fan-out is. Numbers are given in the order of the log, and the audience is walked in theirs: so whoever comes to
+/// the event elsewhere finds the same readers up to there, and need not tell them again.
+pub fn place(known: &mut dyn Known, fan_out: FanOut) -> Option<Place> {
+    let (it, _, _) = UnderWay::find(known, fan_out)?;
+    let passed = it.passed?;
+    // who was put aside before their turn may have been passed without a row
+    let is_whole = it.aside.iter().all(|(reader, _)| *reader > passed);
+    is_whole.then_some(Place { passed, order: it.order })
+}
+
+/// Lets a fan-out go on at a place that it had elsewhere, if it is of this one.
+pub fn go_on_at(known: &mut dyn Known, fan_out: FanOut, place: Place) -> bool {
+    let Some((mut it, _, key)) = UnderWay::find(known, fan_out) else { return false };
+    let is_same = it.order == place.order;
+    if is_same && it.passed.is_none_or(|passed| passed < place.passed) {
+        it.passed = Some(place.passed);
+        it.keep(known, &key);
+    }
+    is_same
+}
+
 /// Makes the next rows of a fan-out; returns whether there are more.
-pub fn go_on(known: &mut dyn Known, FanOut(number): FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
-    let (person, number) = (Person::of_number((number >> 32) as u32), number as u32);
-    let key = UnderWay::key(person, number);
-    let Some(mut it) = UnderWay::of(known, &key) else { return false };
+pub fn go_on(known: &mut dyn Known, fan_out: FanOut, most: usize, rows: &mut Vec<Write>) -> bool {
+    let Some((mut it, person, key)) = UnderWay::find(known, fan_out) else { return false };
     let mut author = Author::of(known, person);
     let of = Of::author(known, &author);
     let full = rows.len().saturating_add(most);
@@ -146,7 +177,7 @@ pub fn go_on(known: &mut dyn Known, FanOut(number): FanOut, most: usize, rows: &
         return true;
     }
     known.remove(&key);
-    author.end_fan_out(number);
+    author.end_fan_out(fan_out.0 as u32);
     author.keep(known);
     false
 }

@@ -15,15 +15,15 @@ impl Timelines {
         let (reader, person) =
             (Person::of_id(known, &event.follower_id), Person::of_id(known, &event.followee_id));
         writes.in_line(person.number().into());
-        let (cap, pulled_rows) = (self.settings.timeline_cap, self.pulled_rows());
+        let cap = self.settings.timeline_cap;
         Reader::authors(reader).put(known, &person.bytes(), &[]);
         let floor = Reader::of(known, reader).floor;
         let mut author = Author::of(known, person);
-        let pulled_before = author.pulled(known, pulled_rows);
         let crosses =
             !author.is_celebrity() && author.count_followers(known) + 1 > self.settings.celebrity_above;
         if crosses {
             author.become_celebrity(at);
+            author.sweep();
             author.keep(known);
         }
         author.add_follower(known, reader, at);
@@ -51,14 +51,7 @@ impl Timelines {
 
         // a reader who sees the follow must see the chirps: first the chirps
         if crosses {
-            let pulled = author.pulled(known, pulled_rows);
-            let too_old = pulled_before.start..pulled_before.end.min(pulled.start).max(pulled_before.start);
-            for too_old in author.chirps_at(known, too_old) {
-                writes.push(of.no_celebrity(&too_old, at));
-            }
-            for chirp in author.chirps_at(known, pulled) {
-                writes.push(of.celebrity(&chirp, at));
-            }
+            self.pull_all(known, (&author, &of), at, writes);
         } else if !author.is_celebrity() {
             let floor = Reader::of(known, reader).floor;
             for pushed in author.pushed_since(known, author.pulled_until().max(floor), usize::MAX) {
@@ -77,6 +70,8 @@ impl Timelines {
         self.write_floors(known, raised.as_slice(), at, writes);
         writes.then();
         if crosses {
+            // with what is left of an earlier time as a celebrity
+            writes.push(of.sweep(at));
             self.tell(known, &mut author, News::Crossed { pulled_until }, at, writes);
         } else {
             writes.push(following);

@@ -5,7 +5,7 @@
 //! read is decided by the author's `pulled_until`: posted before it, from `celebrity_chirps`
 //! (written once); else from `home_timelines` (written once for every reader). The README
 //! beside this crate says why every instant is right. `author` and `people` are the local
-//! state, `chirps` and `follows` what events do to it, `floors` trims timelines, `fan_out` tells an
+//! state, `chirps` and `follows` what events do to it, `pulled` is the chirps of celebrities, `floors` trims timelines, `fan_out` tells an
 //! audience in pieces, `rows` makes rows.
 
 mod author;
@@ -14,9 +14,10 @@ mod fan_out;
 mod floors;
 mod follows;
 mod people;
+mod pulled;
 mod rows;
 
-use millrace_kernel::{Event, FanOut, Keeps, Known, Projection, StagedProjector, Write, Writes};
+use millrace_kernel::{Event, FanOut, Keeps, Known, Place, Projection, StagedProjector, Write, Writes};
 
 use self::author::{Author, since_of};
 use self::fan_out::News;
@@ -51,7 +52,7 @@ pub fn family(settings: &Settings) -> Projection<EventData> {
         ],
         // the rows of a fan-out are the same in pieces and at once
         revision: format!(
-            "2, celebrity_above={}, celebrity_below={}, timeline_cap={}, bucket_rows={}",
+            "3, celebrity_above={}, celebrity_below={}, timeline_cap={}, bucket_rows={}",
             settings.celebrity_above, settings.celebrity_below, settings.timeline_cap, settings.bucket_rows
         ),
         projector: Box::new(move |partition| Box::new(Timelines::new(partition, settings.clone()))),
@@ -68,13 +69,6 @@ impl Timelines {
     fn new(partition: i32, settings: Settings) -> Self {
         // whoever configures it is told so by `Settings::validate`; here it must only not fail
         Self { partition, settings: Settings { timeline_cap: settings.timeline_cap.max(1), ..settings } }
-    }
-
-    /// How many rows `celebrity_chirps` holds of an author: one more than a feed can show.
-    /// A post puts one and deletes one, a deletion likewise; with one to spare the newest
-    /// `cap` are there whichever of the two is done first.
-    fn pulled_rows(&self) -> usize {
-        self.settings.timeline_cap.saturating_add(1)
     }
 
     /// How many of an author's pushed chirps are known: one more than a timeline may hold, so that it shows whether
@@ -134,5 +128,13 @@ impl StagedProjector<EventData> for Timelines {
         rows: &mut Vec<Write>,
     ) -> bool {
         fan_out::go_on(known, fan_out, most, rows)
+    }
+
+    fn place(&mut self, fan_out: FanOut, known: &mut dyn Known) -> Option<Place> {
+        fan_out::place(known, fan_out)
+    }
+
+    fn go_on_at(&mut self, fan_out: FanOut, place: Place, known: &mut dyn Known) -> bool {
+        fan_out::go_on_at(known, fan_out, place)
     }
 }

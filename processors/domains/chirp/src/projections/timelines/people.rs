@@ -25,10 +25,11 @@ impl Person {
         if let Some(number) = known.get(&by_id).and_then(|bytes| bytes.try_into().ok()) {
             return Self(u32::from_be_bytes(number));
         }
-        let newest = known.get(b"n").and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+        let (newest, order) = numbered(known);
         // four thousand million users in one partition would not fit its disk anyway
         let person = Self(newest.wrapping_add(1));
-        known.put(b"n", person.bytes().to_vec());
+        let order = digest(order, &[user_id.as_bytes(), b"/"]);
+        known.put(b"n", [&person.bytes()[..], &order.to_be_bytes()].concat());
         known.put(&by_id, person.bytes().to_vec());
         known.put(&person.key(b'i'), user_id.as_bytes().to_vec());
         person
@@ -55,6 +56,36 @@ impl Person {
         let [a, b, c, d] = self.bytes();
         vec![kind, a, b, c, d]
     }
+}
+
+/// A digest of who has which number: two projectors that have given the same ones have the same.
+pub fn order(known: &mut dyn Known) -> u64 {
+    numbered(known).1
+}
+
+/// The newest number, and the digest of all.
+fn numbered(known: &mut dyn Known) -> (u32, u64) {
+    let read = |bytes: &[u8]| {
+        let (newest, order) = bytes.split_first_chunk()?;
+        Some((u32::from_be_bytes(*newest), u64::from_be_bytes(order.try_into().ok()?)))
+    };
+    match known.get(b"n").map(read) {
+        None => (0, FNV_BASIS),
+        Some(Some(found)) => found,
+        Some(None) => {
+            known.distrust(b"n", "it is not how many people are known".to_owned());
+            (0, FNV_BASIS)
+        }
+    }
+}
+
+/// Where FNV-1a of 64 bits begins.
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Goes on with a digest: FNV-1a, the same in every build. It tells apart what differs by mistake, not by intent.
+pub fn digest(before: u64, parts: &[&[u8]]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    bytes.fold(before, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A reader of authors of this partition.

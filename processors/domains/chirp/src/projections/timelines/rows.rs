@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::{Known, Write};
+use millrace_kernel::{Delete, Known, Write};
 
 use super::author::{Author, Chirp, Pushed};
 use crate::messages::rows::{
@@ -61,6 +61,12 @@ impl Of {
 
     pub fn no_celebrity(&self, chirp: &Chirp, timestamp: i64) -> Write {
         CelebrityChirpsRow::delete(self.author_id.clone(), chirp.posted_at, chirp.chirp_id.clone(), timestamp)
+    }
+
+    /// Deletes what events before that of `at` have written of the author to `celebrity_chirps`; no two have one time.
+    pub fn sweep(&self, at: i64) -> Write {
+        let (table, key) = (CelebrityChirpsRow::TABLE, vec![self.author_id.clone().into()]);
+        Write::Delete(Delete { table, key, range: true, timestamp: at - 1 })
     }
 
     pub fn home(&self, reader_id: Arc<str>, chirp: &Chirp, timestamp: i64) -> Write {
