@@ -384,7 +384,7 @@ export interface Rows {
     /** home_timelines may lack chirps posted before this; the feed finds those in chirps_by_author. */
     floor: Long;
   };
-  /** Per present or former celebrity, newest first: written once, merged into every follower feed when it is read. Bound: chirp.timeline_cap rows and one. */
+  /** Per present or former celebrity, newest first: written once, merged into every follower feed when it is read. Bound: chirp.timeline_cap rows and one, and as many deleted ones as chirp.bucket_rows says; then it is written anew. */
   'chirp/celebrity_chirps': {
     /** The celebrity whose chirps they are. */
     author_id: string;
