@@ -179,6 +179,13 @@ bench-gateway: dist ## Measure what outcomes over HTTP cost beside those read di
 	@scripts/needs test
 	@$$(cargo run --locked -q -p millrace-services -- python) bench/gateway.py $(BENCH)
 
+.PHONY: bench-pages
+bench-pages: dist ## Measure from a click in one window of a browser to the change in another; BENCH=flags
+	@scripts/needs test
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npx tsc -p tsconfig.node.json
+	cd tests/pages && npm ci --no-audit --no-fund --loglevel=error
+	@MILLRACE="$${CARGO_TARGET_DIR:-target}/dist/millrace" node bench/pages.mjs $(BENCH)
+
 .PHONY: bench-read-side
 bench-read-side: dist ## Measure what a longer history costs projectors: rows a second, memory, disk, restarts; BENCH=flags
 	@scripts/needs test
@@ -214,9 +221,15 @@ docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, fr
 	cargo run --locked -q -p millrace-cli --bin millrace -- config --explain > docs/configuration.md
 	cargo run --locked -q -p millrace-cli --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
+.PHONY: pages
+pages: ## Build the pages anew, web/ into web/dist, which is checked in; needs Node.js
+	@scripts/needs test
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run -s check && npm run -s build -- --logLevel warn
+
 .PHONY: schemas
-schemas: ## Write what is made from schemas/*: schemas/*/registered, docs/openapi.json and docs/asyncapi.json
+schemas: ## Write what is made from schemas/*: schemas/*/registered, docs/openapi.json, docs/asyncapi.json and the pages' types
 	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- $(sort $(wildcard schemas/*))
+	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- --typescript web/src/client/types.ts $(sort $(wildcard schemas/*))
 	cargo build --locked -q -p millrace-cli --bin millrace
 	@cd docs && for document in openapi asyncapi; do \
 		"$${CARGO_TARGET_DIR:-../target}/debug/millrace" gateway --$$document > $$document.json.new && \

@@ -1,6 +1,7 @@
 //! The millrace binary: every role and tool, for the domains of this repository.
 
 mod feed;
+mod pages;
 
 use std::process::ExitCode;
 
@@ -26,5 +27,6 @@ fn main() -> ExitCode {
         .domain::<Orders>()
         .domain::<Calendar>()
         .domain::<Guestbook>()
+        .pages(pages::FILES)
         .run()
 }

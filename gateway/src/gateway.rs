@@ -18,6 +18,7 @@ use crate::http::{measured, router};
 use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
+use crate::pages::PageFile;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
 use crate::token::ResumeKey;
 
@@ -30,6 +31,8 @@ pub struct Parts {
     pub domains: Vec<(Description, Arc<dyn DomainLink>)>,
     /// What they have of their own, each with the domain's name.
     pub resources: Vec<(&'static str, Arc<dyn Resource>)>,
+    /// The pages for people, if it has any.
+    pub pages: &'static [PageFile],
     /// Where outcomes come from.
     pub log: Arc<dyn Log>,
     /// Where commands go.
@@ -62,6 +65,7 @@ struct Inner {
     meter: Arc<GatewayMeter>,
     resume_key: ResumeKey,
     documents: Documents,
+    pages: &'static [PageFile],
     ending: watch::Receiver<bool>,
 }
 
@@ -88,6 +92,7 @@ impl Gateway {
         let Parts {
             domains,
             resources,
+            pages,
             log,
             sender,
             clock,
@@ -114,7 +119,7 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        let inner = Inner { channels, own, readers, meter, resume_key, front, documents, ending };
+        let inner = Inner { channels, own, readers, meter, resume_key, front, documents, pages, ending };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -156,6 +161,10 @@ impl Gateway {
 
     pub(crate) fn documents(&self) -> &Documents {
         &self.inner.documents
+    }
+
+    pub(crate) fn pages(&self) -> &'static [PageFile] {
+        self.inner.pages
     }
 
     pub(crate) fn own(&self) -> &[Arc<Own>] {

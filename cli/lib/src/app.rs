@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use millrace_gateway::pages::PageFile;
 use millrace_kernel::Domain;
 
 use crate::args::{Cli, Command, SchemasAction, TablesAction, TopicsAction};
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Default)]
 pub struct App {
     domains: Vec<Box<dyn DomainEntry>>,
+    pages: &'static [PageFile],
 }
 
 impl App {
@@ -53,6 +55,13 @@ impl App {
         self
     }
 
+    /// Has the gateway serve these pages.
+    #[must_use]
+    pub fn pages(mut self, pages: &'static [PageFile]) -> Self {
+        self.pages = pages;
+        self
+    }
+
     fn entry(mut self, entry: impl DomainEntry + 'static) -> Self {
         self.domains.push(Box::new(entry));
         self
@@ -61,23 +70,24 @@ impl App {
     /// Does what the command line says; the process's exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        run(self.domains)
+        match execute(Cli::read(&self.domains), &self) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                error.print();
+                error.exit_code()
+            }
+        }
     }
 }
 
 /// Does what the command line says, with these domains; the process's exit code.
 #[must_use]
 pub fn run(domains: Vec<Box<dyn DomainEntry>>) -> ExitCode {
-    match execute(Cli::read(&domains), &domains) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error.print();
-            error.exit_code()
-        }
-    }
+    App { domains, ..App::default() }.run()
 }
 
-fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+fn execute(cli: Cli, app: &App) -> Result<(), CliError> {
+    let domains = &app.domains[..];
     match &cli.command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -109,7 +119,7 @@ fn execute(cli: Cli, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
     }
     logging::start(&config.settings, &cli.command)?;
     let is_role = cli.command.is_role();
-    let done = dispatch(cli.command, &config, domains);
+    let done = dispatch(cli.command, &config, app);
     // the client knows only that nobody answers; others may know why
     done.map_err(|error| match error.is_of_kafka() && !is_role {
         true => error.hints(&connect::why_not(&config)),
@@ -139,15 +149,16 @@ fn check_heeded(command: &Command, config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-fn dispatch(command: Command, config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+fn dispatch(command: Command, config: &Config, app: &App) -> Result<(), CliError> {
+    let (domains, pages) = (&app.domains[..], app.pages);
     let servers = Servers::new(config);
     match command {
-        Command::Up(_) => up::run(config, domains),
-        Command::Demo(demo) => demo::run(config, domains, &demo),
+        Command::Up(_) => up::run(config, domains, pages),
+        Command::Demo(demo) => demo::run(config, domains, pages, &demo),
         Command::Processor { domains: names, .. } => roles::processor(config, domains, &names),
         Command::Gateway { openapi: true, .. } => gateway::print_openapi(config, domains),
         Command::Gateway { asyncapi: true, .. } => gateway::print_asyncapi(config, domains),
-        Command::Gateway { .. } => gateway::run(config, domains),
+        Command::Gateway { .. } => gateway::run(config, domains, pages),
         Command::Token(chosen) => token::run(config, &chosen),
         Command::Projector { views, .. } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {

@@ -68,6 +68,7 @@ pub use app::{App, run};
 pub use connect::Servers;
 pub use domain::{DomainEntry, domain};
 pub use gateway::HttpClient;
+pub use millrace_gateway::pages::PageFile;
 pub use millrace_gateway::ports::{
     Effect, LiveItem, LiveResource, Resource, ResourceDescription, ResourceFault, ResourcePage, Source,
 };

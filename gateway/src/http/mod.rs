@@ -11,6 +11,7 @@
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
 //! | `GET /openapi.json`, `GET /asyncapi.json` | `documents.rs`; what stands in them: `../documents/` |
+//! | `GET /`, `GET /shop` and the other pages | `../pages.rs` |
 //! | every problem there is | `problem.rs` |
 
 mod answer;
@@ -39,6 +40,7 @@ use millrace_runtime::metrics::GatewayMeter;
 use self::problem::{BAD_PARAMETER, Problem, UNKNOWN, WRONG_METHOD};
 use crate::gateway::Gateway;
 use crate::message::short;
+use crate::pages;
 
 /// Everything that is answered.
 pub(crate) fn router(gateway: Gateway) -> Router {
@@ -48,6 +50,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         let path = format!("/v1/{}/{{id}}", own.resource.name());
         router = router.merge(Router::new().route(&path, get(own::get)).with_state(state));
     }
+    let router = router.merge(pages::router(gateway.pages()).with_state(()));
     router
         .route("/v1/commands/{domain}/{kind}", post(commands::post))
         .route("/v1/outcomes/{domain}/{key}", get(outcomes::get))

@@ -27,6 +27,7 @@ mod settings;
 mod states;
 mod tables;
 mod topics;
+mod typescript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ use crate::folder::{Folder, Schema};
 pub use crate::registered::{registered, render, stale};
 #[cfg(feature = "build")]
 pub use crate::settings::documented;
+pub use crate::typescript::typescript;
 
 /// Why nothing was generated.
 #[derive(Debug, Error)]

@@ -1,33 +1,57 @@
-//! `millrace-schemagen schemas/<d> …` writes what the registry gets of each domain into its folder `registered/`.
+//! `millrace-schemagen schemas/<d> …` writes what the registry gets of each domain into its folder `registered/`, and
+//! `--typescript FILE` what programs in TypeScript send and read.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 Writes schemas/<d>/registered/: what the registry gets, made from what the author of a domain writes.
+With --typescript it writes one module of types for all of them, and nothing else.
 
-usage: millrace-schemagen FOLDER…
+usage: millrace-schemagen [--typescript FILE] FOLDER…
 example: millrace-schemagen schemas/chirp schemas/accounting";
 
 fn main() -> ExitCode {
-    let folders: Vec<String> = std::env::args().skip(1).collect();
-    if folders.iter().any(|it| it == "--help" || it == "-h") {
+    let mut given: Vec<String> = std::env::args().skip(1).collect();
+    if given.iter().any(|it| it == "--help" || it == "-h") {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    if folders.is_empty() || folders.iter().any(|it| it.starts_with('-')) {
+    let module = match given.first().map(String::as_str) {
+        Some("--typescript") if given.len() > 1 => {
+            given.remove(0);
+            Some(given.remove(0))
+        }
+        _ => None,
+    };
+    if given.is_empty() || given.iter().any(|it| it.starts_with('-')) {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     }
-    for folder in &folders {
-        match millrace_schemagen::render(Path::new(folder)) {
-            Ok(changed) if changed.is_empty() => println!("{folder}/registered is as it should be"),
-            Ok(changed) => println!("{folder}/registered: {}", changed.join(", ")),
-            Err(error) => {
-                eprintln!("{folder}: {error}");
-                return ExitCode::FAILURE;
-            }
+    let done = match module {
+        Some(file) => typescript(&file, &given),
+        None => given.iter().try_for_each(|folder| registered(folder)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn registered(folder: &str) -> Result<(), String> {
+    let changed =
+        millrace_schemagen::render(Path::new(folder)).map_err(|error| format!("{folder}: {error}"))?;
+    match changed.is_empty() {
+        true => println!("{folder}/registered is as it should be"),
+        false => println!("{folder}/registered: {}", changed.join(", ")),
+    }
+    Ok(())
+}
+
+fn typescript(file: &str, folders: &[String]) -> Result<(), String> {
+    let module = millrace_schemagen::typescript(folders).map_err(|error| error.to_string())?;
+    std::fs::write(file, module).map_err(|error| format!("{file}: {error}"))
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use millrace_schemagen::{render, stale};
+use millrace_schemagen::{render, stale, typescript};
 
 fn domains() -> Vec<PathBuf> {
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
     let mut all: Vec<_> = fs::read_dir(schemas).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.is_dir());
     assert!(all.len() > 1, "{all:?}");
+    all.sort();
     all
 }
 
@@ -25,6 +26,29 @@ fn what_is_registered_is_what_the_authors_say() {
             stale.join(", ")
         );
     }
+}
+
+#[test]
+fn the_types_of_the_pages_are_what_the_authors_say() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/src/client/types.ts");
+    let found = fs::read_to_string(&file).unwrap();
+    let wanted = typescript(&domains()).unwrap();
+    assert!(
+        found == wanted,
+        "{} differs from what schemas/ say; write it with `make schemas`",
+        file.display()
+    );
+    for line in [
+        "  'orders/CreateOrder': {",
+        "    total: bigint;",
+        "    shipped_at?: Instant | null;",
+        "    edited_at: Long | null;",
+        "  'chirp/chirps': { partition: ['author_id', 'chirp_id'], clustering: [], numbers: [] },",
+        "  'orders/shop_orders': { partition: ['user_id'], clustering: ['-created_at', '-order_id'], numbers: ['created_at'] },",
+    ] {
+        assert!(wanted.lines().any(|it| it == line), "{line}");
+    }
+    assert!(!wanted.contains("bucket:"), "buckets are no affair of readers");
 }
 
 #[test]

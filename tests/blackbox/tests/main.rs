@@ -20,6 +20,7 @@ mod gateway_retries;
 mod metrics;
 mod named;
 mod outages;
+mod pages;
 mod python;
 mod real_servers;
 mod rebuild;

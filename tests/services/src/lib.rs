@@ -32,7 +32,7 @@ pub use fetch::{Package, fetch};
 pub use names::{keyspace, topic_prefix, unique};
 pub use owned::{Owned, Recipe};
 pub use ports::{Port, free_port};
-pub use python::{api_node_env, api_python_env, python_env};
+pub use python::{api_node_env, api_python_env, browser_node_env, python_env, web_node_env};
 pub use secured::Secured;
 pub use servers::{Cassandra, CommitLog, Kafka, OwnedCassandra, OwnedKafka, OwnedRegistry, Registry};
 pub use shared::{

@@ -22,10 +22,24 @@ pub fn api_python_env() -> Result<PathBuf, ServiceError> {
 /// A folder with the packages of `../api/package.json` in its `node_modules`, which read OpenAPI and AsyncAPI documents,
 /// made once. Node.js 20 must be there.
 pub fn api_node_env() -> Result<PathBuf, ServiceError> {
-    let files = ["package.json", "package-lock.json"].map(|name| recipe_file("../api").join(name));
+    node_env("node-api", "../api", "what reads AsyncAPI documents")
+}
+
+/// One with those of `../pages/package.json`, which drive a browser.
+pub fn browser_node_env() -> Result<PathBuf, ServiceError> {
+    node_env("node-pages", "../pages", "what drives a browser")
+}
+
+/// One with those of `web/package.json`, which build the pages.
+pub fn web_node_env() -> Result<PathBuf, ServiceError> {
+    node_env("node-web", "../../web", "what builds the pages")
+}
+
+fn node_env(name: &str, folder: &str, what: &str) -> Result<PathBuf, ServiceError> {
+    let files = ["package.json", "package-lock.json"].map(|name| recipe_file(folder).join(name));
     let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    ensure("node-api", &texts.concat(), |dir| {
-        eprintln!("installing what reads AsyncAPI documents into {}", dir.display());
+    ensure(name, &texts.concat(), |dir| {
+        eprintln!("installing {what} into {}", dir.display());
         crate::java::require("npm", "npm, with Node.js 20", "nodejs npm")?;
         for path in &files {
             let to = dir.join(path.file_name().unwrap_or_default());

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use millrace_gateway::pages::PageFile;
 use millrace_ports::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +53,13 @@ struct Loaded {
 ///
 /// # Errors
 /// As `millrace up`; or the network cannot be loaded.
-pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>], demo: &args::Demo) -> Result<(), CliError> {
-    up::run_with(config, domains, |config, endpoints, data, stop| {
+pub fn run(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
+    demo: &args::Demo,
+) -> Result<(), CliError> {
+    up::run_with(config, domains, pages, |config, endpoints, data, stop| {
         let known = fs::read_to_string(data.join(LOADED)).ok().and_then(|text| toml::from_str(&text).ok());
         let loaded: Loaded = match known {
             Some(loaded) => loaded,
@@ -62,7 +68,7 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>], demo: &args::Demo)
         if stop.is_requested() {
             return Ok(());
         }
-        show(config, endpoints, domains, data, &loaded)
+        show(config, endpoints, domains, data, &loaded, !pages.is_empty())
     })
 }
 
@@ -130,6 +136,7 @@ fn show(
     domains: &[Box<dyn DomainEntry>],
     data: &Path,
     loaded: &Loaded,
+    has_pages: bool,
 ) -> Result<(), CliError> {
     let settings = &config.settings;
     let (domain, feed) = tool::by_name(domains, FEED).ok_or_else(|| {
@@ -153,12 +160,15 @@ fn show(
     let reader = &loaded.reader;
     let program = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
     let celebrity = loaded.celebrities.first().map_or("ada", String::as_str);
-    let rows = [
+    let http = endpoints.http.as_deref().filter(|_| has_pages).map(str::to_owned);
+    let mut rows: Vec<Vec<String>> =
+        http.into_iter().map(|http| vec!["Open in a browser".to_owned(), http]).collect();
+    rows.extend([
         vec!["Send commands to".to_owned(), format!("{}, topic chirp.commands", endpoints.kafka)],
         vec!["Schemas are at".to_owned(), endpoints.registry.clone()],
         vec!["Tables lie in".to_owned(), format!("{}/chirp.sqlite", settings.sqlite)],
         vec!["What was sent".to_owned(), data.join(COMMANDS).display().to_string()],
-    ];
+    ]);
     output::line(format!("\n{}", output::columns(&rows, usize::MAX).trim_end()))?;
     let has_orders = domains.iter().any(|domain| domain.name() == "orders");
     let of_shop = if has_orders {

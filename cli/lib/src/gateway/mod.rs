@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use millrace_embedded::net::http;
 use millrace_gateway::documents::Described;
+use millrace_gateway::pages::PageFile;
 use millrace_gateway::ports::{Description, DomainLink, Resource, TopicDescription, ViewDescription};
 use millrace_gateway::{Gateway, Parts};
 use millrace_ports::SystemClock;
@@ -47,10 +48,14 @@ const BLOCKING_THREADS: usize = 128;
 ///
 /// # Errors
 /// An address that cannot be listened on, or what no waiting mends.
-pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+pub fn run(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
+) -> Result<(), CliError> {
     let bound = Bound::listen(config)?;
     tracing::info!("the gateway is at {}", bound.url(&config.settings.gateway));
-    play(config, vec![role(config, domains, bound)?])
+    play(config, vec![role(config, domains, pages, bound)?])
 }
 
 /// Prints the OpenAPI document of these domains.
@@ -174,6 +179,7 @@ impl Bound {
 pub fn role<'a>(
     config: &'a Config,
     domains: &'a [Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
     bound: Bound,
 ) -> Result<Role<'a>, CliError> {
     let described = domains.iter().map(|entry| describe(config, &**entry)).collect::<Result<Vec<_>, _>>()?;
@@ -196,6 +202,7 @@ pub fn role<'a>(
         let gateway = Gateway::new(Parts {
             domains,
             resources,
+            pages,
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),

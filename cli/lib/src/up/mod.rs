@@ -6,7 +6,7 @@ mod reach;
 mod servers;
 mod whole;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use millrace_embedded::broker::{Broker, BrokerConfig, BrokerError, BrokerHandle, SyncPolicy};
 use millrace_embedded::registry::{Registry, RegistryConfig, RegistryError, RegistryHandle};
 use millrace_gateway::ResumeKey;
+use millrace_gateway::pages::PageFile;
 use millrace_ports::Log as _;
 use millrace_runtime::health::{HealthReport, LaneReport, LaneState, ROLE_ITSELF};
 use millrace_runtime::{Health, Stop, Topology};
@@ -44,8 +45,12 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A port that is taken, a folder that is in use or cannot be written, or what no waiting mends.
-pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
-    run_with(config, domains, |_, _, _, _| Ok(()))
+pub fn run(
+    config: &Config,
+    domains: &[Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
+) -> Result<(), CliError> {
+    run_with(config, domains, pages, |_, _, _, _| Ok(()))
 }
 
 /// As [`run`], and does `then` once commands are accepted; it gets the configuration that leads this process to
@@ -56,6 +61,7 @@ pub fn run(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<(), CliE
 pub fn run_with(
     config: &Config,
     domains: &[Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
     then: impl FnOnce(&Config, &Endpoints, &Path, &Stop) -> Result<(), CliError> + Send,
 ) -> Result<(), CliError> {
     given::check(config)?;
@@ -74,12 +80,20 @@ pub fn run_with(
         inner.settings.gateway.resume_key_file = resume_key(&data)?;
     }
     let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
-    let done = play(&runtime, &inner, domains, &data, &embedded, serving, then);
+    let brought = Brought { domains, pages };
+    let done = play(&runtime, &inner, brought, &data, &embedded, serving, then);
     telemetry.shutdown();
     let ended = embedded.shutdown(&runtime);
     runtime.shutdown_background();
     tracing::info!("stopped");
     done.and(ended)
+}
+
+/// What the binary brings to the engine.
+#[derive(Clone, Copy)]
+struct Brought<'a> {
+    domains: &'a [Box<dyn DomainEntry>],
+    pages: &'static [PageFile],
 }
 
 /// The file with the secret by which the gateway signs where streams go on: made once, so that a restart ends none for good.
@@ -105,7 +119,7 @@ struct Serving<'a> {
 fn play(
     runtime: &Runtime,
     config: &Config,
-    domains: &[Box<dyn DomainEntry>],
+    Brought { domains, pages }: Brought<'_>,
     data: &Path,
     embedded: &Embedded,
     Serving { health, telemetry, stop }: Serving<'_>,
@@ -122,7 +136,7 @@ fn play(
     }
     let bound = embedded.http.try_clone().and_then(Bound::of)?;
     let http = bound.url(&config.settings.gateway);
-    roles.push(gateway::role(config, domains, bound)?);
+    roles.push(gateway::role(config, domains, pages, bound)?);
     std::thread::scope(|scope| {
         let threads = start(scope, roles, health, stop).inspect_err(|_| stop.request())?;
         let mut endpoints = embedded.endpoints(data);
@@ -132,9 +146,8 @@ fn play(
         // whoever asks why it is not ready finds it by this
         let published = endpoints.publish().map_err(|error| CliError::from(error).context(data.display()));
         let announced = published.and_then(|()| match ready(health, stop, &expected) {
-            Some(standing) => {
-                announce(&endpoints, &standing).and_then(|()| then(config, &endpoints, data, stop))
-            }
+            Some(standing) => announce(&endpoints, &standing, !pages.is_empty())
+                .and_then(|()| then(config, &endpoints, data, stop)),
             None => Ok(()),
         });
         if announced.is_err() {
@@ -250,7 +263,7 @@ impl Missing {
 }
 
 /// The one line that scripts wait for, with the partitions that stand still, if any.
-fn announce(endpoints: &Endpoints, standing: &[LaneReport]) -> Result<(), CliError> {
+fn announce(endpoints: &Endpoints, standing: &[LaneReport], has_pages: bool) -> Result<(), CliError> {
     let Endpoints { kafka, registry, sqlite, http, .. } = endpoints;
     let http = http.as_deref().unwrap_or_default();
     let places: Vec<String> = standing.iter().map(|it| format!("{}[{}]", it.role, it.partition)).collect();
@@ -258,7 +271,14 @@ fn announce(endpoints: &Endpoints, standing: &[LaneReport]) -> Result<(), CliErr
     output::line(format!(
         "ready kafka={kafka} registry={registry}{without} tables={} http={http}",
         sqlite.display()
-    ))
+    ))?;
+    // for a person, beside the line for programs
+    if has_pages && io::stderr().is_terminal() {
+        crate::foreign::say(format!(
+            "Open {http} in a browser: a shop, chirps and accounts, on what runs here."
+        ));
+    }
+    Ok(())
 }
 
 /// The servers of this process.

@@ -1,0 +1,5 @@
+//! The pages: what `web/` was built into.
+
+use millrace::PageFile;
+
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));

@@ -1,0 +1,140 @@
+// What holds of every page: nothing in the way of anybody, no more than a first view may weigh, nothing that scrolls sideways.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { barriers, browser, send, until, up } from './world.mjs';
+
+/** What a first view may weigh on its way, in bytes. */
+const MOST = 200_000;
+const PAGES = ['/', '/shop', '/chirp', '/accounts'];
+let world, chrome;
+before(async () => {
+  [world, chrome] = await Promise.all([up(), browser()]);
+  const { url } = world;
+  for (const [id, name] of [['ann', 'Ann'], ['bob', 'Bob']]) await send(url, 'chirp/RegisterUser', { user_id: id, username: name });
+  await send(url, 'chirp/FollowUser', { follower_id: 'ann', followee_id: 'bob' });
+  await send(url, 'chirp/PostChirp', { chirp_id: 'c', author_id: 'bob', content: 'Hello' });
+  await send(url, 'chirp/PostChirp', { chirp_id: 'c', author_id: 'ann', content: 'Hello you' });
+  for (const [id, total] of [['o1', 4_990n], ['o2', 700n], ['o3', 100n]]) await send(url, 'orders/CreateOrder', { order_id: id, user_id: 'ann', total });
+  await send(url, 'orders/ShipOrder', { order_id: 'o1', carrier: 'DHL', tracking_number: 'T' });
+  await send(url, 'orders/CancelOrder', { order_id: 'o3', reason: 'too late' });
+  await send(url, 'calendar/CreateCalendar', { calendar_id: 'ann' });
+  const start = BigInt(Math.floor(Date.now() / 3_600_000) * 3_600_000) * 1_000n;
+  const slot = { calendar_id: 'ann', timeslot_id: 's', title: 'Yoga', location: 'Upstairs', start, end: start + 3_600_000_000n };
+  await send(url, 'calendar/ScheduleTimeslot', slot);
+  await send(url, 'accounting/OpenAccount', { account_id: 'ann', owner_id: 'ann', currency: 'EUR' });
+  await send(url, 'accounting/Deposit', { account_id: 'ann', amount: 5_000n, currency: 'EUR', reference: 'salary' });
+});
+after(async () => {
+  await chrome?.stop();
+  await world?.stop();
+  chrome?.check();
+});
+
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary' };
+
+for (const scheme of ['light', 'dark']) {
+  for (const width of [375, 1280]) {
+    test(`nothing is in anybody’s way: ${scheme}, ${width}`, async () => {
+      const window = { user: 'ann', scheme, viewport: { width, height: 900 } };
+      for (const at of [...PAGES, '/chirp#/ann']) {
+        const page = await chrome.open(world.url + at, window);
+        await page.getByText(SHOWN[at] ?? 'Hello you').first().waitFor();
+        assert.deepEqual(await barriers(page), [], at);
+        assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${at} scrolls sideways`);
+        await page.context().close();
+      }
+    });
+  }
+}
+
+test('neither are forms, dialogs and refusals', async () => {
+  const window = { user: 'ann', expected: [422] };
+  for (const scheme of ['light', 'dark']) {
+    const page = await chrome.open(`${world.url}/shop`, { ...window, scheme });
+    await page.getByRole('button', { name: 'Ship o2' }).click();
+    await page.getByRole('button', { name: 'Ship it' }).click();
+    await page.getByText('OrderShippingFailed').waitFor();
+    assert.deepEqual(await barriers(page), []);
+    await page.getByRole('button', { name: 'New slot' }).click();
+    await page.getByLabel('Starts').fill('2026-10-25T02:30');
+    await page.getByRole('button', { name: 'Schedule' }).click();
+    await page.getByText('TimeslotSchedulingFailed').waitFor();
+    assert.deepEqual(await barriers(page), []);
+    const nobody = await chrome.open(`${world.url}/chirp`, { scheme });
+    await nobody.getByRole('dialog').getByRole('button', { name: 'Bob' }).waitFor();
+    assert.deepEqual(await barriers(nobody), []);
+  }
+});
+
+test('the theme is the system’s until somebody chooses', async () => {
+  const page = await chrome.open(`${world.url}/`, { user: 'ann', scheme: 'dark' });
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const dark = await ground();
+  const toggle = page.getByRole('switch', { name: 'Dark theme' });
+  assert.equal(await toggle.getAttribute('aria-checked'), 'true');
+  await toggle.click();
+  const light = await ground();
+  assert.notEqual(light, dark);
+  await page.goto(`${world.url}/shop`);
+  assert.equal(await ground(), light);
+  await page.emulateMedia({ colorScheme: 'light' });
+  assert.equal(await ground(), light);
+});
+
+test('a first view weighs little, comes from here alone, and is asked for once', async () => {
+  for (const at of PAGES) {
+    const found = new Map();
+    const look = async (path) => {
+      if (found.has(path)) return;
+      const response = await fetch(world.url + path, { headers: { 'Accept-Encoding': 'identity' } });
+      assert.equal(response.status, 200, path);
+      const text = await response.text();
+      const policy = response.headers.get('content-security-policy');
+      assert.match(policy, /default-src 'self';/, path);
+      assert.doesNotMatch(policy, /unsafe|http|data:/, path);
+      found.set(path, await weight(path));
+      for (const [, next] of text.matchAll(/(?:src|href)="(\/[^"]*\.(?:js|css|svg))"|from ?"\.\/([^"]+)"/g)) if (next) await look(next);
+      if (path.endsWith('.html') || PAGES.includes(path)) {
+        assert.doesNotMatch(text, /<script(?![^>]*\bsrc=)/, 'no script within the page');
+        assert.doesNotMatch(text, /\bstyle="/, 'no style within the page');
+      }
+    };
+    await look(at);
+    const sum = [...found.values()].reduce((all, one) => all + one, 0);
+    assert.ok(found.size > 3, [...found.keys()].join(' '));
+    assert.ok(sum <= MOST, `${at} weighs ${sum} bytes: ${JSON.stringify([...found])}`);
+    console.log(`${at}: ${found.size} files, ${sum} bytes`);
+  }
+});
+
+/** How many bytes a file has on its way. */
+async function weight(path) {
+  const { get } = await import('node:http');
+  return new Promise((resolve, reject) => {
+    get(world.url + path, { headers: { 'accept-encoding': 'gzip' } }, (response) => {
+      const pieces = [];
+      response.on('data', (piece) => pieces.push(piece));
+      response.on('end', () => {
+        const bytes = Buffer.concat(pieces);
+        if (response.headers['content-encoding'] === 'gzip') gunzipSync(bytes);
+        resolve(bytes.length);
+      });
+    }).on('error', reject);
+  });
+}
+
+test('who is nobody yet is asked, and may be one of those who are here', async () => {
+  const page = await chrome.open(`${world.url}/chirp`);
+  await page.getByRole('dialog').getByRole('button', { name: 'Ann' }).click();
+  await page.getByText('Hello').first().waitFor();
+  await page.reload();
+  await page.getByRole('region', { name: 'You' }).getByText('@Ann').waitFor();
+  await page.getByRole('button', { name: /ann/ }).first().click();
+  await page.getByLabel('User id').fill('no id');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await until('it says so', async () => (await page.getByLabel('User id').getAttribute('aria-invalid')) === 'true');
+  await page.getByLabel('User id').fill('bob');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('region', { name: 'You' }).getByText('@Bob').waitFor();
+});

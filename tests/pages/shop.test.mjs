@@ -1,0 +1,117 @@
+// Orders: created, shipped, cancelled; each failure where it belongs; and another window that sees it.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { browser, send, until, up } from './world.mjs';
+
+let world, chrome;
+before(async () => ([world, chrome] = await Promise.all([up(), browser()])));
+after(async () => {
+  await chrome?.stop();
+  await world?.stop();
+  chrome?.check();
+});
+
+const orderOf = (page, id) => page.locator(`[data-order="${id}"]`);
+
+test('an order is created, shipped, and seen in another window', async () => {
+  const [page, other] = await Promise.all(['ann', 'ann'].map((user) => chrome.open(`${world.url}/shop`, { user })));
+  await page.getByText('Nothing ordered yet').waitFor();
+  await page.getByLabel('Total').fill('49.90');
+  await page.getByLabel('Order id').fill('o-1');
+  await page.getByRole('button', { name: 'Order', exact: true }).click();
+  for (const window of [page, other]) {
+    await orderOf(window, 'o-1').getByText('€49.90').waitFor();
+    await orderOf(window, 'o-1').getByText('Waiting').waitFor();
+  }
+  await other.getByRole('button', { name: 'Ship o-1' }).click();
+  await other.getByLabel('Carrier').fill('DHL');
+  await other.getByLabel('Tracking number').fill('T-77');
+  await other.getByRole('button', { name: 'Ship it' }).click();
+  for (const window of [page, other]) {
+    await orderOf(window, 'o-1').getByText('Shipped').waitFor();
+    await orderOf(window, 'o-1').getByText('T-77').waitFor();
+  }
+});
+
+test('what is refused is said beside the field that it is about', async () => {
+  const page = await chrome.open(`${world.url}/shop`, { user: 'bea', expected: [422] });
+  await page.getByText('Nothing ordered yet').waitFor();
+  const order = async (total, id) => {
+    await page.getByLabel('Total').fill(total);
+    await page.getByLabel('Order id').fill(id);
+    await page.getByRole('button', { name: 'Order', exact: true }).click();
+  };
+  await order('12.345', 'o-2');
+  await page.getByText('EUR has 2 digits behind the point.').waitFor();
+  await order('0', 'no id');
+  await page.getByText('OrderCreationFailed').waitFor();
+  const said = async (label) => {
+    const field = page.getByLabel(label);
+    assert.equal(await field.getAttribute('aria-invalid'), 'true', label);
+    const ids = (await field.getAttribute('aria-describedby')).split(' ');
+    return page.locator(`[id="${ids.at(-1)}"]`).textContent();
+  };
+  assert.match(await said('Total'), /above 0/);
+  assert.match(await said('Order id'), /not an id/);
+  await order('5', 'o-2');
+  await orderOf(page, 'o-2').waitFor();
+  assert.equal(await page.getByText('OrderCreationFailed').count(), 0);
+});
+
+test('who comes too late is told so, in place', async () => {
+  await send(world.url, 'orders/CreateOrder', { order_id: 'o-3', user_id: 'cleo', total: 500n });
+  const page = await chrome.open(`${world.url}/shop`, { user: 'cleo', expected: [422] });
+  // somebody else ships it while the form is open
+  await page.getByRole('button', { name: 'Cancel o-3' }).click();
+  await send(world.url, 'orders/ShipOrder', { order_id: 'o-3', carrier: 'UPS', tracking_number: 'T1' });
+  await page.getByRole('button', { name: 'Cancel the order' }).click();
+  await orderOf(page, 'o-3').getByText('OrderCancellationFailed').waitFor();
+  await orderOf(page, 'o-3').getByText(/shipped/i).first().waitFor();
+
+  await send(world.url, 'orders/CreateOrder', { order_id: 'o-4', user_id: 'cleo', total: 700n });
+  await until('the new order', async () => {
+    if ((await orderOf(page, 'o-4').count()) === 0) await page.reload();
+    return orderOf(page, 'o-4').count();
+  });
+  await page.getByRole('button', { name: 'Ship o-4' }).click();
+  await page.getByLabel('Carrier').fill('Post');
+  await page.getByLabel('Tracking number').fill(' ');
+  await page.getByRole('button', { name: 'Ship it' }).click();
+  await orderOf(page, 'o-4').getByText('OrderShippingFailed').waitFor();
+  assert.equal(await page.getByLabel('Tracking number').getAttribute('aria-invalid'), 'true');
+});
+
+test('a button that is pressed twice orders once', async () => {
+  const page = await chrome.open(`${world.url}/shop`, { user: 'dora', expected: [503, 'cut'] });
+  await page.getByText('Nothing ordered yet').waitFor();
+  // the first answer is lost on the way
+  let lost = 0;
+  const keys = new Set();
+  await page.route('**/v1/commands/**', async (route) => {
+    keys.add(route.request().headers()['idempotency-key']);
+    if (lost++ > 0) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await page.getByLabel('Total').fill('7');
+  await page.getByLabel('Order id').fill('o-5');
+  await page.getByRole('button', { name: 'Order', exact: true }).dblclick();
+  await orderOf(page, 'o-5').waitFor();
+  assert.ok(lost >= 2);
+  assert.equal(keys.size, 1);
+  await page.unrouteAll();
+  assert.equal(await page.getByRole('list', { name: 'Your orders' }).locator('[data-order]').count(), 1);
+});
+
+test('it can be done without a mouse', async () => {
+  const page = await chrome.open(`${world.url}/shop`, { user: 'eva' });
+  await page.getByText('Nothing ordered yet').waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the page');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'total');
+  await page.keyboard.type('3,50');
+  await page.keyboard.press('Enter');
+  await page.getByText('€3.50').waitFor();
+});
