@@ -224,6 +224,10 @@ impl LiveResource for Feeds {
         "user_id"
     }
 
+    fn views(&self) -> &'static [&'static str] {
+        &[FollowingByUserRow::TABLE, ChirpsByAuthorRow::TABLE]
+    }
+
     fn limits(&self) -> (usize, usize) {
         (200, USUALLY)
     }

@@ -201,6 +201,9 @@ pub trait LiveResource: Send + Sync {
     /// The parameter that says whose it is: `user_id`.
     fn parameter(&self) -> &'static str;
 
+    /// The views that it is made of, all of one family; each can be subscribed to.
+    fn views(&self) -> &'static [&'static str];
+
     /// How many items are followed at most, and when nobody says.
     fn limits(&self) -> (usize, usize);
 

@@ -125,13 +125,12 @@ impl Following {
         }
     }
 
-    /// The view that everything it is made of belongs to: one family has one topic of changes.
+    /// One of the views that it is made of: they are of one family, which has one topic of changes.
     fn view(&self) -> Result<&ViewDescription, Over> {
+        let own = self.own.resource.live().map(LiveResource::views).unwrap_or_default();
         let views = &self.own.channel.description.views;
-        let live = views.iter().find(|view| {
-            view.table.live.is_some() && self.own.resource.views().contains(&view.table.name.as_str())
-        });
-        live.ok_or(Over::Left)
+        let found = views.iter().find(|view| own.contains(&view.table.name.as_str()));
+        found.filter(|view| view.table.live.is_some()).ok_or_else(|| self.unknown("it cannot be followed"))
     }
 
     fn place(&self, topic: &Arc<str>, key: &str) -> TopicPartition {
