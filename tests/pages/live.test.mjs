@@ -11,7 +11,8 @@ after(async () => {
   chrome?.check();
 });
 
-const isLive = (page, count) => until('live', async () => (await page.locator('[data-standing="live"]').count()) >= count);
+// the first who follow a domain wait until its changes are read
+const isLive = (page, count) => until('live', async () => (await page.locator('[data-standing="live"]').count()) >= count, 60_000);
 const orders = (page) => page.locator('[data-order]').evaluateAll((all) => all.map((one) => `${one.dataset.order} ${one.dataset.status}`));
 const there = async (user) => {
   const { rows } = await new Client({ base: world.url }).query('orders/shop_orders', { user_id: user });
