@@ -273,7 +273,9 @@ impl Client {
             match if is_own { sub.take(&change, record.offset) } else { Taken::Nothing } {
                 Taken::Nothing => {}
                 Taken::Changes => self.apply(&change),
-                Taken::Rereads => return Err(Failure::new("rows fit into changes", self.name())),
+                Taken::Rereads => {
+                    return Err(Failure::new("nothing here is too large to be told", self.name()));
+                }
             }
             sub.passed(record.offset + 1);
         }

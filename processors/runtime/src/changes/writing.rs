@@ -69,6 +69,9 @@ impl ChangeLog {
         }
         for write in writes {
             let Some(table) = self.views.get(write.table()) else { continue };
+            if is_of_left_bucket(table, write) {
+                continue;
+            }
             let (key, row, range) = match write {
                 Write::Put(put) => (&put.values, Some(&put.values), false),
                 Write::Delete(delete) => (&delete.key, None, delete.range),
@@ -155,6 +158,12 @@ pub fn told_since(
         true => log.last_stable_offset(&TopicPartition::new(Arc::clone(events), partition)),
     };
     (0..partitions).map(of).collect()
+}
+
+/// Whether a write sweeps a bucket that its rows have left, each with a write of its own.
+fn is_of_left_bucket(table: &Table, write: &Write) -> bool {
+    let is_whole = |key: &[Value]| key.len() == table.partition_columns && table.directory().is_some();
+    matches!(write, Write::Delete(delete) if delete.range && is_whole(&delete.key))
 }
 
 /// The columns of a row as readers know them: without the bucket.

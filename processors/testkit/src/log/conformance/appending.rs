@@ -10,7 +10,7 @@ pub fn what_is_appended_is_there_in_order(fixture: &dyn LogFixture) {
     let name = topic(fixture, "appended", 2);
     let (first, second) = (at(&name, 0), at(&name, 1));
     let appender = fixture.log().appender().unwrap();
-    let mut readers = [reader(fixture, &[first.clone()]), reader(fixture, &[second.clone()])];
+    let mut readers = [&first, &second].map(|at| reader(fixture, std::slice::from_ref(at)));
     for round in 0..3 {
         let records = (0..100).map(|n| {
             let to = if n % 10 == 0 { &second } else { &first };
