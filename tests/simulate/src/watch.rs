@@ -25,7 +25,9 @@ use crate::workload::{Place, Workload};
 type Rows = BTreeMap<Vec<Value>, Vec<Value>>;
 
 /// Copies are compared so often at most before the end: each time all events are folded.
-const MOST_JUDGED: usize = 8;
+const MOST_JUDGED: usize = 60;
+/// So many subscribers at most.
+const MOST_CLIENTS: usize = 8;
 /// So many steps at most until a copy must be exact when nothing is in its way.
 const PATIENCE: usize = 100;
 
@@ -68,25 +70,27 @@ impl Watchers {
     /// What does not hold.
     pub fn step<W: Workload>(&mut self, world: &World<'_, W>, dice: &mut Dice) -> Result<Watched, Failure> {
         let mut watched = Watched::default();
-        if self.clients.len() < 4 && (self.clients.is_empty() || dice.per_mille(100)) {
+        if self.clients.len() < MOST_CLIENTS && (self.clients.is_empty() || dice.per_mille(200)) {
             self.clients.extend(Client::any(world, dice));
         }
         if self.clients.is_empty() {
             return Ok(watched);
         }
-        let one = dice.below(self.clients.len());
-        let may_judge = self.judged < MOST_JUDGED;
-        let client = &mut self.clients[one];
-        for _ in 0..dice.within(1, 8) {
+        // much may happen between two steps of one of them, as others take theirs
+        for _ in 0..dice.within(1, 6) {
+            let one = dice.below(self.clients.len());
+            let client = &mut self.clients[one];
             if dice.per_mille(80) && client.open.take().is_some() {
                 watched.cuts += 1;
             }
-            client.step(world, dice.within(1, 5) as usize, &mut watched)?;
-        }
-        if may_judge && client.open.as_ref().is_some_and(Subscription::is_exact) && dice.per_mille(500) {
-            self.judged += 1;
-            watched.compared += 1;
-            client.judge(world)?;
+            let before = client.rows.clone();
+            client.step(world, dice.within(1, 3) as usize, &mut watched)?;
+            let is_exact = client.open.as_ref().is_some_and(Subscription::is_exact);
+            if is_exact && self.judged < MOST_JUDGED && (client.rows != before || dice.per_mille(100)) {
+                self.judged += 1;
+                watched.compared += 1;
+                client.judge(world)?;
+            }
         }
         Ok(watched)
     }

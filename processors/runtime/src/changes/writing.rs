@@ -101,7 +101,8 @@ impl ChangeLog {
         }
         let mut later = HashSet::new();
         for noted in into[first..].iter_mut().rev() {
-            noted.change.more = !later.insert(noted.key.clone());
+            // two views may have keys that are written alike
+            noted.change.more = !later.insert((noted.change.view.clone(), noted.key.clone()));
         }
     }
 

@@ -185,12 +185,14 @@ impl<D: Domain> Running<D> {
             if !is_folded {
                 let mut asked = writes.take();
                 let source = (at.partition, offset);
+                let is_parked = self.background.turns.concerns(&asked);
                 if let Some(changes) = &shared.changes {
-                    changes.note(asked.ahead.iter().flatten(), source, &mut noted);
+                    let now = asked.stages.iter().filter(|_| !is_parked).flat_map(|stage| &stage.writes);
+                    changes.note(asked.ahead.iter().flatten().chain(now), source, &mut noted);
                 }
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
-                if self.background.turns.concerns(&asked) {
+                if is_parked {
                     let (cause, time) = (cause_of(&event), event.recorded_at);
                     if !planted::is_on(Bug::FanOutUntold) {
                         begun.push(cause.begun(&shared.projection, at.partition, offset, time));
@@ -199,9 +201,6 @@ impl<D: Domain> Running<D> {
                     self.places.go_on(of, &asked.stages, &mut *self.projector, &mut self.kept);
                     self.background.turns.park(asked, offset, cause, time);
                 } else {
-                    if let Some(changes) = &shared.changes {
-                        changes.note(asked.stages.iter().flat_map(|it| &it.writes), source, &mut noted);
-                    }
                     append(&mut stages, asked.stages.into_iter().map(|stage| stage.writes).collect());
                 }
             }
