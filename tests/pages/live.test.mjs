@@ -92,7 +92,7 @@ test('three pages and a hundred clients schedule at once', { timeout: 120_000 },
     }
   };
   const click = async (page, number) => {
-    await page.getByRole('button', { name: 'New slot' }).click();
+    await page.getByRole('button', { name: 'New slot' }).click({ timeout: 60_000 });
     await page.getByLabel('Title').fill(`page ${number}`);
     // behind all that the others want
     await page.getByLabel('Starts').fill(`2026-12-06T0${number + 3}:00`);
@@ -127,8 +127,9 @@ test('what is paid, posted and planned moves in a window of another page', async
   await send(url, 'chirp/FollowUser', { follower_id: 'lea', followee_id: 'max' });
   await send(url, 'accounting/OpenAccount', { account_id: 'lea', owner_id: 'lea', currency: 'EUR' });
   const [start, feed, accounts] = await Promise.all(['/', '/chirp', '/accounts'].map((at) => chrome.open(url + at, { user: 'lea' })));
-  await Promise.all([isLive(start, 2), isLive(feed, 1), isLive(accounts, 2)]);
   const figure = () => start.locator('[data-figure="balance"] strong').textContent();
+  await Promise.all([isLive(start, 1), isLive(feed, 1), isLive(accounts, 1)]);
+  await until('both balances', async () => (await figure()) === '€0.00' && (await accounts.locator('[data-balance]').textContent()) === '€0.00', 60_000);
   await send(url, 'chirp/PostChirp', { chirp_id: 'x', author_id: 'max', content: 'Look, no reload' });
   await feed.getByText('Look, no reload').waitFor();
   await send(url, 'accounting/Deposit', { account_id: 'lea', amount: 1_234n, currency: 'EUR', reference: 'gift' });
