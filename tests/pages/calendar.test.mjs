@@ -22,7 +22,7 @@ const rowsOf = async (user) => (await new Client({ base: world.url }).query('cal
 /** Presses the button of the form, and waits until it was decided. */
 async function schedule(page) {
   await page.getByRole('button', { name: 'Schedule' }).click();
-  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.getByRole('dialog').waitFor({ state: 'detached', timeout: 60_000 });
 }
 
 async function calendar(user, slots) {
