@@ -319,7 +319,7 @@ fn subscribe_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
     if !dice.per_mille(500) {
         return;
     }
-    let mut places: Vec<usize> = (0..dice.within(20, 120)).map(|_| dice.below(acts.len() + 1)).collect();
+    let mut places: Vec<usize> = (0..dice.within(60, 300)).map(|_| dice.below(acts.len() + 1)).collect();
     places.sort_unstable();
     for place in places.into_iter().rev() {
         acts.insert(place, Act::Watch { luck: dice.roll() });
