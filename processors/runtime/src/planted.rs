@@ -65,7 +65,6 @@ bugs! {
     CheckpointUncommitted: "a checkpoint holds what was not committed",
     CheckpointUnproven: "a checkpoint is written by one who may have been replaced already",
     FanOutResumedAhead: "a projector that begins again goes on with a fan-out behind the row that was next",
-    PlaceBeforeRows: "a projector tells others that fan-outs are further than the store has acknowledged",
     BucketForgottenAtSwitch: "a bucket that begins when a rebuild has been handed over is entered into the directory of the version before",
     FanOutUntold: "a projector does not say whose rows are still being written while it publishes later ones",
     FanOutOvertaken: "events of an author are written before a fan-out of theirs that is still under way",
@@ -83,10 +82,8 @@ bugs! {
     DueAnswersForgotten: "who repeats a command more often than is answered at once gets no answer",
     DueAnswersMiscounted: "where more than one of the answers that are due is given, some are not counted",
     ChangeBeforeRow: "a change is told before its row can be read",
-    ChangesLostAtSwitch: "the rows that a rebuild writes after the switch are told to nobody",
     ChangesBeginBehindRows: "a subscriber begins to hear of changes after it has read the rows",
     ChangeGoesBack: "a change that comes again is taken for a new one",
-    ResumeForgetsSource: "who resumes does not know what it has seen of a source partition",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 

@@ -27,7 +27,7 @@ type Rows = BTreeMap<Vec<Value>, Vec<Value>>;
 /// Copies are compared so often at most before the end: each time all events are folded.
 const MOST_JUDGED: usize = 60;
 /// So many subscribers at most.
-const MOST_CLIENTS: usize = 4;
+const MOST_CLIENTS: usize = 8;
 /// So many steps at most until a copy must be exact when nothing is in its way.
 const PATIENCE: usize = 100;
 
@@ -80,7 +80,7 @@ impl Watchers {
         for _ in 0..dice.within(1, 6) {
             let one = dice.below(self.clients.len());
             let client = &mut self.clients[one];
-            if dice.per_mille(40) && client.open.take().is_some() {
+            if dice.per_mille(80) && client.open.take().is_some() {
                 watched.cuts += 1;
             }
             let before = client.rows.clone();

@@ -26,6 +26,9 @@ With `Accept: application/json; longs=string` every `long` of an answer is a str
 **Problems** are `application/problem+json` (RFC 9457). Programs go by `type`, which never changes its meaning; `detail` is \
 for people. Also `urn:millrace:problem:wrong-method` (405, with `Allow`) is answered where another method is meant.
 
+**One connection for everything**: `GET /v1/socket` opens a WebSocket with subscriptions and commands in frames of JSON, which is no \
+matter of this kind of document; docs/http-api.md lists the frames.
+
 **Answers may get further members**; take no notice of what you do not know. What is asked may not have any: unknown members \
 and parameters are refused.";
 
@@ -57,7 +60,6 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     }
     if !described.domains.is_empty() {
         outcomes::describe(described.domains, &mut paths);
-        streams::describe_socket(&mut paths);
     }
     themselves::describe(&mut paths);
     schemas.extend(problems::schemas(described.domains.first().copied()).into_iter().filter(|(name, _)| {
@@ -83,7 +85,6 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     });
     let own = [
         json!({"name": "outcomes", "description": "What became of commands, looked for afterwards."}),
-        json!({"name": "socket", "description": "Everything over one connection."}),
         json!({"name": "documents", "description": "What the gateway says of itself."}),
     ];
     json!({

@@ -45,21 +45,6 @@ pub(super) fn describe_own(domain: &str, live: &dyn LiveResource, paths: &mut Ma
     paths.insert(format!("/v1/streams/{domain}/{}", live.name()), operation);
 }
 
-/// Adds the socket.
-pub(super) fn describe_socket(paths: &mut Map<String, Json>) {
-    let opened = json!({"description": "A WebSocket: subscriptions and commands in frames of JSON, as docs/http-api.md lists them."});
-    let mut answers = vec![(101, opened)];
-    answers.extend(problems::answers(&[BAD_PARAMETER]));
-    let operation = json!({"get": {
-        "operationId": "socket",
-        "tags": ["socket"],
-        "summary": "Open a socket",
-        "description": "Many streams, and commands, over one connection (RFC 6455). Who asks is known by `Authorization`, or by a first frame `{\"op\": \"auth\", \"token\": …}`.",
-        "responses": object(answers),
-    }});
-    paths.insert("/v1/socket".to_owned(), operation);
-}
-
 fn operation(
     domain: &str,
     name: &str,

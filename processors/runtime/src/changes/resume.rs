@@ -8,7 +8,6 @@ use millrace_kernel::avro::{BadDatum, Input};
 use thiserror::Error;
 
 use super::seen::{OfSource, Seen};
-use crate::planted::{self, Bug};
 
 /// What positions come to at most, in bytes: with what a gateway puts around them, 4 KB of text.
 const MOST_BYTES: usize = 2_800;
@@ -57,10 +56,8 @@ impl Positions {
         number(self.epoch.into());
         number(self.partition.into());
         number(self.offset);
-        let skipped = usize::from(planted::is_on(Bug::ResumeForgetsSource));
-        let sources = || self.seen.sources.iter().skip(skipped);
-        number(sources().count() as i64);
-        for (partition, source) in sources() {
+        number(self.seen.sources.len() as i64);
+        for (partition, source) in &self.seen.sources {
             number((*partition).into());
             number(source.settled);
             let beyond = source.beyond.iter().filter(|_| with_beyond);

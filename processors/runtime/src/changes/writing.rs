@@ -11,7 +11,6 @@ use millrace_kernel::{Change, Table, Text, Value, Write, partition};
 use millrace_ports::{Appender, Log, LogFault, MAX_RECORD_BYTES, Outgoing, TopicPartition};
 use millrace_wire::Codec;
 
-use crate::planted::{self, Bug};
 use crate::versions::Version;
 
 /// So many changes are given to the log at once.
@@ -154,7 +153,6 @@ pub fn told_since(
 ) -> Result<Vec<i64>, LogFault> {
     let of = |partition| match is_building {
         false => Ok(0),
-        true if planted::is_on(Bug::ChangesLostAtSwitch) => Ok(i64::MAX),
         true => log.last_stable_offset(&TopicPartition::new(Arc::clone(events), partition)),
     };
     (0..partitions).map(of).collect()

@@ -19,7 +19,6 @@ use super::footing::Footing;
 use super::lane::ProjectorShared;
 use super::running::Running;
 use super::turns::UnderWay;
-use crate::planted::{self, Bug};
 use crate::progress::PLACES;
 
 /// Rows of a partition in the table. Few authors have so many readers that their fan-outs are under way at one time.
@@ -130,13 +129,12 @@ impl<D: Domain> Running<D> {
         at: &TopicPartition,
         now: bool,
     ) -> Result<(), ProjectorFault> {
-        let is_early = planted::is_on(Bug::PlaceBeforeRows);
-        if !(self.background.is_settled() || is_early) || self.background.turns.is_empty() {
+        if !self.background.is_settled() || self.background.turns.is_empty() {
             return Ok(());
         }
         let (time, every) = (shared.clock.now_micros(), shared.settings.commit_interval_ms as i64 * 1_000);
         // a clock that was set back must not keep it from being told
-        if !(now || is_early) && (0..every).contains(&(time - self.places.told_at)) {
+        if !now && (0..every).contains(&(time - self.places.told_at)) {
             return Ok(());
         }
         self.places.told_at = time;
@@ -148,7 +146,6 @@ impl<D: Domain> Running<D> {
             let Some(Place { passed, order }) = self.projector.place(fan_out, &mut self.kept) else {
                 continue;
             };
-            let passed = passed.saturating_add(u32::from(is_early));
             let told = Told { events_offset: offset, recorded_at, left, passed, order };
             news.insert(told.slot(), told);
         }
