@@ -147,14 +147,14 @@ fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
+    let codings: Vec<&str> = listed(headers, header::ACCEPT_ENCODING).collect();
     let is_taken = |wanted: &str| {
-        let found = listed(headers, header::ACCEPT_ENCODING).find_map(|coding| {
+        codings.iter().find_map(|coding| {
             let mut parts = coding.split(';').map(str::trim);
             parts.next().filter(|name| name.eq_ignore_ascii_case(wanted))?;
             let weight = parts.find_map(|part| part.strip_prefix("q="));
             Some(weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0)))
-        });
-        found
+        })
     };
     is_taken("gzip").or_else(|| is_taken("*")).unwrap_or(false)
 }

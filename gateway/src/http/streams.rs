@@ -80,7 +80,7 @@ fn is_own(own: &Own, domain: &str, name: &str) -> bool {
 /// A stream that may be opened.
 pub(crate) enum Wanted {
     /// Of a view.
-    View(Request),
+    View(Box<Request>),
     /// Of what a domain has of its own.
     Own(OwnRequest),
 }
@@ -89,7 +89,7 @@ impl Wanted {
     /// Serves it until it ends.
     pub(crate) async fn run(self, out: Out) {
         match self {
-            Self::View(request) => run(request, out).await,
+            Self::View(request) => run(*request, out).await,
             Self::Own(request) => run_own(request, out).await,
         }
     }
@@ -129,7 +129,7 @@ pub(crate) fn wanted(
         let detail = format!("{name}: name all of {} and nothing else.", names.join(", "));
         return Err(Problem::new(BAD_PARAMETER, detail));
     }
-    Ok(Wanted::View(Request {
+    Ok(Wanted::View(Box::new(Request {
         viewed: Viewed {
             channel: channel.clone(),
             view: view.clone(),
@@ -143,7 +143,7 @@ pub(crate) fn wanted(
         expires_at: principal.expires_at(),
         signs: gateway.resume_key().clone(),
         ending: gateway.ending(),
-    }))
+    })))
 }
 
 /// The same of what a domain has of its own.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_kernel::live::key_text;
 use millrace_kernel::table::parse_tables;
 use millrace_kernel::{Change, Delete, Outcome, Put, Schemas, Table, Value, Write, partition};
-use millrace_ports::{LogFault, StoreFault, SystemClock, TopicPartition, ViewStore};
+use millrace_ports::{Clock as _, LogFault, StoreFault, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::progress::{Progress, system_tables};
 use millrace_runtime::{Health, Stop, Topology};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
@@ -199,11 +199,10 @@ impl System {
             reread: false,
             more: false,
         };
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let record = Plain {
             key: Some("k".into()),
             value: Some(self.codec.encode(&change)),
-            timestamp_ms: i64::try_from(now.as_millis()).unwrap(),
+            timestamp_ms: SystemClock.now_micros() / 1_000,
             ..Plain::default()
         };
         self.log.append(&Self::place(), record).unwrap();

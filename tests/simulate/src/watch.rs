@@ -24,6 +24,9 @@ use crate::workload::{Place, Workload};
 /// Rows by their keys as readers know them.
 type Rows = BTreeMap<Vec<Value>, Vec<Value>>;
 
+/// What a row has come to, each from where on in the events.
+type History = Vec<(i64, Option<Vec<Value>>)>;
+
 /// Copies are compared so often at most before the end: each time all events are folded.
 const MOST_JUDGED: usize = 60;
 /// So many subscribers at most.
@@ -313,7 +316,7 @@ impl Client {
         for (number, seen) in world.partitions() {
             let mut rows = W::Rows::default();
             // what each row has come to, and from which event on
-            let mut histories: BTreeMap<Vec<Value>, Vec<(i64, Option<Vec<Value>>)>> = BTreeMap::new();
+            let mut histories: BTreeMap<Vec<Value>, History> = BTreeMap::new();
             let mut ends = vec![0];
             for (offset, event) in &seen.events {
                 ends.push(offset + 1);
@@ -323,7 +326,7 @@ impl Client {
                 }
             }
             known.extend(histories.keys().cloned());
-            let at = |history: &[(i64, Option<Vec<Value>>)], end: i64| {
+            let at = |history: &History, end: i64| {
                 let passed = history.partition_point(|(from, _)| *from <= end);
                 passed.checked_sub(1).and_then(|last| history[last].1.clone())
             };

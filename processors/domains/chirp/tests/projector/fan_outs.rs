@@ -186,7 +186,8 @@ fn a_place_that_is_lost_damaged_or_of_another_event_costs_rows_and_nothing_else(
             vec![rows[0][0].clone(), rows[0][1].clone(), rows[0][2].clone(), change(text).as_str().into()];
         stage.store.apply(&[Write::Put(Put { table: PLACES, values, timestamp: i64::MAX })]).unwrap();
     };
-    let changes: [(&str, &dyn Fn(&str) -> String); 5] = [
+    type Damage<'d> = (&'d str, &'d dyn Fn(&str) -> String);
+    let changes: [Damage<'_>; 5] = [
         ("damaged", &|_| "{".to_owned()),
         ("of a later build", &|_| r#"{"passed": 30, "of": "something else"}"#.to_owned()),
         ("of an event of another time", &|text| text.replace("\"recorded_at\":", "\"recorded_at\":1")),
