@@ -53,6 +53,29 @@ fn every_call_is_answered_as_the_document_says() {
     assert_eq!(statuses, expected, "{said}");
     assert!(calls > 20, "only {calls} calls were found");
     assert!(said.contains("By HTTP") && said.contains("Hello, world"), "{said}");
+    clients_follow(&document, &up.http);
+}
+
+/// The clients that the document shows keep a copy of what can be followed.
+fn clients_follow(document: &str, url: &str) {
+    let code = |language: &str| {
+        let block =
+            document.split(&format!("```{language}\n")).nth(1).and_then(|rest| rest.split("\n```").next());
+        block.unwrap_or_else(|| panic!("there is no client in {language}")).to_owned()
+    };
+    let stream = format!("{url}/v1/streams/chirp/user_profiles?user_id=ann");
+    let javascript = format!(
+        "{}\nfollow({stream:?}, (rows) => {{ console.log([...rows.values()][0].username); return true; }}).then(() => process.exit());",
+        code("js")
+    );
+    let python = format!(
+        "{}\nfollow({stream:?}, lambda rows: print(next(iter(rows.values()))[\"username\"]) or True)",
+        code("python")
+    );
+    for (program, flag, code) in [("node", "-e", javascript), ("python3", "-c", python)] {
+        let ran = Command::new("timeout").args(["60", program, flag, &code]).output().unwrap();
+        assert!(ran.status.success() && ran.stdout == b"Ann\n", "{program}: {ran:?}");
+    }
 }
 
 /// Every kind of problem that the document explains, and no other.
