@@ -134,6 +134,7 @@ impl Scene {
         let names = Topology::new("", "chirp");
         let log = MemoryLog::new();
         names.own().into_iter().for_each(|topic| log.create_topic(topic, 1));
+        ["users", "timelines"].iter().for_each(|family| log.create_topic(&names.changes(family), 1));
         Chirp::LOOKUPS.iter().for_each(|kind| log.create_topic(&names.lookup(kind), 1));
         let store = Arc::new(Gated::default());
         let mut tables = parse_tables(Chirp::SCHEMAS.views).unwrap();
