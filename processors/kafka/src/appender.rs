@@ -23,6 +23,12 @@ impl KafkaAppender {
         Self { config: config.clone(), producer: Mutex::default() }
     }
 
+    /// Opens the client before it is needed: it gets the number by which it counts half a second after it was made, which the
+    /// first rows would wait for. What is in the way is said when something is appended.
+    pub(crate) fn warm_up(&self) {
+        drop(self.producer());
+    }
+
     fn producer(&self) -> Result<Arc<KafkaProducer>, LogFault> {
         let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
         match &*producer {

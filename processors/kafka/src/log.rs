@@ -38,6 +38,8 @@ struct Inner {
     inquirer: BaseConsumer<Diary>,
     /// Made when it is first needed: most processes never ask.
     committed_inquirer: OnceLock<BaseConsumer<Diary>>,
+    /// Likewise; all who append share it.
+    appender: OnceLock<Arc<KafkaAppender>>,
 }
 
 impl KafkaLog {
@@ -51,7 +53,14 @@ impl KafkaLog {
             .inquirer()
             .create_with_context(Diary::default())
             .map_err(|error| step.fault(&error, None))?;
-        Ok(Self { inner: Arc::new(Inner { config, inquirer, committed_inquirer: OnceLock::new() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                inquirer,
+                committed_inquirer: OnceLock::new(),
+                appender: OnceLock::new(),
+            }),
+        })
     }
 
     /// Its settings.
@@ -192,7 +201,9 @@ impl Log for KafkaLog {
     }
 
     fn appender(&self) -> Result<Arc<dyn Appender>, LogFault> {
-        Ok(Arc::new(KafkaAppender::new(self.config())))
+        let appender = self.inner.appender.get_or_init(|| Arc::new(KafkaAppender::new(self.config())));
+        appender.warm_up();
+        Ok(Arc::clone(appender) as Arc<dyn Appender>)
     }
 
     fn high_watermark(&self, partition: &TopicPartition) -> Result<i64, LogFault> {
