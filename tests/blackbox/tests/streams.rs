@@ -173,7 +173,7 @@ struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     fn new(gateways: &'a [String; 2], number: usize, author: Option<usize>, cuts: usize) -> Self {
-        let dice = (number as u64 + 1) * 0x9e37_79b9_7f4a_7c15;
+        let dice = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (rows, token) = Default::default();
         Self { gateways, number, author, cuts, rows, token, is_live: false, has_begun: false, at: 0, dice }
     }
