@@ -84,6 +84,11 @@ bugs! {
     ChangeBeforeRow: "a change is told before its row can be read",
     ChangesBeginBehindRows: "a subscriber begins to hear of changes after it has read the rows",
     ChangeGoesBack: "a change that comes again is taken for a new one",
+    ElsewhereAsManyPartitions: "another domain's look-up is taken to have as many partitions as this domain",
+    PolicyOffsetsBeforeSteps: "a policy commits how far it has read before the steps that follow",
+    PolicyNumbersAnew: "a policy numbers steps by how many it has written since it began",
+    ReplayedReactionTaken: "a step that another domain's event asks for again is decided again",
+    UnknownEventStopsPolicy: "an event of a type that a policy does not read stops it",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 
