@@ -1,5 +1,7 @@
 //! What a document says of a small domain.
 
+use std::sync::Arc;
+
 use millrace_domain_guestbook::Guestbook;
 use millrace_kernel::{Domain as _, table};
 use millrace_runtime::Topology;
@@ -26,7 +28,7 @@ fn guestbook() -> Description {
         types: MessageTypes::read("guestbook", schemas.commands).unwrap(),
         views: tables
             .into_iter()
-            .map(|table| ViewDescription { table, projection: "guestbook.entries".to_owned() })
+            .map(|table| Arc::new(ViewDescription { table, projection: "guestbook.entries".to_owned() }))
             .collect(),
         refuses_expired: false,
         topology: Topology::new("", "guestbook"),

@@ -132,7 +132,7 @@ pub(crate) fn wanted(
     Ok(Wanted::View(Box::new(Request {
         viewed: Viewed {
             channel: channel.clone(),
-            view: view.clone(),
+            view: Arc::clone(view),
             key,
             partitions: partitions(channel)?,
         },

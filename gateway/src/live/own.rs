@@ -126,7 +126,7 @@ impl Following {
     }
 
     /// One of the views that it is made of: they are of one family, which has one topic of changes.
-    fn view(&self) -> Result<&ViewDescription, Over> {
+    fn view(&self) -> Result<&Arc<ViewDescription>, Over> {
         let own = self.own.resource.live().map(LiveResource::views).unwrap_or_default();
         let views = &self.own.channel.description.views;
         let found = views.iter().find(|view| own.contains(&view.table.name.as_str()));
@@ -139,15 +139,13 @@ impl Following {
 
     /// Follows from one beginning on, until something ends that; why.
     async fn once(&mut self) -> Result<&'static str, Over> {
-        let (view, projection) = {
-            let view = self.view()?;
-            (view.clone(), view.projection.clone())
-        };
+        let view = Arc::clone(self.view()?);
         let channel = Arc::clone(&self.own.channel);
         let (tables, version) = self.voice.tables(&channel, &view.table.name).await?;
         let topic = channel.description.topology.changes(view.family());
         let mut hearing = self.hear(&tables, &topic).await?;
-        let progress = channel.watch.applied(&tables, &projection).await.map_err(|fault| away(&fault))?;
+        let progress =
+            channel.watch.applied(&tables, &view.projection).await.map_err(|fault| away(&fault))?;
         self.seen = (0..self.partitions).map(|partition| (partition, Seen::rows(&progress))).collect();
         self.snapshot(&tables).await?;
         let mut settling = self.settling(&view, &tables, &topic);
@@ -421,11 +419,11 @@ impl Following {
     /// The ends of the changes, once the rows show all that stands in the events now.
     fn settling(
         &self,
-        view: &ViewDescription,
+        view: &Arc<ViewDescription>,
         tables: &Arc<dyn ViewStore>,
         topic: &Arc<str>,
     ) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send>> {
-        let (channel, view, tables) = (Arc::clone(&self.own.channel), view.clone(), Arc::clone(tables));
+        let (channel, view, tables) = (Arc::clone(&self.own.channel), Arc::clone(view), Arc::clone(tables));
         let (topic, partitions) = (Arc::clone(topic), self.partitions);
         let sources: Vec<i32> = (0..partitions).collect();
         Box::pin(

@@ -71,9 +71,16 @@ pub(super) struct Stream {
 impl Stream {
     fn new(request: Request, name: String, out: Out) -> Self {
         let Request { viewed, permit, longs, limit, token, expires_at, signs, ending } = request;
+        let mut shown = Shown::new(Arc::clone(&viewed.view), permit, longs);
+        let name = match shown.user() {
+            // no view's key has a line break as it is written
+            Some(user) => format!("{name}/{}", key_text(&[user.into()])),
+            None => name,
+        };
         let wanted = token.as_deref().and_then(|token| signs.read(&name, token));
-        let floor = wanted.as_ref().and_then(|resume| resume.floor.clone());
-        let shown = Shown::new(viewed.view.table.clone(), permit, longs, floor);
+        if let Some(floor) = wanted.as_ref().and_then(|resume| resume.floor.clone()) {
+            shown.set_floor(floor);
+        }
         let voice = Voice::new(out, ending, expires_at, viewed.channel.clock.now_micros());
         let is_refused = token.is_some() && wanted.is_none();
         let versions = viewed.channel.hub.versions();
@@ -101,6 +108,7 @@ impl Stream {
         let view = &self.viewed.view.table.name;
         let (tables, version) = self.voice.tables(&self.viewed.channel, view).await?;
         let (place, sources) = (self.viewed.place(), self.viewed.sources());
+        let has_rows = resumed.is_some();
         let mut sub = match resumed {
             Some(positions) if positions.version != version => return Ok(Next::Anew(REBUILT)),
             Some(positions) if positions.partition != place.partition => {
@@ -118,6 +126,11 @@ impl Stream {
                 return Ok(self.again(&sub));
             }
         };
+        let key = self.viewed.key.clone();
+        let begun = self.show(&tables, move |shown, tables| shown.begin(tables, &key, has_rows)).await?;
+        if !begun {
+            return Ok(Next::Anew(NOT_YOURS));
+        }
         let mut hearing = None;
         let mut past = None;
         while let Some(ask) = sub.asks().cloned() {
@@ -189,20 +202,18 @@ impl Stream {
 
     /// Says all rows, a part at a time.
     async fn snapshot(&mut self, tables: &Arc<dyn ViewStore>, sub: &Subscription) -> Result<(), Over> {
-        self.shown.clear();
-        let (table, key) = (self.viewed.view.table.clone(), self.viewed.key.clone());
+        let (view, key) = (Arc::clone(&self.viewed.view), self.viewed.key.clone());
         let mut left = self.limit.filter(|_| self.shown.floor().is_none()).unwrap_or(usize::MAX);
         let mut behind: Option<Vec<Value>> = None;
         loop {
             let most = left.min(PART);
-            let (tables, table, from) =
-                (Arc::clone(tables), table.clone(), From::Key(key.clone(), behind.take()));
-            let keys = table.key_columns();
+            let (view, from) = (Arc::clone(&view), From::Key(key.clone(), behind.take()));
+            let keys = view.table.key_columns();
             let read = blocking({
-                let tables = Arc::clone(&tables);
+                let tables = Arc::clone(tables);
                 move || {
                     let mut rows = Vec::with_capacity(most);
-                    read::<StoreFault>(&*tables, &table, from, most, &mut |row| {
+                    read::<StoreFault>(&*tables, &view.table, from, most, &mut |row| {
                         rows.push(row.to_vec());
                         Ok(())
                     })?;
@@ -213,7 +224,7 @@ impl Stream {
             left -= rows.len();
             let is_full = rows.len() == most;
             let last = rows.last().cloned();
-            let rows = self.show(&tables, move |shown, tables| shown.rows(tables, rows)).await?;
+            let rows = self.show(tables, move |shown, tables| shown.rows(tables, rows)).await?;
             // below the floor there is nothing more to show
             let is_above = last.as_ref().is_none_or(|row| self.shown.covers(row));
             let more = is_full && left > 0 && is_above;
@@ -255,15 +266,17 @@ impl Stream {
     /// Notes where it goes on.
     pub(super) fn note(&mut self, sub: &Subscription) {
         if sub.is_whole() {
-            let floor = self.shown.floor().map(<[_]>::to_vec);
-            let resume = Resume { positions: Some(sub.positions()), floor };
-            self.voice.token = self.signs.token(&self.name, &resume);
-            self.noted = resume.positions;
+            let (floor, positions) = (self.shown.floor().map(<[_]>::to_vec), sub.positions());
+            self.noted = Some(positions.clone());
+            let positions = self.shown.is_resumable().then_some(positions);
+            self.voice.token = self.signs.token(&self.name, &Resume { positions, floor });
         }
     }
 }
 
 /// What a stream is told that goes on from a token which is none of its own.
 pub(super) const REFUSED: &str = "the token is of another stream, or of gateways that sign otherwise";
+/// What a stream is told whose reader may see the rows of its key only from now on, or no more.
+pub(super) const NOT_YOURS: &str = "who may see the rows has changed";
 /// What a stream is told when another version of its view's tables answers.
 pub(super) const REBUILT: &str = "the view was rebuilt";

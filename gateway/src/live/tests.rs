@@ -1,5 +1,7 @@
 //! Streams over a log and tables in memory, with a projector that writes what the test says.
 
+mod permits;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -130,7 +132,7 @@ impl System {
             topics: "",
             settings: None,
         };
-        let view = ViewDescription { table: table(), projection: "d.f".to_owned() };
+        let view = Arc::new(ViewDescription { table: table(), projection: "d.f".to_owned() });
         let description = Description {
             name: "d",
             schemas,
@@ -225,7 +227,7 @@ impl System {
     }
 
     fn request(&self, token: Option<String>) -> Request {
-        let view = ViewDescription { table: table(), projection: "d.f".to_owned() };
+        let view = Arc::new(ViewDescription { table: table(), projection: "d.f".to_owned() });
         let permit = Permit::of(&Principal::Anyone, &view, std::slice::from_ref(&view)).unwrap();
         let channel = Arc::clone(&self.channel);
         Request {

@@ -20,7 +20,7 @@ pub(super) const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(5), D
 #[derive(Clone)]
 pub(crate) struct Viewed {
     pub(crate) channel: Arc<Channel>,
-    pub(crate) view: ViewDescription,
+    pub(crate) view: Arc<ViewDescription>,
     /// The whole partition key, as readers know it.
     pub(crate) key: Vec<Value>,
     /// How many partitions the domain has.

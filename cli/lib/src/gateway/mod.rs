@@ -309,7 +309,7 @@ fn describe(
     let tables = domain::tables(entry)?;
     let view = |table: millrace_kernel::Table| {
         let family = families.iter().find(|family| family.views.contains(&table.name.as_str()))?;
-        Some(ViewDescription { projection: format!("{}.{}", entry.name(), family.name), table })
+        Some(Arc::new(ViewDescription { projection: format!("{}.{}", entry.name(), family.name), table }))
     };
     let directories: Vec<String> = tables.iter().filter_map(millrace_kernel::Table::directory).collect();
     // which buckets there are is the affair of those who read tables themselves

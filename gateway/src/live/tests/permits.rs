@@ -1,0 +1,110 @@
+//! Streams of those who may not see every row.
+
+use millrace_kernel::table::parse_tables;
+
+use super::*;
+use crate::auth::Known;
+
+/// Who owns a partition key of `notes`.
+const OWNERS: &str = "-- Readable by: owner\nCREATE TABLE owners (\n  a text, -- x\n  owner text, -- x\n  PRIMARY KEY ((a))\n) WITH comment = 'x Bound: few.';";
+
+/// What `user` asks for, where `readers` says who may read `notes`.
+fn request(system: &System, readers: &str, user: &str, token: Option<String>) -> Request {
+    let views = [VIEWS.replace("public", readers), OWNERS.to_owned()];
+    let view = |text: &String| {
+        let table = parse_tables(text).unwrap().remove(0);
+        Arc::new(ViewDescription { table, projection: "d.f".to_owned() })
+    };
+    let views = views.each_ref().map(view);
+    let principal = Principal::known(Known { user: user.into(), ..Known::default() });
+    let permit = Permit::of(&principal, &views[0], &views).unwrap();
+    let mut request = system.request(token);
+    request.viewed.view = Arc::clone(&views[0]);
+    request.permit = permit;
+    request
+}
+
+fn owned_by(system: &System, owner: &str, timestamp: i64) {
+    let values = vec!["k".into(), owner.into()];
+    system.store.apply(&[Write::Put(Put { table: "owners", values, timestamp })]).unwrap();
+}
+
+fn with_owners() -> System {
+    let system = System::new();
+    let tables = parse_tables(OWNERS).unwrap();
+    system.store.create_tables(&tables).and_then(|()| system.store.open_tables(&tables)).unwrap();
+    system
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_while_a_stream_is_cut_is_told_to_its_user() {
+    for readers in ["a", "owner of owners"] {
+        let system = with_owners();
+        owned_by(&system, "k", 1);
+        system.change(0, 1, Some("one"));
+        system.change(0, 2, Some("two"));
+        let mut client = Client::of(request(&system, readers, "k", None));
+        client.until("live").await;
+        assert_eq!(client.rows(), [(1, "one"), (2, "two")]);
+        let token = client.token.clone();
+        drop(std::mem::replace(&mut client.said, mpsc::channel(1).1));
+        system.change(0, 1, None);
+        let mut again = Client::of(request(&system, readers, "k", token)).with(client);
+        again.until("live").await;
+        assert_eq!(again.rows(), [(2, "two")], "{readers}");
+        assert!(!again.names.contains(&"snapshot"), "{readers}: {:?}", again.names);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_see_the_rows_no_more_has_none_and_gets_all_of_them_back() {
+    let system = with_owners();
+    owned_by(&system, "ann", 1);
+    system.change(0, 1, Some("one"));
+    let mut client = Client::of(request(&system, "owner of owners", "ann", None));
+    client.until("live").await;
+    let anns = client.token.clone();
+    owned_by(&system, "bob", 2);
+    system.change(0, 2, Some("two"));
+    client.until("reset").await;
+    client.until("live").await;
+    assert_eq!(client.rows(), []);
+    let token = client.token.clone();
+    // neither what she was told before nor what she is told now goes on without rows that she may see again
+    for (token, time) in [(anns.clone(), 3), (token, 5)] {
+        let mut none = Client::of(request(&system, "owner of owners", "ann", token.clone()));
+        none.until("live").await;
+        assert_eq!(none.rows(), []);
+        owned_by(&system, "ann", time);
+        let mut again = Client::of(request(&system, "owner of owners", "ann", none.token.clone())).with(none);
+        again.until("live").await;
+        assert_eq!(again.rows(), [(1, "one"), (2, "two")]);
+        owned_by(&system, "bob", time + 1);
+    }
+    let mut bobs = Client::of(request(&system, "owner of owners", "bob", anns));
+    bobs.until("live").await;
+    assert_eq!(bobs.rows(), [(1, "one"), (2, "two")], "another's token is of no use");
+    assert!(bobs.names.starts_with(&["reset", "snapshot"]), "{:?}", bobs.names);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_permitted_one_by_one_are_read_anew() {
+    let system = System::new();
+    system.change(0, 1, Some("ann"));
+    system.change(0, 2, Some("bob"));
+    let mut client = Client::of(request(&system, "text", "ann", None));
+    client.until("live").await;
+    assert_eq!(client.rows(), [(1, "ann")]);
+    let token = client.token.clone();
+    drop(std::mem::replace(&mut client.said, mpsc::channel(1).1));
+    system.change(0, 1, None);
+    system.change(0, 3, Some("ann"));
+    let mut again = Client::of(request(&system, "text", "ann", token)).with(client);
+    again.until("live").await;
+    assert_eq!(again.rows(), [(3, "ann")]);
+    assert!(!again.names.contains(&"reset"), "{:?}", again.names);
+    system.change(0, 2, None);
+    system.change(0, 3, Some("bob"));
+    again.until("change").await;
+    assert_eq!(again.rows(), [], "it went to another");
+}
