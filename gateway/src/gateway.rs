@@ -196,7 +196,7 @@ impl Gateway {
     pub(crate) fn channel(&self, domain: &str) -> Result<&Arc<Channel>, Problem> {
         self.inner.channels.get(domain).ok_or_else(|| {
             let near = suggestion(domain, self.inner.channels.keys().copied());
-            Problem::new(UNKNOWN, format!("There is no domain {}{near}.", short(domain)))
+            Problem::new(UNKNOWN, format!("There is no domain {}{near}", short(domain)))
         })
     }
 }

@@ -31,7 +31,7 @@ pub fn run(
 ) -> Result<(), CliError> {
     let given = conditions(&watch.conditions)?;
     let (domain, name) = address(servers, domains, watch, &given)?;
-    let client = HttpClient::new(&gateway(servers, watch))?;
+    let client = HttpClient::new(&gateway(servers, watch), &servers.config.settings.http_token_file)?;
     let path = format!("/v1/streams/{domain}/{name}");
     let limit = watch.limit.map(|limit| limit.to_string());
     let mut parameters = given;
@@ -40,19 +40,20 @@ pub fn run(
     let (mut pause, mut has_begun) = (AGAIN.0, false);
     loop {
         let opened = client.stream(&path, &parameters, token.as_deref());
-        let ended = match opened {
+        match opened {
             Ok(reader) => {
-                (pause, has_begun) = (AGAIN.0, true);
-                follow(BufReader::new(reader), &mut token, watch.json)
+                if has_begun && watch.json {
+                    // what was told amid a snapshot may be told from the first row on
+                    output::json(&json!({"event": "again", "token": token}))?;
+                }
+                has_begun = true;
+                if follow(BufReader::new(reader), &mut token, watch.json)? {
+                    pause = AGAIN.0;
+                }
             }
-            Err(error) if has_begun => Err(error),
+            // a gateway that was there comes back; what it refuses it refuses for good
+            Err(error) if has_begun && !error.is_usage() => tracing::debug!("{}", error.text()),
             Err(error) => return Err(error),
-        };
-        match ended {
-            // whoever reads what is printed has gone, or somebody has asked something that cannot be
-            Err(error) if error.is_usage() => return Err(error),
-            Err(error) => tracing::debug!("{}", error.text()),
-            Ok(()) => {}
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(AGAIN.1);
@@ -66,8 +67,11 @@ fn address(
     watch: &args::Watch,
     given: &[(&str, &str)],
 ) -> Result<(String, String), CliError> {
-    let plain = watch.view.rsplit('.').next().unwrap_or(&watch.view);
-    for entry in domains {
+    let (domain, plain) = match watch.view.split_once('.') {
+        Some((domain, plain)) => (Some(domain), plain),
+        None => (None, watch.view.as_str()),
+    };
+    for entry in domains.iter().filter(|entry| domain.is_none_or(|domain| domain == entry.name())) {
         for tool in entry.tools() {
             let resource = tool.resource(servers.config)?;
             let live = resource.as_ref().and_then(|resource| resource.live());
@@ -94,20 +98,34 @@ fn gateway(servers: &Servers<'_>, watch: &args::Watch) -> String {
     named.unwrap_or_else(|| format!("http://{}", servers.config.settings.gateway.listen))
 }
 
-/// Prints what is told until that ends. The token goes on behind it.
-fn follow(reader: impl std::io::BufRead, token: &mut Option<String>, as_json: bool) -> Result<(), CliError> {
-    let mut told = Told::default();
+/// Prints what is told until that ends; whether it came so far that the copy was one of a moment. The token goes on behind it.
+///
+/// # Errors
+/// Nobody reads what is printed any more, or the gateway says that it cannot be.
+fn follow(
+    reader: impl std::io::BufRead,
+    token: &mut Option<String>,
+    as_json: bool,
+) -> Result<bool, CliError> {
+    let (mut told, mut is_live) = (Told::default(), false);
     for line in reader.lines() {
-        let Ok(line) = line else { return Ok(()) };
+        let Ok(line) = line else { break };
         if let Some((name, data)) = told.line(&line, token) {
-            print(&name, &data, token.as_deref(), as_json)?;
+            is_live |= name == "live";
+            let data: Value = serde_json::from_str(&data).unwrap_or_default();
+            // credentials that have expired may have been replaced
+            let is_refused =
+                (400..500).contains(&data["status"].as_u64().unwrap_or_default()) && data["status"] != 401;
+            if name == "error" && is_refused {
+                return Err(CliError::usage(data["detail"].as_str().unwrap_or("the gateway refuses it")));
+            }
+            print(&name, data, token.as_deref(), as_json)?;
         }
     }
-    Ok(())
+    Ok(is_live)
 }
 
-fn print(name: &str, data: &str, token: Option<&str>, as_json: bool) -> Result<(), CliError> {
-    let mut data: Value = serde_json::from_str(data).unwrap_or_default();
+fn print(name: &str, mut data: Value, token: Option<&str>, as_json: bool) -> Result<(), CliError> {
     if as_json {
         if let Value::Object(members) = &mut data {
             members.insert("event".to_owned(), name.into());

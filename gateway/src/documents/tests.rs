@@ -94,7 +94,10 @@ fn a_command_is_a_path_with_the_limits_of_its_schema() {
     );
     assert_eq!(data["additionalProperties"], json!(false));
     let statuses: Vec<&String> = post["responses"].as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["200", "202", "400", "401", "403", "413", "415", "421", "422", "429", "503"]);
+    assert_eq!(
+        statuses,
+        ["200", "202", "400", "401", "403", "408", "413", "415", "421", "422", "429", "503"]
+    );
     assert!(post["responses"]["503"]["headers"]["Retry-After"].is_object());
 }
 

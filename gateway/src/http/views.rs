@@ -107,7 +107,7 @@ pub(super) fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c Arc<ViewD
     views.iter().find(|view| view.table.name == name).ok_or_else(|| {
         let near = suggestion(name, views.iter().map(|view| view.table.name.as_str()));
         let domain = channel.description.name;
-        Problem::new(UNKNOWN, format!("{domain} has no view {}{near}.", short(name)))
+        Problem::new(UNKNOWN, format!("{domain} has no view {}{near}", short(name)))
     })
 }
 
