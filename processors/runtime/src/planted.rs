@@ -84,6 +84,8 @@ bugs! {
     ChangeBeforeRow: "a change is told before its row can be read",
     ChangesBeginBehindRows: "a subscriber begins to hear of changes after it has read the rows",
     ChangeGoesBack: "a change that comes again is taken for a new one",
+    TokenForgetsPartition: "a token does not say what was seen of one of its source partitions",
+    ChangeDroppedAtSwitch: "the change with which a stream has caught up is lost",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 

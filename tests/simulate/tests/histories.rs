@@ -55,6 +55,10 @@ fn all_hold<W: Workload>() -> Tally {
         ("partial writes", tally.store_partly),
         ("late writes", tally.store_late),
         ("looks at tables", tally.looks),
+        ("streams cut twice before anything came", tally.cut_again),
+        ("streams of views that were rebuilt", tally.rebuilt_streams),
+        ("streams whose changes are not kept any more", tally.gone),
+        ("changes written again", tally.repeats),
     ];
     for (what, count) in injected {
         assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");

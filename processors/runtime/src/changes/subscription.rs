@@ -186,6 +186,9 @@ impl Subscription {
         if !self.seen.is_new(change) {
             return Taken::Nothing;
         }
+        if planted::is_on(Bug::ChangeDroppedAtSwitch) && self.until == Some(offset + 1) {
+            return Taken::Nothing;
+        }
         if change.reread { Taken::Rereads } else { Taken::Changes }
     }
 
