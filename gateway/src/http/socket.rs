@@ -278,7 +278,8 @@ impl Serving {
             Some(_) => Some(text(members, "token")?.to_owned()),
         };
         let at = (text(members, "domain")?, text(members, "view")?);
-        let wanted = wanted(&self.gateway, principal, at, &given, longs(members)?, token)?;
+        let expiry = watch::channel(principal.expires_at()).1;
+        let wanted = wanted(&self.gateway, principal, at, &given, longs(members)?, token, expiry)?;
         let (out, mut said) = mpsc::channel(4);
         let (frames, id) = (self.frames.clone(), id.to_owned());
         let name = id.clone();

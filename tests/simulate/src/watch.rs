@@ -247,8 +247,11 @@ impl Client {
             Some(Ask::ChangesEnd) => Some(Answer::ChangesEnd(log.committed_end(&place))),
         };
         let has_rows = !matches!(sub.asks(), Some(Ask::Hear(None) | Ask::Progress | Ask::Rows));
-        if let Some(answer) = answer {
-            sub.answer(answer);
+        if let Some(answer) = answer
+            && !sub.answer(answer)
+        {
+            // the token is of another life of the topics: it is gone, and the next step begins with rows
+            return Ok(());
         }
         if has_rows || !matches!(sub.asks(), Some(Ask::Hear(_) | Ask::Progress | Ask::Rows)) {
             self.hear(world, &mut sub, most)?;
