@@ -75,7 +75,7 @@ async fn exists(gateway: &Gateway, request: &OwnRequest) -> Result<(), Problem> 
     let reading = Reading::begin(gateway, &own.channel, &[], &HeaderMap::new()).await;
     let Ok(reading) = reading else { return Ok(()) };
     let found =
-        reading.ask(move |tables| Ok(own.resource.live().map(|live| live.sources(tables, &id)))).await;
+        reading.ask(move |tables| Ok(own.resource.live().map(|live| live.items(tables, &id, 1, None)))).await;
     match found {
         Ok(Some(Err(ResourceFault::Unknown(why)))) => Err(Problem::new(UNKNOWN, format!("{why}."))),
         _ => Ok(()),
