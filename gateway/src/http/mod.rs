@@ -25,6 +25,8 @@ pub mod problem;
 mod read;
 mod socket;
 pub(crate) mod streams;
+#[cfg(test)]
+mod tests;
 pub(crate) mod views;
 
 use std::sync::Arc;

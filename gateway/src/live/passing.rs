@@ -1,6 +1,5 @@
 //! What a stream passes on, from when it has its rows.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use millrace_kernel::Change;
@@ -13,15 +12,16 @@ use super::event::{Ended, Event};
 use super::history::Past;
 use super::hub::{Heard, Hearing};
 use super::shown::Shows;
-use super::stream::{NOT_YOURS, Next, REBUILT, Stream};
+use super::stream::{NOT_YOURS, Next, OTHER_LOG, REBUILT, Stream};
+use super::viewed::{Settling, once};
 use super::voice::{Over, Tokens};
 
 /// What has come.
 enum Came {
     /// Another version answers, perhaps.
     Versions,
-    /// The rows show all that stood in the events, and the changes end there.
-    Settled(i64),
+    /// The rows show all that stood in the events, which ended there, by their partitions; and so do the changes.
+    Settled((Vec<(i32, i64)>, i64)),
     Past(Past),
     Heard(Option<Heard>),
     /// The reader has come further.
@@ -41,7 +41,7 @@ impl Stream {
         tables: Arc<dyn ViewStore>,
     ) -> Result<Next, Over> {
         let (viewed, of_tables) = (self.viewed.clone(), Arc::clone(&tables));
-        let mut settling: Settling = Some(Box::pin(async move { viewed.settled(&of_tables).await }));
+        let mut settling: Settling<_> = Some(Box::pin(async move { viewed.settled(&of_tables).await }));
         let mut is_live = false;
         let mut versions = self.versions.clone();
         let mut reached = hearing.reached.clone();
@@ -56,7 +56,7 @@ impl Stream {
                 biased;
                 over = self.voice.over() => Came::Over(over),
                 changed = versions.changed() => changed.map_or(Came::Over(Over::Left), |()| Came::Versions),
-                end = settled(&mut settling) => Came::Settled(end),
+                ends = once(&mut settling) => Came::Settled(ends),
                 before = next(&mut past), if has_past => Came::Past(before),
                 heard = hearing.next(), if !has_past => Came::Heard(heard),
                 _ = reached.changed(), if !has_past && awaits_changes => Came::Reached,
@@ -65,12 +65,10 @@ impl Stream {
             let next = match came {
                 Came::Over(over) => return Err(over),
                 Came::Versions | Came::Reached => None,
-                Came::Settled(end) => {
-                    let ends = sub.sources().iter().map(|source| (*source, 0)).collect();
-                    for answer in [Answer::EventEnds(ends), Answer::Applied, Answer::ChangesEnd(end)] {
-                        sub.answer(answer);
-                    }
-                    None
+                Came::Settled((events, end)) => {
+                    let answers = [Answer::EventEnds(events), Answer::Applied, Answer::ChangesEnd(end)];
+                    let goes_on = answers.into_iter().all(|answer| sub.answer(answer));
+                    (!goes_on).then_some(Next::Anew(OTHER_LOG))
                 }
                 Came::Past(Past::Change(offset, change)) => {
                     self.pass_on(&mut sub, (offset, change.map(Arc::new)), &tables).await?
@@ -174,17 +172,6 @@ impl Stream {
         self.voice.say(event, tokens).await?;
         Ok(None)
     }
-}
-
-/// Waits until the rows show all that stood in the events, and gives the end of the changes then; nothing once that is known.
-type Settling = Option<Pin<Box<dyn Future<Output = i64> + Send>>>;
-
-/// What `settling` comes to, once: what it holds is let go of then.
-async fn settled(settling: &mut Settling) -> i64 {
-    let Some(waiting) = settling else { return std::future::pending().await };
-    let end = waiting.await;
-    *settling = None;
-    end
 }
 
 /// The next of what stood in the log.

@@ -85,14 +85,24 @@ impl Shown {
         self.is_above(&row[self.table().partition_columns..])
     }
 
-    /// Shows no rows behind this one.
-    pub(crate) fn end_at(&mut self, row: &[Value]) {
+    /// Shows no rows behind this one, which is shown: whoever has a token can read its key there.
+    fn end_at(&mut self, row: &[Value]) {
         self.floor = Some(row[self.table().partition_columns..self.table().key_columns()].to_vec());
     }
 
-    /// Whose tokens it takes, where who may see the rows is asked once for all of them.
+    /// Whose tokens it takes, where not everybody may see every row.
     pub(crate) fn user(&self) -> Option<&str> {
-        self.permit.user().filter(|_| matches!(self.scope, Scope::Whole(_)))
+        self.permit.user()
+    }
+
+    /// Whether none is shown, as it was asked at the beginning: what is different since is told with the next change.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self.scope, Scope::Whole(Some(false)))
+    }
+
+    /// Whether it is asked of each row.
+    pub(crate) fn is_by_row(&self) -> bool {
+        matches!(self.scope, Scope::Some(_))
     }
 
     /// Whether somebody may go on with it in another connection. Of rows that are shown one by one nobody knows there which
@@ -128,7 +138,7 @@ impl Shown {
         Ok(true)
     }
 
-    /// Those of `rows` that are shown.
+    /// Those of `rows` that are shown, so many at most; the last of so many is the last one that is followed.
     ///
     /// # Errors
     /// What the store says.
@@ -136,14 +146,20 @@ impl Shown {
         &mut self,
         store: &dyn ViewStore,
         rows: Vec<Vec<Value>>,
+        most: Option<usize>,
     ) -> Result<Vec<Json>, StoreFault> {
         let rows: Vec<Vec<Value>> = rows.into_iter().filter(|row| self.covers(row)).collect();
-        let permitted = match self.scope {
-            // as it was asked at the beginning: what is different since is told with the next change
+        let mut permitted = match self.scope {
             Scope::Whole(Some(false)) => Vec::new(),
             Scope::All | Scope::Whole(_) => rows,
             Scope::Some(_) => self.permit.filter(store, rows)?,
         };
+        if let Some(most) = most {
+            permitted.truncate(most);
+            if let Some(last) = permitted.last().filter(|_| permitted.len() == most) {
+                self.end_at(last);
+            }
+        }
         let table = &self.view.table;
         if let Scope::Some(keys) = &mut self.scope {
             keys.extend(permitted.iter().map(|row| key_text(&key(table, row))));
@@ -297,7 +313,7 @@ mod tests {
         let at = |shown: &mut Shown, at, id| said(shown, &change(at, id, Some("ann"))).is_some();
         assert!(at(&mut some, 6, "z") && at(&mut some, 5, "m") && at(&mut some, 5, "a"));
         assert!(!at(&mut some, 4, "a") && !at(&mut some, 5, "n"));
-        let rows = some.rows(&MemoryStore::new(), vec![row(6, "a"), row(5, "m"), row(4, "a")]).unwrap();
+        let rows = some.rows(&MemoryStore::new(), vec![row(6, "a"), row(5, "m"), row(4, "a")], None).unwrap();
         assert_eq!(rows.len(), 2);
     }
 }

@@ -67,12 +67,11 @@ class Subscription<R extends object> {
         continue;
       }
       const before = this.#lastId;
-      let hasOpened = false;
       try {
-        await this.#follow(() => (hasOpened = true));
+        await this.#follow();
       } catch (error) {
         // what is not there yet may come: tables are some moments behind the answer to a command
-        const mayCome = error instanceof Problem && (error.isPassing || (hasOpened && error.status === 404));
+        const mayCome = error instanceof Problem && (error.isPassing || error.status === 404);
         if (error instanceof Problem && !mayCome && !this.#hasEnded) {
           this.#hasEnded = true;
           this.#say('off', error);
@@ -97,7 +96,7 @@ class Subscription<R extends object> {
   }
 
   /** Reads one connection to its end. */
-  async #follow(opened: () => void): Promise<void> {
+  async #follow(): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
     this.#say('waiting');
@@ -106,7 +105,6 @@ class Subscription<R extends object> {
       let watch = setTimeout(() => connection.abort(), SILENCE);
       try {
         const response = await this.#open(this.#lastId, connection.signal);
-        opened();
         const [reader, text] = [new EventReader(), new TextDecoder()];
         // of a snapshot that was cut off nothing is left
         this.#parts = [];

@@ -269,6 +269,7 @@ fn serve(
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(bound.listener)?;
             let (router, stopped) = (gateway.router(), end.subscribe());
+            let sockets = gateway.clone();
             let serving = async move {
                 match certificate {
                     None => http::serve(WHAT, listener, router, limits, stopped).await,
@@ -276,6 +277,7 @@ fn serve(
                         http::serve_encrypted(WHAT, listener, certificate, router, limits, stopped).await;
                     }
                 }
+                sockets.closed().await;
             };
             tokio::pin!(serving);
             health.set(ROLE, ROLE_ITSELF, LaneState::Running, format!("answers at {url}"));

@@ -1,5 +1,7 @@
 //! Streams of those who may not see every row.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_kernel::table::parse_tables;
 
 use super::*;
@@ -107,4 +109,60 @@ async fn rows_that_are_permitted_one_by_one_are_read_anew() {
     system.change(0, 3, Some("bob"));
     again.until("change").await;
     assert_eq!(again.rows(), [], "it went to another");
+}
+
+/// What whoever has the token may read in it.
+fn text_of(token: &Option<String>) -> String {
+    let bytes = URL_SAFE_NO_PAD.decode(token.as_deref().unwrap()).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_rows_are_shown_as_are_wanted_and_no_token_says_more() {
+    let system = System::new();
+    for (at, text) in [(77_707, "ann"), (77_706, "bob"), (77_705, "ann"), (77_704, "ann"), (77_703, "bob")] {
+        system.change(0, at, Some(text));
+    }
+    let mut ann = request(&system, "text", "ann", None);
+    ann.limit = Some(2);
+    let mut client = Client::of(ann);
+    client.until("live").await;
+    assert_eq!(client.rows(), [(77_705, "ann"), (77_707, "ann")]);
+    let text = text_of(&client.token);
+    assert!(text.contains("77705") && !text.contains("77706") && !text.contains("77704"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_many_rows_are_hidden_is_not_told() {
+    let system = System::new();
+    for at in 0..350 {
+        system.change(0, at, Some("bob"));
+    }
+    let mut ann = request(&system, "text", "ann", None);
+    ann.limit = Some(200);
+    let mut client = Client::of(ann);
+    client.until("live").await;
+    assert_eq!(client.names, ["snapshot", "live"]);
+    assert!(!text_of(&client.token).contains('['), "{}", text_of(&client.token));
+    let mut bob = request(&system, "text", "bob", None);
+    bob.limit = Some(250);
+    let mut client = Client::of(bob);
+    client.until("live").await;
+    assert_eq!(client.rows.len(), 250);
+    assert_eq!(client.names, ["snapshot", "snapshot", "snapshot", "live"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_rows_that_are_another_s_nothing_is_read() {
+    let system = with_owners();
+    owned_by(&system, "bob", 1);
+    for at in 0..250 {
+        system.change(0, 77_000 + at, Some("one"));
+    }
+    let mut ann = request(&system, "owner of owners", "ann", None);
+    ann.limit = Some(200);
+    let mut client = Client::of(ann);
+    client.until("live").await;
+    assert_eq!(client.names, ["snapshot", "live"]);
+    assert!(!text_of(&client.token).contains("77"), "{}", text_of(&client.token));
 }
