@@ -122,7 +122,7 @@ test('what cannot be there goes back where it was, and it is said why', async ()
   answer();
   await page.getByText('“Piano” is back where it was').waitFor();
   await page.getByText('TimeslotReschedulingFailed').waitFor();
-  await page.getByText(/another slot of the calendar takes the time from 1\/12 11:00 to 1\/12 12:00/).waitFor();
+  await page.getByText(/another slot of the calendar takes the time from 1 Dec 2026, 11:00 to 1 Dec 2026, 12:00/).waitFor();
   assert.equal(await label(page, 's1'), 'Piano, Tue 1, 09:00–10:00');
 });
 

@@ -77,7 +77,8 @@ test('what is typed is an amount to the last digit, or it is said why not', () =
   assert.equal(read('12.5'), 1_250n);
   assert.equal(read(' 12,50 '), 1_250n);
   assert.equal(read('0.07'), 7n);
-  assert.equal(read('-3'), -300n);
+  for (const nothing of ['-3', '0', '0.00', '-0']) assert.match(read(nothing), /more than nothing/, nothing);
+  assert.match(read('92233720368547758.08'), /92,233,720,368,547,758\.07 is the most/);
   assert.equal(read('92233720368547758.07'), 9_223_372_036_854_775_807n);
   assert.equal(read('12', 'JPY'), 12n);
   for (const wrong of ['', 'x', '1e3', '1.234', '1.2.3', '1,000.00', '٣']) assert.equal(typeof read(wrong), 'string', wrong);
