@@ -75,7 +75,10 @@ export async function up(more = []) {
           });
           await until('a gateway that answers', async () => (await fetch(gateway.url)).ok);
         },
-        kill: () => new Promise((resolve) => (process.once('exit', resolve), process.kill('SIGKILL'))),
+        async kill() {
+          if (process.exitCode !== null || process.signalCode !== null) return;
+          await new Promise((resolve) => (process.once('exit', resolve), process.kill('SIGKILL')));
+        },
       };
       gateways.push(gateway);
       await gateway.start();

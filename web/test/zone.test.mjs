@@ -49,6 +49,13 @@ test('whatever a clock shows is an instant at which it shows that', () => {
   }
 });
 
+test('years below 100 are those years', () => {
+  assert.deepEqual(zone.later(day(99, 12, 31), 1), day(100, 1, 1));
+  assert.deepEqual(zone.mondayOf(day(1, 1, 4)), day(1, 1, 1));
+  assert.equal(new Date(zone.startOf('UTC', day(33, 4, 3))).toISOString(), '0033-04-03T00:00:00.000Z');
+  assert.equal(zone.lengthOf('UTC', day(7, 2, 28)) / HOUR, 24);
+});
+
 test('weeks begin on Monday', () => {
   assert.deepEqual(zone.mondayOf(day(2026, 11, 30)), day(2026, 11, 30));
   assert.deepEqual(zone.mondayOf(day(2026, 12, 6)), day(2026, 11, 30));

@@ -1,1 +1,0 @@
-import{G as e,at as t,rt as n,tt as r}from"./Shell-_aiJ-NqC.js";var i=new class{#e=t(r(Date.now()));get value(){return e(this.#e)}set value(e){n(this.#e,e,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
