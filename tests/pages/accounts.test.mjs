@@ -106,15 +106,15 @@ test('what is said, cleared and sent is what was there when the button was press
   }
 });
 
-test('a transfer that is sent again with another amount is the same one until it is known what became of it', async () => {
+test('a transfer whose answer is lost is asked for again, and is one', async () => {
   for (const who of ['fay', 'gil']) await send(world.url, 'accounting/OpenAccount', { account_id: who, owner_id: who, currency: 'EUR' });
   await send(world.url, 'accounting/Deposit', { account_id: 'fay', amount: 10_000n, currency: 'EUR', reference: '' });
-  const page = await chrome.open(`${world.url}/accounts`, { user: 'fay', expected: [422] });
+  const page = await chrome.open(`${world.url}/accounts`, { user: 'fay', expected: [408] });
   await until('it is there', async () => (await balance(page)) === '€100.00');
   const ids = [];
   await page.route('**/v1/commands/accounting/Transfer', async (route) => {
     ids.push(route.request().postDataJSON().data.transfer_id);
-    // first nobody knows, in words that end it
+    // the first answer is lost, in words for it
     if (ids.length > 1) return route.continue();
     await route.fetch();
     return route.fulfill({ status: 408, contentType: 'application/problem+json', body: JSON.stringify({ type: 'urn:millrace:problem:too-slow', title: 'Too slow', status: 408 }) });

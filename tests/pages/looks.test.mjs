@@ -70,7 +70,7 @@ test('whatever ids, names, texts and amounts there are, no page is wider than it
       const page = await chrome.open(url + at, { user: long, viewport: { width, height: 800 } });
       await page.getByText(text).first().waitFor();
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${at} is wider than ${width}`);
-      const last = await page.getByRole('link', { name: 'Accounts' }).boundingBox();
+      const last = await page.getByRole('link', { name: 'Accounts', exact: true }).boundingBox();
       assert.ok(last.x + last.width <= width, `the way to the accounts is cut at ${width}`);
       await page.context().close();
     }
