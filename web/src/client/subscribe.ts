@@ -10,8 +10,11 @@ export type Liveness = 'connecting' | 'live' | 'waiting' | 'away' | 'off';
 
 /** Who is told. */
 export interface Listener<R> {
-  /** All rows, in order, each time some have changed. */
-  rows(rows: readonly R[]): void;
+  /**
+   * All rows, in order, each time some have changed. `generation` is another number whenever a snapshot has replaced them: of a
+   * stream with a limit, whoever has read on behind the last row has to begin there anew.
+   */
+  rows(rows: readonly R[], generation: number): void;
   /** How it is. `problem`: why it is `off`. */
   status?(liveness: Liveness, problem?: Problem): void;
 }
@@ -161,7 +164,7 @@ class Subscription<R extends object> {
       }
       if (id !== undefined) this.#lastId = id;
     }
-    if (hasChanged) this.#listener.rows(this.#mirror.rows);
+    if (hasChanged) this.#listener.rows(this.#mirror.rows, this.#mirror.generation);
     if (isLive) this.#say('live');
     else if (this.#liveness === 'live') this.#say('connecting');
     if (failed) throw failed;
