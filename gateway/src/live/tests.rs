@@ -546,3 +546,11 @@ async fn only_the_first_rows_are_kept_where_no_more_are_wanted() {
     assert_eq!(again.rows.len(), 122);
     assert_eq!(json!(again.rows.get(&6)), Json::Null);
 }
+
+#[tokio::test]
+async fn a_stream_that_waits_is_small() {
+    let system = System::new();
+    let (out, _said) = mpsc::channel(1);
+    let bytes = std::mem::size_of_val(&run(system.request(None), out));
+    assert!(bytes <= 4_000, "{bytes}: what a stream needs only for a while is boxed");
+}
