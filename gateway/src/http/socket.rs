@@ -429,7 +429,8 @@ impl Serving {
             let of = |json, is_last| Frame::Of { id: name.clone(), number, json, is_last };
             tokio::spawn(wanted.run(out));
             let mut is_live = false;
-            while let Some((event, token)) = said.recv().await {
+            while let Some(said) = said.recv().await {
+                let (event, token) = *said;
                 match &event {
                     Event::Live => is_live = true,
                     Event::Reset { .. } | Event::Snapshot { .. } => is_live = false,

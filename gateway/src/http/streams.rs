@@ -20,7 +20,7 @@ use super::views::{MOST, view, wrong_key};
 use super::{answer, path, query};
 use crate::auth::Principal;
 use crate::gateway::{Gateway, Own};
-use crate::live::{Event, Expiry, Out, OwnRequest, Request, Viewed, run, run_own};
+use crate::live::{Event, Expiry, Out, OwnRequest, Request, Spoken, Viewed, run, run_own};
 use crate::log::{Away, Channel};
 use crate::message::short;
 use crate::ports::ResourceFault;
@@ -117,8 +117,9 @@ impl Wanted {
     /// Serves it until it ends.
     pub(crate) async fn run(self, out: Out) {
         match self {
-            Self::View(request) => run(*request, out).await,
-            Self::Own(request) => run_own(request, out).await,
+            // each takes its own room, not that of the larger one
+            Self::View(request) => Box::pin(run(*request, out)).await,
+            Self::Own(request) => Box::pin(run_own(request, out)).await,
         }
     }
 }
@@ -229,7 +230,7 @@ fn partitions(channel: &Channel) -> Result<i32, Problem> {
 }
 
 /// What is said, as it comes, to a client that reads server-sent events.
-fn events(said: mpsc::Receiver<(Event, Option<String>)>) -> Response {
+fn events(said: mpsc::Receiver<Spoken>) -> Response {
     let body = Body::new(Events { said, begins: true });
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -246,7 +247,7 @@ fn events(said: mpsc::Receiver<(Event, Option<String>)>) -> Response {
 
 /// An answer that goes on as long as something is said.
 struct Events {
-    said: mpsc::Receiver<(Event, Option<String>)>,
+    said: mpsc::Receiver<Spoken>,
     begins: bool,
 }
 
@@ -264,9 +265,7 @@ impl axum::body::HttpBody for Events {
             return Poll::Ready(Some(Ok(http_body::Frame::data(first.into()))));
         }
         let next = std::task::ready!(self.said.poll_recv(context));
-        Poll::Ready(
-            next.map(|(event, token)| Ok(http_body::Frame::data(written(&event, token.as_deref()).into()))),
-        )
+        Poll::Ready(next.map(|said| Ok(http_body::Frame::data(written(&said.0, said.1.as_deref()).into()))))
     }
 }
 

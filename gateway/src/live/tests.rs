@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::{Ended, Event, Request, Viewed, run};
+use super::{Ended, Event, Request, Spoken, Viewed, run};
 use crate::auth::Principal;
 use crate::log::Channel;
 use crate::message::{MessageTypes, Problem};
@@ -288,7 +288,7 @@ impl Drop for System {
 
 /// Somebody who keeps a copy of the view.
 pub(crate) struct Client {
-    said: mpsc::Receiver<(Event, Option<String>)>,
+    said: mpsc::Receiver<Spoken>,
     rows: HashMap<i64, String>,
     token: Option<String>,
     names: Vec<&'static str>,
@@ -301,7 +301,7 @@ impl Client {
         Self::hearing(said)
     }
 
-    fn hearing(said: mpsc::Receiver<(Event, Option<String>)>) -> Self {
+    fn hearing(said: mpsc::Receiver<Spoken>) -> Self {
         Self { said, rows: HashMap::new(), token: None, names: Vec::new() }
     }
 
@@ -313,7 +313,7 @@ impl Client {
     }
 
     async fn next(&mut self) -> Option<Event> {
-        let (event, token) = timeout(PATIENCE, self.said.recv()).await.expect("nothing is said")?;
+        let (event, token) = *timeout(PATIENCE, self.said.recv()).await.expect("nothing is said")?;
         self.token = token.or(self.token.take());
         self.names.extend(event.name());
         let number = |key: &Json| key["at"].as_i64().unwrap();

@@ -21,7 +21,9 @@ const BEAT_EVERY: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is said, each with the token that goes on behind it, if there is one.
-pub(crate) type Out = mpsc::Sender<(Event, Option<String>)>;
+pub(crate) type Out = mpsc::Sender<Spoken>;
+/// An event, and where a client can go on behind it. Boxed, as a channel has room for 32 of what it carries from the first on.
+pub(crate) type Spoken = Box<(Event, Option<String>)>;
 
 /// Until when it is known who listens, in seconds since the epoch; `None`: for good. Whoever renews credentials in time says so here,
 /// and goes on.
@@ -73,14 +75,14 @@ impl Voice {
         } else {
             self.is_due = true;
         }
-        self.out.send((event, token)).await.map_err(|_| Over::Left)
+        self.out.send(Box::new((event, token))).await.map_err(|_| Over::Left)
     }
 
     /// Says why it ends.
     pub(super) async fn end(mut self, over: Over) {
         if let Over::Ended(ended) = over {
             // whoever does not listen is not told
-            self.out.send((Event::End(ended), self.token.take())).await.unwrap_or_default();
+            self.out.send(Box::new((Event::End(ended), self.token.take()))).await.unwrap_or_default();
         }
     }
 
