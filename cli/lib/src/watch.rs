@@ -1,7 +1,7 @@
 //! `millrace watch`: a view as it changes, in the terminal.
 
 use std::io::BufReader;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_gateway::view;
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ use crate::views;
 
 /// How soon it connects again, at first and at last.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// For how long it asks a gateway again that it has heard before and that refuses it now: a token may be renewed meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `millrace watch`, until somebody ends it.
 ///
@@ -37,7 +39,7 @@ pub fn run(
     let mut parameters = given;
     parameters.extend(limit.as_deref().map(|limit| ("limit", limit)));
     let mut token = watch.from.clone();
-    let (mut pause, mut has_begun) = (AGAIN.0, false);
+    let (mut pause, mut has_begun, mut refused_at) = (AGAIN.0, false, None::<Instant>);
     loop {
         let opened = client.stream(&path, &parameters, token.as_deref());
         match opened {
@@ -46,14 +48,20 @@ pub fn run(
                     // what was told amid a snapshot may be told from the first row on
                     output::json(&json!({"event": "again", "token": token}))?;
                 }
-                has_begun = true;
+                (has_begun, refused_at) = (true, None);
                 if follow(BufReader::new(reader), &mut token, watch.json)? {
                     pause = AGAIN.0;
                 }
             }
-            // a gateway that was there comes back; what it refuses it refuses for good
-            Err(error) if has_begun && !error.is_usage() => tracing::debug!("{}", error.text()),
-            Err(error) => return Err(error),
+            Err(error) if !has_begun => return Err(error),
+            Err(error) => {
+                let is_over = refused_at.is_some_and(|since| since.elapsed() > PATIENCE);
+                if error.is_usage() && is_over {
+                    return Err(error);
+                }
+                refused_at = error.is_usage().then(|| refused_at.unwrap_or_else(Instant::now));
+                tracing::debug!("{}", error.text());
+            }
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(AGAIN.1);
@@ -141,5 +149,30 @@ fn print(name: &str, mut data: Value, token: Option<&str>, as_json: bool) -> Res
         "live" => output::styled(&[Dim("live: what changes from here on")]),
         "reset" => output::styled(&[Dim(&format!("anew: {}", data["reason"].as_str().unwrap_or_default()))]),
         _ => output::styled(&[Dim(data["detail"].as_str().unwrap_or(name))]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn followed(text: &str) -> (Result<bool, CliError>, Option<String>) {
+        let mut token = Some("T0".to_owned());
+        (follow(text.as_bytes(), &mut token, true), token)
+    }
+
+    #[test]
+    fn what_cannot_be_ends_it_and_what_may_come_back_does_not() {
+        let (followed_one, token) = followed("event: live\nid: T1\ndata: {}\n\nevent: change\nid: T2\nda");
+        assert!(followed_one.is_ok_and(|is_live| is_live));
+        assert_eq!(token.as_deref(), Some("T1"), "the change was cut off");
+        for (status, ends) in [(404, true), (403, true), (401, false), (503, false)] {
+            let problem =
+                format!("event: error\ndata: {{\"status\": {status}, \"detail\": \"so it is\"}}\n\n");
+            match followed(&problem).0 {
+                Err(error) => assert!(ends && error.is_usage() && error.text() == "so it is", "{status}"),
+                Ok(is_live) => assert!(!ends && !is_live, "{status}"),
+            }
+        }
     }
 }

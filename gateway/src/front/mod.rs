@@ -165,7 +165,7 @@ impl Front {
 }
 
 async fn guarded(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
-    match front.guard.refusal(request.uri(), request.headers()) {
+    match front.guard.refusal(&request) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     }

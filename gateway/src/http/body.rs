@@ -22,7 +22,10 @@ pub(super) async fn read(limits: &Limits, headers: &HeaderMap, body: Body) -> Re
         let detail = format!("Content-Type says {given:?}; it must be application/json, in UTF-8.");
         return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT, accepted));
     }
-    if let Some(coding) = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+    if let Some(coding) = headers
+        .get(header::CONTENT_ENCODING)
+        .filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         let detail = format!("Content-Encoding says {coding:?}; a body comes as it is.");
         let accepted = HeaderValue::from_static("identity");
         return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT_ENCODING, accepted));
@@ -111,6 +114,20 @@ mod tests {
         assert_eq!(status(Body::from("[1,2,3,456]")), Err(413));
         assert_eq!(status(Body::new(Never)), Err(408));
         assert_eq!(status(Body::new(Broken)), Err(400));
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (coding, expected) in [("gzip", 415), ("br", 415), ("identity", 200), ("Identity", 200)] {
+            let headers = HeaderMap::from_iter([
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (header::CONTENT_ENCODING, HeaderValue::from_static(coding)),
+            ]);
+            let read = runtime.block_on(read(&Limits::default(), &headers, Body::from("{}")));
+            let status = read.map_or_else(|problem| problem.into_response().status().as_u16(), |_| 200);
+            assert_eq!(status, expected, "{coding}");
+        }
     }
 
     #[test]

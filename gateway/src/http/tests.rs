@@ -7,14 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_ports::{Clock as _, SystemClock};
+use millrace_ports::SystemClock;
 use millrace_runtime::{Health, Stop};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::auth::{Authenticator, Issuer, KeySource, Rules, Tokens, make};
+use crate::auth::Authenticator;
+use crate::auth::tests::trusted::Trusted;
 use crate::front::Limits;
 use crate::gateway::{Gateway, Parts};
 use crate::live::tests::own::Feed;
@@ -22,30 +23,12 @@ use crate::live::tests::{Nowhere, System};
 
 /// How long something may take that is to happen.
 const PATIENCE: Duration = Duration::from_secs(15);
-const ISSUER: &str = "https://issuer.example";
-
-struct Key(Vec<u8>);
-
-impl KeySource for Key {
-    fn name(&self) -> String {
-        "the test's key".to_owned()
-    }
-
-    fn read(&self) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone())
-    }
-
-    fn every(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-}
-
 /// A gateway that serves.
 struct Server {
     system: System,
     gateway: Gateway,
     address: SocketAddr,
-    signing: make::SigningKey,
+    trusted: Trusted,
     stop: Stop,
     followers: Vec<std::thread::JoinHandle<()>>,
 }
@@ -58,21 +41,10 @@ impl Server {
 
     async fn new(limits: Limits, asks_for_names: bool) -> Self {
         let system = System::new();
-        let signing = make::SigningKey::generate().unwrap();
+        let trusted = Trusted::by(Arc::new(SystemClock));
         let authenticator = match asks_for_names {
             false => Authenticator::None,
-            true => {
-                let issuer = Issuer::new(ISSUER, Key(signing.public_pem().unwrap()), Arc::new(SystemClock));
-                tokio::task::block_in_place(|| issuer.refresh()).unwrap();
-                let rules = Rules {
-                    own_issuers: Vec::new(),
-                    audiences: vec!["millrace".to_owned()],
-                    algorithms: vec!["EdDSA".to_owned()],
-                    leeway: Duration::ZERO,
-                    roles: "roles".to_owned(),
-                };
-                Authenticator::Jwt(Arc::new(Tokens::new(vec![issuer], rules, Arc::new(SystemClock)).unwrap()))
-            }
+            true => tokio::task::block_in_place(|| trusted.authenticator()),
         };
         let (health, stop) = (Health::default(), Stop::new());
         let parts = Parts {
@@ -105,21 +77,12 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let router = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { system, gateway, address, signing, stop, followers }
+        Self { system, gateway, address, trusted, stop, followers }
     }
 
     /// A token of a user that is good for so many seconds.
     fn token(&self, user: &str, seconds: i64) -> String {
-        let now = SystemClock.now_micros() / 1_000_000;
-        let claims = make::Claims {
-            issuer: ISSUER,
-            audience: "millrace",
-            user,
-            roles: &[],
-            issued_at: now,
-            expires_at: now + seconds,
-        };
-        self.signing.token(&claims).unwrap()
+        self.trusted.token(user, &[], seconds)
     }
 
     /// What is answered to a `GET`, until it holds `text` or ends.

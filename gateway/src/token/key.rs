@@ -77,9 +77,24 @@ mod tests {
         assert_eq!(read("order-1").unwrap(), "order-1");
         assert_eq!(read("  order 1 ").unwrap(), "order 1");
         assert_eq!(read(r#""order \"1\"""#).unwrap(), r#"order "1""#);
-        for bad in ["", "\"", "\"\"", "\"a", "\"a\"b", "\"a\\n\"", "ü", "a\u{7f}", &"x".repeat(256)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "\".\"",
+            " .. ",
+            "\"",
+            "\"\"",
+            "\"a",
+            "\"a\"b",
+            "\"a\\n\"",
+            "ü",
+            "a\u{7f}",
+            &"x".repeat(256),
+        ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        assert_eq!(read("...").unwrap(), "...");
         assert!(Key::read(&[0xff]).is_err());
     }
 

@@ -77,7 +77,12 @@ impl HttpClient {
         }
         let token = fs::read_to_string(&self.token_file)
             .map_err(|error| CliError::usage(format!("http_token_file: {}: {error}", self.token_file)))?;
-        Ok(asked.header(header::AUTHORIZATION, format!("Bearer {}", token.trim())))
+        let token = token.trim();
+        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+            let wrong = format!("http_token_file: {} holds no token", self.token_file);
+            return Err(CliError::usage(wrong).hint("It is one line, as `millrace token` prints it."));
+        }
+        Ok(asked.header(header::AUTHORIZATION, format!("Bearer {token}")))
     }
 
     /// `text` as a part of an address.

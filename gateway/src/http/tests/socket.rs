@@ -45,7 +45,9 @@ async fn whoever_renews_in_time_goes_on_and_another_does_not() {
     socket.until("live").await;
     let longer = server.token("ann", 600);
     socket.say(&json!({"op": "auth", "token": longer})).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // what was good for as long, and a moment longer, is over
+    let mut other = server.socket_of("ann", 3).await;
+    assert_eq!(other.closed().await, Some(4401));
     server.system.change(0, 1, Some("one"));
     let change = socket.until("change").await;
     assert_eq!(change["row"]["text"], "one");
@@ -131,8 +133,14 @@ async fn whoever_is_told_much_is_heard_all_the_same() {
         socket.until("live").await;
     }
     let text = "x".repeat(4_000);
+    let mut other = server.socket().await;
+    other.subscribe("s").await;
+    other.until("live").await;
     (0..CHANGES).for_each(|at| server.system.change(0, at, Some(&text)));
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // all of it has been told to somebody, so it waits for who has not read yet
+    for _ in 0..CHANGES {
+        other.until("change").await;
+    }
     for number in 0..REFUSED {
         socket.say(&json!({"op": "nothing", "id": number.to_string()})).await;
     }
