@@ -167,7 +167,7 @@ fn key_set(dir: &Path, key: &str) -> Published {
 fn the_command_line_says_who_asks(embedded: &Embedded, dir: &Path, gateway: &Gateway, token: &str) {
     let [settings, file] = ["client.toml", "token"].map(|name| dir.join(name).display().to_string());
     fs::write(&settings, format!("http_token_file = {file:?}\n")).unwrap();
-    let address = gateway.address();
+    let address = format!("http://{}", gateway.address());
     let feed = ["feed", "ann", "--http", &address];
     embedded.cli().run_bare(&feed).exits(2).says(&["401", "http_token_file"]);
     let with = [&["--config", &*settings][..], &feed].concat();
