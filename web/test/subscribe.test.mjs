@@ -160,12 +160,26 @@ test('what ends a stream in the middle is told, or tried again, by what it is', 
   await until('live', () => mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:tables-away","title":"x","status":503}\n\n');
   await until('again', () => gateway.asked.length === 2 && mirror.seen.states.at(-1) === 'live');
-  // not there yet is another thing than no such address
-  gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unknown","title":"x","status":404}\n\n');
-  await until('once more', () => gateway.asked.length === 3 && mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unauthenticated","title":"x","status":401,"detail":"expired"}\n\n');
   await until('off', () => mirror.seen.states.at(-1) === 'off');
   assert.equal(mirror.expired, 'expired');
+});
+
+const UNKNOWN = 'event: error\ndata: {"type":"urn:millrace:problem:unknown","title":"x","status":404}\n\n';
+
+test('a view that cannot be followed never can, and a feed that is not there yet comes', async () => {
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  gateway.send(UNKNOWN);
+  await until('off', () => mirror.seen.states.at(-1) === 'off');
+  assert.equal(mirror.seen.problem.status, 404);
+  const states = [];
+  const end = new Client({ base: gateway.base }).subscribeFeed('ann', 20, { rows: () => {}, status: (state) => states.push(state) });
+  ends.push(async () => end());
+  await until('the feed', () => states.at(-1) === 'live');
+  gateway.send(UNKNOWN);
+  await until('it is away', () => states.includes('away'));
+  await until('once more', () => states.at(-1) === 'live');
 });
 
 test('a feed knows its chirps by less than what orders them', async () => {

@@ -149,10 +149,16 @@ export class Client {
 
   /** The first so many chirps of a user's feed, and what comes in front of them. The answer ends it. */
   subscribeFeed(user: string, limit: number, listener: Listener<FeedRow>): () => void {
-    return this.#subscribe('/v1/streams/chirp/feed', { user_id: user, limit: String(limit) }, FEED, listener);
+    return this.#subscribe('/v1/streams/chirp/feed', { user_id: user, limit: String(limit) }, FEED, listener, true);
   }
 
-  #subscribe<R extends object>(path: string, key: Record<string, string>, keyed: Keyed, listener: Listener<R>): () => void {
+  #subscribe<R extends object>(
+    path: string,
+    key: Record<string, string>,
+    keyed: Keyed,
+    listener: Listener<R>,
+    mayCome = false,
+  ): () => void {
     const open = (lastId: string, signal: AbortSignal) => {
       const headers: Record<string, string> = { Accept: 'text/event-stream; longs=string' };
       if (lastId) headers['Last-Event-ID'] = lastId;
@@ -163,7 +169,8 @@ export class Client {
       if (problem?.status === 401) this.#options.onUnauthenticated?.(problem);
       listener.status?.(liveness, problem);
     };
-    return subscribe<R>(open, keyed, { rows: (rows, generation) => listener.rows(rows, generation), status }, this.#options.gate);
+    const told = { rows: (rows: readonly R[], generation: number) => listener.rows(rows, generation), status };
+    return subscribe<R>(open, keyed, told, this.#options.gate, mayCome);
   }
 
   async #page<R>(path: string, key: Record<string, string>, { limit, cursor, after, signal }: Querying): Promise<Page<R>> {

@@ -30,9 +30,12 @@ const SILENCE = 40_000;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8_000;
 
-/** Keeps a mirror of some rows, over as many connections as it takes. What it returns ends it. */
-export function subscribe<R extends object>(open: Opener, key: Keyed, listener: Listener<R>, gate?: Gate): () => void {
-  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()));
+/**
+ * Keeps a mirror of some rows, over as many connections as it takes. What it returns ends it. `mayCome`: where there is no such
+ * stream (404) it is not there yet, as tables are some moments behind the answer to a command; else there never is.
+ */
+export function subscribe<R extends object>(open: Opener, key: Keyed, listener: Listener<R>, gate?: Gate, mayCome = false): () => void {
+  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()), mayCome);
   void subscription.run();
   return () => subscription.end();
 }
@@ -42,6 +45,7 @@ class Subscription<R extends object> {
   readonly #mirror: Mirror<R>;
   readonly #listener: Listener<R>;
   readonly #gate: Gate;
+  readonly #mayCome: boolean;
   /** Where it goes on; '' where nothing is known. */
   #lastId = '';
   /** What has come of a snapshot that is not whole yet. */
@@ -51,11 +55,12 @@ class Subscription<R extends object> {
   #woken: (() => void) | undefined;
   #liveness: Liveness | undefined;
 
-  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate) {
+  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate, mayCome: boolean) {
     this.#open = open;
     this.#mirror = mirror;
     this.#listener = listener;
     this.#gate = gate;
+    this.#mayCome = mayCome;
   }
 
   async run(): Promise<void> {
@@ -73,9 +78,8 @@ class Subscription<R extends object> {
       try {
         await this.#follow();
       } catch (error) {
-        // what is not there yet may come: tables are some moments behind the answer to a command
-        const mayCome = error instanceof Problem && (error.isPassing || error.status === 404);
-        if (error instanceof Problem && !mayCome && !this.#hasEnded) {
+        const isOver = error instanceof Problem && !error.isPassing && !(this.#mayCome && error.status === 404);
+        if (isOver && !this.#hasEnded) {
           this.#hasEnded = true;
           this.#say('off', error);
         }
