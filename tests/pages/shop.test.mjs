@@ -183,7 +183,7 @@ test('no more orders are read than are shown, and then some', async () => {
   assert.equal(wanted.length, 130);
   assert.deepEqual(await shown(), wanted);
   // one of those that are not live shows what becomes of it
-  await page.getByRole('button', { name: `Cancel ${wanted.at(-1)}` }).click();
+  await page.getByRole('button', { name: `Cancel ${wanted.at(-1)}`, exact: true }).click();
   await page.getByRole('button', { name: 'Cancel the order' }).click();
   await orderOf(page, wanted.at(-1)).getByText('Cancelled').waitFor();
 });
