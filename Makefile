@@ -179,6 +179,11 @@ bench-gateway: dist ## Measure what outcomes over HTTP cost beside those read di
 	@scripts/needs test
 	@$$(cargo run --locked -q -p millrace-services -- python) bench/gateway.py $(BENCH)
 
+.PHONY: bench-live
+bench-live: dist ## Measure streams: how soon a change is heard of, memory of idle and stuck ones; BENCH=flags
+	@scripts/needs test
+	@$$(cargo run --locked -q -p millrace-services -- python) bench/live.py $(BENCH)
+
 .PHONY: bench-pages
 bench-pages: dist ## Measure from a click in one window of a browser to the change in another; BENCH=flags
 	@scripts/needs test

@@ -96,7 +96,7 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
         }
     };
     if let Some(url) = &feed.http {
-        return by_http(url, feed);
+        return by_http((url, &servers.config.settings.http_token_file), feed);
     }
     let store = servers.open_store(domain)?;
     let page = read(&*store, servers.config, &feed.user_id, cursor.as_ref(), feed.limit)?;
@@ -115,15 +115,22 @@ fn show(servers: &Servers<'_>, domain: &dyn DomainEntry, feed: &Arguments) -> Re
 }
 
 /// The same through a gateway, one JSON object a line or the texts alone.
-fn by_http(url: &str, feed: &Arguments) -> Result<(), CliError> {
+fn by_http((url, token_file): (&str, &str), feed: &Arguments) -> Result<(), CliError> {
     let path = format!("/v1/feeds/{}", HttpClient::encoded(&feed.user_id));
-    HttpClient::new(url)?.rows(&path, &[], feed.cursor.clone(), MOST_AT_ONCE, feed.limit, &mut |item| {
-        if feed.json {
-            return output::json(&item);
-        }
-        let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
-        print_item(&text("username"), &text("posted_at"), !item["edited_at"].is_null(), &text("content"))
-    })
+    HttpClient::new(url, token_file)?.rows(
+        &path,
+        &[],
+        feed.cursor.clone(),
+        MOST_AT_ONCE,
+        feed.limit,
+        &mut |item| {
+            if feed.json {
+                return output::json(&item);
+            }
+            let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+            print_item(&text("username"), &text("posted_at"), !item["edited_at"].is_null(), &text("content"))
+        },
+    )
 }
 
 /// A chirp as programs read it.

@@ -66,7 +66,30 @@ struct Inner {
     resume_key: ResumeKey,
     documents: Documents,
     pages: &'static [PageFile],
+    sockets: Sockets,
+    clock: Arc<dyn Clock>,
     ending: watch::Receiver<bool>,
+}
+
+/// How many sockets are open.
+#[derive(Clone, Default)]
+pub(crate) struct Sockets(Arc<watch::Sender<usize>>);
+
+/// One that is open, until it is dropped.
+pub(crate) struct Opened(Sockets);
+
+impl Sockets {
+    /// Counts one more.
+    pub(crate) fn opened(&self) -> Opened {
+        self.0.send_modify(|count| *count += 1);
+        Opened(self.clone())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// What is said of all this to programs.
@@ -119,7 +142,20 @@ impl Gateway {
         });
         let own = own.collect();
         let readers = Arc::new(Semaphore::new(READERS));
-        let inner = Inner { channels, own, readers, meter, resume_key, front, documents, pages, ending };
+        let sockets = Sockets::default();
+        let inner = Inner {
+            channels,
+            own,
+            readers,
+            meter,
+            resume_key,
+            front,
+            documents,
+            pages,
+            sockets,
+            clock,
+            ending,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -151,8 +187,24 @@ impl Gateway {
         self.inner.front.authenticator().keepers()
     }
 
-    pub(crate) fn authenticator(&self) -> &Authenticator {
-        self.inner.front.authenticator()
+    /// Returns when no socket is open: connections that were made sockets are no server's any more, and close by themselves, soon,
+    /// when the gateway ends.
+    pub async fn closed(&self) {
+        let mut count = self.inner.sockets.0.subscribe();
+        // the sender is this gateway's own
+        drop(count.wait_for(|count| *count == 0).await);
+    }
+
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.inner.sockets
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    pub(crate) fn front(&self) -> &Front {
+        &self.inner.front
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -196,7 +248,7 @@ impl Gateway {
     pub(crate) fn channel(&self, domain: &str) -> Result<&Arc<Channel>, Problem> {
         self.inner.channels.get(domain).ok_or_else(|| {
             let near = suggestion(domain, self.inner.channels.keys().copied());
-            Problem::new(UNKNOWN, format!("There is no domain {}{near}.", short(domain)))
+            Problem::new(UNKNOWN, format!("There is no domain {}{near}", short(domain)))
         })
     }
 }

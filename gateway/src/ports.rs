@@ -21,7 +21,7 @@ pub struct Description {
     /// Its commands.
     pub types: MessageTypes,
     /// Its views: the tables that somebody may ask for.
-    pub views: Vec<ViewDescription>,
+    pub views: Vec<Arc<ViewDescription>>,
     /// Whether commands must say when they were issued, as old ones are refused.
     pub refuses_expired: bool,
     /// The names of its topics.

@@ -84,3 +84,43 @@ test('a transfer moves both ends, in the windows of both', async () => {
   await from.getByText('TransferFailed').waitFor();
   assert.equal(await from.getByLabel('To account').getAttribute('aria-invalid'), 'true');
 });
+
+test('what is said, cleared and sent is what was there when the button was pressed', async () => {
+  await send(world.url, 'accounting/OpenAccount', { account_id: 'eva', owner_id: 'eva', currency: 'EUR' });
+  const page = await chrome.open(`${world.url}/accounts`, { user: 'eva' });
+  await until('it is there', async () => (await balance(page)) === '€0.00');
+  let answer;
+  const gate = new Promise((resolve) => (answer = resolve));
+  await page.route('**/v1/commands/**', async (route) => (await gate, route.continue()));
+  await move(page, 'Deposit', '12', { Reference: 'gift' });
+  await page.getByRole('group', { name: 'What to do' }).getByRole('button', { name: 'Withdraw' }).click();
+  await page.getByLabel('Amount').fill('5');
+  answer();
+  await page.getByRole('status').getByText('Paid in', { exact: true }).waitFor();
+  assert.equal(await page.getByRole('status').getByText('Paid out').count(), 0);
+  assert.deepEqual([await page.getByLabel('Amount').inputValue(), await page.getByLabel('Reference').inputValue()], ['5', '']);
+  for (const [amount, text] of [['0', 'more than nothing'], ['99999999999999999999', 'is the most']]) {
+    await page.getByLabel('Amount').fill(amount);
+    await page.getByLabel('Amount').press('Enter');
+    await page.getByText(text).waitFor();
+  }
+});
+
+test('a transfer whose answer is lost is asked for again, and is one', async () => {
+  for (const who of ['fay', 'gil']) await send(world.url, 'accounting/OpenAccount', { account_id: who, owner_id: who, currency: 'EUR' });
+  await send(world.url, 'accounting/Deposit', { account_id: 'fay', amount: 10_000n, currency: 'EUR', reference: '' });
+  const page = await chrome.open(`${world.url}/accounts`, { user: 'fay', expected: [408] });
+  await until('it is there', async () => (await balance(page)) === '€100.00');
+  const ids = [];
+  await page.route('**/v1/commands/accounting/Transfer', async (route) => {
+    ids.push(route.request().postDataJSON().data.transfer_id);
+    // the first answer is lost, in words for it
+    if (ids.length > 1) return route.continue();
+    await route.fetch();
+    return route.fulfill({ status: 408, contentType: 'application/problem+json', body: JSON.stringify({ type: 'urn:millrace:problem:too-slow', title: 'Too slow', status: 408 }) });
+  });
+  await move(page, 'Transfer', '25', { 'To account': 'gil' });
+  await until('it was asked for again', () => ids.length >= 2);
+  await until('it went once', async () => (await balance(page)) === '€75.00');
+  assert.equal(new Set(ids).size, 1);
+});

@@ -122,7 +122,7 @@ test('what cannot be there goes back where it was, and it is said why', async ()
   answer();
   await page.getByText('“Piano” is back where it was').waitFor();
   await page.getByText('TimeslotReschedulingFailed').waitFor();
-  await page.getByText(/another slot of the calendar takes the time from 1\/12 11:00 to 1\/12 12:00/).waitFor();
+  await page.getByText(/another slot of the calendar takes the time from 1 Dec 2026, 11:00 to 1 Dec 2026, 12:00/).waitFor();
   assert.equal(await label(page, 's1'), 'Piano, Tue 1, 09:00–10:00');
 });
 
@@ -230,4 +230,75 @@ test('on a narrow screen there is one day at a time', async () => {
   await page.getByRole('button', { name: /Thursday/ }).click();
   await slot(page, 's1').waitFor();
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 375);
+});
+
+test('a slot between two seconds stays there, unless somebody moves it', async () => {
+  const [start, end] = [micros('2026-12-01T09:00:30+01:00') + 123_456n, micros('2026-12-01T10:00:00+01:00') + 7n];
+  await calendar('hal', []);
+  await send(world.url, 'calendar/ScheduleTimeslot', { calendar_id: 'hal', timeslot_id: 's1', title: 'Odd', start, end });
+  const page = await open('hal', '2026-12-01');
+  const sent = [];
+  page.on('request', (request) => /Reschedule/.test(request.url()) && sent.push(request.postData()));
+  await slot(page, 's1').click();
+  await page.getByRole('button', { name: 'Move it' }).click();
+  await until('the form closes', async () => (await page.getByRole('dialog').count()) === 0);
+  assert.equal(sent.length, 0, 'nothing was changed');
+  // its end moves, its beginning does not
+  await slot(page, 's1').click();
+  await page.getByLabel('Ends').fill('2026-12-01T11:00');
+  await page.getByRole('button', { name: 'Move it' }).click();
+  await until('it was decided', async () => (await rowsOf('hal'))[0].end === String(micros('2026-12-01T11:00+01:00')));
+  assert.equal((await rowsOf('hal'))[0].start, String(start));
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  // by keys it keeps its seconds, too
+  await slot(page, 's1').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await until('that too', async () => (await rowsOf('hal'))[0].start === String(start + 900_000_000n));
+});
+
+test('quarters of an hour lie below each other, and a slot over days says its days', async () => {
+  await calendar('ian', [
+    ['q1', '2026-12-01T09:00+01:00', '2026-12-01T09:15+01:00'],
+    ['q2', '2026-12-01T09:15+01:00', '2026-12-01T09:30+01:00'],
+    ['f1', '2026-12-01T09:30+01:00', '2026-12-01T09:35+01:00'],
+    ['f2', '2026-12-01T09:35+01:00', '2026-12-01T09:40+01:00'],
+    ['n', '2026-12-02T22:00+01:00', '2026-12-04T07:00+01:00', 'Train'],
+  ]);
+  const page = await open('ian', '2026-12-01');
+  await slot(page, 'n').first().waitFor();
+  const boxes = await Promise.all(['q1', 'q2', 'f1', 'f2'].map((id) => slot(page, id).boundingBox()));
+  for (const [place, one] of boxes.entries()) {
+    for (const other of boxes.slice(place + 1)) {
+      const isApart = one.y + one.height <= other.y + 0.5 || one.x + one.width <= other.x + 0.5 || other.x + other.width <= one.x + 0.5;
+      assert.ok(isApart, JSON.stringify([one, other]));
+    }
+  }
+  assert.equal(await label(page, 'n'), 'Train, 2 Dec 22:00 – 4 Dec 07:00');
+});
+
+test('a new slot is on the day that was chosen', async () => {
+  await calendar('jan', []);
+  const page = await open('jan', '2027-02-03');
+  await page.getByRole('button', { name: 'New slot' }).click();
+  assert.equal(await page.getByLabel('Starts').inputValue(), '2027-02-03T09:00');
+});
+
+test('an empty calendar is begun once, and one that was removed never again', async () => {
+  await calendar('kim', []);
+  const page = await open('kim', '2026-12-01');
+  await page.getByRole('button', { name: 'Begin a calendar' }).click();
+  await page.getByText('The calendar was there already').waitFor();
+  await page.getByText('Nothing is in your calendar yet').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Begin a calendar' }).count(), 0);
+  await page.getByRole('button', { name: 'Remove calendar …' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Keep it');
+  await page.getByRole('button', { name: 'Remove the calendar' }).click();
+  await page.getByText('This calendar was removed').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Begin a calendar' }).count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'New slot' }).isDisabled(), true);
+  // another window finds out when it asks
+  const other = await open('kim', '2026-12-01');
+  await other.getByRole('button', { name: 'Begin a calendar' }).click();
+  await other.getByText('This calendar was removed').waitFor();
 });

@@ -1,5 +1,7 @@
 // The network: register, post, follow, edit, delete; a feed that moves, and goes on for as long as somebody reads.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { browser, send, until, up } from './world.mjs';
 
@@ -106,4 +108,96 @@ test('a follow that is refused goes back, and it is said why', async () => {
   await button.click();
   await page.getByText('@Hana is not followed').waitFor();
   assert.equal(await button.getAttribute('aria-pressed'), 'false');
+});
+
+test('a chirp that is asked for twice is one, and what is written meanwhile stays', async () => {
+  await register('ida', 'Ida');
+  const page = await chrome.open(`${world.url}/chirp`, { user: 'ida', expected: ['cut'] });
+  const text = page.getByLabel('What is going on?');
+  await text.fill('Only once');
+  let answer;
+  const gate = new Promise((resolve) => (answer = resolve));
+  const sent = [];
+  await page.route('**/v1/commands/**', async (route) => {
+    sent.push(route.request().postDataJSON().data.chirp_id);
+    await gate;
+    // the first answer is lost on the way
+    if (sent.length > 1) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await text.press('Control+Enter');
+  await text.press('Control+Enter');
+  await until('it was sent', () => sent.length === 1);
+  await text.fill('And another');
+  await text.press('Control+Enter');
+  answer();
+  await page.getByText('Posted').waitFor();
+  assert.equal(await text.inputValue(), 'And another');
+  assert.equal(new Set(sent).size, 1, 'one id');
+  await page.unrouteAll();
+  await text.press('Control+Enter');
+  await until('it is sent now', async () => (await text.inputValue()) === '');
+  await page.getByRole('link', { name: 'Your chirps' }).click();
+  await page.locator('[data-chirp]').first().waitFor();
+  await until('two chirps', async () => JSON.stringify(await page.locator('.content').allTextContents()) === '["And another","Only once"]');
+});
+
+test('a chirp that is changed stays while others come in front of it', async () => {
+  await register('jo', 'Joe');
+  await post('jo', 'j0', 'the first');
+  const page = await chrome.open(`${world.url}/chirp#/jo`, { user: 'jo' });
+  await page.getByRole('button', { name: 'Edit: the first' }).click();
+  await page.getByLabel('New text').fill('the very first');
+  for (let n = 1; n <= 21; n++) await post('jo', `j${n}`, `number ${n}`);
+  await page.getByText('number 21').waitFor();
+  assert.equal(await page.getByLabel('New text').inputValue(), 'the very first');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Changed').waitFor();
+  await until('it goes where it belongs', async () => (await page.getByText('the very first').count()) === 0);
+  await page.getByRole('button', { name: 'Older chirps' }).click();
+  await page.getByText('the very first').waitFor();
+});
+
+test('a chirp of many lines is folded', async () => {
+  await register('kai', 'Kai');
+  await post('kai', 'k', `top${'\n'.repeat(138)}bottom`);
+  const page = await chrome.open(`${world.url}/chirp#/kai`, { user: 'kai' });
+  const chirp = page.locator('[data-chirp="k"]');
+  await chirp.waitFor();
+  assert.ok((await chirp.boundingBox()).height < 400);
+  await chirp.getByRole('button', { name: 'Show all of it' }).click();
+  assert.ok((await chirp.boundingBox()).height > 2_000);
+});
+
+test('a feed that begins anew has no hole', async () => {
+  await Promise.all([register('lou', 'Lou'), register('mia', 'Mia')]);
+  await follow('mia', 'lou');
+  const post100 = async (from, to) => {
+    for (let n = from; n < to; n++) await post('lou', `l${n}`, `number ${n}`);
+  };
+  await post100(0, 45);
+  // the stream is told that it cannot go on where it was, with the next connection
+  const key = `${world.folder}/other.key`;
+  await writeFile(key, randomBytes(32), { mode: 0o600 });
+  const gateway = await world.gateway([['MILLRACE_GATEWAY_RESUME_KEY_FILE', key]]);
+  const page = await chrome.open(`${gateway.url}/chirp`, { user: 'mia', expected: ['cut', 502, 503] });
+  const shown = () => page.locator('[data-chirp]').evaluateAll((chirps) => chirps.map((chirp) => chirp.dataset.chirp));
+  const older = page.getByRole('button', { name: 'Older chirps' });
+  const standing = (what) => until(what, async () => (await page.getByRole('region', { name: 'Your feed' }).locator(`[data-standing="${what}"]`).count()) === 1, 60_000);
+  await standing('live');
+  await older.click();
+  await until('two pages', async () => (await shown()).length === 40);
+  await gateway.kill();
+  await standing('away');
+  await post100(45, 90);
+  await writeFile(key, randomBytes(32), { mode: 0o600 });
+  await gateway.start();
+  await until('what is new', async () => (await shown())[0] === 'l89', 60_000);
+  for (let pages = 0; (await older.count()) > 0 && pages < 8; pages++) {
+    const before = (await shown()).length;
+    await older.click();
+    await until('more', async () => (await shown()).length > before);
+  }
+  assert.deepEqual(await shown(), Array.from({ length: 90 }, (_, n) => `l${89 - n}`));
 });

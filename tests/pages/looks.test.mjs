@@ -48,6 +48,58 @@ for (const scheme of ['light', 'dark']) {
   }
 }
 
+test('whatever ids, names, texts and amounts there are, no page is wider than its window', async () => {
+  const { url } = world;
+  const [long, many] = ['0190f5c2-7f4e-7c1a-9b61-3d1d0b0e7a11', 'x'.repeat(64)];
+  for (const [id, name] of [[long, 'W'.repeat(20)], [many, 'M'.repeat(20)]]) {
+    await send(url, 'chirp/RegisterUser', { user_id: id, username: name });
+    await send(url, 'accounting/OpenAccount', { account_id: id, owner_id: id, currency: 'EUR' });
+    await send(url, 'accounting/Deposit', { account_id: id, amount: 9_000_000_000_000_000_000n, currency: 'EUR', reference: 'R'.repeat(140) });
+  }
+  await send(url, 'chirp/FollowUser', { follower_id: long, followee_id: many });
+  await send(url, 'chirp/PostChirp', { chirp_id: 'w', author_id: many, content: 'W'.repeat(280) });
+  await send(url, 'accounting/Transfer', { transfer_id: 't', from: long, to: many, amount: 5n, currency: 'EUR' });
+  await send(url, 'orders/CreateOrder', { order_id: many, user_id: long, total: 9_000_000_000_000_000_000n });
+  await send(url, 'orders/CancelOrder', { order_id: many, reason: 'r'.repeat(140) });
+  await send(url, 'calendar/CreateCalendar', { calendar_id: long });
+  const start = BigInt(Math.floor(Date.now() / 3_600_000) * 3_600_000) * 1_000n;
+  await send(url, 'calendar/ScheduleTimeslot', { calendar_id: long, timeslot_id: many, title: 'W'.repeat(100), start, end: start + 3_600_000_000n });
+  const shown = { '/': '€89,999,999,999,999,999.95', '/shop': '€90,000,000,000,000,000.00', '/chirp': /^W{280}$/, '/accounts': /^R{140}$/, [`/chirp#/${many}`]: /^W{280}$/ };
+  for (const width of [1280, 390, 320]) {
+    for (const [at, text] of Object.entries(shown)) {
+      const page = await chrome.open(url + at, { user: long, viewport: { width, height: 800 } });
+      await page.getByText(text).first().waitFor();
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${at} is wider than ${width}`);
+      const last = await page.getByRole('link', { name: 'Accounts', exact: true }).boundingBox();
+      assert.ok(last.x + last.width <= width, `the way to the accounts is cut at ${width}`);
+      await page.context().close();
+    }
+  }
+});
+
+test('dates and amounts have the digits and the calendar of what is typed', async () => {
+  for (const locale of ['fa-IR', 'ar-EG', 'th-TH']) {
+    for (const at of ['/shop', '/accounts', '/chirp']) {
+      const page = await chrome.open(world.url + at, { user: 'ann', locale });
+      await page.locator('[data-order], [data-entry], [data-chirp]').first().waitFor();
+      const text = await page.locator('main').innerText();
+      assert.doesNotMatch(text, /[\u0660-\u0669\u06f0-\u06f9\u0e50-\u0e59]/, `${locale} ${at}`);
+      if (at === '/accounts') assert.match(text, new RegExp(String(new Date().getFullYear())), locale);
+      await page.context().close();
+    }
+  }
+});
+
+test('where colours are forced, the page one is on and the time that it is are lines', async () => {
+  const page = await chrome.open(`${world.url}/shop`, { user: 'ann' });
+  await page.emulateMedia({ forcedColors: 'active' });
+  const border = (name) => page.getByRole('link', { name, exact: true }).evaluate((link) => getComputedStyle(link).borderBottomColor);
+  assert.notEqual(await border('Shop'), await border('Chirp'));
+  const now = await page.locator('.now').evaluate((line) => [getComputedStyle(line).borderTopStyle, getComputedStyle(line).borderTopColor]);
+  assert.equal(now[0], 'solid');
+  assert.notEqual(now[1], await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+});
+
 test('neither are forms, dialogs and refusals', async () => {
   const window = { user: 'ann', expected: [422] };
   for (const scheme of ['light', 'dark']) {

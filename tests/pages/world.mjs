@@ -75,7 +75,10 @@ export async function up(more = []) {
           });
           await until('a gateway that answers', async () => (await fetch(gateway.url)).ok);
         },
-        kill: () => new Promise((resolve) => (process.once('exit', resolve), process.kill('SIGKILL'))),
+        async kill() {
+          if (process.exitCode !== null || process.signalCode !== null) return;
+          await new Promise((resolve) => (process.once('exit', resolve), process.kill('SIGKILL')));
+        },
       };
       gateways.push(gateway);
       await gateway.start();
@@ -113,8 +116,8 @@ export async function browser() {
   const wrong = [];
   return {
     /** A window in a context of its own. `refusals`: statuses of answers that the story wants. */
-    async open(url, { user = null, zone = 'Europe/Berlin', viewport = { width: 1280, height: 900 }, scheme = 'light', expected = [] } = {}) {
-      const context = await running.newContext({ viewport, colorScheme: scheme, timezoneId: zone, locale: 'en-GB' });
+    async open(url, { user = null, zone = 'Europe/Berlin', viewport = { width: 1280, height: 900 }, scheme = 'light', locale = 'en-GB', expected = [] } = {}) {
+      const context = await running.newContext({ viewport, colorScheme: scheme, timezoneId: zone, locale });
       if (user) await context.addInitScript((user) => localStorage.setItem('millrace.user', user), user);
       const page = await context.newPage();
       page.setDefaultTimeout(15_000);

@@ -16,10 +16,10 @@ after(() => Promise.all(ends.map((end) => end())));
 const slot = (id, start, title = id) => ({ calendar_id: 'ada', start: String(start), timeslot_id: id, end: String(start + 10), title });
 
 function mirrored(options = {}) {
-  const seen = { rows: null, counts: [], states: [], problem: null };
+  const seen = { rows: null, counts: [], generations: [], states: [], problem: null };
   const client = new Client({ base: gateway.base, ...options });
   const end = client.subscribe('calendar/calendar_timeslots', { calendar_id: 'ada' }, {
-    rows: (rows) => ((seen.rows = rows), seen.counts.push(rows.length)),
+    rows: (rows, generation) => ((seen.rows = rows), seen.counts.push(rows.length), seen.generations.push(generation)),
     status: (state, problem) => (seen.states.push(state), (seen.problem = problem ?? null)),
   });
   ends.push(async () => end());
@@ -88,6 +88,12 @@ test('what cannot be gone on with begins anew, and nothing old stays', async () 
   gateway.cut();
   await until('it is gone', () => mirror.ids().length === 1);
   assert.deepEqual(mirror.ids(), ['a']);
+  // whoever has read on behind the rows is told that these are others
+  assert.equal(new Set(mirror.seen.generations).size, 2);
+  const generation = mirror.seen.generations.at(-1);
+  gateway.put(slot('b', 2));
+  await until('b', () => mirror.ids().length === 2);
+  assert.equal(mirror.seen.generations.at(-1), generation);
 });
 
 test('a gateway that is away is tried again, one that refuses is not', async () => {
@@ -104,6 +110,15 @@ test('a gateway that is away is tried again, one that refuses is not', async () 
   const count = gateway.asked.length;
   await new Promise((resolve) => setTimeout(resolve, 400));
   assert.equal(gateway.asked.length, count);
+});
+
+test('the first rows alone are asked for by a limit', async () => {
+  const client = new Client({ base: gateway.base });
+  const states = [];
+  const end = client.subscribe('calendar/calendar_timeslots', { calendar_id: 'ada' }, { rows: () => {}, status: (state) => states.push(state) }, { limit: 100 });
+  ends.push(async () => end());
+  await until('live', () => states.at(-1) === 'live');
+  assert.equal(gateway.asked[0].url, '/v1/streams/calendar/calendar_timeslots?calendar_id=ada&limit=100');
 });
 
 test('the token stands in the header and nowhere else', async () => {
@@ -145,12 +160,26 @@ test('what ends a stream in the middle is told, or tried again, by what it is', 
   await until('live', () => mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:tables-away","title":"x","status":503}\n\n');
   await until('again', () => gateway.asked.length === 2 && mirror.seen.states.at(-1) === 'live');
-  // not there yet is another thing than no such address
-  gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unknown","title":"x","status":404}\n\n');
-  await until('once more', () => gateway.asked.length === 3 && mirror.seen.states.at(-1) === 'live');
   gateway.send('event: error\ndata: {"type":"urn:millrace:problem:unauthenticated","title":"x","status":401,"detail":"expired"}\n\n');
   await until('off', () => mirror.seen.states.at(-1) === 'off');
   assert.equal(mirror.expired, 'expired');
+});
+
+const UNKNOWN = 'event: error\ndata: {"type":"urn:millrace:problem:unknown","title":"x","status":404}\n\n';
+
+test('a view that cannot be followed never can, and a feed that is not there yet comes', async () => {
+  const mirror = mirrored();
+  await until('live', () => mirror.seen.states.at(-1) === 'live');
+  gateway.send(UNKNOWN);
+  await until('off', () => mirror.seen.states.at(-1) === 'off');
+  assert.equal(mirror.seen.problem.status, 404);
+  const states = [];
+  const end = new Client({ base: gateway.base }).subscribeFeed('ann', 20, { rows: () => {}, status: (state) => states.push(state) });
+  ends.push(async () => end());
+  await until('the feed', () => states.at(-1) === 'live');
+  gateway.send(UNKNOWN);
+  await until('it is away', () => states.includes('away'));
+  await until('once more', () => states.at(-1) === 'live');
 });
 
 test('a feed knows its chirps by less than what orders them', async () => {

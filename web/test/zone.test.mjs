@@ -49,6 +49,13 @@ test('whatever a clock shows is an instant at which it shows that', () => {
   }
 });
 
+test('years below 100 are those years', () => {
+  assert.deepEqual(zone.later(day(99, 12, 31), 1), day(100, 1, 1));
+  assert.deepEqual(zone.mondayOf(day(1, 1, 4)), day(1, 1, 1));
+  assert.equal(new Date(zone.startOf('UTC', day(33, 4, 3))).toISOString(), '0033-04-03T00:00:00.000Z');
+  assert.equal(zone.lengthOf('UTC', day(7, 2, 28)) / HOUR, 24);
+});
+
 test('weeks begin on Monday', () => {
   assert.deepEqual(zone.mondayOf(day(2026, 11, 30)), day(2026, 11, 30));
   assert.deepEqual(zone.mondayOf(day(2026, 12, 6)), day(2026, 11, 30));
@@ -77,7 +84,8 @@ test('what is typed is an amount to the last digit, or it is said why not', () =
   assert.equal(read('12.5'), 1_250n);
   assert.equal(read(' 12,50 '), 1_250n);
   assert.equal(read('0.07'), 7n);
-  assert.equal(read('-3'), -300n);
+  for (const nothing of ['-3', '0', '0.00', '-0']) assert.match(read(nothing), /more than nothing/, nothing);
+  assert.match(read('92233720368547758.08'), /92,233,720,368,547,758\.07 is the most/);
   assert.equal(read('92233720368547758.07'), 9_223_372_036_854_775_807n);
   assert.equal(read('12', 'JPY'), 12n);
   for (const wrong of ['', 'x', '1e3', '1.234', '1.2.3', '1,000.00', '٣']) assert.equal(typeof read(wrong), 'string', wrong);

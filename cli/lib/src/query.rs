@@ -25,8 +25,14 @@ pub fn run(
     if let Some(url) = &query.http {
         let path = format!("/v1/views/{}/{}", found.entry.name(), found.table.name);
         let given = conditions(&query.conditions)?;
-        return HttpClient::new(url)?
-            .rows(&path, &given, None, PAGE, query.limit, &mut |row| output::json(&row));
+        return HttpClient::new(url, &servers.config.settings.http_token_file)?.rows(
+            &path,
+            &given,
+            None,
+            PAGE,
+            query.limit,
+            &mut |row| output::json(&row),
+        );
     }
     let key = view::key(&found.table, &conditions(&query.conditions)?, true)?;
     let store = servers.open_store(found.entry)?;

@@ -126,7 +126,12 @@ pub fn run(
             metadata,
             data,
         };
-        return by_http::run(url, command, send, awaited.as_ref());
+        return by_http::run(
+            (url, &servers.config.settings.http_token_file),
+            command,
+            send,
+            awaited.as_ref(),
+        );
     }
     let log = servers.kafka()?;
     let registry = servers.registry()?;

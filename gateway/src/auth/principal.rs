@@ -64,6 +64,22 @@ impl Principal {
         matches!(self, Self::Anyone)
     }
 
+    /// Whether this is the same one with the same roles, whatever the time until which that is known.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Anyone, Self::Anyone) => true,
+            (Self::Known(one), Self::Known(other)) => {
+                let has_all =
+                    |one: &Known, other: &Known| one.roles.iter().all(|role| other.roles.contains(role));
+                (&one.user, &one.issuer) == (&other.user, &other.issuer)
+                    && has_all(one, other)
+                    && has_all(other, one)
+            }
+            (Self::Anyone, Self::Known(_)) | (Self::Known(_), Self::Anyone) => false,
+        }
+    }
+
     /// Until when it is known, in seconds since the epoch; `None`: for good.
     #[must_use]
     pub fn expires_at(&self) -> Option<i64> {
@@ -130,6 +146,22 @@ mod tests {
         ] {
             assert_ne!(of_ann, other);
         }
+    }
+
+    #[test]
+    fn whoever_comes_with_another_token_is_the_same_only_with_the_same_roles() {
+        let known = |user: &str, roles: &[&str], expires_at| {
+            let roles = roles.iter().map(|role| (*role).into()).collect();
+            Principal::known(Known { user: user.into(), roles, expires_at, ..Known::default() })
+        };
+        let one = known("ann", &["a", "b"], 7);
+        assert!(one.is_same(&known("ann", &["b", "a"], 9)));
+        for other in
+            [known("ann", &["a"], 7), known("ann", &["a", "b", "c"], 7), known("bob", &["a", "b"], 7)]
+        {
+            assert!(!one.is_same(&other) && !other.is_same(&one));
+        }
+        assert!(Principal::Anyone.is_same(&Principal::Anyone) && !one.is_same(&Principal::Anyone));
     }
 
     #[test]

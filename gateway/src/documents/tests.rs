@@ -1,5 +1,7 @@
 //! What a document says of a small domain.
 
+use std::sync::Arc;
+
 use millrace_domain_guestbook::Guestbook;
 use millrace_kernel::{Domain as _, table};
 use millrace_runtime::Topology;
@@ -26,7 +28,7 @@ fn guestbook() -> Description {
         types: MessageTypes::read("guestbook", schemas.commands).unwrap(),
         views: tables
             .into_iter()
-            .map(|table| ViewDescription { table, projection: "guestbook.entries".to_owned() })
+            .map(|table| Arc::new(ViewDescription { table, projection: "guestbook.entries".to_owned() }))
             .collect(),
         refuses_expired: false,
         topology: Topology::new("", "guestbook"),
@@ -92,7 +94,10 @@ fn a_command_is_a_path_with_the_limits_of_its_schema() {
     );
     assert_eq!(data["additionalProperties"], json!(false));
     let statuses: Vec<&String> = post["responses"].as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["200", "202", "400", "401", "403", "413", "415", "421", "422", "429", "503"]);
+    assert_eq!(
+        statuses,
+        ["200", "202", "400", "401", "403", "408", "413", "415", "421", "422", "429", "503"]
+    );
     assert!(post["responses"]["503"]["headers"]["Retry-After"].is_object());
 }
 

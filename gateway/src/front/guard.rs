@@ -3,9 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::http::{HeaderMap, Uri, header, uri};
+use axum::extract::Request;
+use axum::http::{Version, header, uri};
 
-use crate::http::problem::{FOREIGN_HOST, FOREIGN_ORIGIN, Problem};
+use crate::http::problem::{BAD_PARAMETER, FOREIGN_HOST, FOREIGN_ORIGIN, Problem};
 use crate::message::short;
 
 /// Which names and which pages are let in.
@@ -43,9 +44,16 @@ impl Guard {
     }
 
     /// Why this is not let in.
-    pub(super) fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Problem> {
+    pub(super) fn refusal(&self, request: &Request) -> Option<Problem> {
+        let (uri, headers) = (request.uri(), request.headers());
         let hosts: Vec<&str> =
             headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).collect();
+        if hosts.is_empty() && uri.authority().is_none() && request.version() >= Version::HTTP_11 {
+            return Some(Problem::new(
+                BAD_PARAMETER,
+                "Host is missing: a request says whom it asks (RFC 9112, section 3.2).",
+            ));
+        }
         let named = hosts.iter().copied().chain(uri.authority().map(uri::Authority::as_str));
         if let Some(host) = named.into_iter().find(|host| !self.knows(host)) {
             let detail = format!(

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 
@@ -111,6 +111,45 @@ impl Front {
         &self.limits
     }
 
+    /// Who it is that has this token, which came from there by other means than the header of a request.
+    ///
+    /// # Errors
+    /// The answer to somebody who is not known, or has tried too often.
+    pub(crate) async fn of_token(&self, client: Option<IpAddr>, token: &str) -> Result<Principal, Problem> {
+        // as it would stand in a header
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok();
+        let headers: HeaderMap = bearer.into_iter().map(|bearer| (header::AUTHORIZATION, bearer)).collect();
+        let stranger = client.zip(self.strangers.as_ref());
+        if let Some(refusal) = stranger.and_then(|(address, strangers)| strangers.refusal(address, &headers))
+        {
+            return Err(refusal);
+        }
+        let principal = self.authenticator.of_token(token).await?;
+        if let Some(strangers) = &self.strangers {
+            strangers.good(&headers);
+        }
+        Ok(principal)
+    }
+
+    /// Counts somebody there who was not known.
+    pub(crate) fn refused(&self, client: Option<IpAddr>) {
+        if let Some((address, strangers)) = client.zip(self.strangers.as_ref()) {
+            strangers.refused(address);
+        }
+    }
+
+    /// Counts what somebody asks by other means than a request of its own, as if it were one at this route.
+    ///
+    /// # Errors
+    /// The answer to somebody who asks too often.
+    pub(crate) fn count(&self, method: &Method, principal: &Principal, route: &str) -> Result<(), Problem> {
+        let counted = principal.user().and_then(|user| self.rates.count(method, user, route.to_owned()));
+        match counted {
+            Some(counted) if !counted.is_within => Err(counted.refusal()),
+            _ => Ok(()),
+        }
+    }
+
     /// Stands before these routes; what is added first is the innermost.
     pub(crate) fn before(self: &Arc<Self>, routes: Router) -> Router {
         let within = self.limits.answer_within;
@@ -126,7 +165,7 @@ impl Front {
 }
 
 async fn guarded(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
-    match front.guard.refusal(request.uri(), request.headers()) {
+    match front.guard.refusal(&request) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     }

@@ -5,57 +5,21 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Request, StatusCode, Version, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::Value as Json;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::auth::{Issuer, KeySource, Rules, Tokens, make};
-
-const ISSUER: &str = "https://issuer.example";
-
-struct Key(Vec<u8>);
-
-impl KeySource for Key {
-    fn name(&self) -> String {
-        "the test's key".to_owned()
-    }
-
-    fn read(&self) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone())
-    }
-
-    fn every(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-}
+use crate::auth::tests::trusted::Trusted;
 
 /// A front that asks for tokens, and a token.
 fn with_tokens(limits: Limits) -> (Router, String) {
     let clock = Arc::new(millrace_testkit::pipeline::ManualClock::at(1_000_000_000_000));
-    let key = make::SigningKey::generate().unwrap();
-    let issuer = Issuer::new(ISSUER, Key(key.public_pem().unwrap()), clock.clone());
-    issuer.refresh().unwrap();
-    let rules = Rules {
-        own_issuers: Vec::new(),
-        audiences: vec!["millrace".to_owned()],
-        algorithms: vec!["EdDSA".to_owned()],
-        leeway: Duration::ZERO,
-        roles: "roles".to_owned(),
-    };
-    let tokens = Tokens::new(vec![issuer], rules, clock).unwrap();
-    let claims = make::Claims {
-        issuer: ISSUER,
-        audience: "millrace",
-        user: "ann",
-        roles: &["operator".to_owned()],
-        issued_at: 1_000_000,
-        expires_at: 1_000_060,
-    };
-    let token = key.token(&claims).unwrap();
-    (front(Authenticator::Jwt(Arc::new(tokens)), limits), token)
+    let trusted = Trusted::by(clock);
+    let token = trusted.token("ann", &["operator".to_owned()], 60);
+    (front(trusted.authenticator(), limits), token)
 }
 
 fn front(authenticator: Authenticator, limits: Limits) -> Router {
@@ -174,6 +138,21 @@ fn only_by_its_names_is_the_gateway_called() {
     let both = [("host", "localhost"), ("host", "evil.example")];
     assert_eq!(problem(ask(&router, "GET", "/who", &both)).0, 421);
     assert_eq!(problem(ask(&router, "GET", "http://evil.example/who", &[])).0, 421);
+}
+
+#[test]
+fn a_request_says_whom_it_asks() {
+    let router = front(Authenticator::None, Limits::default());
+    let asked = |version| {
+        let request = Request::builder().uri("/who").version(version).body(Body::empty()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(router.clone().oneshot(request)).unwrap()
+    };
+    let (status, name, detail) = problem(asked(Version::HTTP_11));
+    assert_eq!((status, name.as_str()), (400, "bad-parameter"));
+    assert!(detail.contains("Host"), "{detail}");
+    // which had none yet: a probe of a load balancer
+    assert_eq!(text(asked(Version::HTTP_10)), "anyone");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
+use http_body_util::LengthLimitError;
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
@@ -21,13 +22,22 @@ pub(super) async fn read(limits: &Limits, headers: &HeaderMap, body: Body) -> Re
         let detail = format!("Content-Type says {given:?}; it must be application/json, in UTF-8.");
         return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT, accepted));
     }
+    if let Some(coding) = headers
+        .get(header::CONTENT_ENCODING)
+        .filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let detail = format!("Content-Encoding says {coding:?}; a body comes as it is.");
+        let accepted = HeaderValue::from_static("identity");
+        return Err(Problem::new(WRONG_TYPE, detail).with_header(header::ACCEPT_ENCODING, accepted));
+    }
     let longest = limits.body_bytes;
     let arrived = timeout(limits.body_within, to_bytes(body, longest)).await.map_err(|_| {
         let seconds = limits.body_within.as_secs();
         Problem::new(TOO_SLOW, format!("A body must arrive within {seconds} seconds. Nothing was sent."))
     })?;
-    let bytes = arrived.map_err(|_| {
-        Problem::new(TOO_LARGE, format!("A body has at most {longest} bytes, and arrives whole."))
+    let bytes = arrived.map_err(|error| match error.into_inner().is::<LengthLimitError>() {
+        true => Problem::new(TOO_LARGE, format!("A body has at most {longest} bytes.")),
+        false => Problem::new(MALFORMED, "The body did not arrive whole. Nothing was sent."),
     })?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| Problem::new(MALFORMED, format!("The body is not UTF-8: {error}.")))?;
@@ -75,6 +85,21 @@ mod tests {
         }
     }
 
+    /// A body that ends amid a chunk.
+    struct Broken;
+
+    impl HttpBody for Broken {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
+        }
+    }
+
     #[test]
     fn a_body_is_of_a_length_and_arrives_in_time() {
         let limits = Limits { body_bytes: 10, body_within: Duration::from_millis(1), ..Limits::default() };
@@ -88,6 +113,21 @@ mod tests {
         assert_eq!(status(Body::from("[1,2,3,45]")), Ok(serde_json::json!([1, 2, 3, 45])));
         assert_eq!(status(Body::from("[1,2,3,456]")), Err(413));
         assert_eq!(status(Body::new(Never)), Err(408));
+        assert_eq!(status(Body::new(Broken)), Err(400));
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (coding, expected) in [("gzip", 415), ("br", 415), ("identity", 200), ("Identity", 200)] {
+            let headers = HeaderMap::from_iter([
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (header::CONTENT_ENCODING, HeaderValue::from_static(coding)),
+            ]);
+            let read = runtime.block_on(read(&Limits::default(), &headers, Body::from("{}")));
+            let status = read.map_or_else(|problem| problem.into_response().status().as_u16(), |_| 200);
+            assert_eq!(status, expected, "{coding}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | `GET /v1/outcomes/{domain}/{key}` | `outcomes.rs` |
 //! | `GET /v1/views/{domain}/{view}` | `views.rs` |
 //! | `GET /v1/streams/{domain}/{view}` | `streams.rs` |
-//! | `GET /v1/socket` | `socket.rs` |
+//! | `GET /v1/socket` | `socket/` |
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
@@ -25,6 +25,8 @@ pub mod problem;
 mod read;
 mod socket;
 pub(crate) mod streams;
+#[cfg(test)]
+mod tests;
 pub(crate) mod views;
 
 use std::sync::Arc;

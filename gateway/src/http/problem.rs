@@ -132,6 +132,18 @@ impl Problem {
         self.0.members.get(name)
     }
 
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.kind.status
+    }
+
+    /// A further header, if it has that.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.0.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
     /// With a further header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {

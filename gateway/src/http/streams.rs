@@ -12,19 +12,19 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use millrace_kernel::Value;
 use millrace_ports::tables::MAX_KEY_BYTES;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::problem::{BAD_PARAMETER, FORBIDDEN, LOG_AWAY, Problem, UNKNOWN};
-use super::read::{Reading, limit};
+use super::read::Reading;
 use super::views::{MOST, view, wrong_key};
 use super::{answer, path, query};
 use crate::auth::Principal;
 use crate::gateway::{Gateway, Own};
-use crate::live::{Event, Out, OwnRequest, Request, Viewed, run, run_own};
+use crate::live::{Event, Expiry, Out, OwnRequest, Request, Spoken, Viewed, run, run_own};
 use crate::log::{Away, Channel};
 use crate::message::short;
+use crate::ports::ResourceFault;
 use crate::token::position::AFTER;
-use crate::token::resume::LONGEST;
 use crate::view::{Longs, Permit, key};
 
 /// So many things wait at most to be taken by the client.
@@ -44,22 +44,50 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let (domain, name) = path(at)?;
     let given = query(given.as_deref())?;
-    let token = match headers.get(LAST) {
-        None => None,
-        Some(value) => {
-            let token = value.to_str().ok().filter(|token| token.len() <= LONGEST);
-            Some(token.unwrap_or_default().to_owned()).filter(|token| !token.is_empty())
-        }
-    };
+    let token = token(&headers);
     if headers.contains_key(AFTER) {
         // whoever has just written finds it among the rows
         let channel = gateway.channel(&domain)?;
         drop(Reading::begin(&gateway, channel, &projections(&gateway, &domain, &name), &headers).await?);
     }
-    let wanted = wanted(&gateway, &principal, (&domain, &name), &given, answer::longs(&headers), token)?;
+    // nobody renews what stands in a header
+    let expiry = watch::channel(principal.expires_at()).1;
+    let at = (domain.as_str(), name.as_str());
+    let wanted = wanted(&gateway, &principal, at, &given, answer::longs(&headers), token, expiry)?;
+    if let Wanted::Own(request) = &wanted {
+        exists(&gateway, request).await?;
+    }
     let (out, said) = mpsc::channel(WAITING);
     tokio::spawn(wanted.run(out));
     Ok(events(said))
+}
+
+/// Where a client says that it was. What is none, or longer than any, is kept: it is to hear that it goes on from nowhere.
+fn token(headers: &HeaderMap) -> Option<String> {
+    let token = String::from_utf8_lossy(headers.get(LAST)?.as_bytes()).into_owned();
+    Some(token).filter(|token| !token.is_empty())
+}
+
+/// Whether there is such a thing, as an answer that has begun can say that only to those who read on. Tables that are away are the
+/// stream's affair, which waits for them.
+async fn exists(gateway: &Gateway, request: &OwnRequest) -> Result<(), Problem> {
+    let (own, id) = (Arc::clone(&request.own), request.id.clone());
+    let reading = Reading::begin(gateway, &own.channel, &[], &HeaderMap::new()).await;
+    let Ok(reading) = reading else { return Ok(()) };
+    let found =
+        reading.ask(move |tables| Ok(own.resource.live().map(|live| live.items(tables, &id, 1, None)))).await;
+    match found {
+        Ok(Some(Err(ResourceFault::Unknown(why)))) => Err(Problem::new(UNKNOWN, format!("{why}."))),
+        _ => Ok(()),
+    }
+}
+
+/// How many rows are wanted, within bounds.
+fn rows_wanted(text: &str, most: usize) -> Result<usize, Problem> {
+    text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
+        let detail = format!("limit: a stream begins with 1 to {most} rows.");
+        Problem::new(BAD_PARAMETER, detail).with("parameter", "limit")
+    })
 }
 
 /// Those that fill what is followed; none where there is no such thing.
@@ -89,8 +117,9 @@ impl Wanted {
     /// Serves it until it ends.
     pub(crate) async fn run(self, out: Out) {
         match self {
-            Self::View(request) => run(*request, out).await,
-            Self::Own(request) => run_own(request, out).await,
+            // each takes its own room, not that of the larger one
+            Self::View(request) => Box::pin(run(*request, out)).await,
+            Self::Own(request) => Box::pin(run_own(request, out)).await,
         }
     }
 }
@@ -103,11 +132,12 @@ pub(crate) fn wanted(
     given: &[(String, String)],
     longs: Longs,
     token: Option<String>,
+    expiry: Expiry,
 ) -> Result<Wanted, Problem> {
     let channel = gateway.channel(domain)?;
     let own = gateway.own().iter().find(|own| is_own(own, domain, name));
     if let Some(own) = own {
-        return of_own(gateway, principal, own, given, token);
+        return of_own(gateway, principal, own, given, token, expiry);
     }
     let view = view(channel, name)?;
     if view.table.live.is_none() {
@@ -118,7 +148,7 @@ pub(crate) fn wanted(
     let (mut rows, mut conditions) = (None, Vec::new());
     for (name, value) in given {
         match name.as_str() {
-            "limit" => rows = Some(limit(value, MOST)?),
+            "limit" => rows = Some(rows_wanted(value, MOST)?),
             _ => conditions.push((name.as_str(), value.as_str())),
         }
     }
@@ -132,7 +162,7 @@ pub(crate) fn wanted(
     Ok(Wanted::View(Box::new(Request {
         viewed: Viewed {
             channel: channel.clone(),
-            view: view.clone(),
+            view: Arc::clone(view),
             key,
             partitions: partitions(channel)?,
         },
@@ -140,7 +170,7 @@ pub(crate) fn wanted(
         longs,
         limit: rows,
         token,
-        expires_at: principal.expires_at(),
+        expiry,
         signs: gateway.resume_key().clone(),
         ending: gateway.ending(),
     })))
@@ -153,6 +183,7 @@ fn of_own(
     own: &Arc<Own>,
     given: &[(String, String)],
     token: Option<String>,
+    expiry: Expiry,
 ) -> Result<Wanted, Problem> {
     let Some(live) = own.resource.live() else {
         return Err(Problem::new(UNKNOWN, "It cannot be subscribed to."));
@@ -161,7 +192,7 @@ fn of_own(
     let (mut items, mut id) = (usually, None);
     for (name, value) in given {
         match name.as_str() {
-            "limit" => items = limit(value, most)?,
+            "limit" => items = rows_wanted(value, most)?,
             name if name == live.parameter() => id = Some(value.clone()),
             other => {
                 let detail = format!("{}: this address takes {} and limit.", short(other), live.parameter());
@@ -183,7 +214,7 @@ fn of_own(
         partitions: partitions(&own.channel)?,
         limit: items,
         token,
-        expires_at: principal.expires_at(),
+        expiry,
         signs: gateway.resume_key().clone(),
         ending: gateway.ending(),
     }))
@@ -199,7 +230,7 @@ fn partitions(channel: &Channel) -> Result<i32, Problem> {
 }
 
 /// What is said, as it comes, to a client that reads server-sent events.
-fn events(said: mpsc::Receiver<(Event, Option<String>)>) -> Response {
+fn events(said: mpsc::Receiver<Spoken>) -> Response {
     let body = Body::new(Events { said, begins: true });
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -216,7 +247,7 @@ fn events(said: mpsc::Receiver<(Event, Option<String>)>) -> Response {
 
 /// An answer that goes on as long as something is said.
 struct Events {
-    said: mpsc::Receiver<(Event, Option<String>)>,
+    said: mpsc::Receiver<Spoken>,
     begins: bool,
 }
 
@@ -234,9 +265,7 @@ impl axum::body::HttpBody for Events {
             return Poll::Ready(Some(Ok(http_body::Frame::data(first.into()))));
         }
         let next = std::task::ready!(self.said.poll_recv(context));
-        Poll::Ready(
-            next.map(|(event, token)| Ok(http_body::Frame::data(written(&event, token.as_deref()).into()))),
-        )
+        Poll::Ready(next.map(|said| Ok(http_body::Frame::data(written(&said.0, said.1.as_deref()).into()))))
     }
 }
 

@@ -1,5 +1,7 @@
 //! `GET /v1/views/{domain}/{view}?key=value&limit=&cursor=`.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
@@ -100,12 +102,12 @@ pub(super) fn page(rows: Vec<Json>, cursor: Option<String>) -> Json {
 }
 
 /// The view of that name.
-pub(super) fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c ViewDescription, Problem> {
+pub(super) fn view<'c>(channel: &'c Channel, name: &str) -> Result<&'c Arc<ViewDescription>, Problem> {
     let views = &channel.description.views;
     views.iter().find(|view| view.table.name == name).ok_or_else(|| {
         let near = suggestion(name, views.iter().map(|view| view.table.name.as_str()));
         let domain = channel.description.name;
-        Problem::new(UNKNOWN, format!("{domain} has no view {}{near}.", short(name)))
+        Problem::new(UNKNOWN, format!("{domain} has no view {}{near}", short(name)))
     })
 }
 

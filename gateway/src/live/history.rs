@@ -24,7 +24,7 @@ pub(crate) enum Past {
     Change(i64, Option<Change>),
     /// All of it has come.
     Over,
-    /// The log does not hold it any more, or it is too much.
+    /// The log does not hold it any more, or it cannot be decoded, or it is too much.
     Gone,
     /// It cannot be read now.
     Away(LogFault),
@@ -51,7 +51,8 @@ pub(crate) fn read(
         let reading = spawn_blocking(move || {
             let last = match walk(&*log, &at, &key, (from, to), &decode, &sender) {
                 Ok(()) => Past::Over,
-                Err(LogFault::OutOfRange { .. }) => Past::Gone,
+                // who waits for what cannot be read waits for ever
+                Err(LogFault::OutOfRange { .. } | LogFault::Undecodable { .. }) => Past::Gone,
                 Err(fault) => Past::Away(fault),
             };
             // who listened may have gone

@@ -83,6 +83,8 @@ pub(crate) struct Hearing {
     sender: mpsc::WeakSender<Heard>,
     receiver: mpsc::Receiver<Heard>,
     waiting: Arc<Waiting>,
+    /// What was in memory when it began: comes first.
+    kept: VecDeque<Heard>,
     /// The changes of the partition before this offset have been passed on.
     pub(crate) reached: watch::Receiver<i64>,
     /// It hears of those from this offset on.
@@ -156,18 +158,13 @@ impl Hub {
     pub(super) fn pass_on(&self, record: Record, read: impl Fn(&Record) -> Option<Change>) {
         let at = TopicPartition::new(Arc::clone(&record.topic), record.partition);
         let key = record.key.clone().unwrap_or_default();
-        // decoded outside the lock, as it may ask the registry, and only if somebody listens
+        // decoded outside the lock, as it may ask the registry, and only if somebody listens; who comes meanwhile hears it, too
         let mut change = None;
         let mut state = self.state();
-        if state.lanes.get(&at).is_some_and(|lane| lane.listeners.contains_key(&key)) {
+        while change.is_none() && state.lanes.get(&at).is_some_and(|lane| lane.listeners.contains_key(&key)) {
             drop(state);
             change = Some(read(&record).map(Arc::new));
             state = self.state();
-        }
-        // who has come meanwhile hears it, too
-        let has_come = |state: &State| state.lanes.get(&at).is_some_and(|it| it.listeners.contains_key(&key));
-        if change.is_none() && has_come(&state) {
-            change = Some(read(&record).map(Arc::new));
         }
         let room = (KEPT_BYTES / state.lanes.len().max(1)).max(KEPT_BYTES_LEAST);
         let Some(lane) = state.lanes.get_mut(&at) else { return };
@@ -198,7 +195,7 @@ impl Hub {
     }
 
     /// Listens to the changes of a key from `from` on, as far as they are in memory, or from now on. What lies between `from`
-    /// and [`Hearing::from`] stands in the log only. `read` reads what is in memory.
+    /// and [`Hearing::from`] stands in the log only. `read` reads what is in memory, and may take its time.
     ///
     /// # Errors
     /// [`Deaf`].
@@ -223,36 +220,45 @@ impl Hub {
         let reached = lane.next.max(*lane.reached.borrow());
         let listener = Listener { number, sender, waiting: Arc::clone(&waiting) };
         let mut begins = reached;
+        let mut own = Vec::new();
         if let Some(from) = from.filter(|from| *from < reached) {
             begins = from.max(lane.kept_from).min(reached);
             let first = lane.kept.partition_point(|record| record.offset < begins);
-            let own = lane.kept.range(first..).filter(|record| record.key.as_deref() == Some(&*key));
-            for record in own {
-                let change = read(record).map(Arc::new);
-                let heard =
-                    Heard { partition: at.partition, offset: record.offset, change, bytes: size(record) };
-                if !listener.is_told(heard) {
-                    // more than there is room for at once: the rest comes from the log
-                    begins = reached;
-                    break;
-                }
+            let of_key = lane.kept.range(first..).filter(|record| record.key.as_deref() == Some(&*key));
+            own.extend(of_key.cloned());
+            let bytes: usize = own.iter().map(size).sum();
+            if own.len() > WAITING || own.len() > 1 && bytes > WAITING_BYTES {
+                // more than there is room for at once: all of it comes from the log
+                own.clear();
+                begins = reached;
             }
         }
-        let is_whole = begins < reached || from.is_none_or(|from| from >= reached);
-        let (receiver, waiting, listener) = match is_whole {
-            true => (receiver, Arc::clone(&waiting), listener),
-            false => {
-                let (sender, receiver) = mpsc::channel(WAITING);
-                let waiting = Arc::new(Waiting::default());
-                (receiver, Arc::clone(&waiting), Listener { number, sender, waiting })
-            }
-        };
         let reached = lane.reached.subscribe();
-        let sender = listener.sender.downgrade();
+        let downgraded = listener.sender.downgrade();
         lane.listeners.entry(key.clone()).or_default().push(listener);
         drop(state);
-        let keys = vec![(at.clone(), key)];
-        Ok(Hearing { hub: Arc::clone(self), keys, number, sender, receiver, waiting, reached, from: begins })
+        let mut hearing = Hearing {
+            hub: Arc::clone(self),
+            keys: vec![(at.clone(), key)],
+            number,
+            sender: downgraded,
+            receiver,
+            waiting,
+            kept: VecDeque::new(),
+            reached,
+            from: begins,
+        };
+        // outside the lock, as it may ask the registry; what comes meanwhile waits behind it
+        hearing.kept = own
+            .iter()
+            .map(|record| Heard {
+                partition: at.partition,
+                offset: record.offset,
+                change: read(record).map(Arc::new),
+                bytes: 0,
+            })
+            .collect();
+        Ok(hearing)
     }
 
     /// The offset before which all changes of a partition have been passed on; `None` where they are not read now.
@@ -328,19 +334,25 @@ impl Listener {
 impl Hearing {
     /// The next change; nothing when no more can be heard: who listens did not keep up, or the log is read anew.
     pub(crate) async fn next(&mut self) -> Option<Heard> {
+        if let Some(heard) = self.kept.pop_front() {
+            return Some(heard);
+        }
         let heard = self.receiver.recv().await;
         self.taken(heard)
     }
 
     /// The next change that is there already.
     pub(crate) fn next_now(&mut self) -> Option<Heard> {
+        if let Some(heard) = self.kept.pop_front() {
+            return Some(heard);
+        }
         let heard = self.receiver.try_recv().ok();
         self.taken(heard)
     }
 
     /// Whether nothing is there to be taken.
     pub(crate) fn is_drained(&self) -> bool {
-        self.receiver.is_empty()
+        self.kept.is_empty() && self.receiver.is_empty()
     }
 
     /// Hears of another key, too, from now on. `false` where that cannot be.

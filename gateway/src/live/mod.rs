@@ -23,7 +23,7 @@ mod passing;
 mod shown;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod viewed;
 mod voice;
 
@@ -34,4 +34,4 @@ pub(crate) use hub::Hub;
 pub(crate) use own::{OwnRequest, run as run_own};
 pub(crate) use stream::{Request, run};
 pub(crate) use viewed::Viewed;
-pub(crate) use voice::Out;
+pub(crate) use voice::{Expiry, Out, Spoken, expired, left};

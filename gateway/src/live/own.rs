@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +19,12 @@ use tokio::time::{sleep, sleep_until};
 use super::event::{Ended, Event};
 use super::hub::{Heard, Hearing, Versions};
 use super::stream::{REBUILT, REFUSED};
-use super::viewed::{LOOK_EVERY, settled};
-use super::voice::{Out, Over, Tokens, Voice, away};
+use super::viewed::{LOOK_EVERY, Settling, once, settled};
+use super::voice::{Expiry, Out, Over, Tokens, Voice, away};
 use crate::gateway::Own;
 use crate::http::problem::{Problem, UNKNOWN};
 use crate::ports::{Effect, LiveItem, LiveResource, ResourceFault, Source, ViewDescription};
-use crate::token::{Resume, ResumeKey};
+use crate::token::{Resume, ResumeKey, stream_name};
 use crate::view::blocking;
 
 /// So many items more than were asked for are followed before the oldest are let go of.
@@ -42,7 +41,7 @@ pub(crate) struct OwnRequest {
     pub(crate) partitions: i32,
     pub(crate) limit: usize,
     pub(crate) token: Option<String>,
-    pub(crate) expires_at: Option<i64>,
+    pub(crate) expiry: Expiry,
     pub(crate) signs: ResumeKey,
     pub(crate) ending: watch::Receiver<bool>,
 }
@@ -93,11 +92,11 @@ enum Came {
 
 impl Following {
     fn new(request: OwnRequest, out: Out) -> Option<Self> {
-        let OwnRequest { own, id, partitions, limit, token, expires_at, signs, ending } = request;
+        let OwnRequest { own, id, partitions, limit, token, expiry, signs, ending } = request;
         let live = own.resource.live()?;
-        let name = format!("{}/{}/{id}", own.channel.description.name, live.name());
+        let name = stream_name([own.channel.description.name, live.name(), &id].into_iter());
         let wanted = token.as_deref().and_then(|token| signs.read(&name, token));
-        let voice = Voice::new(out, ending, expires_at, own.channel.clock.now_micros());
+        let voice = Voice::new(out, ending, expiry, Arc::clone(&own.channel.clock));
         Some(Self {
             is_refused: token.is_some() && wanted.is_none(),
             floor: wanted.and_then(|resume| resume.floor),
@@ -116,17 +115,30 @@ impl Following {
     }
 
     async fn play(&mut self) -> Result<(), Over> {
+        self.voice.check()?;
         if self.is_refused {
-            self.voice.say(Event::Reset { reason: REFUSED }, Tokens::None).await?;
+            self.reset(REFUSED).await?;
         }
         loop {
             let reason = self.once().await?;
-            self.voice.say(Event::Reset { reason }, Tokens::None).await?;
+            self.reset(reason).await?;
         }
     }
 
+    /// Says that all items come anew.
+    async fn reset(&mut self, reason: &'static str) -> Result<(), Over> {
+        self.note();
+        self.voice.say(Event::Reset { reason }, Tokens::Now).await
+    }
+
+    /// Notes how far down it goes.
+    fn note(&mut self) {
+        let resume = Resume { positions: None, floor: self.floor.clone() };
+        self.voice.token = self.signs.token(&self.name, &resume);
+    }
+
     /// One of the views that it is made of: they are of one family, which has one topic of changes.
-    fn view(&self) -> Result<&ViewDescription, Over> {
+    fn view(&self) -> Result<&Arc<ViewDescription>, Over> {
         let own = self.own.resource.live().map(LiveResource::views).unwrap_or_default();
         let views = &self.own.channel.description.views;
         let found = views.iter().find(|view| own.contains(&view.table.name.as_str()));
@@ -139,15 +151,14 @@ impl Following {
 
     /// Follows from one beginning on, until something ends that; why.
     async fn once(&mut self) -> Result<&'static str, Over> {
-        let (view, projection) = {
-            let view = self.view()?;
-            (view.clone(), view.projection.clone())
-        };
+        self.voice.check()?;
+        let view = Arc::clone(self.view()?);
         let channel = Arc::clone(&self.own.channel);
         let (tables, version) = self.voice.tables(&channel, &view.table.name).await?;
         let topic = channel.description.topology.changes(view.family());
         let mut hearing = self.hear(&tables, &topic).await?;
-        let progress = channel.watch.applied(&tables, &projection).await.map_err(|fault| away(&fault))?;
+        let progress =
+            channel.watch.applied(&tables, &view.projection).await.map_err(|fault| away(&fault))?;
         self.seen = (0..self.partitions).map(|partition| (partition, Seen::rows(&progress))).collect();
         self.snapshot(&tables).await?;
         let mut settling = self.settling(&view, &tables, &topic);
@@ -164,7 +175,7 @@ impl Following {
                 biased;
                 over = self.voice.over() => Came::Over(over),
                 changed = versions.changed() => changed.map_or(Came::Over(Over::Left), |()| Came::Versions),
-                ends = &mut settling, if until.is_none() => Came::Settled(ends),
+                ends = once(&mut settling) => Came::Settled(ends),
                 heard = hearing.next() => Came::Heard(heard),
                 () = sleep_until(reads_at.unwrap_or_else(tokio::time::Instant::now)), if reads_at.is_some() => Came::Read,
                 () = sleep(LOOK_EVERY.0), if is_waiting && !is_live => Came::Versions,
@@ -182,15 +193,18 @@ impl Following {
                     self.voice.pause().await?;
                     return Ok("the changes are read anew");
                 }
+                // what another version tells has the same places, and is none of what was seen
+                Came::Heard(Some(Heard { change: Some(change), .. })) if change.version != version => {}
                 Came::Heard(Some(Heard { partition, change: Some(change), .. })) => {
                     let is_new = self.seen.entry(partition).or_default().is_new(&change);
-                    if is_new && change.version == version && change.reread {
+                    if is_new && change.reread {
                         return Ok("an item is too large to be told");
                     }
-                    if is_new && change.version == version && self.is_own(&change) {
-                        let has_more = self.take(&change, &mut hearing, &topic).await?;
-                        if has_more {
-                            (until, is_live) = (None, false);
+                    if is_new && self.is_own(&change) {
+                        let is_other = self.take(&change, &mut hearing, &topic).await?;
+                        if is_other {
+                            // what was waited for was of what it was made of before
+                            (until, is_live, settling) = (None, false, None);
                             reads_at.get_or_insert(tokio::time::Instant::now() + READ_EVERY);
                         }
                     }
@@ -309,8 +323,8 @@ impl Following {
         if self.floor.is_none() && items.len() >= self.limit {
             self.floor = items.last().map(|item| item.place.clone());
         }
-        self.voice.token =
-            self.signs.token(&self.name, &Resume { positions: None, floor: self.floor.clone() });
+        self.voice.check()?;
+        self.note();
         self.items.clear();
         let shown: Vec<Json> = items.iter().map(|item| item.item.clone()).collect();
         self.items.extend(items.into_iter().map(has));
@@ -357,7 +371,7 @@ impl Following {
         found.map_or("", |(name, _)| name)
     }
 
-    /// Takes a change. Whether it is made of more than before.
+    /// Takes a change. Whether it is made of something else than before: of more, or of less, which may have hidden others.
     async fn take(
         &mut self,
         change: &millrace_kernel::Change,
@@ -387,15 +401,17 @@ impl Following {
             }
             Effect::Unfollow(source) => {
                 let key = key_text(&source.key);
+                let mut is_other = false;
                 if self.sources.remove(&(source.view, key.clone())) {
                     hearing.forget(&self.place(topic, &key), &key);
+                    is_other = true;
                     let of_source = self.items.iter().filter(|(_, has)| has.source == key);
                     let gone: Vec<_> = of_source.map(|(place, _)| place.clone()).collect();
                     for place in gone {
                         self.remove(&place).await?;
                     }
                 }
-                Ok(false)
+                Ok(is_other)
             }
         }
     }
@@ -421,16 +437,16 @@ impl Following {
     /// The ends of the changes, once the rows show all that stands in the events now.
     fn settling(
         &self,
-        view: &ViewDescription,
+        view: &Arc<ViewDescription>,
         tables: &Arc<dyn ViewStore>,
         topic: &Arc<str>,
-    ) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send>> {
-        let (channel, view, tables) = (Arc::clone(&self.own.channel), view.clone(), Arc::clone(tables));
+    ) -> Settling<Vec<i64>> {
+        let (channel, view, tables) = (Arc::clone(&self.own.channel), Arc::clone(view), Arc::clone(tables));
         let (topic, partitions) = (Arc::clone(topic), self.partitions);
         let sources: Vec<i32> = (0..partitions).collect();
-        Box::pin(
-            async move { settled(&channel, &view, &tables, &sources, &topic, partitions).await.to_vec() },
-        )
+        Some(Box::pin(async move {
+            settled(&channel, &view, &tables, &sources, &topic, partitions).await.1.to_vec()
+        }))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a stream passes on, from when it has its rows.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use millrace_kernel::Change;
@@ -12,15 +11,17 @@ use tokio::time::sleep_until;
 use super::event::{Ended, Event};
 use super::history::Past;
 use super::hub::{Heard, Hearing};
-use super::stream::{Next, REBUILT, Stream};
+use super::shown::Shows;
+use super::stream::{NOT_YOURS, Next, OTHER_LOG, REBUILT, Stream};
+use super::viewed::{Settling, once};
 use super::voice::{Over, Tokens};
 
 /// What has come.
 enum Came {
     /// Another version answers, perhaps.
     Versions,
-    /// The rows show all that stood in the events, and the changes end there.
-    Settled(i64),
+    /// The rows show all that stood in the events, which ended there, by their partitions; and so do the changes.
+    Settled((Vec<(i32, i64)>, i64)),
     Past(Past),
     Heard(Option<Heard>),
     /// The reader has come further.
@@ -40,9 +41,8 @@ impl Stream {
         tables: Arc<dyn ViewStore>,
     ) -> Result<Next, Over> {
         let (viewed, of_tables) = (self.viewed.clone(), Arc::clone(&tables));
-        let mut settling: Pin<Box<dyn Future<Output = i64> + Send>> =
-            Box::pin(async move { viewed.settled(&of_tables).await });
-        let (mut is_settled, mut is_live) = (false, false);
+        let mut settling: Settling<_> = Some(Box::pin(async move { viewed.settled(&of_tables).await }));
+        let mut is_live = false;
         let mut versions = self.versions.clone();
         let mut reached = hearing.reached.clone();
         loop {
@@ -51,26 +51,24 @@ impl Stream {
                 return Ok(Next::Anew(REBUILT));
             }
             let has_past = past.is_some();
+            let awaits_changes = settling.is_none() && !is_live;
             let came = tokio::select! {
                 biased;
                 over = self.voice.over() => Came::Over(over),
                 changed = versions.changed() => changed.map_or(Came::Over(Over::Left), |()| Came::Versions),
-                end = &mut settling, if !is_settled => Came::Settled(end),
+                ends = once(&mut settling) => Came::Settled(ends),
                 before = next(&mut past), if has_past => Came::Past(before),
                 heard = hearing.next(), if !has_past => Came::Heard(heard),
-                _ = reached.changed(), if !has_past && is_settled && !is_live => Came::Reached,
+                _ = reached.changed(), if !has_past && awaits_changes => Came::Reached,
                 () = sleep_until(self.voice.beats_at()) => Came::Beat,
             };
             let next = match came {
                 Came::Over(over) => return Err(over),
                 Came::Versions | Came::Reached => None,
-                Came::Settled(end) => {
-                    is_settled = true;
-                    let ends = sub.sources().iter().map(|source| (*source, 0)).collect();
-                    for answer in [Answer::EventEnds(ends), Answer::Applied, Answer::ChangesEnd(end)] {
-                        sub.answer(answer);
-                    }
-                    None
+                Came::Settled((events, end)) => {
+                    let answers = [Answer::EventEnds(events), Answer::Applied, Answer::ChangesEnd(end)];
+                    let goes_on = answers.into_iter().all(|answer| sub.answer(answer));
+                    (!goes_on).then_some(Next::Anew(OTHER_LOG))
                 }
                 Came::Past(Past::Change(offset, change)) => {
                     self.pass_on(&mut sub, (offset, change.map(Arc::new)), &tables).await?
@@ -106,7 +104,7 @@ impl Stream {
             if let Some(next) = next {
                 return Ok(next);
             }
-            if is_settled && !is_live && past.is_none() {
+            if settling.is_none() && !is_live && past.is_none() {
                 if let Some(next) = self.catch_up(&mut sub, &mut hearing, &tables).await? {
                     return Ok(next);
                 }
@@ -164,10 +162,14 @@ impl Stream {
             Taken::Changes => {}
         }
         let shown = self.show(tables, move |shown, tables| shown.change(tables, &change)).await?;
-        let Some(shown) = shown else { return Ok(None) };
+        let event = match shown {
+            Shows::Nothing => return Ok(None),
+            Shows::Otherwise => return Ok(Some(Next::Anew(NOT_YOURS))),
+            Shows::Change { key, row } => Event::Change { key, row },
+        };
         self.note(sub);
         let tokens = if sub.is_whole() { Tokens::IfDue } else { Tokens::None };
-        self.voice.say(Event::Change { key: shown.key, row: shown.row }, tokens).await?;
+        self.voice.say(event, tokens).await?;
         Ok(None)
     }
 }

@@ -7,15 +7,16 @@ use millrace_kernel::{Change, Value};
 use millrace_ports::{Record, StoreFault, TopicPartition, ViewStore};
 use millrace_runtime::changes::{Answer, Ask, Positions, Subscription};
 use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::event::Event;
 use super::history::{self, Past};
-use super::hub::{Hearing, Versions};
+use super::hub::{Deaf, Hearing, Versions};
 use super::shown::Shown;
 use super::viewed::{LOOK_EVERY, Viewed};
-use super::voice::{Out, Over, Tokens, Voice, away};
-use crate::token::{Resume, ResumeKey};
+use super::voice::{Expiry, Out, Over, Tokens, Voice, away};
+use crate::token::{Resume, ResumeKey, stream_name};
 use crate::view::{From, Longs, Permit, blocking, read};
 
 /// Rows of a part of the snapshot.
@@ -30,8 +31,8 @@ pub(crate) struct Request {
     pub(crate) limit: Option<usize>,
     /// Where it goes on.
     pub(crate) token: Option<String>,
-    /// Until when it is known who asks, in seconds since the epoch.
-    pub(crate) expires_at: Option<i64>,
+    /// Until when it is known who asks.
+    pub(crate) expiry: Expiry,
     pub(crate) signs: ResumeKey,
     /// Becomes true when this gateway ends.
     pub(crate) ending: watch::Receiver<bool>,
@@ -70,37 +71,52 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(request: Request, name: String, out: Out) -> Self {
-        let Request { viewed, permit, longs, limit, token, expires_at, signs, ending } = request;
+        let Request { viewed, permit, longs, limit, token, expiry, signs, ending } = request;
+        let mut shown = Shown::new(Arc::clone(&viewed.view), permit, longs);
+        let name = match shown.user() {
+            Some(user) => format!("{name}/{}", stream_name(std::iter::once(user))),
+            None => name,
+        };
         let wanted = token.as_deref().and_then(|token| signs.read(&name, token));
-        let floor = wanted.as_ref().and_then(|resume| resume.floor.clone());
-        let shown = Shown::new(viewed.view.table.clone(), permit, longs, floor);
-        let voice = Voice::new(out, ending, expires_at, viewed.channel.clock.now_micros());
+        if let Some(floor) = wanted.as_ref().and_then(|resume| resume.floor.clone()) {
+            shown.set_floor(floor);
+        }
+        let voice = Voice::new(out, ending, expiry, Arc::clone(&viewed.channel.clock));
         let is_refused = token.is_some() && wanted.is_none();
         let versions = viewed.channel.hub.versions();
         Self { viewed, name, shown, limit, wanted, is_refused, signs, versions, voice, noted: None }
     }
 
     async fn play(&mut self) -> Result<(), Over> {
+        self.voice.check()?;
         if self.is_refused {
-            self.voice.say(Event::Reset { reason: REFUSED }, Tokens::None).await?;
+            self.reset(REFUSED).await?;
         }
         let mut resumed = self.wanted.take().and_then(|resume| resume.positions);
         loop {
             match self.once(resumed.take()).await? {
                 Next::Resume(positions) => resumed = Some(positions),
-                Next::Anew(reason) => {
-                    (self.voice.token, self.noted) = (None, None);
-                    self.voice.say(Event::Reset { reason }, Tokens::None).await?;
-                }
+                Next::Anew(reason) => self.reset(reason).await?,
             }
         }
     }
 
+    /// Says that all rows come anew. Until they have, the client's copy is that of no moment: the token that goes with this takes the
+    /// place of the last one and goes on nowhere.
+    async fn reset(&mut self, reason: &'static str) -> Result<(), Over> {
+        self.noted = None;
+        let floor = self.shown.floor().map(<[_]>::to_vec);
+        self.voice.token = self.signs.token(&self.name, &Resume { positions: None, floor });
+        self.voice.say(Event::Reset { reason }, Tokens::Now).await
+    }
+
     /// Hears from one beginning on until something ends that.
     async fn once(&mut self, resumed: Option<Positions>) -> Result<Next, Over> {
+        self.voice.check()?;
         let view = &self.viewed.view.table.name;
         let (tables, version) = self.voice.tables(&self.viewed.channel, view).await?;
         let (place, sources) = (self.viewed.place(), self.viewed.sources());
+        let has_rows = resumed.is_some();
         let mut sub = match resumed {
             Some(positions) if positions.version != version => return Ok(Next::Anew(REBUILT)),
             Some(positions) if positions.partition != place.partition => {
@@ -118,6 +134,11 @@ impl Stream {
                 return Ok(self.again(&sub));
             }
         };
+        let key = self.viewed.key.clone();
+        let begun = self.show(&tables, move |shown, tables| shown.begin(tables, &key, has_rows)).await?;
+        if !begun {
+            return Ok(Next::Anew(NOT_YOURS));
+        }
         let mut hearing = None;
         let mut past = None;
         while let Some(ask) = sub.asks().cloned() {
@@ -161,11 +182,19 @@ impl Stream {
         &mut self,
         place: &TopicPartition,
         from: Option<i64>,
-        read: &(impl Fn(&Record) -> Option<Change> + Clone),
+        read: &(impl Fn(&Record) -> Option<Change> + Clone + Send + 'static),
     ) -> Result<Hearing, Over> {
         let key = key_text(&self.viewed.key);
         loop {
-            match self.viewed.channel.hub.hear(place, &key, from, read) {
+            let (hub, at, key, read) =
+                (Arc::clone(&self.viewed.channel.hub), place.clone(), key.clone(), read.clone());
+            let hear = move || hub.hear(&at, &key, from, read);
+            let heard = match from {
+                None => hear(),
+                // what is in memory is read then, which may have to ask for its schema
+                Some(_) => spawn_blocking(hear).await.unwrap_or(Err(Deaf::Away)),
+            };
+            match heard {
                 Ok(hearing) => return Ok(hearing),
                 // it is read as soon as somebody wants to hear, which is now
                 Err(_) => tokio::select! {
@@ -187,49 +216,51 @@ impl Stream {
         history::read(log, readers, place.clone(), key_text(&self.viewed.key), span, read.clone())
     }
 
-    /// Says all rows, a part at a time.
+    /// Says all rows, a part at a time. Each part but the last is full, whatever lies between its rows that is not the reader's.
     async fn snapshot(&mut self, tables: &Arc<dyn ViewStore>, sub: &Subscription) -> Result<(), Over> {
-        self.shown.clear();
-        let (table, key) = (self.viewed.view.table.clone(), self.viewed.key.clone());
-        let mut left = self.limit.filter(|_| self.shown.floor().is_none()).unwrap_or(usize::MAX);
+        let (view, key) = (Arc::clone(&self.viewed.view), self.viewed.key.clone());
+        let keys = view.table.key_columns();
+        let mut left = self.limit.filter(|_| self.shown.floor().is_none());
         let mut behind: Option<Vec<Value>> = None;
-        loop {
-            let most = left.min(PART);
-            let (tables, table, from) =
-                (Arc::clone(tables), table.clone(), From::Key(key.clone(), behind.take()));
-            let keys = table.key_columns();
+        let mut rows = Vec::new();
+        let mut is_over = self.shown.is_none();
+        while !is_over {
+            self.voice.check()?;
+            let most = if self.shown.is_by_row() { PART } else { left.unwrap_or(PART).min(PART) };
+            let (view, from) = (Arc::clone(&view), From::Key(key.clone(), behind.take()));
             let read = blocking({
-                let tables = Arc::clone(&tables);
+                let tables = Arc::clone(tables);
                 move || {
                     let mut rows = Vec::with_capacity(most);
-                    read::<StoreFault>(&*tables, &table, from, most, &mut |row| {
+                    read::<StoreFault>(&*tables, &view.table, from, most, &mut |row| {
                         rows.push(row.to_vec());
                         Ok(())
                     })?;
                     Ok(rows)
                 }
             });
-            let rows = read.await.map_err(|fault| away(&fault))?;
-            left -= rows.len();
-            let is_full = rows.len() == most;
-            let last = rows.last().cloned();
-            let rows = self.show(&tables, move |shown, tables| shown.rows(tables, rows)).await?;
+            let read = read.await.map_err(|fault| away(&fault))?;
+            let last = read.last().cloned();
             // below the floor there is nothing more to show
             let is_above = last.as_ref().is_none_or(|row| self.shown.covers(row));
-            let more = is_full && left > 0 && is_above;
-            if let (true, Some(last)) = (is_full && left == 0, &last) {
-                self.shown.end_at(last);
+            is_over = read.len() < most || !is_above;
+            let shown = self.show(tables, move |shown, tables| shown.rows(tables, read, left)).await?;
+            if let Some(left) = &mut left {
+                *left -= shown.len();
+                is_over |= *left == 0;
             }
-            if !more {
-                self.note(sub);
-            }
-            let tokens = if more { Tokens::None } else { Tokens::Now };
-            self.voice.say(Event::Snapshot { rows, more }, tokens).await?;
-            if !more {
-                return Ok(());
+            rows.extend(shown);
+            while rows.len() > PART {
+                let rest = rows.split_off(PART);
+                let part = Event::Snapshot { rows: std::mem::replace(&mut rows, rest), more: true };
+                self.voice.check()?;
+                self.voice.say(part, Tokens::None).await?;
             }
             behind = last.map(|row| row[..keys].to_vec());
         }
+        self.voice.check()?;
+        self.note(sub);
+        self.voice.say(Event::Snapshot { rows, more: false }, Tokens::Now).await
     }
 
     /// What is shown, asked where it may wait: whose a row is may stand in another table.
@@ -255,15 +286,19 @@ impl Stream {
     /// Notes where it goes on.
     pub(super) fn note(&mut self, sub: &Subscription) {
         if sub.is_whole() {
-            let floor = self.shown.floor().map(<[_]>::to_vec);
-            let resume = Resume { positions: Some(sub.positions()), floor };
-            self.voice.token = self.signs.token(&self.name, &resume);
-            self.noted = resume.positions;
+            let (floor, positions) = (self.shown.floor().map(<[_]>::to_vec), sub.positions());
+            self.noted = Some(positions.clone());
+            let positions = self.shown.is_resumable().then_some(positions);
+            self.voice.token = self.signs.token(&self.name, &Resume { positions, floor });
         }
     }
 }
 
 /// What a stream is told that goes on from a token which is none of its own.
 pub(super) const REFUSED: &str = "the token is of another stream, or of gateways that sign otherwise";
+/// What a stream is told whose reader may see the rows of its key only from now on, or no more.
+pub(super) const NOT_YOURS: &str = "who may see the rows has changed";
+/// What a stream is told whose token knows of more than there is.
+pub(super) const OTHER_LOG: &str = "the topics are others than those that the token is of";
 /// What a stream is told when another version of its view's tables answers.
 pub(super) const REBUILT: &str = "the view was rebuilt";

@@ -1,12 +1,21 @@
 //! Streams over a log and tables in memory, with a projector that writes what the test says.
 
+mod again;
+pub(crate) mod own;
+mod permits;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use millrace_domain_guestbook::Guestbook;
+use millrace_domain_guestbook::messages::commands::{CommandData, Sign};
+use millrace_kernel::change::Columns;
 use millrace_kernel::live::key_text;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Change, Delete, Outcome, Put, Schemas, Table, Value, Write, partition};
+use millrace_kernel::{
+    Change, Delete, Digest, Domain as _, Metadata, Outcome, Put, Schemas, Table, Value, Write, partition,
+};
 use millrace_ports::{Clock as _, LogFault, StoreFault, SystemClock, TopicPartition, ViewStore};
 use millrace_runtime::progress::{Progress, system_tables};
 use millrace_runtime::{Health, Stop, Topology};
@@ -17,12 +26,12 @@ use serde_json::{Value as Json, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::{Ended, Event, Request, Viewed, run};
+use super::{Ended, Event, Request, Spoken, Viewed, run};
 use crate::auth::Principal;
 use crate::log::Channel;
-use crate::message::MessageTypes;
+use crate::message::{MessageTypes, Problem};
 use crate::ports::{
-    Acknowledged, CommandEncoder, CommandRecord, CommandSender, Description, DomainLink, Trouble,
+    Acknowledged, CommandEncoder, CommandRecord, CommandSender, Description, DomainLink, Encoded, Trouble,
     ViewDescription,
 };
 use crate::token::ResumeKey;
@@ -30,10 +39,12 @@ use crate::view::{Longs, Permit};
 
 const PARTITIONS: i32 = 2;
 const VIEWS: &str = "-- Live: from any partition\n-- Readable by: public\nCREATE TABLE notes (\n  a text, -- x\n  at bigint, -- x\n  text text, -- x\n  PRIMARY KEY ((a), at)\n) WITH comment = 'x Bound: few.' AND CLUSTERING ORDER BY (at DESC);";
+/// Whose notes somebody follows: of the same family.
+const FOLLOWS: &str = "-- Live: from any partition\n-- Readable by: public\nCREATE TABLE follows (\n  reader text, -- x\n  who text, -- x\n  PRIMARY KEY ((reader), who)\n) WITH comment = 'x Bound: few.';";
 const SCHEMA: &str = include_str!("../../../schemas/chirp/registered/changes.avsc");
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Link {
+pub(crate) struct Link {
     registry: Arc<dyn Registry>,
     store: Arc<dyn ViewStore>,
     version: Mutex<i32>,
@@ -41,11 +52,12 @@ struct Link {
 
 impl DomainLink for Link {
     fn encoder(&self) -> Result<Box<dyn CommandEncoder>, Trouble> {
-        Err(Trouble("nobody sends commands here".to_owned()))
+        Ok(Box::new(Encoder))
     }
 
     fn outcomes(&self) -> Result<Codec<Outcome>, Trouble> {
-        Err(Trouble("nobody waits for outcomes here".to_owned()))
+        Codec::register(Arc::clone(&self.registry), "outcomes", Guestbook::SCHEMAS.outcomes)
+            .map_err(|error| Trouble(error.to_string()))
     }
 
     fn changes(&self, _: &str) -> Result<Codec<Change>, Trouble> {
@@ -62,24 +74,37 @@ impl DomainLink for Link {
     }
 }
 
-struct Nowhere;
+/// Nobody decides what it sends.
+struct Encoder;
+
+impl CommandEncoder for Encoder {
+    fn encode(&self, id: &str, _: Metadata, _: &str, data: Json) -> Result<Encoded, Problem> {
+        let sign = Sign { guest_id: "ann".into(), text: "Hello".into() };
+        let digest = Digest::of(&CommandData::Sign(sign));
+        Ok(Encoded { key: id.to_owned(), value: data.to_string().into(), digest })
+    }
+}
+
+/// Takes everything, and has it nowhere.
+pub(crate) struct Nowhere;
 
 impl CommandSender for Nowhere {
-    fn send(&self, _: CommandRecord, _: Acknowledged) -> Result<(), LogFault> {
-        unreachable!("nobody sends commands here")
+    fn send(&self, _: CommandRecord, done: Acknowledged) -> Result<(), LogFault> {
+        done(Ok(0));
+        Ok(())
     }
 }
 
 /// A projector's side of a domain with one view, and the gateway's.
-struct System {
-    log: MemoryLog,
+pub(crate) struct System {
+    pub(crate) log: MemoryLog,
     store: Arc<MemoryStore>,
-    link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     channel: Arc<Channel>,
     codec: Codec<Change>,
-    key: ResumeKey,
+    pub(crate) key: ResumeKey,
     stop: Stop,
-    ending: watch::Sender<bool>,
+    pub(crate) ending: watch::Sender<bool>,
     follower: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -88,14 +113,15 @@ fn table() -> Table {
 }
 
 impl System {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let log = MemoryLog::new();
         let topology = Topology::new("", "d");
-        for topic in [&topology.events, &topology.changes("f")] {
+        for topic in [&topology.events, &topology.changes("f"), &topology.commands, &topology.outcomes] {
             log.create_topic(topic, PARTITIONS);
         }
         let store = Arc::new(MemoryStore::new());
-        let tables = [parse_tables(VIEWS).unwrap(), system_tables()].concat();
+        let tables = [VIEWS, FOLLOWS].map(|text| parse_tables(text).unwrap());
+        let tables = [&tables.concat()[..], &system_tables()].concat();
         store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
         let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::default());
         let link = Arc::new(Link { registry, store: Arc::clone(&store) as _, version: Mutex::new(1) });
@@ -115,34 +141,27 @@ impl System {
         system
     }
 
-    fn channel(log: &MemoryLog, link: &Arc<Link>) -> Arc<Channel> {
-        let chirp = include_str!("../../../schemas/chirp/registered/commands.avsc");
-        let schemas = Schemas {
-            commands: chirp,
-            texts: &[],
-            steps: None,
-            events: "",
-            state: "",
-            outcomes: "",
-            lookup: None,
-            changes: Some(SCHEMA),
-            views: VIEWS,
-            topics: "",
-            settings: None,
+    pub(crate) fn description() -> Description {
+        let schemas = Schemas { changes: Some(SCHEMA), views: VIEWS, ..Guestbook::SCHEMAS };
+        let view = |text: &str| {
+            let table = parse_tables(text).unwrap().remove(0);
+            Arc::new(ViewDescription { table, projection: "d.f".to_owned() })
         };
-        let view = ViewDescription { table: table(), projection: "d.f".to_owned() };
-        let description = Description {
+        Description {
             name: "d",
             schemas,
-            types: MessageTypes::read("d", chirp).unwrap(),
-            views: vec![view],
+            types: MessageTypes::read("d", Guestbook::SCHEMAS.commands).unwrap(),
+            views: [VIEWS, FOLLOWS].map(view).to_vec(),
             refuses_expired: false,
             topology: Topology::new("", "d"),
             topics: Vec::new(),
-        };
+        }
+    }
+
+    fn channel(log: &MemoryLog, link: &Arc<Link>) -> Arc<Channel> {
         let link: Arc<dyn DomainLink> = Arc::clone(link) as _;
-        let sender: Arc<dyn CommandSender> = Arc::new(Nowhere);
-        Arc::new(Channel::new(description, link, Arc::new(log.clone()), sender, Arc::new(SystemClock)))
+        let (sender, clock): (Arc<dyn CommandSender>, _) = (Arc::new(Nowhere), Arc::new(SystemClock));
+        Arc::new(Channel::new(Self::description(), link, Arc::new(log.clone()), sender, clock))
     }
 
     fn follow(&mut self) {
@@ -160,13 +179,13 @@ impl System {
     }
 
     /// An event of a source partition; its offset.
-    fn event(&self, source: i32) -> i64 {
+    pub(crate) fn event(&self, source: i32) -> i64 {
         let at = TopicPartition::new("d.events", source);
         self.log.append(&at, Plain { value: Some("x".into()), ..Plain::default() }).unwrap()
     }
 
     /// What a projector does of an event: a row, a change, its progress.
-    fn project(&self, source: i32, offset: i64, at: i64, text: Option<&str>) {
+    pub(crate) fn project(&self, source: i32, offset: i64, at: i64, text: Option<&str>) {
         self.write(source, offset, at, text);
         self.tell(source, offset, at, text, offset);
         self.progress(source, offset + 1);
@@ -187,25 +206,38 @@ impl System {
     fn tell(&self, source_partition: i32, source_offset: i64, at: i64, text: Option<&str>, settled: i64) {
         let key = vec![("a".into(), "k".into()), ("at".into(), at.into())];
         let row = text.map(|text| [&key[..], &[("text".into(), text.into())]].concat());
-        let change = Change {
-            view: "notes".into(),
+        let change = Change { settled, row, ..Self::of_event(source_partition, source_offset, "notes", key) };
+        self.say(&change);
+    }
+
+    /// That a row is gone, as an event says.
+    fn of_event(source_partition: i32, source_offset: i64, view: &str, key: Columns) -> Change {
+        Change {
+            view: view.into(),
             version: 1,
             source_partition,
             source_offset,
-            settled,
+            settled: source_offset,
             recorded_at: 0,
             key,
-            row,
+            row: None,
             reread: false,
             more: false,
-        };
+        }
+    }
+
+    /// Writes a change.
+    fn say(&self, change: &Change) {
+        let partition_key = change.key[0].1.clone();
+        let text = key_text(&[partition_key]);
         let record = Plain {
-            key: Some("k".into()),
-            value: Some(self.codec.encode(&change)),
+            key: Some(text.clone().into()),
+            value: Some(self.codec.encode(change)),
             timestamp_ms: SystemClock.now_micros() / 1_000,
             ..Plain::default()
         };
-        self.log.append(&Self::place(), record).unwrap();
+        let partition = partition::of_key(text.as_bytes(), PARTITIONS);
+        self.log.append(&TopicPartition::new("d.f.changes", partition), record).unwrap();
     }
 
     fn progress(&self, source: i32, events_offset: i64) {
@@ -219,13 +251,13 @@ impl System {
     }
 
     /// One event and all that follows from it.
-    fn change(&self, source: i32, at: i64, text: Option<&str>) {
+    pub(crate) fn change(&self, source: i32, at: i64, text: Option<&str>) {
         let offset = self.event(source);
         self.project(source, offset, at, text);
     }
 
     fn request(&self, token: Option<String>) -> Request {
-        let view = ViewDescription { table: table(), projection: "d.f".to_owned() };
+        let view = Arc::new(ViewDescription { table: table(), projection: "d.f".to_owned() });
         let permit = Permit::of(&Principal::Anyone, &view, std::slice::from_ref(&view)).unwrap();
         let channel = Arc::clone(&self.channel);
         Request {
@@ -234,7 +266,7 @@ impl System {
             longs: Longs::Numbers,
             limit: None,
             token,
-            expires_at: None,
+            expiry: watch::channel(None).1,
             signs: self.key.clone(),
             ending: self.ending.subscribe(),
         }
@@ -255,8 +287,8 @@ impl Drop for System {
 }
 
 /// Somebody who keeps a copy of the view.
-struct Client {
-    said: mpsc::Receiver<(Event, Option<String>)>,
+pub(crate) struct Client {
+    said: mpsc::Receiver<Spoken>,
     rows: HashMap<i64, String>,
     token: Option<String>,
     names: Vec<&'static str>,
@@ -266,6 +298,10 @@ impl Client {
     fn of(request: Request) -> Self {
         let (out, said) = mpsc::channel(4);
         tokio::spawn(run(request, out));
+        Self::hearing(said)
+    }
+
+    fn hearing(said: mpsc::Receiver<Spoken>) -> Self {
         Self { said, rows: HashMap::new(), token: None, names: Vec::new() }
     }
 
@@ -277,7 +313,7 @@ impl Client {
     }
 
     async fn next(&mut self) -> Option<Event> {
-        let (event, token) = timeout(PATIENCE, self.said.recv()).await.expect("nothing is said")?;
+        let (event, token) = *timeout(PATIENCE, self.said.recv()).await.expect("nothing is said")?;
         self.token = token.or(self.token.take());
         self.names.extend(event.name());
         let number = |key: &Json| key["at"].as_i64().unwrap();
@@ -301,7 +337,8 @@ impl Client {
     }
 
     async fn until(&mut self, name: &str) {
-        while self.next().await.expect("it goes on").name() != Some(name) {}
+        let said = async { while self.next().await.expect("it goes on").name() != Some(name) {} };
+        timeout(PATIENCE, said).await.expect("it is said");
     }
 
     fn rows(&self) -> Vec<(i64, &str)> {
@@ -471,7 +508,7 @@ async fn whoever_takes_nothing_is_cut_with_a_token_and_goes_on() {
 async fn a_gateway_that_ends_and_credentials_that_do_say_so() {
     let system = System::new();
     let mut request = system.request(None);
-    request.expires_at = Some(0);
+    request.expiry = watch::channel(Some(0)).1;
     let mut client = Client::of(request);
     assert!(matches!(client.next().await, Some(Event::End(Ended::Expired))));
     let mut client = system.open(None);
@@ -508,4 +545,12 @@ async fn only_the_first_rows_are_kept_where_no_more_are_wanted() {
     }
     assert_eq!(again.rows.len(), 122);
     assert_eq!(json!(again.rows.get(&6)), Json::Null);
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_is_small() {
+    let system = System::new();
+    let (out, _said) = mpsc::channel(1);
+    let bytes = std::mem::size_of_val(&run(system.request(None), out));
+    assert!(bytes <= 4_000, "{bytes}: what a stream needs only for a while is boxed");
 }

@@ -1,5 +1,6 @@
 //! What a stream looks at: one partition key of a view, and when its rows are settled.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::log::Channel;
 use crate::ports::ViewDescription;
+use crate::token::stream_name;
 
 /// How soon a log that is away is asked again.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);
@@ -20,7 +22,7 @@ pub(super) const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(5), D
 #[derive(Clone)]
 pub(crate) struct Viewed {
     pub(crate) channel: Arc<Channel>,
-    pub(crate) view: ViewDescription,
+    pub(crate) view: Arc<ViewDescription>,
     /// The whole partition key, as readers know it.
     pub(crate) key: Vec<Value>,
     /// How many partitions the domain has.
@@ -30,7 +32,9 @@ pub(crate) struct Viewed {
 impl Viewed {
     /// A name that no other stream has.
     pub(super) fn name(&self) -> String {
-        format!("{}/{}/{}", self.channel.description.name, self.view.table.name, key_text(&self.key))
+        let key: Vec<String> = self.key.iter().map(|value| key_text(std::slice::from_ref(value))).collect();
+        let at = [self.channel.description.name, &self.view.table.name].into_iter();
+        stream_name(at.chain(key.iter().map(String::as_str)))
     }
 
     /// Where the changes of its key are.
@@ -45,17 +49,31 @@ impl Viewed {
         live.map(|live| live.sources(&self.view.table, &self.key, self.partitions)).unwrap_or_default()
     }
 
-    /// Waits until its rows show all that stands in the events now, and gives the end that the changes have then.
-    pub(super) async fn settled(&self, tables: &Arc<dyn ViewStore>) -> i64 {
+    /// Waits until its rows show all that stands in the events now, and gives the ends that these have, by their partitions, and
+    /// the end that the changes have then.
+    pub(super) async fn settled(&self, tables: &Arc<dyn ViewStore>) -> (Vec<(i32, i64)>, i64) {
         let place = self.place();
         let sources = self.sources();
-        let ends = settled(&self.channel, &self.view, tables, &sources, &place.topic, self.partitions).await;
-        end_of(&ends, place.partition)
+        let (events, changes) =
+            settled(&self.channel, &self.view, tables, &sources, &place.topic, self.partitions).await;
+        let events = sources.iter().map(|source| (*source, end_of(&events, *source)));
+        (events.collect(), end_of(&changes, place.partition))
     }
 }
 
-/// Waits until the rows of a view show all that stands in the events of its `sources` now, and gives the ends that the changes
-/// have then.
+/// What is waited for until rows are settled: let go of once it has come, and not asked for again.
+pub(super) type Settling<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// What `settling` comes to, once.
+pub(super) async fn once<T>(settling: &mut Settling<T>) -> T {
+    let Some(waiting) = settling else { return std::future::pending().await };
+    let settled = waiting.await;
+    *settling = None;
+    settled
+}
+
+/// Waits until the rows of a view show all that stands in the events of its `sources` now, and gives the ends of the events and
+/// those that the changes have then.
 pub(super) async fn settled(
     channel: &Channel,
     view: &ViewDescription,
@@ -63,7 +81,7 @@ pub(super) async fn settled(
     sources: &[i32],
     topic: &Arc<str>,
     partitions: i32,
-) -> Arc<Vec<i64>> {
+) -> (Arc<Vec<i64>>, Arc<Vec<i64>>) {
     let events = &channel.description.topology.events;
     let ends = patiently(|| channel.event_ends.of(&channel.log, events, partitions)).await;
     let mut pause = LOOK_EVERY.0;
@@ -81,10 +99,11 @@ pub(super) async fn settled(
         sleep(pause).await;
         pause = (pause * 2).min(LOOK_EVERY.1);
     }
-    match channel.change_ends.get(view.family()) {
+    let changes = match channel.change_ends.get(view.family()) {
         Some(of_family) => patiently(|| of_family.of(&channel.log, topic, partitions)).await,
         None => Arc::default(),
-    }
+    };
+    (ends, changes)
 }
 
 fn end_of(ends: &[i64], partition: i32) -> i64 {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_ports::{StoreFault, ViewStore};
+use millrace_ports::{Clock, StoreFault, ViewStore};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::event::{Ended, Event};
 use super::viewed::AGAIN;
@@ -21,7 +21,13 @@ const BEAT_EVERY: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is said, each with the token that goes on behind it, if there is one.
-pub(crate) type Out = mpsc::Sender<(Event, Option<String>)>;
+pub(crate) type Out = mpsc::Sender<Spoken>;
+/// An event, and where a client can go on behind it. Boxed, as a channel has room for 32 of what it carries from the first on.
+pub(crate) type Spoken = Box<(Event, Option<String>)>;
+
+/// Until when it is known who listens, in seconds since the epoch; `None`: for good. Whoever renews credentials in time says so here,
+/// and goes on.
+pub(crate) type Expiry = watch::Receiver<Option<i64>>;
 
 /// Why a stream is over.
 pub(super) enum Over {
@@ -36,8 +42,8 @@ pub(super) struct Voice {
     pub(super) out: Out,
     /// Becomes true when this gateway ends.
     pub(super) ending: watch::Receiver<bool>,
-    /// Until when it is known who listens.
-    pub(super) expires_at: Option<Instant>,
+    expiry: Expiry,
+    clock: Arc<dyn Clock>,
     /// Goes on behind what was said last.
     pub(super) token: Option<String>,
     told_at: Instant,
@@ -46,17 +52,14 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// A voice for somebody who is known until `expires_at`, in seconds since the epoch, which has `now_micros` now.
+    /// A voice for somebody who is known for so long by this clock.
     pub(super) fn new(
         out: Out,
         ending: watch::Receiver<bool>,
-        expires_at: Option<i64>,
-        now_micros: i64,
+        expiry: Expiry,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        let now = Instant::now();
-        let left = expires_at.map(|at| u64::try_from(at - now_micros / 1_000_000).unwrap_or(0));
-        let expires_at = left.map(|left| now + Duration::from_secs(left));
-        Self { out, ending, expires_at, token: None, told_at: now, is_due: false }
+        Self { out, ending, expiry, clock, token: None, told_at: Instant::now(), is_due: false }
     }
 
     /// Says something, with the token if it `may` be told and it is time, or `must`.
@@ -72,14 +75,14 @@ impl Voice {
         } else {
             self.is_due = true;
         }
-        self.out.send((event, token)).await.map_err(|_| Over::Left)
+        self.out.send(Box::new((event, token))).await.map_err(|_| Over::Left)
     }
 
     /// Says why it ends.
     pub(super) async fn end(mut self, over: Over) {
         if let Over::Ended(ended) = over {
             // whoever does not listen is not told
-            self.out.send((Event::End(ended), self.token.take())).await.unwrap_or_default();
+            self.out.send(Box::new((Event::End(ended), self.token.take()))).await.unwrap_or_default();
         }
     }
 
@@ -94,7 +97,20 @@ impl Voice {
         tokio::select! {
             () = self.out.closed() => Over::Left,
             _ = ending.wait_for(|ending| *ending) => Over::Ended(Ended::Leaving),
-            () = at(self.expires_at) => Over::Ended(Ended::Expired),
+            () = expired(&*self.clock, self.expiry.clone()) => Over::Ended(Ended::Expired),
+        }
+    }
+
+    /// Whether it goes on: asked before anything is shown that takes a while to be read.
+    pub(super) fn check(&self) -> Result<(), Over> {
+        let until = *self.expiry.borrow();
+        match () {
+            () if self.out.is_closed() => Err(Over::Left),
+            () if *self.ending.borrow() => Err(Over::Ended(Ended::Leaving)),
+            () if left(&*self.clock, until).is_some_and(|left| left.is_zero()) => {
+                Err(Over::Ended(Ended::Expired))
+            }
+            () => Ok(()),
         }
     }
 
@@ -139,11 +155,30 @@ pub(super) enum Tokens {
     Now,
 }
 
-/// That moment, if there is one.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+/// How long it is known who listens; `None`: for good.
+pub(crate) fn left(clock: &dyn Clock, until: Option<i64>) -> Option<Duration> {
+    let micros = until?.saturating_mul(1_000_000).saturating_sub(clock.now_micros());
+    Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+}
+
+/// Returns when it is not known any more who listens.
+pub(crate) async fn expired(clock: &dyn Clock, mut expiry: Expiry) {
+    loop {
+        let left = left(clock, *expiry.borrow_and_update());
+        let over = async {
+            match left {
+                Some(left) => sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(over);
+        tokio::select! {
+            () = &mut over => return,
+            renewed = expiry.changed() => if renewed.is_err() {
+                // nobody renews it
+                return over.await;
+            },
+        }
     }
 }
 

@@ -97,6 +97,11 @@ impl Channel {
             Some(first) if !first.agrees_with(digest) => Submitted::OtherContent(outcome),
             _ => Submitted::Answered(outcome),
         };
+        let answered = |outcome| match answered(outcome) {
+            // whoever does not wait is told where to look, however soon it was decided
+            Submitted::Answered(_) if wait.is_zero() => Submitted::Pending(at),
+            submitted => submitted,
+        };
         let began = Instant::now();
         tokio::select! {
             biased;

@@ -75,6 +75,8 @@ impl CommandEncoder for Encoder {
 struct Sender {
     log: MemoryLog,
     is_away: Mutex<bool>,
+    /// Acknowledgements that are kept back, where they are.
+    kept: Mutex<Option<Vec<Acknowledged>>>,
 }
 
 impl CommandSender for Sender {
@@ -82,6 +84,11 @@ impl CommandSender for Sender {
         let at = TopicPartition::new(record.topic, record.partition);
         let plain =
             Plain { key: Some(record.key.into()), value: Some(record.value.into()), ..Plain::default() };
+        if let Some(kept) = &mut *self.kept.lock().unwrap() {
+            self.log.append(&at, plain)?;
+            kept.push(done);
+            return Ok(());
+        }
         done(match *self.is_away.lock().unwrap() {
             false => self.log.append(&at, plain),
             true => Err(LogFault::Unavailable { step: "send", message: "nobody is there".to_owned() }),
@@ -121,7 +128,7 @@ impl System {
             topics: Vec::new(),
         };
         let outcomes = link.outcomes().unwrap();
-        let sender = Arc::new(Sender { log: log.clone(), is_away: Mutex::default() });
+        let sender = Arc::new(Sender { log: log.clone(), is_away: Mutex::default(), kept: Mutex::default() });
         let shared: Arc<dyn CommandSender> = Arc::clone(&sender) as _;
         let channel =
             Arc::new(Channel::new(description, link, Arc::new(log.clone()), shared, Arc::new(SystemClock)));
@@ -232,6 +239,26 @@ async fn a_command_is_answered_with_its_outcome_and_a_second_waits_for_the_same(
     }
     assert!(matches!(third, Submitted::OtherContent(_)));
     assert_eq!(system.channel.waiting.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_wait_is_told_where_to_look_however_soon_it_was_decided() {
+    let system = System::new().await;
+    *system.sender.kept.lock().unwrap() = Some(Vec::new());
+    // decided before anybody knows that it has arrived
+    let answered = async {
+        system.until(|system| !system.sent().is_empty()).await;
+        system.answer(system.sent()[0].0, "c1", "hello");
+    };
+    let (submitted, ()) = tokio::join!(system.submit("c1", "hello", Duration::ZERO), answered);
+    pending(submitted);
+    // but it is told that its key stands for something else
+    let submitted = system.submit("c1", "something else", Duration::ZERO);
+    let again = async {
+        system.until(|system| system.sent()[0].1 == 2).await;
+        system.answer(system.sent()[0].0, "c1", "hello");
+    };
+    assert!(matches!(tokio::join!(submitted, again).0, Submitted::OtherContent(_)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

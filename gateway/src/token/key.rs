@@ -37,8 +37,11 @@ impl Key {
         let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';
         match text.chars().count() {
             0 => Err("it is empty"),
+            _ if matches!(&*text, "." | "..") => {
+                Err("it cannot stand in an address, where it means a folder")
+            }
             1..=LONGEST if text.chars().all(is_plain) => Ok(Self { text: text.into_owned(), is_made: false }),
-            1..=LONGEST => Err("it has characters that are not of ASCII"),
+            1..=LONGEST => Err("it has characters that are no letters, digits, signs or spaces of ASCII"),
             _ => Err("it is longer than 255 characters"),
         }
     }
@@ -74,9 +77,24 @@ mod tests {
         assert_eq!(read("order-1").unwrap(), "order-1");
         assert_eq!(read("  order 1 ").unwrap(), "order 1");
         assert_eq!(read(r#""order \"1\"""#).unwrap(), r#"order "1""#);
-        for bad in ["", "\"", "\"\"", "\"a", "\"a\"b", "\"a\\n\"", "ü", "a\u{7f}", &"x".repeat(256)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "\".\"",
+            " .. ",
+            "\"",
+            "\"\"",
+            "\"a",
+            "\"a\"b",
+            "\"a\\n\"",
+            "ü",
+            "a\u{7f}",
+            &"x".repeat(256),
+        ] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+        assert_eq!(read("...").unwrap(), "...");
         assert!(Key::read(&[0xff]).is_err());
     }
 

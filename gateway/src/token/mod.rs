@@ -10,5 +10,5 @@ pub(crate) use at::At;
 pub(crate) use key::Key;
 pub(crate) use position::Positions;
 pub(crate) use prefer::Prefer;
-pub(crate) use resume::Resume;
 pub use resume::ResumeKey;
+pub(crate) use resume::{Resume, stream_name};

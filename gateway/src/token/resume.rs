@@ -11,11 +11,12 @@ use openssl::hash::MessageDigest;
 use openssl::memcmp;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// So many bytes of the signature are kept: 128 bits, as of no use to anybody who guesses.
 const SIGNATURE_BYTES: usize = 16;
 /// The longest token that is looked at, in characters.
-pub(crate) const LONGEST: usize = 4_096;
+const LONGEST: usize = 4_096;
 
 /// Signs tokens. All gateways that have the same key take each other's.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl ResumeKey {
 
     fn sign(&self, stream: &str, payload: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         let mut signer = Signer::new(MessageDigest::sha256(), &self.0)?;
-        // no stream's name has a line break
+        // no stream's name has a line break: see `stream_name`
         signer.update(stream.as_bytes())?;
         signer.update(b"\n")?;
         signer.update(payload)?;
@@ -74,11 +75,19 @@ impl ResumeKey {
     /// Where the stream of that name goes on; nothing of a token that is none, or another stream's.
     #[must_use]
     pub(crate) fn read(&self, stream: &str, token: &str) -> Option<Resume> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|_| token.len() <= LONGEST)?;
+        let token = Some(token).filter(|token| token.len() <= LONGEST)?;
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (payload, signature) = bytes.split_at_checked(bytes.len().checked_sub(SIGNATURE_BYTES)?)?;
         let expected = self.sign(stream, payload).ok()?;
         memcmp::eq(&expected, signature).then(|| Resume::decode(payload))?
     }
+}
+
+/// The name of a stream of these parts, which no other has, in one line.
+pub(crate) fn stream_name<'p>(parts: impl Iterator<Item = &'p str>) -> String {
+    const APART: AsciiSet = CONTROLS.add(b'/').add(b'%');
+    let parts: Vec<String> = parts.map(|part| utf8_percent_encode(part, &APART).to_string()).collect();
+    parts.join("/")
 }
 
 /// Where a stream goes on.

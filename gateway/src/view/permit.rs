@@ -3,6 +3,7 @@
 //! One mechanism for pages and for streams: whatever shows a row asks here first.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use millrace_kernel::readers::Readers;
 use millrace_kernel::{Table, Value};
@@ -19,7 +20,7 @@ pub(crate) enum Permit {
     /// Every row.
     All,
     /// The rows of which one of these holds.
-    Some(Rows),
+    Some(Arc<Rows>),
 }
 
 /// Whose rows may be read.
@@ -35,7 +36,7 @@ enum Way {
     /// The user is in this column of the row.
     Own(usize),
     /// The user is in a column of the one row of another table whose key is in these columns of the row.
-    Of { table: Table, key: Vec<usize>, column: usize },
+    Of { view: Arc<ViewDescription>, key: Vec<usize>, column: usize },
 }
 
 impl Permit {
@@ -46,7 +47,7 @@ impl Permit {
     pub(crate) fn of(
         principal: &Principal,
         view: &ViewDescription,
-        views: &[ViewDescription],
+        views: &[Arc<ViewDescription>],
     ) -> Result<Self, Problem> {
         if principal.is_trusted() {
             return Ok(Self::All);
@@ -62,9 +63,27 @@ impl Permit {
         }
         let ways: Vec<Way> = table.readers.iter().filter_map(|readers| way(table, views, readers)).collect();
         match principal.user() {
-            Some(user) if !ways.is_empty() => Ok(Self::Some(Rows { user: user.to_owned(), ways })),
+            Some(user) if !ways.is_empty() => Ok(Self::Some(Arc::new(Rows { user: user.to_owned(), ways }))),
             _ => Err(Problem::new(FORBIDDEN, refusal(table))),
         }
+    }
+
+    /// Who reads, where not every row may be read.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Some(rows) => Some(&rows.user),
+        }
+    }
+
+    /// Whether rows of one partition key of the table may be read all, or none.
+    pub(crate) fn is_by_partition(&self, table: &Table) -> bool {
+        let Self::Some(rows) = self else { return true };
+        let is_before = |column: &usize| *column < table.partition_columns;
+        rows.ways.iter().all(|way| match way {
+            Way::Own(column) => is_before(column),
+            Way::Of { key, .. } => key.iter().all(is_before),
+        })
     }
 
     /// Those of `rows` that may be read, in their order; where that needs other rows, they are read in `store`.
@@ -97,14 +116,14 @@ impl Rows {
         for (at, way) in self.ways.iter().enumerate() {
             let is_allowed = match way {
                 Way::Own(column) => self.is_user(row.get(*column)),
-                Way::Of { table, key, column } => {
+                Way::Of { view, key, column } => {
                     let key: Vec<Value> = key.iter().filter_map(|column| row.get(*column).cloned()).collect();
                     let known = (at, format!("{key:?}"));
                     match owners.get(&known) {
                         Some(is_owner) => *is_owner,
                         None => {
                             let mut is_owner = false;
-                            read::<StoreFault>(store, table, From::Key(key, None), 1, &mut |owner| {
+                            read::<StoreFault>(store, &view.table, From::Key(key, None), 1, &mut |owner| {
                                 is_owner = self.is_user(owner.get(*column));
                                 Ok(())
                             })?;
@@ -127,15 +146,16 @@ impl Rows {
 }
 
 /// `None` for what the build of the domain has refused.
-fn way(table: &Table, views: &[ViewDescription], readers: &Readers) -> Option<Way> {
+fn way(table: &Table, views: &[Arc<ViewDescription>], readers: &Readers) -> Option<Way> {
     match readers {
         Readers::Public | Readers::Role(_) => None,
         Readers::Column(column) => table.column(column).map(Way::Own),
         Readers::ColumnOf { column, view } => {
-            let other = &views.iter().find(|it| it.table.name == *view)?.table;
+            let view = views.iter().find(|it| it.table.name == *view)?;
+            let other = &view.table;
             let key = other.columns[..other.key_columns()].iter().map(|it| table.column(&it.name));
             let (key, column) = (key.collect::<Option<_>>()?, other.column(column)?);
-            Some(Way::Of { table: other.clone(), key, column })
+            Some(Way::Of { view: Arc::clone(view), key, column })
         }
     }
 }
@@ -197,8 +217,8 @@ CREATE TABLE silent (
 ) WITH comment = 'x';
 ";
 
-    fn views() -> Vec<ViewDescription> {
-        let view = |table| ViewDescription { table, projection: "x".to_owned() };
+    fn views() -> Vec<Arc<ViewDescription>> {
+        let view = |table| Arc::new(ViewDescription { table, projection: "x".to_owned() });
         parse_tables(TABLES).unwrap().into_iter().map(view).collect()
     }
 
@@ -265,7 +285,7 @@ CREATE TABLE silent (
     }
 
     /// What is declared in `schemas/`, and rows in which everybody has some.
-    fn of_every_domain() -> Vec<(String, Vec<ViewDescription>, MemoryStore)> {
+    fn of_every_domain() -> Vec<(String, Vec<Arc<ViewDescription>>, MemoryStore)> {
         let schemas = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
         let folders = std::fs::read_dir(schemas).unwrap().map(|entry| entry.unwrap().path());
         let mut domains = Vec::new();
@@ -288,7 +308,8 @@ CREATE TABLE silent (
                 }
             }
             let views = tables.into_iter().filter(|table| !table.is_directory());
-            let views = views.map(|table| ViewDescription { table, projection: "x".to_owned() }).collect();
+            let views =
+                views.map(|table| Arc::new(ViewDescription { table, projection: "x".to_owned() })).collect();
             domains.push((text, views, store));
         }
         domains

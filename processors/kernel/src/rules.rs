@@ -11,12 +11,18 @@ use crate::text::{self, TextKind};
 impl Rejections {
     /// The acting user, where one is named, must be the `owner`; `whose` says who that is: "the owner of the account".
     ///
+    /// Gives `what` back to one who is, and nothing to anybody else: a refusal must not tell what the views withhold. So what
+    /// goes in is whatever rules of state ask, the states or the aggregate itself, and what comes out takes its name:
+    /// `let states = rejections.permitted(actor, &command.owner_id, "the user named in owner_id", states);`. Rules of form
+    /// speak to everybody.
+    ///
     /// Compares the texts as they are, so it holds or not whatever else is wrong with the owner.
-    pub fn permitted(&mut self, actor: Option<&str>, owner: &str, whose: &str) -> bool {
-        self.require(actor.is_none_or(|actor| actor == owner), || {
-            let message = format!("only {whose} may do this; leave metadata.user_id out to act for anyone");
-            Violation::on(NOT_PERMITTED, "metadata.user_id", message)
-        })
+    #[must_use = "rules of state are for what comes back: what is withheld from views is withheld from refusals"]
+    pub fn permitted<T>(&mut self, actor: Option<&str>, owner: &str, whose: &str, what: T) -> Option<T> {
+        let holds = self.require(actor.is_none_or(|actor| actor == owner), || {
+            Violation::on(NOT_PERMITTED, "metadata.user_id", format!("only {whose} may do this"))
+        });
+        holds.then_some(what)
     }
 
     /// `value` must be an id. Returns whether it is: rules that need it are skipped otherwise.
@@ -26,11 +32,12 @@ impl Rejections {
         })
     }
 
-    /// `value` must be above 0; `what` says of what it is a number: "minor units (cents)". Returns whether it is.
-    pub fn positive(&mut self, field: &str, value: i64, what: &str) -> bool {
+    /// `value` must be more than 0. Returns whether it is.
+    ///
+    /// The message does not repeat it: to whoever has typed "-5.00 €" somewhere, -500 says nothing.
+    pub fn positive(&mut self, field: &str, value: i64) -> bool {
         self.require(value > 0, || {
-            let message = format!("{field} is {value}; name a whole number of {what} above 0");
-            Violation::on(INVALID_ARGUMENT, field, message)
+            Violation::on(INVALID_ARGUMENT, field, format!("{field} must be more than 0"))
         })
     }
 
@@ -91,8 +98,8 @@ mod tests {
         let whose = "the owner";
         for (held, broken, code, words) in [
             (
-                said(|it| it.permitted(Some("ann"), "ann", whose)),
-                said(|it| it.permitted(Some("bob"), "ann", whose)),
+                said(|it| it.permitted(Some("ann"), "ann", whose, ()).is_some()),
+                said(|it| it.permitted(Some("bob"), "ann", whose, ()).is_some()),
                 NOT_PERMITTED,
                 "only the owner may do this",
             ),
@@ -103,10 +110,10 @@ mod tests {
                 "id is not an id",
             ),
             (
-                said(|it| it.positive("n", 1, "seats")),
-                said(|it| it.positive("n", 0, "seats")),
+                said(|it| it.positive("n", 1)),
+                said(|it| it.positive("n", 0)),
                 INVALID_ARGUMENT,
-                "n is 0; name a whole number of seats above 0",
+                "n must be more than 0",
             ),
             (
                 said(|it| it.instant("at", LAST_INSTANT) && it.instant("at", FIRST_INSTANT)),
@@ -140,6 +147,6 @@ mod tests {
             assert_eq!(found, code);
             assert!(message.starts_with(words), "{message}");
         }
-        assert_eq!(said(|it| it.permitted(None, "ann", whose)), None, "nobody is named");
+        assert_eq!(said(|it| it.permitted(None, "ann", whose, ()).is_some()), None, "nobody is named");
     }
 }

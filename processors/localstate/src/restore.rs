@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use millrace_ports::LocalFault;
 
 use crate::fault::{damaged, failed};
-use crate::frame::{FILE_HEADER, FileHeader, Frame, GOES_ON, MOVED, Window, parse_record};
+use crate::frame::{FILE_HEADER, FileHeader, Frame, GOES_ON, MOVED, Mark, Record, Window, parse_record};
 use crate::index::{Move, Place};
 use crate::log::{Held, Kind, Ledger, Log, Written};
 use crate::note::Note;
@@ -332,16 +332,27 @@ impl States {
         Ok(())
     }
 
+    /// Lists the keys of a frame that are kept; a key is listed always or never.
     fn list(&mut self, slot: u16, frame: &Frame) -> Result<(), LocalFault> {
         let Some(file) = self.log.file(slot) else { return Ok(()) };
         let mut window = Window::new(&file);
-        for line in frame.lines.iter().filter(|line| line.is_listed()) {
+        for line in &frame.lines {
+            if !line.is_listed() {
+                if self.listed.contains_key(&line.hash) {
+                    return Err(self.damaged("a listed key is changed by a line that lists none"));
+                }
+                continue;
+            }
             let Some(at) = line.at() else {
                 self.listed.remove(&line.hash);
                 continue;
             };
             let record = window.record(frame.place(at)).map_err(|error| self.broken(&error))?;
-            let key = record.and_then(parse_record).map(|record| record.key.into());
+            let is_it = |record: &Record<'_>| {
+                Mark::of(record.mark) == Some(Mark::Kept)
+                    && self.log.hasher.hash(Mark::Kept, record.key) == line.hash
+            };
+            let key = record.and_then(parse_record).filter(is_it).map(|record| record.key.into());
             let key = key.ok_or_else(|| self.damaged("a listed record is not what was written"))?;
             self.listed.insert(line.hash, key);
         }

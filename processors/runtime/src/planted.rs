@@ -89,6 +89,8 @@ bugs! {
     PolicyNumbersAnew: "a policy numbers steps by how many it has written since it began",
     ReplayedReactionTaken: "a step that another domain's event asks for again is decided again",
     UnknownEventStopsPolicy: "an event of a type that a policy does not read stops it",
+    TokenForgetsPartition: "a token does not say what was seen of one of its source partitions",
+    ChangeDroppedAtSwitch: "the change with which a stream has caught up is lost",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 

@@ -6,16 +6,18 @@
 //!
 //! Beside the expectation every row proves what must hold of any decision: decided twice it
 //! gives the same; it reads nothing but its own routing key and declared lookups; a refusal
-//! says why, for every violation; and events fold back into states that survive the form of
+//! says why, for every violation; one that says `NotPermitted` says nothing else that it would not
+//! say if nothing had ever happened; and events fold back into states that survive the form of
 //! the state topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use millrace_kernel::codes::{NOT_FOUND, NOT_PERMITTED};
 use millrace_kernel::{
     Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateData, StateReader,
-    decide,
+    Violation, decide,
 };
 
 /// When the first event of a test is recorded; microseconds since the epoch.
@@ -123,6 +125,7 @@ impl<D: Domain> States<D> {
                         "a violation says what would be right: {violation:?}"
                     );
                 }
+                withholds::<D>(rejections, command, stamp);
             }
         }
         decided
@@ -141,6 +144,26 @@ impl<D: Domain> States<D> {
         same_routing_key::<D>(&events, target.routing_key());
         events
     }
+}
+
+/// Whoever is not permitted is told what is wrong with what they say, and nothing of what there is: the same as if
+/// nothing had ever happened, but that then nobody knows whose it is, and there is no such thing.
+fn withholds<D: Domain>(rejections: &Rejections, command: &Command<D::Command>, stamp: Stamp) {
+    let has = |violations: &[Violation]| violations.iter().any(|it| it.code == NOT_PERMITTED);
+    if !has(rejections.violations()) {
+        return;
+    }
+    let (states, routing_key) = (States::<D>::default(), command.data.routing_key());
+    let nothing = decide::<D>(&Watched { states: &states, routing_key: &routing_key }, command, stamp);
+    let of_nothing = nothing.err().map(Rejections::into_violations).unwrap_or_default();
+    let said = rejections.violations().iter();
+    let (said, expected): (Vec<_>, Vec<_>) = if has(&of_nothing) {
+        (said.collect(), of_nothing.iter().collect())
+    } else {
+        let is_form = |it: &&Violation| it.code != NOT_FOUND;
+        (said.filter(|it| it.code != NOT_PERMITTED).collect(), of_nothing.iter().filter(is_form).collect())
+    };
+    assert_eq!(said, expected, "a refusal tells somebody who is not permitted what there is: {command:?}");
 }
 
 fn same_routing_key<D: Domain>(events: &[D::Event], routing_key: &str) {
@@ -177,6 +200,32 @@ impl<D: Domain> StateReader for Watched<'_, D> {
         assert!(D::LOOKUPS_ELSEWHERE.contains(&of), "{of} was looked up, but is not declared");
         self.states.elsewhere.contains(&(of, AggregateId::new(of.kind, parts)))
     }
+}
+
+/// What `stranger` is answered to `command`, which must be the same, word for word, after either of two histories: it
+/// depends on nothing in which they differ.
+///
+/// # Panics
+/// When the answers differ.
+///
+/// # Errors
+/// What the domain rejects.
+pub fn to_a_stranger<D: Domain>(
+    stranger: &str,
+    command: impl Into<D::Command>,
+    histories: [&[D::Event]; 2],
+) -> Result<Vec<D::Event>, Rejections> {
+    let metadata = Metadata { user_id: Some(stranger.into()), ..Metadata::default() };
+    let command = Command { id: "stranger".into(), metadata, data: command.into() };
+    let [one, other] = histories.map(|events| {
+        let mut states = States::<D>::default();
+        for (index, event) in events.iter().enumerate() {
+            states.fold(event, EPOCH + index as i64 * 1_000);
+        }
+        states.decide(&command, Stamp { now: EPOCH })
+    });
+    assert_eq!(one, other, "{command:?} after {:?} and after {:?}", histories[0], histories[1]);
+    one
 }
 
 /// What has happened before.

@@ -16,6 +16,8 @@ ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 # Those that the workload uses; which others there are is not asked here.
 CURRENCIES = {"EUR", "USD", "JPY", "CHF"}
 MOST = 2**63 - 1
+# What an acting user may pay into somebody else's account at once.
+MOST_FOR_ANOTHER = 10**15
 Violations = list[tuple[str, str | None]]
 TRANSFER = ("transfer_id", "from", "to", "amount", "currency")
 
@@ -79,32 +81,48 @@ class Ledger:
 
     def _OpenAccount(self, data: Fields, actor: str | None) -> Violations:  # noqa: N802
         found = self._permitted(actor, data["owner_id"])
+        is_permitted = not found
         if not ID.match(data["account_id"]):
             found.append(("InvalidArgument", "account_id"))
-        elif data["account_id"] in self.accounts:
+        elif is_permitted and data["account_id"] in self.accounts:
             found.append(("AlreadyExists", "account_id"))
         if not ID.match(data["owner_id"]):
             found.append(("InvalidArgument", "owner_id"))
         return found + self._known(data["currency"])
 
-    def _Deposit(self, data: Fields, _actor: str | None) -> Violations:  # noqa: N802
+    def _Deposit(self, data: Fields, actor: str | None) -> Violations:  # noqa: N802
         found = self._account("account_id", data["account_id"])
-        found += self._amount(data["account_id"], data["amount"], self._room)
+        is_anothers = bool(self._owner(actor, data["account_id"]))
+        if is_anothers and data["amount"] > MOST_FOR_ANOTHER:
+            found.append(("Overflow", "amount"))
+        elif data["amount"] <= 0:
+            found.append(("InvalidArgument", "amount"))
+        else:
+            found += self._room(data)
         return found + self._currency(data["account_id"], data["currency"])
 
     def _Withdraw(self, data: Fields, actor: str | None) -> Violations:  # noqa: N802
-        found = self._owner(actor, data["account_id"]) + self._account("account_id", data["account_id"])
-        found += self._amount(data["account_id"], data["amount"], self._funds)
+        if stranger := self._owner(actor, data["account_id"]):
+            # Of what is another's nothing is said that is not wrong with any account.
+            wrong = [] if data["amount"] > 0 else [("InvalidArgument", "amount")]
+            return stranger + wrong + self._known(data["currency"])
+        found = self._account("account_id", data["account_id"])
+        if data["amount"] <= 0:
+            found.append(("InvalidArgument", "amount"))
+        else:
+            found += self._funds(data["account_id"], data["amount"])
         return found + self._currency(data["account_id"], data["currency"])
 
     def _CloseAccount(self, data: Fields, actor: str | None) -> Violations:  # noqa: N802
-        found = self._owner(actor, data["account_id"]) + self._account("account_id", data["account_id"])
+        if stranger := self._owner(actor, data["account_id"]):
+            return stranger
+        found = self._account("account_id", data["account_id"])
         account = self.accounts.get(data["account_id"])
         if account and (account.balance != 0 or account.reserved):
             found.append(("InvalidState", "account_id"))
         return found
 
-    def _Transfer(self, data: Fields, _actor: str | None) -> Violations:  # noqa: N802
+    def _Transfer(self, data: Fields, actor: str | None) -> Violations:  # noqa: N802
         found: Violations = []
         if not ID.match(data["transfer_id"]):
             found.append(("InvalidArgument", "transfer_id"))
@@ -116,6 +134,8 @@ class Ledger:
             found.append(("InvalidArgument", "to"))
         if data["amount"] <= 0:
             found.append(("InvalidArgument", "amount"))
+        elif actor is not None and data["amount"] > MOST_FOR_ANOTHER:
+            found.append(("Overflow", "amount"))
         return found + self._known(data["currency"])
 
     # -- steps ----------------------------------------------------------------------------------------
@@ -144,13 +164,14 @@ class Ledger:
         return Happened("TransferFailed", transfer, plain, codes(data["violations"]))
 
     def _refuses_to_reserve(self, data: Fields) -> Violations:
-        found = self._owner(data["requested_by"], data["from"])
-        found += self._account("from", data["from"])
+        if stranger := self._owner(data["requested_by"], data["from"]):
+            return stranger + self._known(data["currency"])
+        found = self._account("from", data["from"])
         found += self._funds(data["from"], data["amount"])
         return found + self._currency(data["from"], data["currency"])
 
     def _refuses_credit(self, data: Fields) -> Violations:
-        found = self._account("to", data["to"]) + self._room(data["to"], data["amount"])
+        found = self._account("to", data["to"]) + self._room({**data, "account_id": data["to"]})
         return found + self._currency(data["to"], data["currency"])
 
     def _has_reserved(self, data: Fields) -> bool:
@@ -175,13 +196,12 @@ class Ledger:
             return [("NotFound", name)]
         return [("InvalidState", name)] if account.closed else []
 
-    @staticmethod
-    def _amount(account_id: str, amount: int, enough: Any) -> Violations:
-        return enough(account_id, amount) if amount > 0 else [("InvalidArgument", "amount")]
-
-    def _room(self, account_id: str, amount: int) -> Violations:
-        account = self.accounts.get(account_id)
-        return [("Overflow", "amount")] if account and account.balance + amount > MOST else []
+    def _room(self, data: Fields) -> Violations:
+        """What is of another currency cannot be added, so nobody asks."""
+        account = self.accounts.get(data["account_id"])
+        if account is None or account.currency != data["currency"]:
+            return []
+        return [("Overflow", "amount")] if account.balance + data["amount"] > MOST else []
 
     def _funds(self, account_id: str, amount: int) -> Violations:
         account = self.accounts.get(account_id)

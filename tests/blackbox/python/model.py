@@ -122,7 +122,8 @@ class Model:
         found: Violations = []
         owner = {"FollowUser": "follower_id", "UnfollowUser": "follower_id", "RegisterUser": "user_id"}
         if sending.user_id not in (None, d[owner.get(sending.type, "author_id")]):
-            found.append(("NotPermitted", ACTING_USER))
+            # To who may not, nothing is said of what there is.
+            return [("NotPermitted", ACTING_USER), *self._malformed(sending.type, d)]
         match sending.type:
             case "RegisterUser":
                 found += self._register_rules(d)
@@ -136,6 +137,19 @@ class Model:
             case "FollowUser" | "UnfollowUser":
                 found += self._follow_rules(sending.type, d)
         return found
+
+    def _malformed(self, kind: str, d: Fields) -> Violations:
+        """What is wrong whatever there is."""
+        found: Violations = [
+            ("InvalidArgument", name)
+            for name in ("user_id", "chirp_id", "author_id", "follower_id", "followee_id")
+            if name in d and not ID.match(d[name])
+        ]
+        if kind == "FollowUser" and d["follower_id"] == d["followee_id"] and ID.match(d["followee_id"]):
+            found.append(("InvalidArgument", "followee_id"))
+        if "username" in d and not USERNAME.match(d["username"]):
+            found.append(("InvalidArgument", "username"))
+        return found + (self._content(d) if "content" in d else [])
 
     def _register_rules(self, d: Fields) -> Violations:
         found: Violations = []

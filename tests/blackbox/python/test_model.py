@@ -2,6 +2,7 @@
 
 import unittest
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import feeds
@@ -33,8 +34,10 @@ class ModelTest(unittest.TestCase):
         post = Sending(
             0, "c", "PostChirp", {"chirp_id": "a/b", "author_id": "x", "content": "\u3000"}, user_id="y"
         )
-        codes = [code for code, _ in self.outcome(post).violations]
-        self.assertEqual(codes, ["NotPermitted", "InvalidArgument", "NotFound", "InvalidArgument"])
+        bad = [("InvalidArgument", "chirp_id"), ("InvalidArgument", "content")]
+        self.assertEqual(self.outcome(post).violations, [("NotPermitted", "metadata.user_id"), *bad])
+        own = replace(post, user_id="x")
+        self.assertEqual(self.outcome(own).violations, [bad[0], ("NotFound", "author_id"), bad[1]])
 
     def test_a_version_conflict_comes_alone(self) -> None:
         post = Sending(

@@ -106,6 +106,8 @@ fn a_gateway_lets_in_whom_an_issuer_names(embedded: &Embedded) {
     http.get("/v1/feeds/ann", &[authorized, ("Host", "api.example.org")]).is(200);
     http.get("/v1/feeds/ann", &[authorized, ("Origin", "https://evil.example")]).is(403);
 
+    the_command_line_says_who_asks(embedded, &dir, &gateway, &ann);
+
     // who asks too often waits, and nobody else does
     let refused = (0..40).find_map(|index| {
         let user = format!("u{index}");
@@ -159,6 +161,25 @@ fn key_set(dir: &Path, key: &str) -> Published {
     let raw = PKey::public_key_from_pem(&pem).unwrap().raw_public_key().unwrap();
     let x = encode_block(&raw).replace('+', "-").replace('/', "_").replace('=', "");
     Published::Json(json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig"}]}).to_string())
+}
+
+/// By a token in a file, which is read for each request.
+fn the_command_line_says_who_asks(embedded: &Embedded, dir: &Path, gateway: &Gateway, token: &str) {
+    let [settings, file] = ["client.toml", "token"].map(|name| dir.join(name).display().to_string());
+    fs::write(&settings, format!("http_token_file = {file:?}\n")).unwrap();
+    let address = format!("http://{}", gateway.address());
+    let feed = ["feed", "ann", "--http", &address];
+    embedded.cli().run_bare(&feed).exits(2).says(&["401", "http_token_file"]);
+    let with = [&["--config", &*settings][..], &feed].concat();
+    embedded.cli().run_bare(&with).exits(2).says(&["http_token_file", &file]);
+    fs::write(&file, "two\nlines").unwrap();
+    embedded.cli().run_bare(&with).exits(2).says(&["holds no token"]);
+    fs::write(&file, format!("{token}\n")).unwrap();
+    embedded.cli().run_bare(&with).exits(0);
+    // whoever watches somebody else's is told so, and is not kept waiting
+    let watch =
+        [&["--config", &*settings, "watch"][..], &["feed", "user_id=bob", "--http", &address]].concat();
+    embedded.cli().run_bare(&watch).exits(2).says(&["403"]);
 }
 
 fn keys_come_over_https_from_those_who_are_trusted_and_no_others(embedded: &Embedded) {

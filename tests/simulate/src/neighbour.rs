@@ -145,7 +145,7 @@ impl Neighbour {
                             seen.came = act;
                         }
                         EventData::PersonRemoved(removed) => {
-                            luck.count(|tally| tally.gone += 1);
+                            luck.count(|tally| tally.went += 1);
                             seen.gone = act.min(seen.gone);
                             self.gone.push(Gone {
                                 person_id: removed.person_id.to_string(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use millrace_kernel::{Command, Domain};
+use millrace_runtime::ProjectorSettings;
 
 use crate::dice::Dice;
 use crate::script::Writer;
@@ -68,6 +69,8 @@ pub struct Setup<S> {
     pub checkpoint_changes: usize,
     /// How often what goes wrong.
     pub rates: Rates,
+    /// How long projectors go on without a commit of their offsets, in milliseconds.
+    pub commit_ms: u64,
     /// How long a decided step is kept, in seconds.
     pub steps_keep_seconds: u64,
     /// The domain's own settings.
@@ -256,6 +259,20 @@ pub enum Act<C> {
         /// What goes wrong inside; 0 = nothing.
         luck: u64,
     },
+    /// The gateway dies: all subscribers are cut.
+    CutAll,
+    /// A projector dies, and whoever takes its place writes its last changes once more.
+    Repeat {
+        /// Which one, of all.
+        pick: u64,
+    },
+    /// The changes of a view family are deleted, but for the newest.
+    Expire {
+        /// The family, of all.
+        family: u64,
+        /// How many are kept in each partition.
+        keep: i64,
+    },
     /// A subscriber of a view takes some steps, or is cut.
     Watch {
         /// What is left to chance.
@@ -293,7 +310,7 @@ impl<W: Workload> Plan<W> {
             say_when_issued::<W>(&mut Dice::new(!seed), &mut setup, &mut acts);
         }
         rebuild_meanwhile(&mut Dice::new(seed ^ 0x7ab1_e500), &mut acts);
-        subscribe_meanwhile(&mut Dice::new(seed ^ 0x5ab5_c21b), &mut acts);
+        subscribe_meanwhile::<W>(&mut Dice::new(seed ^ 0x5ab5_c21b), &mut setup, &mut acts);
         if W::HAS_NEIGHBOUR {
             live_meanwhile(&mut Dice::new(seed ^ 0x0e16_4b02), &mut acts);
         }
@@ -322,8 +339,15 @@ fn rebuild_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
     }
 }
 
+/// Most times in a history that all subscribers go on and a projector dies then.
+const REPEATS: i64 = 8;
+
 /// Has subscribers follow views meanwhile, in some histories: the others stay what they are without.
-fn subscribe_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
+fn subscribe_meanwhile<W: Workload>(
+    dice: &mut Dice,
+    setup: &mut Setup<W::Settings>,
+    acts: &mut Vec<Act<W::CommandData>>,
+) {
     if !dice.per_mille(500) {
         return;
     }
@@ -331,6 +355,22 @@ fn subscribe_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
     places.sort_unstable();
     for place in places.into_iter().rev() {
         acts.insert(place, Act::Watch { luck: dice.roll() });
+    }
+    if dice.per_mille(600) {
+        // many events between two commits: who goes on there writes many changes again
+        setup.commit_ms = dice.within(1_000, 300_000) as u64;
+    }
+    // changes come again soon after many have gone on: the next ones would say how far they are, whatever their tokens say
+    for _ in 0..dice.within(0, REPEATS) {
+        let place = dice.below(acts.len() + 1);
+        let mut scene: Vec<_> = (0..14).map(|_| Act::Watch { luck: dice.roll() }).collect();
+        scene.insert(8, Act::Repeat { pick: dice.roll() });
+        scene.insert(0, Act::CutAll);
+        acts.splice(place..place, scene);
+    }
+    for _ in 0..dice.within(0, 5) {
+        let place = dice.below(acts.len() + 1);
+        acts.insert(place, Act::Expire { family: dice.roll(), keep: dice.within(0, 4) });
     }
 }
 
@@ -408,6 +448,7 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         checkpoint_ms: dice.within(1, 2_000) as u64,
         checkpoint_changes: dice.within(1, 30) as usize,
         rates,
+        commit_ms: ProjectorSettings::default().commit_interval_ms,
         steps_keep_seconds: dice.within(0, 120) as u64,
         domain: W::settings(dice),
     }

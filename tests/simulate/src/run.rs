@@ -95,7 +95,7 @@ struct Running<'a, W: Workload> {
     /// Ids of commands that were sent, and when each was issued, if it says so.
     ids: BTreeMap<String, Option<i64>>,
     strays: Strays,
-    watchers: Watchers,
+    watchers: Watchers<W>,
     /// What answered when a reader looked who has not looked again.
     looked: Option<Live>,
     trace: Option<&'a mut Vec<String>>,
@@ -125,6 +125,7 @@ impl<'a, W: Workload> Running<'a, W> {
         pipeline.projector_settings = ProjectorSettings {
             batch_max_events: setup.batch_max_events,
             fan_out_max_rows: setup.fan_out_max_rows,
+            commit_interval_ms: setup.commit_ms,
             ..ProjectorSettings::default()
         };
         let neighbour = W::HAS_NEIGHBOUR.then(|| Neighbour::beside(&pipeline));
@@ -325,6 +326,13 @@ impl<'a, W: Workload> Running<'a, W> {
             }
             Act::LateWrites => self.apply_late()?,
             Act::Operate { family, what, luck } => self.operate(*family, *what, *luck)?,
+            Act::CutAll => {
+                self.say(|| "all subscribers are cut".to_owned());
+                let watched = self.watchers.cut_all();
+                self.watched(watched);
+            }
+            Act::Repeat { pick } => self.repeat(*pick),
+            Act::Expire { family, keep } => self.expire(*family, *keep),
             Act::Watch { luck } => self.watch(plan, *luck)?,
             Act::Neighbour { luck } => {
                 if let Some(neighbour) = &mut self.neighbour {
@@ -357,7 +365,10 @@ impl<'a, W: Workload> Running<'a, W> {
         self.luck.count(|tally| {
             tally.cuts += watched.cuts;
             tally.resumed += watched.resumed;
+            tally.cut_again += watched.cut_again;
             tally.resets += watched.resets;
+            tally.rebuilt_streams += watched.rebuilt;
+            tally.gone += watched.gone;
             tally.copies += watched.compared;
         });
     }

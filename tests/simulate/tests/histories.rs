@@ -70,6 +70,10 @@ fn steps_and_tables(tally: &Tally) {
         ("timed out writes", tally.store_timed_out),
         ("partial writes", tally.store_partly),
         ("late writes", tally.store_late),
+        ("streams cut twice before anything came", tally.cut_again),
+        ("streams of views that were rebuilt", tally.rebuilt_streams),
+        ("streams whose changes are not kept any more", tally.gone),
+        ("changes written again", tally.repeats),
     ]);
 }
 
@@ -93,7 +97,7 @@ fn domains_depend_on_each_other_in_every_history() {
     let tally = all_hold::<ClubsWorkload>();
     happens(&[
         ("people who came", tally.came),
-        ("people who went", tally.gone),
+        ("people who went", tally.went),
         ("events read again", tally.forgotten),
         ("repeated steps", tally.steps_repeated),
         ("trimmed steps", tally.trimmed),

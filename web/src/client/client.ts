@@ -53,6 +53,8 @@ export interface ClientOptions {
   readonly user?: () => string | null;
   /** Hears of every answer that says that a token is missing or no good. */
   readonly onUnauthenticated?: (problem: Problem) => void;
+  /** Hears of every other answer: that a token is good. */
+  readonly onAnswered?: () => void;
   /** Lets streams through, where there is room for few of them. */
   readonly gate?: Gate;
 }
@@ -135,17 +137,28 @@ export class Client {
     return response.json();
   }
 
-  /** The rows of a key of a view as they change. The answer ends it. */
-  subscribe<V extends keyof Rows>(view: V, key: Record<string, string>, listener: Listener<Rows[V]>): () => void {
-    return this.#subscribe(`/v1/streams/${view}`, key, VIEWS[view], listener);
+  /** The rows of a key of a view as they change: all, or the first so many and what comes in front. The answer ends it. */
+  subscribe<V extends keyof Rows>(
+    view: V,
+    key: Record<string, string>,
+    listener: Listener<Rows[V]>,
+    { limit }: { readonly limit?: number } = {},
+  ): () => void {
+    return this.#subscribe(`/v1/streams/${view}`, limit ? { ...key, limit: String(limit) } : key, VIEWS[view], listener);
   }
 
   /** The first so many chirps of a user's feed, and what comes in front of them. The answer ends it. */
   subscribeFeed(user: string, limit: number, listener: Listener<FeedRow>): () => void {
-    return this.#subscribe('/v1/streams/chirp/feed', { user_id: user, limit: String(limit) }, FEED, listener);
+    return this.#subscribe('/v1/streams/chirp/feed', { user_id: user, limit: String(limit) }, FEED, listener, true);
   }
 
-  #subscribe<R extends object>(path: string, key: Record<string, string>, keyed: Keyed, listener: Listener<R>): () => void {
+  #subscribe<R extends object>(
+    path: string,
+    key: Record<string, string>,
+    keyed: Keyed,
+    listener: Listener<R>,
+    mayCome = false,
+  ): () => void {
     const open = (lastId: string, signal: AbortSignal) => {
       const headers: Record<string, string> = { Accept: 'text/event-stream; longs=string' };
       if (lastId) headers['Last-Event-ID'] = lastId;
@@ -156,7 +169,8 @@ export class Client {
       if (problem?.status === 401) this.#options.onUnauthenticated?.(problem);
       listener.status?.(liveness, problem);
     };
-    return subscribe<R>(open, keyed, { rows: (rows) => listener.rows(rows), status }, this.#options.gate);
+    const told = { rows: (rows: readonly R[], generation: number) => listener.rows(rows, generation), status };
+    return subscribe<R>(open, keyed, told, this.#options.gate, mayCome);
   }
 
   async #page<R>(path: string, key: Record<string, string>, { limit, cursor, after, signal }: Querying): Promise<Page<R>> {
@@ -181,6 +195,7 @@ export class Client {
       if (request.signal?.aborted) throw error;
       throw Problem.unreached();
     }
+    if (response.status !== 401) this.#options.onAnswered?.();
     if (response.ok) return response;
     const problem = await Problem.of(response);
     if (problem.status === 401) this.#options.onUnauthenticated?.(problem);

@@ -9,19 +9,46 @@ export interface Keyed extends ViewKey {
   readonly identity?: readonly string[];
 }
 
+/** How rows that are keyed so are told apart. */
+export function namer(key: Keyed): (row: object) => string {
+  const columns = key.identity ?? [...key.partition, ...key.clustering.map((signed) => signed.replace(/^-/, ''))];
+  return (row) => JSON.stringify(columns.map((column) => String((row as Row)[column])));
+}
+
+/** In which order rows that are keyed so are: below 0, the first of two comes first. */
+export function sorter(key: Keyed): (one: object, other: object) => number {
+  const order = key.clustering.map((signed) => {
+    const column = signed.replace(/^-/, '');
+    return { column, sign: signed === column ? 1 : -1, isNumber: key.numbers.includes(column) };
+  });
+  return (one, other) => {
+    for (const { column, sign, isNumber } of order) {
+      const found = compare((one as Row)[column], (other as Row)[column], isNumber);
+      if (found !== 0) return sign * found;
+    }
+    return 0;
+  };
+}
+
+/** The last generation of any mirror: none is called the same as another. */
+let generations = 0;
+
 /** The rows of one key of a view, each once, kept as they change, in the order of the view. */
 export class Mirror<R extends object> {
-  readonly #key: readonly string[];
-  readonly #order: readonly { column: string; sign: number; isNumber: boolean }[];
+  readonly #name: (row: object) => string;
+  readonly #compare: (one: object, other: object) => number;
   #rows = new Map<string, R>();
   #sorted: readonly R[] | undefined;
+  #generation = 0;
 
   constructor(key: Keyed) {
-    this.#order = key.clustering.map((signed) => {
-      const column = signed.replace(/^-/, '');
-      return { column, sign: signed === column ? 1 : -1, isNumber: key.numbers.includes(column) };
-    });
-    this.#key = key.identity ?? [...key.partition, ...this.#order.map(({ column }) => column)];
+    this.#name = namer(key);
+    this.#compare = sorter(key);
+  }
+
+  /** Another one whenever the rows were replaced: what was known behind the last of them may not follow on it any more. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** All rows, in order; the same array until something changes. */
@@ -33,12 +60,13 @@ export class Mirror<R extends object> {
   /** What the rows are now, whatever they were. */
   replace(rows: readonly R[]): void {
     this.#rows = new Map(rows.map((row) => [this.#name(row), row]));
+    this.#generation = ++generations;
     this.#sorted = undefined;
   }
 
   /** What the row of this key is now; `null`: there is none. */
   change(key: Row, row: R | null): void {
-    const name = this.#name(key as R);
+    const name = this.#name(key);
     if (row === null) this.#rows.delete(name);
     else this.#rows.set(name, row);
     this.#sorted = undefined;
@@ -47,18 +75,6 @@ export class Mirror<R extends object> {
   /** Forgets all. */
   clear(): void {
     this.replace([]);
-  }
-
-  #name(row: R): string {
-    return JSON.stringify(this.#key.map((column) => String((row as Row)[column])));
-  }
-
-  #compare(one: R, other: R): number {
-    for (const { column, sign, isNumber } of this.#order) {
-      const order = compare((one as Row)[column], (other as Row)[column], isNumber);
-      if (order !== 0) return sign * order;
-    }
-    return 0;
   }
 }
 

@@ -10,8 +10,11 @@ export type Liveness = 'connecting' | 'live' | 'waiting' | 'away' | 'off';
 
 /** Who is told. */
 export interface Listener<R> {
-  /** All rows, in order, each time some have changed. */
-  rows(rows: readonly R[]): void;
+  /**
+   * All rows, in order, each time some have changed. `generation` is another number whenever a snapshot has replaced them: of a
+   * stream with a limit, whoever has read on behind the last row has to begin there anew.
+   */
+  rows(rows: readonly R[], generation: number): void;
   /** How it is. `problem`: why it is `off`. */
   status?(liveness: Liveness, problem?: Problem): void;
 }
@@ -27,9 +30,12 @@ const SILENCE = 40_000;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8_000;
 
-/** Keeps a mirror of some rows, over as many connections as it takes. What it returns ends it. */
-export function subscribe<R extends object>(open: Opener, key: Keyed, listener: Listener<R>, gate?: Gate): () => void {
-  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()));
+/**
+ * Keeps a mirror of some rows, over as many connections as it takes. What it returns ends it. `mayCome`: where there is no such
+ * stream (404) it is not there yet, as tables are some moments behind the answer to a command; else there never is.
+ */
+export function subscribe<R extends object>(open: Opener, key: Keyed, listener: Listener<R>, gate?: Gate, mayCome = false): () => void {
+  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()), mayCome);
   void subscription.run();
   return () => subscription.end();
 }
@@ -39,6 +45,7 @@ class Subscription<R extends object> {
   readonly #mirror: Mirror<R>;
   readonly #listener: Listener<R>;
   readonly #gate: Gate;
+  readonly #mayCome: boolean;
   /** Where it goes on; '' where nothing is known. */
   #lastId = '';
   /** What has come of a snapshot that is not whole yet. */
@@ -48,11 +55,12 @@ class Subscription<R extends object> {
   #woken: (() => void) | undefined;
   #liveness: Liveness | undefined;
 
-  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate) {
+  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate, mayCome: boolean) {
     this.#open = open;
     this.#mirror = mirror;
     this.#listener = listener;
     this.#gate = gate;
+    this.#mayCome = mayCome;
   }
 
   async run(): Promise<void> {
@@ -67,13 +75,11 @@ class Subscription<R extends object> {
         continue;
       }
       const before = this.#lastId;
-      let hasOpened = false;
       try {
-        await this.#follow(() => (hasOpened = true));
+        await this.#follow();
       } catch (error) {
-        // what is not there yet may come: tables are some moments behind the answer to a command
-        const mayCome = error instanceof Problem && (error.isPassing || (hasOpened && error.status === 404));
-        if (error instanceof Problem && !mayCome && !this.#hasEnded) {
+        const isOver = error instanceof Problem && !error.isPassing && !(this.#mayCome && error.status === 404);
+        if (isOver && !this.#hasEnded) {
           this.#hasEnded = true;
           this.#say('off', error);
         }
@@ -97,7 +103,7 @@ class Subscription<R extends object> {
   }
 
   /** Reads one connection to its end. */
-  async #follow(opened: () => void): Promise<void> {
+  async #follow(): Promise<void> {
     const connection = new AbortController();
     this.#connection = connection;
     this.#say('waiting');
@@ -106,7 +112,6 @@ class Subscription<R extends object> {
       let watch = setTimeout(() => connection.abort(), SILENCE);
       try {
         const response = await this.#open(this.#lastId, connection.signal);
-        opened();
         const [reader, text] = [new EventReader(), new TextDecoder()];
         // of a snapshot that was cut off nothing is left
         this.#parts = [];
@@ -163,7 +168,7 @@ class Subscription<R extends object> {
       }
       if (id !== undefined) this.#lastId = id;
     }
-    if (hasChanged) this.#listener.rows(this.#mirror.rows);
+    if (hasChanged) this.#listener.rows(this.#mirror.rows, this.#mirror.generation);
     if (isLive) this.#say('live');
     else if (this.#liveness === 'live') this.#say('connecting');
     if (failed) throw failed;

@@ -1,4 +1,4 @@
-import { newId, Problem, type Accepted, type Commands } from '../client/index.ts';
+import { newId, Problem, shortId, type Accepted, type Commands } from '../client/index.ts';
 import { client } from './session.svelte.ts';
 
 /**
@@ -13,9 +13,18 @@ export class Action<C extends keyof Commands> {
   readonly #command: C;
   #key = newId();
   #sent = '';
+  #id: string | null = null;
 
   constructor(command: C) {
     this.#command = command;
+  }
+
+  /**
+   * The id of what it makes, where nobody chooses one: the same until it is known what became of it. So whoever changes a text
+   * of which nobody knows whether it has arrived makes no second thing of it.
+   */
+  id(prefix: string): string {
+    return (this.#id ??= shortId(prefix));
   }
 
   /** Why this field is refused. */
@@ -24,14 +33,9 @@ export class Action<C extends keyof Commands> {
     return reasons.length > 0 ? reasons.map(({ message }) => message).join('. ') : null;
   }
 
-  /** What is wrong beside these fields, which show theirs. */
-  rest(fields: readonly string[]): string[] {
-    const reasons = this.problem?.reasons ?? [];
-    return reasons.filter(({ field }) => field === null || !fields.includes(field)).map(({ message }) => message);
-  }
-
   /** Does it; `null`: it was not done, and {@link problem} says why, or it is under way. */
   async run(data: Commands[C]): Promise<Accepted | null> {
+    // a key and a script press a button that is out of use
     if (this.isBusy) return null;
     const text = JSON.stringify(data, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
     if (text !== this.#sent) this.#key = newId();
@@ -40,12 +44,11 @@ export class Action<C extends keyof Commands> {
     this.problem = null;
     try {
       const accepted = await client.send(this.#command, data, { key: this.#key });
-      this.#sent = '';
+      this.#decided();
       return accepted;
     } catch (error) {
       this.problem = error instanceof Problem ? error : Problem.unreached();
-      // it is decided: the next time is another command
-      if (!this.problem.isPassing) this.#sent = '';
+      if (!this.problem.isPassing) this.#decided();
       return null;
     } finally {
       this.isBusy = false;
@@ -55,5 +58,11 @@ export class Action<C extends keyof Commands> {
   /** Forgets why it was not done. */
   clear(): void {
     this.problem = null;
+  }
+
+  /** The next time is another command. */
+  #decided(): void {
+    this.#sent = '';
+    this.#id = null;
   }
 }

@@ -1,4 +1,9 @@
+import { LOCALE } from './locale.ts';
+
 /** Money as whole minor units, of any size; fractions are never numbers here. */
+
+/** The most minor units that an account or an order can hold. */
+const MOST = 2n ** 63n - 1n;
 
 /** How many digits of an amount in this currency stand behind the point. */
 export function digitsOf(currency: string): number {
@@ -12,7 +17,7 @@ export function digitsOf(currency: string): number {
 }
 
 /** `1234567` cents as `€12,345.67`, all digits as they are. */
-export function moneyText(minor: bigint, currency: string, locale?: string): string {
+export function moneyText(minor: bigint, currency: string, locale = LOCALE): string {
   const digits = digitsOf(currency);
   const [whole, fraction] = split(minor < 0n ? -minor : minor, digits);
   const sign = minor < 0n ? '−' : '';
@@ -44,6 +49,8 @@ export function readMoney(text: string, currency: string): { minor: bigint } | {
     return { wrong: digits > 0 ? `${currency} has ${digits} digits behind the point.` : `${currency} has no smaller unit.` };
   }
   const minor = BigInt(sign + whole + fraction.padEnd(digits, '0'));
+  if (minor <= 0n) return { wrong: 'Write an amount of more than nothing.' };
+  if (minor > MOST) return { wrong: `That is more than can be counted here: ${moneyText(MOST, currency)} is the most.` };
   return { minor };
 }
 

@@ -1,4 +1,4 @@
-import { Client, Problem } from '../client/index.ts';
+import { Client, type Problem } from '../client/index.ts';
 import { gate } from './gate.ts';
 import { userOf } from './who.ts';
 
@@ -6,18 +6,22 @@ import { userOf } from './who.ts';
 class Session {
   /** Whether the gateway asks for a token; `null` until it is known. */
   wantsToken = $state<boolean | null>(null);
-  /** The user who acts; `null`: nobody yet. */
+  /** The user who acts; `null`: nobody yet. Somebody whose token has expired stays, with all that was typed, until another comes. */
   user = $state<string | null>(null);
   /** Why a token is asked for (again). */
   complaint = $state<string | null>(null);
   /** Whether the dialog is open that asks who is there. */
   isAsking = $state(false);
   #token: string | null = null;
+  /** Whether the token was good for something. */
+  #isProven = false;
+  readonly #renewed = new Set<() => void>();
 
   readonly client = new Client({
     token: () => this.#token,
     user: () => this.user,
     onUnauthenticated: (problem) => this.#unauthenticated(problem),
+    onAnswered: () => (this.#isProven = this.#token !== null),
     gate,
   });
 
@@ -40,7 +44,9 @@ class Session {
   async present(token: string): Promise<string | null> {
     const found = await userOf(token.trim());
     if ('wrong' in found) return found.wrong;
+    const isSame = this.user === found.user;
     this.#token = token.trim();
+    this.#isProven = false;
     this.user = found.user;
     this.complaint = null;
     this.isAsking = false;
@@ -48,30 +54,41 @@ class Session {
       sessionStorage.setItem('millrace.token', token.trim());
       sessionStorage.setItem('millrace.user', found.user);
     });
+    if (isSame) this.#renewed.forEach((goOn) => goOn());
     return null;
+  }
+
+  /** Has somebody hear that the same user has another token. What it returns ends that. */
+  onRenewed(goOn: () => void): () => void {
+    this.#renewed.add(goOn);
+    return () => this.#renewed.delete(goOn);
   }
 
   /** Nobody is there any more. */
   leave(): void {
-    this.#forget();
+    this.#forgetToken();
+    this.user = null;
+    kept(() => localStorage.removeItem('millrace.user'));
     this.isAsking = true;
   }
 
-  #forget(): void {
+  #forgetToken(): void {
     this.#token = null;
-    this.user = null;
     kept(() => {
       sessionStorage.removeItem('millrace.token');
       sessionStorage.removeItem('millrace.user');
-      localStorage.removeItem('millrace.user');
     });
   }
 
   #unauthenticated(problem: Problem): void {
     this.wantsToken = true;
     // of several that were under way the first had the token
-    if (this.#token) this.complaint = problem.message;
-    this.#forget();
+    if (this.#token) {
+      this.complaint = this.#isProven
+        ? `Your token is not good any more. What you have written is still here: give a new one of ${this.user}, and go on.`
+        : `The gateway does not take this token. It says: ${problem.message}`;
+    }
+    this.#forgetToken();
     this.isAsking = true;
   }
 }

@@ -1,3 +1,5 @@
+import { LOCALE } from './locale.ts';
+
 /** Times as pages show them, in the browser's language. */
 
 /** Milliseconds of microseconds, which rows have as digits, or of RFC 3339. */
@@ -5,14 +7,19 @@ export function millis(time: string): number {
   return /^-?\d+$/.test(time) ? Number(BigInt(time) / 1000n) : Date.parse(time);
 }
 
-/** Microseconds, which commands hold. */
+/** Microseconds, which commands hold, of milliseconds. */
 export function micros(instant: number): bigint {
   return BigInt(Math.round(instant)) * 1000n;
 }
 
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'short' });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+/** Whole milliseconds of microseconds: the last that had passed. */
+export function wholeMillis(instant: bigint): number {
+  return Number((instant - (((instant % 1000n) + 1000n) % 1000n)) / 1000n);
+}
+
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' });
+const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' });
+const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium' });
 
 /** `2 min. ago`, or the day when it is longer ago than that helps. */
 export function agoText(instant: number, now: number): string {

@@ -16,6 +16,11 @@ export interface ClockTime extends Day {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
+/** As `Date.UTC`, which takes years below 100 for those of the last century. */
+function utc(year: number, month: number, day: number, hour = 0, minute = 0, second = 0): number {
+  return new Date(0).setUTCFullYear(year, month - 1, day) + hour * HOUR + minute * MINUTE + second * 1_000;
+}
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(zone: string): Intl.DateTimeFormat {
@@ -49,12 +54,12 @@ export function clockAt(zone: string, instant: number): ClockTime & { readonly s
 /** By how much clocks in the zone are ahead of UTC at an instant, in ms. */
 export function offsetAt(zone: string, instant: number): number {
   const { year, month, day, hour, minute, second } = clockAt(zone, instant);
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
+  return utc(year, month, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
 }
 
 /** The instants at which a clock in the zone shows this: one; two, when the clock is put back; none, when it jumps. */
 export function instantsOf(zone: string, { year, month, day, hour, minute }: ClockTime): number[] {
-  const shown = Date.UTC(year, month - 1, day, hour, minute);
+  const shown = utc(year, month, day, hour, minute);
   // no zone is further from UTC than that, nor changes twice within it
   const offsets = new Set([-26, -2, 0, 2, 26].map((hours) => offsetAt(zone, shown + hours * HOUR)));
   const instants = [...offsets].map((offset) => shown - offset);
@@ -71,12 +76,12 @@ export function startOf(zone: string, day: Day): number {
     if (found !== undefined) return found;
   }
   // a day that a zone left out when it moved over the date line
-  return Date.UTC(day.year, day.month - 1, day.day) - offsetAt(zone, Date.UTC(day.year, day.month - 1, day.day));
+  return utc(day.year, day.month, day.day) - offsetAt(zone, utc(day.year, day.month, day.day));
 }
 
 /** The day so many days later. */
 export function later({ year, month, day }: Day, days: number): Day {
-  const date = new Date(Date.UTC(year, month - 1, day + days));
+  const date = new Date(utc(year, month, day + days));
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() };
 }
 
@@ -87,7 +92,7 @@ export function lengthOf(zone: string, day: Day): number {
 
 /** The Monday of a day's week. */
 export function mondayOf(day: Day): Day {
-  const weekday = new Date(Date.UTC(day.year, day.month - 1, day.day)).getUTCDay();
+  const weekday = new Date(utc(day.year, day.month, day.day)).getUTCDay();
   return later(day, -((weekday + 6) % 7));
 }
 

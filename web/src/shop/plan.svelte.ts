@@ -2,7 +2,6 @@ import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { newId, Problem, shortId, type Accepted, type Commands, type Rows } from '../client/index.ts';
 import { client } from '../lib/session.svelte.ts';
-import { micros, millis } from '../lib/time.ts';
 import { rowsOf, type Shown } from '../lib/view.svelte.ts';
 
 /** A slot as the page shows it. */
@@ -11,9 +10,9 @@ export interface Slot {
   readonly title: string;
   readonly location: string | null;
   readonly description: string | null;
-  /** Its first instant, and the first behind it, in ms. */
-  readonly start: number;
-  readonly end: number;
+  /** Its first instant, and the first behind it, in µs: others may have put it between two seconds, and there it stays. */
+  readonly start: bigint;
+  readonly end: bigint;
   /** Whether that is what somebody wants, and nobody has decided yet. */
   readonly isPending: boolean;
 }
@@ -32,6 +31,9 @@ export interface Refusal {
   readonly problem: Problem;
 }
 
+/** What is known of a calendar. Its rows are its slots: one without any looks like one that was never begun, or was removed. */
+export type Being = 'unknown' | 'none' | 'there' | 'removed';
+
 /** How long the rows may take to show what was accepted before they are believed as they are, in ms. */
 const SHOWN_WITHIN = 10_000;
 
@@ -40,6 +42,8 @@ export class Plan {
   readonly rows: Shown<Rows['calendar/calendar_timeslots']>;
   /** What was taken back last. */
   refusal = $state.raw<Refusal | null>(null);
+  #being = $state<Being>('unknown');
+  readonly being = $derived.by<Being>(() => (this.rows.rows.length > 0 ? 'there' : this.#being));
   readonly #calendar: string;
   #last = 0;
   readonly #wishes = new SvelteMap<string, Wish>();
@@ -51,11 +55,12 @@ export class Plan {
       if (slot) slots.set(id, slot);
       else slots.delete(id);
     }
-    return [...slots.values()].sort((one, other) => one.start - other.start);
+    return [...slots.values()].sort((one, other) => (one.start < other.start ? -1 : 1));
   });
 
   constructor(calendar: string) {
     this.#calendar = calendar;
+    this.#being = kept(calendar);
     this.rows = rowsOf('calendar/calendar_timeslots', { calendar_id: calendar });
   }
 
@@ -64,6 +69,7 @@ export class Plan {
     $effect(() => {
       const rows = new Map(this.rows.rows.map((row) => [row.timeslot_id, row]));
       untrack(() => {
+        if (rows.size > 0 && this.#being !== 'there') this.learn('there');
         for (const [id, { slot, version }] of this.#wishes) {
           const row = rows.get(id);
           const isShown = slot ? row && version !== null && BigInt(row.version) >= version : version !== null && !row;
@@ -80,8 +86,8 @@ export class Plan {
       calendar_id: this.#calendar,
       timeslot_id: id,
       title: slot.title,
-      start: micros(slot.start),
-      end: micros(slot.end),
+      start: slot.start,
+      end: slot.end,
       location: slot.location,
       description: slot.description,
     };
@@ -89,8 +95,8 @@ export class Plan {
   }
 
   /** Moves a slot; back again if it cannot be there. Throws the {@link Problem} that is in the way. */
-  async reschedule(slot: Slot, start: number, end: number, key = newId()): Promise<void> {
-    const data = { calendar_id: this.#calendar, timeslot_id: slot.id, start: micros(start), end: micros(end) };
+  async reschedule(slot: Slot, start: bigint, end: bigint, key = newId()): Promise<void> {
+    const data = { calendar_id: this.#calendar, timeslot_id: slot.id, start, end };
     const wanted = { ...slot, start, end, isPending: true };
     await this.#wish(wanted, slot.id, () => client.send('calendar/RescheduleTimeslot', data, { key }));
   }
@@ -99,6 +105,14 @@ export class Plan {
   async remove(slot: Slot, key = newId()): Promise<void> {
     const data = { calendar_id: this.#calendar, timeslot_id: slot.id };
     await this.#wish(null, slot.id, () => client.send('calendar/RemoveScheduledTimeslot', data, { key }));
+  }
+
+  /** Learns from the answer to a command what is there. */
+  learn(being: Being | Problem): void {
+    const found = being instanceof Problem ? beingOf(being) : being;
+    if (found === 'unknown') return;
+    this.#being = found;
+    keep(this.#calendar, found);
   }
 
   /** Does what nobody waits for, and says so if it was taken back. */
@@ -124,6 +138,7 @@ export class Plan {
     this.#wishes.set(id, { number, slot, version: null });
     try {
       const { versions, position } = await send();
+      this.learn('there');
       const version = versions.find(({ aggregate_id }) => aggregate_id === `Timeslot/${this.#calendar}/${id}`)?.version;
       set({ number, slot: slot && { ...slot, isPending: false }, version: BigInt(version ?? 0) });
       await this.rows.after(position);
@@ -132,6 +147,7 @@ export class Plan {
       else setTimeout(() => set(null), SHOWN_WITHIN);
     } catch (error) {
       set(null);
+      if (error instanceof Problem) this.learn(error);
       throw error;
     }
   }
@@ -139,5 +155,40 @@ export class Plan {
 
 function slotOf(row: Rows['calendar/calendar_timeslots']): Slot {
   const { timeslot_id, title, location, description, start, end } = row;
-  return { id: timeslot_id, title, location, description, start: millis(start), end: millis(end), isPending: false };
+  return { id: timeslot_id, title, location, description, start: BigInt(start), end: BigInt(end), isPending: false };
+}
+
+/** What a refusal says of the calendar. */
+function beingOf({ reasons }: Problem): Being {
+  switch (reasons.find(({ field }) => field === 'calendar_id')?.code) {
+    case 'NotFound':
+      return 'none';
+    case 'AlreadyExists':
+      return 'there';
+    case 'Removed':
+    case 'InvalidState':
+      return 'removed';
+    default:
+      return 'unknown';
+  }
+}
+
+const place = (calendar: string) => `millrace.calendar.${calendar}`;
+
+/** What this tab has learnt of it. */
+function kept(calendar: string): Being {
+  try {
+    const found = sessionStorage.getItem(place(calendar));
+    return found === 'there' || found === 'removed' ? found : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}
+
+function keep(calendar: string, being: Being): void {
+  try {
+    sessionStorage.setItem(place(calendar), being);
+  } catch {
+    // it is learnt again
+  }
 }

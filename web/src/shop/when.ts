@@ -1,4 +1,5 @@
-import { clockAt, fromInput, instantsOf, offsetAt, offsetText, timeText } from '../lib/zone.ts';
+import { LOCALE } from '../lib/locale.ts';
+import { fromInput, instantsOf, offsetAt, offsetText, timeText } from '../lib/zone.ts';
 
 /** What somebody has written as a time of a zone. */
 export interface Written {
@@ -24,10 +25,10 @@ export function choices(zone: string, instants: readonly number[]): string[] {
 
 /** A text whose instants are those of a zone: what a gateway says, it says in UTC. */
 export function localised(text: string, zone: string): string {
+  // with the hours of the calendar beside it
+  const format = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' });
   return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z/g, (instant) => {
     const at = Date.parse(instant);
-    if (Number.isNaN(at)) return instant;
-    const { day, month } = clockAt(zone, at);
-    return `${day}/${month} ${timeText(clockAt(zone, at))}`;
+    return Number.isNaN(at) ? instant : format.format(at);
   });
 }

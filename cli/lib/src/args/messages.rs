@@ -93,7 +93,8 @@ pub struct Watch {
     /// The gateway [default: that of a running `millrace up`, else `gateway.listen`]
     #[arg(long, value_name = "URL")]
     pub http: Option<String>,
-    /// Print one JSON object a line: event, its members, token
+    /// Print one JSON object a line: event, its members, token; `again` where it had to connect again: a snapshot that was under
+    /// way begins anew
     #[arg(long)]
     pub json: bool,
 }

@@ -41,6 +41,9 @@ pub struct Settings {
     pub log: String,
     /// How log lines look on standard error: `text` or `json`.
     pub log_format: LogFormat,
+    /// File with the token that `send`, `query`, `feed` and `watch` show a gateway with `auth = "jwt"`. It is read anew for
+    /// each request, so whoever renews tokens writes the next one there.
+    pub http_token_file: String,
     /// How ScyllaDB or Cassandra is used.
     pub cql_client: CqlSettings,
     /// How the schema registry is reached.
@@ -345,6 +348,7 @@ impl Default for Settings {
             health_host: "127.0.0.1".to_owned(),
             log: String::new(),
             log_format: LogFormat::Text,
+            http_token_file: String::new(),
             cql_client: CqlSettings::default(),
             registry_client: RegistrySettings::default(),
             kafka_client: ClientProperties::default(),

@@ -1,12 +1,13 @@
 //! The gateway from the other side: `send`, `query` and `feed` with `--http URL`.
 
+use std::fs;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
-use ureq::Agent;
 use ureq::http::{Response, header};
+use ureq::{Agent, RequestBuilder};
 
 use crate::config::secrets::without_passwords;
 use crate::error::CliError;
@@ -15,12 +16,16 @@ use crate::error::CliError;
 const MOST_SECONDS: u64 = 60;
 /// How much longer an answer may take than the gateway waits.
 const MORE: Duration = Duration::from_secs(15);
+/// How long a stream may say nothing; a gateway gives a sign of life every fifteen seconds.
+const SILENT: Duration = Duration::from_secs(60);
 /// How soon it is tried again where the gateway does not say.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// A gateway, as a client of it.
 pub struct HttpClient {
     url: String,
+    /// Where the token is that says who asks; none where it is empty.
+    token_file: String,
     agent: Agent,
 }
 
@@ -45,11 +50,11 @@ pub struct Answered {
 }
 
 impl HttpClient {
-    /// A client of the gateway at `url`.
+    /// A client of the gateway at `url`, which shows the token in `token_file`, if that names one.
     ///
     /// # Errors
     /// It is no URL.
-    pub fn new(url: &str) -> Result<Self, CliError> {
+    pub fn new(url: &str, token_file: &str) -> Result<Self, CliError> {
         let is_url = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
         if !is_url || url.contains(['?', '#']) {
             return Err(CliError::usage(format!(
@@ -61,7 +66,23 @@ impl HttpClient {
         let patience = Duration::from_secs(MOST_SECONDS) + MORE;
         // problems have bodies, and are no failures of the client
         let agent = Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false);
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), agent: agent.build().new_agent() })
+        let (url, token_file) = (url.trim_end_matches('/').to_owned(), token_file.to_owned());
+        Ok(Self { url, token_file, agent: agent.build().new_agent() })
+    }
+
+    /// A request, or the same in the name of whose token is in the file.
+    fn authorized<B>(&self, asked: RequestBuilder<B>) -> Result<RequestBuilder<B>, CliError> {
+        if self.token_file.is_empty() {
+            return Ok(asked);
+        }
+        let token = fs::read_to_string(&self.token_file)
+            .map_err(|error| CliError::usage(format!("http_token_file: {}: {error}", self.token_file)))?;
+        let token = token.trim();
+        if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+            let wrong = format!("http_token_file: {} holds no token", self.token_file);
+            return Err(CliError::usage(wrong).hint("It is one line, as `millrace token` prints it."));
+        }
+        Ok(asked.header(header::AUTHORIZATION, format!("Bearer {token}")))
     }
 
     /// `text` as a part of an address.
@@ -91,7 +112,7 @@ impl HttpClient {
             };
             let asked = self.agent.post(format!("{}{path}", self.url)).header("idempotency-key", key);
             let asked = asked.header("prefer", prefer).header(header::CONTENT_TYPE, "application/json");
-            let answer = self.answer(asked.send(body.to_string()))?;
+            let answer = self.answer(self.authorized(asked)?.send(body.to_string()))?;
             if answer.status != 503 || Instant::now() >= until {
                 break answer;
             }
@@ -171,15 +192,16 @@ impl HttpClient {
         let pairs = given.iter();
         let query: Vec<String> =
             pairs.map(|(name, value)| format!("{}={}", Self::encoded(name), Self::encoded(value))).collect();
-        // it has no end that could be waited for
-        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        // it has no end that could be waited for, but a host that has gone says nothing
+        let agent = Agent::config_builder().timeout_connect(Some(MORE)).timeout_per_read(Some(SILENT));
+        let agent = agent.http_status_as_error(false).build().new_agent();
         let asked = agent.get(format!("{}{path}?{}", self.url, query.join("&")));
         let asked = asked.header(header::ACCEPT, "text/event-stream");
         let asked = match token {
             Some(token) => asked.header("last-event-id", token),
             None => asked,
         };
-        let response = asked.call();
+        let response = self.authorized(asked)?.call();
         match response {
             Ok(response) if response.status() == 200 => Ok(response.into_body().into_reader()),
             other => Err(refused(&self.answer(other)?)),
@@ -210,7 +232,7 @@ impl HttpClient {
     fn get(&self, path: &str, after: &str) -> Result<Answer, CliError> {
         let asked = self.agent.get(format!("{}{path}", self.url));
         let asked = if after.is_empty() { asked } else { asked.header("millrace-after", after) };
-        self.answer(asked.call())
+        self.answer(self.authorized(asked)?.call())
     }
 
     fn answer(&self, asked: Result<Response<ureq::Body>, ureq::Error>) -> Result<Answer, CliError> {
@@ -253,6 +275,9 @@ fn refused(answer: &Answer) -> CliError {
     let said = text("detail").or(text("title")).unwrap_or("no reason is given");
     let error = match answer.status {
         400 | 404 | 413 | 415 => CliError::usage(said),
+        401 => CliError::usage(format!("{}: {said}", answer.status))
+            .hint("Write a token into a file and name that file as http_token_file in millrace.toml, or in MILLRACE_HTTP_TOKEN_FILE."),
+        403 => CliError::usage(format!("{}: {said}", answer.status)),
         status => CliError::failed(format!("{status}: {said}")),
     };
     let others = problem.get("errors").and_then(Value::as_array).filter(|errors| errors.len() > 1);

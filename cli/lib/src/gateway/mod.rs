@@ -269,6 +269,7 @@ fn serve(
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(bound.listener)?;
             let (router, stopped) = (gateway.router(), end.subscribe());
+            let sockets = gateway.clone();
             let serving = async move {
                 match certificate {
                     None => http::serve(WHAT, listener, router, limits, stopped).await,
@@ -276,6 +277,7 @@ fn serve(
                         http::serve_encrypted(WHAT, listener, certificate, router, limits, stopped).await;
                     }
                 }
+                sockets.closed().await;
             };
             tokio::pin!(serving);
             health.set(ROLE, ROLE_ITSELF, LaneState::Running, format!("answers at {url}"));
@@ -309,7 +311,7 @@ fn describe(
     let tables = domain::tables(entry)?;
     let view = |table: millrace_kernel::Table| {
         let family = families.iter().find(|family| family.views.contains(&table.name.as_str()))?;
-        Some(ViewDescription { projection: format!("{}.{}", entry.name(), family.name), table })
+        Some(Arc::new(ViewDescription { projection: format!("{}.{}", entry.name(), family.name), table }))
     };
     let directories: Vec<String> = tables.iter().filter_map(millrace_kernel::Table::directory).collect();
     // which buckets there are is the affair of those who read tables themselves

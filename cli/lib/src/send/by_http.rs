@@ -23,13 +23,13 @@ pub(super) struct Command<'a> {
 
 /// Sends it, and prints what came of it.
 pub(super) fn run(
-    url: &str,
+    (url, token_file): (&str, &str),
     command: Command<'_>,
     send: &args::Send,
     awaited: Option<&Awaited<'_>>,
 ) -> Result<(), CliError> {
     let Command { id, domain, kind, metadata, data } = command;
-    let client = HttpClient::new(url)?;
+    let client = HttpClient::new(url, token_file)?;
     let mut metadata = serde_json::to_value(metadata)?;
     if let Some(members) = metadata.as_object_mut() {
         members.retain(|_, value| !value.is_null());

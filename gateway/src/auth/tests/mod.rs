@@ -3,6 +3,7 @@
 mod claims;
 mod rotation;
 mod signatures;
+pub(crate) mod trusted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

@@ -5,13 +5,24 @@ use serde_json::{Map, Value as Json, json};
 use super::{content, headers, object, problems};
 use crate::documents::schema::{Translator, list, parsed, type_of};
 use crate::http::problem::{
-    BAD_PARAMETER, BUSY, INVALID, KEY_REUSED, Kind, LOG_AWAY, MALFORMED, REJECTED, TOO_LARGE, WRONG_TYPE,
+    BAD_PARAMETER, BUSY, INVALID, KEY_REUSED, Kind, LOG_AWAY, MALFORMED, REJECTED, TOO_LARGE, TOO_SLOW,
+    WRONG_TYPE,
 };
 use crate::ports::Description;
 
 /// What may be wrong with a command. That there is no such one never is: each has its path.
-const PROBLEMS: &[Kind] =
-    &[MALFORMED, INVALID, BAD_PARAMETER, TOO_LARGE, WRONG_TYPE, REJECTED, KEY_REUSED, BUSY, LOG_AWAY];
+const PROBLEMS: &[Kind] = &[
+    MALFORMED,
+    INVALID,
+    BAD_PARAMETER,
+    TOO_SLOW,
+    TOO_LARGE,
+    WRONG_TYPE,
+    REJECTED,
+    KEY_REUSED,
+    BUSY,
+    LOG_AWAY,
+];
 
 /// Adds the commands of a domain.
 pub(super) fn describe(domain: &Description, paths: &mut Map<String, Json>, schemas: &mut Map<String, Json>) {

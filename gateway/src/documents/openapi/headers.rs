@@ -6,6 +6,8 @@ use crate::token::key;
 
 /// What may stand in `Idempotency-Key`: the key as it is, or in quotation marks as the draft writes it.
 const KEY: &str = r#"^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$"#;
+/// Keys that mean a folder where they stand in an address.
+const FOLDERS: [&str; 4] = [".", "..", r#"".""#, r#""..""#];
 /// What a command has written: its domain, and places in the log.
 const POSITION: &str = r"[a-z][a-z0-9_]*:([cs][0-9]{1,10}\.[0-9]{1,19}(\.[0-9]{1,10})?(\+[cs][0-9]{1,10}\.[0-9]{1,19}(\.[0-9]{1,10})?)*)?";
 
@@ -19,7 +21,7 @@ pub(super) fn of_requests() -> Map<String, Json> {
              for as long as the domain remembers it. The header is an Internet-Draft \
              (draft-ietf-httpapi-idempotency-key-header) and no standard yet. Without it the gateway makes a key, which the \
              answer has.".to_owned(),
-            json!({"type": "string", "minLength": 1, "maxLength": key::LONGEST, "pattern": KEY}),
+            json!({"type": "string", "minLength": 1, "maxLength": key::LONGEST, "pattern": KEY, "not": {"enum": FOLDERS}}),
         )),
         ("MillraceAfter", header(
             "Millrace-After",

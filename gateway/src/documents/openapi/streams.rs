@@ -5,12 +5,14 @@ use serde_json::{Map, Value as Json, json};
 use super::views::value;
 use super::{headers, object, problems};
 use crate::documents::schema::Longs;
-use crate::http::problem::{BAD_PARAMETER, Kind, LOG_AWAY, NOT_YET, TABLES_AWAY};
+use crate::http::problem::{BAD_PARAMETER, Kind, LOG_AWAY, NOT_YET, TABLES_AWAY, UNKNOWN};
 use crate::http::views::MOST;
 use crate::ports::{Description, LiveResource};
 
 /// What may be wrong before a stream begins.
 const PROBLEMS: &[Kind] = &[BAD_PARAMETER, LOG_AWAY, TABLES_AWAY, NOT_YET];
+/// And what may be wrong with one of what a domain has of its own: there may be no such thing.
+const PROBLEMS_OF_OWN: &[Kind] = &[BAD_PARAMETER, UNKNOWN, LOG_AWAY, TABLES_AWAY, NOT_YET];
 
 const ABOUT: &str = "\
 Server-sent events: `snapshot` `{rows, more}`, `live`, `change` `{key, row}` with the whole row or null, `reset` `{reason}`, \
@@ -28,7 +30,8 @@ pub(super) fn describe(domain: &Description, paths: &mut Map<String, Json>) {
             })
         });
         let limit = "The first so many rows, and what comes in front of the last of them; without it, all.";
-        let operation = operation(domain.name, &table.name, &table.comment, key.collect(), (limit, MOST));
+        let operation =
+            operation(domain.name, &table.name, &table.comment, key.collect(), (limit, MOST), PROBLEMS);
         paths.insert(format!("/v1/streams/{}/{}", domain.name, table.name), operation);
     }
 }
@@ -41,7 +44,8 @@ pub(super) fn describe_own(domain: &str, live: &dyn LiveResource, paths: &mut Ma
     });
     let (most, usually) = live.limits();
     let limit = format!("The first so many items, {usually} unless it says otherwise.");
-    let operation = operation(domain, live.name(), "As it changes.", vec![whose], (&limit, most));
+    let operation =
+        operation(domain, live.name(), "As it changes.", vec![whose], (&limit, most), PROBLEMS_OF_OWN);
     paths.insert(format!("/v1/streams/{domain}/{}", live.name()), operation);
 }
 
@@ -51,6 +55,7 @@ fn operation(
     about: &str,
     mut parameters: Vec<Json>,
     (limit, most): (&str, usize),
+    kinds: &[Kind],
 ) -> Json {
     parameters.push(json!({
         "name": "limit", "in": "query", "description": limit,
@@ -63,7 +68,7 @@ fn operation(
     parameters.push(headers::parameter("MillraceAfter"));
     let content = json!({"text/event-stream": {"schema": {"type": "string"}}});
     let mut answers = vec![(200, json!({"description": "Events, without an end.", "content": content}))];
-    answers.extend(problems::answers(PROBLEMS));
+    answers.extend(problems::answers(kinds));
     json!({"get": {
         "operationId": format!("{domain}.follow.{name}"),
         "tags": [domain],

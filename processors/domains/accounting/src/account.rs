@@ -18,7 +18,6 @@ use crate::messages::events::{
 use crate::messages::state::{Account, Reservation, State};
 use crate::messages::steps::{CreditTransfer, ReleaseReservation, ReserveFunds, SettleReservation};
 
-use crate::rules::MINOR_UNITS;
 use crate::rules::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use crate::{currency, rules};
 
@@ -76,9 +75,9 @@ pub(crate) fn open(
 ) -> Result<AccountOpened, Rejections> {
     let account_id = &command.account_id;
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.owner_id, "the user named in owner_id");
+    let states = rejections.permitted(actor, &command.owner_id, "the user named in owner_id", states);
     if rejections.well_formed("account_id", account_id) {
-        rejections.require(account(&get(states, account_id)).is_none(), || {
+        rejections.require(states.is_none_or(|it| account(&get(it, account_id)).is_none()), || {
             let message = format!("account id {account_id} is taken, or was once; choose another");
             Violation::on(ALREADY_EXISTS, "account_id", message)
         });
@@ -92,9 +91,11 @@ pub(crate) fn open(
     })
 }
 
-/// Takes money in. Whose money it is does not matter, so anybody may.
+/// Takes money in. Whose money it is does not matter, so anybody may. Who does not own the account learns whether it is
+/// open and in which currency, as whoever pays must, and nothing of what is in it: [`rules::MOST_FOR_ANOTHER`].
 pub(crate) fn deposit(
     states: &impl StateReader<State = State>,
+    actor: Option<&str>,
     command: &Deposit,
 ) -> Result<MoneyDeposited, Rejections> {
     let account_id = &command.account_id;
@@ -102,8 +103,11 @@ pub(crate) fn deposit(
     let kept = existing(&mut rejections, states, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
-    if rejections.positive("amount", command.amount, MINOR_UNITS) {
-        has_room(&mut rejections, account, command.amount);
+    let is_anothers = account.is_some_and(|it| actor.is_some_and(|actor| actor != &*it.owner_id));
+    if rejections.positive("amount", command.amount)
+        && (!is_anothers || rules::for_another(&mut rejections, command.amount))
+    {
+        has_room(&mut rejections, account, command.amount, &command.currency);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
     rejections.line("reference", &command.reference);
@@ -126,7 +130,7 @@ pub(crate) fn withdraw(
     let kept = owned(&mut rejections, states, actor, account_id);
     let account = account(&kept);
     is_open(&mut rejections, "account_id", account_id, account);
-    if rejections.positive("amount", command.amount, MINOR_UNITS) {
+    if rejections.positive("amount", command.amount) {
         has_funds(&mut rejections, account, command.amount);
     }
     same_currency(&mut rejections, account_id, account, &command.currency);
@@ -153,7 +157,7 @@ pub(crate) fn close(
     if let Some(account) = account {
         rejections.require(account.balance == 0 && account.reserved.is_empty(), || {
             let message = format!(
-                "account {account_id} holds {} minor units, {} of them reserved for transfers under way; move them out first",
+                "account {account_id} holds {} minor units (cents), {} of them set aside for transfers under way; move them out first",
                 account.balance,
                 account.reserved_total()
             );
@@ -171,11 +175,11 @@ pub(crate) fn reserve(states: &impl StateReader<State = State>, step: &ReserveFu
         return None;
     }
     let mut rejections = Rejections::none();
-    if let Some(account) = account {
-        let actor = step.requested_by.as_deref();
-        rejections.permitted(actor, &account.owner_id, "the owner of the account in from");
-    }
     exists(&mut rejections, "from", &step.from, account);
+    let account = account.and_then(|account| {
+        let actor = step.requested_by.as_deref();
+        rejections.permitted(actor, &account.owner_id, "the owner of the account in from", account)
+    });
     is_open(&mut rejections, "from", &step.from, account);
     has_room_to_reserve(&mut rejections, &step.from, account);
     has_funds(&mut rejections, account, step.amount);
@@ -209,7 +213,7 @@ pub(crate) fn credit(states: &impl StateReader<State = State>, step: &CreditTran
     let mut rejections = Rejections::none();
     exists(&mut rejections, "to", &step.to, account);
     is_open(&mut rejections, "to", &step.to, account);
-    has_room(&mut rejections, account, step.amount);
+    has_room(&mut rejections, account, step.amount, &step.currency);
     same_currency(&mut rejections, &step.to, account, &step.currency);
     match rejections.or(|| ()) {
         Ok(()) => TransferCredited {
@@ -278,23 +282,17 @@ fn existing(rejections: &mut Rejections, states: &impl StateReader<State = State
     kept
 }
 
-/// As [`existing`], of a command that belongs to the account's owner.
+/// As [`existing`], of a command that belongs to the account's owner; to anybody else it is as if there were none.
 fn owned(
     rejections: &mut Rejections,
     states: &impl StateReader<State = State>,
     actor: Option<&str>,
     account_id: &str,
 ) -> Kept {
-    // who may is said first, but only an account that exists has an owner
-    let mut others = Rejections::none();
-    let kept = existing(&mut others, states, account_id);
-    if let Some(account) = account(&kept) {
-        rejections.permitted(actor, &account.owner_id, "the owner of the account");
-    }
-    for violation in others.into_violations() {
-        rejections.push(violation);
-    }
-    kept
+    let kept = existing(rejections, states, account_id);
+    // only an account that exists has an owner
+    let owner_id = account(&kept)?.owner_id.clone();
+    rejections.permitted(actor, &owner_id, "the owner of the account", kept).flatten()
 }
 
 fn exists(rejections: &mut Rejections, field: &str, account_id: &str, account: Option<&Account>) {
@@ -312,8 +310,9 @@ fn is_open(rejections: &mut Rejections, field: &str, account_id: &str, account: 
 fn has_funds(rejections: &mut Rejections, account: Option<&Account>, amount: i64) {
     let available = account.map_or(i64::MAX, Account::available);
     rejections.require(amount <= available, || {
-        let message =
-            format!("{amount} is more than the {available} minor units available; reserved ones are not");
+        let message = format!(
+            "{amount} is more than the {available} minor units (cents) available; what is set aside for transfers is not"
+        );
         Violation::on(INSUFFICIENT_FUNDS, "amount", message)
     });
 }
@@ -328,7 +327,9 @@ fn has_room_to_reserve(rejections: &mut Rejections, account_id: &str, account: O
     });
 }
 
-fn has_room(rejections: &mut Rejections, account: Option<&Account>, amount: i64) {
+/// An amount in another currency is no amount that could be added, so there is nothing to ask.
+fn has_room(rejections: &mut Rejections, account: Option<&Account>, amount: i64, code: &str) {
+    let account = account.filter(|account| account.currency == code);
     let fits = account.is_none_or(|account| account.balance.checked_add(amount).is_some());
     rejections.require(fits, || {
         let message = format!(

@@ -20,7 +20,7 @@ use millrace_kernel::{
 };
 
 pub use messages::{CommandData, EventData, State, StepData};
-pub use rules::codes;
+pub use rules::{MOST_FOR_ANOTHER, codes};
 
 /// The domain, as the engine knows it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +48,7 @@ impl Domain for Accounting {
         let actor = command.metadata.user_id.as_deref();
         let event = match &command.data {
             CommandData::OpenAccount(c) => account::open(states, actor, c)?.into(),
-            CommandData::Deposit(c) => account::deposit(states, c)?.into(),
+            CommandData::Deposit(c) => account::deposit(states, actor, c)?.into(),
             CommandData::Withdraw(c) => account::withdraw(states, actor, c)?.into(),
             CommandData::Transfer(c) => transfer::request(states, actor, c)?.into(),
             CommandData::CloseAccount(c) => account::close(states, actor, c)?.into(),

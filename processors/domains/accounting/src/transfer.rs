@@ -8,7 +8,7 @@ use crate::messages::commands::Transfer as Request;
 use crate::messages::events::{TransferCompleted, TransferFailed, TransferRequested};
 use crate::messages::state::{State, Transfer};
 use crate::messages::steps::{CompleteTransfer, FailTransfer};
-use crate::rules::{self, MINOR_UNITS};
+use crate::rules;
 
 /// The kind of aggregate.
 pub const KIND: &str = "Transfer";
@@ -50,7 +50,10 @@ pub(crate) fn request(
             Violation::on(INVALID_ARGUMENT, "to", message)
         });
     }
-    rejections.positive("amount", *amount, MINOR_UNITS);
+    // whose the account in `to` is will be known where it lives; that it is somebody else's is what transfers are for
+    if rejections.positive("amount", *amount) && actor.is_some() {
+        rules::for_another(&mut rejections, *amount);
+    }
     rules::known_currency(&mut rejections, currency);
     rejections.or(|| TransferRequested {
         transfer_id: transfer_id.clone(),

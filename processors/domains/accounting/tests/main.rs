@@ -8,6 +8,7 @@ mod money;
 mod pipeline;
 mod schemas;
 mod steps;
+mod strangers;
 mod totals;
 mod transfer;
 mod views;

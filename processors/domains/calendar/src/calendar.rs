@@ -23,9 +23,14 @@ fn is_removed(states: &impl StateReader<State = State>, calendar_id: &str) -> Op
     states.get(&id(calendar_id)).as_deref().and_then(State::calendar).map(|calendar| calendar.removed)
 }
 
-/// The acting user must be the calendar's owner, whose user id is its own.
-fn permitted(rejections: &mut Rejections, actor: Option<&str>, calendar_id: &str) {
-    rejections.permitted(actor, calendar_id, "the user whose id is the calendar's");
+/// The acting user must be the calendar's owner, whose user id is its own. Nobody else is told what the `states` say.
+fn permitted<'s, S>(
+    rejections: &mut Rejections,
+    states: &'s S,
+    actor: Option<&str>,
+    calendar_id: &str,
+) -> Option<&'s S> {
+    rejections.permitted(actor, calendar_id, "the user whose id is the calendar's", states)
 }
 
 /// Begins a calendar.
@@ -36,9 +41,9 @@ pub(crate) fn create(
 ) -> Result<Vec<EventData>, Rejections> {
     let calendar_id = &command.calendar_id;
     let mut rejections = Rejections::none();
-    permitted(&mut rejections, actor, calendar_id);
+    let states = permitted(&mut rejections, states, actor, calendar_id);
     if rejections.well_formed("calendar_id", calendar_id) {
-        match is_removed(states, calendar_id) {
+        match states.and_then(|states| is_removed(states, calendar_id)) {
             None => {}
             Some(false) => rejections.push(Violation::on(
                 ALREADY_EXISTS,
@@ -63,30 +68,32 @@ pub(crate) fn remove(
     command: &RemoveCalendar,
 ) -> Result<Vec<EventData>, Rejections> {
     let mut rejections = Rejections::none();
-    is_there(&mut rejections, states, actor, &command.calendar_id);
+    slots_of(&mut rejections, states, actor, &command.calendar_id);
     rejections.or(|| vec![CalendarRemoved { calendar_id: command.calendar_id.clone() }.into()])
 }
 
-/// The calendar of a command must be the acting user's, and there. Returns whether it is there: only then there is
-/// anything to ask of its slots.
-pub(crate) fn is_there(
+/// The calendar of a command must be the acting user's, and there. Only then there is anything to ask of its slots: gives
+/// back the states where they are.
+pub(crate) fn slots_of<'s, S: StateReader<State = State>>(
     rejections: &mut Rejections,
-    states: &impl StateReader<State = State>,
+    states: &'s S,
     actor: Option<&str>,
     calendar_id: &str,
-) -> bool {
-    permitted(rejections, actor, calendar_id);
+) -> Option<&'s S> {
+    let states = permitted(rejections, states, actor, calendar_id);
     if !rejections.well_formed("calendar_id", calendar_id) {
-        return false;
+        return None;
     }
+    let states = states?;
     let removed = is_removed(states, calendar_id);
-    rejections.require(removed.is_some(), || {
+    let is_there = rejections.require(removed.is_some(), || {
         let message = format!("there is no calendar {calendar_id}; create it first");
         Violation::on(NOT_FOUND, "calendar_id", message)
     }) && rejections.require(removed == Some(false), || {
         let message = format!("calendar {calendar_id} was removed, and its slots with it, which is for good");
         Violation::on(INVALID_STATE, "calendar_id", message)
-    })
+    });
+    is_there.then_some(states)
 }
 
 /// The state of a calendar.

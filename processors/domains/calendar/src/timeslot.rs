@@ -30,9 +30,9 @@ pub(crate) fn schedule(
 ) -> Result<Vec<EventData>, Rejections> {
     let (calendar_id, timeslot_id) = (&command.calendar_id, &command.timeslot_id);
     let mut rejections = Rejections::none();
-    let is_there = calendar::is_there(&mut rejections, states, actor, calendar_id);
-    if rejections.well_formed("timeslot_id", timeslot_id) && is_there {
-        rejections.require(states.get(&id(calendar_id, timeslot_id)).is_none(), || {
+    let slots = calendar::slots_of(&mut rejections, states, actor, calendar_id);
+    if rejections.well_formed("timeslot_id", timeslot_id) {
+        rejections.require(slots.is_none_or(|it| it.get(&id(calendar_id, timeslot_id)).is_none()), || {
             let message = format!(
                 "slot id {timeslot_id} of calendar {calendar_id} is taken, or was once; choose another"
             );
@@ -41,8 +41,8 @@ pub(crate) fn schedule(
     }
     rejections.words("title", &command.title);
     let range = rules::range(&mut rejections, command.start, command.end);
-    if let Some(range) = range.filter(|_| is_there) {
-        has_room(&mut rejections, states, calendar_id, range, None);
+    if let (Some(range), Some(slots)) = (range, slots) {
+        has_room(&mut rejections, slots, calendar_id, range, None);
     }
     if let Some(location) = &command.location {
         rejections.words("location", location);
@@ -73,11 +73,11 @@ pub(crate) fn reschedule(
 ) -> Result<Vec<EventData>, Rejections> {
     let (calendar_id, timeslot_id) = (&command.calendar_id, &command.timeslot_id);
     let mut rejections = Rejections::none();
-    let is_there = calendar::is_there(&mut rejections, states, actor, calendar_id);
-    let own = existing(&mut rejections, states, calendar_id, timeslot_id, is_there);
+    let slots = calendar::slots_of(&mut rejections, states, actor, calendar_id);
+    let own = existing(&mut rejections, slots, calendar_id, timeslot_id);
     let range = rules::range(&mut rejections, command.start, command.end);
-    if let (Some(range), Some(own)) = (range, own) {
-        has_room(&mut rejections, states, calendar_id, range, Some(own));
+    if let (Some(range), Some(own), Some(slots)) = (range, own, slots) {
+        has_room(&mut rejections, slots, calendar_id, range, Some(own));
     }
     rejections.or(|| {
         let rescheduled = TimeslotRescheduled {
@@ -104,8 +104,8 @@ pub(crate) fn remove(
 ) -> Result<Vec<EventData>, Rejections> {
     let (calendar_id, timeslot_id) = (&command.calendar_id, &command.timeslot_id);
     let mut rejections = Rejections::none();
-    let is_there = calendar::is_there(&mut rejections, states, actor, calendar_id);
-    let own = existing(&mut rejections, states, calendar_id, timeslot_id, is_there);
+    let slots = calendar::slots_of(&mut rejections, states, actor, calendar_id);
+    let own = existing(&mut rejections, slots, calendar_id, timeslot_id);
     rejections.or(|| {
         let removed =
             ScheduledTimeslotRemoved { calendar_id: calendar_id.clone(), timeslot_id: timeslot_id.clone() };
@@ -114,18 +114,18 @@ pub(crate) fn remove(
     })
 }
 
-/// The range of the slot of a command, which must be in its calendar. Of a calendar that is not there, nothing is asked.
+/// The range of the slot of a command, which must be in its calendar. Of a calendar that is not there, or not the acting user's,
+/// nothing is asked.
 fn existing(
     rejections: &mut Rejections,
-    states: &impl StateReader<State = State>,
+    slots: Option<&impl StateReader<State = State>>,
     calendar_id: &Text,
     timeslot_id: &Text,
-    is_there: bool,
 ) -> Option<Range> {
-    if !rejections.well_formed("timeslot_id", timeslot_id) || !is_there {
+    if !rejections.well_formed("timeslot_id", timeslot_id) {
         return None;
     }
-    let kept: Option<Arc<State>> = states.get(&id(calendar_id, timeslot_id));
+    let kept: Option<Arc<State>> = slots?.get(&id(calendar_id, timeslot_id));
     let slot = kept.as_deref().and_then(State::timeslot);
     let exists = rejections.require(slot.is_some(), || {
         let message = format!("calendar {calendar_id} has no slot {timeslot_id}; schedule it first");

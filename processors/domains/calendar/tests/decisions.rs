@@ -142,7 +142,8 @@ fn create_calendar_is_rejected() {
         ("no id", None, create(""), vec![id]),
         ("odd id", None, create("a/b"), vec![id]),
         ("another's", Some("bob"), create("zoe"), vec![ACTOR]),
-        ("all at once", Some("bob"), create("ann"), vec![ACTOR, (ALREADY_EXISTS, "calendar_id")]),
+        ("another's that is there", Some("bob"), create("ann"), vec![ACTOR]),
+        ("all at once", Some("bob"), create("a/b"), vec![ACTOR, id]),
     ]);
 }
 
@@ -201,11 +202,16 @@ fn schedule_timeslot_is_rejected() {
         ("what began the day before", None, plain(24 * HOUR, 24 * HOUR + 1), vec![OVERLAPS]),
         ("both of them", None, plain(-DAY, 2 * DAY), vec![OVERLAPS]),
         (
-            "all at once",
+            "another's and all else",
             Some("bob"),
             schedule_as("ann", "s1", "", at(10 * HOUR), at(11 * HOUR), Some(""), Some("")),
+            vec![ACTOR, bad("title"), bad("location"), bad("description")],
+        ),
+        (
+            "all at once",
+            Some("ann"),
+            schedule_as("ann", "s1", "", at(10 * HOUR), at(11 * HOUR), Some(""), Some("")),
             vec![
-                ACTOR,
                 (ALREADY_EXISTS, "timeslot_id"),
                 bad("title"),
                 OVERLAPS,
@@ -215,10 +221,9 @@ fn schedule_timeslot_is_rejected() {
         ),
         (
             "no calendar and all else",
-            Some("bob"),
+            Some("zoe"),
             schedule_as("zoe", "", "", at(1), at(0), Some(""), Some("")),
             vec![
-                ACTOR,
                 (NOT_FOUND, "calendar_id"),
                 bad("timeslot_id"),
                 bad("title"),
@@ -254,10 +259,12 @@ fn reschedule_timeslot_is_rejected() {
         ),
         (
             "no slot and all else",
-            Some("bob"),
+            Some("ann"),
             reschedule("ann", "n", 2, 1),
-            vec![ACTOR, (NOT_FOUND, "timeslot_id"), BACKWARDS],
+            vec![(NOT_FOUND, "timeslot_id"), BACKWARDS],
         ),
+        ("another's, no slot", Some("bob"), reschedule("ann", "n", 2, 1), vec![ACTOR, BACKWARDS]),
+        ("another's, onto another", Some("bob"), reschedule("ann", "s1", 1380, 1440), vec![ACTOR]),
     ]);
 }
 
@@ -267,6 +274,7 @@ fn remove_scheduled_timeslot_is_rejected() {
         ("no calendar", None, remove("zoe", "s1"), vec![(NOT_FOUND, "calendar_id")]),
         ("removed", None, remove("bob", "s1"), vec![(INVALID_STATE, "calendar_id")]),
         ("another's", Some("bob"), remove("ann", "s1"), vec![ACTOR]),
+        ("another's, no slot", Some("bob"), remove("ann", "n"), vec![ACTOR]),
         ("no slot", None, remove("ann", "n"), vec![(NOT_FOUND, "timeslot_id")]),
         ("twice", None, remove("ann", "gone"), vec![(INVALID_STATE, "timeslot_id")]),
         (
@@ -285,7 +293,8 @@ fn remove_calendar_is_rejected() {
         ("twice", None, end("bob"), vec![(INVALID_STATE, "calendar_id")]),
         ("odd id", None, end("a b"), vec![(INVALID_ARGUMENT, "calendar_id")]),
         ("another's", Some("bob"), end("ann"), vec![ACTOR]),
-        ("all at once", Some("ann"), end("bob"), vec![ACTOR, (INVALID_STATE, "calendar_id")]),
+        ("another's that is no more", Some("ann"), end("bob"), vec![ACTOR]),
+        ("another's that never was", Some("ann"), end("zoe"), vec![ACTOR]),
     ]);
 }
 

@@ -6,4 +6,5 @@ mod overlaps;
 mod pipeline;
 mod schemas;
 mod sizes;
+mod strangers;
 mod views;

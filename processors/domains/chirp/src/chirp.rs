@@ -24,10 +24,11 @@ pub(crate) fn post(
     command: &PostChirp,
 ) -> Result<ChirpPosted, Rejections> {
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.author_id, "the user named in author_id");
-    let author = millrace_kernel::id::is_valid(&command.author_id);
-    if rejections.well_formed("chirp_id", &command.chirp_id) && author {
-        rejections.require(states.get(&id(&command.author_id, &command.chirp_id)).is_none(), || {
+    let states = rejections.permitted(actor, &command.author_id, "the user named in author_id", states);
+    let states_of_author = states.filter(|_| millrace_kernel::id::is_valid(&command.author_id));
+    if rejections.well_formed("chirp_id", &command.chirp_id) {
+        let chirp = states_of_author.and_then(|it| it.get(&id(&command.author_id, &command.chirp_id)));
+        rejections.require(chirp.is_none(), || {
             Violation::on(
                 ALREADY_EXISTS,
                 "chirp_id",
@@ -53,7 +54,7 @@ pub(crate) fn edit(
     command: &EditChirp,
 ) -> Result<ChirpEdited, Rejections> {
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.author_id, "the user named in author_id");
+    let states = rejections.permitted(actor, &command.author_id, "the user named in author_id", states);
     chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
     author_exists(&mut rejections, states, &command.author_id);
     rejections.prose("content", &command.content);
@@ -70,7 +71,7 @@ pub(crate) fn delete(
     command: &DeleteChirp,
 ) -> Result<ChirpDeleted, Rejections> {
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.author_id, "the user named in author_id");
+    let states = rejections.permitted(actor, &command.author_id, "the user named in author_id", states);
     chirp_exists(&mut rejections, states, &command.author_id, &command.chirp_id);
     // that the author is known follows from the chirp
     rejections.well_formed("author_id", &command.author_id);
@@ -78,25 +79,30 @@ pub(crate) fn delete(
         .or(|| ChirpDeleted { chirp_id: command.chirp_id.clone(), author_id: command.author_id.clone() })
 }
 
-/// The author must be an id and a user.
-fn author_exists(rejections: &mut Rejections, states: &impl StateReader<State = State>, author_id: &str) {
+/// The author must be an id and a user. Where there are no `states` to ask, the user may be there or not.
+fn author_exists(
+    rejections: &mut Rejections,
+    states: Option<&impl StateReader<State = State>>,
+    author_id: &str,
+) {
     if rejections.well_formed("author_id", author_id) {
-        let exists = user::exists_here(states, author_id);
+        let exists = states.is_none_or(|states| user::exists_here(states, author_id));
         rules::user_exists(rejections, "author_id", author_id, exists);
     }
 }
 
 /// The chirp must have been posted and not deleted. A chirp is named by its author and its
-/// id, so where the author's id is malformed there is nothing to ask.
+/// id, so where the author's id is malformed there is nothing to ask; nor where there are no `states`.
 fn chirp_exists(
     rejections: &mut Rejections,
-    states: &impl StateReader<State = State>,
+    states: Option<&impl StateReader<State = State>>,
     author_id: &str,
     chirp_id: &str,
 ) {
     if !rejections.well_formed("chirp_id", chirp_id) || !millrace_kernel::id::is_valid(author_id) {
         return;
     }
+    let Some(states) = states else { return };
     match states.get(&id(author_id, chirp_id)).as_deref() {
         Some(State::Chirp(Chirp { deleted: false, .. })) => {}
         Some(State::Chirp(_)) => rejections.push(Violation::on(

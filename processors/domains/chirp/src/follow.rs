@@ -26,14 +26,14 @@ pub(crate) fn follow(
 ) -> Result<UserFollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, follower, "the user named in follower_id");
+    let states = rejections.permitted(actor, follower, "the user named in follower_id", states);
     let follower_known = follower_exists(&mut rejections, states, follower, followee);
     if rejections.well_formed("followee_id", followee) {
         rejections.require(follower != followee, || {
             Violation::on(INVALID_ARGUMENT, "followee_id", "nobody can follow themselves; name another user")
         });
         let followee_known = followee_exists(&mut rejections, states, followee);
-        if follower_known && followee_known {
+        if let Some(states) = states.filter(|_| follower_known && followee_known) {
             rejections.require(!is_following(states, followee, follower), || {
                 Violation::on(
                     ALREADY_FOLLOWING,
@@ -53,11 +53,12 @@ pub(crate) fn unfollow(
 ) -> Result<UserUnfollowed, Rejections> {
     let (follower, followee) = (&command.follower_id, &command.followee_id);
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, follower, "the user named in follower_id");
+    let states = rejections.permitted(actor, follower, "the user named in follower_id", states);
     let follower_known = follower_exists(&mut rejections, states, follower, followee);
     if rejections.well_formed("followee_id", followee)
         && followee_exists(&mut rejections, states, followee)
         && follower_known
+        && let Some(states) = states
     {
         rejections.require(is_following(states, followee, follower), || {
             Violation::on(
@@ -70,30 +71,33 @@ pub(crate) fn unfollow(
     rejections.or(|| UserUnfollowed { follower_id: follower.clone(), followee_id: followee.clone() })
 }
 
-/// The follower may be of any partition, so they are looked up, unless it is the followee.
+/// The follower may be of any partition, so they are looked up, unless it is the followee. Where there are no `states` to
+/// ask, they may be there or not.
 fn follower_exists(
     rejections: &mut Rejections,
-    states: &impl StateReader<State = State>,
+    states: Option<&impl StateReader<State = State>>,
     follower: &str,
     followee: &str,
 ) -> bool {
     if !rejections.well_formed("follower_id", follower) {
         return false;
     }
-    let exists = if follower == followee {
-        user::exists_here(states, follower)
-    } else {
-        states.exists(&user::id(follower))
-    };
+    let exists = states.is_none_or(|states| {
+        if follower == followee {
+            user::exists_here(states, follower)
+        } else {
+            states.exists(&user::id(follower))
+        }
+    });
     rules::user_exists(rejections, "follower_id", follower, exists)
 }
 
 fn followee_exists(
     rejections: &mut Rejections,
-    states: &impl StateReader<State = State>,
+    states: Option<&impl StateReader<State = State>>,
     followee: &str,
 ) -> bool {
-    let exists = user::exists_here(states, followee);
+    let exists = states.is_none_or(|states| user::exists_here(states, followee));
     rules::user_exists(rejections, "followee_id", followee, exists)
 }
 

@@ -37,9 +37,9 @@ pub(crate) fn register(
     command: &RegisterUser,
 ) -> Result<RegistrationStarted, Rejections> {
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.user_id, "the user named in user_id");
+    let states = rejections.permitted(actor, &command.user_id, "the user named in user_id", states);
     if rejections.well_formed("user_id", &command.user_id) {
-        rejections.require(states.get(&id(&command.user_id)).is_none(), || {
+        rejections.require(states.is_none_or(|it| it.get(&id(&command.user_id)).is_none()), || {
             Violation::on(
                 ALREADY_EXISTS,
                 "user_id",

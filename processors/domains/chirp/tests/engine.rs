@@ -406,6 +406,28 @@ fn a_command_that_came_the_wrong_way_can_be_sent_again_the_right_way() {
 }
 
 #[test]
+fn a_conflict_tells_no_user_which_version_there_is() {
+    let mut pipeline = pipeline();
+    for (id, user, message) in [
+        ("nobody", None, "User/ann has version 2, not 7"),
+        (
+            "a-stranger",
+            Some("bob"),
+            "User/ann does not have version 7; look at it again before you change it",
+        ),
+        ("herself", Some("ann"), "User/ann does not have version 7; look at it again before you change it"),
+    ] {
+        let user_id = user.map(Into::into);
+        let metadata = Metadata { user_id, expected_version: Some(7), ..Metadata::default() };
+        send(&pipeline, id, metadata, register("ann", "Other"));
+        pipeline.settle();
+        let outcome = &outcomes_of(&pipeline, id)[0];
+        assert_eq!(violations(outcome), [("VersionConflict", "metadata.expected_version")]);
+        assert_eq!((outcome.violations[0].message.as_str(), outcome.versions.len()), (message, 0));
+    }
+}
+
+#[test]
 fn a_backlog_is_no_wrong_clock_and_what_is_long_blocks_nothing() {
     let mut pipeline = pipeline();
     // two hours pass while commands wait, and a new processor finds nothing at its first look

@@ -24,4 +24,5 @@ mod repeats;
 mod reserved;
 mod schemas;
 mod slow_link;
+mod strangers;
 mod too_large;

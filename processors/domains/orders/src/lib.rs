@@ -38,7 +38,7 @@ impl Domain for Orders {
         let actor = command.metadata.user_id.as_deref();
         let event = match &command.data {
             CommandData::CreateOrder(c) => order::create(states, actor, c)?.into(),
-            CommandData::ShipOrder(c) => order::ship(states, c, stamp)?.into(),
+            CommandData::ShipOrder(c) => order::ship(states, actor, c, stamp)?.into(),
             CommandData::CancelOrder(c) => order::cancel(states, actor, c)?.into(),
         };
         Ok(vec![event])

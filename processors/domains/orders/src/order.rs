@@ -40,15 +40,15 @@ pub(crate) fn create(
 ) -> Result<OrderCreated, Rejections> {
     let order_id = &command.order_id;
     let mut rejections = Rejections::none();
-    rejections.permitted(actor, &command.user_id, "the user named in user_id");
+    let states = rejections.permitted(actor, &command.user_id, "the user named in user_id", states);
     if rejections.well_formed("order_id", order_id) {
-        rejections.require(order(&states.get(&id(order_id))).is_none(), || {
+        rejections.require(states.is_none_or(|it| order(&it.get(&id(order_id))).is_none()), || {
             let message = format!("order id {order_id} is taken, or was once; choose another");
             Violation::on(ALREADY_EXISTS, "order_id", message)
         });
     }
     rejections.well_formed("user_id", &command.user_id);
-    rejections.positive("total", command.total, "minor units (cents)");
+    rejections.positive("total", command.total);
     rejections.or(|| OrderCreated {
         order_id: order_id.clone(),
         user_id: command.user_id.clone(),
@@ -56,15 +56,19 @@ pub(crate) fn create(
     })
 }
 
-/// Sends an order on its way. It is the shop that ships, not the user, so whose order it is does not matter.
+/// Sends an order on its way. It is the shop that ships, not the user, so whose order it is does not matter. Who may ship
+/// learns whether it can be shipped; how an order of somebody else has ended, nobody.
 pub(crate) fn ship(
     states: &impl StateReader<State = State>,
+    actor: Option<&str>,
     command: &ShipOrder,
     stamp: Stamp,
 ) -> Result<OrderShipped, Rejections> {
     let mut rejections = Rejections::none();
     if let Some(kept) = existing(&mut rejections, states, &command.order_id) {
-        is_open(&mut rejections, &command.order_id, order(&kept));
+        let order = order(&kept);
+        let is_anothers = order.is_some_and(|it| actor.is_some_and(|actor| actor != &*it.user_id));
+        is_open(&mut rejections, &command.order_id, order, !is_anothers);
     }
     rejections.words("carrier", &command.carrier);
     rejections.words("tracking_number", &command.tracking_number);
@@ -85,19 +89,15 @@ pub(crate) fn cancel(
     actor: Option<&str>,
     command: &CancelOrder,
 ) -> Result<OrderCancelled, Rejections> {
-    // who may is said first, but only an order that exists has a user
-    let mut others = Rejections::none();
     let mut rejections = Rejections::none();
-    if let Some(kept) = existing(&mut others, states, &command.order_id) {
-        if let Some(order) = order(&kept) {
-            rejections.permitted(actor, &order.user_id, "the user whose order it is");
-        }
-        is_open(&mut others, &command.order_id, order(&kept));
-    }
+    let kept = existing(&mut rejections, states, &command.order_id).flatten();
+    // only an order that exists has a user
+    let order = order(&kept)
+        .and_then(|order| rejections.permitted(actor, &order.user_id, "the user whose order it is", order));
+    is_open(&mut rejections, &command.order_id, order, true);
     if let Some(reason) = &command.reason {
-        others.prose("reason", reason);
+        rejections.prose("reason", reason);
     }
-    others.into_violations().into_iter().for_each(|violation| rejections.push(violation));
     rejections.or(|| OrderCancelled { order_id: command.order_id.clone(), reason: command.reason.clone() })
 }
 
@@ -117,10 +117,15 @@ fn existing(
     exists.then_some(kept)
 }
 
-fn is_open(rejections: &mut Rejections, order_id: &str, order: Option<&Order>) {
+/// An order that can be shipped or cancelled; `tells` how it has ended, if it has.
+fn is_open(rejections: &mut Rejections, order_id: &str, order: Option<&Order>, tells: bool) {
     let ended = order.map(|order| &order.status).filter(|status| *status != CREATED);
     rejections.require(ended.is_none(), || {
-        let how = if ended.is_some_and(|status| status == SHIPPED) { "shipped" } else { "cancelled" };
+        let how = match ended {
+            _ if !tells => "shipped or cancelled",
+            Some(status) if status == SHIPPED => "shipped",
+            _ => "cancelled",
+        };
         let message = format!("order {order_id} is {how}, for good; create another");
         Violation::on(INVALID_STATE, "order_id", message)
     });

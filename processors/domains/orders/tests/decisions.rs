@@ -83,15 +83,16 @@ fn create_order_is_rejected() {
         ("less than nothing", None, create("new", "ann", i64::MIN), vec![(INVALID_ARGUMENT, "total")]),
         ("for another", Some("bob"), create("new", "ann", 1), vec![ACTOR]),
         (
-            "all at once",
+            "for another and all else: whether the id is taken is not said",
             Some("bob"),
             create("open", " ", -1),
-            vec![
-                ACTOR,
-                (ALREADY_EXISTS, "order_id"),
-                (INVALID_ARGUMENT, "user_id"),
-                (INVALID_ARGUMENT, "total"),
-            ],
+            vec![ACTOR, (INVALID_ARGUMENT, "user_id"), (INVALID_ARGUMENT, "total")],
+        ),
+        (
+            "all at once",
+            None,
+            create("open", " ", -1),
+            vec![(ALREADY_EXISTS, "order_id"), (INVALID_ARGUMENT, "user_id"), (INVALID_ARGUMENT, "total")],
         ),
     ]);
 }
@@ -139,12 +140,9 @@ fn cancel_order_is_rejected() {
         ("another's", Some("bob"), cancel("open", None), vec![ACTOR]),
         ("a blank reason", None, cancel("open", Some("\n")), vec![reason]),
         ("a long reason", None, cancel("open", Some(&long)), vec![reason]),
-        (
-            "all at once",
-            Some("bob"),
-            cancel("sent", Some("")),
-            vec![ACTOR, (INVALID_STATE, "order_id"), reason],
-        ),
+        ("all at once", Some("ann"), cancel("sent", Some("")), vec![(INVALID_STATE, "order_id"), reason]),
+        ("another's that was shipped", Some("bob"), cancel("sent", None), vec![ACTOR]),
+        ("another's that was cancelled", Some("bob"), cancel("gone", Some("")), vec![ACTOR, reason]),
     ]);
 }
 

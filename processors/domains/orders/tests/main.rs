@@ -4,4 +4,5 @@ mod common;
 mod decisions;
 mod pipeline;
 mod schemas;
+mod strangers;
 mod views;

@@ -36,6 +36,11 @@ impl Seen {
         Self { sources: progress.iter().map(of).collect() }
     }
 
+    /// Up to which offset all changes have passed, by the source partition.
+    pub(super) fn settled(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.sources.iter().map(|(partition, source)| (*partition, source.settled))
+    }
+
     /// Whether `change` is none that has passed before; it has, from now on.
     pub fn is_new(&mut self, change: &Change) -> bool {
         let source = self.sources.entry(change.source_partition).or_default();

@@ -84,6 +84,9 @@ pub struct Subscription {
     until: Option<i64>,
     /// Source partitions of whose newest event not all changes have passed.
     torn: BTreeSet<i32>,
+    /// Where it went on, if it did: its place in the changes, and what was settled of each source. Nothing of that may stand behind
+    /// where the log ends; else it was another log.
+    resumed: Option<(i64, Vec<(i32, i64)>)>,
 }
 
 impl Subscription {
@@ -108,6 +111,7 @@ impl Subscription {
             offset: 0,
             until: None,
             torn,
+            resumed: None,
         }
     }
 
@@ -117,7 +121,9 @@ impl Subscription {
         let Positions { version, epoch, partition, offset, seen } = positions;
         let next = Some(Ask::Hear(Some(offset)));
         let torn = BTreeSet::new();
-        Self { version, epoch, partition, sources, next, has_rows: true, seen, offset, until: None, torn }
+        let resumed = Some((offset, seen.settled().collect()));
+        let has_rows = true;
+        Self { version, epoch, partition, sources, next, has_rows, seen, offset, until: None, torn, resumed }
     }
 
     /// The version of the tables.
@@ -144,7 +150,9 @@ impl Subscription {
         self.next.as_ref()
     }
 
-    /// Takes the answer to what it asks for. `false` where it cannot go on: it is to begin anew, as [`Subscription::new`].
+    /// Takes the answer to what it asks for. `false` where it cannot go on: it is to begin anew, as [`Subscription::new`]. So it is
+    /// also where it has seen more than there is: its positions are of another life of the topics, and the changes of this one, which
+    /// have the same offsets, would be none to it.
     pub fn answer(&mut self, answer: Answer) -> bool {
         let is_late = planted::is_on(Bug::ChangesBeginBehindRows) && !self.has_rows;
         self.next = match answer {
@@ -163,14 +171,24 @@ impl Subscription {
             }
             Answer::Rows if is_late => Some(Ask::Hear(None)),
             Answer::Rows => Some(Ask::EventEnds),
+            Answer::EventEnds(ends) if self.has_seen_more(&ends) => return false,
             Answer::EventEnds(ends) => Some(Ask::Applied(ends)),
             Answer::Applied => Some(Ask::ChangesEnd),
+            Answer::ChangesEnd(end) if self.resumed.as_ref().is_some_and(|(offset, _)| *offset > end) => {
+                return false;
+            }
             Answer::ChangesEnd(end) => {
                 self.until = Some(end);
                 None
             }
         };
         true
+    }
+
+    /// Whether more was settled where it went on than there are events.
+    fn has_seen_more(&self, ends: &[(i32, i64)]) -> bool {
+        let settled = self.resumed.iter().flat_map(|(_, settled)| settled);
+        settled.clone().any(|(source, settled)| ends.iter().any(|(at, end)| at == source && settled > end))
     }
 
     /// Takes a change of its key that stands at `offset`.
@@ -184,6 +202,9 @@ impl Subscription {
             false => self.torn.remove(&change.source_partition),
         };
         if !self.seen.is_new(change) {
+            return Taken::Nothing;
+        }
+        if planted::is_on(Bug::ChangeDroppedAtSwitch) && self.until == Some(offset + 1) {
             return Taken::Nothing;
         }
         if change.reread { Taken::Rereads } else { Taken::Changes }
@@ -282,5 +303,25 @@ mod tests {
         assert_eq!(again.asks(), Some(&Ask::EventEnds));
         assert_eq!(again.take(&change(1, 8), 101), Taken::Nothing);
         assert!(!again.answer(Answer::Gone), "older than what is kept");
+    }
+
+    #[test]
+    fn positions_of_another_log_are_of_no_use() {
+        let mut one = Subscription::new(1, 0, 2, vec![0]);
+        one.answer(Answer::Hears(100));
+        one.answer(Answer::Progress(vec![(0, 7)]));
+        one.answer(Answer::Rows);
+        let ends = |events, changes| {
+            let mut again = Subscription::resumed(one.positions(), vec![0]);
+            assert!(again.answer(Answer::Hears(100)));
+            // what comes meanwhile may be behind the ends
+            again.take(&Change { settled: 9, ..change(1, 9) }, 140);
+            again.answer(Answer::EventEnds(vec![(0, events)]))
+                && again.answer(Answer::Applied)
+                && again.answer(Answer::ChangesEnd(changes))
+        };
+        assert!(ends(7, 100) && ends(8, 120));
+        assert!(!ends(6, 100), "fewer events than had been settled");
+        assert!(!ends(7, 99), "fewer changes than had passed");
     }
 }

@@ -211,7 +211,15 @@ impl<D: Domain> Decider<'_, D> {
             let is_met =
                 expected == before.version || (expected == 0 && D::is_absent(before.state.as_deref()));
             if !is_met {
-                let message = format!("{target} has version {}, not {expected}", before.version);
+                // this comes before anybody asks who may, so it tells no user how often something has changed
+                let message = match command.metadata.user_id {
+                    None => format!("{target} has version {}, not {expected}", before.version),
+                    Some(_) => {
+                        format!(
+                            "{target} does not have version {expected}; look at it again before you change it"
+                        )
+                    }
+                };
                 let conflict = Violation::on(codes::VERSION_CONFLICT, "metadata.expected_version", message);
                 return self.reject(&command.id, vec![conflict]);
             }

@@ -9,7 +9,7 @@ use millrace_runtime::changes::{ChangeLog, told_since};
 use millrace_runtime::copies::Copies;
 use millrace_runtime::projector::ProjectorShared;
 use millrace_runtime::standby::Keeper;
-use millrace_runtime::versions::{Destination, State, Version, catalogue};
+use millrace_runtime::versions::{Destination, Filled, State, Version, catalogue};
 use millrace_runtime::{LocalState, Topology};
 use millrace_wire::Codec;
 
@@ -46,6 +46,8 @@ impl<D: Domain> Pipeline<D> {
         if !self.is_wanted(kind) {
             return;
         }
+        // as `rebuild`: one that goes on with what is complete tells all, as somebody may read that from now on
+        let is_building = is_building && self.state(family, version) == Some(State::Building);
         let group = self.join(&self.names.projector_group(&version.of(found.name)), &self.names.events);
         let subject = Topology::subject(&self.names.events);
         let codec = Codec::register(Arc::clone(&self.registry), &subject, D::SCHEMAS.events);
@@ -123,15 +125,26 @@ impl<D: Domain> Pipeline<D> {
             RoleKind::Projector(family, version) => (family, version, false),
             RoleKind::Rebuild(family, version) => (family, version, true),
         };
-        let Some((projection, _)) = self.family(family) else { return false };
-        let all = catalogue::read(&*self.store, &projection).expect("the catalogue can be read");
-        let found = all.iter().find(|it| it.version == version).map(|it| it.state);
-        match found {
-            None => all.is_empty() && version == Version::FIRST,
+        match self.state(family, version) {
+            None => version == Version::FIRST && self.is_unnamed(family),
             Some(State::Dropped) => false,
             Some(State::Building) => is_building,
             Some(State::Complete) => true,
         }
+    }
+
+    fn state(&self, family: usize, version: Version) -> Option<State> {
+        self.catalogue(family).iter().find(|it| it.version == version).map(|it| it.state)
+    }
+
+    /// Whether no version was ever recorded.
+    fn is_unnamed(&self, family: usize) -> bool {
+        self.family(family).is_some() && self.catalogue(family).is_empty()
+    }
+
+    fn catalogue(&self, family: usize) -> Vec<Filled> {
+        let projection = self.family(family).map(|(projection, _)| projection).unwrap_or_default();
+        catalogue::read(&*self.store, &projection).expect("the catalogue can be read")
     }
 
     /// The processes, by their places, that find when they look that they are not wanted any more.

@@ -18,6 +18,9 @@ use crate::workload::Broken;
 /// The currencies that producers use; all others are unknown.
 const CURRENCIES: [&str; 2] = ["CHF", "EUR"];
 
+/// What an acting user may pay into somebody else's account at once.
+const MOST_FOR_ANOTHER: i64 = 1_000_000_000_000_000;
+
 /// Everything there is.
 #[derive(Default)]
 pub struct Bank {
@@ -37,8 +40,9 @@ fn available(account: &Account) -> i128 {
     i128::from(account.balance) - reserved(account)
 }
 
-fn fits(account: &Account, amount: i64) -> bool {
-    i128::from(account.balance) + i128::from(amount) <= i128::from(i64::MAX)
+/// What is of another currency cannot be added, so nobody asks.
+fn fits(account: &Account, amount: i64, currency: &str) -> bool {
+    account.currency != currency || i128::from(account.balance) + i128::from(amount) <= i128::from(i64::MAX)
 }
 
 impl Bank {
@@ -48,10 +52,11 @@ impl Bank {
         let mut wrong = Vec::new();
         let event: EventData = match command.data.clone() {
             CommandData::OpenAccount(c) => {
-                if is_not(&c.owner_id) {
+                let is_anothers = is_not(&c.owner_id);
+                if is_anothers {
                     wrong.push(broken("NotPermitted", "metadata.user_id"));
                 }
-                if self.accounts.contains_key(&c.account_id) {
+                if !is_anothers && self.accounts.contains_key(&c.account_id) {
                     wrong.push(broken("AlreadyExists", "account_id"));
                 }
                 if !CURRENCIES.contains(&c.currency.as_str()) {
@@ -62,9 +67,12 @@ impl Bank {
             CommandData::Deposit(c) => {
                 let account = self.accounts.get(&c.account_id);
                 self.usable(&c.account_id, "account_id", &mut wrong);
+                let is_anothers = account.is_some_and(|account| is_not(&account.owner_id));
                 if c.amount <= 0 {
                     wrong.push(broken("InvalidArgument", "amount"));
-                } else if account.is_some_and(|account| !fits(account, c.amount)) {
+                } else if (is_anothers && c.amount > MOST_FOR_ANOTHER)
+                    || account.is_some_and(|account| !fits(account, c.amount, &c.currency))
+                {
                     wrong.push(broken("Overflow", "amount"));
                 }
                 in_currency(account, &c.currency, &mut wrong);
@@ -72,11 +80,7 @@ impl Bank {
                 MoneyDeposited { account_id: c.account_id, amount, currency, reference }.into()
             }
             CommandData::Withdraw(c) => {
-                let account = self.accounts.get(&c.account_id);
-                if account.is_some_and(|account| is_not(&account.owner_id)) {
-                    wrong.push(broken("NotPermitted", "metadata.user_id"));
-                }
-                self.usable(&c.account_id, "account_id", &mut wrong);
+                let account = self.own(&c.account_id, "account_id", actor, &mut wrong);
                 if c.amount <= 0 {
                     wrong.push(broken("InvalidArgument", "amount"));
                 } else if account.is_some_and(|account| i128::from(c.amount) > available(account)) {
@@ -87,11 +91,7 @@ impl Bank {
                 MoneyWithdrawn { account_id: c.account_id, amount, currency, reference }.into()
             }
             CommandData::CloseAccount(c) => {
-                let account = self.accounts.get(&c.account_id);
-                if account.is_some_and(|account| is_not(&account.owner_id)) {
-                    wrong.push(broken("NotPermitted", "metadata.user_id"));
-                }
-                self.usable(&c.account_id, "account_id", &mut wrong);
+                let account = self.own(&c.account_id, "account_id", actor, &mut wrong);
                 if account.is_some_and(|account| account.balance != 0 || !account.reserved.is_empty()) {
                     wrong.push(broken("InvalidState", "account_id"));
                 }
@@ -111,6 +111,8 @@ impl Bank {
         }
         if c.amount <= 0 {
             wrong.push(broken("InvalidArgument", "amount"));
+        } else if actor.is_some() && c.amount > MOST_FOR_ANOTHER {
+            wrong.push(broken("Overflow", "amount"));
         }
         if !CURRENCIES.contains(&c.currency.as_str()) {
             wrong.push(broken("InvalidArgument", "currency"));
@@ -135,6 +137,23 @@ impl Bank {
         }
     }
 
+    /// The account, which must be there, the actor's and open. Of another's nothing else is said.
+    fn own(
+        &self,
+        account_id: &str,
+        field: &str,
+        actor: Option<&str>,
+        wrong: &mut Vec<Broken>,
+    ) -> Option<&Account> {
+        let account = self.accounts.get(account_id);
+        if account.is_some_and(|account| actor.is_some_and(|actor| actor != account.owner_id.as_str())) {
+            wrong.push(broken("NotPermitted", "metadata.user_id"));
+            return None;
+        }
+        self.usable(account_id, field, wrong);
+        account
+    }
+
     pub fn decide_step(&self, step: &StepData) -> Vec<EventData> {
         let has_reserved = |account: &str, transfer: &str| {
             let account = self.accounts.get(account);
@@ -143,12 +162,8 @@ impl Bank {
         let is_open = |transfer: &str| self.transfers.get(transfer).is_some_and(|it| it.step == "REQUESTED");
         match step {
             StepData::ReserveFunds(s) => {
-                let account = self.accounts.get(&s.from);
                 let mut wrong = Vec::new();
-                if account.is_some_and(|it| s.requested_by.as_ref().is_some_and(|by| *by != it.owner_id)) {
-                    wrong.push(broken("NotPermitted", "metadata.user_id"));
-                }
-                self.usable(&s.from, "from", &mut wrong);
+                let account = self.own(&s.from, "from", s.requested_by.as_deref(), &mut wrong);
                 if account.is_some_and(|account| i128::from(s.amount) > available(account)) {
                     wrong.push(broken("InsufficientFunds", "amount"));
                 }
@@ -162,7 +177,7 @@ impl Bank {
                 let account = self.accounts.get(&s.to);
                 let mut wrong = Vec::new();
                 self.usable(&s.to, "to", &mut wrong);
-                if account.is_some_and(|account| !fits(account, s.amount)) {
+                if account.is_some_and(|account| !fits(account, s.amount, &s.currency)) {
                     wrong.push(broken("Overflow", "amount"));
                 }
                 in_currency(account, &s.currency, &mut wrong);

@@ -53,17 +53,15 @@ impl Network {
         };
         if command.metadata.user_id.as_ref().is_some_and(|actor| actor != owner) {
             wrong.push(broken("NotPermitted", "metadata.user_id"));
+            malformed(&command.data, &mut wrong);
+            return Err(wrong);
         }
         let event: EventData = match command.data.clone() {
             CommandData::RegisterUser(c) => {
                 if self.users.contains_key(&c.user_id) {
                     wrong.push(broken("AlreadyExists", "user_id"));
                 }
-                let is_name = (3..=20).contains(&c.username.len())
-                    && c.username.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-                if !is_name {
-                    wrong.push(broken("InvalidArgument", "username"));
-                }
+                username(&c.username, &mut wrong);
                 RegistrationStarted { user_id: c.user_id, username: c.username }.into()
             }
             CommandData::PostChirp(c) => {
@@ -234,6 +232,27 @@ impl Network {
             }
             _ => None,
         }
+    }
+}
+
+/// What is wrong whatever there is: all that somebody is told who may not do it.
+fn malformed(command: &CommandData, wrong: &mut Vec<Broken>) {
+    match command {
+        CommandData::RegisterUser(c) => username(&c.username, wrong),
+        CommandData::PostChirp(c) => content(&c.content, wrong),
+        CommandData::EditChirp(c) => content(&c.content, wrong),
+        CommandData::FollowUser(c) if c.follower_id == c.followee_id => {
+            wrong.push(broken("InvalidArgument", "followee_id"));
+        }
+        CommandData::FollowUser(_) | CommandData::UnfollowUser(_) | CommandData::DeleteChirp(_) => {}
+    }
+}
+
+fn username(username: &str, wrong: &mut Vec<Broken>) {
+    let is_name =
+        (3..=20).contains(&username.len()) && username.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        wrong.push(broken("InvalidArgument", "username"));
     }
 }
 

@@ -3,7 +3,7 @@
 use millrace_kernel::Domain;
 use millrace_ports::GroupEvent;
 use millrace_testkit::local::MemoryDisk;
-use millrace_testkit::pipeline::{Pipeline, RoleKind, Stepped};
+use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
 
 use super::Running;
 use crate::plan::DiskFate;
@@ -13,6 +13,8 @@ use crate::workload::Workload;
 const MOST: (usize, usize) = (4, 3);
 /// How much time passes at once while everybody stays in touch with their groups.
 const IN_TOUCH_MICROS: i64 = 4_000_000;
+/// How many steps each lane takes of one that writes again what another has written.
+const REPEAT_STEPS: usize = 3;
 
 impl<W: Workload> Running<'_, W> {
     /// The place of a process that a plan names.
@@ -88,6 +90,24 @@ impl<W: Workload> Running<'_, W> {
         for place in 0..<W::Domain as Domain>::policies().len() {
             if self.pipeline.count(RoleKind::Policy(place)) == 0 {
                 self.pipeline.start(RoleKind::Policy(place));
+            }
+        }
+    }
+
+    /// A projector dies between two commits of its offsets, and another goes on at the last of them.
+    pub(super) fn repeat(&mut self, pick: u64) {
+        let is_projector =
+            |at: &usize| matches!(self.pipeline.process(*at), Some((_, RoleKind::Projector(..))));
+        let all: Vec<usize> = (0..self.pipeline.instances()).filter(is_projector).collect();
+        let Some(at) = all.get((pick % all.len().max(1) as u64) as usize) else { return };
+        self.crash(*at, true, DiskFate::Kept, "dies");
+        self.luck.count(|tally| tally.repeats += 1);
+        // the group notices it, and the other one gets its partitions
+        self.pass(SESSION.as_micros() as i64 + 1_000_000, true);
+        let newest = self.pipeline.instances() as u64 - 1;
+        for _ in 0..REPEAT_STEPS {
+            for lane in 0..self.pipeline.partition_count() as usize {
+                self.step(newest, 0, "lane", |pipeline, at| pipeline.lane(at, lane));
             }
         }
     }

@@ -15,6 +15,24 @@ use crate::show;
 use crate::workload::Workload;
 
 impl<W: Workload> Running<'_, W> {
+    /// Old changes of a view family are deleted, as a topic does whose records are kept for some time only.
+    pub(super) fn expire(&mut self, family: u64, keep: i64) {
+        let families: Vec<_> = (0..).map_while(|place| self.pipeline.family(place)).collect();
+        let Some((family, _)) = families.get((family % families.len().max(1) as u64) as usize) else {
+            return;
+        };
+        let plain = family.split_once('.').map_or(family.as_str(), |(_, plain)| plain);
+        let topic = self.pipeline.names().changes(plain);
+        for number in 0..self.pipeline.partition_count() {
+            let at = TopicPartition::new(Arc::clone(&topic), number);
+            let log = &self.pipeline.log;
+            let begins_at = (log.committed_end(&at) - keep).max(log.start(&at));
+            drop(log.forget_before(&at, begins_at));
+        }
+        self.luck.count(|tally| tally.expired_changes += 1);
+        self.say(|| format!("of {topic} the newest {keep} are kept"));
+    }
+
     /// Takes away what must not be taken away, and starts all processors anew: those at work have their
     /// state in memory, and have read ahead.
     pub(super) fn lose(&mut self, loss: Loss, partition: i32) {

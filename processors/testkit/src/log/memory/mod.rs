@@ -181,6 +181,12 @@ impl MemoryLog {
         state.broker.partition(at).map_or((Vec::new(), offset), |it| it.read(at, offset, usize::MAX))
     }
 
+    /// The oldest offset that a partition still holds.
+    #[must_use]
+    pub fn start(&self, at: &TopicPartition) -> i64 {
+        self.shared.lock().broker.partition(at).map_or(0, |it| it.start())
+    }
+
     /// The offset up to which (exclusive) all of a partition is committed or aborted.
     #[must_use]
     pub fn committed_end(&self, at: &TopicPartition) -> i64 {

@@ -21,6 +21,7 @@ final class Decider implements Processor<byte[], byte[], byte[], byte[]> {
   static final long WINDOW_MS = 3_600_000;
 
   private static final long AHEAD_MICROS = 300_000_000;
+  private static final long MOST_FOR_ANOTHER = 1_000_000_000_000_000L;
 
   private final Records records;
   private final boolean remembers;
@@ -80,7 +81,7 @@ final class Decider implements Processor<byte[], byte[], byte[], byte[]> {
   private void decide(Record<byte[], byte[]> record, boolean exists) {
     long version = exists ? account.version : 0;
     if (command.hasExpectedVersion && command.expectedVersion != version) {
-      violations.versionConflict(command.accountId, version, command.expectedVersion);
+      violations.versionConflict(command.accountId, version, command.expectedVersion, command.hasUserId);
       return;
     }
     switch (command.kind) {
@@ -91,9 +92,9 @@ final class Decider implements Processor<byte[], byte[], byte[], byte[]> {
   }
 
   private void open(Record<byte[], byte[]> record, boolean exists) {
-    permitted(command.ownerId, "the user named in owner_id");
+    boolean permitted = permitted(command.ownerId, "the user named in owner_id");
     issuedInTime(record);
-    if (violations.wellFormed(command.accountId, "account_id") && exists) {
+    if (violations.wellFormed(command.accountId, "account_id") && exists && permitted) {
       violations.taken(command.accountId);
     }
     violations.wellFormed(command.ownerId, "owner_id");
@@ -103,15 +104,23 @@ final class Decider implements Processor<byte[], byte[], byte[], byte[]> {
   private void deposit(Record<byte[], byte[]> record, boolean exists) {
     issuedInTime(record);
     existsAndIsOpen(exists);
-    if (violations.positive(command.amount) && exists && account.balance > Long.MAX_VALUE - command.amount) {
-      violations.overflow(command.amount);
+    if (violations.positive(command.amount) && exists) {
+      if (command.amount > MOST_FOR_ANOTHER && isAnothers(account.ownerId)) {
+        violations.tooMuchForAnother(MOST_FOR_ANOTHER);
+      } else if (account.currency.equalTo(command.currency) && account.balance > Long.MAX_VALUE - command.amount) {
+        violations.overflow(command.amount);
+      }
     }
     sameCurrency(exists);
   }
 
   private void withdraw(Record<byte[], byte[]> record, boolean exists) {
-    if (exists) {
-      permitted(account.ownerId, "the owner of the account");
+    if (exists && !permitted(account.ownerId, "the owner of the account")) {
+      // of what is another's nothing is said that is not wrong with any account
+      issuedInTime(record);
+      violations.positive(command.amount);
+      sameCurrency(false);
+      return;
     }
     issuedInTime(record);
     existsAndIsOpen(exists);
@@ -121,10 +130,16 @@ final class Decider implements Processor<byte[], byte[], byte[], byte[]> {
     sameCurrency(exists);
   }
 
-  private void permitted(Slice owner, String whose) {
-    if (command.hasUserId && !command.userId.equalTo(owner)) {
+  private boolean isAnothers(Slice owner) {
+    return command.hasUserId && !command.userId.equalTo(owner);
+  }
+
+  private boolean permitted(Slice owner, String whose) {
+    boolean isAnothers = isAnothers(owner);
+    if (isAnothers) {
       violations.notPermitted(whose);
     }
+    return !isAnothers;
   }
 
   private void issuedInTime(Record<byte[], byte[]> record) {

@@ -39,14 +39,16 @@ final class Violations {
         null);
   }
 
-  void versionConflict(Slice aggregate, long version, long expected) {
-    String message = "Account/" + aggregate + " has version " + version + ", not " + expected;
+  void versionConflict(Slice aggregate, long version, long expected, boolean hasUserId) {
+    String message =
+        hasUserId
+            ? "Account/" + aggregate + " does not have version " + expected + "; look at it again before you change it"
+            : "Account/" + aggregate + " has version " + version + ", not " + expected;
     add("VersionConflict", message, "metadata.expected_version");
   }
 
   void notPermitted(String whose) {
-    String message = "only " + whose + " may do this; leave metadata.user_id out to act for anyone";
-    add("NotPermitted", message, "metadata.user_id");
+    add("NotPermitted", "only " + whose + " may do this", "metadata.user_id");
   }
 
   void issuedTooFarAhead() {
@@ -78,10 +80,7 @@ final class Violations {
 
   boolean positive(long amount) {
     if (amount <= 0) {
-      add(
-          "InvalidArgument",
-          "amount is " + amount + "; name a whole number of minor units (cents) above 0",
-          "amount");
+      add("InvalidArgument", "amount must be more than 0", "amount");
     }
     return amount > 0;
   }
@@ -89,7 +88,19 @@ final class Violations {
   void insufficientFunds(long amount, long available) {
     add(
         "InsufficientFunds",
-        amount + " is more than the " + available + " minor units available; reserved ones are not",
+        amount
+            + " is more than the "
+            + available
+            + " minor units (cents) available; what is set aside for transfers is not",
+        "amount");
+  }
+
+  void tooMuchForAnother(long most) {
+    add(
+        "Overflow",
+        "amount must not be more than "
+            + most
+            + " minor units (cents), the most that goes to another account at once; make several of it",
         "amount");
   }
 

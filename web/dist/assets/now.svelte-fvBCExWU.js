@@ -1,1 +1,0 @@
-import{H as e,Q as t,et as n,nt as r}from"./Shell-p0tXqPAx.js";var i=new class{#e=r(t(Date.now()));get value(){return e(this.#e)}set value(e){n(this.#e,e,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
