@@ -14,7 +14,8 @@ use millrace_domain_calendar::messages::commands::{
 };
 use millrace_domain_calendar::{Calendar, CommandData, EventData, State};
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateReader, decide,
+    Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateReader, Text,
+    decide,
 };
 
 /// Measures what a decision on a calendar costs.
@@ -54,6 +55,10 @@ impl StateReader for States {
 
     fn exists_elsewhere(&self, _of: Published, _parts: &[&str]) -> bool {
         false
+    }
+
+    fn pseudonyms(&self, _kind: &str, _text: &str) -> Vec<Text> {
+        Vec::new()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::inline::Text;
 use crate::published::Published;
 
 /// `<Aggregate>/<id>`, the parts of a compound id joined with `/`.
@@ -128,6 +129,11 @@ pub trait StateReader {
     /// Whether an aggregate of another domain exists, known as surely as in [`StateReader::exists`]. `parts` are those of its
     /// id; `of` must be one of [`Domain::LOOKUPS_ELSEWHERE`](crate::Domain::LOOKUPS_ELSEWHERE).
     fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool;
+
+    /// The names of a text that must stand in no key, as ids of the `kind` of aggregate: one under each valid key of the
+    /// deployment, newest first. Who claims something claims it under each of them, so that keys can be replaced. `kind` must
+    /// be one of [`Domain::PSEUDONYMS`](crate::Domain::PSEUDONYMS).
+    fn pseudonyms(&self, kind: &str, text: &str) -> Vec<Text>;
 }
 
 #[cfg(test)]

@@ -96,6 +96,14 @@ pub struct Repeats {
     pub outcome: Outcome,
 }
 
+/// Which secret a key of pseudonyms has, kept as `PseudonymKey/<key id>`: whoever has another one under this id would not
+/// find what was claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PseudonymCheck {
+    /// [`PseudonymKey::check`](crate::PseudonymKey::check), in hexadecimal digits.
+    pub check: Text,
+}
+
 /// Anything the engine remembers among the states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bookkeeping {
@@ -111,6 +119,8 @@ pub enum Bookkeeping {
     Floor(Floor),
     /// Answers that are still due.
     Repeats(Repeats),
+    /// Which secret a key of pseudonyms has.
+    PseudonymKey(PseudonymCheck),
 }
 
 /// The kind of an open process.
@@ -125,11 +135,20 @@ pub const PARKED_KEY_KIND: &str = "ParkedKey";
 pub const FLOOR_KIND: &str = "Floor";
 /// The kind of answers that are still due.
 pub const REPEATS_KIND: &str = "Repeats";
+/// The kind of what is known of a key of pseudonyms.
+pub const PSEUDONYM_KEY_KIND: &str = "PseudonymKey";
 
 impl Bookkeeping {
     /// The kinds under which the engine keeps its own; no domain may use them.
-    pub const KINDS: [&str; 6] =
-        [PROCESS_KIND, INBOX_KIND, DEAD_STEP_KIND, PARKED_KEY_KIND, FLOOR_KIND, REPEATS_KIND];
+    pub const KINDS: [&str; 7] = [
+        PROCESS_KIND,
+        INBOX_KIND,
+        DEAD_STEP_KIND,
+        PARKED_KEY_KIND,
+        FLOOR_KIND,
+        REPEATS_KIND,
+        PSEUDONYM_KEY_KIND,
+    ];
 
     /// Whether what is kept under `id` is the engine's and no aggregate: it has no events and its
     /// version says nothing.
@@ -173,6 +192,12 @@ pub fn dead_step(offset: i64) -> AggregateId {
 #[must_use]
 pub fn floor() -> AggregateId {
     AggregateId::new(FLOOR_KIND, &["commands"])
+}
+
+/// Where it is kept which secret the key of pseudonyms has that is called `id`.
+#[must_use]
+pub fn pseudonym_key(id: &str) -> AggregateId {
+    AggregateId::new(PSEUDONYM_KEY_KIND, &[id])
 }
 
 /// Longest record key that is spelled out, in bytes; no valid id is that long.
@@ -226,6 +251,7 @@ avro_record!(ParkedKey { line, next, newest, since });
 avro_record!(Floor { issued_at, recorded_at, spans });
 avro_record!(FloorSpan { recorded_at, appended_at, issued_at });
 avro_record!(Repeats { left, outcome });
+avro_record!(PseudonymCheck { check });
 
 #[cfg(test)]
 mod tests {

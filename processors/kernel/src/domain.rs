@@ -188,6 +188,9 @@ pub trait Domain: Send + Sync + 'static {
     /// Kinds of aggregates of other domains whose existence decisions look up. Those domains must publish them, which is
     /// checked when a build starts.
     const LOOKUPS_ELSEWHERE: &'static [Published] = &[];
+    /// Kinds of aggregates whose ids are [pseudonyms](StateReader::pseudonyms). A domain that has one needs a key, and stands
+    /// still with another key than the one its claims were made with.
+    const PSEUDONYMS: &'static [&'static str] = &[];
     /// Whether, once a command of a key is in the dead topic, later commands of that key wait
     /// there behind it, in order and without an answer, until an operator redrives or skips them.
     /// Then nothing is decided as if the dead one had never been sent; the price is that whoever

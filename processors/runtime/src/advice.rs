@@ -8,6 +8,7 @@ use millrace_wire::codec::CodecError;
 use crate::processor::fault::CopyFault;
 use crate::processor::lane::LaneFault;
 use crate::processor::lookup::FollowFault;
+use crate::processor::pseudonyms::KeyFault;
 use crate::projector::ProjectorFault;
 
 /// What follows from a fault.
@@ -218,6 +219,16 @@ impl Advise for LaneFault {
                          records back from a mirror or a backup, delete the state directories and start again; see \
                          \"A topic that is gone\" in docs/operations.md",
             },
+            Self::PseudonymKey(KeyFault::Other { .. }) => Advice {
+                next: "nothing is decided in this partition until the key has the secret it had",
+                action: "give this process the file of keys that the other processors of the domain have \
+                         (pseudonym_keys_file) and start it again; a new secret has a new key id, see docs/pseudonyms.md",
+            },
+            Self::PseudonymKey(KeyFault::Missing { .. }) => Advice {
+                next: "nothing is decided in this partition until the key is there",
+                action: "put the key's line back into the file of keys (pseudonym_keys_file) and start the processor \
+                         again; if it is lost, write `retired` and its id there, see docs/pseudonyms.md",
+            },
             Self::Clock { .. } => Advice {
                 next: "what was read waits and is decided within seconds once the clock is right",
                 action: "set the clock of this machine, for instance with `chronyc makestep`, and keep it set",
@@ -375,6 +386,9 @@ mod tests {
         all.push(LaneFault::Gap { gap: Gap { input: at(), from: 17, to: 41 } });
         all.push(LaneFault::InputAnew { input: at(), decided: 41, oldest: 0, end: 3 });
         all.push(LaneFault::Gone { at: at(), what: "is empty".to_owned() });
+        let (id, partition) = ("k1".to_owned(), 3);
+        all.push(KeyFault::Other { id: id.clone(), partition }.into());
+        all.push(KeyFault::Missing { id, partition }.into());
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all
     }

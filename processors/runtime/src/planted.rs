@@ -91,6 +91,7 @@ bugs! {
     UnknownEventStopsPolicy: "an event of a type that a policy does not read stops it",
     TokenForgetsPartition: "a token does not say what was seen of one of its source partitions",
     ChangeDroppedAtSwitch: "the change with which a stream has caught up is lost",
+    PseudonymKeyUnchecked: "claims are made with another secret than those before",
     StepsTrimmedUndecided: "steps are deleted when they are old, decided or not",
 }
 

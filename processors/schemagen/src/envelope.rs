@@ -74,6 +74,7 @@ pub fn bookkeeping(record: &Record) -> Option<&'static str> {
         "ParkedKey" => Some("ParkedKey"),
         "Floor" => Some("Floor"),
         "Repeats" => Some("Repeats"),
+        "PseudonymKey" => Some("PseudonymCheck"),
         _ => None,
     }
 }
@@ -85,7 +86,9 @@ mod tests {
     use super::*;
     use crate::assemble::assemble;
     use crate::avro::{self, Type};
-    use millrace_kernel::bookkeeping::{DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, Repeats};
+    use millrace_kernel::bookkeeping::{
+        DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, PseudonymCheck, Repeats,
+    };
     use millrace_kernel::outcome::{Outcome, Position, Status, Version};
     use millrace_kernel::{Command, Event, Metadata, ProcessContext, Step, StepSource, Violation};
 
@@ -135,6 +138,7 @@ mod tests {
                 process: None, data: () },
             "Event": Event { id: String::new().into(), metadata: metadata.clone(), aggregate_id: String::new().into(),
                 version: 1, command_id: String::new().into(), command_offset: 0, recorded_at: 0, data: () },
+            "PseudonymKey": PseudonymCheck { check: String::new().into() },
             "Repeats": Repeats { left: 1, outcome: outcome.clone() },
             "Outcome": outcome,
         });

@@ -16,18 +16,31 @@ use std::sync::Arc;
 
 use millrace_kernel::codes::{NOT_FOUND, NOT_PERMITTED};
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateData, StateReader,
-    Violation, decide,
+    Addressed, AggregateId, Command, Domain, Metadata, PseudonymKey, PseudonymKeys, Published, Rejections,
+    Stamp, StateData, StateReader, Text, Violation, decide,
 };
 
 /// When the first event of a test is recorded; microseconds since the epoch.
 pub const EPOCH: i64 = 1_700_000_000_000_000;
+
+/// Keys of pseudonyms with these ids, newest first, as every test makes them.
+///
+/// # Panics
+/// When there can be no such keys.
+#[must_use]
+pub fn test_keys(ids: &[&str]) -> PseudonymKeys {
+    let key = |id: &&str| PseudonymKey::new(id, std::array::from_fn(|at| id.as_bytes()[at % id.len()]));
+    let valid = ids.iter().map(key).collect::<Result<_, _>>().expect("ids of keys");
+    PseudonymKeys::new(valid, BTreeSet::new()).expect("keys")
+}
 
 /// The states of all aggregates, folded from events.
 pub struct States<D: Domain> {
     all: BTreeMap<AggregateId, Versioned<D::State>>,
     /// What exists in other domains.
     elsewhere: BTreeSet<(Published, AggregateId)>,
+    /// The keys of pseudonyms.
+    keys: PseudonymKeys,
 }
 
 /// An aggregate's version and state.
@@ -43,13 +56,13 @@ pub struct Versioned<S> {
 
 impl<D: Domain> Default for States<D> {
     fn default() -> Self {
-        Self { all: BTreeMap::new(), elsewhere: BTreeSet::new() }
+        Self { all: BTreeMap::new(), elsewhere: BTreeSet::new(), keys: test_keys(&["k1"]) }
     }
 }
 
 impl<D: Domain> Clone for States<D> {
     fn clone(&self) -> Self {
-        Self { all: self.all.clone(), elsewhere: self.elsewhere.clone() }
+        Self { all: self.all.clone(), elsewhere: self.elsewhere.clone(), keys: self.keys.clone() }
     }
 }
 
@@ -83,6 +96,11 @@ impl<D: Domain> States<D> {
             true => self.elsewhere.insert(id),
             false => self.elsewhere.remove(&id),
         };
+    }
+
+    /// From now on these are the keys of pseudonyms; at first it is `k1` of [`test_keys`].
+    pub fn set_keys(&mut self, keys: PseudonymKeys) {
+        self.keys = keys;
     }
 
     /// The version and state of an aggregate, if it ever had an event.
@@ -199,6 +217,11 @@ impl<D: Domain> StateReader for Watched<'_, D> {
     fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool {
         assert!(D::LOOKUPS_ELSEWHERE.contains(&of), "{of} was looked up, but is not declared");
         self.states.elsewhere.contains(&(of, AggregateId::new(of.kind, parts)))
+    }
+
+    fn pseudonyms(&self, kind: &str, text: &str) -> Vec<Text> {
+        assert!(D::PSEUDONYMS.contains(&kind), "{kind} was asked for, but is not declared");
+        self.states.keys.names(D::NAME, kind, text)
     }
 }
 

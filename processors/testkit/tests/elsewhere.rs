@@ -201,6 +201,7 @@ fn a_processor_says_whose_topic_is_missing_and_does_not_begin() {
         clock: Arc::new(SystemClock),
         local: None,
         transaction_timeout: Duration::from_secs(10),
+        pseudonyms: Arc::default(),
     };
     let (settings, health, stop) = (ProcessorSettings::default(), Health::default(), Stop::new());
     let refused = run_processor::<Clubs>(&ports, "", &settings, &health, &stop).unwrap_err();

@@ -230,6 +230,7 @@ fn roles_of_both_domains_work_beside_each_other() {
         clock: Arc::new(SystemClock),
         local: None,
         transaction_timeout: Duration::from_secs(10),
+        pseudonyms: Arc::default(),
     };
     let codec = Codecs::<People>::register(&registry, &people).unwrap().commands;
     let ask = |id: &str, data: CommandData| {
@@ -276,6 +277,7 @@ fn a_policy_says_what_it_cannot_read() {
         clock: Arc::new(SystemClock),
         local: None,
         transaction_timeout: Duration::from_secs(10),
+        pseudonyms: Arc::default(),
     };
     let (settings, health, stop) = (ProcessorSettings::default(), Health::default(), Stop::new());
     let of = |domain| run_policy::<Clubs>(&ports, "", domain, &settings, &health, &stop).unwrap_err();

@@ -67,6 +67,7 @@ fn a_processor_joins_no_group_while_another_works_in_its_folder() {
         clock: Arc::new(SystemClock),
         local: Some(Arc::clone(&local) as Arc<dyn LocalStores>),
         transaction_timeout: Duration::from_secs(10),
+        pseudonyms: Arc::default(),
     };
     let (health, stop) = (Health::default(), Stop::new());
     std::thread::scope(|scope| {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::answers::with_short_digest;
 use super::arena::Arena;
 use super::codecs::{Codecs, LookupRecord};
-use super::decide::{Answer, Decided, Place};
+use super::decide::{Answer, Decided, Place, kept};
 use super::intake::carried;
 use super::overlay::{Change, Overlay};
 use super::state::{Layers, Versioned};
@@ -66,8 +66,8 @@ pub struct Batch<D: Domain> {
     /// What the next decisions see.
     pub overlay: Overlay<D::State>,
     inputs: usize,
-    /// Answers that no message of this batch asks for.
-    repeats: usize,
+    /// What no message of this batch asks for: answers that were due, and notes of the engine's own.
+    unasked: usize,
 }
 
 impl<D: Domain> Default for Batch<D> {
@@ -80,13 +80,13 @@ impl<D: Domain> Batch<D> {
     /// An empty batch in the room of one before it, both parts of which are empty.
     #[must_use]
     pub fn over(overlay: Overlay<D::State>, transaction: Transaction) -> Self {
-        Self { transaction, next: Vec::new(), overlay, inputs: 0, repeats: 0 }
+        Self { transaction, next: Vec::new(), overlay, inputs: 0, unasked: 0 }
     }
 
-    /// How many messages it holds, and answers that were due to others.
+    /// How many messages it holds, and what nobody asked for.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inputs + self.repeats
+        self.inputs + self.unasked
     }
 
     /// Whether it holds nothing.
@@ -95,11 +95,11 @@ impl<D: Domain> Batch<D> {
         self.len() == 0
     }
 
-    /// How many messages more it takes, when `most` are allowed. Beside answers that were due there is always room for
-    /// one, or it would wait for all of them.
+    /// How many messages more it takes, when `most` are allowed. Beside what nobody asked for there is always room for
+    /// one, or it would wait for all of that.
     #[must_use]
     pub fn room(&self, most: usize) -> usize {
-        let most = if self.repeats > 0 { most.max(2) } else { most };
+        let most = if self.unasked > 0 { most.max(2) } else { most };
         most.saturating_sub(self.len())
     }
 
@@ -216,8 +216,15 @@ impl<D: Domain> Batch<D> {
             headers: Vec::new(),
         };
         self.transaction.records.extend(std::iter::repeat_n(writable(record)?, times));
-        self.repeats += times;
+        self.unasked += times;
         Ok(outcome.recorded_at)
+    }
+
+    /// Notes something that the engine keeps of its own, at `recorded_at` in microseconds.
+    pub(super) fn note(&mut self, id: AggregateId, bookkeeping: Bookkeeping, recorded_at: i64) {
+        self.overlay.put(id, kept::<D>(bookkeeping, recorded_at));
+        self.overlay.last_recorded_at = self.overlay.last_recorded_at.max(recorded_at);
+        self.unasked += 1;
     }
 
     fn write(&mut self, record: Outgoing) -> Result<(), BatchError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
     Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Published, Stamp, StateData,
-    StateReader, Status, Step, Violation, codes, partition,
+    StateReader, Status, Step, Text, Violation, codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -16,6 +16,7 @@ use super::intake::{Gap, Intake};
 use super::line::PutBack;
 use super::lookup::{LookupPartition, LookupTables};
 use super::metadata;
+use super::pseudonyms::Pseudonyms;
 use super::state::{Layers, Versioned};
 use crate::dead::Burial;
 use crate::dead::headers::DeadKind;
@@ -91,6 +92,7 @@ pub(super) struct DecisionView<'a, S> {
     layers: &'a Layers<'a, S>,
     lookups: &'a LookupTables,
     domain: &'static str,
+    pseudonyms: &'a Pseudonyms,
     routing_key: &'a str,
     missed: RefCell<Vec<LookupPartition>>,
 }
@@ -113,6 +115,10 @@ impl<S> StateReader for DecisionView<'_, S> {
 
     fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool {
         self.looked_up(of.domain, &AggregateId::new(of.kind, parts))
+    }
+
+    fn pseudonyms(&self, kind: &str, text: &str) -> Vec<Text> {
+        self.pseudonyms.names(self.domain, kind, text)
     }
 }
 
@@ -137,6 +143,8 @@ pub struct Decider<'a, D: Domain> {
     pub layers: &'a Layers<'a, D::State>,
     /// What is known of other partitions.
     pub lookups: &'a LookupTables,
+    /// The names of what must stand in no key.
+    pub pseudonyms: &'a Pseudonyms,
     /// Whether a miss in this partition of a lookup table is final for the message.
     pub is_covered: &'a dyn Fn(LookupPartition) -> bool,
     /// Why what would follow from the message cannot be written, once that was seen: then its decision fails.
@@ -255,8 +263,14 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     pub(super) fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
-        let (layers, lookups, missed) = (self.layers, self.lookups, RefCell::default());
-        DecisionView { layers, lookups, domain: D::NAME, routing_key, missed }
+        DecisionView {
+            layers: self.layers,
+            lookups: self.lookups,
+            domain: D::NAME,
+            pseudonyms: self.pseudonyms,
+            routing_key,
+            missed: RefCell::default(),
+        }
     }
 
     pub(super) fn behind(&self, view: DecisionView<'_, D::State>) -> Option<Verdict<D>> {

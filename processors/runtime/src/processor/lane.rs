@@ -22,6 +22,7 @@ use super::footing::{Footing, Sample, Sampler};
 use super::gap::{Gap, found_again, start_of};
 use super::lookup::LookupTables;
 use super::pace::Pace;
+use super::pseudonyms::{KeyFault, Pseudonyms};
 use super::running::{Begun, Running};
 use super::state::Kept;
 #[cfg(debug_assertions)]
@@ -51,6 +52,8 @@ pub struct Shared<D: Domain> {
     pub codecs: Arc<Codecs<D>>,
     /// The domain's lookup tables.
     pub lookups: Arc<LookupTables>,
+    /// The names of what must stand in no key.
+    pub pseudonyms: Pseudonyms,
     /// What an operator has set.
     pub settings: ProcessorSettings,
     /// Where the state of partitions lies on disk, if anywhere.
@@ -150,6 +153,9 @@ pub enum LaneFault {
         /// What shows it.
         what: String,
     },
+    /// Claims in the partition were made with other keys of pseudonyms than this process has.
+    #[error(transparent)]
+    PseudonymKey(#[from] KeyFault),
     /// Rows with times from the future would be refused by the database.
     #[error("this machine's clock is {} s ahead of the broker's; nothing is decided until it is set right", .ahead_ms / 1_000)]
     Clock {
@@ -171,7 +177,10 @@ impl LaneFault {
 
     /// Whether it says nothing of the state that was restored: only where the inputs go on is not known.
     fn keeps_copy(&self) -> bool {
-        matches!(self, Self::OffsetsLost { .. } | Self::Gap { .. } | Self::InputAnew { .. })
+        matches!(
+            self,
+            Self::OffsetsLost { .. } | Self::Gap { .. } | Self::InputAnew { .. } | Self::PseudonymKey(_)
+        )
     }
 }
 
@@ -483,6 +492,7 @@ impl<D: Domain> Lane<D> {
         let mut committed = committed;
         let Phase::CatchingUp { copy, .. } = &self.phase else { return Ok(()) };
         let footing = Footing::find(shared, (&names, self.partition), copy.state(), &self.sample)?;
+        shared.pseudonyms.check(self.partition, copy.state())?;
         if copy.has_records() && !committed.contains_key(&commands) {
             match found_again(shared, &commands)? {
                 Some(offset) => committed.insert(commands.clone(), offset),

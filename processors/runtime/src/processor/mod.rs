@@ -32,6 +32,7 @@ pub mod lookup;
 mod metadata;
 mod overlay;
 mod pace;
+pub mod pseudonyms;
 mod reading;
 mod repeats;
 mod running;

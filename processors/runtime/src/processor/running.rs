@@ -94,6 +94,8 @@ pub(super) struct Running<D: Domain> {
     /// nothing has come since.
     quiet_at: Option<i64>,
     proof: Proof,
+    /// Whether it stands in the state which secrets the keys of pseudonyms have.
+    are_keys_noted: bool,
     footing: Footing,
     /// When offsets were submitted last, by the clock that is never set.
     submitted_at: Option<i64>,
@@ -142,6 +144,7 @@ impl<D: Domain> Running<D> {
             careful: Vec::new(),
             quiet_at: None,
             proof: Proof::None,
+            are_keys_noted: D::PSEUDONYMS.is_empty(),
             footing,
             submitted_at: None,
             is_further: false,
@@ -217,6 +220,7 @@ impl<D: Domain> Running<D> {
         if !self.pass_barrier(shared) {
             return self.wait_for_barrier(shared, wait);
         }
+        progress |= self.note_keys(shared);
         progress |= self.answer_repeats(shared)?;
         progress |= self.decide_held(shared, watch)?;
         let mut is_more = !self.schemas.is_waiting() && self.unanswered.is_none();

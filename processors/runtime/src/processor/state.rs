@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 use millrace_kernel::bookkeeping::{
-    self, DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND, REPEATS_KIND,
+    self, DEAD_STEP_KIND, INBOX_KIND, PARKED_KEY_KIND, PROCESS_KIND, PSEUDONYM_KEY_KIND, REPEATS_KIND,
 };
 use millrace_kernel::{AggregateId, Bookkeeping};
 use millrace_ports::LocalFault;
@@ -70,6 +70,8 @@ pub struct Kept {
     pub parked_keys: usize,
     /// Commands whose repeats are not all answered yet.
     pub repeats: usize,
+    /// Keys of pseudonyms.
+    pub pseudonym_keys: usize,
 }
 
 impl Kept {
@@ -81,12 +83,18 @@ impl Kept {
             DEAD_STEP_KIND => Some(&mut self.dead_steps),
             PARKED_KEY_KIND => Some(&mut self.parked_keys),
             REPEATS_KIND => Some(&mut self.repeats),
+            PSEUDONYM_KEY_KIND => Some(&mut self.pseudonym_keys),
             _ => None,
         }
     }
 
     fn all(self) -> usize {
-        self.open_processes + self.inboxes + self.dead_steps + self.parked_keys + self.repeats
+        self.open_processes
+            + self.inboxes
+            + self.dead_steps
+            + self.parked_keys
+            + self.repeats
+            + self.pseudonym_keys
     }
 }
 
@@ -240,6 +248,12 @@ impl<S> PartitionState<S> {
                 self.due.remove(id)
             };
         }
+    }
+
+    /// The ids of the keys of pseudonyms with which something was claimed here.
+    pub(super) fn pseudonym_keys(&self) -> impl Iterator<Item = &AggregateId> {
+        let ids = (self.kept.pseudonym_keys > 0).then_some(&self.kept_ids).into_iter().flatten();
+        ids.filter(|id| id.kind() == PSEUDONYM_KEY_KIND)
     }
 
     /// Where it is kept which answers are due.

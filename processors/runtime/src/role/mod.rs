@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millrace_kernel::{Domain, Published};
+use millrace_kernel::{Domain, PseudonymKeys, Published};
 use millrace_ports::{Clock, Group, GroupSpec, LocalFault, LocalStores, Log, LogFault};
 use millrace_wire::codec::CodecError;
 use millrace_wire::{Registry, RegistryFault};
@@ -24,6 +24,7 @@ use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
 use crate::processor::looked_up::{LookedUp, LookupTopics};
 use crate::processor::lookup::{LookupTables, MOST_AGE};
+use crate::processor::pseudonyms::Pseudonyms;
 use crate::processor::trim::keep_trimmed;
 use crate::settings::ProcessorSettings;
 use crate::standby::{Keeper, Standby};
@@ -49,6 +50,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where the state of partitions is kept on disk, if anywhere.
     pub local: Option<Arc<dyn LocalStores>>,
+    /// The keys of pseudonyms.
+    pub pseudonyms: Arc<PseudonymKeys>,
     /// How long a transaction of the processors may be open, here and in other processes: what is open for longer is
     /// somebody else's, or of one that has died.
     pub transaction_timeout: Duration,
@@ -84,6 +87,14 @@ pub enum RoleError {
         of: Published,
         /// Its topic.
         topic: String,
+    },
+    /// There is no key of pseudonyms.
+    #[error(
+        "{domain} names what must stand in no key by pseudonyms, and there is no key for them: put the output of `millrace pseudonym-key ID` into a file that only this user can read, and name it as pseudonym_keys_file"
+    )]
+    NoPseudonymKey {
+        /// The domain.
+        domain: &'static str,
     },
     /// The domain does nothing about the events of that one.
     #[error("{domain} has no policy for {of}")]
@@ -147,6 +158,9 @@ pub fn run_processor<D: Domain>(
     health: &Health,
     stop: &Stop,
 ) -> Result<(), RoleError> {
+    if !D::PSEUDONYMS.is_empty() && ports.pseudonyms.valid().is_empty() {
+        return Err(RoleError::NoPseudonymKey { domain: D::NAME });
+    }
     let names = Topology::of::<D>(prefix);
     let role = format!("{}.processor", D::NAME);
     health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topics");
@@ -195,6 +209,7 @@ pub fn run_processor<D: Domain>(
         partitions,
         codecs: Arc::new(codecs),
         lookups,
+        pseudonyms: Pseudonyms::new(Arc::clone(&ports.pseudonyms)),
         settings: settings.clone(),
         local: ports.local.clone().map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
         copies: Arc::new(Copies::new(settings.standby_copies > 0)),
@@ -348,6 +363,7 @@ fn kind_of_lane(fault: &LaneFault) -> &'static str {
         | LaneFault::OffsetsLost { .. }
         | LaneFault::Gap { .. }
         | LaneFault::InputAnew { .. }
+        | LaneFault::PseudonymKey(_)
         | LaneFault::Gone { .. } => "state",
         LaneFault::Batch(_) => "bug",
         LaneFault::BatchWithoutEnd { .. } => "unreadable",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_kernel::domain::Domain;
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Addressed, Command, Event, Outcome, partition};
+use millrace_kernel::{Addressed, Command, Event, Outcome, PseudonymKeys, partition};
 use millrace_ports::{Clock, Group, GroupSpec, Log, Record, TopicPartition, ViewStore};
 use millrace_runtime::LocalState;
 use millrace_runtime::copies::Copies;
@@ -21,6 +21,7 @@ use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::lane::Shared;
 use millrace_runtime::processor::looked_up::LookupTopics;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
+use millrace_runtime::processor::pseudonyms::Pseudonyms;
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::standby::Keeper;
 use millrace_runtime::{ProcessorSettings, ProjectorSettings, Topology};
@@ -29,6 +30,7 @@ use millrace_wire::{MemoryRegistry, Registry};
 pub use self::clock::{ManualClock, SkewedClock};
 use self::process::{Process, Role};
 pub use self::process::{RoleKind, Stepped};
+use crate::given::test_keys;
 use crate::local::MemoryDisk;
 use crate::log::memory::{MemoryLog, Plain};
 use crate::store::memory::MemoryStore;
@@ -78,6 +80,8 @@ pub struct Pipeline<D: Domain> {
     has_disks: bool,
     /// Whether processors keep copies of partitions that others own.
     keeps_copies: bool,
+    /// The keys of pseudonyms of processors that start from now on.
+    keys: Arc<PseudonymKeys>,
     /// Disks of processes that are gone: the next of that role to start gets the one that was left last.
     left_disks: Vec<(RoleKind, MemoryDisk)>,
 }
@@ -161,6 +165,7 @@ impl<D: Domain> Pipeline<D> {
             graveyard: Vec::new(),
             has_disks: false,
             keeps_copies: false,
+            keys: Arc::new(test_keys(&["k1"])),
             left_disks: Vec::new(),
         }
     }
@@ -179,6 +184,11 @@ impl<D: Domain> Pipeline<D> {
     /// Processors that start from now on keep copies of partitions that others own.
     pub fn keep_copies(&mut self) {
         self.keeps_copies = true;
+    }
+
+    /// Processors that start from now on have these keys of pseudonyms; at first it is `k1` of [`test_keys`].
+    pub fn use_keys(&mut self, keys: PseudonymKeys) {
+        self.keys = Arc::new(keys);
     }
 
     /// Everything that starts from now on asks this registry.
@@ -241,6 +251,7 @@ impl<D: Domain> Pipeline<D> {
             partitions: self.partitions,
             codecs: Arc::new(Codecs::register(&self.registry, &self.names).expect("the schemas parse")),
             lookups: Arc::new(lookups),
+            pseudonyms: Pseudonyms::new(Arc::clone(&self.keys)),
             settings,
             local,
             copies: Arc::new(Copies::new(self.keeps_copies)),

@@ -34,6 +34,29 @@ impl<D: Domain> Running<D> {
         Ok(given > 0)
     }
 
+    /// Begins a batch with which secrets the keys of pseudonyms have, where that is not known yet: whoever comes with
+    /// others will see it, also when nothing was claimed in this partition so far.
+    pub(super) fn note_keys(&mut self, shared: &Shared<D>) -> bool {
+        if self.are_keys_noted || !self.batch.is_empty() {
+            return false;
+        }
+        let place = place(shared, &self.names, self.partition);
+        let layers = Layers {
+            committed: &self.committed,
+            pending: self.pending.as_ref(),
+            current: &self.batch.overlay,
+        };
+        let news = shared.pseudonyms.unknown::<D>(&layers);
+        let recorded_at = place.clock_micros.max(layers.last_recorded_at() + 1);
+        // only what is committed is known for good
+        self.are_keys_noted = news.is_empty() && self.pending.is_none();
+        let is_news = !news.is_empty();
+        for (id, check) in news {
+            self.batch.note(id, check, recorded_at);
+        }
+        is_news
+    }
+
     /// Decides what was read, until a lookup is behind or the batch is full.
     pub(super) fn decide_held(&mut self, shared: &Shared<D>, watch: &ClockWatch) -> Result<bool, LaneFault> {
         if let Some(ahead_ms) = watch.too_far_ahead(&*shared.clock) {
@@ -84,6 +107,7 @@ impl<D: Domain> Running<D> {
                 place: &place,
                 layers: &layers,
                 lookups: &shared.lookups,
+                pseudonyms: &shared.pseudonyms,
                 is_covered: &is_covered,
                 unwritable: None,
                 put_back: None,
