@@ -85,7 +85,7 @@ impl<'a, D: Domain> Scene<'a, D> {
                         self.nonsense(id, "sequence", json!(">= 0"), json!(inbox.sequence), &place);
                     }
                 }
-                Bookkeeping::DeadStep(_) => {}
+                Bookkeeping::DeadStep(_) | Bookkeeping::PseudonymKey(_) => {}
                 Bookkeeping::Floor(floor) => {
                     let ends =
                         std::iter::once(floor.recorded_at).chain(floor.spans.iter().map(|it| it.recorded_at));
