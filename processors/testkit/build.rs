@@ -9,6 +9,7 @@ fn main() {
     for (folder, name) in [
         ("schemas", "people"),
         ("schemas", "clubs"),
+        ("schemas", "vault"),
         ("tests/fixtures/schemas", "guestbook"),
         ("tests/fixtures/schemas", "shop"),
     ] {

@@ -16,6 +16,7 @@ use crate::projection::Projection;
 use crate::published::Published;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
+use crate::sealed::SealedRule;
 
 /// What is registered of a domain (`schemas/<d>/registered/`), its tables and topics, and the manual of its settings,
 /// compiled in.
@@ -25,6 +26,8 @@ pub struct Schemas {
     pub commands: &'static str,
     /// What the texts of the commands may be, which is not registered.
     pub texts: &'static [TextRule],
+    /// Which secrets of the commands are sealed, which is not registered.
+    pub sealed: &'static [SealedRule],
     /// The schema of the steps, in a domain that has some.
     pub steps: Option<&'static str>,
     /// The schema of the events.

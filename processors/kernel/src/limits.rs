@@ -1,10 +1,14 @@
-//! How long the texts of a command may be, as its schema says, and decisions that keep to it.
+//! How long the texts of a command may be and which of its secrets are sealed, as its schema says, and decisions that keep to
+//! it.
 
 use crate::aggregate::StateReader;
 use crate::domain::Domain;
 use crate::message::{Command, Stamp};
 use crate::rejection::codes::{INVALID_ARGUMENT, NOT_PERMITTED};
 use crate::rejection::{Rejections, Violation};
+use crate::sealed::{
+    FINGERPRINT_LENGTH, LEAST_SECRET_BYTES, MOST_SECRET_BYTES, OVERHEAD_BYTES, Sealed, is_fingerprint,
+};
 
 /// What the schema of a command says of one of its texts, for those who tell others. Whether a text keeps to it is decided
 /// with the command.
@@ -20,18 +24,46 @@ pub struct TextRule {
     pub is_id: bool,
 }
 
-/// A union of commands whose texts have limits, generated from `maxLength` and the ids of their schema.
+/// A union of commands whose texts have limits, generated from `maxLength`, the ids and what is `sealed` in their schema.
 pub trait Limited {
     /// The fields of this command, in the schema's order.
     fn fields(&self) -> &'static [&'static str];
 
-    /// Shows every text of this command to `lengths`.
+    /// Shows every text of this command to `lengths`, and every sealed secret.
     fn measure(&self, lengths: &mut Lengths);
 }
 
-/// Which texts are longer than they may be.
+/// Which fields are not as the schema wants them: texts that are longer than they may be, and secrets that are not sealed.
 #[derive(Debug, Default)]
-pub struct Lengths(Vec<(&'static str, usize)>);
+pub struct Lengths(Vec<(&'static str, Wrong)>);
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    /// It has more than so many characters.
+    Long(usize),
+    /// It is no sealed box.
+    Open,
+    /// It is no fingerprint.
+    NoFingerprint,
+}
+
+impl Wrong {
+    /// In words, which never repeat what was sent: it may be the secret itself.
+    fn message(self, field: &str) -> String {
+        match self {
+            Self::Long(most) => format!("{field} is too long; write at most {most} characters"),
+            Self::Open => format!(
+                "{field} is no sealed box, which is {OVERHEAD_BYTES} bytes longer than a secret of {LEAST_SECRET_BYTES} to {MOST_SECRET_BYTES} bytes; seal the secret to the \
+                 public key that GET /v1/keys tells, or have a gateway seal it"
+            ),
+            Self::NoFingerprint => format!(
+                "{field} is no fingerprint, which has {FINGERPRINT_LENGTH} characters: HMAC-SHA-256 of the secret, keyed with \
+                 the public key, in base64url without padding"
+            ),
+        }
+    }
+}
 
 impl Lengths {
     /// Looks at the text in `field`, of which at most `most` Unicode scalar values are allowed. A field that has
@@ -39,13 +71,34 @@ impl Lengths {
     #[inline]
     pub fn text(&mut self, field: &'static str, text: &str, most: usize) {
         // so many bytes are at most as many characters
-        if text.len() > most && text.chars().nth(most).is_some() && self.0.iter().all(|(it, _)| *it != field)
-        {
-            self.0.push((field, most));
+        if text.len() > most && text.chars().nth(most).is_some() {
+            self.add(field, Wrong::Long(most));
         }
     }
 
-    /// The fields whose texts are too long.
+    /// Looks at the sealed secret in `field`.
+    #[inline]
+    pub fn sealed(&mut self, field: &'static str, sealed: &Sealed) {
+        if !sealed.may_be_a_box() {
+            self.add(field, Wrong::Open);
+        }
+    }
+
+    /// Looks at the fingerprint in `field`: what is none may be a secret that somebody has put into the wrong place.
+    #[inline]
+    pub fn fingerprint(&mut self, field: &'static str, text: &str) {
+        if !is_fingerprint(text) {
+            self.add(field, Wrong::NoFingerprint);
+        }
+    }
+
+    fn add(&mut self, field: &'static str, wrong: Wrong) {
+        if self.0.iter().all(|(it, _)| *it != field) {
+            self.0.push((field, wrong));
+        }
+    }
+
+    /// The fields that are not as they should be.
     #[must_use]
     pub fn longer(&self) -> Vec<&'static str> {
         self.0.iter().map(|(field, _)| *field).collect()
@@ -58,7 +111,7 @@ impl Lengths {
             let outermost = field.split('.').next().unwrap_or_default();
             fields.iter().position(|it| *it == outermost)
         };
-        for (field, most) in self.0 {
+        for (field, wrong) in self.0 {
             let is_said = |it: &Violation| it.code == INVALID_ARGUMENT && it.field.as_deref() == Some(field);
             if violations.iter().any(is_said) {
                 continue;
@@ -67,14 +120,13 @@ impl Lengths {
                 it.code != NOT_PERMITTED && it.field.as_deref().and_then(place) > place(field)
             };
             let at = violations.iter().position(comes_later).unwrap_or(violations.len());
-            let message = format!("{field} is too long; write at most {most} characters");
-            violations.insert(at, Violation::on(INVALID_ARGUMENT, field, message));
+            violations.insert(at, Violation::on(INVALID_ARGUMENT, field, wrong.message(field)));
         }
     }
 }
 
 /// Decides a command as everybody does who decides: by [`Domain::decide`], and refused as well where a text is longer
-/// than the schema allows. Then also what else is wrong is said.
+/// than the schema allows or a secret is not sealed. Then also what else is wrong is said.
 ///
 /// # Errors
 /// All violations, `NotPermitted` first, then by field in the schema's order.
@@ -118,6 +170,21 @@ mod tests {
         assert_eq!(merged(&[("a", "äöü🐦", 4)], &[]), []);
         assert_eq!(merged(&[("a", "äöü🐦x", 4)], &[]), rows(&[(INVALID_ARGUMENT, "a")]));
         assert_eq!(merged(&[("a", "", 0)], &[]), []);
+    }
+
+    #[test]
+    fn what_is_not_sealed_is_refused_and_not_repeated() {
+        let mut lengths = Lengths::default();
+        lengths.sealed("b", &Sealed::new(*b"hunter2hunter2hunter2"));
+        lengths.fingerprint("a", "hunter2hunter2hunter2");
+        lengths.sealed("c", &Sealed::new([0; 64]));
+        lengths.fingerprint("c", "B0zc-Ae-NCEyIaOK-eXWOBItVmcqm5JtGhmahEYydC0");
+        let mut all = Vec::new();
+        lengths.add_to(&mut all, &FIELDS);
+        let said: Vec<_> = all.iter().map(|it| (&*it.code, it.field.as_deref())).collect();
+        assert_eq!(said, [(INVALID_ARGUMENT, Some("a")), (INVALID_ARGUMENT, Some("b"))]);
+        assert!(all[1].message.contains("/v1/keys"), "{}", all[1].message);
+        assert!(all.iter().all(|it| !it.message.contains("hunter2")), "{all:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::digest::Digest;
 use crate::id::MAX_ID_LENGTH;
 use crate::inline::Text;
 use crate::rejection::Violation;
+use crate::sealed::{FINGERPRINT_LENGTH, LEAST_SECRET_BYTES, OVERHEAD_BYTES, Sealed};
 
 /// A type with samples.
 pub trait Sample: Sized {
@@ -72,6 +73,15 @@ impl Seed {
         text.into()
     }
 
+    /// What could be the fingerprint of a secret.
+    pub fn fingerprint(&mut self) -> Text {
+        // with two more they are those of ids
+        let letters = OF_IDS.iter().filter(|letter| !matches!(letter, b'.' | b':')).collect::<Vec<_>>();
+        let text: String =
+            (0..FINGERPRINT_LENGTH).map(|_| char::from(*letters[self.below(letters.len())])).collect();
+        text.into()
+    }
+
     /// A text without a limit.
     pub fn free_text(&mut self) -> Text {
         self.text(MAX_FREE_CHARS)
@@ -130,6 +140,14 @@ impl Sample for Violation {
     }
 }
 
+impl Sample for Sealed {
+    /// As long as the box of a secret.
+    fn sample(seed: &mut Seed) -> Self {
+        let length = OVERHEAD_BYTES + LEAST_SECRET_BYTES + seed.below(64);
+        Self::new((0..length).map(|_| seed.number() as u8).collect::<Vec<_>>())
+    }
+}
+
 impl Sample for Digest {
     fn sample(seed: &mut Seed) -> Self {
         let mut bytes = [0; Self::LENGTH];
@@ -145,6 +163,7 @@ impl Sample for Digest {
 mod tests {
     use super::*;
     use crate::id;
+    use crate::sealed::is_fingerprint;
 
     #[test]
     fn the_same_seed_gives_the_same_and_another_does_not() {
@@ -168,6 +187,8 @@ mod tests {
             (is_full, is_empty) = (is_full || text == 5, is_empty || text == 0);
             assert_eq!(seed.text(0), "");
             assert!(f64::sample(&mut seed).is_finite());
+            assert!(Sealed::sample(&mut seed).may_be_a_box());
+            assert!(is_fingerprint(&seed.fingerprint()));
         }
         assert!(is_full && is_empty, "a text is sometimes as long as it may be, and sometimes empty");
     }

@@ -6,12 +6,14 @@ use crate::address::Address;
 use crate::avro::{Field, FieldMarks, Record, RecordMarks, Type};
 use crate::envelope::{COMMANDS, Kind, STATE};
 use millrace_kernel::id::MAX_ID_LENGTH;
+use millrace_kernel::sealed::FINGERPRINT_LENGTH;
 
 /// What a record may say of itself.
 pub const ON_RECORDS: [&str; 8] =
     ["type", "name", "namespace", "doc", "fields", "aggregate", "failure", "lookup"];
 /// What a field may say of itself.
-pub const ON_FIELDS: [&str; 8] = ["name", "type", "default", "doc", "maxLength", "id", "personal", "secret"];
+pub const ON_FIELDS: [&str; 9] =
+    ["name", "type", "default", "doc", "maxLength", "id", "personal", "secret", "sealed"];
 
 /// Refuses what is misspelt: Avro takes any attribute, and nobody would notice that it does nothing.
 pub fn known(json: &Value, known: &[&str], place: &str) -> Result<(), String> {
@@ -47,6 +49,23 @@ pub fn of_field(json: &Value, kind: &Type, place: &str) -> Result<FieldMarks, St
             )
         })?;
         marks.personal = Some(whose.to_owned());
+    }
+    if let Some(fingerprint) = json.get("sealed") {
+        let fingerprint = fingerprint.as_str().ok_or_else(|| {
+            format!(
+                "{place}: \"sealed\" names the field that holds the fingerprint of the secret, such as \"fingerprint\""
+            )
+        })?;
+        if *kind != Type::Bytes {
+            return Err(format!(
+                "{place}: \"sealed\" is for bytes, and this is {}; take it out, or make it of type bytes",
+                kind.describe()
+            ));
+        }
+        if json.get("default").is_some() {
+            return Err(format!("{place}: a sealed secret has no default; leave \"default\" out"));
+        }
+        marks.sealed = Some(fingerprint.to_owned());
     }
     for key in ["maxLength", "id", "personal", "secret"] {
         if json.get(key).is_some() && !kind.is_text() {
@@ -138,7 +157,8 @@ fn is_camel_case(name: &str) -> bool {
 fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(), String> {
     for field in &record.fields {
         let place = format!("field {}.{}", record.name, field.name);
-        if kind.file == COMMANDS.file && field.kind.is_text() && limit(field, address).is_none() {
+        let is_limited = limit(field, address).is_some() || record.is_fingerprint(&field.name);
+        if kind.file == COMMANDS.file && field.kind.is_text() && !is_limited {
             return Err(format!(
                 "{place}: every text of a command has a limit; write \"maxLength\": 140 or what is right, or \"id\": true"
             ));
@@ -152,15 +172,32 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
         if let Some(whose) = &field.marks.personal {
             owner(record, field, whose).map_err(|message| format!("{place}: {message}"))?;
         }
+        if let Some(fingerprint) = &field.marks.sealed {
+            if kind.file != COMMANDS.file {
+                return Err(format!(
+                    "{place}: \"sealed\" is of commands, and a box that is kept here is kept for ever; keep the fingerprint"
+                ));
+            }
+            holds_fingerprint(record, fingerprint, address)
+                .map_err(|message| format!("{place}: {message}"))?;
+            continue;
+        }
         let mut inner = &field.kind;
         while let Type::Nullable(of) | Type::Array(of) = inner {
             inner = of;
         }
         if matches!(inner, Type::Bytes | Type::Columns) {
+            let (what, way_out) = match (inner, kind.file == COMMANDS.file) {
+                (Type::Bytes, true) => (
+                    "bytes",
+                    "; bytes of a command are a secret: write \"sealed\": \"fingerprint\", not in a list and not nullable",
+                ),
+                (Type::Bytes, false) => ("bytes", ""),
+                _ => ("map", ""),
+            };
             return Err(format!(
-                "{place}: type {} is not supported; there are string, long, int, boolean, double, timestamp-micros, \
-                 enums, records, and arrays and [\"null\", T] of them",
-                if *inner == Type::Bytes { "bytes" } else { "map" }
+                "{place}: type {what} is not supported; there are string, long, int, boolean, double, timestamp-micros, \
+                 enums, records, and arrays and [\"null\", T] of them{way_out}"
             ));
         }
         if let Type::Record(inner) = inner
@@ -199,5 +236,44 @@ fn owner(record: &Record, field: &Field, whose: &str) -> Result<(), String> {
             texts()
         )),
         Some(_) => Ok(()),
+    }
+}
+
+/// Whether `fingerprint` can hold that of a secret.
+fn holds_fingerprint(record: &Record, fingerprint: &str, address: Option<&Address>) -> Result<(), String> {
+    let texts = || {
+        let texts = record.fields.iter().filter(|it| it.kind == Type::String);
+        texts.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let Some(field) = record.field(fingerprint) else {
+        return Err(format!(
+            "\"sealed\" names {fingerprint}, which {} has not; it may be {}",
+            record.name,
+            texts()
+        ));
+    };
+    if field.kind != Type::String {
+        return Err(format!(
+            "\"sealed\" names {fingerprint}, which is {} and not string; it may be {}",
+            field.kind.describe(),
+            texts()
+        ));
+    }
+    if field.marks.wrapper().is_some() {
+        return Err(format!(
+            "\"sealed\" names {fingerprint}, which is personal or secret; a fingerprint tells nothing, so take that out"
+        ));
+    }
+    if limit(field, address).is_some_and(|most| most < FINGERPRINT_LENGTH) {
+        return Err(format!(
+            "\"sealed\" names {fingerprint}, which has too little room; a fingerprint has {FINGERPRINT_LENGTH} characters"
+        ));
+    }
+    let of = |it: &&Field| it.marks.sealed.as_deref() == Some(fingerprint);
+    match record.fields.iter().filter(of).count() {
+        1 => Ok(()),
+        _ => {
+            Err(format!("\"sealed\" names {fingerprint} for two secrets; each has a fingerprint of its own"))
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::envelope::{Kind, VIOLATION};
 /// key from it.
 const OF_RECORDS: [&str; 3] = ["aggregate", "failure", "lookup"];
 /// Annotations of fields.
-const OF_FIELDS: [&str; 4] = ["maxLength", "id", "personal", "secret"];
+const OF_FIELDS: [&str; 5] = ["maxLength", "id", "personal", "secret", "sealed"];
 
 /// The records in an author's file.
 pub fn records(text: &str) -> Result<Vec<Value>, String> {

@@ -15,7 +15,7 @@ pub enum Type {
     Boolean,
     Double,
     TimestampMicros,
-    /// Only of the engine's own records.
+    /// Of the engine's own records, and sealed secrets of commands.
     Bytes,
     /// Columns of a row by their names. Only of the engine's own records.
     Columns,
@@ -57,6 +57,8 @@ pub struct FieldMarks {
     pub personal: Option<String>,
     /// Whether it must never be stored or shown.
     pub is_secret: bool,
+    /// The field that holds the fingerprint of the secret that is sealed in this one.
+    pub sealed: Option<String>,
 }
 
 /// A field of a record.
@@ -91,6 +93,11 @@ impl Record {
     /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Whether the field of that name holds the fingerprint of a sealed secret.
+    pub fn is_fingerprint(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.marks.sealed.as_deref() == Some(name))
     }
 }
 

@@ -68,10 +68,18 @@ pub fn module(name: &str, doc: &str, body: &str) -> String {
     format!("/// {}\npub mod {name} {{\n{body}}}\n\n", line(doc))
 }
 
+/// What is said of commands and not registered, as code.
+pub struct Rules {
+    /// How long their texts may be.
+    pub texts: String,
+    /// Which of their secrets are sealed.
+    pub sealed: String,
+}
+
 /// `SCHEMAS`, with the texts compiled in.
 pub fn schemas_constant(
     registered: &[(&'static str, String)],
-    texts: &str,
+    Rules { texts, sealed }: &Rules,
     views: &str,
     topics: &str,
     settings: Option<&str>,
@@ -89,7 +97,7 @@ pub fn schemas_constant(
             }
         };
     }
-    let _ = writeln!(code, "texts: {texts},");
+    let _ = writeln!(code, "texts: {texts},\nsealed: {sealed},");
     let settings = settings.map_or("None".to_owned(), |code| format!("Some({code})"));
     let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\nsettings: {settings},\n}};");
     code

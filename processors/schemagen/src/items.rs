@@ -52,8 +52,11 @@ impl Items {
         })
     }
 
-    /// The Rust type of a field, which wraps a text that is not for everybody.
+    /// The Rust type of a field, which wraps what is not for everybody.
     fn rust_type_of(&mut self, field: &Field) -> Result<String, String> {
+        if field.marks.sealed.is_some() {
+            return Ok("::millrace_kernel::Sealed".to_owned());
+        }
         let kind = self.rust_type(&field.kind)?;
         Ok(match field.marks.wrapper() {
             Some(wrapper) => kind.replace(TEXT, wrapper),

@@ -155,7 +155,7 @@ pub fn generate(dir: &Path, settings: Option<&str>, out: &Path) -> Result<(), Sc
     let registered: Vec<_> =
         folder.schemas.iter().map(|schema| (schema.kind.file, schema.registered.clone())).collect();
     let commands = folder.schema(&envelope::COMMANDS).map(Schema::messages).unwrap_or_default();
-    let texts = limits::rules(&commands);
-    code.push_str(&emit::schemas_constant(&registered, &texts, &folder.views, &folder.topics, settings));
+    let rules = emit::Rules { texts: limits::rules(&commands), sealed: limits::sealed(&commands) };
+    code.push_str(&emit::schemas_constant(&registered, &rules, &folder.views, &folder.topics, settings));
     fs::write(out, code).map_err(|source| SchemagenError::File { path: out.to_owned(), source })
 }

@@ -1,4 +1,4 @@
-//! The code that looks how long the texts of a command are.
+//! The code that looks how long the texts of a command are, and whether its secrets are sealed.
 
 use std::fmt::Write as _;
 
@@ -30,13 +30,14 @@ fn fields_of(record: &Record, address: Option<&Address>, it: &str, path: &str) -
     let mut code = String::new();
     for field in &record.fields {
         let path = format!("{path}{}", field.name);
-        code.push_str(&value(
-            field,
-            &field.kind,
-            address,
-            &format!("{it}.{}", identifier(&field.name)),
-            &path,
-        ));
+        let it = format!("{it}.{}", identifier(&field.name));
+        if field.marks.sealed.is_some() {
+            let _ = writeln!(code, "lengths.sealed({path:?}, &{it});");
+        } else if record.is_fingerprint(&field.name) {
+            let _ = writeln!(code, "lengths.fingerprint({path:?}, &{it});");
+        } else {
+            code.push_str(&value(field, &field.kind, address, &it, &path));
+        }
     }
     code
 }
@@ -92,6 +93,37 @@ fn rules_of(record: &Record, address: Option<&Address>, command: &str, path: &st
             }
             Type::Record(inner) if inner.name != envelope::VIOLATION => {
                 rules_of(inner, None, command, &format!("{path}."), code);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The list of `SealedRule`s of the commands.
+pub fn sealed(messages: &[(&Record, &Address)]) -> String {
+    let mut code = String::new();
+    for (record, _) in messages {
+        sealed_of(record, &record.name, "", &mut code);
+    }
+    format!("&[{code}]")
+}
+
+fn sealed_of(record: &Record, command: &str, path: &str, code: &mut String) {
+    for field in &record.fields {
+        let mut kind = &field.kind;
+        while let Type::Nullable(inner) | Type::Array(inner) = kind {
+            kind = inner;
+        }
+        match (kind, &field.marks.sealed) {
+            (_, Some(fingerprint)) => {
+                let _ = writeln!(
+                    code,
+                    "::millrace_kernel::SealedRule {{ command: {command:?}, field: {:?}, fingerprint: {fingerprint:?} }},",
+                    format!("{path}{}", field.name)
+                );
+            }
+            (Type::Record(inner), None) => {
+                sealed_of(inner, command, &format!("{path}{}.", field.name), code);
             }
             _ => {}
         }

@@ -13,7 +13,11 @@ use crate::emit::identifier;
 pub fn record(record: &Record, address: Option<&Address>) -> String {
     let mut fields = String::new();
     for field in &record.fields {
-        let _ = writeln!(fields, "{}: {},", identifier(&field.name), value(field, &field.kind, address));
+        let value = match record.is_fingerprint(&field.name) {
+            true => "seed.fingerprint()".to_owned(),
+            false => value(field, &field.kind, address),
+        };
+        let _ = writeln!(fields, "{}: {value},", identifier(&field.name));
     }
     let seed = if record.fields.is_empty() { "_" } else { "seed" };
     format!(

@@ -20,6 +20,9 @@ export type Long = string;
 /** An instant: microseconds since the epoch, or RFC 3339 with an offset. */
 export type Instant = bigint | string;
 
+/** A secret: as it is, for the gateway to seal, or a sealed box in base64. */
+export type Sealed = { readonly plaintext: string } | string;
+
 /** What a view's rows are found and told apart by. */
 export interface ViewKey {
   /** The columns that name which rows are meant. */
@@ -64,6 +67,9 @@ fn commands(code: &mut String, folder: &Folder) {
             writeln!(code, "  /** {} */\n  '{}/{}': {{", comment(&record.doc), folder.domain, record.name);
         for field in &record.fields {
             let (optional, kind) = match &field.kind {
+                _ if field.marks.sealed.is_some() => ("", "Sealed".to_owned()),
+                // the gateway makes it where it seals
+                _ if record.is_fingerprint(&field.name) => ("?", sent(&field.kind)),
                 Type::Nullable(inner) => ("?", format!("{} | null", sent(inner))),
                 other => ("", sent(other)),
             };

@@ -237,6 +237,88 @@ fn a_wrong_annotation_is_refused() {
     );
 }
 
+/// A secret that is sealed, with what is to hold its fingerprint.
+#[test]
+fn a_wrong_secret_is_refused() {
+    let place = "field PostChirp.content";
+    let mark = r#"{"name": "mark", "type": "string", "maxLength": 43, "doc": "Which."}"#;
+    let with = |mark: &str, rest: &str| {
+        let field = CONTENT.replace(r#""string", "maxLength": 280"#, rest);
+        format!(r#"{}, "doc": "It."}}, {mark}, {{ {field}"#, CONTENT.replace("content", "text"))
+    };
+    let sealed = with(mark, r#""bytes", "sealed": "mark""#);
+    let code = Folder::with("commands.avsc", CONTENT, &sealed).generate().unwrap();
+    for part in [
+        r#"::millrace_kernel::SealedRule { command: "PostChirp", field: "content", fingerprint: "mark" }"#,
+        "pub content: ::millrace_kernel::Sealed,",
+        r#"lengths.sealed("content", &it.content);"#,
+        r#"lengths.fingerprint("mark", &it.mark);"#,
+        "mark: seed.fingerprint(),",
+    ] {
+        assert!(code.contains(part), "{part} in\n{code}");
+    }
+    assert!(!code.contains(r#"\"sealed\""#), "it is not registered");
+    let other = |kind: &str| mark.replace(r#""string", "maxLength": 43"#, kind);
+    refused(
+        "commands.avsc",
+        &[
+            (CONTENT, &with(mark, r#""bytes""#), place, "write \"sealed\": \"fingerprint\""),
+            (CONTENT, &with(mark, r#""bytes", "sealed": true"#), place, "such as \"fingerprint\""),
+            (
+                CONTENT,
+                &with(mark, r#""string", "maxLength": 9, "sealed": "mark""#),
+                place,
+                "make it of type bytes",
+            ),
+            (
+                CONTENT,
+                &with(mark, r#"["null", "bytes"], "default": null, "sealed": "mark""#),
+                place,
+                "make it of type bytes",
+            ),
+            (CONTENT, &with(mark, r#""bytes", "sealed": "mark", "default": """#), place, "has no default"),
+            (
+                CONTENT,
+                &with(mark, r#""bytes", "sealed": "marc""#),
+                place,
+                "it may be chirp_id, author_id, text, mark",
+            ),
+            (
+                CONTENT,
+                &with(&other(r#""long""#), r#""bytes", "sealed": "mark""#),
+                place,
+                "is long and not string",
+            ),
+            (
+                CONTENT,
+                &with(&other(r#""string", "maxLength": 42"#), r#""bytes", "sealed": "mark""#),
+                place,
+                "has 43 characters",
+            ),
+            (
+                CONTENT,
+                &with(
+                    &other(r#""string", "maxLength": 43, "personal": "author_id""#),
+                    r#""bytes", "sealed": "mark""#,
+                ),
+                place,
+                "take that out",
+            ),
+            (
+                CONTENT,
+                &format!(
+                    r#"{sealed}, "doc": "One." }}, {{"name": "more", "type": "bytes", "sealed": "mark""#
+                ),
+                place,
+                "for two secrets",
+            ),
+        ],
+    );
+    let in_event = r#""name": "content", "type": "bytes", "sealed": "author_id""#;
+    let plain = r#""name": "content", "type": "string""#;
+    refused("events.avsc", &[(plain, in_event, "field ChirpPosted.content", "keep the fingerprint")]);
+}
+
 /// The kind of a command's aggregate that has no state is named with the command, in the file of the command.
 #[test]
 fn a_kind_without_state_is_named_where_it_is_used() {

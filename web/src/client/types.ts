@@ -6,6 +6,9 @@ export type Long = string;
 /** An instant: microseconds since the epoch, or RFC 3339 with an offset. */
 export type Instant = bigint | string;
 
+/** A secret: as it is, for the gateway to seal, or a sealed box in base64. */
+export type Sealed = { readonly plaintext: string } | string;
+
 /** What a view's rows are found and told apart by. */
 export interface ViewKey {
   /** The columns that name which rows are meant. */
