@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::aggregate::{AggregateId, StateReader};
 use crate::avro::Datum;
 use crate::bookkeeping::Bookkeeping;
+use crate::claims::ClaimRule;
 use crate::inline::Text;
 use crate::limits::{Limited, TextRule};
 use crate::message::{Addressed, Command, Failing, Named, Stamp};
@@ -28,6 +29,10 @@ pub struct Schemas {
     pub texts: &'static [TextRule],
     /// Which secrets of the commands are sealed, which is not registered.
     pub sealed: &'static [SealedRule],
+    /// Which fields of the commands a token of who sends them says as well, which is not registered.
+    pub claims: &'static [ClaimRule],
+    /// The command that makes somebody known who signs in, if there is one.
+    pub sign_in: Option<&'static str>,
     /// The schema of the steps, in a domain that has some.
     pub steps: Option<&'static str>,
     /// The schema of the events.

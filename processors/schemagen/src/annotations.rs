@@ -4,16 +4,17 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::avro::{Field, FieldMarks, Record, RecordMarks, Type};
+use crate::claims;
 use crate::envelope::{COMMANDS, Kind, STATE};
 use millrace_kernel::id::MAX_ID_LENGTH;
 use millrace_kernel::sealed::FINGERPRINT_LENGTH;
 
 /// What a record may say of itself.
-pub const ON_RECORDS: [&str; 8] =
-    ["type", "name", "namespace", "doc", "fields", "aggregate", "failure", "lookup"];
+pub const ON_RECORDS: [&str; 9] =
+    ["type", "name", "namespace", "doc", "fields", "aggregate", "failure", "lookup", "signIn"];
 /// What a field may say of itself.
-pub const ON_FIELDS: [&str; 9] =
-    ["name", "type", "default", "doc", "maxLength", "id", "personal", "secret", "sealed"];
+pub const ON_FIELDS: [&str; 10] =
+    ["name", "type", "default", "doc", "maxLength", "id", "personal", "secret", "sealed", "claim"];
 
 /// Refuses what is misspelt: Avro takes any attribute, and nobody would notice that it does nothing.
 pub fn known(json: &Value, known: &[&str], place: &str) -> Result<(), String> {
@@ -27,7 +28,12 @@ pub fn known(json: &Value, known: &[&str], place: &str) -> Result<(), String> {
 /// The annotations of a record.
 pub fn of_record(json: &Value) -> RecordMarks {
     let of = |key: &str| json.get(key).cloned();
-    RecordMarks { aggregate: of("aggregate"), failure: of("failure"), lookup: of("lookup") }
+    RecordMarks {
+        aggregate: of("aggregate"),
+        failure: of("failure"),
+        lookup: of("lookup"),
+        sign_in: of("signIn"),
+    }
 }
 
 /// The annotations of a field of this type.
@@ -49,6 +55,9 @@ pub fn of_field(json: &Value, kind: &Type, place: &str) -> Result<FieldMarks, St
             )
         })?;
         marks.personal = Some(whose.to_owned());
+    }
+    if let Some(claim) = json.get("claim") {
+        marks.claim = Some(claims::of_field(claim, kind).map_err(|message| format!("{place}: {message}"))?);
     }
     if let Some(fingerprint) = json.get("sealed") {
         let fingerprint = fingerprint.as_str().ok_or_else(|| {
@@ -116,7 +125,7 @@ pub fn check(kind: &Kind, records: &[&Record]) -> Result<Vec<Option<Address>>, S
 }
 
 fn on_record(kind: &Kind, record: &Record, place: &str) -> Result<(), String> {
-    let RecordMarks { aggregate, failure, lookup } = &record.marks;
+    let RecordMarks { aggregate, failure, lookup, sign_in } = &record.marks;
     if record.namespace.is_some() {
         return Err(format!("{place}: the namespace is the folder's and the file's; leave it out"));
     }
@@ -132,6 +141,10 @@ fn on_record(kind: &Kind, record: &Record, place: &str) -> Result<(), String> {
             ));
         }
     }
+    if sign_in.is_some() && kind.file != COMMANDS.file {
+        return Err(format!("{place}: \"signIn\" is of commands; move it to commands.avsc"));
+    }
+    claims::on_record(record, sign_in.as_ref()).map_err(|message| format!("{place}: {message}"))?;
     if let Some(lookup) = lookup {
         if kind.file != STATE.file {
             return Err(format!(
@@ -169,6 +182,11 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
                 kind.file
             ));
         }
+        if field.marks.claim.is_some() && (kind.file != COMMANDS.file || address.is_none()) {
+            return Err(format!(
+                "{place}: \"claim\" is of a command's own fields; a token says nothing of what stands elsewhere"
+            ));
+        }
         if let Some(whose) = &field.marks.personal {
             owner(record, field, whose).map_err(|message| format!("{place}: {message}"))?;
         }
@@ -203,10 +221,10 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
         if let Type::Record(inner) = inner
             && inner.name != crate::envelope::VIOLATION
         {
-            let RecordMarks { aggregate, failure, lookup } = &inner.marks;
-            if aggregate.is_some() || failure.is_some() || lookup.is_some() {
+            let RecordMarks { aggregate, failure, lookup, sign_in } = &inner.marks;
+            if aggregate.is_some() || failure.is_some() || lookup.is_some() || sign_in.is_some() {
                 return Err(format!(
-                    "record {}: it is part of {} and no message, so it has no \"aggregate\", \"failure\" or \"lookup\"",
+                    "record {}: it is part of {} and no message, so it has no \"aggregate\", \"failure\", \"lookup\" or \"signIn\"",
                     inner.name, record.name
                 ));
             }

@@ -9,9 +9,9 @@ use crate::envelope::{Kind, VIOLATION};
 
 /// Annotations of records that are not registered. `aggregate` of commands is: whoever sends them learns the record
 /// key from it.
-const OF_RECORDS: [&str; 3] = ["aggregate", "failure", "lookup"];
+const OF_RECORDS: [&str; 4] = ["aggregate", "failure", "lookup", "signIn"];
 /// Annotations of fields.
-const OF_FIELDS: [&str; 5] = ["maxLength", "id", "personal", "secret", "sealed"];
+const OF_FIELDS: [&str; 6] = ["maxLength", "id", "personal", "secret", "sealed", "claim"];
 
 /// The records in an author's file.
 pub fn records(text: &str) -> Result<Vec<Value>, String> {

@@ -44,6 +44,7 @@ pub struct RecordMarks {
     pub aggregate: Option<Value>,
     pub failure: Option<Value>,
     pub lookup: Option<Value>,
+    pub sign_in: Option<Value>,
 }
 
 /// The annotations of a field.
@@ -59,6 +60,8 @@ pub struct FieldMarks {
     pub is_secret: bool,
     /// The field that holds the fingerprint of the secret that is sealed in this one.
     pub sealed: Option<String>,
+    /// The claim of a token that says the same.
+    pub claim: Option<String>,
 }
 
 /// A field of a record.

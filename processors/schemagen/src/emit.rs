@@ -74,12 +74,16 @@ pub struct Rules {
     pub texts: String,
     /// Which of their secrets are sealed.
     pub sealed: String,
+    /// What of them a token says as well.
+    pub claims: String,
+    /// Which of them makes somebody known who signs in.
+    pub sign_in: String,
 }
 
 /// `SCHEMAS`, with the texts compiled in.
 pub fn schemas_constant(
     registered: &[(&'static str, String)],
-    Rules { texts, sealed }: &Rules,
+    Rules { texts, sealed, claims, sign_in }: &Rules,
     views: &str,
     topics: &str,
     settings: Option<&str>,
@@ -97,7 +101,7 @@ pub fn schemas_constant(
             }
         };
     }
-    let _ = writeln!(code, "texts: {texts},\nsealed: {sealed},");
+    let _ = writeln!(code, "texts: {texts},\nsealed: {sealed},\nclaims: {claims},\nsign_in: {sign_in},");
     let settings = settings.map_or("None".to_owned(), |code| format!("Some({code})"));
     let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\nsettings: {settings},\n}};");
     code

@@ -12,6 +12,7 @@ mod address;
 mod annotations;
 mod assemble;
 mod avro;
+mod claims;
 mod conversions;
 mod datum;
 mod emit;
@@ -155,7 +156,12 @@ pub fn generate(dir: &Path, settings: Option<&str>, out: &Path) -> Result<(), Sc
     let registered: Vec<_> =
         folder.schemas.iter().map(|schema| (schema.kind.file, schema.registered.clone())).collect();
     let commands = folder.schema(&envelope::COMMANDS).map(Schema::messages).unwrap_or_default();
-    let rules = emit::Rules { texts: limits::rules(&commands), sealed: limits::sealed(&commands) };
+    let rules = emit::Rules {
+        texts: limits::rules(&commands),
+        sealed: limits::sealed(&commands),
+        claims: claims::rules(&commands),
+        sign_in: claims::sign_in(&commands),
+    };
     code.push_str(&emit::schemas_constant(&registered, &rules, &folder.views, &folder.topics, settings));
     fs::write(out, code).map_err(|source| SchemagenError::File { path: out.to_owned(), source })
 }

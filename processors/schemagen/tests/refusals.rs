@@ -389,3 +389,46 @@ fn a_new_kind_of_aggregate_and_all_types_are_fine() {
         assert!(code.contains(part), "{part} in\n{code}");
     }
 }
+
+#[test]
+fn what_a_token_says_is_refused_where_it_cannot_be() {
+    let claim = |claim: &str| format!("{CONTENT}, \"claim\": {claim}");
+    let place = "field PostChirp.content";
+    let twice = format!("{CHIRP_ID}, \"claim\": \"sub\"");
+    refused(
+        "commands.avsc",
+        &[
+            (CONTENT, &claim("true"), place, "such as \"email\""),
+            (CONTENT, &claim("\"\""), place, "such as \"email\""),
+            (CONTENT, &claim("\"email_verified\""), place, "make it boolean"),
+            (
+                CONTENT,
+                "\"name\": \"content\", \"type\": \"long\", \"claim\": \"name\"",
+                place,
+                "make it a string",
+            ),
+            (
+                CONTENT,
+                "\"name\": \"content\", \"type\": \"boolean\", \"claim\": \"email_verified\"",
+                "record PostChirp",
+                "vouches for email, which no field has",
+            ),
+            (POST, &format!("{POST}, \"signIn\": false"), "record PostChirp", "write true, or leave it out"),
+            (POST, &format!("{POST}, \"signIn\": true"), "record PostChirp", "chirp_id has no \"claim\""),
+        ],
+    );
+    // two fields of one claim
+    let folder = Folder::with("commands.avsc", CONTENT, &claim("\"sub\""));
+    let file = folder.schemas().join("commands.avsc");
+    let text = fs::read_to_string(&file).unwrap();
+    let post = text.find(POST).unwrap();
+    let (before, after) = text.split_at(post);
+    fs::write(&file, before.to_owned() + &after.replacen(CHIRP_ID, &twice, 1)).unwrap();
+    let refusal = folder.refusal();
+    assert!(refusal.contains("two fields have the \"claim\" sub"), "{refusal}");
+    let on_event = format!("{POST}, \"signIn\": true");
+    refused("events.avsc", &[(POST, &on_event, "record ChirpPosted", "move it to commands.avsc")]);
+    let plain = "\"name\": \"content\", \"type\": \"string\"";
+    let claimed = format!("{plain}, \"claim\": \"sub\"");
+    refused("events.avsc", &[(plain, &claimed, "field ChirpPosted.content", "a command's own fields")]);
+}
