@@ -7,6 +7,7 @@
 pub mod absent;
 pub mod aggregate;
 pub mod avro;
+pub mod blob;
 pub mod bookkeeping;
 pub mod buckets;
 pub mod change;
@@ -41,6 +42,7 @@ pub mod walk;
 pub use absent::{NoSettings, NoStep};
 pub use aggregate::{AggregateId, StateReader};
 pub use avro::Datum;
+pub use blob::Blob;
 pub use bookkeeping::Bookkeeping;
 pub use buckets::{BUCKET_ROWS, Buckets};
 pub use change::Change;

@@ -2,6 +2,7 @@
 //!
 //! What is generated from a schema has samples; the same seed gives the same.
 
+use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::id::MAX_ID_LENGTH;
 use crate::inline::Text;
@@ -127,6 +128,13 @@ impl Sample for Violation {
     fn sample(seed: &mut Seed) -> Self {
         let field = seed.maybe(|seed| seed.free_text().into());
         Self { code: seed.id(MAX_ID_LENGTH).into(), message: seed.free_text().into(), field }
+    }
+}
+
+impl Sample for Blob {
+    fn sample(seed: &mut Seed) -> Self {
+        let length = seed.below(MAX_FREE_CHARS);
+        (0..length).map(|_| seed.number() as u8).collect::<Vec<u8>>().into()
     }
 }
 

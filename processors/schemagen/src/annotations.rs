@@ -156,11 +156,10 @@ fn fields(kind: &Kind, record: &Record, address: Option<&Address>) -> Result<(),
         while let Type::Nullable(of) | Type::Array(of) = inner {
             inner = of;
         }
-        if matches!(inner, Type::Bytes | Type::Columns) {
+        if *inner == Type::Columns {
             return Err(format!(
-                "{place}: type {} is not supported; there are string, long, int, boolean, double, timestamp-micros, \
-                 enums, records, and arrays and [\"null\", T] of them",
-                if *inner == Type::Bytes { "bytes" } else { "map" }
+                "{place}: type map is not supported; there are string, bytes, long, int, boolean, double, \
+                 timestamp-micros, enums, records, and arrays and [\"null\", T] of them"
             ));
         }
         if let Type::Record(inner) = inner

@@ -15,7 +15,6 @@ pub enum Type {
     Boolean,
     Double,
     TimestampMicros,
-    /// Only of the engine's own records.
     Bytes,
     /// Columns of a row by their names. Only of the engine's own records.
     Columns,
@@ -178,7 +177,7 @@ impl Parser {
                 .cloned()
                 .ok_or_else(|| {
                     format!(
-                        "{place}: type {other} is not supported and not defined before; there are string, long, int, \
+                        "{place}: type {other} is not supported and not defined before; there are string, bytes, long, int, \
                          boolean, double, timestamp-micros, enums, records, and arrays and [\"null\", T] of them"
                     )
                 })?,

@@ -31,7 +31,7 @@ impl Items {
             Type::Int => "i32".to_owned(),
             Type::Boolean => "bool".to_owned(),
             Type::Double => "f64".to_owned(),
-            Type::Bytes => "::millrace_kernel::Digest".to_owned(),
+            Type::Bytes => "::millrace_kernel::Blob".to_owned(),
             Type::Columns => "::millrace_kernel::change::Columns".to_owned(),
             Type::Array(items) => format!("Vec<{}>", self.rust_type(items)?),
             Type::Nullable(inner) => format!("Option<{}>", self.rust_type(inner)?),

@@ -88,9 +88,9 @@ fn files_that_hold_no_records_are_refused() {
             ),
             (
                 CONTENT,
-                "\"name\": \"content\", \"type\": \"bytes\"",
+                "\"name\": \"content\", \"type\": {\"type\": \"map\", \"values\": \"string\"}",
                 "PostChirp.content",
-                "there are string, long",
+                "there are string, bytes, long",
             ),
             (
                 CONTENT,
