@@ -90,6 +90,9 @@ mod tests {
             ("e\u{301}@x.org", "é@x.org"),
             ("É@x.org", "é@x.org"),
             ("Ａｎｎ@x.org", "ann@x.org"),
+            // folding takes these apart
+            ("\u{1f0}@x.org", "\u{1f0}@x.org"),
+            ("J\u{30c}@x.org", "\u{1f0}@x.org"),
             ("ℌ①@x.org", "h1@x.org"),
             ("ᾳ\u{301}@x.org", "άι@x.org"),
             // what belongs to an address stays

@@ -102,8 +102,9 @@ fn who_is_removed_leaves_nothing_but_the_id() {
 fn while_a_change_is_under_way_there_is_no_other() {
     let mut world = Inside::new(4);
     let under_way = [(INVALID_STATE, "user_id")];
-    for first in [add("ann", ANN), move_to("ann", BOB)] {
+    for (first, is_there) in [(add("ann", ANN), false), (move_to("ann", BOB), true)] {
         let command = world.send(None, first);
+        assert_eq!(user::is_active(world.state(&user::id("ann"))), is_there, "for those who look up");
         for later in [renew("ann"), rename("ann", "A"), remove("ann"), enable("ann", 49, PRINT)] {
             let later = world.send(None, later);
             assert_eq!(reasons(world.answer(&later).unwrap()), under_way);
