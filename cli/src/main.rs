@@ -10,6 +10,7 @@ use millrace_domain_accounting::Accounting;
 use millrace_domain_calendar::Calendar;
 use millrace_domain_chirp::Chirp;
 use millrace_domain_guestbook::Guestbook;
+use millrace_domain_identity::Identity;
 use millrace_domain_orders::Orders;
 
 use crate::feed::Feed;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         .domain::<Orders>()
         .domain::<Calendar>()
         .domain::<Guestbook>()
+        .domain::<Identity>()
         .pages(pages::FILES)
         .run()
 }

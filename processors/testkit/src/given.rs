@@ -288,6 +288,13 @@ impl<D: Domain> Given<D> {
         self
     }
 
+    /// These are the keys of pseudonyms; without a word it is `k1` of [`test_keys`].
+    #[must_use]
+    pub fn with_keys(mut self, keys: PseudonymKeys) -> Self {
+        self.states.set_keys(keys);
+        self
+    }
+
     /// Decides `command`.
     #[must_use]
     pub fn when(self, command: impl Into<D::Command>) -> When<D> {

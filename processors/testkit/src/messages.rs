@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use apache_avro::types::Value as Avro;
 use millrace_kernel::bookkeeping::{
-    self, DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, Repeats,
+    self, DeadStep, Floor, FloorSpan, Inbox, OpenProcess, ParkedKey, PseudonymCheck, Repeats,
 };
 use millrace_kernel::{
     Addressed, AggregateId, Bookkeeping, Command, Datum, Domain, Event, Lengths, Limited, Message, Metadata,
@@ -204,6 +204,7 @@ fn engines(seed: &mut Seed) -> Vec<Bookkeeping> {
             }),
         }),
         Bookkeeping::Repeats(Repeats { left: Sample::sample(seed), outcome: outcome(seed) }),
+        Bookkeeping::PseudonymKey(PseudonymCheck { check: seed.free_text() }),
     ];
     assert_eq!(all.len(), bookkeeping::Bookkeeping::KINDS.len(), "of every kind that the engine keeps");
     all

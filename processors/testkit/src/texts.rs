@@ -36,11 +36,21 @@ fn is_text(kind: &Value) -> bool {
     kind == "string" || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"))
 }
 
+/// A value of a type that is no text.
+fn any(kind: &Value) -> Value {
+    let branches = kind.as_array();
+    match branches.and_then(|all| all.iter().find(|one| *one != "null")).unwrap_or(kind).as_str() {
+        Some("boolean") => json!(true),
+        Some("bytes") => json!("0000"),
+        _ => json!(1),
+    }
+}
+
 fn refused<D: Domain>(kind: &Value, fields: &[Value], name: &Value, control: char) {
     let value = |field: &Value| match (is_text(&field["type"]), field["name"] == *name) {
         (true, true) => json!(format!("a{control}b")),
         (true, false) => json!("a1"),
-        (false, _) => json!(1),
+        (false, _) => any(&field["type"]),
     };
     let text = |value: &Value| value.as_str().expect("a name").to_owned();
     let data: Map<String, Value> = fields.iter().map(|field| (text(&field["name"]), value(field))).collect();

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Published, Stamp, Violation,
-    id, partition,
+    Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, PseudonymKeys, Published,
+    Stamp, Violation, id, partition,
 };
 
 use crate::given::{EPOCH, States};
@@ -94,6 +94,11 @@ impl<D: Domain> World<D> {
     /// From now on, an aggregate of another domain exists, or does so no more.
     pub fn set_elsewhere(&mut self, of: Published, parts: &[&str], exists: bool) {
         self.states.set_elsewhere(of, parts, exists);
+    }
+
+    /// From now on these are the keys of pseudonyms; at first it is `k1` of [`crate::given::test_keys`].
+    pub fn set_keys(&mut self, keys: PseudonymKeys) {
+        self.states.set_keys(keys);
     }
 
     /// The steps that wait, oldest first.

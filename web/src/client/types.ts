@@ -168,6 +168,56 @@ export interface Commands {
     /** What they write. */
     text: string;
   };
+  /** Add a user. A verified address must not be another user's, whatever its case; one that is not verified is claimed by nobody. Routing key: user_id. */
+  'identity/AddUser': {
+    /** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+    user_id: string;
+    /** What the issuer of tokens calls the user: one line, not blank. */
+    auth0_id: string;
+    /** The user's address, as they write it. */
+    email: string;
+    /** Whether its issuer has verified that the address is the user's. Only then is it claimed. */
+    email_verified: boolean;
+    /** The name by which the user is called: one line, not blank. */
+    first_name: string;
+    /** The rest of the name: one line; empty for those who have one name only. */
+    last_name: string;
+    /** The http or https address of a picture of the user; empty: none. */
+    picture: string;
+    /** The user's language and country, a tag of BCP 47 such as de-AT; empty: none. */
+    locale: string;
+  };
+  /** Change what is known of a user: the fields that are given, and no others. It also claims the user's address under keys of pseudonyms that have come since, and gives up claims under keys that are gone. Routing key: user_id. */
+  'identity/UpdateUser': {
+    /** The user's id. */
+    user_id: string;
+    /** The new address. */
+    email?: string | null;
+    /** Whether the issuer has verified the address. If it is not given, another address is not verified, and the same one is what it was. */
+    email_verified?: boolean | null;
+    /** The name by which the user is called: one line, not blank. */
+    first_name?: string | null;
+    /** The rest of the name: one line, may be empty. */
+    last_name?: string | null;
+    /** The http or https address of a picture; empty: none from now on. */
+    picture?: string | null;
+    /** A tag of BCP 47 such as de-AT; empty: none from now on. */
+    locale?: string | null;
+  };
+  /** Remove a user, for good: the address is free for others, the id is not. Routing key: user_id. */
+  'identity/RemoveUser': {
+    /** The user's id. */
+    user_id: string;
+  };
+  /** Give a user access to an accounting service by a token, which is sealed before it is sent: nobody here can read it. Routing key: user_id. */
+  'identity/EnableAccounting': {
+    /** The user's id. */
+    user_id: string;
+    /** The token in a sealed box for the deployment's public key. It is kept in no event and no state. */
+    sealed_token: Sealed;
+    /** What tells this token from another one: 43 characters of base64url, made by whoever has sealed it. */
+    fingerprint?: string;
+  };
   /** Place an order; its user's command. Routing key: order_id. */
   'orders/CreateOrder': {
     /** The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
@@ -411,6 +461,40 @@ export interface Rows {
     /** When, microseconds since the epoch. */
     signed_at: Long;
   };
+  /** What is known of a user: for the user, and for operators. */
+  'identity/users': {
+    /** The user's id. */
+    user_id: string;
+    /** The user's address, as they write it. */
+    email: string;
+    /** Whether its issuer has verified the address; if so, no other user has it. */
+    email_verified: boolean;
+    /** The name by which the user is called. */
+    first_name: string;
+    /** The rest of the name; may be empty. */
+    last_name: string;
+    /** The address of a picture of the user; empty: none. */
+    picture: string;
+    /** The user's language and country, a tag of BCP 47; empty: none. */
+    locale: string;
+    /** Whether the user has access to the accounting service. */
+    accounting_enabled: boolean;
+    /** Since when the user exists. */
+    added_at: Long;
+    /** When any of this was last changed; added_at if never. */
+    updated_at: Long;
+  };
+  /** Who a user is, for pages that show somebody: every user, without what only concerns the user. */
+  'identity/people': {
+    /** The user's id. */
+    user_id: string;
+    /** The name by which the user is called. */
+    first_name: string;
+    /** The rest of the name; may be empty. */
+    last_name: string;
+    /** The address of a picture of the user; empty: none. */
+    picture: string;
+  };
   /** The orders of a user, newest first, also those that have ended, a bucket a month. */
   'orders/shop_orders': {
     /** The user whose order it is. */
@@ -469,6 +553,8 @@ export const VIEWS = {
   'chirp/timeline_floors': { partition: ['reader_id'], clustering: ['source_partition'], numbers: ['source_partition'] },
   'chirp/celebrity_chirps': { partition: ['author_id'], clustering: ['-posted_at', '-chirp_id'], numbers: ['posted_at'] },
   'guestbook/entries': { partition: ['guest_id'], clustering: [], numbers: [] },
+  'identity/users': { partition: ['user_id'], clustering: [], numbers: [] },
+  'identity/people': { partition: ['user_id'], clustering: [], numbers: [] },
   'orders/shop_orders': { partition: ['user_id'], clustering: ['-created_at', '-order_id'], numbers: ['created_at'] },
   'orders/orders_by_day': { partition: ['day', 'status'], clustering: ['source_partition'], numbers: ['source_partition'] },
 } as const satisfies Record<keyof Rows, ViewKey>;
