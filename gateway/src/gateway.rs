@@ -20,6 +20,7 @@ use crate::message::short;
 use crate::nearest::suggestion;
 use crate::pages::PageFile;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
+use crate::sign_in::SignIns;
 use crate::token::ResumeKey;
 
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
@@ -67,6 +68,7 @@ struct Inner {
     documents: Documents,
     pages: &'static [PageFile],
     sockets: Sockets,
+    sign_ins: SignIns,
     clock: Arc<dyn Clock>,
     ending: watch::Receiver<bool>,
 }
@@ -153,6 +155,7 @@ impl Gateway {
             documents,
             pages,
             sockets,
+            sign_ins: SignIns::default(),
             clock,
             ending,
         };
@@ -193,6 +196,14 @@ impl Gateway {
         let mut count = self.inner.sockets.0.subscribe();
         // the sender is this gateway's own
         drop(count.wait_for(|count| *count == 0).await);
+    }
+
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.inner.channels.values()
+    }
+
+    pub(crate) fn sign_ins(&self) -> &SignIns {
+        &self.inner.sign_ins
     }
 
     pub(crate) fn sockets(&self) -> &Sockets {

@@ -10,6 +10,7 @@
 //! | what the gateway must be given: domains, a sender, tables | `ports.rs` |
 //! | who is let in, and how often: names, pages, rates, time | `front/` |
 //! | who asks: tokens, the keys of issuers | `auth/` |
+//! | who comes for the first time, and what nobody says of themselves | `sign_in/` |
 //! | the log's side of a domain: its one reader of outcomes, and who waits for one | `log/` |
 //! | a command sent and waited for; an outcome looked for afterwards | `log/{submit,search}.rs` |
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
@@ -30,6 +31,7 @@ pub mod message;
 pub mod nearest;
 pub mod pages;
 pub mod ports;
+mod sign_in;
 mod token;
 pub mod view;
 

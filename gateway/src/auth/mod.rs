@@ -26,7 +26,7 @@ use millrace_runtime::{Health, Stop};
 
 pub use self::issuer::{Issuer, KeySource, ROLE as KEYS_ROLE};
 pub use self::keys::LONGEST_SET;
-pub use self::principal::{Known, Principal};
+pub use self::principal::{Claims, Known, Principal};
 pub use self::tokens::{MOST_LEEWAY, Rules, Tokens};
 
 /// How it is known who asks.

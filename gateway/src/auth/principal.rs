@@ -1,10 +1,12 @@
 //! Who asks, as far as anything here depends on it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use millrace_kernel::{Text, id};
+use serde_json::{Map, Value as Json};
 
 use crate::http::problem::{Problem, UNAUTHENTICATED};
 
@@ -29,6 +31,34 @@ pub struct Known {
     pub issuer: Text,
     /// Until when, in seconds since the epoch.
     pub expires_at: i64,
+    /// What else is said.
+    pub claims: Claims,
+}
+
+/// What the issuer of a token says of its user: the claims that are a text or a truth value (OpenID Connect Core 1.0 §5.1).
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Claims(Map<String, Json>);
+
+impl Claims {
+    /// Those of a token, which is not long.
+    #[must_use]
+    pub fn of(all: &Map<String, Json>) -> Self {
+        let said = all.iter().filter(|(_, value)| value.is_string() || value.is_boolean());
+        Self(said.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    /// What is said under this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name)
+    }
+}
+
+/// Never the claims: a log is no place for what is known of people.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} claims)", self.0.len())
+    }
 }
 
 impl Principal {

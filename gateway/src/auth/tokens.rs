@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use super::issuer::Issuer;
 use super::keys::{KeySet, name};
-use super::{Known, Principal, crypto};
+use super::{Claims, Known, Principal, crypto};
 use crate::message::short;
 
 /// The longest token, in bytes.
@@ -187,6 +187,7 @@ impl Tokens {
             roles: if issuer.is_own { self.roles(claims) } else { Vec::new() },
             issuer: (&*issuer.name).into(),
             expires_at: expires_at.saturating_add(leeway),
+            claims: Claims::of(claims),
         };
         Ok(Principal::known(known))
     }

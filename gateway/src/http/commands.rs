@@ -22,6 +22,7 @@ use crate::message::{
     self, MessageType, MessageTypes, check_members, check_metadata, data_problems, pointer_to_field, short,
 };
 use crate::nearest::suggestion;
+use crate::sign_in::vouched;
 use crate::token::{Key, Positions, Prefer, key, position};
 use crate::view::Longs;
 
@@ -57,7 +58,14 @@ pub(super) async fn send(
     let channel = gateway.channel(domain)?;
     let kind = command(channel, kind)?;
     let (metadata, data) = checked(&channel.description.types, kind, body)?;
+    let schemas = &channel.description.schemas;
+    if let Principal::Known(known) = principal {
+        vouched(schemas.claims, &kind.name, known, &data)?;
+    }
     let metadata = issued(channel, &key, acting(principal, metadata)?)?;
+    if schemas.sign_in != Some(kind.name.as_str()) {
+        gateway.greet(principal).await;
+    }
     let span = span(gateway, channel, kind, headers);
     let asked = Asked {
         id: principal.command_id(&key.text),

@@ -45,6 +45,7 @@ pub(super) async fn get(
     let (domain, name) = path(at)?;
     let given = query(given.as_deref())?;
     let token = token(&headers);
+    gateway.greet_meanwhile(&principal);
     if headers.contains_key(AFTER) {
         // whoever has just written finds it among the rows
         let channel = gateway.channel(&domain)?;

@@ -35,6 +35,7 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let (domain, name) = path(at)?;
     let channel = gateway.channel(&domain)?;
+    gateway.greet_meanwhile(&principal);
     let view = view(channel, &name)?;
     let (mut most, mut cursor, mut conditions) = (USUALLY, None, Vec::new());
     for (name, value) in query(given.as_deref())? {

@@ -100,6 +100,7 @@ impl Serving {
                 self.expiry = watch::Sender::new(expires_at);
             }
         }
+        self.gateway.greet_meanwhile(&principal);
         self.principal = Some(principal);
     }
 

@@ -1,0 +1,130 @@
+//! What a token says and a command says as well: filled in for who signs in, and never believed without the token.
+
+use millrace_kernel::ClaimRule;
+use millrace_kernel::claims::ACTING_USER;
+use serde_json::{Map, Value as Json, json};
+
+use crate::auth::Known;
+use crate::http::problem::{FORBIDDEN, Problem};
+
+/// Who may say of anybody whatever they know.
+const OPERATOR: &str = "operator";
+
+/// The data of the command `kind`, as the token says it. `None` where it does not say what its issuer would have to vouch for:
+/// then nothing is known of who this is.
+pub(super) fn filled(rules: &[ClaimRule], kind: &str, known: &Known) -> Option<Json> {
+    let mut data = Map::new();
+    let of = || rules.iter().filter(|rule| rule.command == kind);
+    let is_vouched_for = |claim: &str| of().any(|rule| rule.vouches_for() == Some(claim));
+    for rule in of() {
+        let said = known.claims.get(rule.claim);
+        let value = match rule.vouches_for() {
+            Some(_) => Json::from(said == Some(&Json::Bool(true))),
+            None if rule.claim == ACTING_USER => Json::from(&*known.user),
+            None => match said.and_then(Json::as_str) {
+                Some(text) => Json::from(text),
+                None if is_vouched_for(rule.claim) => return None,
+                None => Json::from(""),
+            },
+        };
+        data.insert(rule.field.to_owned(), value);
+    }
+    Some(Json::Object(data))
+}
+
+/// Refuses what somebody says of themselves and their token does not.
+///
+/// # Errors
+/// [`FORBIDDEN`], with the field.
+pub(crate) fn vouched(rules: &[ClaimRule], kind: &str, known: &Known, data: &Json) -> Result<(), Problem> {
+    if known.roles.iter().any(|role| **role == *OPERATOR) {
+        return Ok(());
+    }
+    let of = || rules.iter().filter(|rule| rule.command == kind);
+    for rule in of().filter(|rule| data[rule.field] == true) {
+        let Some(claim) = rule.vouches_for() else { continue };
+        let about = of().find(|other| other.claim == claim).map(|other| &data[other.field]);
+        let is_so = known.claims.get(rule.claim) == Some(&Json::Bool(true));
+        // of a text that is left out nobody here knows which it is
+        if !is_so || about.is_none_or(|about| known.claims.get(claim) != Some(about)) {
+            let field = rule.field;
+            let detail = format!(
+                "{field} is true, and the token does not say so of what stands beside it. Leave it out, or come with a \
+                 token whose {} is true and whose {claim} is the same.",
+                rule.claim
+            );
+            let errors =
+                json!([{"pointer": format!("/data/{field}"), "detail": "the token does not say so"}]);
+            return Err(Problem::new(FORBIDDEN, detail).with("errors", errors));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::auth::Claims;
+
+    const fn rule(command: &'static str, field: &'static str, claim: &'static str) -> ClaimRule {
+        ClaimRule { command, field, claim }
+    }
+
+    const RULES: [ClaimRule; 6] = [
+        rule("Add", "user_id", "user"),
+        rule("Add", "address", "email"),
+        rule("Add", "is_verified", "email_verified"),
+        rule("Add", "name", "given_name"),
+        rule("Update", "address", "email"),
+        rule("Update", "is_verified", "email_verified"),
+    ];
+
+    fn known(claims: &Json, roles: &[&str]) -> Known {
+        let claims = Claims::of(claims.as_object().unwrap());
+        let roles = roles.iter().map(|role| (*role).into()).collect();
+        Known { user: "ann".into(), roles, claims, ..Known::default() }
+    }
+
+    #[test]
+    fn a_command_is_filled_in_as_the_token_says() {
+        let whole = json!({"email": "a@x.org", "email_verified": true, "given_name": "Ann", "iss": "x"});
+        let filled = |claims: &Json| filled(&RULES, "Add", &known(claims, &[]));
+        let expected = json!({"user_id": "ann", "address": "a@x.org", "is_verified": true, "name": "Ann"});
+        assert_eq!(filled(&whole), Some(expected));
+        let expected = json!({"user_id": "ann", "address": "a@x.org", "is_verified": false, "name": ""});
+        for verified in [json!(null), json!(false), json!("true"), json!(1)] {
+            assert_eq!(
+                filled(&json!({"email": "a@x.org", "email_verified": verified})),
+                Some(expected.clone())
+            );
+        }
+        // a token for programs says nothing of anybody
+        for claims in [json!({}), json!({"email": 7}), json!({"given_name": "Ann"})] {
+            assert_eq!(filled(&claims), None);
+        }
+    }
+
+    #[test]
+    fn nobody_vouches_for_themselves() {
+        let token = json!({"email": "a@x.org", "email_verified": true});
+        let judged = |kind: &str, claims: &Json, roles: &[&str], data: &Json| {
+            vouched(&RULES, kind, &known(claims, roles), data).map_err(|problem| problem.status())
+        };
+        let true_of = |address: &str| json!({"address": address, "is_verified": true});
+        for kind in ["Add", "Update"] {
+            assert_eq!(judged(kind, &token, &[], &true_of("a@x.org")), Ok(()));
+            assert_eq!(judged(kind, &token, &[], &true_of("b@x.org")), Err(StatusCode::FORBIDDEN));
+            assert_eq!(judged(kind, &token, &["operator"], &true_of("b@x.org")), Ok(()));
+            assert_eq!(judged(kind, &token, &[], &json!({"is_verified": true})), Err(StatusCode::FORBIDDEN));
+            for claims in [json!({}), json!({"email": "a@x.org"}), json!({"email_verified": true})] {
+                assert_eq!(judged(kind, &claims, &[], &true_of("a@x.org")), Err(StatusCode::FORBIDDEN));
+            }
+            for said in [json!({"address": "b@x.org", "is_verified": false}), json!({"address": "b@x.org"})] {
+                assert_eq!(judged(kind, &token, &[], &said), Ok(()));
+            }
+        }
+        assert_eq!(judged("Other", &token, &[], &true_of("b@x.org")), Ok(()));
+    }
+}
