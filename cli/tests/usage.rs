@@ -30,6 +30,9 @@ fn help_has_an_example_for_every_command() {
         "status",
         "config",
         "completions",
+        "seal-key",
+        "unseal",
+        "pseudonym-key",
     ];
     let help = place.run(&["--help"]).is(0, &["Exit codes: 0 done, 1 failed, 2 wrong usage"]);
     for command in commands {

@@ -20,6 +20,7 @@ use crate::message::short;
 use crate::nearest::suggestion;
 use crate::pages::PageFile;
 use crate::ports::{CommandSender, Description, DomainLink, Resource};
+use crate::seal::PublicKeys;
 use crate::sign_in::SignIns;
 use crate::token::ResumeKey;
 
@@ -46,6 +47,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Signs where streams go on.
     pub resume_key: ResumeKey,
+    /// For which keys secrets of commands are sealed, if for any.
+    pub seals_for: PublicKeys,
     /// What counts.
     pub meter: Arc<GatewayMeter>,
     /// Becomes true when it is to end: those who wait are then answered soon.
@@ -65,6 +68,7 @@ struct Inner {
     readers: Arc<Semaphore>,
     meter: Arc<GatewayMeter>,
     resume_key: ResumeKey,
+    seals_for: PublicKeys,
     documents: Documents,
     pages: &'static [PageFile],
     sockets: Sockets,
@@ -124,6 +128,7 @@ impl Gateway {
             authenticator,
             limits,
             resume_key,
+            seals_for,
             meter,
             ending,
         } = parts;
@@ -151,6 +156,7 @@ impl Gateway {
             readers,
             meter,
             resume_key,
+            seals_for,
             front,
             documents,
             pages,
@@ -245,6 +251,10 @@ impl Gateway {
 
     pub(crate) fn resume_key(&self) -> &ResumeKey {
         &self.inner.resume_key
+    }
+
+    pub(crate) fn seals_for(&self) -> &PublicKeys {
+        &self.inner.seals_for
     }
 
     pub(crate) fn meter(&self) -> &GatewayMeter {

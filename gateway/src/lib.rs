@@ -16,6 +16,7 @@
 //! | reading a view: keys, pages, cursors, rows as JSON | `view/` |
 //! | views as they change: who hears what, streams, where they go on | `live/` |
 //! | what stands in headers and addresses: ids from keys, positions, tokens, preferences | `token/` |
+//! | secrets of commands: how they are sealed, keys and their files | `seal/` |
 //! | static pages: their addresses, types, tags, and what may run in them | `pages.rs` |
 //! | what the documents for programs say, and how schemas become schemas | `documents/` |
 //! | what is answered over HTTP, route by route; every problem there is | `http/` |
@@ -31,6 +32,7 @@ pub mod message;
 pub mod nearest;
 pub mod pages;
 pub mod ports;
+pub mod seal;
 mod sign_in;
 mod token;
 pub mod view;

@@ -14,8 +14,8 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, gateway, load, logging, new_domain, output, published, query, rebuild, roles,
-    schemas, send, status, tables, token, tool, topics, up, watch,
+    dead, demo, examine, gateway, load, logging, new_domain, output, pseudonyms, published, query, rebuild,
+    roles, schemas, seal, send, status, tables, token, tool, topics, up, watch,
 };
 
 /// The binary under construction: its domains.
@@ -161,6 +161,9 @@ fn dispatch(command: Command, config: &Config, app: &App) -> Result<(), CliError
         Command::Gateway { asyncapi: true, .. } => gateway::print_asyncapi(config, domains),
         Command::Gateway { .. } => gateway::run(config, domains, pages),
         Command::Token(chosen) => token::run(config, &chosen),
+        Command::SealKey(chosen) => seal::make_key(&chosen),
+        Command::Unseal(chosen) => seal::unseal(&servers, domains, &chosen),
+        Command::PseudonymKey(chosen) => pseudonyms::print(&chosen),
         Command::Projector { views, .. } => roles::projector(config, domains, &views),
         Command::Topics(topics) => {
             let apply = topics.action == TopicsAction::Apply;

@@ -352,7 +352,9 @@ pub fn tables(entry: &dyn DomainEntry) -> Result<Vec<Table>, CliError> {
 /// # Errors
 /// A schema that cannot be read, which is a bug in the domain.
 pub fn message_types(entry: &dyn DomainEntry) -> Result<MessageTypes, CliError> {
-    MessageTypes::read(entry.name(), entry.schemas().commands)
+    let schemas = entry.schemas();
+    MessageTypes::read(entry.name(), schemas.commands)
+        .map(|types| types.sealing(schemas.sealed))
         .map_err(|error| CliError::failed(format!("schemas/{}/commands.avsc: {error}", entry.name())))
 }
 

@@ -34,6 +34,12 @@ pub struct Endpoints {
     /// What the names in Kafka begin with.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic_prefix: String,
+    /// The file with the public keys for which secrets are sealed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seal_public_key_file: String,
+    /// The file with the keys of pseudonyms.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pseudonym_keys_file: String,
     /// The file this was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -66,9 +72,13 @@ impl Endpoints {
             Given::new("registry", self.registry.as_str(), origin.as_str()),
             Given::new("sqlite", self.sqlite.display().to_string(), origin.as_str()),
         ];
-        if !self.topic_prefix.is_empty() {
-            given.push(Given::new("topic_prefix", self.topic_prefix.as_str(), origin));
-        }
+        let more = [
+            ("topic_prefix", &self.topic_prefix),
+            ("seal.public_key_file", &self.seal_public_key_file),
+            ("processor.pseudonym_keys_file", &self.pseudonym_keys_file),
+        ];
+        let set = more.into_iter().filter(|(_, value)| !value.is_empty());
+        given.extend(set.map(|(key, value)| Given::new(key, value.as_str(), origin.as_str())));
         given
     }
 

@@ -23,6 +23,7 @@
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
 //! | the gateway as a role: its servers, its address, who may use it, how it ends | `gateway/` |
 //! | one file for each tool | `topics.rs`, `schemas.rs`, `tables.rs`, `send.rs`, `load/`, `query.rs`, `watch.rs`, `status.rs`, `token.rs` |
+//! | secrets: for which key they are sealed, what opens them, keys of pseudonyms, files of keys | `seal/`, `pseudonyms.rs`, `key_files.rs` |
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
@@ -41,17 +42,20 @@ mod examine;
 mod foreign;
 mod gateway;
 pub mod health;
+mod key_files;
 mod load;
 mod logging;
 pub mod message;
 mod new_domain;
 mod outcomes;
 pub mod output;
+mod pseudonyms;
 mod published;
 mod query;
 mod rebuild;
 mod roles;
 mod schemas;
+mod seal;
 mod send;
 mod status;
 mod tables;

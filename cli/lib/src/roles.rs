@@ -107,7 +107,7 @@ fn processor_role<'a>(config: &'a Config, entry: &'a dyn DomainEntry) -> Role<'a
         name: format!("{}.processor", entry.name()),
         work: Box::new(move |health, stop| {
             let settings = &config.settings;
-            let ports = Servers::new(config).ports(&settings.processor.state_dir)?;
+            let ports = Servers::new(config).ports_to_decide(&settings.processor.state_dir)?;
             Ok(entry.run_processor(&ports, &settings.topic_prefix, &settings.processor, health, stop)?)
         }),
     }

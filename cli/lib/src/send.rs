@@ -4,6 +4,7 @@ mod by_http;
 
 use std::time::{Duration, Instant};
 
+use millrace_gateway::seal::PublicKeys;
 use millrace_kafka::{KafkaProducer, Message};
 use millrace_kernel::{Digest, Metadata, Outcome, Status, id, partition};
 use millrace_ports::{Clock as _, Log as _, SystemClock};
@@ -18,13 +19,13 @@ use crate::connect::Servers;
 use crate::dead::unanswered;
 use crate::domain::{CommandEncoder, DomainEntry, Encoded, by_name};
 use crate::error::CliError;
-use crate::message::{Catalogue, Found, check_data, from_text};
+use crate::message::{Catalogue, Found, Sealing, check_data, from_text};
 use crate::nearest::suggestion;
 use crate::outcomes::Outcomes;
 use crate::status::processes;
 use crate::trace::Trace;
 use crate::views::Awaited;
-use crate::{foreign, output};
+use crate::{foreign, output, seal};
 
 /// How long the broker may take to acknowledge one record.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -100,7 +101,6 @@ pub fn run(
 ) -> Result<(), CliError> {
     let catalogue = Catalogue::of(domains)?;
     let found = catalogue.find(&send.kind)?;
-    let data = check_data(found.kind, typed_fields(found, &send.fields)?)?;
     let metadata = Metadata {
         user_id: send.user.as_ref().map(Into::into),
         issued_at: Some(send.issued_at.unwrap_or_else(|| SystemClock.now_micros())),
@@ -111,6 +111,15 @@ pub fn run(
     if !id::is_valid(&command_id) {
         return Err(CliError::usage(format!("--id {command_id:?}: {}", id::ID_RULE)));
     }
+    let seals_for = match found.kind.has_secrets() {
+        true => seal::public_keys(servers.config)?,
+        false => PublicKeys::default(),
+    };
+    let sealing = match send.http {
+        Some(_) => Sealing::ByGateway,
+        None => Sealing::with(seals_for.newest(), &command_id),
+    };
+    let data = check_data(found.kind, typed_fields(found, &send.fields)?, sealing)?;
     let entry = by_name(domains, &found.domain.domain)?;
     let awaited = send.wait_for.as_deref().map(|name| Awaited::find(domains, servers.config, name));
     let awaited = awaited.transpose()?;
@@ -284,7 +293,9 @@ fn typed_fields(found: Found<'_>, fields: &[String]) -> Result<Value, CliError> 
     let mut data = Map::new();
     for pair in fields {
         let Some((name, text)) = pair.split_once('=') else {
-            return Err(CliError::usage(format!("{pair:?} is not FIELD=VALUE")).hint(format!(
+            // it may be the secret
+            let what = if kind.has_secrets() { "an argument".to_owned() } else { format!("{pair:?}") };
+            return Err(CliError::usage(format!("{what} is not FIELD=VALUE")).hint(format!(
                 "{} has the fields {}",
                 kind.name,
                 names(found)

@@ -1,9 +1,8 @@
 //! `millrace token`: a token for development, and the key that signs it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use millrace_gateway::auth::make::{Claims, SigningKey};
 use millrace_ports::{Clock as _, SystemClock};
@@ -12,10 +11,13 @@ use crate::args::Token;
 use crate::config::Config;
 use crate::config::layers::variable;
 use crate::error::CliError;
+use crate::key_files::{PRIVATE, PUBLIC, create, public_of};
 use crate::{foreign, output};
 
 /// Who makes tokens where no issuer is set.
 const ISSUER: &str = "millrace-dev";
+/// What is said where the key is there already.
+const TAKEN: &str = "Leave out --make-key to sign with the key that is there.";
 
 /// Prints a token, and nothing else, on standard output.
 ///
@@ -65,9 +67,9 @@ fn read(file: &Path) -> Result<SigningKey, CliError> {
 /// A new key, in files that were not there before, and how a gateway gets to know it.
 fn make(file: &Path, issuer: &str) -> Result<SigningKey, CliError> {
     let key = SigningKey::generate().map_err(CliError::failed)?;
-    let public = public(file);
-    write(file, 0o600, &key.private_pem().map_err(CliError::failed)?)?;
-    write(&public, 0o644, &key.public_pem().map_err(CliError::failed)?)?;
+    let public = public_of(file);
+    create(file, PRIVATE, &key.private_pem().map_err(CliError::failed)?, TAKEN)?;
+    create(&public, PUBLIC, &key.public_pem().map_err(CliError::failed)?, TAKEN)?;
     let absolute = std::path::absolute(&public).unwrap_or(public);
     foreign::say(format!(
         "made the key {} and its public key {}. A gateway takes its tokens with\n  {}=jwt {}={issuer} {}={}",
@@ -79,24 +81,4 @@ fn make(file: &Path, issuer: &str) -> Result<SigningKey, CliError> {
         absolute.display(),
     ));
     Ok(key)
-}
-
-fn public(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".pub");
-    PathBuf::from(name)
-}
-
-fn write(file: &Path, mode: u32, bytes: &[u8]) -> Result<(), CliError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
-    let written = made.and_then(|mut opened| opened.write_all(bytes).and_then(|()| opened.sync_all()));
-    written.map_err(|error| {
-        let failed = CliError::failed(format!("{}: {error}", file.display()));
-        match error.kind() {
-            ErrorKind::AlreadyExists => {
-                failed.hint("Leave out --make-key to sign with the key that is there.")
-            }
-            _ => failed,
-        }
-    })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use millrace_kernel::TextRule;
 use millrace_kernel::id::MAX_ID_LENGTH;
+use millrace_kernel::sealed::{FINGERPRINT_LENGTH, LEAST_SECRET_BYTES, MOST_SECRET_BYTES, OVERHEAD_BYTES};
+use millrace_kernel::{SealedRule, TextRule};
 use serde_json::{Map, Value as Json, json};
 
 /// How a 64-bit number stands in an answer.
@@ -31,6 +32,8 @@ pub(super) struct Translator<'r> {
     side: Side,
     /// What the texts of a message may be, by field.
     rules: Vec<&'r TextRule>,
+    /// Which of its fields hold secrets.
+    sealed: Vec<&'r SealedRule>,
     /// Records and enums by their last name.
     named: HashMap<String, Json>,
 }
@@ -38,12 +41,18 @@ pub(super) struct Translator<'r> {
 impl<'r> Translator<'r> {
     /// For what clients write, whose texts keep to `rules`.
     pub(super) fn asked(rules: impl Iterator<Item = &'r TextRule>) -> Self {
-        Self { side: Side::Asked, rules: rules.collect(), named: HashMap::new() }
+        Self { side: Side::Asked, rules: rules.collect(), sealed: Vec::new(), named: HashMap::new() }
     }
 
     /// For what clients read.
     pub(super) fn answered(longs: Longs) -> Self {
-        Self { side: Side::Answered(longs), rules: Vec::new(), named: HashMap::new() }
+        Self { side: Side::Answered(longs), rules: Vec::new(), sealed: Vec::new(), named: HashMap::new() }
+    }
+
+    /// The same, for a message with these secrets.
+    pub(super) fn sealing(mut self, sealed: impl Iterator<Item = &'r SealedRule>) -> Self {
+        self.sealed = sealed.collect();
+        self
     }
 
     /// A record.
@@ -55,11 +64,30 @@ impl<'r> Translator<'r> {
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for field in list(&record["fields"]) {
             let name = field["name"].as_str().unwrap_or_default();
-            let mut schema = self.value(&field["type"], &format!("{path}{name}"));
+            let at = format!("{path}{name}");
+            let is_secret = self.sealed.iter().any(|rule| rule.field == at);
+            let is_fingerprint = self.sealed.iter().any(|rule| {
+                let record = rule.field.rsplit_once('.').map_or("", |(record, _)| record);
+                path.trim_end_matches('.') == record && rule.fingerprint == name
+            });
+            let mut schema = match (is_secret, is_fingerprint) {
+                (true, _) => secret(),
+                (_, true) => fingerprint(),
+                _ => self.value(&field["type"], &at),
+            };
             if let Some(doc) = field["doc"].as_str() {
-                schema["description"] = Json::from(doc);
+                let more = if is_secret {
+                    SECRET
+                } else if is_fingerprint {
+                    FINGERPRINT
+                } else {
+                    ""
+                };
+                schema["description"] = Json::from(format!("{doc}{more}"));
             }
             match (self.side, field.get("default")) {
+                // it is made where the secret is sealed
+                _ if is_fingerprint => {}
                 (Side::Asked, Some(default)) => schema["default"] = default.clone(),
                 _ => required.push(name),
             }
@@ -150,6 +178,39 @@ impl<'r> Translator<'r> {
             Side::Answered(longs) => long(longs),
         }
     }
+}
+
+/// What is said of a secret behind what its author says.
+const SECRET: &str = " It has two forms: `{\"plaintext\": …}`, which the gateway seals at once, so that nothing of it is kept or written; \
+                      or a box that was sealed for the newest key of `GET /v1/keys`, in base64, with its fingerprint.";
+/// The same of a fingerprint.
+const FINGERPRINT: &str = " Only with a secret that is sealed already; the gateway makes it of one that it seals, and refuses another.";
+
+fn secret() -> Json {
+    json!({"oneOf": [
+        {
+            "type": "object",
+            "properties": {"plaintext": {
+                "type": "string", "minLength": LEAST_SECRET_BYTES, "maxLength": MOST_SECRET_BYTES, "writeOnly": true,
+                "description": format!("The secret, {LEAST_SECRET_BYTES} to {MOST_SECRET_BYTES} bytes in UTF-8."),
+            }},
+            "required": ["plaintext"],
+            "additionalProperties": false,
+        },
+        {
+            "type": "string", "contentEncoding": "base64", "pattern": "^[A-Za-z0-9+/_-]+={0,2}$",
+            "minLength": (OVERHEAD_BYTES + LEAST_SECRET_BYTES).div_ceil(3) * 4 - 2,
+            "maxLength": (OVERHEAD_BYTES + MOST_SECRET_BYTES).div_ceil(3) * 4,
+            "description": "A sealed box.",
+        },
+    ]})
+}
+
+fn fingerprint() -> Json {
+    json!({
+        "type": "string", "pattern": "^[A-Za-z0-9_-]+$",
+        "minLength": FINGERPRINT_LENGTH, "maxLength": FINGERPRINT_LENGTH,
+    })
 }
 
 /// An id of at most so many characters.
@@ -256,6 +317,28 @@ mod tests {
             (&line["required"], &line["additionalProperties"]),
             (&json!(["sku", "count"]), &json!(false))
         );
+    }
+
+    #[test]
+    fn a_secret_has_two_forms_and_its_fingerprint_may_be_left_out() {
+        const KEEP: &str = r#"{"type":"record","name":"Keep","fields":[
+            {"name":"mark","type":"string","doc":"Which."},
+            {"name":"token","type":"bytes","doc":"What."},
+            {"name":"more","type":{"type":"array","items":{"type":"record","name":"Part","fields":[
+                {"name":"token","type":"bytes"},{"name":"mark","type":"string"}]}}}]}"#;
+        let rule = |field| SealedRule { command: "Keep", field, fingerprint: "mark" };
+        let rules = [rule("token"), rule("more.token")];
+        let schema = Translator::asked(std::iter::empty()).sealing(rules.iter()).record(&parsed(KEEP));
+        assert_eq!(schema["required"], json!(["token", "more"]));
+        let part = &schema["properties"]["more"]["items"];
+        assert_eq!(part["required"], json!(["token"]));
+        for record in [&schema, part] {
+            let forms = list(&record["properties"]["token"]["oneOf"]);
+            assert_eq!((&forms[0]["required"], &forms[1]["minLength"]), (&json!(["plaintext"]), &json!(86)));
+            assert_eq!(record["properties"]["mark"]["maxLength"], 43);
+        }
+        let about = schema["properties"]["token"]["description"].as_str().unwrap();
+        assert!(about.starts_with("What. ") && about.contains("/v1/keys"), "{about}");
     }
 
     #[test]

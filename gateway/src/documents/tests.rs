@@ -102,6 +102,15 @@ fn a_command_is_a_path_with_the_limits_of_its_schema() {
 }
 
 #[test]
+fn whoever_asks_may_read_for_which_keys_secrets_are_sealed() {
+    let (openapi, _) = documents();
+    let get = &openapi["paths"]["/v1/keys"]["get"];
+    assert_eq!(get["security"], json!([]));
+    let statuses: Vec<&String> = get["responses"].as_object().unwrap().keys().collect();
+    assert_eq!(statuses, ["200", "403", "404", "421", "503"]);
+}
+
+#[test]
 fn nobody_is_asked_for_a_name_where_nobody_is() {
     let (openapi, _) = documents();
     assert_eq!(openapi["security"], json!([{}]));

@@ -19,7 +19,8 @@ use crate::auth::Principal;
 use crate::gateway::Gateway;
 use crate::log::{Asked, Channel, Submitted};
 use crate::message::{
-    self, MessageType, MessageTypes, check_members, check_metadata, data_problems, pointer_to_field, short,
+    self, MessageType, MessageTypes, Sealing, check_members, check_metadata, data_problems, pointer_to_field,
+    short,
 };
 use crate::nearest::suggestion;
 use crate::sign_in::vouched;
@@ -57,7 +58,10 @@ pub(super) async fn send(
 ) -> Result<Response, Problem> {
     let channel = gateway.channel(domain)?;
     let kind = command(channel, kind)?;
-    let (metadata, data) = checked(&channel.description.types, kind, body)?;
+    // secrets are sealed as those of this command, so that who repeats it sends the same bytes
+    let id = principal.command_id(&key.text);
+    let sealing = Sealing::with(gateway.seals_for().newest(), &id);
+    let (metadata, data) = checked(&channel.description.types, kind, body, sealing)?;
     let schemas = &channel.description.schemas;
     if let Principal::Known(known) = principal {
         vouched(schemas.claims, &kind.name, known, &data)?;
@@ -68,7 +72,7 @@ pub(super) async fn send(
     }
     let span = span(gateway, channel, kind, headers);
     let asked = Asked {
-        id: principal.command_id(&key.text),
+        id,
         kind: kind.name.clone(),
         metadata,
         data,
@@ -126,7 +130,12 @@ fn command_key(headers: &HeaderMap) -> Result<Key, Problem> {
 }
 
 /// Metadata and data, as the schema wants them.
-fn checked(types: &MessageTypes, kind: &MessageType, body: Json) -> Result<(Metadata, Json), Problem> {
+fn checked(
+    types: &MessageTypes,
+    kind: &MessageType,
+    body: Json,
+    sealing: Sealing<'_>,
+) -> Result<(Metadata, Json), Problem> {
     let Json::Object(mut members) = body else {
         let problem = message::Problem::new("the body is an object: {\"data\": {…}, \"metadata\"?: {…}}");
         return Err(Problem::invalid(&[problem.pointing("")]));
@@ -139,7 +148,7 @@ fn checked(types: &MessageTypes, kind: &MessageType, body: Json) -> Result<(Meta
         }
     };
     let data = members.remove("data").unwrap_or_else(|| Json::Object(Map::new()));
-    let data = data_problems(kind, data).unwrap_or_else(|more| take(&mut problems, more));
+    let data = data_problems(kind, data, sealing).unwrap_or_else(|more| take(&mut problems, more));
     match problems.is_empty() {
         true => Ok((metadata, data)),
         false => Err(Problem::invalid(&problems)),
@@ -394,14 +403,15 @@ mod tests {
             ),
         ];
         for (body, pointers) in rows {
-            let problem = checked(&types, kind, body.clone()).unwrap_err();
+            let problem = checked(&types, kind, body.clone(), Sealing::Nowhere).unwrap_err();
             let errors = problem.member("errors").unwrap();
             let found: Vec<&str> =
                 errors.as_array().unwrap().iter().map(|it| it["pointer"].as_str().unwrap()).collect();
             assert_eq!(found, pointers, "{body}");
         }
         let metadata = json!({"user_id": "ann", "issued_at": "2026-01-02T03:04:05Z"});
-        let (metadata, data) = checked(&types, kind, json!({"data": good, "metadata": metadata})).unwrap();
+        let body = json!({"data": good, "metadata": metadata});
+        let (metadata, data) = checked(&types, kind, body, Sealing::Nowhere).unwrap();
         assert_eq!((metadata.issued_at, data), (Some(1_767_323_045_000_000), good));
     }
 

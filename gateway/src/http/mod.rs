@@ -7,6 +7,7 @@
 //! | `GET /v1/views/{domain}/{view}` | `views.rs` |
 //! | `GET /v1/streams/{domain}/{view}` | `streams.rs` |
 //! | `GET /v1/socket` | `socket/` |
+//! | `GET /v1/keys` | `keys.rs` |
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
@@ -18,6 +19,7 @@ mod answer;
 mod body;
 mod commands;
 mod documents;
+mod keys;
 mod measure;
 mod outcomes;
 mod own;
@@ -61,6 +63,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/views/{domain}/{view}", get(views::get))
         .route("/v1/streams/{domain}/{view}", get(streams::get))
         .route("/v1/socket", get(socket::get))
+        .route("/v1/keys", get(keys::get))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

@@ -1,14 +1,17 @@
 //! A gateway at an address of its own, and clients that speak to it byte by byte.
 
+mod secrets;
 mod socket;
 mod streams;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_ports::SystemClock;
-use millrace_runtime::{Health, Stop};
+use millrace_kernel::Domain as _;
+use millrace_ports::{LogFault, SystemClock};
+use millrace_runtime::{Health, Stop, Topology};
+use millrace_testkit::neighbours::Vault;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,14 +21,31 @@ use crate::auth::Authenticator;
 use crate::auth::tests::trusted::Trusted;
 use crate::front::Limits;
 use crate::gateway::{Gateway, Parts};
+use crate::live::tests::System;
 use crate::live::tests::own::Feed;
-use crate::live::tests::{Nowhere, System};
+use crate::message::MessageTypes;
+use crate::ports::{Acknowledged, CommandRecord, CommandSender, Description};
+use crate::seal::PublicKeys;
 
 /// How long something may take that is to happen.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Takes everything, and remembers it.
+#[derive(Default)]
+struct Sent(Mutex<Vec<CommandRecord>>);
+
+impl CommandSender for Sent {
+    fn send(&self, record: CommandRecord, done: Acknowledged) -> Result<(), LogFault> {
+        self.0.lock().unwrap().push(record);
+        done(Ok(0));
+        Ok(())
+    }
+}
+
 /// A gateway that serves.
 struct Server {
     system: System,
+    sent: Arc<Sent>,
     gateway: Gateway,
     address: SocketAddr,
     trusted: Trusted,
@@ -40,7 +60,16 @@ impl Server {
     }
 
     async fn new(limits: Limits, asks_for_names: bool) -> Self {
+        Self::sealing(limits, asks_for_names, PublicKeys::default()).await
+    }
+
+    /// One that seals secrets for these keys.
+    async fn sealing(limits: Limits, asks_for_names: bool, seals_for: PublicKeys) -> Self {
         let system = System::new();
+        let (vault, sent) = (vault(), Arc::new(Sent::default()));
+        for topic in [&vault.topology.commands, &vault.topology.outcomes] {
+            system.log.create_topic(topic, 1);
+        }
         let trusted = Trusted::by(Arc::new(SystemClock));
         let authenticator = match asks_for_names {
             false => Authenticator::None,
@@ -48,15 +77,19 @@ impl Server {
         };
         let (health, stop) = (Health::default(), Stop::new());
         let parts = Parts {
-            domains: vec![(System::description(), Arc::clone(&system.link) as _)],
+            domains: vec![
+                (System::description(), Arc::clone(&system.link) as _),
+                (vault, Arc::clone(&system.link) as _),
+            ],
             resources: vec![("d", Arc::new(Feed { cap: 100 }))],
             pages: &[],
             log: Arc::new(system.log.clone()),
-            sender: Arc::new(Nowhere),
+            sender: Arc::clone(&sent) as _,
             clock: Arc::new(SystemClock),
             authenticator,
             limits,
             resume_key: system.key.clone(),
+            seals_for,
             meter: health.metrics().gateway(),
             ending: system.ending.subscribe(),
         };
@@ -70,14 +103,16 @@ impl Server {
             let (health, stop) = (health.clone(), stop.clone());
             followers.push(std::thread::spawn(move || follow(&health, &stop)));
         }
-        while gateway.channel("d").unwrap().line().is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        for domain in ["d", "vault"] {
+            while gateway.channel(domain).unwrap().line().is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { system, gateway, address, trusted, stop, followers }
+        Self { system, sent, gateway, address, trusted, stop, followers }
     }
 
     /// A token of a user that is good for so many seconds.
@@ -87,8 +122,25 @@ impl Server {
 
     /// What is answered to a `GET`, until it holds `text` or ends.
     async fn get(&self, path: &str, headers: &str, text: &str) -> String {
+        self.ask(
+            &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}\r\n"),
+            text,
+        )
+        .await
+    }
+
+    /// The same of a `POST`.
+    async fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        );
+        self.ask(&request, "nothing that is ever said").await
+    }
+
+    async fn ask(&self, request: &str, text: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut said = Vec::new();
         let read = async {
@@ -109,6 +161,20 @@ impl Server {
         let mut socket = self.socket().await;
         socket.say(&json!({"op": "auth", "token": self.token(user, seconds)})).await;
         socket
+    }
+}
+
+/// A domain whose commands hold secrets.
+fn vault() -> Description {
+    let schemas = Vault::SCHEMAS;
+    Description {
+        name: "vault",
+        types: MessageTypes::read("vault", schemas.commands).unwrap().sealing(schemas.sealed),
+        schemas,
+        views: Vec::new(),
+        refuses_expired: false,
+        topology: Topology::new("", "vault"),
+        topics: Vec::new(),
     }
 }
 

@@ -86,7 +86,7 @@ impl CommandEncoder for Encoder {
 }
 
 /// Takes everything, and has it nowhere.
-pub(crate) struct Nowhere;
+struct Nowhere;
 
 impl CommandSender for Nowhere {
     fn send(&self, _: CommandRecord, done: Acknowledged) -> Result<(), LogFault> {

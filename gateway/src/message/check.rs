@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use millrace_kernel::Metadata;
+use millrace_kernel::{Metadata, Sealed};
 use serde_json::{Map, Number, Value};
 
 use super::place::{Place, short};
-use super::types::{Field, FieldType, MessageType};
+use super::secrets::{self, Found, Sealing};
+use super::types::{Field, FieldType, MessageType, has_secrets};
 use super::unique::from_json;
 use crate::nearest::suggestion;
 
@@ -68,14 +69,18 @@ impl fmt::Display for Problem {
     }
 }
 
-/// `data` with every field of `kind`, defaults filled in.
+/// `data` with every field of `kind`, defaults filled in and secrets sealed.
 ///
 /// # Errors
 /// The first field that is missing, unknown or of another type.
-pub fn check_data(kind: &MessageType, data: Value) -> Result<Value, Problem> {
+pub fn check_data(kind: &MessageType, data: Value, sealing: Sealing<'_>) -> Result<Value, Problem> {
     let help = || {
         let fields = kind.fields.iter().map(|field| {
-            let optional = if field.default.is_some() { ", optional" } else { "" };
+            let optional = match &field.default {
+                Some(_) => ", optional",
+                None if kind.is_fingerprint(&field.name) => ", only with a sealed box",
+                None => "",
+            };
             format!("{} ({}{optional}): {}", field.name, field.kind.describe(), field.doc)
         });
         format!(
@@ -87,7 +92,7 @@ pub fn check_data(kind: &MessageType, data: Value) -> Result<Value, Problem> {
     if !data.is_object() {
         return Err(Problem::new(format!("{}: expected an object", kind.name)));
     }
-    data_problems(kind, data).map_err(|problems| {
+    data_problems(kind, data, sealing).map_err(|problems| {
         let problem = problems.into_iter().next().unwrap_or_else(|| Problem::new("it is refused"));
         let message = format!("{}: {}", kind.name, problem.message);
         let key = problem.key.clone().or(Some("data".to_owned()));
@@ -95,18 +100,20 @@ pub fn check_data(kind: &MessageType, data: Value) -> Result<Value, Problem> {
     })
 }
 
-/// `data` with every field of `kind`, defaults filled in.
+/// `data` with every field of `kind`, defaults filled in and secrets sealed.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the schema; of very much only the first.
-pub fn data_problems(kind: &MessageType, data: Value) -> Result<Value, Vec<Problem>> {
+/// Everything that is wrong with it, in the order of the schema; of very much only the first. Where a secret is among the fields, no
+/// value is repeated: it may be in the wrong place.
+pub fn data_problems(kind: &MessageType, data: Value, sealing: Sealing<'_>) -> Result<Value, Vec<Problem>> {
     let place = Place::Root("/data", "");
+    let mut check = Check { sealing, hides: has_secrets(&kind.fields), problems: Vec::new() };
     let Value::Object(given) = data else {
-        return Err(vec![Problem::of(&place, format!("data: expected an object, found {}", shown(&data)))]);
+        let found = check.shown(&data);
+        return Err(vec![Problem::of(&place, format!("data: expected an object, found {found}"))]);
     };
-    let mut problems = Problems::default();
-    let checked = check_fields(&kind.fields, given, &place, &mut problems);
-    problems.or(Value::Object(checked))
+    let checked = check.fields(&kind.fields, given, &place);
+    check.or(Value::Object(checked))
 }
 
 /// Metadata of these fields.
@@ -118,9 +125,9 @@ pub fn check_metadata(fields: &[Field], metadata: Value) -> Result<Metadata, Vec
     let Value::Object(given) = metadata else {
         return Err(vec![Problem::of(&place, "metadata: expected an object".to_owned())]);
     };
-    let mut problems = Problems::default();
-    let checked = check_fields(fields, given, &place, &mut problems);
-    let checked = problems.or(Value::Object(checked))?;
+    let mut check = Check { sealing: Sealing::Nowhere, hides: false, problems: Vec::new() };
+    let checked = check.fields(fields, given, &place);
+    let checked = check.or(Value::Object(checked))?;
     serde_json::from_value(checked).map_err(|error| vec![Problem::of(&place, format!("metadata: {error}"))])
 }
 
@@ -138,118 +145,154 @@ pub fn check_members(given: &Map<String, Value>, known: &[&str]) -> Vec<Problem>
         .collect()
 }
 
-/// What was found to be wrong so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
+/// A check under way.
+struct Check<'a> {
+    sealing: Sealing<'a>,
+    /// Whether values are not repeated.
+    hides: bool,
+    /// What was found to be wrong so far.
+    problems: Vec<Problem>,
+}
 
-impl Problems {
+impl Check<'_> {
     fn add(&mut self, place: &Place<'_>, message: String) {
-        if self.0.len() < MOST_PROBLEMS {
-            self.0.push(Problem::of(place, message));
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(Problem::of(place, message));
         }
     }
 
     fn or<T>(self, checked: T) -> Result<T, Vec<Problem>> {
-        if self.0.is_empty() { Ok(checked) } else { Err(self.0) }
+        if self.problems.is_empty() { Ok(checked) } else { Err(self.problems) }
     }
-}
 
-fn check_fields(
-    fields: &[Field],
-    mut given: Map<String, Value>,
-    place: &Place<'_>,
-    problems: &mut Problems,
-) -> Map<String, Value> {
-    let names = || fields.iter().map(|field| field.name.as_str());
-    for unknown in given.keys().filter(|name| names().all(|known| known != name.as_str())) {
-        // a field that is given already is not what was meant
-        let free = names().filter(|name| !given.contains_key(*name));
-        let at = Place::Member(place, unknown);
-        problems.add(&at, format!("there is no field {}{}", at.dotted(), suggestion(unknown, free)));
+    /// A value as an error shows it.
+    fn shown(&self, value: &Value) -> String {
+        if self.hides { what(value).to_owned() } else { shown(value) }
     }
-    let mut checked = Map::new();
-    for field in fields {
-        let at = Place::Member(place, &field.name);
-        let value = match (given.remove(&field.name), &field.default) {
-            (Some(value), _) => check_value(&field.kind, value, &at, problems),
-            (None, Some(default)) => default.clone(),
-            (None, None) => {
-                // where a file has no such place, the whole is meant
-                if problems.0.len() < MOST_PROBLEMS {
-                    let message = format!("{} is missing", at.dotted());
-                    problems.0.push(Problem::new(message).pointing(at.pointer()));
+
+    fn fields(
+        &mut self,
+        fields: &[Field],
+        mut given: Map<String, Value>,
+        place: &Place<'_>,
+    ) -> Map<String, Value> {
+        let names = || fields.iter().map(|field| field.name.as_str());
+        for unknown in given.keys().filter(|name| names().all(|known| known != name.as_str())) {
+            // a field that is given already is not what was meant
+            let free = names().filter(|name| !given.contains_key(*name));
+            let at = Place::Member(place, unknown);
+            self.add(&at, format!("there is no field {}{}", at.dotted(), suggestion(unknown, free)));
+        }
+        let mut secrets = secrets::take(fields, &mut given, self.sealing);
+        let mut checked = Map::new();
+        for field in fields {
+            let at = Place::Member(place, &field.name);
+            let value = match (given.remove(&field.name), secrets.remove(&field.name), &field.default) {
+                (_, Some(Found::Sent(value)), _) => value,
+                (_, Some(Found::Left), _) => continue,
+                (_, Some(Found::Refused(why)), _) => {
+                    self.add(&at, format!("{}: {why}", at.dotted()));
+                    continue;
                 }
-                continue;
-            }
-        };
-        checked.insert(field.name.clone(), value);
+                (Some(value), None, _) => self.value(&field.kind, value, &at),
+                (None, None, Some(default)) => default.clone(),
+                (None, None, None) => {
+                    // where a file has no such place, the whole is meant
+                    if self.problems.len() < MOST_PROBLEMS {
+                        let message = format!("{} is missing", at.dotted());
+                        self.problems.push(Problem::new(message).pointing(at.pointer()));
+                    }
+                    continue;
+                }
+            };
+            checked.insert(field.name.clone(), value);
+        }
+        checked
     }
-    checked
-}
 
-/// The value as the message has it; what stands for it when something is wrong with it is never used.
-fn check_value(kind: &FieldType, value: Value, place: &Place<'_>, problems: &mut Problems) -> Value {
-    let wrong =
-        |value: &Value| format!("{}: expected {}, found {}", place.dotted(), kind.describe(), shown(value));
-    match (kind, value) {
-        (FieldType::Nullable(_), Value::Null) => Value::Null,
-        (FieldType::Nullable(inner), value) => check_value(inner, value, place, problems),
-        (FieldType::Text, value @ Value::String(_)) | (FieldType::Boolean, value @ Value::Bool(_)) => value,
-        (FieldType::Long | FieldType::Time, Value::Number(number)) if whole(&number).is_some() => {
-            Value::from(whole(&number))
-        }
-        (FieldType::Int, Value::Number(number))
-            if whole(&number).is_some_and(|n| i32::try_from(n).is_ok()) =>
-        {
-            Value::from(whole(&number))
-        }
-        (FieldType::Double, value) if value.is_number() => value,
-        (FieldType::Time, Value::String(text)) => match text.parse::<jiff::Timestamp>() {
-            Ok(time) => Value::from(time.as_microsecond()),
-            Err(_) => {
-                let is_local = text.parse::<jiff::civil::DateTime>().is_ok();
-                let value = Value::String(text);
-                // the same clock shows this at many instants, twice at some places when summer ends, and never when it begins
-                let problem = match is_local {
-                    true => format!(
-                        "{}: {} has no offset, so it may be any of many instants; write one behind it, such as Z for UTC or +01:00",
-                        place.dotted(),
-                        shown(&value)
-                    ),
-                    false => wrong(&value),
-                };
-                problems.add(place, problem);
+    /// The value as the message has it; what stands for it when something is wrong with it is never used.
+    fn value(&mut self, kind: &FieldType, value: Value, place: &Place<'_>) -> Value {
+        match (kind, value) {
+            (FieldType::Nullable(_), Value::Null) => Value::Null,
+            (FieldType::Nullable(inner), value) => self.value(inner, value, place),
+            (FieldType::Text, value @ Value::String(_)) | (FieldType::Boolean, value @ Value::Bool(_)) => {
+                value
+            }
+            (FieldType::Bytes, Value::String(text)) if Sealed::parse(&text).is_some() => Value::String(text),
+            (FieldType::Long | FieldType::Time, Value::Number(number)) if whole(&number).is_some() => {
+                Value::from(whole(&number))
+            }
+            (FieldType::Int, Value::Number(number))
+                if whole(&number).is_some_and(|n| i32::try_from(n).is_ok()) =>
+            {
+                Value::from(whole(&number))
+            }
+            (FieldType::Double, value) if value.is_number() => value,
+            (FieldType::Time, Value::String(text)) => self.time(kind, text, place),
+            (FieldType::Enum(names), Value::String(name)) => {
+                if !names.contains(&name) {
+                    let near = suggestion(&name, names.iter().map(String::as_str));
+                    let wrong = self.wrong(kind, &Value::String(name.clone()), place);
+                    self.add(place, format!("{wrong}{near}"));
+                }
+                Value::String(name)
+            }
+            (FieldType::Array(item), Value::Array(values)) => {
+                let values = values.into_iter().enumerate();
+                values.map(|(index, value)| self.value(item, value, &Place::Item(place, index))).collect()
+            }
+            (FieldType::Map(item), Value::Object(values)) => {
+                let mut checked = Map::new();
+                for (key, value) in values {
+                    let value = self.value(item, value, &Place::Member(place, &key));
+                    checked.insert(key, value);
+                }
+                Value::Object(checked)
+            }
+            (FieldType::Record(fields), Value::Object(values)) => {
+                Value::Object(self.fields(fields, values, place))
+            }
+            (_, value) => {
+                let wrong = self.wrong(kind, &value, place);
+                self.add(place, wrong);
                 Value::Null
             }
-        },
-        (FieldType::Enum(names), Value::String(name)) => {
-            if !names.contains(&name) {
-                let near = suggestion(&name, names.iter().map(String::as_str));
-                problems.add(place, format!("{}{near}", wrong(&Value::String(name.clone()))));
-            }
-            Value::String(name)
         }
-        (FieldType::Array(item), Value::Array(values)) => {
-            let values = values.into_iter().enumerate();
-            values
-                .map(|(index, value)| check_value(item, value, &Place::Item(place, index), problems))
-                .collect()
+    }
+
+    fn time(&mut self, kind: &FieldType, text: String, place: &Place<'_>) -> Value {
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            return Value::from(time.as_microsecond());
         }
-        (FieldType::Map(item), Value::Object(values)) => {
-            let mut checked = Map::new();
-            for (key, value) in values {
-                let value = check_value(item, value, &Place::Member(place, &key), problems);
-                checked.insert(key, value);
-            }
-            Value::Object(checked)
-        }
-        (FieldType::Record(fields), Value::Object(values)) => {
-            Value::Object(check_fields(fields, values, place, problems))
-        }
-        (_, value) => {
-            problems.add(place, wrong(&value));
-            Value::Null
-        }
+        let is_local = text.parse::<jiff::civil::DateTime>().is_ok();
+        let value = Value::String(text);
+        // the same clock shows this at many instants, twice at some places when summer ends, and never when it begins
+        let problem = match is_local {
+            true => format!(
+                "{}: {} has no offset, so it may be any of many instants; write one behind it, such as Z for UTC or +01:00",
+                place.dotted(),
+                self.shown(&value)
+            ),
+            false => self.wrong(kind, &value, place),
+        };
+        self.add(place, problem);
+        Value::Null
+    }
+
+    fn wrong(&self, kind: &FieldType, value: &Value, place: &Place<'_>) -> String {
+        format!("{}: expected {}, found {}", place.dotted(), kind.describe(), self.shown(value))
+    }
+}
+
+/// What a value is, where it is not shown.
+fn what(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -285,6 +328,10 @@ pub fn from_text(kind: &FieldType, text: &str) -> Result<Value, String> {
         }
         FieldType::Nullable(_) if text == "null" => Ok(Value::Null),
         FieldType::Nullable(inner) => from_text(inner, text),
+        FieldType::Sealed { .. } if text.trim_start().starts_with('{') => {
+            from_json(text).map_err(|error| format!("expected {}: {error}", kind.describe()))
+        }
+        FieldType::Sealed { .. } | FieldType::Bytes => Ok(Value::String(text.to_owned())),
         FieldType::Long | FieldType::Int | FieldType::Double | FieldType::Boolean => {
             // "expected a whole number, found "x"" says more than a JSON parser can
             Ok(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
@@ -320,7 +367,7 @@ mod tests {
 
     #[test]
     fn defaults_are_filled_in() {
-        let checked = check_data(&ship(), json!({"order_id": "o1", "total": 5})).unwrap();
+        let checked = check_data(&ship(), json!({"order_id": "o1", "total": 5}), Sealing::Nowhere).unwrap();
         assert_eq!(checked, json!({"order_id": "o1", "total": 5, "tags": [], "how": "sea"}));
     }
 
@@ -328,7 +375,7 @@ mod tests {
     fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
         let total = |written: &str| {
             let data = serde_json::from_str(&format!(r#"{{"order_id": "o1", "total": {written}}}"#)).unwrap();
-            check_data(&ship(), data).map(|checked| checked["total"].clone())
+            check_data(&ship(), data, Sealing::Nowhere).map(|checked| checked["total"].clone())
         };
         assert_eq!(total("5.0").unwrap(), json!(5));
         assert_eq!(total("-1.5e3").unwrap(), json!(-1_500));
@@ -358,7 +405,7 @@ mod tests {
             ),
         ];
         for (data, expected) in rows {
-            let problem = check_data(&ship(), data).unwrap_err();
+            let problem = check_data(&ship(), data, Sealing::Nowhere).unwrap_err();
             assert_eq!(problem.message, expected);
             assert!(problem.help.unwrap().contains("order_id (text): Which."));
         }

@@ -3,10 +3,12 @@
 
 mod check;
 mod place;
+mod secrets;
 mod types;
 mod unique;
 
 pub use check::{Problem, check_data, check_members, check_metadata, data_problems, from_text};
 pub use place::{pointer_to_field, short};
+pub use secrets::{PLAINTEXT, SETTING, Sealing};
 pub use types::{Field, FieldType, MessageType, MessageTypes};
 pub use unique::from_json;

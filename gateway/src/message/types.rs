@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use millrace_kernel::SealedRule;
 use serde_json::Value;
 
 /// The commands of one domain.
@@ -44,6 +45,13 @@ pub struct Field {
 pub enum FieldType {
     /// Text.
     Text,
+    /// A secret that is sealed, or is to be.
+    Sealed {
+        /// The field of the same record that holds its fingerprint.
+        fingerprint: String,
+    },
+    /// Bytes.
+    Bytes,
     /// A 64-bit whole number.
     Long,
     /// A 32-bit whole number.
@@ -66,12 +74,32 @@ pub enum FieldType {
     Nullable(Box<FieldType>),
 }
 
+impl MessageType {
+    /// Whether it holds secrets: then no value of it is repeated.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        has_secrets(&self.fields)
+    }
+
+    /// Whether the field of this name holds the fingerprint of a secret.
+    #[must_use]
+    pub fn is_fingerprint(&self, name: &str) -> bool {
+        let is_of =
+            |field: &Field| matches!(&field.kind, FieldType::Sealed { fingerprint } if fingerprint == name);
+        self.fields.iter().any(is_of)
+    }
+}
+
 impl FieldType {
     /// What to call it to a person.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
             Self::Text => "text".to_owned(),
+            Self::Sealed { .. } => {
+                "a secret as {\"plaintext\": \"…\"}, which is sealed, or its sealed box in base64".to_owned()
+            }
+            Self::Bytes => "bytes in base64".to_owned(),
             Self::Long | Self::Int => "a whole number".to_owned(),
             Self::Time => "a time (RFC 3339, or microseconds since the epoch)".to_owned(),
             Self::Double => "a number".to_owned(),
@@ -122,10 +150,55 @@ impl MessageTypes {
         Ok(Self { domain: domain.to_owned(), types, metadata })
     }
 
+    /// The same with the fields that hold secrets, which the schema does not tell.
+    #[must_use]
+    pub fn sealing(mut self, rules: &[SealedRule]) -> Self {
+        for rule in rules {
+            let command = self.types.iter_mut().find(|kind| kind.name == rule.command);
+            command.into_iter().for_each(|kind| seal(&mut kind.fields, rule.field, rule.fingerprint));
+        }
+        self
+    }
+
     /// The type of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&MessageType> {
         self.types.iter().find(|kind| kind.name == name)
+    }
+}
+
+/// Says of the field at `path` that it holds a secret.
+fn seal(fields: &mut [Field], path: &str, fingerprint: &str) {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let Some(field) = fields.iter_mut().find(|field| field.name == name) else { return };
+    match rest {
+        None => field.kind = FieldType::Sealed { fingerprint: fingerprint.to_owned() },
+        Some(rest) => {
+            if let FieldType::Record(inner) = innermost(&mut field.kind) {
+                seal(inner, rest, fingerprint);
+            }
+        }
+    }
+}
+
+fn innermost(kind: &mut FieldType) -> &mut FieldType {
+    match kind {
+        FieldType::Nullable(inner) | FieldType::Array(inner) => innermost(inner),
+        other => other,
+    }
+}
+
+/// Whether a secret is among these fields, or in one of them.
+pub(super) fn has_secrets(fields: &[Field]) -> bool {
+    fields.iter().any(|field| is_secret(&field.kind))
+}
+
+fn is_secret(kind: &FieldType) -> bool {
+    match kind {
+        FieldType::Sealed { .. } => true,
+        FieldType::Nullable(inner) | FieldType::Array(inner) | FieldType::Map(inner) => is_secret(inner),
+        FieldType::Record(fields) => has_secrets(fields),
+        _ => false,
     }
 }
 
@@ -159,6 +232,7 @@ fn field_type(schema: &Value, named: &mut HashMap<String, FieldType>) -> Result<
             "int" => Ok(FieldType::Int),
             "float" | "double" => Ok(FieldType::Double),
             "boolean" => Ok(FieldType::Boolean),
+            "bytes" => Ok(FieldType::Bytes),
             other => {
                 let short = other.rsplit('.').next().unwrap_or(other);
                 named.get(short).cloned().ok_or_else(|| format!("type {other} is not known here"))

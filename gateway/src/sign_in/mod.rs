@@ -16,7 +16,7 @@ pub(crate) use self::vouched::vouched;
 use crate::auth::{Known, Principal};
 use crate::gateway::Gateway;
 use crate::log::{Asked, Channel, Submitted};
-use crate::message::data_problems;
+use crate::message::{Sealing, data_problems};
 
 /// How long the request that comes first waits until its user is known.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Gateway {
         };
         // by a token that says nothing of its user nobody becomes known; another one may say more
         let Some(data) = filled(description.schemas.claims, &kind.name, known) else { return };
-        let Ok(data) = data_problems(kind, data) else {
+        let Ok(data) = data_problems(kind, data, Sealing::Nowhere) else {
             tracing::debug!(command = kind.name, "a token says what the command cannot hold");
             return self.sign_ins().remember(&known.user);
         };

@@ -35,6 +35,11 @@ pub struct ProcessorSettings {
     /// Folder for local state, so that a restart reads only what is new. Each process needs one
     /// of its own. Empty: everything is kept in memory and read from the topics at each start.
     pub state_dir: String,
+    /// File with the keys by which personal texts are named in keys (pseudonyms), a line `ID SECRET` each, newest first, and a line
+    /// `retired ID` for each that was given up; `millrace pseudonym-key ID` prints a line with a new one. Only its owner may
+    /// read it. All processors of a domain that has pseudonyms need the same. Empty: there is none; `millrace up` makes one in its folder
+    /// (`secrets/pseudonym-keys`).
+    pub pseudonym_keys_file: String,
     /// How much memory the states of aggregates may take in a process, in bytes, with
     /// `state_dir`; what has changed since the last checkpoint comes on top. Without `state_dir`
     /// all of them are in memory.
@@ -74,6 +79,7 @@ impl Default for ProcessorSettings {
             transaction_timeout_ms: 10_000,
             issued_at_ahead_seconds: 300,
             state_dir: String::new(),
+            pseudonym_keys_file: String::new(),
             state_cache_bytes: 256 << 20,
             standby_copies: 1,
             checkpoint_interval_ms: 5_000,

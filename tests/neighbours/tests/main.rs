@@ -1,4 +1,7 @@
-//! Two domains that depend on each other, in one process with servers of its own, seen through the command line.
+//! Two domains that depend on each other and one whose commands hold secrets, in one process with servers of its own, seen
+//! through the command line.
+
+mod secrets;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 struct Up {
     place: TempDir,
     child: Child,
+    level: &'static str,
 }
 
 /// What a call came to.
@@ -24,16 +28,22 @@ struct Ran {
 
 impl Up {
     fn start() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let child = Self::spawn(&place);
-        Self { place, child }
+        Self::logging("info")
     }
 
-    fn spawn(place: &TempDir) -> Child {
+    /// One that logs so much.
+    fn logging(level: &'static str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let child = Self::spawn(&place, level);
+        Self { place, child, level }
+    }
+
+    fn spawn(place: &TempDir, level: &str) -> Child {
         let log =
             std::fs::File::options().create(true).append(true).open(place.path().join("up.log")).unwrap();
         let mut child = neighbours(place)
             .args(["up", "--data", "data", "--kafka-port", "0", "--registry-port", "0", "--http-port", "0"])
+            .env("MILLRACE_LOG", level)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -49,7 +59,7 @@ impl Up {
     fn restart(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-        self.child = Self::spawn(&self.place);
+        self.child = Self::spawn(&self.place, self.level);
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {

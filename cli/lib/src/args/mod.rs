@@ -5,6 +5,7 @@ mod declared;
 mod examine;
 mod messages;
 mod rebuild;
+mod secrets;
 mod token;
 mod up;
 
@@ -18,6 +19,7 @@ pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
 pub use self::messages::{Load, Query, Send, Watch};
 pub use self::rebuild::Rebuild;
+pub use self::secrets::{NewPseudonymKey, SealKey, Unseal};
 pub use self::token::Token;
 pub use self::up::{Demo, Up};
 use crate::config::{Given, Inputs, LONGEST_SECONDS};
@@ -200,6 +202,27 @@ pub enum Command {
         curl -H \"Authorization: Bearer $(millrace token --user ann --role operator --key dev.key)\" \\\n    \
         http://127.0.0.1:8080/v1/feeds/ann")]
     Token(Token),
+    /// Make the key pair for which secrets of commands are sealed
+    ///
+    /// Writes the private key to FILE, for this user alone, and the public key to FILE.pub; overwrites neither. Prints
+    /// the setting by which gateways and senders get to know the public key.
+    #[command(after_help = "Examples:\n  millrace seal-key --key seal.key\n  \
+        MILLRACE_SEAL_PUBLIC_KEY_FILE=seal.key.pub millrace gateway")]
+    SealKey(SealKey),
+    /// Open what was sealed: print the secret in a box, or in a command
+    ///
+    /// The box comes as an argument or on standard input, in base64. With --command it is looked for in the topic of
+    /// commands, which keeps them for seven days. Prints each secret on a line of its own. Exits with 1 when the box is
+    /// cut off or was sealed for another key.
+    #[command(after_help = "Examples:\n  millrace unseal --key seal.key < box.txt\n  \
+        millrace unseal --key seal.key --command 0198c1a2-7d1e-7a53-9a4e-2f1d6b1c9e70")]
+    Unseal(Unseal),
+    /// Make a key of pseudonyms, by which personal texts are named in keys
+    ///
+    /// Prints a line of the file that processor.pseudonym_keys_file names: whoever reads it can try out which texts have a
+    /// pseudonym, so only its owner may read the file.
+    #[command(after_help = "Example:\n  (umask 077; millrace pseudonym-key k1 > pseudonym-keys)")]
+    PseudonymKey(NewPseudonymKey),
     /// Compare the topics with their declarations, or bring them there
     ///
     /// Never deletes a topic and never takes partitions away.
@@ -372,7 +395,13 @@ impl Command {
     /// Whether it asks no server for anything, and so depends on none that happens to run here.
     #[must_use]
     pub fn needs_no_servers(&self) -> bool {
-        self.brings_servers() || matches!(self, Self::Gateway { .. }) && !self.is_role()
+        let is_alone = match self {
+            Self::SealKey(_) | Self::PseudonymKey(_) => true,
+            Self::Unseal(unseal) => unseal.command.is_none(),
+            Self::Gateway { .. } => !self.is_role(),
+            _ => false,
+        };
+        self.brings_servers() || is_alone
     }
 
     fn listen(&self) -> Option<String> {

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 pub use layers::{Given, Inputs};
 pub use ranges::LONGEST_SECONDS;
 pub use settings::{
-    CqlSettings, GatewayAuth, GatewaySettings, LogFormat, RegistrySettings, SecuritySettings, Settings,
-    TelemetrySettings, UpSettings,
+    CqlSettings, GatewayAuth, GatewaySettings, LogFormat, RegistrySettings, SealSettings, SecuritySettings,
+    Settings, TelemetrySettings, UpSettings,
 };
 
 use crate::endpoints::Endpoints;

@@ -60,6 +60,8 @@ pub struct Settings {
     pub projector: ProjectorSettings,
     /// The gateway.
     pub gateway: GatewaySettings,
+    /// Secrets of commands.
+    pub seal: SealSettings,
     /// Where metrics and traces go.
     pub telemetry: TelemetrySettings,
     /// Everything in one process.
@@ -279,6 +281,16 @@ impl Default for GatewaySettings {
     }
 }
 
+/// Secrets of commands, which are sealed before anything is sent: `[seal]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SealSettings {
+    /// File with the public keys for which gateways, `send` and `load` seal secrets, newest first; `millrace seal-key` makes
+    /// it. All processes have the same. Empty: a command with a secret that is not sealed yet is refused; `millrace up` makes a pair
+    /// of keys in its folder (`secrets/seal.key`).
+    pub public_key_file: String,
+}
+
 /// Where metrics and traces go: `[telemetry]`. Prometheus asks for metrics at `/metrics` on the
 /// health port; docs/operations.md says what each means.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -356,6 +368,7 @@ impl Default for Settings {
             processor: ProcessorSettings::default(),
             projector: ProjectorSettings::default(),
             gateway: GatewaySettings::default(),
+            seal: SealSettings::default(),
             telemetry: TelemetrySettings::default(),
             up: UpSettings::default(),
         }

@@ -20,6 +20,7 @@ pub use self::live::LiveTables;
 use crate::config::{Config, secrets};
 use crate::domain::DomainEntry;
 use crate::error::CliError;
+use crate::pseudonyms;
 use crate::status::processes;
 
 /// How long a question to a server may take in a command that ends by itself.
@@ -139,6 +140,14 @@ impl<'a> Servers<'a> {
         stores::open(self.config, entry.name(), true)
     }
 
+    /// The outside world of a role that decides: with the keys of pseudonyms, which others need not be able to read.
+    ///
+    /// # Errors
+    /// As [`Servers::ports`]; or keys that cannot be read, or that others can read.
+    pub fn ports_to_decide(&self, state_dir: &str) -> Result<Ports, CliError> {
+        Ok(Ports { pseudonyms: pseudonyms::of(self.config)?, ..self.ports(state_dir)? })
+    }
+
     /// The outside world of a role, which waits for servers that are away by itself and keeps what it knows in
     /// `state_dir`, if that is set.
     ///
@@ -151,6 +160,7 @@ impl<'a> Servers<'a> {
             clock: Arc::new(SystemClock),
             local: (!state_dir.is_empty())
                 .then(|| Arc::new(LocalDir::new(state_dir)) as Arc<dyn LocalStores>),
+            pseudonyms: Arc::default(),
             transaction_timeout: self.config.settings.processor.transaction_timeout(),
         })
     }

@@ -25,33 +25,72 @@ pub fn run(
     domains: &[Box<dyn DomainEntry>],
     explain: &args::Explain,
 ) -> Result<(), CliError> {
-    let (entries, command_id) = in_domain(domains, &explain.command_id)?;
-    if command_id.is_empty() {
-        return Err(CliError::usage(format!("{:?} names no command", explain.command_id))
-            .hint("Write a command's id, or <domain>:<id>."));
-    }
-    let since = explain.since.as_deref().map(|text| time("--since", text)).transpose()?;
-    let asking = Asking { command_id, since, most_rows: explain.rows };
+    let (entries, asking) = asking(domains, &explain.command_id, explain.since.as_deref(), explain.rows)?;
     let tools = Tools::new(servers)?;
-    let mut searched = Vec::new();
-    let mut found = Vec::new();
-    for entry in entries {
-        let store = servers.open_store(entry)?;
-        match entry.examiner(servers.config)?.explain(&tools, Some(&*store), &asking)? {
-            Ok(explanation) => found.push(explanation),
-            Err(of_domain) => searched.extend(of_domain),
-        }
-    }
-    let Some(mut explanation) = found.pop() else { return Err(unknown(command_id, since, &searched)) };
-    if let Some(other) = found.pop() {
-        let domains = format!("{} and {}", other.domain, explanation.domain);
-        return Err(CliError::usage(format!("there are commands {command_id} of {domains}"))
-            .hint(format!("Say which: millrace explain {}:{command_id}", other.domain)));
-    }
+    let Sought { mut explanation, .. } = seek(servers, &tools, entries, &asking, true)?;
     elsewhere::follow(servers, &tools, domains, &asking, &mut explanation)?;
     match explain.json {
         true => output::json(&explanation),
         false => output::line(print(&explanation, Paper::new())),
+    }
+}
+
+/// The domains that a command may be of, and what is asked about it.
+///
+/// # Errors
+/// What names no command, or no time.
+pub fn asking<'a, 't>(
+    domains: &'a [Box<dyn DomainEntry>],
+    command: &'t str,
+    since: Option<&str>,
+    most_rows: usize,
+) -> Result<(Vec<&'a dyn DomainEntry>, Asking<'t>), CliError> {
+    let (entries, command_id) = in_domain(domains, command)?;
+    if command_id.is_empty() {
+        return Err(CliError::usage(format!("{command:?} names no command"))
+            .hint("Write a command's id, or <domain>:<id>."));
+    }
+    let since = since.map(|text| time("--since", text)).transpose()?;
+    Ok((entries, Asking { command_id, since, most_rows }))
+}
+
+/// A command that was found.
+pub struct Sought<'a> {
+    /// The domain.
+    pub entry: &'a dyn DomainEntry,
+    /// What is known of it.
+    pub explanation: Explanation,
+}
+
+/// Looks for a command in these domains; in their tables, too, if the rows that it has changed are wanted.
+///
+/// # Errors
+/// A command that nothing is known of, or that two domains know, servers that do not answer.
+pub fn seek<'a>(
+    servers: &Servers<'_>,
+    tools: &Tools<'_>,
+    entries: Vec<&'a dyn DomainEntry>,
+    asking: &Asking<'_>,
+    with_rows: bool,
+) -> Result<Sought<'a>, CliError> {
+    let Asking { command_id, since, .. } = *asking;
+    let mut searched = Vec::new();
+    let mut found = Vec::new();
+    for entry in entries {
+        let store = with_rows.then(|| servers.open_store(entry)).transpose()?;
+        match entry.examiner(servers.config)?.explain(tools, store.as_deref(), asking)? {
+            Ok(explanation) => found.push(Sought { entry, explanation }),
+            Err(of_domain) => searched.extend(of_domain),
+        }
+    }
+    let Some(sought) = found.pop() else { return Err(unknown(command_id, since, &searched)) };
+    match found.pop() {
+        None => Ok(sought),
+        Some(other) => {
+            let (one, other) = (sought.explanation.domain, other.explanation.domain);
+            Err(CliError::usage(format!("there are commands {command_id} of {other} and {one}"))
+                .hint(format!("Say which: {other}:{command_id}")))
+        }
     }
 }
 

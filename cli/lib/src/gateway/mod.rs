@@ -33,6 +33,7 @@ use crate::domain::{self, DomainEntry, message_types};
 use crate::error::CliError;
 use crate::roles::{Role, play};
 use crate::schemas::text_of;
+use crate::seal;
 use crate::topics::{Topic, declaration};
 
 /// The role's name.
@@ -187,6 +188,7 @@ pub fn role<'a>(
     let (authenticator, certificate) = (access::authenticator(config)?, access::certificate(settings)?);
     let limits = access::limits(config, &authenticator)?;
     let resume_key = access::resume_key(settings)?;
+    let seals_for = seal::public_keys(config)?;
     let resources = resources(config, domains)?;
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
@@ -209,6 +211,7 @@ pub fn role<'a>(
             authenticator,
             limits,
             resume_key,
+            seals_for,
             meter: health.metrics().gateway(),
             ending,
         });

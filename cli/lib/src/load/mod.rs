@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use millrace_gateway::seal::PublicKeys;
 use millrace_kafka::{KafkaLog, KafkaProducer, Message};
 use millrace_kernel::{Digest, id};
 use millrace_ports::{Clock as _, LogFault, SystemClock};
 use millrace_wire::Registry;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use self::answers::Answers;
 use self::faults::Faults;
@@ -32,7 +32,7 @@ use crate::message::{Catalogue, Problem, Written};
 use crate::send::Target;
 use crate::status::processes;
 use crate::views::Awaited;
-use crate::{foreign, output};
+use crate::{foreign, output, seal};
 
 /// At most so many records wait for the broker's acknowledgement.
 const MOST_IN_FLIGHT: usize = 50_000;
@@ -175,6 +175,7 @@ fn load(
         domains,
         awaited: awaited.as_ref(),
         catalogue: &catalogue,
+        seals_for: seal::public_keys(servers.config)?,
         producer: log.producer()?,
         registry: servers.registry()?,
         log,
@@ -221,6 +222,8 @@ struct Loader<'a> {
     /// What is to show everything in the end.
     awaited: Option<&'a Awaited<'a>>,
     catalogue: &'a Catalogue,
+    /// For which key secrets are sealed.
+    seals_for: PublicKeys,
     log: KafkaLog,
     registry: Arc<dyn Registry>,
     producer: KafkaProducer,
@@ -315,10 +318,11 @@ impl Loader<'_> {
 
     /// A command as it is written.
     fn prepare(&mut self, value: Value) -> Result<Ready, Unsent> {
-        let Written { found, id, mut metadata, data } = crate::message::from_object(self.catalogue, value)?;
+        let seals_for = self.seals_for.newest();
+        let Written { found, id: command_id, mut metadata, data } =
+            crate::message::from_object(self.catalogue, seals_for, value)?;
         // whoever wants to load a file again at any time writes it into the lines
         metadata.issued_at.get_or_insert_with(|| SystemClock.now_micros());
-        let command_id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
         if !id::is_valid(&command_id) {
             return Err(Problem::new(format!("id: {}", id::ID_RULE)).at("id").into());
         }

@@ -1,10 +1,13 @@
 //! Commands as people write them: the types of all domains, and a command as a line of a file.
 
 pub use millrace_gateway::message::{
-    Field, FieldType, MessageType, MessageTypes, Problem, check_data, check_metadata, from_json, from_text,
+    Field, FieldType, MessageType, MessageTypes, Problem, Sealing, check_data, check_metadata, from_json,
+    from_text,
 };
+use millrace_gateway::seal::PublicKey;
 use millrace_kernel::Metadata;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::domain::{DomainEntry, message_types, step_types};
 use crate::error::CliError;
@@ -93,22 +96,26 @@ impl Catalogue {
 pub struct Written<'a> {
     /// The type.
     pub found: Found<'a>,
-    /// The id, if one is given.
-    pub id: Option<String>,
+    /// The id: the one that is given, or a new one.
+    pub id: String,
     /// The metadata.
     pub metadata: Metadata,
-    /// The data, complete and of the right types.
+    /// The data, complete and of the right types, with its secrets sealed.
     pub data: Value,
 }
 
 /// The fields of a command written as one JSON object.
 const MEMBERS: [&str; 4] = ["type", "id", "metadata", "data"];
 
-/// Reads `{"type": …, "id"?: …, "metadata"?: {…}, "data": {…}}`.
+/// Reads `{"type": …, "id"?: …, "metadata"?: {…}, "data": {…}}`. Secrets that are not sealed yet are sealed for this key.
 ///
 /// # Errors
 /// What is wrong, with the path of the field.
-pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>, Problem> {
+pub fn from_object<'a>(
+    catalogue: &'a Catalogue,
+    seals_for: Option<&PublicKey>,
+    written: Value,
+) -> Result<Written<'a>, Problem> {
     let Value::Object(mut members) = written else {
         return Err(Problem::new("a command is an object: {\"type\": …, \"data\": {…}}"));
     };
@@ -125,8 +132,8 @@ pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>,
     };
     let found = catalogue.find(&kind).map_err(|problem| problem.at("type"))?;
     let id = match members.remove("id") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(id)) => Some(id),
+        None | Some(Value::Null) => Uuid::now_v7().to_string(),
+        Some(Value::String(id)) => id,
         Some(_) => return Err(Problem::new("id: expected text").at("id")),
     };
     let metadata = match members.remove("metadata") {
@@ -140,6 +147,6 @@ pub fn from_object(catalogue: &Catalogue, written: Value) -> Result<Written<'_>,
         Some(_) => return Err(Problem::new("data: expected an object").at("data")),
         None => Value::Object(Map::new()),
     };
-    let data = check_data(found.kind, data)?;
+    let data = check_data(found.kind, data, Sealing::with(seals_for, &id))?;
     Ok(Written { found, id, metadata, data })
 }

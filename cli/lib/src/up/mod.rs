@@ -3,6 +3,7 @@
 mod given;
 mod ports;
 mod reach;
+mod secrets;
 mod servers;
 mod whole;
 
@@ -79,6 +80,7 @@ pub fn run_with(
     if inner.settings.gateway.resume_key_file.is_empty() {
         inner.settings.gateway.resume_key_file = resume_key(&data)?;
     }
+    secrets::fill_in(&mut inner.settings, &data)?;
     let serving = Serving { health: &health, telemetry: &telemetry, stop: &stop };
     let brought = Brought { domains, pages };
     let done = play(&runtime, &inner, brought, &data, &embedded, serving, then);
@@ -143,6 +145,8 @@ fn play(
         endpoints.http = Some(http);
         endpoints.health = served.map(|address| address.to_string());
         endpoints.topic_prefix.clone_from(&config.settings.topic_prefix);
+        endpoints.seal_public_key_file.clone_from(&config.settings.seal.public_key_file);
+        endpoints.pseudonym_keys_file.clone_from(&config.settings.processor.pseudonym_keys_file);
         // whoever asks why it is not ready finds it by this
         let published = endpoints.publish().map_err(|error| CliError::from(error).context(data.display()));
         let announced = published.and_then(|()| match ready(health, stop, &expected) {
@@ -419,6 +423,8 @@ impl Embedded {
             health: None,
             http: None,
             topic_prefix: String::new(),
+            seal_public_key_file: String::new(),
+            pseudonym_keys_file: String::new(),
             file: PathBuf::new(),
         }
     }

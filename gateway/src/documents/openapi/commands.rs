@@ -31,7 +31,8 @@ pub(super) fn describe(domain: &Description, paths: &mut Map<String, Json>, sche
         let kind = command["name"].as_str().unwrap_or_default();
         let name = format!("{}.{kind}", domain.name);
         let rules = domain.schemas.texts.iter().filter(|rule| rule.command == kind);
-        let data = Translator::asked(rules).record(command);
+        let sealed = domain.schemas.sealed.iter().filter(|rule| rule.command == kind);
+        let data = Translator::asked(rules).sealing(sealed).record(command);
         let is_needed = data.get("required").is_some();
         paths.insert(format!("/v1/commands/{}/{kind}", domain.name), path(domain, command, &name, is_needed));
         schemas.insert(name, data);

@@ -27,9 +27,10 @@ pub(super) fn answers(kinds: &[Kind]) -> Answers {
     by_status(kinds.iter().chain(&OF_ALL).chain(&OF_NAMED))
 }
 
-/// The answers of a route that is open to all, but for the one it is there for.
-pub(super) fn of_open() -> Answers {
-    by_status(OF_ALL.iter())
+/// The answers of a route that is open to all, but for the one it is there for: these problems, or one of those that stand before
+/// every route.
+pub(super) fn of_open(kinds: &[Kind]) -> Answers {
+    by_status(kinds.iter().chain(&OF_ALL))
 }
 
 fn by_status<'k>(kinds: impl Iterator<Item = &'k Kind>) -> Answers {
