@@ -14,7 +14,7 @@ use millrace_domain_calendar::messages::commands::{
 };
 use millrace_domain_calendar::{Calendar, CommandData, EventData, State};
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateReader, decide,
+    Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateReader, decide,
 };
 
 /// Measures what a decision on a calendar costs.
@@ -49,6 +49,10 @@ impl StateReader for States {
     }
 
     fn exists(&self, _id: &AggregateId) -> bool {
+        false
+    }
+
+    fn exists_elsewhere(&self, _of: Published, _parts: &[&str]) -> bool {
         false
     }
 }

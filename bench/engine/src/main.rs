@@ -78,7 +78,7 @@ fn main() -> Result<(), Failure> {
         names,
         partitions: 1,
         codecs,
-        lookups: Arc::new(LookupTables::new(Vec::new(), 1, Arc::new(SystemClock), MOST_AGE)),
+        lookups: Arc::new(LookupTables::new(Vec::new(), Arc::new(SystemClock), MOST_AGE)),
         local: stores.map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
         settings,
         copies: Arc::new(Copies::new(false)),

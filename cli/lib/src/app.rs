@@ -14,8 +14,8 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, gateway, load, logging, new_domain, output, query, rebuild, roles, schemas, send,
-    status, tables, token, tool, topics, up, watch,
+    dead, demo, examine, gateway, load, logging, new_domain, output, published, query, rebuild, roles,
+    schemas, send, status, tables, token, tool, topics, up, watch,
 };
 
 /// The binary under construction: its domains.
@@ -104,6 +104,7 @@ fn execute(cli: Cli, app: &App) -> Result<(), CliError> {
         }
         _ => {}
     }
+    published::check(domains)?;
     let mut inputs = cli.inputs()?;
     inputs.environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Addressed, Command, Digest, Domain, Metadata, Projection, Schemas, Table};
+use millrace_kernel::{Addressed, Command, Digest, Domain, Metadata, Projection, Published, Schemas, Table};
 use millrace_ports::{Log, ViewStore};
 use millrace_runtime::dead::{DeadError, DeadTopic};
-use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError};
+use millrace_runtime::role::{FamilyRole, Pace, Ports, RoleError, policy_role};
 use millrace_runtime::versions::{self, Filled, State};
-use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_processor};
+use millrace_runtime::{Health, ProcessorSettings, Stop, Topology, run_policy, run_processor};
 use millrace_wire::{Codec, Registry};
 
 pub use millrace_gateway::ports::{CommandEncoder, Encoded};
@@ -50,8 +50,10 @@ pub trait DomainEntry: Send + Sync {
     fn schemas(&self) -> Schemas;
     /// Whether commands that may have been answered and forgotten are refused.
     fn refuses_expired(&self) -> bool;
-    /// The kinds of aggregates it looks up.
+    /// The kinds of its own aggregates that are looked up: those that it publishes.
     fn lookups(&self) -> &'static [&'static str];
+    /// The kinds of other domains' aggregates that it looks up.
+    fn lookups_elsewhere(&self) -> &'static [Published];
     /// Its settings when nobody has set any.
     fn default_settings(&self) -> serde_json::Value;
     /// Whether its settings are of the right types and fit together.
@@ -78,6 +80,21 @@ pub trait DomainEntry: Send + Sync {
         &self,
         ports: &Ports,
         prefix: &str,
+        settings: &ProcessorSettings,
+        health: &Health,
+        stop: &Stop,
+    ) -> Result<(), RoleError>;
+    /// The domains whose events it reacts to, each with what the role is called that does it.
+    fn policies(&self) -> Vec<(&'static str, String)>;
+    /// Reacts to the events of the domain `of` until `stop`.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    fn run_policy(
+        &self,
+        ports: &Ports,
+        prefix: &str,
+        of: &str,
         settings: &ProcessorSettings,
         health: &Health,
         stop: &Stop,
@@ -194,6 +211,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
         D::LOOKUPS
     }
 
+    fn lookups_elsewhere(&self) -> &'static [Published] {
+        D::LOOKUPS_ELSEWHERE
+    }
+
     fn default_settings(&self) -> serde_json::Value {
         serde_json::to_value(D::Settings::default()).unwrap_or_default()
     }
@@ -232,6 +253,22 @@ impl<D: Domain> DomainEntry for Entry<D> {
         stop: &Stop,
     ) -> Result<(), RoleError> {
         run_processor::<D>(ports, prefix, settings, health, stop)
+    }
+
+    fn policies(&self) -> Vec<(&'static str, String)> {
+        D::policies().iter().map(|policy| (policy.domain, policy_role::<D>(policy.domain))).collect()
+    }
+
+    fn run_policy(
+        &self,
+        ports: &Ports,
+        prefix: &str,
+        of: &str,
+        settings: &ProcessorSettings,
+        health: &Health,
+        stop: &Stop,
+    ) -> Result<(), RoleError> {
+        run_policy::<D>(ports, prefix, of, settings, health, stop)
     }
 
     fn keeps_order_behind_dead(&self) -> bool {

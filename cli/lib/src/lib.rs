@@ -18,6 +18,7 @@
 //! | a domain's own subcommand | `tool.rs`; `../../src/feed.rs` is one |
 //! | a setting, its layers and its manual | `config/` |
 //! | how commands are read and checked | `message/`, `domain.rs` |
+//! | whether domains publish what others look up | `published.rs` |
 //! | how servers are reached, and what is said when they are not | `connect/` |
 //! | what a role does when it starts and stops, and shows meanwhile | `roles.rs`, `health.rs`, `telemetry.rs` |
 //! | the gateway as a role: its servers, its address, who may use it, how it ends | `gateway/` |
@@ -46,6 +47,7 @@ pub mod message;
 mod new_domain;
 mod outcomes;
 pub mod output;
+mod published;
 mod query;
 mod rebuild;
 mod roles;

@@ -39,7 +39,7 @@ pub fn processor(
     domains: &[Box<dyn DomainEntry>],
     names: &[String],
 ) -> Result<(), CliError> {
-    let roles = select(domains, names)?.into_iter().map(|entry| processor_role(config, entry)).collect();
+    let roles = select(domains, names)?.into_iter().flat_map(|entry| deciding_roles(config, entry)).collect();
     play(config, roles)
 }
 
@@ -78,8 +78,31 @@ pub fn projector(
     play(config, roles)
 }
 
+/// The processor of a domain, and its policies.
+pub fn deciding_roles<'a>(config: &'a Config, entry: &'a dyn DomainEntry) -> Vec<Role<'a>> {
+    let policies = entry.policies().into_iter().map(|(of, name)| policy_role(config, entry, of, name));
+    std::iter::once(processor_role(config, entry)).chain(policies).collect()
+}
+
+fn policy_role<'a>(
+    config: &'a Config,
+    entry: &'a dyn DomainEntry,
+    of: &'static str,
+    name: String,
+) -> Role<'a> {
+    Role {
+        name,
+        work: Box::new(move |health, stop| {
+            let settings = &config.settings;
+            // it keeps nothing, so it needs no folder
+            let ports = Servers::new(config).ports("")?;
+            Ok(entry.run_policy(&ports, &settings.topic_prefix, of, &settings.processor, health, stop)?)
+        }),
+    }
+}
+
 /// The processor of a domain.
-pub fn processor_role<'a>(config: &'a Config, entry: &'a dyn DomainEntry) -> Role<'a> {
+fn processor_role<'a>(config: &'a Config, entry: &'a dyn DomainEntry) -> Role<'a> {
     Role {
         name: format!("{}.processor", entry.name()),
         work: Box::new(move |health, stop| {

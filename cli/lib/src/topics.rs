@@ -1,6 +1,6 @@
 //! `millrace topics`: what `topics/<d>.toml` declares against what the cluster has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{Admin, NewTopic, TopicDescription};
@@ -12,6 +12,7 @@ use crate::connect::Servers;
 use crate::domain::{DomainEntry, select};
 use crate::error::CliError;
 use crate::output;
+use crate::published::{Need, missing};
 
 /// The largest record that a domain may write, as the broker counts: Kafka's default, also where the cluster has another.
 const MAX_MESSAGE: (&str, u64) = ("max.message.bytes", 1_048_588);
@@ -161,7 +162,7 @@ fn wrong_partitions(domain: &str, declared: i32, differing: &[&TopicDescription]
 /// Runs `topics plan` or `topics apply`.
 ///
 /// # Errors
-/// Servers that do not answer, or what [`plan`] refuses.
+/// Servers that do not answer, what [`plan`] refuses, or what is looked up and not published.
 pub fn run(
     servers: &Servers<'_>,
     domains: &[Box<dyn DomainEntry>],
@@ -172,7 +173,7 @@ pub fn run(
     let selected = select(domains, names)?;
     let admin = servers.kafka()?.admin()?;
     let mut is_same = true;
-    for entry in selected {
+    for &entry in &selected {
         for change in changes(&admin, servers.prefix(), entry)? {
             is_same = false;
             if apply {
@@ -181,10 +182,26 @@ pub fn run(
             show(&change, apply, as_json)?;
         }
     }
+    look_for_published(&admin, servers.prefix(), &selected)?;
     match is_same && !as_json {
         true => output::line("Nothing to do: every topic is as declared."),
         false => Ok(()),
     }
+}
+
+/// Whether what these domains look up in others is there, or comes with these domains.
+fn look_for_published(admin: &Admin, prefix: &str, selected: &[&dyn DomainEntry]) -> Result<(), CliError> {
+    let mut declared = BTreeSet::new();
+    for entry in selected {
+        let topics = declaration(*entry)?.topics;
+        declared.extend(topics.keys().map(|suffix| format!("{prefix}{}.{suffix}", entry.name())));
+    }
+    let mut all = Vec::new();
+    for entry in selected {
+        let is_there = |topic: &str| admin.describe(topic).map(|found| found.is_some());
+        all.extend(missing(&Need::all(*entry, prefix), &declared, is_there)?);
+    }
+    if all.is_empty() { Ok(()) } else { Err(CliError::failed(all.join("\n"))) }
 }
 
 /// Brings a domain's topics to their declaration, in silence.

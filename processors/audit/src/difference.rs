@@ -18,6 +18,8 @@ pub enum Check {
     Lookups,
     /// Every command has one outcome, or is dead, or its process is open.
     Outcomes,
+    /// What follows from other domains' events was written.
+    Policies,
     /// Views equal the replay.
     Views,
 }

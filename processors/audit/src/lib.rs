@@ -10,6 +10,7 @@
 //! | to find out | open |
 //! |---|---|
 //! | what `millrace verify` checks of a partition | `verify/{states,bookkeeping,lookups,answers}.rs` |
+//! | … and of what a domain does about the events of others | `verify/policies.rs` |
 //! | how views are compared while they move | `verify/{replay,views}.rs` |
 //! | how two versions of a view are compared | `versions/` |
 //! | an aggregate's events, its state at any version or time | `history.rs` |

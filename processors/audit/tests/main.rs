@@ -3,5 +3,6 @@
 mod bounded;
 mod common;
 mod explain;
+mod policies;
 mod verify;
 mod versions;

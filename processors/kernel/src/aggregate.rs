@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::published::Published;
+
 /// `<Aggregate>/<id>`, the parts of a compound id joined with `/`.
 ///
 /// The first part of the id is the routing key of everything that concerns the aggregate:
@@ -108,7 +110,7 @@ fn before_slash(text: &str) -> &str {
 }
 
 /// What a decision sees: the aggregates that share its routing key, with the effects of
-/// every earlier message, and the lookup tables its domain declares.
+/// every earlier message, and the lookup tables that its domain declares.
 pub trait StateReader {
     /// The domain's state of any aggregate.
     type State;
@@ -122,6 +124,10 @@ pub trait StateReader {
     /// committed when the message arrived, and possibly more. The kind of `id` must be one
     /// of the domain's declared lookups.
     fn exists(&self, id: &AggregateId) -> bool;
+
+    /// Whether an aggregate of another domain exists, known as surely as in [`StateReader::exists`]. `parts` are those of its
+    /// id; `of` must be one of [`Domain::LOOKUPS_ELSEWHERE`](crate::Domain::LOOKUPS_ELSEWHERE).
+    fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool;
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use crate::bookkeeping::Bookkeeping;
 use crate::inline::Text;
 use crate::limits::{Limited, TextRule};
 use crate::message::{Addressed, Command, Failing, Named, Stamp};
+use crate::policy::Policy;
 use crate::projection::Projection;
+use crate::published::Published;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
 
@@ -183,6 +185,9 @@ pub trait Domain: Send + Sync + 'static {
     const REVISION: i32 = 0;
     /// Kinds of aggregates that decisions look up in other partitions: those marked so in `state.avsc`.
     const LOOKUPS: &'static [&'static str] = <Self::State as StateData>::LOOKUPS;
+    /// Kinds of aggregates of other domains whose existence decisions look up. Those domains must publish them, which is
+    /// checked when a build starts.
+    const LOOKUPS_ELSEWHERE: &'static [Published] = &[];
     /// Whether, once a command of a key is in the dead topic, later commands of that key wait
     /// there behind it, in order and without an answer, until an operator redrives or skips them.
     /// Then nothing is decided as if the dead one had never been sent; the price is that whoever
@@ -235,6 +240,11 @@ pub trait Domain: Send + Sync + 'static {
     /// Whether `expected_version` 0 ("must not exist") holds for a target in this state.
     fn is_absent(state: Option<&Self::State>) -> bool {
         state.is_none()
+    }
+
+    /// What the domain does about the events of others: at most one policy for each other domain.
+    fn policies() -> Vec<Policy<Self::Step>> {
+        Vec::new()
     }
 
     /// The view families of the domain; each is a consumer group of its own.

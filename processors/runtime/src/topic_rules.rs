@@ -14,6 +14,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::advice::{Advice, Advise};
+use crate::processor::looked_up::LookupTopics;
 use crate::settings::ProcessorSettings;
 use crate::topology::Topology;
 
@@ -75,7 +76,7 @@ impl Advise for TopicsFault {
 pub fn check(
     log: &dyn Log,
     names: &Topology,
-    lookups: &[Arc<str>],
+    lookups: &LookupTopics,
     settings: &ProcessorSettings,
 ) -> Result<Vec<Deviation>, TopicsFault> {
     let found = deviations(names, lookups, settings, &log.topic_configs(&topics(names, lookups))?);
@@ -87,20 +88,20 @@ pub fn check(
 
 /// The topics that are looked at.
 #[must_use]
-pub fn topics(names: &Topology, lookups: &[Arc<str>]) -> Vec<Arc<str>> {
-    names.own().into_iter().chain(lookups).cloned().collect()
+pub fn topics(names: &Topology, lookups: &LookupTopics) -> Vec<Arc<str>> {
+    names.own().into_iter().chain(lookups.all()).cloned().collect()
 }
 
 /// What of `configs` breaks a promise. A topic or a setting that is not among them breaks none.
 #[must_use]
 pub fn deviations(
     names: &Topology,
-    lookups: &[Arc<str>],
+    lookups: &LookupTopics,
     settings: &ProcessorSettings,
     configs: &BTreeMap<Arc<str>, TopicConfig>,
 ) -> Vec<Deviation> {
     let mut all = Vec::new();
-    for topic in [&names.state].into_iter().chain(lookups) {
+    for topic in [&names.state].into_iter().chain(lookups.all()) {
         let Some(mut look) = Look::at(topic, configs, &mut all) else { continue };
         look.policy(
             true,
@@ -128,7 +129,7 @@ pub fn deviations(
         }
     }
     let written = [&names.steps, &names.events, &names.state, &names.outcomes];
-    for topic in written.into_iter().chain(lookups) {
+    for topic in written.into_iter().chain(lookups.own.iter().map(|(_, topic)| topic)) {
         if let Some(mut look) = Look::at(topic, configs, &mut all) {
             let why = "a partition stands still at the first decision of which something is larger";
             look.least("max.message.bytes", MAX_MESSAGE_BYTES, false, why);
@@ -216,6 +217,8 @@ impl<'a> Look<'a> {
 
 #[cfg(test)]
 mod tests {
+    use millrace_kernel::Published;
+
     use super::*;
 
     /// What `topics/<d>.toml` declares, and the broker's defaults.
@@ -244,16 +247,21 @@ mod tests {
     #[test]
     fn each_setting_that_breaks_a_promise_is_named() {
         let names = Topology::new("", "chirp");
-        let lookups = [names.lookup("User")];
+        let elsewhere = Published::of("identity", "User");
+        let lookups = LookupTopics::new(&names, &["User"], &[elsewhere]);
+        let (own, other) = (&names.lookup("User"), &names.lookup_elsewhere(elsewhere));
         let settings = ProcessorSettings::default();
-        let good = declared(&names, &lookups[0]);
+        let mut good = declared(&names, own);
+        good.insert(Arc::clone(other), good[own].clone());
         assert_eq!(deviations(&names, &lookups, &settings, &good), []);
         let rows = [
             (&names.state, "cleanup.policy", "delete", true),
             (&names.state, "cleanup.policy", "compact,delete", true),
-            (&lookups[0], "cleanup.policy", "delete", true),
+            (own, "cleanup.policy", "delete", true),
+            (other, "cleanup.policy", "delete", true),
             (&names.state, "delete.retention.ms", "3600000", false),
-            (&lookups[0], "delete.retention.ms", "3600000", false),
+            (own, "delete.retention.ms", "3600000", false),
+            (other, "delete.retention.ms", "3600000", false),
             (&names.state, "message.timestamp.type", "LogAppendTime", false),
             (&names.events, "cleanup.policy", "compact", true),
             (&names.events, "retention.ms", "604800000", true),
@@ -266,7 +274,7 @@ mod tests {
             (&names.outcomes, "retention.ms", "60000", false),
             (&names.events, "max.message.bytes", "150", false),
             (&names.steps, "max.message.bytes", "1000000", false),
-            (&lookups[0], "max.message.bytes", "1048587", false),
+            (own, "max.message.bytes", "1048587", false),
             (&names.outcomes, "message.timestamp.type", "LogAppendTime", false),
         ];
         for (topic, key, value, stops) in rows {
@@ -278,5 +286,8 @@ mod tests {
             assert!(found.to_string().contains(&format!("{topic}: {key} is {value}")), "{found}");
         }
         assert_eq!(deviations(&names, &lookups, &settings, &BTreeMap::new()), [], "nothing is known");
+        let mut configs = good;
+        configs.get_mut(other).unwrap().insert("max.message.bytes".to_owned(), "150".to_owned());
+        assert_eq!(deviations(&names, &lookups, &settings, &configs), [], "who writes there says so");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use millrace_kernel::Domain;
 use millrace_kernel::aggregate::snake_case;
+use millrace_kernel::{Domain, Published};
 
 /// Names of a domain's topics, groups and transactional ids, each behind the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +75,22 @@ impl Topology {
         Self { has_steps: self.has_steps, ..Self::new(&self.prefix, self.domain) }
     }
 
+    /// The domain.
+    #[must_use]
+    pub fn domain(&self) -> &'static str {
+        self.domain
+    }
+
     /// `<d>.<aggregate>.lookup`, of the aggregates that others look up.
     #[must_use]
     pub fn lookup(&self, aggregate: &str) -> Arc<str> {
         format!("{}{}.{}.lookup", self.prefix, self.domain, snake_case(aggregate)).into()
+    }
+
+    /// The same of another domain.
+    #[must_use]
+    pub fn lookup_elsewhere(&self, of: Published) -> Arc<str> {
+        Self::new(&self.prefix, of.domain).lookup(of.kind)
     }
 
     /// `<d>.<family>.changes`, of the view families with views that can be subscribed to.
@@ -99,11 +111,29 @@ impl Topology {
         format!("{}{}.projector.{family}", self.prefix, self.domain)
     }
 
+    /// The consumer group that reacts to the events of another domain.
+    #[must_use]
+    pub fn policy_group(&self, of: &str) -> String {
+        format!("{}{}.policy.{of}", self.prefix, self.domain)
+    }
+
+    /// The transactional id under which a partition of another domain's events is reacted to.
+    #[must_use]
+    pub fn policy_transactional_id(&self, of: &str, partition: i32) -> String {
+        format!("{}{}.policy.{of}.{partition}", self.prefix, self.domain)
+    }
+
+    /// The topic of another domain's events.
+    #[must_use]
+    pub fn events_elsewhere(&self, domain: &'static str) -> Arc<str> {
+        Self::new(&self.prefix, domain).events
+    }
+
     /// Whether a consumer group is one of these, of whatever domain and prefix: without its offsets its partitions stand
     /// still.
     #[must_use]
     pub fn is_group(id: &str) -> bool {
-        id.ends_with(".processor") || id.contains(".projector.")
+        id.ends_with(".processor") || id.contains(".projector.") || id.contains(".policy.")
     }
 
     /// The transactional id of a partition's processor: whoever uses it next fences off
@@ -147,9 +177,13 @@ mod tests {
         let names = Topology::new("t1.", "chirp");
         assert_eq!(&*names.dead, "t1.chirp.commands.dead");
         assert_eq!(&*names.lookup("FollowRelationship"), "t1.chirp.follow_relationship.lookup");
+        assert_eq!(&*names.lookup_elsewhere(Published::of("identity", "User")), "t1.identity.user.lookup");
         assert_eq!(names.transactional_id(3), "t1.chirp.processor.3");
         assert_eq!(names.projector_group("users"), "t1.chirp.projector.users");
-        assert!(Topology::is_group(&names.processor_group()));
+        assert_eq!(names.policy_group("identity"), "t1.chirp.policy.identity");
+        assert_eq!(names.policy_transactional_id("identity", 3), "t1.chirp.policy.identity.3");
+        assert_eq!(&*names.events_elsewhere("identity"), "t1.identity.events");
+        assert!(Topology::is_group(&names.processor_group()) && Topology::is_group(&names.policy_group("x")));
         assert!(Topology::is_group(&names.projector_group("users.v2")));
         assert!(!Topology::is_group("my.processor.logs") && !Topology::is_group("console-consumer-7"));
     }

@@ -153,7 +153,7 @@ fn schema(
     whole(kind, domain, &assemble::records(text)?, words)
 }
 
-fn whole(
+pub(crate) fn whole(
     kind: &'static Kind,
     domain: &str,
     own_records: &[serde_json::Value],

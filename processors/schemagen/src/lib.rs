@@ -20,6 +20,7 @@ mod folder;
 mod format;
 mod items;
 mod limits;
+mod reads;
 mod registered;
 mod samples;
 #[cfg(feature = "build")]
@@ -36,6 +37,7 @@ use millrace_kernel::readers::unreadable;
 use thiserror::Error;
 
 use crate::folder::{Folder, Schema};
+pub use crate::reads::reads;
 pub use crate::registered::{registered, render, stale};
 #[cfg(feature = "build")]
 pub use crate::settings::documented;
@@ -76,6 +78,21 @@ pub fn build(domain: &str) {
     let settings = own_settings(&here).unwrap_or_else(|error| panic!("{error}"));
     if let Err(error) = generate(&schemas, settings.as_deref(), &set("OUT_DIR").join("messages.rs")) {
         panic!("schemas/{domain}: {error}");
+    }
+}
+
+/// What the build script of a domain does beside [`build`] that reads events of `other` domain: [`reads`], from `schemas/<other>`
+/// into `<other>_events.rs` of the build's folder.
+///
+/// # Panics
+/// What [`reads`] says, which cargo shows.
+#[cfg(feature = "build")]
+pub fn build_reads(other: &str, types: &[&str]) {
+    let set = |name: &str| PathBuf::from(std::env::var_os(name).expect("cargo sets it for build scripts"));
+    let schemas = set("CARGO_MANIFEST_DIR").join("../../../schemas").join(other);
+    let schemas = fs::canonicalize(&schemas).unwrap_or(schemas);
+    if let Err(error) = reads(&schemas, types, &set("OUT_DIR").join(format!("{other}_events.rs"))) {
+        panic!("{error}");
     }
 }
 

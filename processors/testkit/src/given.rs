@@ -10,14 +10,14 @@
 //! say if nothing had ever happened; and events fold back into states that survive the form of
 //! the state topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use millrace_kernel::codes::{NOT_FOUND, NOT_PERMITTED};
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Metadata, Rejections, Stamp, StateData, StateReader, Violation,
-    decide,
+    Addressed, AggregateId, Command, Domain, Metadata, Published, Rejections, Stamp, StateData, StateReader,
+    Violation, decide,
 };
 
 /// When the first event of a test is recorded; microseconds since the epoch.
@@ -26,6 +26,8 @@ pub const EPOCH: i64 = 1_700_000_000_000_000;
 /// The states of all aggregates, folded from events.
 pub struct States<D: Domain> {
     all: BTreeMap<AggregateId, Versioned<D::State>>,
+    /// What exists in other domains.
+    elsewhere: BTreeSet<(Published, AggregateId)>,
 }
 
 /// An aggregate's version and state.
@@ -41,13 +43,13 @@ pub struct Versioned<S> {
 
 impl<D: Domain> Default for States<D> {
     fn default() -> Self {
-        Self { all: BTreeMap::new() }
+        Self { all: BTreeMap::new(), elsewhere: BTreeSet::new() }
     }
 }
 
 impl<D: Domain> Clone for States<D> {
     fn clone(&self) -> Self {
-        Self { all: self.all.clone() }
+        Self { all: self.all.clone(), elsewhere: self.elsewhere.clone() }
     }
 }
 
@@ -72,6 +74,15 @@ impl<D: Domain> States<D> {
         );
         self.all.insert(id, Versioned { version, recorded_at, state: after.map(Arc::new) });
         version
+    }
+
+    /// From now on, an aggregate of another domain exists, or does so no more.
+    pub fn set_elsewhere(&mut self, of: Published, parts: &[&str], exists: bool) {
+        let id = (of, AggregateId::new(of.kind, parts));
+        match exists {
+            true => self.elsewhere.insert(id),
+            false => self.elsewhere.remove(&id),
+        };
     }
 
     /// The version and state of an aggregate, if it ever had an event.
@@ -184,6 +195,11 @@ impl<D: Domain> StateReader for Watched<'_, D> {
         assert!(D::LOOKUPS.contains(&id.kind()), "{id} was looked up, but {} is not declared", id.kind());
         D::is_visible(self.states.get(id).and_then(|found| found.state.as_deref()))
     }
+
+    fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool {
+        assert!(D::LOOKUPS_ELSEWHERE.contains(&of), "{of} was looked up, but is not declared");
+        self.states.elsewhere.contains(&(of, AggregateId::new(of.kind, parts)))
+    }
 }
 
 /// What `stranger` is answered to `command`, which must be the same, word for word, after either of two histories: it
@@ -239,6 +255,13 @@ impl<D: Domain> Given<D> {
     #[must_use]
     pub fn acting(mut self, user_id: &str) -> Self {
         self.metadata.user_id = Some(user_id.into());
+        self
+    }
+
+    /// An aggregate exists in another domain.
+    #[must_use]
+    pub fn elsewhere(mut self, of: Published, parts: &[&str]) -> Self {
+        self.states.set_elsewhere(of, parts, true);
         self
     }
 

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Stamp, Violation, id,
-    partition,
+    Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, Published, Stamp, Violation,
+    id, partition,
 };
 
 use crate::given::{EPOCH, States};
@@ -89,6 +89,11 @@ impl<D: Domain> World<D> {
             }
         }
         command_id
+    }
+
+    /// From now on, an aggregate of another domain exists, or does so no more.
+    pub fn set_elsewhere(&mut self, of: Published, parts: &[&str], exists: bool) {
+        self.states.set_elsewhere(of, parts, exists);
     }
 
     /// The steps that wait, oldest first.

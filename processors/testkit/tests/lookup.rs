@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_kernel::AggregateId;
+use millrace_kernel::{AggregateId, Published};
 use millrace_ports::{Clock, LogFault, TopicPartition};
+use millrace_runtime::processor::looked_up::LookedUp;
 use millrace_runtime::processor::lookup::{FollowFault, LookupFollower, LookupPartition, LookupTables};
 use millrace_testkit::log::memory::{MemoryLog, Plain};
 use millrace_testkit::pipeline::ManualClock;
@@ -16,6 +17,10 @@ const ONLY: LookupPartition = LookupPartition { lookup: 0, partition: 0 };
 /// How old a table may be, and how long tombstones live.
 const MOST_AGE: Duration = Duration::from_secs(100);
 const TOMBSTONES: Duration = Duration::from_secs(200);
+
+fn user(domain: &'static str, topic: &str, partitions: i32) -> LookedUp {
+    LookedUp { of: Published::of(domain, "User"), topic: topic.into(), partitions }
+}
 
 struct Scene {
     log: MemoryLog,
@@ -29,7 +34,7 @@ impl Scene {
         let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
         log.create_topic(TOPIC, 1);
         let of_tables = Arc::clone(&clock) as Arc<dyn Clock>;
-        let tables = LookupTables::new(vec![("User", Arc::from(TOPIC))], 1, of_tables, MOST_AGE);
+        let tables = LookupTables::new(vec![user("chirp", TOPIC, 1)], of_tables, MOST_AGE);
         Self { log, clock, tables: Arc::new(tables) }
     }
 
@@ -49,7 +54,7 @@ impl Scene {
     }
 
     fn knows(&self, user: &str) -> bool {
-        self.tables.exists(&AggregateId::new("User", &[user])).0
+        self.tables.exists("chirp", &AggregateId::new("User", &[user])).0
     }
 
     fn position(&self) -> i64 {
@@ -178,4 +183,30 @@ fn a_table_that_is_followed_stays_young_though_nothing_happens() {
         assert_eq!(follower.look(&scene.log).unwrap(), []);
     }
     assert_eq!(scene.follower().building(), 0);
+}
+
+#[test]
+fn kinds_of_the_same_name_in_two_domains_are_two() {
+    let mut scene = Scene::new();
+    let other = "identity.user.lookup";
+    scene.log.create_topic(other, 3);
+    let lookups = vec![user("chirp", TOPIC, 1), user("identity", other, 3)];
+    let of_tables = Arc::clone(&scene.clock) as Arc<dyn Clock>;
+    scene.tables = Arc::new(LookupTables::new(lookups, of_tables, MOST_AGE));
+    let id = AggregateId::new("User", &["ann"]);
+    let (exists, at) = scene.tables.exists("identity", &id);
+    let partition = millrace_kernel::partition::of_key(b"ann", 3);
+    assert_eq!((exists, at), (false, LookupPartition { lookup: 1, partition }));
+    assert_eq!(scene.tables.source(at), TopicPartition::new(other, partition));
+    let record = Plain {
+        key: Some(Bytes::from("User/ann")),
+        value: Some(Bytes::from_static(b"x")),
+        timestamp_ms: 1,
+        headers: Vec::new(),
+    };
+    scene.log.append(&scene.tables.source(at), record).unwrap();
+    scene.write("bob", true);
+    scene.catch_up(&mut scene.follower());
+    assert!(scene.tables.exists("identity", &id).0 && !scene.tables.exists("chirp", &id).0);
+    assert!(scene.knows("bob") && !scene.tables.exists("identity", &AggregateId::new("User", &["bob"])).0);
 }

@@ -8,9 +8,11 @@
 mod bounds;
 pub mod codec;
 mod foreign;
+mod reading;
 pub mod registry;
 mod schema;
 mod writer;
 
 pub use codec::{Codec, DecodeFailure, Unknown};
+pub use reading::Reading;
 pub use registry::{ConfluentRegistry, Latest, MemoryRegistry, Registry, RegistryAccess, RegistryFault};

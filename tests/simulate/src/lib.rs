@@ -10,9 +10,11 @@ use workload::Workload;
 
 pub mod accounting;
 pub mod chirp;
+pub mod clubs;
 pub mod dice;
 pub mod luck;
 pub mod many;
+pub mod neighbour;
 pub mod oracle;
 pub mod plan;
 #[cfg(debug_assertions)]
@@ -42,4 +44,5 @@ pub fn compiled_once() {
     }
     uses::<accounting::AccountingWorkload>();
     uses::<chirp::ChirpWorkload>();
+    uses::<clubs::ClubsWorkload>();
 }

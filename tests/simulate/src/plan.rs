@@ -278,6 +278,11 @@ pub enum Act<C> {
         /// What is left to chance.
         luck: u64,
     },
+    /// Something happens in the domain beside this one.
+    Neighbour {
+        /// What, and what goes wrong meanwhile.
+        luck: u64,
+    },
     /// The oracles look at the tables.
     Look,
 }
@@ -306,6 +311,9 @@ impl<W: Workload> Plan<W> {
         }
         rebuild_meanwhile(&mut Dice::new(seed ^ 0x7ab1_e500), &mut acts);
         subscribe_meanwhile::<W>(&mut Dice::new(seed ^ 0x5ab5_c21b), &mut setup, &mut acts);
+        if W::HAS_NEIGHBOUR {
+            live_meanwhile(&mut Dice::new(seed ^ 0x0e16_4b02), &mut acts);
+        }
         Self { seed, setup, acts }
     }
 }
@@ -363,6 +371,20 @@ fn subscribe_meanwhile<W: Workload>(
     for _ in 0..dice.within(0, 5) {
         let place = dice.below(acts.len() + 1);
         acts.insert(place, Act::Expire { family: dice.roll(), keep: dice.within(0, 4) });
+    }
+}
+
+/// Has something happen beside the domain, about as often as in it; those who have just seen it ask at once.
+fn live_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
+    let all = std::mem::take(acts);
+    for act in all {
+        for _ in 0..dice.below(4) {
+            acts.push(Act::Neighbour { luck: dice.roll() | 1 });
+        }
+        if dice.per_mille(40) {
+            acts.push(Act::Probe { luck: dice.roll() });
+        }
+        acts.push(act);
     }
 }
 

@@ -19,6 +19,7 @@ use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
+use crate::neighbour::Neighbour;
 use crate::oracle::versions::Versions;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
@@ -66,6 +67,9 @@ pub fn run<W: Workload>(plan: &Plan<W>, traced: bool) -> Ran {
     Ran { digest, tally: luck.tally(), failure, trace }
 }
 
+/// How often the broker forgets how far policies have read, so many times in a thousand chances.
+const FORGETS: u32 = 2;
+
 /// A process that sleeps.
 struct Asleep {
     until: usize,
@@ -74,6 +78,7 @@ struct Asleep {
 
 struct Running<'a, W: Workload> {
     pipeline: Pipeline<W::Domain>,
+    neighbour: Option<Neighbour>,
     store: Arc<UnreliableStore>,
     luck: Luck,
     seen: Seen<W>,
@@ -123,6 +128,7 @@ impl<'a, W: Workload> Running<'a, W> {
             commit_interval_ms: setup.commit_ms,
             ..ProjectorSettings::default()
         };
+        let neighbour = W::HAS_NEIGHBOUR.then(|| Neighbour::beside(&pipeline));
         let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
         pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
         pipeline.log.inject(Box::new(luck.clone()));
@@ -142,6 +148,7 @@ impl<'a, W: Workload> Running<'a, W> {
         for _ in 0..setup.projectors {
             pipeline.start_projectors();
         }
+        pipeline.start_policies();
         let kinds = <W::Domain as Domain>::LOOKUPS.iter();
         let topics = kinds.map(|kind| pipeline.names().lookup(kind));
         let lookups = topics.flat_map(|topic| {
@@ -151,6 +158,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let tables = parse_tables(<W::Domain as Domain>::SCHEMAS.views).unwrap_or_default();
         Self {
             tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
+            neighbour,
             store,
             luck,
             seen: Seen::new(setup.partitions),
@@ -199,7 +207,11 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Send(command) => self.send(plan, command)?,
             Act::Probe { luck } => {
                 self.seen.refresh(&self.pipeline)?;
-                if let Some(data) = W::probe(&self.seen, &plan.setup.domain, &mut Dice::new(*luck)) {
+                let mut dice = Dice::new(*luck);
+                let met = self.neighbour.as_ref().and_then(Neighbour::newest);
+                let data = W::probe(&self.seen, &plan.setup.domain, &mut dice);
+                if let Some(data) = data.or_else(|| W::meet(met?, &mut dice)) {
+                    self.luck.count(|tally| tally.met += u64::from(met.is_some()));
                     let id = format!("probe-{}", self.act);
                     self.send(plan, &Command { id: id.into(), metadata: Metadata::default(), data })?;
                 }
@@ -322,6 +334,15 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Repeat { pick } => self.repeat(*pick),
             Act::Expire { family, keep } => self.expire(*family, *keep),
             Act::Watch { luck } => self.watch(plan, *luck)?,
+            Act::Neighbour { luck } => {
+                if let Some(neighbour) = &mut self.neighbour {
+                    let done = neighbour.step(&self.luck, *luck);
+                    self.say(|| done);
+                }
+                if Dice::new(luck.rotate_left(17)).per_mille(FORGETS) {
+                    self.forget_policies();
+                }
+            }
             Act::Look => {
                 self.say(|| "look at the tables".to_owned());
                 self.look(plan)?;
@@ -372,6 +393,9 @@ impl<'a, W: Workload> Running<'a, W> {
                 note(&TopicPartition::new(Arc::clone(&topic), number as i32), ends);
             }
         }
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.note(act, &self.luck);
+        }
         for at in &self.lookups {
             note(at, self.diary.lookups.entry((Arc::clone(&at.topic), at.partition)).or_default());
         }
@@ -384,6 +408,7 @@ impl<'a, W: Workload> Running<'a, W> {
             seen: &self.seen,
             diary: &self.diary,
             pipeline: &self.pipeline,
+            neighbour: self.neighbour.as_ref(),
             tables: &self.tables,
         })
     }
@@ -418,9 +443,11 @@ impl<'a, W: Workload> Running<'a, W> {
         if self.pipeline.count(RoleKind::Processor) == 0 {
             self.pipeline.start(RoleKind::Processor);
         }
+        self.start_missing_policies();
         self.bring_back();
         self.end_rebuilds()?;
-        let rests = self.pipeline.comes_to_rest();
+        let rests =
+            self.neighbour.as_mut().is_none_or(Neighbour::comes_to_rest) && self.pipeline.comes_to_rest();
         if !rests {
             return Err(Failure::new(
                 "everything comes to rest",

@@ -1,7 +1,7 @@
 //! What a domain brings to the simulator: commands to send, and naive code that knows what must
 //! come of them.
 
-use millrace_kernel::{Command, Domain, Event, Message, StateData, Value};
+use millrace_kernel::{Command, Domain, Event, Message, Published, StateData, Value};
 
 use crate::dice::Dice;
 use crate::oracle::world::{Failure, Seen, World};
@@ -40,6 +40,8 @@ pub enum Next<S> {
 pub trait Around {
     /// Whether an aggregate of another partition is known to the decision at hand.
     fn knows(&self, aggregate_id: &str) -> Known;
+    /// The same of an aggregate of another domain.
+    fn knows_elsewhere(&self, of: Published, aggregate_id: &str) -> Known;
     /// Whether the answer that was given names this field, where either answer is right.
     fn answer_names(&self, code: &str, field: &str) -> bool;
 }
@@ -74,6 +76,8 @@ pub trait Workload: Sized + 'static {
 
     /// The workload's name on the command line.
     const NAME: &'static str;
+    /// Whether people are beside the domain, whom it looks up: [`crate::neighbour`].
+    const HAS_NEIGHBOUR: bool = false;
 
     /// Settings of the domain for one history.
     fn settings(dice: &mut Dice) -> Self::Settings;
@@ -91,6 +95,16 @@ pub trait Workload: Sized + 'static {
 
     /// What somebody asks for who has just seen the newest event of its kind, if there is one.
     fn probe(seen: &Seen<Self>, settings: &Self::Settings, dice: &mut Dice) -> Option<Self::CommandData>;
+
+    /// What somebody asks for who has just seen that this person of the neighbours has come, if it is about them.
+    fn meet(_person_id: &str, _dice: &mut Dice) -> Option<Self::CommandData> {
+        None
+    }
+
+    /// What the domain must do about the departure of this person of the neighbours.
+    fn reaction(_person_id: &str) -> Vec<Self::StepData> {
+        Vec::new()
+    }
 
     /// The record key of a command.
     fn routing_key(command: &Self::CommandData) -> &str;

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::clubs::ClubsWorkload;
 use millrace_simulate::many::{Many, many};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::run::run;
@@ -12,7 +13,7 @@ use millrace_simulate::shrink::shrink;
 use millrace_simulate::tally::Tally;
 use millrace_simulate::workload::Workload;
 
-/// How many histories of each workload: the two tests run beside each other, one core each.
+/// How many histories of each workload: the tests run beside each other, one core each.
 const HISTORIES: u64 = 2_000;
 
 fn all_hold<W: Workload>() -> Tally {
@@ -27,7 +28,7 @@ fn all_hold<W: Workload>() -> Tally {
         );
     }
     let tally = &summary.tally;
-    let injected = [
+    happens(&[
         ("processes killed between steps", tally.crashes),
         ("processes killed inside a step", tally.deaths_inside),
         ("zombies", tally.zombies),
@@ -42,33 +43,44 @@ fn all_hold<W: Workload>() -> Tally {
         ("late markers", tally.markers_delayed),
         ("wrong clocks", tally.clocks_set),
         ("checkpoints", tally.checkpoints),
-        ("trimmed steps", tally.trimmed),
         ("lost topics", tally.losses),
         ("hurt disks", tally.disks_hurt),
+        ("repeated commands", tally.repeated),
+        ("looks", tally.looks),
+    ]);
+    summary.tally
+}
+
+/// What is injected is injected often enough.
+fn happens(injected: &[(&str, u64)]) {
+    for (what, count) in injected {
+        assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");
+    }
+}
+
+/// What goes wrong where a domain has processes and tables.
+fn steps_and_tables(tally: &Tally) {
+    happens(&[
+        ("trimmed steps", tally.trimmed),
+        ("repeated steps", tally.steps_repeated),
         ("rebuilt versions", tally.rebuilt),
         ("switches", tally.switches),
         ("dropped versions", tally.dropped),
-        ("repeated commands", tally.repeated),
-        ("repeated steps", tally.steps_repeated),
         ("refused writes", tally.store_refused),
         ("timed out writes", tally.store_timed_out),
         ("partial writes", tally.store_partly),
         ("late writes", tally.store_late),
-        ("looks at tables", tally.looks),
         ("streams cut twice before anything came", tally.cut_again),
         ("streams of views that were rebuilt", tally.rebuilt_streams),
         ("streams whose changes are not kept any more", tally.gone),
         ("changes written again", tally.repeats),
-    ];
-    for (what, count) in injected {
-        assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");
-    }
-    summary.tally
+    ]);
 }
 
 #[test]
 fn a_network_holds_in_every_history() {
     let tally = all_hold::<ChirpWorkload>();
+    steps_and_tables(&tally);
     assert!(tally.feeds > HISTORIES, "feeds were compared");
 }
 
@@ -76,9 +88,21 @@ fn a_network_holds_in_every_history() {
 fn money_holds_in_every_history() {
     let tally = all_hold::<AccountingWorkload>();
     assert!(tally.expired > HISTORIES, "commands come again when nobody remembers them");
-    for (what, count) in [("places claimed", tally.forged), ("commands replayed", tally.replayed)] {
-        assert!(count * 20 > HISTORIES, "hardly any {what}: {count} in {HISTORIES} histories");
-    }
+    steps_and_tables(&tally);
+    happens(&[("places claimed", tally.forged), ("commands replayed", tally.replayed)]);
+}
+
+#[test]
+fn domains_depend_on_each_other_in_every_history() {
+    let tally = all_hold::<ClubsWorkload>();
+    happens(&[
+        ("people who came", tally.came),
+        ("people who went", tally.went),
+        ("events read again", tally.forgotten),
+        ("repeated steps", tally.steps_repeated),
+        ("trimmed steps", tally.trimmed),
+    ]);
+    assert!(tally.met > HISTORIES, "people are asked about as soon as they can be seen");
 }
 
 fn same_again<W: Workload>() {
@@ -99,6 +123,7 @@ fn same_again<W: Workload>() {
 fn a_seed_gives_the_same_history_again() {
     same_again::<ChirpWorkload>();
     same_again::<AccountingWorkload>();
+    same_again::<ClubsWorkload>();
 }
 
 #[test]
@@ -110,7 +135,7 @@ fn a_seed_gives_the_same_history_in_another_process() {
         let text = String::from_utf8(output.stdout).unwrap();
         let digests: Vec<String> =
             text.lines().filter_map(|line| line.split_once("digest ")).map(|(_, it)| it.to_owned()).collect();
-        assert_eq!(digests.len(), 2, "one a workload: {text}");
+        assert_eq!(digests.len(), 3, "one a workload: {text}");
         digests
     };
     assert_eq!(digests("1"), digests("2"));

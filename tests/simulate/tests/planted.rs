@@ -5,6 +5,7 @@
 use millrace_runtime::planted::{Bug, plant};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::clubs::ClubsWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::planted::{Found, hunt};
@@ -21,21 +22,26 @@ const MOST: u64 = 4_000;
 fn is_found(bug: Bug) {
     silence_panics();
     let first = Many { from: 0, seeds: AT_ONCE, jobs: 1, go_on: true };
-    let (mut chirp, mut accounting) =
-        (hunt::<ChirpWorkload>(bug, first), hunt::<AccountingWorkload>(bug, first));
-    while chirp.failed + accounting.failed == 0 && chirp.of < MOST {
-        let next = Many { from: chirp.of, ..first };
-        chirp.add(hunt::<ChirpWorkload>(bug, next));
-        accounting.add(hunt::<AccountingWorkload>(bug, next));
+    let hunt_all = |what| {
+        [
+            hunt::<ChirpWorkload>(bug, what),
+            hunt::<AccountingWorkload>(bug, what),
+            hunt::<ClubsWorkload>(bug, what),
+        ]
+    };
+    let mut found = hunt_all(first);
+    while found.iter().all(|it| it.failed == 0) && found[0].of < MOST {
+        let next = Many { from: found[0].of, ..first };
+        found.iter_mut().zip(hunt_all(next)).for_each(|(it, more)| it.add(more));
     }
-    for Found { workload, failed, of, rule, .. } in [&chirp, &accounting] {
+    for Found { workload, failed, of, rule, .. } in &found {
         println!("{bug:?}: found in {failed} of {of} histories of {workload}; {rule}");
     }
-    let of = chirp.of;
     assert!(
-        chirp.failed + accounting.failed > 0,
-        "{bug:?} ({}) is not found in {of} histories of each workload",
-        bug.says()
+        found.iter().any(|it| it.failed > 0),
+        "{bug:?} ({}) is not found in {} histories of each workload",
+        bug.says(),
+        found[0].of
     );
 }
 
@@ -58,6 +64,7 @@ fn no_history_fails_while_no_bug_is_on() {
     let what = Many { from: 0, seeds: HISTORIES, jobs: 2, go_on: false };
     assert_eq!(many::<ChirpWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<AccountingWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<ClubsWorkload>(what, &|_, _| {}).failures, []);
 }
 
 #[test]

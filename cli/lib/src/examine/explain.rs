@@ -8,7 +8,7 @@ use millrace_kernel::{Status, Violation};
 use millrace_runtime::dead::headers::Mark;
 
 use super::history::in_domain;
-use super::{Asking, Tools, time};
+use super::{Asking, Tools, elsewhere, time};
 use crate::args;
 use crate::connect::Servers;
 use crate::domain::DomainEntry;
@@ -42,12 +42,13 @@ pub fn run(
             Err(of_domain) => searched.extend(of_domain),
         }
     }
-    let Some(explanation) = found.pop() else { return Err(unknown(command_id, since, &searched)) };
+    let Some(mut explanation) = found.pop() else { return Err(unknown(command_id, since, &searched)) };
     if let Some(other) = found.pop() {
         let domains = format!("{} and {}", other.domain, explanation.domain);
         return Err(CliError::usage(format!("there are commands {command_id} of {domains}"))
             .hint(format!("Say which: millrace explain {}:{command_id}", other.domain)));
     }
+    elsewhere::follow(servers, &tools, domains, &asking, &mut explanation)?;
     match explain.json {
         true => output::json(&explanation),
         false => output::line(print(&explanation, Paper::new())),
@@ -136,6 +137,14 @@ fn print(explanation: &Explanation, mut paper: Paper) -> String {
     for act in explanation.acts.iter().filter(|act| act.is_step || !act.events.is_empty()) {
         paper.gap();
         print_act(&mut paper, act, asked_at);
+    }
+    for other in &explanation.elsewhere {
+        paper.gap();
+        paper.line(0, &elsewhere::title(other));
+        for act in &other.acts {
+            paper.gap();
+            print_act(&mut paper, act, asked_at);
+        }
     }
     paper.text()
 }

@@ -1,6 +1,7 @@
 //! Looking into topics and tables: `verify`, `history` and `explain`. The work is done by
 //! `millrace-audit`; here is what it is done with, and how it is printed.
 
+mod elsewhere;
 pub mod explain;
 pub mod history;
 pub mod verify;
@@ -13,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use millrace_audit::explain::{Explanation, Question, Searched};
+use millrace_audit::explain::{Elsewhere, Explanation, Question, Searched};
 use millrace_audit::history::{History, Until};
-use millrace_audit::{Audit, AuditFault, Report, Shelf, Watcher};
+use millrace_audit::{Audit, AuditFault, EventPlace, Report, Shelf, Watcher};
 use millrace_kafka::{Admin, KafkaLog};
 use millrace_kernel::{AggregateId, Domain};
 use millrace_ports::{LogFault, StoreFault, TopicPartition, ViewStore};
@@ -78,6 +79,18 @@ pub trait Examiner {
         store: Option<&dyn ViewStore>,
         asked: &Asking<'_>,
     ) -> Result<Result<Explanation, Vec<Searched>>, CliError>;
+
+    /// Tells what the domain has done about these events of the domain `of`.
+    ///
+    /// # Errors
+    /// Servers that do not answer.
+    fn consequences(
+        &self,
+        tools: &Tools<'_>,
+        store: Option<&dyn ViewStore>,
+        asked: &Asking<'_>,
+        of: (&str, &[EventPlace]),
+    ) -> Result<Vec<Elsewhere>, CliError>;
 }
 
 /// What is asked of [`Examiner::explain`].
@@ -131,6 +144,28 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
         store: Option<&dyn ViewStore>,
         asked: &Asking<'_>,
     ) -> Result<Result<Explanation, Vec<Searched>>, CliError> {
+        self.ask(tools, store, asked, |question| millrace_audit::explain::explain(question, asked.command_id))
+    }
+
+    fn consequences(
+        &self,
+        tools: &Tools<'_>,
+        store: Option<&dyn ViewStore>,
+        asked: &Asking<'_>,
+        (of, events): (&str, &[EventPlace]),
+    ) -> Result<Vec<Elsewhere>, CliError> {
+        self.ask(tools, store, asked, |question| millrace_audit::explain::consequences(question, of, events))
+    }
+}
+
+impl<D: Domain> TypedExaminer<D> {
+    fn ask<T>(
+        &self,
+        tools: &Tools<'_>,
+        store: Option<&dyn ViewStore>,
+        asked: &Asking<'_>,
+        answer: impl FnOnce(&Question<'_, D>) -> Result<T, AuditFault>,
+    ) -> Result<T, CliError> {
         let scratch = Scratch::new();
         let make = || scratch.store();
         let shelf = Shelf::new(&make, MEMORY);
@@ -146,9 +181,9 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
             shelf: &shelf,
             watcher: &tools.bar,
         };
-        let explained = millrace_audit::explain::explain(&question, asked.command_id);
+        let answered = answer(&question);
         tools.bar.clear();
-        Ok(explained?)
+        Ok(answered?)
     }
 }
 

@@ -87,9 +87,14 @@ fn print(domain: &str, report: &Report, seconds: f64) -> String {
         (checked.lookups, "look-ups"),
         (checked.commands, "commands"),
         (checked.outcomes, "outcomes"),
+        (checked.reactions, "reactions"),
         (checked.rows, "rows"),
     ]
+    .into_iter()
+    // most domains react to nobody
+    .filter(|(count, what)| *count > 0 || *what != "reactions")
     .map(|(count, what)| format!("{} {what}", output::number(count)))
+    .collect::<Vec<_>>()
     .join(", ");
     let verdict = match report.total() {
         0 => "clean".to_owned(),
@@ -108,6 +113,7 @@ pub fn describe(paper: &mut Paper, difference: &Difference) {
         Check::States => "state",
         Check::Lookups => "look-up",
         Check::Outcomes => "outcome",
+        Check::Policies => "step",
         Check::Views => "row",
     };
     let kind = match difference.kind {

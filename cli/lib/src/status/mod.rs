@@ -15,6 +15,7 @@ use std::sync::Arc;
 use millrace_kafka::{Admin, KafkaLog};
 use millrace_ports::{Log as _, LogFault, TopicPartition, ViewStore};
 use millrace_runtime::Topology;
+use millrace_runtime::processor::looked_up::LookupTopics;
 use millrace_runtime::progress::{Progress, read_progress, system_tables};
 use millrace_runtime::topic_rules::{self, Deviation, deviations};
 use millrace_runtime::versions::catalogue::live;
@@ -174,7 +175,7 @@ fn look(
         (0..partitions).map(|partition| TopicPartition::new(Arc::clone(topic), partition)).collect()
     };
     let mut inputs: Vec<_> = names.inputs().into_iter().flat_map(places).collect();
-    let lookups: Vec<_> = entry.lookups().iter().map(|kind| names.lookup(kind)).collect();
+    let lookups = LookupTopics::new(&names, entry.lookups(), entry.lookups_elsewhere());
     let configs = match admin.configs(&topic_rules::topics(&names, &lookups)) {
         // who may not look is shown the rest
         Err(LogFault::Refused { .. }) => BTreeMap::new(),
@@ -201,15 +202,49 @@ fn look(
         waiting_keys: dead.keys,
     });
 
+    policies(log, admin, entry, &names, report)?;
     let events = places(&names.events);
     // what no transaction can be open in is what nobody but the broker writes to
     inputs.extend(events.iter().cloned());
-    inputs.extend([&names.state].into_iter().chain(&lookups).flat_map(places));
+    let own = lookups.own.iter().map(|(_, topic)| topic);
+    inputs.extend([&names.state].into_iter().chain(own).flat_map(places));
     report.transactions.extend(open(log, &inputs, servers.config.settings.processor.transaction_timeout())?);
     servers.say_where_tables_are()?;
     // who cannot look at the tables is shown the rest
     if let Err(error) = look_at_tables(servers, log, admin, entry, &names, &events, report) {
         report.tables.push(Unwell::all(entry.name(), &error));
+    }
+    Ok(())
+}
+
+/// How far a domain has reacted to the events of others.
+fn policies(
+    log: &KafkaLog,
+    admin: &Admin,
+    entry: &dyn DomainEntry,
+    names: &Topology,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    for (of, role) in entry.policies() {
+        let (topic, group) = (names.events_elsewhere(of), names.policy_group(of));
+        let partitions = log.partitions(&topic)?;
+        let events: Vec<_> =
+            (0..partitions).map(|partition| TopicPartition::new(Arc::clone(&topic), partition)).collect();
+        let behind = behind(log, &events, &admin.group_offsets(&group, &events)?)?;
+        let (members, waiting) = (admin.members(&group)?, Behind::total(&behind));
+        report.roles.push(Role {
+            role,
+            group,
+            members,
+            partitions,
+            lag_records: waiting.records,
+            lag_seconds: waiting.seconds,
+            healthy: Role::is_healthy(members, waiting),
+            tables: None,
+            dead_letters: 0,
+            waiting_processes: Vec::new(),
+            waiting_keys: Vec::new(),
+        });
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use crate::domain::DomainEntry;
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::gateway::{self, Bound};
-use crate::roles::{Role, Stores, finish, processor_role, projector_roles, runtime, start, stop_on_signals};
+use crate::roles::{Role, Stores, deciding_roles, finish, projector_roles, runtime, start, stop_on_signals};
 use crate::{health, output, schemas, tables, telemetry, topics};
 
 /// How often the start looks whether everything is at work.
@@ -131,7 +131,7 @@ fn play(
     let stores = Stores::default();
     let mut roles: Vec<Role<'_>> = Vec::new();
     for entry in domains {
-        roles.push(processor_role(config, &**entry));
+        roles.extend(deciding_roles(config, &**entry));
         roles.extend(projector_roles(config, &**entry, &stores)?);
     }
     let bound = embedded.http.try_clone().and_then(Bound::of)?;
@@ -165,14 +165,20 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
     let (log, registry) = (servers.kafka()?, servers.registry()?);
     let admin = log.admin()?;
     let mut expected = Vec::new();
+    // of all of them first: one may read what another writes
+    domains.iter().try_for_each(|entry| topics::apply(&admin, servers.prefix(), &**entry))?;
     for entry in domains {
-        topics::apply(&admin, servers.prefix(), &**entry)?;
         schemas::register(&*registry, servers.prefix(), &**entry)?;
         let store = servers.store(&**entry)?;
         tables::create(&*store, &**entry, config)?;
         let partitions = log.partitions(&Topology::new(servers.prefix(), entry.name()).commands)?;
         let partitions = usize::try_from(partitions).unwrap_or_default();
         expected.push((format!("{}.processor", entry.name()), partitions));
+        for (of, role) in entry.policies() {
+            let events = Topology::new(servers.prefix(), of).events;
+            let partitions = log.partitions(&events)?;
+            expected.push((role, usize::try_from(partitions).unwrap_or_default()));
+        }
         expected.push((gateway::lane(entry.name()), 1));
         for (family, versions) in tables::Catalogue::read(&*store, &**entry, config)?.families {
             let kept = versions.iter().filter(|it| it.is_kept_by(&family.revision));
@@ -184,7 +190,7 @@ fn prepare(config: &Config, domains: &[Box<dyn DomainEntry>]) -> Result<Vec<(Str
 }
 
 /// Waits until every partition of every role is at work; `None` when asked to stop before. Commands are accepted and
-/// decided without a projector, and those of other partitions without one that stands still: so these are named and
+/// decided without a projector or a policy, and those of other partitions without one that stands still: so these are named and
 /// not waited for.
 fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> Option<Vec<LaneReport>> {
     let mut said_at = Instant::now();
@@ -192,9 +198,10 @@ fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> Option<V
         let missing = Missing::of(&health.report(), expected);
         if missing.roles.is_empty() {
             for lane in &missing.standing {
-                let (what, means) = match is_projector(&lane.role) {
-                    true => ("a projector", "Its views go no further"),
-                    false => ("a partition", "Its commands wait, those of the others are decided"),
+                let (what, means) = match &lane.role {
+                    role if role.contains(".projector.") => ("a projector", "Its views go no further"),
+                    role if role.contains(".policy.") => ("a policy", "What follows from those events waits"),
+                    _ => ("a partition", "Its commands wait, those of the others are decided"),
                 };
                 tracing::error!(
                     role = lane.role,
@@ -216,8 +223,9 @@ fn ready(health: &Health, stop: &Stop, expected: &[(String, usize)]) -> Option<V
     }
 }
 
-fn is_projector(role: &str) -> bool {
-    role.contains(".projector.")
+/// Whether a role comes behind what was decided: commands are decided without it.
+fn comes_behind(role: &str) -> bool {
+    role.contains(".projector.") || role.contains(".policy.")
 }
 
 /// What a start still waits for, and what it does not wait for.
@@ -241,7 +249,7 @@ impl Missing {
                 of_role.filter(move |lane| is_whole || lane.partition != ROLE_ITSELF)
             };
             let at_work = lanes().filter(|lane| lane.state == LaneState::Running).count();
-            let least = match is_projector(role) {
+            let least = match comes_behind(role) {
                 true => Some(STANDS_STILL),
                 // without any no command is decided
                 false => (at_work > 0).then_some(DECIDES_NOTHING),

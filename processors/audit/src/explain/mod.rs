@@ -2,6 +2,7 @@
 //! and the rows that follow.
 
 mod effects;
+mod elsewhere;
 mod find;
 mod walk;
 
@@ -16,6 +17,7 @@ use millrace_wire::Registry;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+pub use self::elsewhere::{Elsewhere, consequences};
 use crate::difference::EventPlace;
 use crate::fault::AuditFault;
 use crate::shelf::Shelf;
@@ -229,6 +231,9 @@ pub struct Explanation {
     pub unlisted: u64,
     /// The command and the steps of its process, with what each caused.
     pub acts: Vec<Act>,
+    /// What other domains have done about its events, and others about theirs: told by [`consequences`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 fn is_none(count: &u64) -> bool {
@@ -296,6 +301,7 @@ pub fn explain<D: Domain>(
         outcomes: found.outcomes,
         unlisted: found.unlisted,
         acts,
+        elsewhere: Vec::new(),
     }))
 }
 

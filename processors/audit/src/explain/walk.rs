@@ -15,19 +15,22 @@ use crate::reading::{Tail, decode, decode_event, key_text};
 use crate::shown;
 
 /// Most messages of one process that are followed.
-const MOST_ACTS: usize = 1_000;
+pub(super) const MOST_ACTS: usize = 1_000;
 /// Offsets looked at in one go.
 const PIECE: i64 = 2_000;
 /// How far the clocks of brokers and processors may be apart, milliseconds.
-const SKEW_MS: i64 = 120_000;
+pub(super) const SKEW_MS: i64 = 120_000;
 
 /// A step that an event asked for.
-struct Wanted<S> {
-    step: S,
+pub(super) struct Wanted<S> {
+    /// The step's id.
+    pub(super) id: String,
+    /// The step.
+    pub(super) step: S,
     /// The event's id.
-    cause: String,
-    /// Its `recorded_at`.
-    since: i64,
+    pub(super) cause: String,
+    /// When it was written, at the earliest: the event's `recorded_at`.
+    pub(super) since: i64,
 }
 
 impl<D: Domain> Scene<'_, D> {
@@ -89,10 +92,10 @@ impl<D: Domain> Scene<'_, D> {
     }
 
     /// A step, and what it caused.
-    fn follow(
+    pub(super) fn follow(
         &self,
         command_id: &str,
-        Wanted { step, cause, since }: Wanted<D::Step>,
+        Wanted { id, step, cause, since }: Wanted<D::Step>,
         wanted: &mut VecDeque<Wanted<D::Step>>,
     ) -> Result<Act, AuditFault> {
         let key = step.aggregate_id().routing_key().to_owned();
@@ -135,7 +138,7 @@ impl<D: Domain> Scene<'_, D> {
         let is_trimmed = act.place.is_none() && begins_at > 0;
         if is_trimmed {
             // its id is known all the same
-            act.id = step_id(command_id, &format!("{}/{}", step.name(), step.aggregate_id())).to_string();
+            act.id = id;
         }
         if act.is_decided || is_trimmed {
             let events = self.at(&self.names.events, home);
@@ -215,6 +218,7 @@ fn happened<D: Domain>(
     let (steps, ends) = sets_in_motion::<D>(&event.data);
     let asks_for = steps.iter().map(name_of).collect();
     wanted.extend(steps.into_iter().map(|step| Wanted {
+        id: step_id(&event.command_id, &format!("{}/{}", step.name(), step.aggregate_id())).to_string(),
         step,
         cause: event.id.to_string(),
         since: event.recorded_at,

@@ -12,6 +12,7 @@ mod bookkeeping;
 mod fold;
 mod image;
 mod lookups;
+mod policies;
 mod replay;
 mod states;
 mod tally;
@@ -76,6 +77,8 @@ pub struct Checked {
     pub commands: u64,
     /// Outcomes read.
     pub outcomes: u64,
+    /// Events of other domains of which the reaction was looked for.
+    pub reactions: u64,
     /// Rows compared.
     pub rows: u64,
 }
@@ -108,6 +111,7 @@ struct Scene<'a, D: Domain> {
     partitions: i32,
     findings: Findings,
     checked: Checked,
+    taken: policies::Taken,
 }
 
 impl<D: Domain> Scene<'_, D> {
@@ -149,10 +153,12 @@ pub fn verify<D: Domain>(audit: &Audit<'_, D>) -> Result<Report, AuditFault> {
         tables,
         findings: Findings::new(audit.limit),
         checked: Checked::default(),
+        taken: policies::Taken::new(),
     };
     for partition in 0..scene.partitions {
         scene.partition(partition)?;
     }
+    scene.policies()?;
     for family in D::projections(audit.settings) {
         scene.family(&family)?;
     }
@@ -178,6 +184,7 @@ impl<D: Domain> Scene<'_, D> {
         let (states, remembered) = self.read_states(partition)?;
         // whatever a state is ahead of those events becomes visible before their end is asked for
         self.compare_states(&mut fold, states)?;
+        self.note_taken(partition, &remembered);
         self.compare_processes(&mut fold, &remembered);
         fold.read_on(self, log.high_watermark(&events)?)?;
         self.report_ahead(&mut fold)?;

@@ -9,7 +9,7 @@ use millrace_domain_accounting::account::{self, MAX_RESERVATIONS};
 use millrace_domain_accounting::codes::{INSUFFICIENT_FUNDS, OVERFLOW};
 use millrace_domain_accounting::{Accounting, EventData, State, StepData};
 use millrace_kernel::codes::{INVALID_ARGUMENT, INVALID_STATE, LIMIT_REACHED, NOT_FOUND, NOT_PERMITTED};
-use millrace_kernel::{Addressed, AggregateId, Domain, FollowUp, Stamp, StateData, StateReader};
+use millrace_kernel::{Addressed, AggregateId, Domain, FollowUp, Published, Stamp, StateData, StateReader};
 use millrace_testkit::given::{EPOCH, States, given};
 
 const ACTOR: (&str, &str) = (NOT_PERMITTED, "metadata.user_id");
@@ -169,6 +169,10 @@ impl StateReader for OneAccount {
     }
 
     fn exists(&self, _: &AggregateId) -> bool {
+        false
+    }
+
+    fn exists_elsewhere(&self, _: Published, _: &[&str]) -> bool {
         false
     }
 }

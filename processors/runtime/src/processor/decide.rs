@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
-    Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Stamp, StateData, StateReader, Status,
-    Step, Violation, codes, partition,
+    Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Published, Stamp, StateData,
+    StateReader, Status, Step, Violation, codes, partition,
 };
 use millrace_ports::Record;
 use millrace_wire::Unknown;
@@ -90,6 +90,7 @@ impl<D: Domain> Decided<D> {
 pub(super) struct DecisionView<'a, S> {
     layers: &'a Layers<'a, S>,
     lookups: &'a LookupTables,
+    domain: &'static str,
     routing_key: &'a str,
     missed: RefCell<Vec<LookupPartition>>,
 }
@@ -107,7 +108,17 @@ impl<S> StateReader for DecisionView<'_, S> {
     }
 
     fn exists(&self, id: &AggregateId) -> bool {
-        let (exists, at) = self.lookups.exists(id);
+        self.looked_up(self.domain, id)
+    }
+
+    fn exists_elsewhere(&self, of: Published, parts: &[&str]) -> bool {
+        self.looked_up(of.domain, &AggregateId::new(of.kind, parts))
+    }
+}
+
+impl<S> DecisionView<'_, S> {
+    fn looked_up(&self, domain: &str, id: &AggregateId) -> bool {
+        let (exists, at) = self.lookups.exists(domain, id);
         if !exists {
             self.missed.borrow_mut().push(at);
         }
@@ -116,7 +127,7 @@ impl<S> StateReader for DecisionView<'_, S> {
 }
 
 /// A decision that failed: a bug in the domain, the same every time.
-pub(super) struct Failed(pub(super) String);
+pub(crate) struct Failed(pub(crate) String);
 
 /// Decides messages of one partition against its layers of state.
 pub struct Decider<'a, D: Domain> {
@@ -244,7 +255,8 @@ impl<D: Domain> Decider<'_, D> {
     }
 
     pub(super) fn view<'v>(&'v self, routing_key: &'v str) -> DecisionView<'v, D::State> {
-        DecisionView { layers: self.layers, lookups: self.lookups, routing_key, missed: RefCell::default() }
+        let (layers, lookups, missed) = (self.layers, self.lookups, RefCell::default());
+        DecisionView { layers, lookups, domain: D::NAME, routing_key, missed }
     }
 
     pub(super) fn behind(&self, view: DecisionView<'_, D::State>) -> Option<Verdict<D>> {
@@ -371,7 +383,7 @@ pub(super) fn shorten(message: &mut String) {
 }
 
 /// Runs a domain's function; a panic in it is a failed decision, not the end of the process.
-pub(super) fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
+pub(crate) fn guarded<T>(decision: impl FnOnce() -> T) -> Result<T, Failed> {
     catch_unwind(AssertUnwindSafe(decision)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Failed(

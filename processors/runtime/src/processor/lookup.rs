@@ -5,9 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use millrace_kernel::{AggregateId, partition};
+use millrace_kernel::{AggregateId, Published, partition};
 use millrace_ports::{Clock, Log, LogFault, Moment, Reader, Record, Start, TopicPartition};
 use thiserror::Error;
+
+use super::looked_up::LookedUp;
 
 /// Most records taken from the log at once while following.
 const FOLLOW_AT_ONCE: usize = 2_000;
@@ -60,8 +62,9 @@ impl Slice {
 }
 
 struct Table {
-    kind: &'static str,
+    of: Published,
     topic: Arc<str>,
+    /// As many as its topic has partitions: of another domain's, another number than this domain has.
     slices: Vec<Slice>,
 }
 
@@ -74,18 +77,12 @@ pub struct LookupTables {
 }
 
 impl LookupTables {
-    /// Empty tables for `lookups` (kind and topic), of so many `partitions` each. One that has not been whole for
-    /// `most_age` is not followed on; see [`MOST_AGE`].
+    /// Empty tables for what is looked up. One that has not been whole for `most_age` is not followed on; see [`MOST_AGE`].
     #[must_use]
-    pub fn new(
-        lookups: Vec<(&'static str, Arc<str>)>,
-        partitions: i32,
-        clock: Arc<dyn Clock>,
-        most_age: Duration,
-    ) -> Self {
+    pub fn new(lookups: Vec<LookedUp>, clock: Arc<dyn Clock>, most_age: Duration) -> Self {
         let now = Moment::now(&*clock);
-        let slices = || (0..partitions).map(|_| Slice::new(now)).collect();
-        let table = |(kind, topic)| Table { kind, topic, slices: slices() };
+        let slices = |partitions| (0..partitions).map(|_| Slice::new(now)).collect();
+        let table = |LookedUp { of, topic, partitions }| Table { of, topic, slices: slices(partitions) };
         Self { tables: lookups.into_iter().map(table).collect(), moved: Default::default(), clock, most_age }
     }
 
@@ -95,17 +92,20 @@ impl LookupTables {
         self.tables.is_empty()
     }
 
-    /// Whether the aggregate is known to exist, and the partition that would know. Nothing is
+    /// Whether the aggregate of `domain` is known to exist, and the partition that would know. Nothing is
     /// known to exist before its table was read once as a whole.
     ///
     /// # Panics
-    /// When the aggregate's kind is none of the domain's lookups: a bug in the domain.
+    /// When the aggregate's kind is none of those that the deciding domain declares: a bug in the domain.
     #[must_use]
-    pub fn exists(&self, id: &AggregateId) -> (bool, LookupPartition) {
-        let lookup =
-            self.tables.iter().position(|table| table.kind == id.kind()).unwrap_or_else(|| {
-                panic!("{id} is looked up, but its kind is not declared in Domain::LOOKUPS")
-            });
+    pub fn exists(&self, domain: &str, id: &AggregateId) -> (bool, LookupPartition) {
+        let is_its = |table: &Table| table.of.kind == id.kind() && table.of.domain == domain;
+        let lookup = self.tables.iter().position(is_its).unwrap_or_else(|| {
+            panic!(
+                "{id} of {domain} is looked up, but its kind is declared neither in Domain::LOOKUPS nor in \
+                 Domain::LOOKUPS_ELSEWHERE"
+            )
+        });
         let slices = &self.tables[lookup].slices;
         let partition = partition::of_key(id.routing_key().as_bytes(), slices.len() as i32);
         let ids = slices[partition as usize].ids.read().unwrap_or_else(PoisonError::into_inner);

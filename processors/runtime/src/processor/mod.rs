@@ -27,6 +27,7 @@ mod known;
 pub mod lane;
 mod line;
 pub mod local;
+pub mod looked_up;
 pub mod lookup;
 mod metadata;
 mod overlay;

@@ -71,6 +71,7 @@ impl<D: Domain> Decider<'_, D> {
         }
         if self.inbox(&step.source).is_some_and(|newest| step.source.sequence <= newest)
             && !planted::is_on(Bug::StepNotIdempotent)
+            && !(step.source.domain.is_some() && planted::is_on(Bug::ReplayedReactionTaken))
         {
             return self.nothing();
         }

@@ -1,12 +1,13 @@
 //! The roles a process can play, each blocking its thread until it is asked to stop.
 
+mod policy;
 mod projector;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use millrace_kernel::Domain;
+use millrace_kernel::{Domain, Published};
 use millrace_ports::{Clock, Group, GroupSpec, LocalFault, LocalStores, Log, LogFault};
 use millrace_wire::codec::CodecError;
 use millrace_wire::{Registry, RegistryFault};
@@ -21,6 +22,7 @@ use crate::metrics::{Watched, watch};
 use crate::processor::codecs::Codecs;
 use crate::processor::copy::CopyFault;
 use crate::processor::lane::{Lane, LaneFault, LanePhase, Shared, Turn};
+use crate::processor::looked_up::{LookedUp, LookupTopics};
 use crate::processor::lookup::{LookupTables, MOST_AGE};
 use crate::processor::trim::keep_trimmed;
 use crate::settings::ProcessorSettings;
@@ -29,6 +31,7 @@ use crate::supervise::{LaneWork, Moves, Stop, Supervision, Trouble, persist};
 use crate::topic_rules::{self, TopicsFault};
 use crate::topology::Topology;
 
+pub use self::policy::{policy_role, run_policy};
 pub use self::projector::{FamilyRole, Pace};
 pub use crate::health::{HealthReport, LaneReport};
 
@@ -70,6 +73,37 @@ pub enum RoleError {
         reference: String,
         /// How many that has.
         expected: i32,
+    },
+    /// What decisions look up is not there.
+    #[error(
+        "{of} is looked up, and its topic {topic} does not exist: the domain {domain} publishes it, and `millrace topics apply {domain}` of a build with that domain makes it",
+        domain = of.domain
+    )]
+    NotPublished {
+        /// What.
+        of: Published,
+        /// Its topic.
+        topic: String,
+    },
+    /// The domain does nothing about the events of that one.
+    #[error("{domain} has no policy for {of}")]
+    NoSuchPolicy {
+        /// The domain.
+        domain: &'static str,
+        /// The other one.
+        of: String,
+    },
+    /// What a policy reads is not there.
+    #[error(
+        "{domain} reacts to the events of {of}, and {topic} does not exist: `millrace topics apply {of}` of a build with that domain makes it"
+    )]
+    NoEvents {
+        /// The domain that reacts.
+        domain: &'static str,
+        /// Whose events it reads.
+        of: &'static str,
+        /// Their topic.
+        topic: String,
     },
     /// A schema is refused or does not parse.
     #[error(transparent)]
@@ -117,13 +151,15 @@ pub fn run_processor<D: Domain>(
     let role = format!("{}.processor", D::NAME);
     health.set(&role, ROLE_ITSELF, LaneState::Starting, "looking for its topics");
     let mut topics = names.own();
-    let lookup_topics: Vec<_> = D::LOOKUPS.iter().map(|kind| (*kind, names.lookup(kind))).collect();
-    topics.extend(lookup_topics.iter().map(|(_, topic)| topic));
+    let lookups = LookupTopics::of::<D>(&names);
+    topics.extend(lookups.own.iter().map(|(_, topic)| topic));
     let Some(partitions) = equal_partitions(&role, &*ports.log, &topics, health, stop)? else {
         return Ok(());
     };
-    let looked_up: Vec<_> = lookup_topics.iter().map(|(_, topic)| Arc::clone(topic)).collect();
-    let look = || topic_rules::check(&*ports.log, &names, &looked_up, settings);
+    let Some(looked_up) = looked_up(&role, &*ports.log, &lookups, partitions, health, stop)? else {
+        return Ok(());
+    };
+    let look = || topic_rules::check(&*ports.log, &names, &lookups, settings);
     match persist(&role, health, stop, look, is_final_rule) {
         Ok(Some(deviations)) => {
             deviations.iter().for_each(|it| tracing::warn!(role, "{it}; see `millrace topics plan`"))
@@ -141,7 +177,7 @@ pub fn run_processor<D: Domain>(
     let codecs = persist(&role, health, stop, || Codecs::register(&ports.registry, &names), is_final_codec)?;
     let Some(codecs) = codecs else { return Ok(()) };
     let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
-    let lookups = LookupTables::new(lookup_topics, partitions, Arc::clone(&ports.clock), most_age);
+    let lookups = LookupTables::new(looked_up, Arc::clone(&ports.clock), most_age);
     let lookups = Arc::new(lookups);
     let follower = follow(&role, Arc::clone(&ports.log), Arc::clone(&lookups), health, stop);
     let spec = GroupSpec {
@@ -246,6 +282,29 @@ fn equal_partitions(
         }
     }
     Ok(first.map(|(_, partitions)| partitions))
+}
+
+/// What decisions look up, with the partitions of each; `None` when asked to stop.
+fn looked_up(
+    role: &str,
+    log: &dyn Log,
+    lookups: &LookupTopics,
+    partitions: i32,
+    health: &Health,
+    stop: &Stop,
+) -> Result<Option<Vec<LookedUp>>, RoleError> {
+    let mut is_stopped = false;
+    let tables = lookups.tables(partitions, |of, topic| {
+        match persist(role, health, stop, || log.partitions(topic), is_final_log) {
+            Err(LogFault::NoSuchTopic { topic }) => Err(RoleError::NotPublished { of, topic }),
+            found => {
+                let found = found?;
+                is_stopped |= found.is_none();
+                Ok(found.unwrap_or_default())
+            }
+        }
+    })?;
+    Ok((!is_stopped).then_some(tables))
 }
 
 /// What a processor reads, and who may keep transactions open there: for commands that is whoever

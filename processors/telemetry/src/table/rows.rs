@@ -15,7 +15,7 @@ pub(super) static METRICS: &[Metric] = &[
         help: "Rows that were written (`put`) and deleted (`delete`), acknowledged by the store.",
         advice: "",
         source: Look(|seen, put| {
-            for role in seen.roles.iter().filter(|role| !role.role.ends_with(".processor")) {
+            for role in seen.roles.iter().filter(|role| role.role.contains(".projector.")) {
                 put(role.counts.puts as f64, &[&role.role, "put"]);
                 put(role.counts.deletes as f64, &[&role.role, "delete"]);
             }

@@ -2,6 +2,7 @@
 //! in one thread, so that a seeded test decides what happens between any two steps.
 
 mod clock;
+mod policies;
 mod process;
 mod versions;
 
@@ -18,6 +19,7 @@ use millrace_runtime::copies::Copies;
 use millrace_runtime::health::LaneState;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::lane::Shared;
+use millrace_runtime::processor::looked_up::LookupTopics;
 use millrace_runtime::processor::lookup::{LookupFollower, LookupTables, MOST_AGE};
 use millrace_runtime::progress::system_tables;
 use millrace_runtime::standby::Keeper;
@@ -43,6 +45,13 @@ const DEAD_MAX_BYTES: usize = 2_097_152;
 const COPIES: usize = 1;
 /// Where the clock begins.
 const BEGIN_MICROS: i64 = 1_700_000_000_000_000;
+
+/// What all domains share.
+struct Outside {
+    log: MemoryLog,
+    clock: Arc<ManualClock>,
+    registry: Arc<dyn Registry>,
+}
 
 /// The pipeline of one domain, with as many processes of each role as asked for.
 pub struct Pipeline<D: Domain> {
@@ -82,6 +91,33 @@ impl<D: Domain> Pipeline<D> {
     pub fn new(partitions: i32, domain_settings: D::Settings, settings: ProcessorSettings) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN_MICROS));
         let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
+        let outside = Outside { log, clock, registry: Arc::new(MemoryRegistry::default()) };
+        Self::on(outside, partitions, domain_settings, settings)
+    }
+
+    /// The pipeline of one more domain on the log of `other`, with partitions and processes of its own.
+    ///
+    /// # Panics
+    /// As [`Pipeline::new`].
+    #[must_use]
+    pub fn beside<E: Domain>(
+        other: &Pipeline<E>,
+        partitions: i32,
+        domain_settings: D::Settings,
+        settings: ProcessorSettings,
+    ) -> Self {
+        let (log, clock) = (other.log.clone(), Arc::clone(&other.clock));
+        let outside = Outside { log, clock, registry: Arc::clone(&other.registry) };
+        Self::on(outside, partitions, domain_settings, settings)
+    }
+
+    fn on(
+        outside: Outside,
+        partitions: i32,
+        domain_settings: D::Settings,
+        settings: ProcessorSettings,
+    ) -> Self {
+        let Outside { log, clock, registry } = outside;
         let names = Topology::of::<D>("");
         for topic in names.own() {
             log.create_topic(topic, partitions);
@@ -89,15 +125,20 @@ impl<D: Domain> Pipeline<D> {
         for family in D::projections(&domain_settings) {
             log.create_topic(&names.changes(family.name), partitions);
         }
-        for kind in D::LOOKUPS {
-            log.create_topic(&names.lookup(kind), partitions);
+        let lookups = LookupTopics::of::<D>(&names);
+        lookups.own.iter().for_each(|(_, topic)| log.create_topic(topic, partitions));
+        // where nobody publishes what is looked up, a test may write it
+        for (_, topic) in lookups.elsewhere.iter().filter(|(_, topic)| log.partitions(topic).is_err()) {
+            log.create_topic(topic, partitions + 1);
+        }
+        for policy in D::policies() {
+            log.create_topic(&names.events_elsewhere(policy.domain), partitions + 1);
         }
         log.limit_topic_bytes(&names.dead, DEAD_MAX_BYTES);
         let store = Arc::new(MemoryStore::new());
         let mut tables = parse_tables(D::SCHEMAS.views).expect("views.cql parses");
         tables.extend(system_tables());
         store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).expect("tables can be made");
-        let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::default());
         let codecs = Codecs::register(&registry, &names).expect("the schemas parse");
         Self {
             written_through: Arc::clone(&store) as Arc<dyn ViewStore>,
@@ -188,9 +229,10 @@ impl<D: Domain> Pipeline<D> {
         settings: ProcessorSettings,
         clock: Arc<dyn Clock>,
     ) -> Shared<D> {
-        let lookup_topics = D::LOOKUPS.iter().map(|kind| (*kind, self.names.lookup(kind))).collect();
+        let lookups = LookupTopics::of::<D>(&self.names);
+        let tables = lookups.tables(self.partitions, |_, topic| self.log.partitions(topic));
         let most_age = MOST_AGE.min(Duration::from_secs(settings.state_max_age_seconds));
-        let lookups = LookupTables::new(lookup_topics, self.partitions, Arc::clone(&clock), most_age);
+        let lookups = LookupTables::new(tables.expect("the topics exist"), Arc::clone(&clock), most_age);
         let local = disk.map(|disk| LocalState::stepwise(Arc::new(disk), settings.state_cache_bytes));
         Shared {
             log: Arc::new(self.log.clone()),
@@ -220,6 +262,7 @@ impl<D: Domain> Pipeline<D> {
             RoleKind::Processor => self.start_processor(),
             RoleKind::Projector(family, version) => self.start_filler(family, version, false),
             RoleKind::Rebuild(family, version) => self.start_filler(family, version, true),
+            RoleKind::Policy(place) => self.start_policy(place),
         }
     }
 
@@ -438,7 +481,7 @@ impl<D: Domain> Pipeline<D> {
     /// Compacts the topics that are declared as compacted from now on; their tombstones stay for `tombstones`.
     pub fn compact(&mut self, tombstones: Duration) {
         self.log.compact_topic(&self.names.state, tombstones);
-        D::LOOKUPS.iter().for_each(|kind| self.log.compact_topic(&self.names.lookup(kind), tombstones));
+        LookupTopics::of::<D>(&self.names).all().for_each(|topic| self.log.compact_topic(topic, tombstones));
     }
 
     /// The process `instance` deletes the steps that were decided long ago.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use millrace_kernel::Domain;
 use millrace_ports::{Group, GroupEvent};
 use millrace_runtime::health::LaneState;
+use millrace_runtime::policy::{PolicyLane, PolicyShared};
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::LookupFollower;
 use millrace_runtime::processor::trim::trim;
@@ -29,6 +30,8 @@ pub(super) enum Role<D: Domain> {
     Processor(Arc<Shared<D>>, Keeper<Shared<D>>),
     /// Fills the tables of a version of one view family, and keeps copies likewise.
     Projector(RoleKind, Arc<ProjectorShared<D>>, Keeper<ProjectorShared<D>>),
+    /// Reacts to the events of another domain.
+    Policy(RoleKind, Arc<PolicyShared<D>>),
 }
 
 /// What a process does, for those who ask.
@@ -40,6 +43,8 @@ pub enum RoleKind {
     Projector(usize, Version),
     /// It fills a version that is being built, as `millrace rebuild` does.
     Rebuild(usize, Version),
+    /// It reacts to the events of another domain: that of the policy at this place.
+    Policy(usize),
 }
 
 /// What a step came to.
@@ -82,7 +87,7 @@ impl<D: Domain> Process<D> {
     pub(super) fn kind(&self) -> RoleKind {
         match &self.role {
             Role::Processor(..) => RoleKind::Processor,
-            Role::Projector(kind, ..) => *kind,
+            Role::Projector(kind, ..) | Role::Policy(kind, _) => *kind,
         }
     }
 
@@ -113,6 +118,9 @@ impl<D: Domain> Process<D> {
                         }
                         Role::Projector(_, shared, _) => {
                             Box::new(ProjectorLane::new(Arc::clone(shared), group, partition))
+                        }
+                        Role::Policy(_, shared) => {
+                            Box::new(PolicyLane::new(Arc::clone(shared), group, partition))
                         }
                     };
                     self.lanes.insert(partition, lane);
@@ -147,6 +155,7 @@ impl<D: Domain> Process<D> {
         match &mut self.role {
             Role::Processor(_, keeper) => follow_one(keeper, &*self.group, pick),
             Role::Projector(_, _, keeper) => follow_one(keeper, &*self.group, pick),
+            Role::Policy(..) => Stepped::default(),
         }
     }
 
@@ -164,6 +173,7 @@ impl<D: Domain> Process<D> {
         match &self.role {
             Role::Processor(shared, _) => shared.copies.standing(),
             Role::Projector(_, shared, _) => shared.copies.standing(),
+            Role::Policy(..) => Vec::new(),
         }
     }
 

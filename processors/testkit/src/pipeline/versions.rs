@@ -121,7 +121,7 @@ impl<D: Domain> Pipeline<D> {
     #[must_use]
     pub fn is_wanted(&self, kind: RoleKind) -> bool {
         let (family, version, is_building) = match kind {
-            RoleKind::Processor => return true,
+            RoleKind::Processor | RoleKind::Policy(_) => return true,
             RoleKind::Projector(family, version) => (family, version, false),
             RoleKind::Rebuild(family, version) => (family, version, true),
         };

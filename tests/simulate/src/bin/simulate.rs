@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
+use millrace_simulate::clubs::ClubsWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::run::run;
@@ -48,6 +49,7 @@ struct Arguments {
 enum Name {
     Chirp,
     Accounting,
+    Clubs,
 }
 
 fn main() -> ExitCode {
@@ -57,13 +59,14 @@ fn main() -> ExitCode {
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
-    let all = [Name::Chirp, Name::Accounting];
+    let all = [Name::Chirp, Name::Accounting, Name::Clubs];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {
         good &= match name {
             Name::Chirp => simulate::<ChirpWorkload>(&arguments),
             Name::Accounting => simulate::<AccountingWorkload>(&arguments),
+            Name::Clubs => simulate::<ClubsWorkload>(&arguments),
         };
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -78,16 +81,18 @@ fn hunt(arguments: &Arguments, name: &str) -> ExitCode {
     let what = Many { from: arguments.from, seeds: arguments.seeds, jobs: arguments.jobs, go_on: true };
     let mut missed = 0;
     println!(
-        "| bug | what goes wrong | chirp | accounting | the rule it breaks most |\n|---|---|---|---|---|"
+        "| bug | what goes wrong | chirp | accounting | clubs | the rule it breaks most |\n|---|---|---|---|---|---|"
     );
     for bug in Bug::ALL.iter().filter(|bug| name.is_empty() || format!("{bug:?}") == name) {
         let chirp = planted::hunt::<ChirpWorkload>(*bug, what);
         let accounting = planted::hunt::<AccountingWorkload>(*bug, what);
-        let clearer = if accounting.failed > chirp.failed { &accounting } else { &chirp };
+        let clubs = planted::hunt::<ClubsWorkload>(*bug, what);
+        let all = [&chirp, &accounting, &clubs];
+        let clearer = all.into_iter().max_by_key(|found| found.failed).unwrap_or(&chirp);
         let (says, rule) = (bug.says(), clearer.rule);
         println!(
-            "| `{bug:?}` | {says} | {} of {} | {} of {} | {rule} |",
-            chirp.failed, chirp.of, accounting.failed, accounting.of
+            "| `{bug:?}` | {says} | {} of {} | {} of {} | {} of {} | {rule} |",
+            chirp.failed, chirp.of, accounting.failed, accounting.of, clubs.failed, clubs.of
         );
         missed += usize::from(clearer.failed == 0);
     }

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use millrace_kernel::{
-    Command, Digest, Domain, Named, Outcome, Position, Status, Step, Text, Version, Violation, codes,
+    Command, Digest, Domain, Named, Outcome, Position, Published, Status, Step, Text, Version, Violation,
+    codes,
 };
 
 use super::world::{At, Diary, Failure, Partition, World};
 use crate::holds;
+use crate::neighbour::Neighbour;
 use crate::workload::{Around, Broken, Known, Next, Workload};
 
 /// Why a command is answered without a decision.
@@ -281,7 +283,14 @@ impl<W: Workload> Replay<'_, W> {
             Diary::visible(&self.world.diary.outcomes[self.number as usize], *offset)
         });
         let sent = self.world.diary.sent.get(&(self.number, offset)).copied().unwrap_or(0);
-        let around = Seeing { known: self.known, sent, decided, answer: answer.map(|(_, outcome)| outcome) };
+        let neighbour = self.world.neighbour;
+        let around = Seeing {
+            known: self.known,
+            neighbour,
+            sent,
+            decided,
+            answer: answer.map(|(_, outcome)| outcome),
+        };
         W::decide(self.model, command, &around)
     }
 
@@ -427,6 +436,7 @@ fn expired(at: &At<Outcome>) -> Option<&Violation> {
 /// What a decision could know of other partitions.
 struct Seeing<'a> {
     known: &'a BTreeMap<String, Since>,
+    neighbour: Option<&'a Neighbour>,
     sent: usize,
     decided: usize,
     answer: Option<&'a Outcome>,
@@ -438,6 +448,17 @@ impl Around for Seeing<'_> {
             Some(since) if since.seen < self.sent => Known::Surely,
             Some(since) if since.told <= self.decided => Known::Perhaps,
             _ => Known::Never,
+        }
+    }
+
+    fn knows_elsewhere(&self, of: Published, aggregate_id: &str) -> Known {
+        let Some(neighbour) = self.neighbour else { return Known::Never };
+        let seen = neighbour.seen(of, aggregate_id);
+        // who has gone may be found for as long as the table is behind
+        match seen.came < self.sent && self.decided < seen.gone {
+            true => Known::Surely,
+            false if seen.told <= self.decided => Known::Perhaps,
+            false => Known::Never,
         }
     }
 

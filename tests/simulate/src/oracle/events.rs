@@ -7,6 +7,7 @@ use millrace_kernel::{Event, partition};
 
 use super::world::{Failure, Partition, World};
 use crate::holds;
+use crate::neighbour::Neighbour;
 use crate::workload::{Next, Workload};
 
 /// Judges the events and steps of all partitions.
@@ -64,7 +65,10 @@ fn caused<W: Workload>(
     if world.diary.repeated_steps.contains(&(number, *offset)) {
         return Err(format!("step {} was delivered twice and decided twice", step.id));
     }
-    if step.id != cause || step.process.as_ref().is_none_or(|it| it.command_id != event.command_id) {
+    // what another domain's event has asked for happens for that event
+    let asked_for = step.source.domain.as_ref().and(step.metadata.causation_id.as_ref());
+    let happens_for = step.process.as_ref().map(|it| &it.command_id).or(asked_for);
+    if step.id != cause || happens_for != Some(&event.command_id) {
         return Err(format!("the step there is {}", step.id));
     }
     match step.metadata.issued_at {
@@ -79,6 +83,7 @@ type SentTo<S> = (i32, S);
 /// Every event's steps were sent, each once, to where it belongs, and no others.
 fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
     let mut sent: BTreeMap<(&str, i64), Vec<SentTo<W::StepData>>> = BTreeMap::new();
+    let mut again = BTreeSet::new();
     for (number, seen) in world.partitions() {
         for (offset, step) in &seen.steps {
             if world.diary.repeated_steps.contains(&(number, *offset)) {
@@ -86,33 +91,49 @@ fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
             }
             let mut data = step.data.clone();
             W::blur_step(&mut data);
+            if step.source.domain.is_some()
+                && !again.insert((&step.source.domain, step.source.partition, step.source.sequence, number))
+            {
+                // an event that is read again asks for the same again
+                continue;
+            }
             let cause = step.metadata.causation_id.as_deref().unwrap_or_default();
             let asked_at = step.metadata.issued_at.unwrap_or(0);
             sent.entry((cause, asked_at)).or_default().push((number, data));
         }
     }
+    let in_order = |mut steps: Vec<SentTo<W::StepData>>| {
+        steps.sort_by_key(|step| format!("{step:?}"));
+        steps
+    };
+    let to_send = |steps: Vec<W::StepData>| {
+        let addressed = steps.into_iter().map(|mut step| {
+            let key = W::step_key(&step);
+            W::blur_step(&mut step);
+            (partition::of_key(key.as_bytes(), world.setup.partitions), step)
+        });
+        in_order(addressed.collect())
+    };
     for (_, seen) in world.partitions() {
         for (_, event) in &seen.events {
             let Next::Steps(expected) = W::next(&event.data) else { continue };
-            let mut expected: Vec<_> = expected
-                .into_iter()
-                .map(|mut step| {
-                    let key = W::step_key(&step);
-                    let to = partition::of_key(key.as_bytes(), world.setup.partitions);
-                    W::blur_step(&mut step);
-                    (to, step)
-                })
-                .collect();
-            let mut found = sent.remove(&(event.id.as_str(), event.recorded_at)).unwrap_or_default();
-            let order = |step: &SentTo<W::StepData>| format!("{step:?}");
-            expected.sort_by_key(order);
-            found.sort_by_key(order);
+            let expected = to_send(expected);
+            let found = in_order(sent.remove(&(event.id.as_str(), event.recorded_at)).unwrap_or_default());
             holds!(
                 found == expected,
                 "an event sets its steps in motion, once",
                 "{event:?}: {found:?}, expected {expected:?}"
             );
         }
+    }
+    for gone in world.neighbour.map(Neighbour::gone).unwrap_or_default() {
+        let expected = to_send(W::reaction(&gone.person_id));
+        let found = in_order(sent.remove(&(gone.event_id.as_str(), gone.recorded_at)).unwrap_or_default());
+        holds!(
+            found == expected,
+            "an event of another domain is reacted to, once",
+            "{gone:?}: {found:?}, expected {expected:?}"
+        );
     }
     holds!(sent.is_empty(), "no step comes from nowhere", "{sent:?}");
     Ok(())

@@ -9,6 +9,7 @@ use millrace_testkit::log::memory::MemoryLog;
 use millrace_testkit::pipeline::Pipeline;
 
 use super::versions::Versions;
+use crate::neighbour::Neighbour;
 use crate::plan::Setup;
 use crate::strays::is_stray;
 use crate::workload::Workload;
@@ -182,6 +183,8 @@ pub struct World<'a, W: Workload> {
     pub diary: &'a Diary,
     /// The pipeline, for its tables and what else it has committed.
     pub pipeline: &'a Pipeline<W::Domain>,
+    /// The domain beside it, if there is one.
+    pub neighbour: Option<&'a Neighbour>,
     /// How many columns the key of each table has.
     pub tables: &'a BTreeMap<String, Table>,
     /// Which versions of them there are.

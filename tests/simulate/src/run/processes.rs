@@ -1,5 +1,6 @@
 //! What happens to processes: they take steps, join, hear of their groups, and die with or without their disks.
 
+use millrace_kernel::Domain;
 use millrace_ports::GroupEvent;
 use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
@@ -66,6 +67,30 @@ impl<W: Workload> Running<'_, W> {
         }
         if restart {
             self.pipeline.start(kind);
+        }
+    }
+
+    /// The broker forgets how far policies have read, and those at work begin again.
+    pub(super) fn forget_policies(&mut self) {
+        for place in 0..<W::Domain as Domain>::policies().len() {
+            self.pipeline.log.forget_offsets(&self.pipeline.policy_group(place));
+            let is_it = |(_, kind)| kind == RoleKind::Policy(place);
+            let all =
+                (0..self.pipeline.instances()).filter(|at| self.pipeline.process(*at).is_some_and(is_it));
+            // from the end, as those behind one that is gone move up
+            let all: Vec<usize> = all.collect();
+            all.into_iter().rev().for_each(|at| self.crash(at, true, DiskFate::Kept, "begins again"));
+            self.luck.count(|tally| tally.forgotten += 1);
+            self.say(|| "the broker forgets how far a policy has read".to_owned());
+        }
+    }
+
+    /// Starts one process for each policy that has none.
+    pub(super) fn start_missing_policies(&mut self) {
+        for place in 0..<W::Domain as Domain>::policies().len() {
+            if self.pipeline.count(RoleKind::Policy(place)) == 0 {
+                self.pipeline.start(RoleKind::Policy(place));
+            }
         }
     }
 
