@@ -11,7 +11,10 @@ fn commands_and_queries_over_http_on_embedded_servers() {
     // another gateway beside it says the same
     let other = Gateway::start(&embedded, "gateway");
     let status = std::fs::read_to_string(format!("/proc/{}/status", other.process.pid())).unwrap();
-    assert!(status.contains("THP_enabled:\t0"), "many small things take half as much again in huge pages: {status}");
+    assert!(
+        status.contains("THP_enabled:\t0"),
+        "many small things take half as much again in huge pages: {status}"
+    );
     everything_is_answered(&mut other.http(), "o");
     ends_well(other);
 }
