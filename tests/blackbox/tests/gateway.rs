@@ -10,6 +10,11 @@ fn commands_and_queries_over_http_on_embedded_servers() {
     what_is_wrong_is_said_and_nothing_is_sent(&mut Http::at(embedded.http()), &embedded, "w");
     // another gateway beside it says the same
     let other = Gateway::start(&embedded, "gateway");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", other.process.pid())).unwrap();
+    assert!(
+        status.contains("THP_enabled:\t0"),
+        "many small things take half as much again in huge pages: {status}"
+    );
     everything_is_answered(&mut other.http(), "o");
     ends_well(other);
 }

@@ -1,5 +1,5 @@
-//! Streams that are cut at any moment while gateways and projectors are killed: every copy is exact at each token, and misses
-//! nothing.
+//! Streams that are cut at any moment while gateways and projectors are killed, an author becomes a celebrity and ceases to be
+//! one, and the tables are rebuilt: every copy is exact at each token, and misses nothing.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -10,11 +10,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, iter};
 
-use millrace_blackbox::{Embedded, Fragile, Gateway, Http, LATER, SOON, System};
+use millrace_blackbox::{Cli, Embedded, Fragile, Gateway, Http, LATER, System};
 use millrace_services::{wait_for, wait_until};
 use serde_json::{Value, json};
 
 const AUTHORS: usize = 4;
+/// Who follow the first author for a while, and make a celebrity of them.
+const FANS: usize = 8;
+/// The reader and half of them are not enough, all of them are.
+const CROSSING: &str =
+    "[chirp]\ncelebrity_above = 6\ncelebrity_below = 5\ntimeline_cap = 100\nfan_out_at_once = 5\n";
 
 /// `MILLRACE_TEST_STREAM_CLIENTS`, else 20; and how often their streams are cut, `MILLRACE_TEST_STREAM_CUTS`, else 100.
 fn clients_and_cuts() -> (usize, usize) {
@@ -27,22 +32,22 @@ fn clients_and_cuts() -> (usize, usize) {
 
 #[test]
 fn copies_are_exact_through_cuts_and_kills_on_embedded_servers() {
-    let embedded = Embedded::start("");
+    let embedded = Embedded::start(CROSSING);
     let key = embedded.data().join("resume.key");
     let mut other = gateway(&embedded, "other", &key);
     let addresses = [embedded.http().to_owned(), other.address()];
-    follow(&addresses, &mut |_| other.process.restart());
+    follow(&embedded.cli(), &addresses, &mut |_| other.process.restart());
 }
 
 #[test]
 fn copies_are_exact_through_cuts_and_kills_on_real_servers() {
-    let mut system = Fragile::new("streams");
+    let mut system = Fragile::with("streams", CROSSING);
     system.cluster.start_roles(2);
     let key = system.dir().join("resume.key");
     fs::write(&key, [7; 32]).expect("a file in its folder");
     let mut gateways = [gateway(&system, "one", &key), gateway(&system, "other", &key)];
     let addresses = [gateways[0].address(), gateways[1].address()];
-    follow(&addresses, &mut |share| match share {
+    follow(&system.cli(), &addresses, &mut |share| match share {
         0 => system.cluster.projectors[0].restart(),
         1 => gateways[0].process.restart(),
         _ => {
@@ -61,54 +66,89 @@ fn gateway(system: &dyn System, name: &str, key: &std::path::Path) -> Gateway {
     Gateway::start(system, name)
 }
 
+/// How far it has come.
+#[derive(Default)]
+struct Stage {
+    /// How many streams were cut.
+    cuts: AtomicUsize,
+    /// How many have begun anew, as their token cannot be continued.
+    resets: AtomicUsize,
+    /// Whether it is to end.
+    ends: AtomicBool,
+}
+
 /// The chirps of an author by their ids, after each of the author's commands.
 type States = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
-/// Clients follow authors who write; every quarter of the cuts `strike` breaks something.
-fn follow(gateways: &[String; 2], strike: &mut dyn FnMut(usize)) {
+/// Clients follow authors who write. After every quarter of the cuts `strike` breaks something, and something happens to the
+/// tables.
+fn follow(cli: &Cli, gateways: &[String; 2], strike: &mut dyn FnMut(usize)) {
     let (clients, cuts) = clients_and_cuts();
     let mut http = Http::at(&gateways[0]);
-    for user in (0..AUTHORS).map(author).chain(["reader".to_owned()]) {
+    let fans = || (0..FANS).map(|number| format!("fan-{number}"));
+    for user in (0..AUTHORS).map(author).chain(["reader".to_owned()]).chain(fans()) {
         let register = json!({"data": {"user_id": user, "username": user.replace('-', "_")}});
         http.post("/v1/commands/chirp/RegisterUser", &[], &register).is(200);
     }
-    for author in (0..AUTHORS).map(author) {
-        let follow = json!({"data": {"follower_id": "reader", "followee_id": author}});
-        let again = || {
-            let answer = http.post("/v1/commands/chirp/FollowUser", &[], &follow);
-            (answer.status == 200).then_some(())
-        };
-        wait_for(SOON, "a follow", again).unwrap();
-    }
+    (0..AUTHORS).map(author).for_each(|author| ask(gateways, "FollowUser", "reader", &author));
     let states: Vec<States> = (0..AUTHORS).map(|_| Arc::new(Mutex::new(vec![BTreeMap::new()]))).collect();
-    let (cut, ends) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let stage = Stage::default();
     thread::scope(|scope| {
         let writers: Vec<_> = (0..AUTHORS)
             .map(|number| {
-                let (states, ends) = (&states[number], &ends);
+                let (states, ends) = (&states[number], &stage.ends);
                 scope.spawn(move || write(gateways, number, states, ends))
             })
             .collect();
         let readers: Vec<_> = (0..clients)
             .map(|number| {
-                let (states, cut, ends) = (&states, &cut, &ends);
+                let (states, stage) = (&states, &stage);
                 let cuts = cuts / clients + usize::from(number < cuts % clients);
                 scope.spawn(move || match number % 5 {
-                    4 => Copy::new(gateways, number, None, cuts).follow(states, cut, ends),
-                    _ => Copy::new(gateways, number, Some(number % AUTHORS), cuts).follow(states, cut, ends),
+                    4 => Copy::new(gateways, number, None, cuts).follow(states, stage),
+                    _ => Copy::new(gateways, number, Some(number % AUTHORS), cuts).follow(states, stage),
                 })
             })
             .collect();
         for share in 0..3 {
             let upto = cuts * (share + 1) / 4;
-            wait_until(LATER, "a part of the cuts", || cut.load(Ordering::Relaxed) >= upto).unwrap();
+            wait_until(LATER, "a part of the cuts", || stage.cuts.load(Ordering::Relaxed) >= upto).unwrap();
             strike(share);
+            match share {
+                0 => {
+                    fans().for_each(|fan| ask(gateways, "FollowUser", &fan, &author(0)));
+                    let at_once = || {
+                        let rows =
+                            cli.ok(&["query", "celebrity_chirps", &format!("author_id={}", author(0))]);
+                        !rows.json_lines().is_empty()
+                    };
+                    wait_until(LATER, "chirps of a celebrity", at_once).unwrap();
+                }
+                1 => drop(cli.ok(&["rebuild", "timelines"])),
+                _ => fans().for_each(|fan| ask(gateways, "UnfollowUser", &fan, &author(0))),
+            }
         }
-        wait_until(LATER, "all cuts", || cut.load(Ordering::Relaxed) >= cuts).unwrap();
-        ends.store(true, Ordering::Relaxed);
+        wait_until(LATER, "all cuts", || stage.cuts.load(Ordering::Relaxed) >= cuts).unwrap();
+        stage.ends.store(true, Ordering::Relaxed);
         writers.into_iter().for_each(|writer| writer.join().expect("a writer that has ended well"));
         readers.into_iter().for_each(|reader| reader.join().expect("a copy that was exact"));
+        assert!(stage.resets.load(Ordering::Relaxed) > 0, "no stream has seen that the tables were rebuilt");
     });
+}
+
+/// Somebody follows somebody, or ceases to. A command that has its outcome already is repeated without harm.
+fn ask(gateways: &[String; 2], kind: &str, follower: &str, followee: &str) {
+    let key = format!("{kind}-{follower}-{followee}");
+    let body = json!({"data": {"follower_id": follower, "followee_id": followee}});
+    let mut turn = 0;
+    let done = || {
+        turn += 1;
+        let headers = [("Idempotency-Key", key.as_str()), ("Prefer", "wait=5")];
+        let mut http = Http::at(&gateways[turn % 2]);
+        let answer = http.try_post(&format!("/v1/commands/chirp/{kind}"), &headers, &body);
+        answer.is_ok_and(|answer| answer.status == 200).then_some(())
+    };
+    wait_for(LATER, &key, done).unwrap();
 }
 
 fn author(number: usize) -> String {
@@ -166,8 +206,8 @@ struct Copy<'a> {
     token: Option<String>,
     is_live: bool,
     has_begun: bool,
-    /// Which state of the author it was last.
-    at: usize,
+    /// Which state of each author it was last.
+    at: [usize; AUTHORS],
     dice: u64,
 }
 
@@ -175,7 +215,18 @@ impl<'a> Copy<'a> {
     fn new(gateways: &'a [String; 2], number: usize, author: Option<usize>, cuts: usize) -> Self {
         let dice = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (rows, token) = Default::default();
-        Self { gateways, number, author, cuts, rows, token, is_live: false, has_begun: false, at: 0, dice }
+        Self {
+            gateways,
+            number,
+            author,
+            cuts,
+            rows,
+            token,
+            is_live: false,
+            has_begun: false,
+            at: [0; AUTHORS],
+            dice,
+        }
     }
 
     fn roll(&mut self, below: u64) -> u64 {
@@ -183,7 +234,7 @@ impl<'a> Copy<'a> {
         (self.dice >> 33) % below
     }
 
-    fn follow(mut self, states: &[States], cut: &AtomicUsize, ends: &AtomicBool) {
+    fn follow(mut self, states: &[States], stage: &Stage) {
         let until = Instant::now() + LATER * 3;
         let path = match self.author {
             Some(number) => format!("/v1/streams/chirp/chirps_by_author?author_id={}", author(number)),
@@ -201,25 +252,19 @@ impl<'a> Copy<'a> {
                 thread::sleep(Duration::from_millis(50));
                 continue;
             };
-            let is_done = self.listen(stream, lines, states, ends);
+            let is_done = self.listen(stream, lines, states, stage);
             if is_done {
                 return;
             }
             if self.cuts > 0 {
                 self.cuts -= 1;
-                cut.fetch_add(1, Ordering::Relaxed);
+                stage.cuts.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
     /// Takes so many lines at most. Whether it has what there is at last.
-    fn listen(
-        &mut self,
-        stream: BufReader<TcpStream>,
-        lines: u64,
-        states: &[States],
-        ends: &AtomicBool,
-    ) -> bool {
+    fn listen(&mut self, stream: BufReader<TcpStream>, lines: u64, states: &[States], stage: &Stage) -> bool {
         let (mut event, mut data, mut token) = (String::new(), String::new(), None);
         for (taken, line) in (0..).zip(stream.lines()) {
             let Ok(line) = line else { return false };
@@ -229,6 +274,7 @@ impl<'a> Copy<'a> {
                 Some(("id", text)) => token = Some(text.to_owned()),
                 _ if line.is_empty() => {
                     let said = (std::mem::take(&mut event), std::mem::take(&mut data));
+                    stage.resets.fetch_add(usize::from(said.0 == "reset"), Ordering::Relaxed);
                     self.take(&said.0, &serde_json::from_str(&said.1).unwrap_or_default());
                     if let Some(token) = token.take() {
                         self.token = Some(token);
@@ -236,7 +282,7 @@ impl<'a> Copy<'a> {
                             self.judge(states);
                         }
                     }
-                    if self.is_live && ends.load(Ordering::Relaxed) && self.is_at_the_end(states) {
+                    if self.is_live && stage.ends.load(Ordering::Relaxed) && self.is_at_the_end(states) {
                         return true;
                     }
                 }
@@ -278,22 +324,33 @@ impl<'a> Copy<'a> {
         own.map(|((_, chirp), content)| (chirp.clone(), content.clone())).collect()
     }
 
-    /// At a token it is one of the author's states, and never an earlier one than before.
+    /// Whose chirps it has.
+    fn authors(&self) -> std::ops::Range<usize> {
+        self.author.map_or(0..AUTHORS, |one| one..one + 1)
+    }
+
+    /// At a token it is, of each author, one of their states, and never an earlier one than before.
     fn judge(&mut self, states: &[States]) {
-        let Some(number) = self.author else { return };
-        let (rows, states) = (self.of(number), states[number].lock().unwrap().clone());
-        let found = states.iter().enumerate().skip(self.at).find(|(_, state)| **state == rows);
-        let Some((at, _)) = found else {
-            let before = states.iter().position(|state| *state == rows);
-            panic!("copy {} is no state from {} on, but {before:?}: {rows:?}", self.number, self.at);
-        };
-        self.at = at;
+        for number in self.authors() {
+            let (rows, states) = (self.of(number), states[number].lock().unwrap().clone());
+            let from = self.at[number];
+            let found = states.iter().enumerate().skip(from).find(|(_, state)| **state == rows);
+            let Some((at, _)) = found else {
+                let before = states.iter().position(|state| *state == rows);
+                panic!(
+                    "copy {}: of {} no state from {from} on, but {before:?}: {rows:?}",
+                    self.number,
+                    author(number)
+                );
+            };
+            self.at[number] = at;
+        }
     }
 
     fn is_at_the_end(&self, states: &[States]) -> bool {
-        let authors: Vec<usize> = self.author.map_or_else(|| (0..AUTHORS).collect(), |one| vec![one]);
-        let last = |number: &usize| states[*number].lock().unwrap().last().cloned().unwrap_or_default();
-        authors.iter().all(|number| self.of(*number) == last(number))
+        let mut authors = self.authors();
+        let last = |number: usize| states[number].lock().unwrap().last().cloned().unwrap_or_default();
+        authors.all(|number| self.of(number) == last(number))
     }
 }
 

@@ -54,9 +54,19 @@ pub fn run(
     domains: &[Box<dyn DomainEntry>],
     pages: &'static [PageFile],
 ) -> Result<(), CliError> {
+    without_huge_pages();
     let bound = Bound::listen(config)?;
     tracing::info!("the gateway is at {}", bound.url(&config.settings.gateway));
     play(config, vec![role(config, domains, pages, bound)?])
+}
+
+/// Asks the system for no huge pages. A processor that looks up states all over its memory is a third slower without them; a
+/// gateway holds many small things that come and go, and would have half as much memory again for nothing: 42 kB an idle
+/// stream instead of 27.
+fn without_huge_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay in use, which takes more memory");
+    }
 }
 
 /// Prints the OpenAPI document of these domains.
