@@ -8,7 +8,7 @@ use millrace_ports::LocalFault;
 
 use crate::fault::{damaged, failed};
 use crate::frame::{FILE_HEADER, Hasher, LAYOUT, MOST_NUMBER, Mark};
-use crate::index::{FILE_LIMIT, Index};
+use crate::index::{FILE_LIMIT, Index, UNIT};
 use crate::log::{Held, Ledger, Log};
 use crate::note::{Note, Reading};
 
@@ -170,6 +170,8 @@ impl Saved {
         held.sort_unstable_by_key(|held| held.number);
         let is_one = |held: &&Held| {
             (FILE_HEADER..=FILE_LIMIT).contains(&held.length)
+                // frames end where records may begin: one that is appended elsewhere has no place
+                && held.length.is_multiple_of(UNIT)
                 && (1..MOST_NUMBER).contains(&held.number)
                 && (1..self.next_frame).contains(&held.first_frame)
                 && (held.live..MOST_NUMBER).contains(&held.records)
