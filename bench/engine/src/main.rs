@@ -24,6 +24,7 @@ use millrace_runtime::copies::Copies;
 use millrace_runtime::processor::codecs::Codecs;
 use millrace_runtime::processor::lane::{Lane, Shared, Turn};
 use millrace_runtime::processor::lookup::{LookupTables, MOST_AGE};
+use millrace_runtime::processor::pseudonyms::Pseudonyms;
 use millrace_runtime::{ProcessorSettings, Topology};
 use millrace_wire::{MemoryRegistry, Registry};
 use rand::rngs::SmallRng;
@@ -78,6 +79,7 @@ fn main() -> Result<(), Failure> {
         names,
         partitions: 1,
         codecs,
+        pseudonyms: Pseudonyms::default(),
         lookups: Arc::new(LookupTables::new(Vec::new(), Arc::new(SystemClock), MOST_AGE)),
         local: stores.map(|stores| LocalState::new(stores, settings.state_cache_bytes)),
         settings,
