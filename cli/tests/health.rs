@@ -152,6 +152,7 @@ impl Scene {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             local: None,
             transaction_timeout: Duration::from_secs(10),
+            pseudonyms: Arc::default(),
         };
         let mut threads = Vec::new();
         let (of_processor, of_health, of_stop) = (ports.clone(), health.clone(), stop.clone());
