@@ -172,6 +172,9 @@ mod tests {
         SealedRule { command: "Keep", field: "more.token", fingerprint: "mark" },
     ];
 
+    /// A secret and its fingerprint as they are given, and where they are refused in which words.
+    type Row<'a> = (Value, Value, &'a [(&'a str, &'a str)]);
+
     fn keep() -> MessageType {
         MessageTypes::read("d", SCHEMA).unwrap().sealing(&RULES).types.remove(0)
     }
@@ -226,7 +229,7 @@ mod tests {
         let sealing = Sealing::with(Some(&key), "c1");
         let boxed = key.seal("c1", &SecretText::new(TOKEN.to_owned()).unwrap());
         let (sealed, mark) = (boxed.sealed.to_string(), boxed.fingerprint);
-        let rows: [(Value, Value, &[(&str, &str)]); 13] = [
+        let rows: [Row<'_>; 13] = [
             (json!(TOKEN), json!(mark), &[("/data/token", "write {\"plaintext\": …}")]),
             (json!("x".repeat(40)), json!(mark), &[("/data/token", "no sealed box")]),
             (json!(&sealed[..60]), json!(mark), &[("/data/token", "no sealed box")]),
