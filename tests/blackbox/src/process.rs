@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -78,8 +80,22 @@ impl Process {
         let mut command = Command::new(&self.program);
         // where `up` says where it is: not in the home of who runs the tests, where the others' are
         command.env("XDG_STATE_HOME", self.dir.join("state"));
+        if self.arguments.first().is_some_and(|role| role == "processor") {
+            command.env("MILLRACE_PROCESSOR_PSEUDONYM_KEYS_FILE", self.pseudonym_keys());
+        }
         command.args(&self.arguments).current_dir(&self.dir).stdin(Stdio::null()).stdout(log).stderr(copy);
         self.child = Some(spawn(command).unwrap_or_else(|error| panic!("start {}: {error}", self.name)));
+    }
+
+    /// The keys of pseudonyms that all processors of the tests have, in a file for nobody else.
+    fn pseudonym_keys(&self) -> PathBuf {
+        let path = self.dir.join("pseudonym-keys");
+        let mut file = File::options();
+        file.write(true).create(true).truncate(true).mode(0o600);
+        let line = format!("k1 {}\n", "A".repeat(43));
+        let written = file.open(&path).and_then(|mut file| file.write_all(line.as_bytes()));
+        written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
     }
 
     /// Kills it as a power cut would.
