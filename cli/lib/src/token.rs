@@ -44,6 +44,7 @@ pub fn run(config: &Config, token: &Token) -> Result<(), CliError> {
         roles: &token.roles,
         issued_at,
         expires_at: issued_at.saturating_add(ttl),
+        more: &token.claims,
     };
     output::line(key.token(&claims).map_err(CliError::failed)?)
 }

@@ -29,6 +29,8 @@ pub struct Claims<'a> {
     pub issued_at: i64,
     /// Until when it is valid, in seconds since the epoch.
     pub expires_at: i64,
+    /// What else it says of the user; none of the above.
+    pub more: &'a [(String, Json)],
 }
 
 impl SigningKey {
@@ -74,10 +76,14 @@ impl SigningKey {
     /// # Errors
     /// The library refuses.
     pub fn token(&self, claims: &Claims) -> Result<String, String> {
-        let Claims { issuer, audience, user, roles, issued_at, expires_at } = claims;
-        self.sign(&json!({
+        let Claims { issuer, audience, user, roles, issued_at, expires_at, more } = claims;
+        let mut said = json!({
             "iss": issuer, "aud": audience, "sub": user, "roles": roles, "iat": issued_at, "exp": expires_at,
-        }))
+        });
+        for (name, value) in *more {
+            said[name] = value.clone();
+        }
+        self.sign(&said)
     }
 
     fn sign(&self, claims: &Json) -> Result<String, String> {

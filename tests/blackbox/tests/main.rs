@@ -17,6 +17,7 @@ mod gateway;
 mod gateway_auth;
 mod gateway_reads;
 mod gateway_retries;
+mod identity;
 mod metrics;
 mod named;
 mod outages;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use millrace_kernel::id;
+use serde_json::Value as Json;
 
 /// The longest that a token may be valid.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -18,6 +19,9 @@ pub struct Token {
     /// A role of the user, such as operator; repeatable
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<String>,
+    /// What else it says of the user, as email=ann@example.org or email_verified=true; repeatable
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
+    pub claims: Vec<(String, Json)>,
     /// The private key that signs it, in PEM: Ed25519, P-256, P-384 or RSA
     #[arg(long, value_name = "FILE", default_value = "millrace-token.key")]
     pub key: PathBuf,
@@ -33,6 +37,22 @@ pub struct Token {
     /// How long it is valid, as 90s, 30m, 1h or 7d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time)]
     pub ttl: Duration,
+}
+
+/// Those that have options of their own.
+const OWN: [&str; 6] = ["iss", "aud", "sub", "roles", "iat", "exp"];
+
+fn claim(text: &str) -> Result<(String, Json), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    if name.is_empty() || OWN.contains(&name) {
+        return Err(format!("a claim has a name, and none of {}, which other options say", OWN.join(", ")));
+    }
+    let value = match value {
+        "true" => Json::Bool(true),
+        "false" => Json::Bool(false),
+        text => Json::from(text),
+    };
+    Ok((name.to_owned(), value))
 }
 
 fn user(text: &str) -> Result<String, String> {

@@ -55,6 +55,8 @@ impl Trusted {
     pub(crate) fn token(&self, user: &str, roles: &[String], seconds: i64) -> String {
         let now = self.clock.now_micros() / 1_000_000;
         let (issuer, audience, expires_at) = (ISSUER, AUDIENCE, now + seconds);
-        self.key.token(&Claims { issuer, audience, user, roles, issued_at: now, expires_at }).unwrap()
+        self.key
+            .token(&Claims { issuer, audience, user, roles, issued_at: now, expires_at, more: &[] })
+            .unwrap()
     }
 }
