@@ -1,7 +1,10 @@
 // Who somebody is: introduced, renamed, at another address, with a sealed token, removed; by mouse and without one.
 import assert from 'node:assert/strict';
+import { sign } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { barriers, browser, Client, send, until, up } from './world.mjs';
+import { barriers, browser, Client, millrace, send, until, up } from './world.mjs';
 
 let world, chrome;
 before(async () => ([world, chrome] = await Promise.all([up(), browser()])));
@@ -229,4 +232,51 @@ test('all of it is done without a mouse', async () => {
   await keyboard.type('hal');
   await keyboard.press('Enter');
   await hasFocus(page.getByRole('heading', { name: 'hal is removed' }));
+});
+
+test('with tokens, whoever comes is known as their token says, or introduces themselves without a word of verified', async () => {
+  const key = join(world.folder, 'dev.key');
+  const made = await millrace('token', '--user', 'ida', '--make-key', '--key', key);
+  const guarded = await world.gateway([
+    ['MILLRACE_GATEWAY_AUTH', 'jwt'],
+    ['MILLRACE_GATEWAY_JWT_ISSUERS', 'millrace-dev'],
+    ['MILLRACE_GATEWAY_JWT_KEYS', `${key}.pub`],
+  ]);
+  /** The token with more claims, signed again. */
+  const token = async (more) => {
+    const [head, claims] = made.split('.');
+    const all = { ...JSON.parse(Buffer.from(claims, 'base64url')), ...more };
+    const text = `${head}.${Buffer.from(JSON.stringify(all)).toString('base64url')}`;
+    assert.equal(JSON.parse(Buffer.from(head, 'base64url')).alg, 'EdDSA');
+    return `${text}.${sign(null, Buffer.from(text), await readFile(key)).toString('base64url')}`;
+  };
+  const enter = async (claims) => {
+    const page = await chrome.open(`${guarded.url}/identity`, { expected: [401, 403, 404, 422, 'cut'] });
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Token').fill(await token(claims));
+    await dialog.getByRole('button', { name: 'Go on' }).click();
+    return page;
+  };
+  const known = await enter({ email: 'ida@example.org', email_verified: true, given_name: 'Ida', family_name: 'Berg' });
+  await known.getByRole('heading', { name: 'Ida Berg' }).waitFor({ timeout: 60_000 });
+  await part(known, 'You').getByText('Verified', { exact: true }).waitFor();
+  assert.equal(await known.getByLabel('This address is verified').count(), 0);
+  // this gateway was given no key
+  await part(known, 'Accounting').getByText('This deployment has no key').waitFor();
+  const address = part(known, 'E-mail address');
+  await address.getByLabel('Your address').fill('ida@example.net');
+  await address.getByText('Another address is not verified').waitFor();
+  await address.getByRole('button', { name: 'Change address' }).click();
+  await part(known, 'You').getByText('Not verified').waitFor();
+
+  const page = await enter({ sub: 'auth0|jo' });
+  await page.getByRole('heading', { name: 'Introduce yourself' }).waitFor();
+  assert.equal(await page.getByLabel('This address is verified').count(), 0);
+  const sent = page.waitForRequest('**/v1/commands/identity/AddUser');
+  await page.getByLabel('First name').fill('Jo');
+  await page.getByLabel('E-mail address').fill('jo@example.org');
+  await page.getByRole('button', { name: 'Introduce me' }).click();
+  const { auth0_id, email_verified } = (await sent).postDataJSON().data;
+  assert.deepEqual([auth0_id, email_verified], ['auth0|jo', false], 'what the issuer calls them, and nothing more');
+  await page.getByRole('heading', { name: 'Jo', exact: true }).waitFor();
 });

@@ -131,7 +131,7 @@ test('nor is what is said of a person', async () => {
   for (const scheme of ['light', 'dark']) {
     const unknown = await chrome.open(`${world.url}/identity`, { user: 'nobody', scheme, expected: [422] });
     await unknown.getByRole('button', { name: 'Introduce me' }).click();
-    await unknown.getByText('UserAdditionFailed').waitFor();
+    await unknown.getByText('Refused', { exact: true }).waitFor();
     assert.deepEqual(await barriers(unknown), []);
     const page = await chrome.open(`${world.url}/identity`, { user: 'new', scheme });
     await page.getByLabel('Token of the accounting service').fill('short');
