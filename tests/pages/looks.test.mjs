@@ -6,8 +6,12 @@ import { barriers, browser, send, until, up } from './world.mjs';
 
 /** What a first view may weigh on its way, in bytes. */
 const MOST = 200_000;
-const PAGES = ['/', '/shop', '/chirp', '/accounts'];
+const PAGES = ['/', '/shop', '/chirp', '/accounts', '/identity'];
 let world, chrome;
+const add = (id, first_name, last_name) => {
+  const more = { email: `${id}@example.org`, email_verified: true, picture: `https://example.org/${id}.png`, locale: 'en-GB' };
+  return send(world.url, 'identity/AddUser', { user_id: id, auth0_id: id, first_name, last_name, ...more });
+};
 before(async () => {
   [world, chrome] = await Promise.all([up(), browser()]);
   const { url } = world;
@@ -24,6 +28,7 @@ before(async () => {
   await send(url, 'calendar/ScheduleTimeslot', slot);
   await send(url, 'accounting/OpenAccount', { account_id: 'ann', owner_id: 'ann', currency: 'EUR' });
   await send(url, 'accounting/Deposit', { account_id: 'ann', amount: 5_000n, currency: 'EUR', reference: 'salary' });
+  await add('ann', 'Ann', 'Lee');
 });
 after(async () => {
   await chrome?.stop();
@@ -31,7 +36,7 @@ after(async () => {
   chrome?.check();
 });
 
-const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary' };
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/identity': 'Ann Lee' };
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [375, 1280]) {
@@ -55,6 +60,7 @@ test('whatever ids, names, texts and amounts there are, no page is wider than it
     await send(url, 'chirp/RegisterUser', { user_id: id, username: name });
     await send(url, 'accounting/OpenAccount', { account_id: id, owner_id: id, currency: 'EUR' });
     await send(url, 'accounting/Deposit', { account_id: id, amount: 9_000_000_000_000_000_000n, currency: 'EUR', reference: 'R'.repeat(140) });
+    await add(id, 'W'.repeat(100), 'M'.repeat(100));
   }
   await send(url, 'chirp/FollowUser', { follower_id: long, followee_id: many });
   await send(url, 'chirp/PostChirp', { chirp_id: 'w', author_id: many, content: 'W'.repeat(280) });
@@ -64,14 +70,15 @@ test('whatever ids, names, texts and amounts there are, no page is wider than it
   await send(url, 'calendar/CreateCalendar', { calendar_id: long });
   const start = BigInt(Math.floor(Date.now() / 3_600_000) * 3_600_000) * 1_000n;
   await send(url, 'calendar/ScheduleTimeslot', { calendar_id: long, timeslot_id: many, title: 'W'.repeat(100), start, end: start + 3_600_000_000n });
-  const shown = { '/': '€89,999,999,999,999,999.95', '/shop': '€90,000,000,000,000,000.00', '/chirp': /^W{280}$/, '/accounts': /^R{140}$/, [`/chirp#/${many}`]: /^W{280}$/ };
+  const shown = { '/': '€89,999,999,999,999,999.95', '/shop': '€90,000,000,000,000,000.00', '/chirp': /^W{280}$/, '/accounts': /^R{140}$/, '/identity': /^W{100} M{100}$/, [`/chirp#/${many}`]: /^W{280}$/ };
   for (const width of [1280, 390, 320]) {
     for (const [at, text] of Object.entries(shown)) {
       const page = await chrome.open(url + at, { user: long, viewport: { width, height: 800 } });
       await page.getByText(text).first().waitFor();
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${at} is wider than ${width}`);
-      const last = await page.getByRole('link', { name: 'Accounts', exact: true }).boundingBox();
-      assert.ok(last.x + last.width <= width, `the way to the accounts is cut at ${width}`);
+      const [first, last] = await Promise.all(['Overview', 'Profile'].map((name) => page.getByRole('link', { name, exact: true }).boundingBox()));
+      assert.ok(last.x + last.width <= width, `the way to the last page is cut at ${width}`);
+      assert.equal(last.y, first.y, `the ways to the pages are no line at ${width}`);
       await page.context().close();
     }
   }
@@ -116,6 +123,22 @@ test('neither are forms, dialogs and refusals', async () => {
     const nobody = await chrome.open(`${world.url}/chirp`, { scheme });
     await nobody.getByRole('dialog').getByRole('button', { name: 'Bob' }).waitFor();
     assert.deepEqual(await barriers(nobody), []);
+  }
+});
+
+test('nor is what is said of a person', async () => {
+  await add('new', 'New', '');
+  for (const scheme of ['light', 'dark']) {
+    const unknown = await chrome.open(`${world.url}/identity`, { user: 'nobody', scheme, expected: [422] });
+    await unknown.getByRole('button', { name: 'Introduce me' }).click();
+    await unknown.getByText('Refused', { exact: true }).waitFor();
+    assert.deepEqual(await barriers(unknown), []);
+    const page = await chrome.open(`${world.url}/identity`, { user: 'new', scheme });
+    await page.getByLabel('Token of the accounting service').fill('short');
+    await page.getByRole('button', { name: 'Enable accounting' }).click();
+    await page.getByText('That is too short').waitFor();
+    await page.getByRole('button', { name: 'Remove new' }).click();
+    assert.deepEqual(await barriers(page), []);
   }
 });
 

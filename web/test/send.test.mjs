@@ -103,3 +103,13 @@ test('keys say when they were made and are never the same', () => {
   assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.equal(parseInt(id.replaceAll('-', '').slice(0, 12), 16), Date.UTC(2026, 0, 1));
 });
+
+test('a gateway that has no key for secrets is no error, one that does not answer is', async () => {
+  const key = { id: '00', algorithm: 'x', public_key: 'AA==' };
+  const gateway = await answering({ status: 200, body: { keys: [key] } }, { status: 404, body: { type: 'urn:millrace:problem:unknown', title: 'x' } }, 'cut');
+  const client = new Client({ base: gateway.base });
+  assert.deepEqual(await client.keys(), [key]);
+  assert.deepEqual(await client.keys(), []);
+  await assert.rejects(client.keys(), Problem);
+  await gateway.stop();
+});

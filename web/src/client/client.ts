@@ -22,6 +22,14 @@ export interface Page<R> {
   readonly cursor?: string;
 }
 
+/** A key for which a gateway seals secrets of commands. */
+export interface SealingKey {
+  readonly id: string;
+  readonly algorithm: string;
+  /** In base64. */
+  readonly public_key: string;
+}
+
 /** A chirp as feeds have it. */
 export interface FeedRow {
   readonly chirp_id: string;
@@ -135,6 +143,17 @@ export class Client {
   async document(signal?: AbortSignal): Promise<unknown> {
     const response = await this.#ask('/openapi.json', { signal: signal ?? null });
     return response.json();
+  }
+
+  /** The keys for which secrets are sealed, newest first. None: then no secret can be sent. */
+  async keys(signal?: AbortSignal): Promise<readonly SealingKey[]> {
+    try {
+      const response = await this.#ask('/v1/keys', { signal: signal ?? null });
+      return ((await response.json()) as { keys: readonly SealingKey[] }).keys;
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return [];
+      throw error;
+    }
   }
 
   /** The rows of a key of a view as they change: all, or the first so many and what comes in front. The answer ends it. */

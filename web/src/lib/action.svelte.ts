@@ -14,9 +14,12 @@ export class Action<C extends keyof Commands> {
   #key = newId();
   #sent = '';
   #id: string | null = null;
+  readonly #isSecret: boolean;
 
-  constructor(command: C) {
+  /** `isSecret`: what is sent is not kept to be compared, so each time it is another command. */
+  constructor(command: C, { isSecret = false } = {}) {
     this.#command = command;
+    this.#isSecret = isSecret;
   }
 
   /**
@@ -39,7 +42,7 @@ export class Action<C extends keyof Commands> {
     if (this.isBusy) return null;
     const text = JSON.stringify(data, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
     if (text !== this.#sent) this.#key = newId();
-    this.#sent = text;
+    this.#sent = this.#isSecret ? '' : text;
     this.isBusy = true;
     this.problem = null;
     try {

@@ -24,3 +24,11 @@ export async function focusIn(
 export function listOf(place: HTMLElement | null): HTMLElement | null {
   return place && place.closest<HTMLElement>('ul, ol, main');
 }
+
+/** Gives the focus to the first field of a form that is refused, unless whoever sent the form is elsewhere by then. */
+export async function focusWrong(form: HTMLElement): Promise<void> {
+  await tick();
+  const { activeElement } = document;
+  if (activeElement && activeElement !== document.body && !form.contains(activeElement)) return;
+  form.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+}

@@ -1,6 +1,6 @@
 import { Client, type Problem } from '../client/index.ts';
 import { gate } from './gate.ts';
-import { userOf } from './who.ts';
+import { subjectOf, userOf } from './who.ts';
 
 /** Who is at the page: somebody who says so, or somebody with a token, as the gateway wants it. */
 class Session {
@@ -31,6 +31,11 @@ class Session {
     const user = kept(() => (this.#token ? sessionStorage : localStorage).getItem('millrace.user'));
     if (this.#token) this.wantsToken = true;
     this.user = user;
+  }
+
+  /** What the issuer of the token calls the user; `null` where there is no token. */
+  get subject(): string | null {
+    return this.#token && subjectOf(this.#token);
   }
 
   /** Somebody says who they are; believed where no token is asked for. */

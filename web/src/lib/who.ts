@@ -4,19 +4,29 @@ const ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 /** The user of a token, or why it is none. */
 export async function userOf(token: string): Promise<{ user: string } | { wrong: string }> {
-  const wrong = { wrong: 'That is no token: it has three parts of letters and digits, with points between them.' };
-  const claims = token.split('.')[1];
-  if (!claims || token.split('.').length !== 3) return wrong;
-  let issuer: unknown, subject: unknown;
-  try {
-    const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
-    ({ iss: issuer, sub: subject } = JSON.parse(new TextDecoder().decode(bytes)) as { iss?: unknown; sub?: unknown });
-  } catch {
-    return wrong;
-  }
+  const claims = claimsOf(token);
+  if (!claims) return { wrong: 'That is no token: it has three parts of letters and digits, with points between them.' };
+  const { iss: issuer, sub: subject } = claims;
   if (typeof subject !== 'string' || subject === '') return { wrong: 'The token does not say whose it is (sub).' };
   if (ID.test(subject)) return { user: subject };
   return { user: await named(`/issuer/${new TextEncoder().encode(String(issuer)).length}/${issuer}/subject/${subject}`) };
+}
+
+/** What the issuer of a token calls its user. */
+export function subjectOf(token: string): string | null {
+  const subject = claimsOf(token)?.sub;
+  return typeof subject === 'string' ? subject : null;
+}
+
+function claimsOf(token: string): { iss?: unknown; sub?: unknown } | null {
+  const claims = token.split('.')[1];
+  if (!claims || token.split('.').length !== 3) return null;
+  try {
+    const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes)) as { iss?: unknown; sub?: unknown };
+  } catch {
+    return null;
+  }
 }
 
 /** Whether a text can be a user's id. */
