@@ -9,14 +9,17 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use millrace_kernel::{Metadata, Outcome, Status, Text, id};
+use millrace_kernel::codes::INVALID_ARGUMENT;
+use millrace_kernel::{Metadata, Outcome, Status, Text, Violation, id};
+use serde_json::Value as Json;
 
-use self::vouched::filled;
 pub(crate) use self::vouched::vouched;
+use self::vouched::{filled, without};
 use crate::auth::{Known, Principal};
 use crate::gateway::Gateway;
 use crate::log::{Asked, Channel, Submitted};
-use crate::message::{Sealing, data_problems};
+use crate::message::{MessageType, Sealing, data_problems};
+use crate::ports::Description;
 
 /// How long the request that comes first waits until its user is known.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,52 +76,82 @@ impl Gateway {
     }
 
     async fn make_known(&self, channel: &Channel, known: &Known) {
-        let description = &channel.description;
-        let Some(kind) = description.schemas.sign_in.and_then(|name| description.types.get(name)) else {
-            return;
-        };
+        let Description { types, schemas, .. } = &channel.description;
+        let Some(kind) = schemas.sign_in.and_then(|name| types.get(name)) else { return };
         // by a token that says nothing of its user nobody becomes known; another one may say more
-        let Some(data) = filled(description.schemas.claims, &kind.name, known) else { return };
-        let Ok(data) = data_problems(kind, data, Sealing::Nowhere) else {
-            tracing::debug!(command = kind.name, "a token says what the command cannot hold");
-            return self.sign_ins().remember(&known.user);
-        };
-        let asked = Asked {
-            // '/' may not occur in a user, so no key of theirs means this command
-            id: id::of_bytes(format!("/user/{}/sign-in", known.user).as_bytes()),
-            kind: kind.name.clone(),
-            metadata: Metadata {
-                user_id: Some(known.user.clone()),
-                issued_at: Some(self.clock().now_micros()),
-                ..Metadata::default()
-            },
-            data,
-            traceparent: None,
-            wait: PATIENCE,
-        };
-        match channel.submit(asked, self.ending()).await {
-            Submitted::Answered(outcome) | Submitted::OtherContent(outcome) => {
-                // mostly that the user is known since long
-                if let Some(codes) = refused(&outcome) {
-                    tracing::debug!(
-                        command = kind.name,
-                        codes,
-                        "who signs in does not become known by their token"
-                    );
+        let Some(mut data) = filled(schemas.claims, &kind.name, known) else { return };
+        // '/' may not occur in a user, so no key of theirs means one of these commands
+        for id in ["sign-in", "sign-in/less"] {
+            let id = id::of_bytes(format!("/user/{}/{id}", known.user).as_bytes());
+            match self.introduce(channel, kind, id, known, data.clone()).await {
+                Introduced::Known => return self.sign_ins().remember(&known.user),
+                // the next request asks again
+                Introduced::Unanswered => return,
+                // issuers write what they like where a domain has rules; nobody is kept out by their language
+                Introduced::Malformed(fields)
+                    if without(schemas.claims, &kind.name, &mut data, &fields).is_some() => {}
+                Introduced::Malformed(fields) => {
+                    tracing::debug!(command = kind.name, ?fields, "a token says what cannot be taken");
+                    break;
                 }
-                self.sign_ins().remember(&known.user);
             }
-            Submitted::Refused(_) | Submitted::TooLarge { .. } => self.sign_ins().remember(&known.user),
-            // the next request asks again
-            Submitted::Pending(_) | Submitted::Busy | Submitted::Away { .. } => {}
+        }
+        self.sign_ins().remember(&known.user);
+    }
+
+    /// Sends the command once.
+    async fn introduce(
+        &self,
+        channel: &Channel,
+        kind: &MessageType,
+        id: Text,
+        known: &Known,
+        data: Json,
+    ) -> Introduced {
+        let data = match data_problems(kind, data, Sealing::Nowhere) {
+            Ok(data) => data,
+            Err(problems) => {
+                let fields = problems.into_iter().map(|it| it.key.unwrap_or_default()).collect();
+                return Introduced::Malformed(fields);
+            }
+        };
+        let metadata = Metadata {
+            user_id: Some(known.user.clone()),
+            issued_at: Some(self.clock().now_micros()),
+            ..Metadata::default()
+        };
+        let kind = kind.name.clone();
+        let asked = Asked { id, kind, metadata, data, traceparent: None, wait: PATIENCE };
+        match channel.submit(asked, self.ending()).await {
+            Submitted::Answered(outcome) | Submitted::OtherContent(outcome) => Introduced::of(&outcome),
+            Submitted::Refused(_) | Submitted::TooLarge { .. } => Introduced::Known,
+            Submitted::Pending(_) | Submitted::Busy | Submitted::Away { .. } => Introduced::Unanswered,
         }
     }
 }
 
-/// The codes of a refusal. Messages may repeat what the token says.
-fn refused(outcome: &Outcome) -> Option<String> {
-    let said: Vec<&str> = outcome.violations.iter().map(|it| &*it.code).collect();
-    (outcome.status == Status::Rejected).then(|| said.join(", "))
+/// What became of the command.
+#[derive(Debug, PartialEq, Eq)]
+enum Introduced {
+    /// The user is known, mostly since long; or cannot become known by a token such as this one.
+    Known,
+    /// These fields are not as the domain wants them.
+    Malformed(Vec<String>),
+    /// Nobody knows yet.
+    Unanswered,
+}
+
+impl Introduced {
+    fn of(outcome: &Outcome) -> Self {
+        let malformed = |it: &Violation| it.code == INVALID_ARGUMENT;
+        let violations = &outcome.violations;
+        if outcome.status == Status::Accepted || !violations.iter().all(malformed) {
+            return Self::Known;
+        }
+        Self::Malformed(
+            violations.iter().map(|it| it.field.as_deref().unwrap_or_default().to_owned()).collect(),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,20 @@ pub(super) fn filled(rules: &[ClaimRule], kind: &str, known: &Known) -> Option<J
     Some(Json::Object(data))
 }
 
+/// Empties `fields` of what [`filled`] made. `None` where one of them says who this is, which cannot be left out.
+pub(super) fn without(rules: &[ClaimRule], kind: &str, data: &mut Json, fields: &[String]) -> Option<()> {
+    let of = || rules.iter().filter(|rule| rule.command == kind);
+    let is_vouched_for = |claim: &str| of().any(|rule| rule.vouches_for() == Some(claim));
+    for field in fields {
+        let rule = of().find(|rule| rule.field == field)?;
+        if rule.claim == ACTING_USER || rule.vouches_for().is_some() || is_vouched_for(rule.claim) {
+            return None;
+        }
+        data[rule.field] = Json::from("");
+    }
+    Some(())
+}
+
 /// Refuses what somebody says of themselves and their token does not.
 ///
 /// # Errors
@@ -103,6 +117,21 @@ mod tests {
         // a token for programs says nothing of anybody
         for claims in [json!({}), json!({"email": 7}), json!({"given_name": "Ann"})] {
             assert_eq!(filled(&claims), None);
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_left_out_but_not_who_it_is() {
+        let token = json!({"email": "a@x.org", "email_verified": true, "given_name": "A\nB"});
+        let left = |fields: &[&str]| {
+            let mut data = filled(&RULES, "Add", &known(&token, &[])).unwrap();
+            let fields: Vec<_> = fields.iter().map(|it| (*it).to_owned()).collect();
+            without(&RULES, "Add", &mut data, &fields).map(|()| data)
+        };
+        let expected = json!({"user_id": "ann", "address": "a@x.org", "is_verified": true, "name": ""});
+        assert_eq!(left(&["name"]), Some(expected));
+        for field in ["user_id", "address", "is_verified", "other", ""] {
+            assert_eq!(left(&["name", field]), None, "{field}");
         }
     }
 

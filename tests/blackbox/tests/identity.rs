@@ -57,7 +57,7 @@ fn who_signs_in_becomes_known_by_their_token_and_nothing_else() {
     let bearers = [
         token_of("ann", &of(ADDRESS)),
         token_of("eve", &of("ANN@example.ORG")),
-        token_of("zoe", &["--claim".to_owned(), "email=zoe@example.org".to_owned()]),
+        token_of("zoe", &["--claim", "email=zoe@example.org", "--claim", "locale=de_AT"].map(str::to_owned)),
         token_of("robot", &[]),
     ];
     let settings = "[gateway]\nauth = \"jwt\"\njwt_issuers = \"millrace-dev\"\njwt_keys = \"dev.key.pub\"\n";

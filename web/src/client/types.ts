@@ -178,7 +178,7 @@ export interface Commands {
     email: string;
     /** Whether its issuer has verified that the address is the user's. Only then is it claimed. */
     email_verified: boolean;
-    /** The name by which the user is called: one line, not blank. */
+    /** The name by which the user is called: one line; empty where it is not known. */
     first_name: string;
     /** The rest of the name: one line; empty for those who have one name only. */
     last_name: string;
@@ -195,7 +195,7 @@ export interface Commands {
     email?: string | null;
     /** Whether the issuer has verified the address. If it is not given, another address is not verified, and the same one is what it was. */
     email_verified?: boolean | null;
-    /** The name by which the user is called: one line, not blank. */
+    /** The name by which the user is called: one line; empty where it is not known. */
     first_name?: string | null;
     /** The rest of the name: one line, may be empty. */
     last_name?: string | null;

@@ -27,7 +27,7 @@ pub(crate) fn add(
     }
     rejections.words("auth0_id", command.auth0_id.open());
     let address = email::well_formed(&mut rejections, command.email.open());
-    rejections.words("first_name", command.first_name.open());
+    rejections.line("first_name", command.first_name.open());
     rejections.line("last_name", command.last_name.open());
     person::picture(&mut rejections, command.picture.open());
     person::locale(&mut rejections, &command.locale);

@@ -21,7 +21,7 @@ pub(crate) fn update(
     let kept = user::changeable(&mut rejections, states, actor, &command.user_id);
     let address = command.email.as_ref().and_then(|it| email::well_formed(&mut rejections, it.open()));
     if let Some(first_name) = &command.first_name {
-        rejections.words("first_name", first_name.open());
+        rejections.line("first_name", first_name.open());
     }
     if let Some(last_name) = &command.last_name {
         rejections.line("last_name", last_name.open());

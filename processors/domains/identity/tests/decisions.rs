@@ -41,8 +41,13 @@ fn all_rejected(rows: Vec<Row<'_>>) {
 #[test]
 fn accepted() {
     let new = "new@example.net";
-    let nameless =
-        AddUser { last_name: "".into(), picture: "".into(), locale: "".into(), ..person("new", new, false) };
+    let nameless = AddUser {
+        first_name: "".into(),
+        last_name: "".into(),
+        picture: "".into(),
+        locale: "".into(),
+        ..person("new", new, false)
+    };
     let all = UpdateUser {
         email: Some("zoe@Example.NET".into()),
         first_name: Some("Z".into()),
@@ -162,7 +167,12 @@ fn add_user_is_rejected() {
             vec![(INVALID_ARGUMENT, "email")],
         ),
         ("blank", None, with(&|it| it.auth0_id = " ".into()), vec![(INVALID_ARGUMENT, "auth0_id")]),
-        ("nobody", None, with(&|it| it.first_name = "".into()), vec![(INVALID_ARGUMENT, "first_name")]),
+        (
+            "two first lines",
+            None,
+            with(&|it| it.first_name = "a\nb".into()),
+            vec![(INVALID_ARGUMENT, "first_name")],
+        ),
         ("two lines", None, with(&|it| it.last_name = "a\nb".into()), vec![(INVALID_ARGUMENT, "last_name")]),
         (
             "long names",
@@ -187,7 +197,7 @@ fn add_user_is_rejected() {
                 auth0_id: "".into(),
                 email: "".into(),
                 email_verified: true,
-                first_name: "".into(),
+                first_name: "\n".into(),
                 last_name: "\0".into(),
                 picture: "x".into(),
                 locale: "x".into(),
@@ -227,7 +237,7 @@ fn add_user_is_rejected() {
 fn update_user_is_rejected() {
     let bad = |user_id: &str| UpdateUser {
         email: Some("".into()),
-        first_name: Some("".into()),
+        first_name: Some("\n".into()),
         last_name: Some("\0".into()),
         picture: Some("x".into()),
         locale: Some("x".into()),

@@ -35,7 +35,7 @@ fn happened() -> Whole {
         assert_eq!(refused, [("InvalidArgument".to_owned(), "email".to_owned())]);
     }
     let others = UpdateUser {
-        first_name: Some("".into()),
+        first_name: Some(format!("{SECRET}\n").as_str().into()),
         picture: Some(SECRET.into()),
         locale: Some(SECRET.into()),
         ..nothing_for("ann")
