@@ -62,14 +62,16 @@ impl<'r> Translator<'r> {
 
     fn record_at(&mut self, record: &Json, path: &str) -> Json {
         let (mut properties, mut required) = (Map::new(), Vec::new());
+        // the names of a secret and of its fingerprint
+        let secrets: Vec<_> = self.sealed.iter().filter_map(|rule| {
+            let (inside, field) = rule.field.rsplit_once('.').unwrap_or(("", rule.field));
+            (path.trim_end_matches('.') == inside).then_some((field, rule.fingerprint))
+        }).collect();
         for field in list(&record["fields"]) {
             let name = field["name"].as_str().unwrap_or_default();
             let at = format!("{path}{name}");
-            let is_secret = self.sealed.iter().any(|rule| rule.field == at);
-            let is_fingerprint = self.sealed.iter().any(|rule| {
-                let record = rule.field.rsplit_once('.').map_or("", |(record, _)| record);
-                path.trim_end_matches('.') == record && rule.fingerprint == name
-            });
+            let is_secret = secrets.iter().any(|(field, _)| *field == name);
+            let is_fingerprint = secrets.iter().any(|(_, fingerprint)| *fingerprint == name);
             let mut schema = match (is_secret, is_fingerprint) {
                 (true, _) => secret(),
                 (_, true) => fingerprint(),
@@ -103,6 +105,9 @@ impl<'r> Translator<'r> {
         }
         if self.side == Side::Asked {
             schema["additionalProperties"] = Json::from(false);
+        }
+        if !secrets.is_empty() {
+            schema["allOf"] = secrets.into_iter().map(|(field, mark)| goes_with_a_box(field, mark)).collect();
         }
         schema
     }
@@ -198,12 +203,35 @@ fn secret() -> Json {
             "additionalProperties": false,
         },
         {
-            "type": "string", "contentEncoding": "base64", "pattern": "^[A-Za-z0-9+/_-]+={0,2}$",
-            "minLength": (OVERHEAD_BYTES + LEAST_SECRET_BYTES).div_ceil(3) * 4 - 2,
-            "maxLength": (OVERHEAD_BYTES + MOST_SECRET_BYTES).div_ceil(3) * 4,
-            "description": "A sealed box.",
+            "type": "string", "contentEncoding": "base64", "pattern": base64_of_a_box(),
+            "description": format!(
+                "A sealed box in base64 (RFC 4648 §4), with or without padding: {} to {} bytes.",
+                OVERHEAD_BYTES + LEAST_SECRET_BYTES,
+                OVERHEAD_BYTES + MOST_SECRET_BYTES
+            ),
         },
     ]})
+}
+
+/// Base64 of as many bytes as a box has; what a last character says beyond the last byte is zero.
+fn base64_of_a_box() -> String {
+    const { assert!((OVERHEAD_BYTES + LEAST_SECRET_BYTES) % 3 == 1 && (OVERHEAD_BYTES + MOST_SECRET_BYTES) % 3 == 1) };
+    // groups of three bytes, each four characters; one byte is left over
+    let (least, most) = ((OVERHEAD_BYTES + LEAST_SECRET_BYTES) / 3, (OVERHEAD_BYTES + MOST_SECRET_BYTES) / 3);
+    let any = "[A-Za-z0-9+/]";
+    let group = format!("{any}{{4}}");
+    let one = format!("{any}[AQgw](?:==)?");
+    let two = format!("{any}{{2}}[AEIMQUYcgkosw048]=?");
+    format!("^(?:{group}){{{least},{}}}(?:{group}|{group}{one}|{one}|{two})$", most - 1)
+}
+
+/// A fingerprint stands beside a box, and not beside a secret that is still to be sealed.
+fn goes_with_a_box(field: &str, fingerprint: &str) -> Json {
+    json!({
+        "if": {"properties": {field: {"type": "string"}}},
+        "then": {"required": [fingerprint]},
+        "else": {"properties": {fingerprint: false}},
+    })
 }
 
 fn fingerprint() -> Json {
@@ -334,8 +362,16 @@ mod tests {
         assert_eq!(part["required"], json!(["token"]));
         for record in [&schema, part] {
             let forms = list(&record["properties"]["token"]["oneOf"]);
-            assert_eq!((&forms[0]["required"], &forms[1]["minLength"]), (&json!(["plaintext"]), &json!(86)));
+            assert_eq!(forms[0]["required"], json!(["plaintext"]));
+            let box_of = Regex::new(forms[1]["pattern"].as_str().unwrap()).unwrap();
+            for bytes in (60..70).chain(4_090..4_100) {
+                let sealed = Sealed::new(vec![0xff; bytes]);
+                let (text, expected) = (sealed.to_string(), sealed.may_be_a_box());
+                assert_eq!(box_of.is_match(&text), expected, "{bytes} bytes");
+                assert_eq!(box_of.is_match(text.trim_end_matches('=')), expected, "{bytes} bytes, no padding");
+            }
             assert_eq!(record["properties"]["mark"]["maxLength"], 43);
+            assert_eq!(record["allOf"][0]["then"]["required"], json!(["mark"]));
         }
         let about = schema["properties"]["token"]["description"].as_str().unwrap();
         assert!(about.starts_with("What. ") && about.contains("/v1/keys"), "{about}");

@@ -4,7 +4,7 @@
 use millrace_kernel::Write;
 use millrace_ports::ViewStore;
 use millrace_runtime::progress::system_tables;
-use millrace_runtime::versions::catalogue::{answer, claim, live, read, record};
+use millrace_runtime::versions::catalogue::{answer, claim, give_up, live, read, record, switch};
 use millrace_runtime::versions::{CatalogueFault, Filled, State, Version};
 use millrace_testkit::store::MemoryStore;
 
@@ -46,6 +46,21 @@ fn a_clock_that_is_behind_loses_nothing() {
     let complete = record(&store, FAMILY, &begun, State::Complete, NOW - 48 * HOUR).unwrap();
     let dropped = record(&store, FAMILY, &complete, State::Dropped, NOW - 24 * HOUR).unwrap();
     assert_eq!(read(&store, FAMILY).unwrap(), [dropped]);
+}
+
+#[test]
+fn what_is_dropped_does_not_come_to_answer_later() {
+    let store = store();
+    answer(&store, &VIEWS, Version::FIRST, NOW).unwrap();
+    let begun = building("build", NOW);
+    assert!(claim(&store, FAMILY, &begun).unwrap());
+    let complete = record(&store, FAMILY, &begun, State::Complete, NOW + 1).unwrap();
+    // the store takes it, and does it only after everything else
+    let late = switch(&VIEWS, Version(2), NOW + 2);
+    give_up(&store, FAMILY, &VIEWS, (&complete, Version::FIRST), NOW + 3).unwrap();
+    store.apply(&late).unwrap();
+    assert_eq!(live(&store, &VIEWS).unwrap(), Version::FIRST);
+    assert_eq!(read(&store, FAMILY).unwrap()[0].state, State::Dropped);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Collector {
 
 #[derive(Debug, Default)]
 struct Taken {
+    /// Every byte.
+    bytes: Vec<u8>,
     spans: Vec<Span>,
     metrics: BTreeSet<String>,
 }
@@ -42,6 +44,7 @@ impl Collector {
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let Some((request, body)) = take(connection) else { continue };
+                taking.lock().bytes.extend_from_slice(&body);
                 if request.starts_with("POST /v1/traces ") {
                     taking.lock().spans.extend(innermost(&body).iter().map(|span| span_of(span)));
                 }
@@ -66,6 +69,11 @@ impl Collector {
     /// The names of all metrics so far.
     pub fn metrics(&self) -> BTreeSet<String> {
         self.lock().metrics.clone()
+    }
+
+    /// Every byte so far, as it came.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.lock().bytes.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

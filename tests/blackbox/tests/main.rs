@@ -26,6 +26,7 @@ mod python;
 mod real_servers;
 mod rebuild;
 mod secured;
+mod sealed;
 mod streams;
 mod tools;
 mod traces;

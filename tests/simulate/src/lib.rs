@@ -12,6 +12,7 @@ pub mod accounting;
 pub mod chirp;
 pub mod clubs;
 pub mod dice;
+pub mod identity;
 pub mod luck;
 pub mod many;
 pub mod neighbour;
@@ -39,10 +40,9 @@ pub fn compiled_once() {
         black_box(plan::Plan::<W>::new as fn(_) -> _);
         black_box(shrink::shrink::<W> as fn(&_, _) -> _);
         black_box(show::history::<W> as fn(&_) -> _);
-        #[cfg(debug_assertions)]
-        black_box(planted::hunt::<W> as fn(_, _) -> _);
     }
     uses::<accounting::AccountingWorkload>();
     uses::<chirp::ChirpWorkload>();
     uses::<clubs::ClubsWorkload>();
+    uses::<identity::IdentityWorkload>();
 }

@@ -283,6 +283,13 @@ pub enum Act<C> {
         /// What, and what goes wrong meanwhile.
         luck: u64,
     },
+    /// A processor dies and comes back with another secret for pseudonyms, for so many acts.
+    Mislead {
+        /// Which one, of all.
+        process: u64,
+        /// For how many acts.
+        acts: usize,
+    },
     /// The oracles look at the tables.
     Look,
 }
@@ -311,6 +318,9 @@ impl<W: Workload> Plan<W> {
         }
         rebuild_meanwhile(&mut Dice::new(seed ^ 0x7ab1_e500), &mut acts);
         subscribe_meanwhile::<W>(&mut Dice::new(seed ^ 0x5ab5_c21b), &mut setup, &mut acts);
+        if !<W::Domain as Domain>::PSEUDONYMS.is_empty() {
+            mislead_meanwhile(&mut Dice::new(seed ^ 0x5ec2_e7aa), &mut acts);
+        }
         if W::HAS_NEIGHBOUR {
             live_meanwhile(&mut Dice::new(seed ^ 0x0e16_4b02), &mut acts);
         }
@@ -371,6 +381,17 @@ fn subscribe_meanwhile<W: Workload>(
     for _ in 0..dice.within(0, 5) {
         let place = dice.below(acts.len() + 1);
         acts.insert(place, Act::Expire { family: dice.roll(), keep: dice.within(0, 4) });
+    }
+}
+
+/// Has processors come back with another secret meanwhile, in some histories: the others stay what they are without.
+fn mislead_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
+    if !dice.per_mille(400) {
+        return;
+    }
+    for _ in 0..dice.within(1, 6) {
+        let place = dice.below(acts.len() + 1);
+        acts.insert(place, Act::Mislead { process: dice.roll(), acts: dice.within(20, 300) as usize });
     }
 }
 

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use millrace_runtime::planted::{Bug, plant};
 
+use crate::accounting::AccountingWorkload;
+use crate::chirp::ChirpWorkload;
+use crate::clubs::ClubsWorkload;
+use crate::identity::IdentityWorkload;
 use crate::many::{Many, Summary, many};
 use crate::workload::Workload;
 
@@ -33,9 +37,22 @@ impl Found {
     }
 }
 
-/// Runs `what` with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
+/// The names of the workloads, in the order in which [`hunt`] tells of them.
+pub const WORKLOADS: [&str; 4] =
+    [ChirpWorkload::NAME, AccountingWorkload::NAME, ClubsWorkload::NAME, IdentityWorkload::NAME];
+
+/// Runs `what` of every workload with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
 #[must_use]
-pub fn hunt<W: Workload>(bug: Bug, what: Many) -> Found {
+pub fn hunt(bug: Bug, what: Many) -> [Found; WORKLOADS.len()] {
+    [
+        hunt_in::<ChirpWorkload>(bug, what),
+        hunt_in::<AccountingWorkload>(bug, what),
+        hunt_in::<ClubsWorkload>(bug, what),
+        hunt_in::<IdentityWorkload>(bug, what),
+    ]
+}
+
+fn hunt_in<W: Workload>(bug: Bug, what: Many) -> Found {
     plant(Some(bug));
     let summary = many::<W>(Many { go_on: true, ..what }, &|_, _| {});
     plant(None);

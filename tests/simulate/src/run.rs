@@ -85,6 +85,8 @@ struct Running<'a, W: Workload> {
     diary: Diary,
     tables: BTreeMap<String, Table>,
     asleep: BTreeMap<u64, Asleep>,
+    /// Processors with another secret for pseudonyms, and until which act.
+    misled: BTreeMap<u64, usize>,
     markers_held_until: usize,
     store_down_until: usize,
     /// What somebody has taken away and nobody has brought back yet.
@@ -165,6 +167,7 @@ impl<'a, W: Workload> Running<'a, W> {
             diary: Diary::new(setup.partitions),
             pipeline,
             asleep: BTreeMap::new(),
+            misled: BTreeMap::new(),
             markers_held_until: 0,
             store_down_until: 0,
             lost: None,
@@ -196,6 +199,7 @@ impl<'a, W: Workload> Running<'a, W> {
                 }
                 sleeps
             });
+            self.put_right(self.act);
             self.perform(plan, act)?;
             self.note_visible();
         }
@@ -343,6 +347,7 @@ impl<'a, W: Workload> Running<'a, W> {
                     self.forget_policies();
                 }
             }
+            Act::Mislead { process, acts } => self.mislead(*process, *acts),
             Act::Look => {
                 self.say(|| "look at the tables".to_owned());
                 self.look(plan)?;
@@ -438,6 +443,7 @@ impl<'a, W: Workload> Running<'a, W> {
         self.luck.hold_markers(None);
         self.luck.set_store_down(false);
         self.asleep.clear();
+        self.put_right(usize::MAX);
         let of_running = (0..self.pipeline.instances()).filter_map(|at| self.pipeline.disk(at));
         of_running.chain(&self.pipeline.left_disks()).for_each(|disk| disk.refuse_writes(false));
         if self.pipeline.count(RoleKind::Processor) == 0 {

@@ -67,6 +67,7 @@ tally! {
     store_late: "calls of the store failed and applied later",
     came: "people who came beside the domain",
     went: "people who went",
+    misled: "processors that came with another secret for pseudonyms",
     forgotten: "times that the broker forgot how far a policy had read",
     met: "commands about somebody who had just come",
     cuts: "streams of subscribers cut",

@@ -136,6 +136,10 @@ pub trait Workload: Sized + 'static {
     fn state(model: &Self::Model, aggregate_id: &str) -> Option<Self::State>;
     /// The aggregate that other partitions know of from this event on, if there is one.
     fn made_known(event: &Self::EventData) -> Option<String>;
+    /// The aggregate that nobody knows of any more from this event on, if there is one.
+    fn made_unknown(_event: &Self::EventData) -> Option<String> {
+        None
+    }
     /// Takes out what is for people to read, and not foretold.
     fn blur(event: &mut Self::EventData);
     /// The same of a step.

@@ -5,6 +5,7 @@ use std::process::Command;
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::run::run;
@@ -105,6 +106,13 @@ fn domains_depend_on_each_other_in_every_history() {
     assert!(tally.met > HISTORIES, "people are asked about as soon as they can be seen");
 }
 
+#[test]
+fn an_address_is_one_users_in_every_history() {
+    let tally = all_hold::<IdentityWorkload>();
+    steps_and_tables(&tally);
+    happens(&[("processors with another secret", tally.misled)]);
+}
+
 fn same_again<W: Workload>() {
     for seed in 0..40 {
         let (first, second) = (run(&Plan::<W>::new(seed), false), run(&Plan::<W>::new(seed), true));
@@ -124,6 +132,7 @@ fn a_seed_gives_the_same_history_again() {
     same_again::<ChirpWorkload>();
     same_again::<AccountingWorkload>();
     same_again::<ClubsWorkload>();
+    same_again::<IdentityWorkload>();
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn a_seed_gives_the_same_history_in_another_process() {
         let text = String::from_utf8(output.stdout).unwrap();
         let digests: Vec<String> =
             text.lines().filter_map(|line| line.split_once("digest ")).map(|(_, it)| it.to_owned()).collect();
-        assert_eq!(digests.len(), 3, "one a workload: {text}");
+        assert_eq!(digests.len(), 4, "one a workload: {text}");
         digests
     };
     assert_eq!(digests("1"), digests("2"));

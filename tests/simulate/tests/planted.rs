@@ -6,6 +6,7 @@ use millrace_runtime::planted::{Bug, plant};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::planted::{Found, hunt};
@@ -22,17 +23,10 @@ const MOST: u64 = 4_000;
 fn is_found(bug: Bug) {
     silence_panics();
     let first = Many { from: 0, seeds: AT_ONCE, jobs: 1, go_on: true };
-    let hunt_all = |what| {
-        [
-            hunt::<ChirpWorkload>(bug, what),
-            hunt::<AccountingWorkload>(bug, what),
-            hunt::<ClubsWorkload>(bug, what),
-        ]
-    };
-    let mut found = hunt_all(first);
+    let mut found = hunt(bug, first);
     while found.iter().all(|it| it.failed == 0) && found[0].of < MOST {
         let next = Many { from: found[0].of, ..first };
-        found.iter_mut().zip(hunt_all(next)).for_each(|(it, more)| it.add(more));
+        found.iter_mut().zip(hunt(bug, next)).for_each(|(it, more)| it.add(more));
     }
     for Found { workload, failed, of, rule, .. } in &found {
         println!("{bug:?}: found in {failed} of {of} histories of {workload}; {rule}");
@@ -65,6 +59,7 @@ fn no_history_fails_while_no_bug_is_on() {
     assert_eq!(many::<ChirpWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<AccountingWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<ClubsWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<IdentityWorkload>(what, &|_, _| {}).failures, []);
 }
 
 #[test]

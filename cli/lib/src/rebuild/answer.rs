@@ -68,7 +68,7 @@ pub fn drop(versions: &mut Versions<'_>, as_json: bool) -> Result<(), CliError> 
     for filled in others {
         let version = filled.version;
         if filled.state != State::Dropped {
-            versions.record(&filled, State::Dropped)?;
+            versions.give_up(&filled, live)?;
         }
         abandoned(versions, version)?;
         let tables: Vec<String> = versions.family.views.iter().map(|view| version.table(view)).collect();

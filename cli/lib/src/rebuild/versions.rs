@@ -99,6 +99,13 @@ impl<'a> Versions<'a> {
         recorded.map_err(|why| self.unchanged(filled.version, why))
     }
 
+    /// Records that a version is dropped, while `live` answers.
+    pub fn give_up(&self, filled: &Filled, live: Version) -> Result<(), CliError> {
+        let (name, views) = (self.name(), self.family.views);
+        catalogue::give_up(&*self.store, &name, views, (filled, live), SystemClock.now_micros())
+            .map_err(|why| self.unchanged(filled.version, why))
+    }
+
     /// Lets `version` answer.
     pub fn switch(&self, version: Version) -> Result<(), CliError> {
         catalogue::answer(&*self.store, self.family.views, version, SystemClock.now_micros())

@@ -198,6 +198,23 @@ pub fn answer(
     Err(CatalogueFault::Ahead)
 }
 
+/// Records that a version is dropped, which does not answer: `live` does, and is written once more before. Somebody may have
+/// asked for this version to answer and have heard of a timeout only; a store can apply such a write hours later, and what
+/// answers then must not be tables that are gone.
+///
+/// # Errors
+/// [`CatalogueFault`].
+pub fn give_up(
+    store: &dyn ViewStore,
+    projection: &str,
+    views: &[&str],
+    (given_up, live): (&Filled, Version),
+    now_micros: i64,
+) -> Result<(), CatalogueFault> {
+    answer(store, views, live, now_micros)?;
+    record(store, projection, given_up, State::Dropped, now_micros).map(drop)
+}
+
 /// For each view the version that answers, and since when.
 fn answers(store: &dyn ViewStore, views: &[&str]) -> Result<Vec<Option<(Version, i64)>>, StoreFault> {
     let query = |view: &&str| {

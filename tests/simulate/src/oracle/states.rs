@@ -24,6 +24,7 @@ pub fn judge<W: Workload>(world: &World<'_, W>, judged: &Judged<W>) -> Result<()
         for (_, event) in &seen.events {
             newest.insert(&event.aggregate_id, (number, event.version, event.recorded_at));
             known.extend(W::made_known(&event.data).map(|id| (id, number)));
+            W::made_unknown(&event.data).and_then(|id| known.remove(&id));
         }
     }
     for (key, record) in compacted(world.records(&names.state)) {
@@ -40,7 +41,8 @@ pub fn judge<W: Workload>(world: &World<'_, W>, judged: &Judged<W>) -> Result<()
         let expected = if kept.is_some() { 0 } else { <W::Domain as Domain>::REVISION };
         holds!(revision == expected, "a state says which fold has made it", "{key}: {revision}");
         if let Some(kept) = kept {
-            let stays = matches!(kept, Bookkeeping::Inbox(_) | Bookkeeping::Floor(_));
+            let stays =
+                matches!(kept, Bookkeeping::Inbox(_) | Bookkeeping::Floor(_) | Bookkeeping::PseudonymKey(_));
             holds!(stays, "nothing is left over", "{key}: {kept:?}");
             continue;
         }

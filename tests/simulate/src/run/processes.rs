@@ -1,7 +1,10 @@
 //! What happens to processes: they take steps, join, hear of their groups, and die with or without their disks.
 
-use millrace_kernel::Domain;
+use std::collections::BTreeSet;
+
+use millrace_kernel::{Domain, PseudonymKey, PseudonymKeys};
 use millrace_ports::GroupEvent;
+use millrace_testkit::given::test_keys;
 use millrace_testkit::local::MemoryDisk;
 use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION, Stepped};
 
@@ -15,6 +18,15 @@ const MOST: (usize, usize) = (4, 3);
 const IN_TOUCH_MICROS: i64 = 4_000_000;
 /// How many steps each lane takes of one that writes again what another has written.
 const REPEAT_STEPS: usize = 3;
+
+/// The key of pseudonyms of whoever has the right one.
+const KEY: &str = "k1";
+
+/// The same id, and another secret.
+fn other_keys() -> PseudonymKeys {
+    let key = PseudonymKey::new(KEY, [7; 32]).expect("an id of a key");
+    PseudonymKeys::new(vec![key], BTreeSet::new()).expect("one key")
+}
 
 impl<W: Workload> Running<'_, W> {
     /// The place of a process that a plan names.
@@ -90,6 +102,43 @@ impl<W: Workload> Running<'_, W> {
         for place in 0..<W::Domain as Domain>::policies().len() {
             if self.pipeline.count(RoleKind::Policy(place)) == 0 {
                 self.pipeline.start(RoleKind::Policy(place));
+            }
+        }
+    }
+
+    /// A processor dies, and comes back with another secret for pseudonyms.
+    pub(super) fn mislead(&mut self, process: u64, acts: usize) {
+        let Some(at) = self.place(process) else { return };
+        // the first secret of a partition is the right one there, whichever that is
+        let is_known = self.partitions_with_a_secret() == self.pipeline.partition_count();
+        if !is_known || self.pipeline.process(at).is_none_or(|(_, kind)| kind != RoleKind::Processor) {
+            return;
+        }
+        self.crash(at, false, DiskFate::Kept, "dies, to come back with another secret");
+        self.pipeline.use_keys(other_keys());
+        self.pipeline.start(RoleKind::Processor);
+        self.pipeline.use_keys(test_keys(&[KEY]));
+        let newest = self.pipeline.process(self.pipeline.instances() - 1);
+        self.misled.extend(newest.map(|(number, _)| (number, self.act + acts)));
+        self.luck.count(|tally| tally.misled += 1);
+        // the group notices that one has died, and the other gets its partitions
+        self.pass(SESSION.as_micros() as i64 + 1_000_000, true);
+    }
+
+    fn partitions_with_a_secret(&self) -> i32 {
+        let records = self.pipeline.log.committed_records(&self.pipeline.names().state);
+        let says_it = |key: &[u8]| key.starts_with(b"PseudonymKey/");
+        let said = records.iter().filter(|it| it.key.as_deref().is_some_and(says_it));
+        said.map(|it| it.partition).collect::<BTreeSet<_>>().len() as i32
+    }
+
+    /// Those who had another secret until `act` come back with the right one.
+    pub(super) fn put_right(&mut self, act: usize) {
+        let due: Vec<u64> = self.misled.extract_if(.., |_, until| *until <= act).map(|(number, _)| number).collect();
+        for number in due {
+            let is_it = |at: &usize| self.pipeline.process(*at).is_some_and(|(other, _)| other == number);
+            if let Some(at) = (0..self.pipeline.instances()).find(is_it) {
+                self.crash(at, true, DiskFate::Kept, "dies, to come back with the right secret");
             }
         }
     }

@@ -190,10 +190,10 @@ impl<W: Workload> Running<'_, W> {
         for filled in family.all.iter().filter(|it| it.version != family.live) {
             let (version, projection) = (filled.version, &family.projection);
             if filled.state != State::Dropped {
-                let record = |store: &dyn ViewStore| {
-                    catalogue::record(store, projection, filled, State::Dropped, now).map(drop)
+                let give_up = |store: &dyn ViewStore| {
+                    catalogue::give_up(store, projection, family.views, (filled, family.live), now)
                 };
-                self.ask(luck, record)?;
+                self.ask(luck, give_up)?;
                 self.say(|| format!("version {} of {projection} is to be dropped", version.0));
                 return Ok(());
             }
