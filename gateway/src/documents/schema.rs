@@ -63,10 +63,14 @@ impl<'r> Translator<'r> {
     fn record_at(&mut self, record: &Json, path: &str) -> Json {
         let (mut properties, mut required) = (Map::new(), Vec::new());
         // the names of a secret and of its fingerprint
-        let secrets: Vec<_> = self.sealed.iter().filter_map(|rule| {
-            let (inside, field) = rule.field.rsplit_once('.').unwrap_or(("", rule.field));
-            (path.trim_end_matches('.') == inside).then_some((field, rule.fingerprint))
-        }).collect();
+        let secrets: Vec<_> = self
+            .sealed
+            .iter()
+            .filter_map(|rule| {
+                let (inside, field) = rule.field.rsplit_once('.').unwrap_or(("", rule.field));
+                (path.trim_end_matches('.') == inside).then_some((field, rule.fingerprint))
+            })
+            .collect();
         for field in list(&record["fields"]) {
             let name = field["name"].as_str().unwrap_or_default();
             let at = format!("{path}{name}");
@@ -215,7 +219,11 @@ fn secret() -> Json {
 
 /// Base64 of as many bytes as a box has; what a last character says beyond the last byte is zero.
 fn base64_of_a_box() -> String {
-    const { assert!((OVERHEAD_BYTES + LEAST_SECRET_BYTES) % 3 == 1 && (OVERHEAD_BYTES + MOST_SECRET_BYTES) % 3 == 1) };
+    const {
+        assert!(
+            (OVERHEAD_BYTES + LEAST_SECRET_BYTES) % 3 == 1 && (OVERHEAD_BYTES + MOST_SECRET_BYTES) % 3 == 1
+        )
+    };
     // groups of three bytes, each four characters; one byte is left over
     let (least, most) = ((OVERHEAD_BYTES + LEAST_SECRET_BYTES) / 3, (OVERHEAD_BYTES + MOST_SECRET_BYTES) / 3);
     let any = "[A-Za-z0-9+/]";
@@ -307,6 +315,9 @@ fn last(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use millrace_kernel::Sealed;
+    use regex_lite::Regex;
+
     use super::*;
 
     const SHIP: &str = r#"{"type":"record","name":"Ship","doc":"Ship it.","fields":[
@@ -368,7 +379,11 @@ mod tests {
                 let sealed = Sealed::new(vec![0xff; bytes]);
                 let (text, expected) = (sealed.to_string(), sealed.may_be_a_box());
                 assert_eq!(box_of.is_match(&text), expected, "{bytes} bytes");
-                assert_eq!(box_of.is_match(text.trim_end_matches('=')), expected, "{bytes} bytes, no padding");
+                assert_eq!(
+                    box_of.is_match(text.trim_end_matches('=')),
+                    expected,
+                    "{bytes} bytes, no padding"
+                );
             }
             assert_eq!(record["properties"]["mark"]["maxLength"], 43);
             assert_eq!(record["allOf"][0]["then"]["required"], json!(["mark"]));

@@ -33,10 +33,7 @@ fn user(number: usize) -> String {
 }
 
 fn settings(collector: &Collector, public_key: &str) -> String {
-    format!(
-        "log = \"debug\"\n[telemetry]\notlp_endpoint = \"{}\"\n{public_key}",
-        collector.url()
-    )
+    format!("log = \"debug\"\n[telemetry]\notlp_endpoint = \"{}\"\n{public_key}", collector.url())
 }
 
 #[test]
@@ -79,12 +76,9 @@ fn no_byte_holds_a_token(system: &dyn System, collector: &Collector, http: &str,
     }
     // what tools say of it is written by nobody but is read by many
     let mut told = Vec::new();
-    for arguments in [
-        &["explain", "enable-0"][..],
-        &["history", "identity:User/user-0"],
-        &["dead", "list"],
-        &["status"],
-    ] {
+    for arguments in
+        [&["explain", "enable-0"][..], &["history", "identity:User/user-0"], &["dead", "list"], &["status"]]
+    {
         let ran = cli.run(arguments);
         told.push(format!("{ran}"));
     }
@@ -138,7 +132,8 @@ fn through_the_gateway(http: &str, numbers: std::ops::Range<usize>) {
                     let id = format!("enable-{number}");
                     let data = json!({"user_id": user(number), "sealed_token": {"plaintext": token(number)}});
                     let headers = [("Idempotency-Key", id.as_str())];
-                    http.post("/v1/commands/identity/EnableAccounting", &headers, &json!({"data": data})).is(200);
+                    http.post("/v1/commands/identity/EnableAccounting", &headers, &json!({"data": data}))
+                        .is(200);
                 }
             });
         }
@@ -149,7 +144,8 @@ fn by_the_command_line(system: &dyn System, numbers: std::ops::Range<usize>) {
     let count = numbers.len();
     let lines = numbers.map(|number| {
         let data = json!({"user_id": user(number), "sealed_token": {"plaintext": token(number)}});
-        json!({"type": "identity.EnableAccounting", "id": format!("enable-{number}"), "data": data}).to_string()
+        json!({"type": "identity.EnableAccounting", "id": format!("enable-{number}"), "data": data})
+            .to_string()
     });
     // outside of the folder that is scanned: it is the user's own
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -182,8 +178,10 @@ fn refused(system: &dyn System, http: &str) {
         vec!["user_id=user-0".to_owned(), format!("sealed_token={{\"plaintext\": [\"{secret}\"]}}")],
         vec!["user_id=user-0".to_owned(), format!("fingerprint={secret}")],
     ] {
-        let arguments: Vec<&str> =
-            ["send", "identity.EnableAccounting"].into_iter().chain(fields.iter().map(String::as_str)).collect();
+        let arguments: Vec<&str> = ["send", "identity.EnableAccounting"]
+            .into_iter()
+            .chain(fields.iter().map(String::as_str))
+            .collect();
         let ran = system.cli().run(&arguments);
         assert_ne!(ran.code, Some(0), "{ran}");
         assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(MARK), "{}{}", ran.stdout, ran.stderr);
@@ -193,7 +191,8 @@ fn refused(system: &dyn System, http: &str) {
 /// That of the newest token of a user, which everybody may see.
 fn fingerprint(system: &dyn System, user: &str) -> String {
     let history = system.cli().ok(&["history", &format!("identity:User/{user}"), "--json"]).stdout;
-    let newest = history.rsplit_once("\"fingerprint\":\"").unwrap_or_else(|| panic!("no fingerprint in {history}")).1;
+    let newest =
+        history.rsplit_once("\"fingerprint\":\"").unwrap_or_else(|| panic!("no fingerprint in {history}")).1;
     newest.split('"').next().unwrap().to_owned()
 }
 

@@ -89,8 +89,11 @@ fn hunt(arguments: &Arguments, name: &str) -> ExitCode {
     );
     for bug in Bug::ALL.iter().filter(|bug| name.is_empty() || format!("{bug:?}") == name) {
         let all = planted::hunt(*bug, what);
-        let (most, rule) =
-            all.iter().map(|found| (found.failed, found.rule)).max_by_key(|(failed, _)| *failed).unwrap_or_default();
+        let (most, rule) = all
+            .iter()
+            .map(|found| (found.failed, found.rule))
+            .max_by_key(|(failed, _)| *failed)
+            .unwrap_or_default();
         let counts = all.map(|found| format!("{} of {}", found.failed, found.of)).join(" | ");
         println!("| `{bug:?}` | {} | {counts} | {rule} |", bug.says());
         missed += usize::from(most == 0);

@@ -117,7 +117,12 @@ impl Workload for IdentityWorkload {
     }
 
     fn next(event: &EventData) -> Next<StepData> {
-        let next = |user_id: &Text, change_id: &Text, claimed: &[Text], to_claim: &[Text], to_release: &[Text], violations: &[Violation]| {
+        let next = |user_id: &Text,
+                    change_id: &Text,
+                    claimed: &[Text],
+                    to_claim: &[Text],
+                    to_release: &[Text],
+                    violations: &[Violation]| {
             let (user_id, change_id, violations) = (user_id.clone(), change_id.clone(), violations.to_vec());
             let step: StepData = if let Some((first, rest)) = to_claim.split_first() {
                 ClaimEmail {
@@ -130,8 +135,14 @@ impl Workload for IdentityWorkload {
                 }
                 .into()
             } else if let Some((first, rest)) = to_release.split_first() {
-                ReleaseEmail { claim_id: first.clone(), user_id, change_id, to_release: rest.to_vec(), violations }
-                    .into()
+                ReleaseEmail {
+                    claim_id: first.clone(),
+                    user_id,
+                    change_id,
+                    to_release: rest.to_vec(),
+                    violations,
+                }
+                .into()
             } else {
                 EndChange { user_id, change_id, violations }.into()
             };

@@ -315,7 +315,8 @@ impl Directory {
             EventData::UserUpdated(e) => {
                 self.users.entry(e.user_id).and_modify(|user| {
                     let change = user.change.take();
-                    user.email_claims = change.map_or(std::mem::take(&mut user.email_claims), |it| it.email_claims);
+                    user.email_claims =
+                        change.map_or(std::mem::take(&mut user.email_claims), |it| it.email_claims);
                     put(&mut user.email, e.email);
                     put(&mut user.email_verified, e.email_verified);
                     put(&mut user.first_name, e.first_name);
@@ -370,7 +371,8 @@ impl Directory {
     /// Who is a user, with their address if it is verified.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, Option<String>)> {
         let active = self.users.values().filter(|user| user.status == "ACTIVE");
-        active.map(|user| (user.user_id.as_str(), spelling(user.email.open()).filter(|_| user.email_verified)))
+        active
+            .map(|user| (user.user_id.as_str(), spelling(user.email.open()).filter(|_| user.email_verified)))
     }
 
     /// Who has which address, by its name.

@@ -134,7 +134,8 @@ impl<W: Workload> Running<'_, W> {
 
     /// Those who had another secret until `act` come back with the right one.
     pub(super) fn put_right(&mut self, act: usize) {
-        let due: Vec<u64> = self.misled.extract_if(.., |_, until| *until <= act).map(|(number, _)| number).collect();
+        let due: Vec<u64> =
+            self.misled.extract_if(.., |_, until| *until <= act).map(|(number, _)| number).collect();
         for number in due {
             let is_it = |at: &usize| self.pipeline.process(*at).is_some_and(|(other, _)| other == number);
             if let Some(at) = (0..self.pipeline.instances()).find(is_it) {
@@ -153,10 +154,11 @@ impl<W: Workload> Running<'_, W> {
         self.luck.count(|tally| tally.repeats += 1);
         // the group notices it, and the other one gets its partitions
         self.pass(SESSION.as_micros() as i64 + 1_000_000, true);
-        let newest = self.pipeline.instances() as u64 - 1;
+        // nobody takes the place of one whose version is dropped
+        let Some(newest) = self.pipeline.instances().checked_sub(1) else { return };
         for _ in 0..REPEAT_STEPS {
             for lane in 0..self.pipeline.partition_count() as usize {
-                self.step(newest, 0, "lane", |pipeline, at| pipeline.lane(at, lane));
+                self.step(newest as u64, 0, "lane", |pipeline, at| pipeline.lane(at, lane));
             }
         }
     }
