@@ -26,6 +26,15 @@ pub(super) struct OfSource {
     pub(super) beyond: BTreeSet<(i64, u64)>,
 }
 
+impl OfSource {
+    fn settle(&mut self, end: i64) {
+        if end > self.settled {
+            self.settled = end;
+            self.beyond = self.beyond.split_off(&(end, 0));
+        }
+    }
+}
+
 impl Seen {
     /// What rows show that were read when projections had come so far, given as (source partition, events offset).
     #[must_use]
@@ -41,15 +50,19 @@ impl Seen {
         self.sources.iter().map(|(partition, source)| (*partition, source.settled))
     }
 
+    /// Changes of events before these offsets, given as (source partition, offset), have passed.
+    pub(super) fn settle(&mut self, ends: Vec<(i32, i64)>) {
+        for (partition, end) in ends {
+            self.sources.entry(partition).or_default().settle(end);
+        }
+    }
+
     /// Whether `change` is none that has passed before; it has, from now on.
     pub fn is_new(&mut self, change: &Change) -> bool {
         let source = self.sources.entry(change.source_partition).or_default();
         let is_new = change.source_offset >= source.settled
             && source.beyond.insert((change.source_offset, row(change)));
-        if change.settled > source.settled {
-            source.settled = change.settled;
-            source.beyond = source.beyond.split_off(&(change.settled, 0));
-        }
+        source.settle(change.settled);
         is_new || planted::is_on(Bug::ChangeGoesBack)
     }
 }

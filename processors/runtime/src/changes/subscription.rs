@@ -10,7 +10,9 @@
 //! | 5 | to wait until the projection has come so far | changes are written before progress is published |
 //! | 6 | where the changes end | all that the rows may have shown stands before that |
 //!
-//! Once the changes up to there have passed, the copy is that of one moment, and of a later one at each token.
+//! Once the changes up to there have passed, the copy is that of one moment, and of a later one at each token. Changes of events
+//! in front of those ends that come after that are repeats: a projector whose progress was written and reported as failed
+//! writes its last changes once more, though it is known how far it had come.
 
 use std::collections::BTreeSet;
 
@@ -80,6 +82,8 @@ pub struct Subscription {
     seen: Seen,
     /// The next offset of the changes.
     offset: i64,
+    /// Where the events ended after it had the rows, given as (source partition, offset).
+    ends: Vec<(i32, i64)>,
     /// Up to where the changes must have passed.
     until: Option<i64>,
     /// Source partitions of whose newest event not all changes have passed.
@@ -109,6 +113,7 @@ impl Subscription {
             has_rows,
             seen,
             offset: 0,
+            ends: Vec::new(),
             until: None,
             torn,
             resumed: None,
@@ -122,8 +127,21 @@ impl Subscription {
         let next = Some(Ask::Hear(Some(offset)));
         let torn = BTreeSet::new();
         let resumed = Some((offset, seen.settled().collect()));
-        let has_rows = true;
-        Self { version, epoch, partition, sources, next, has_rows, seen, offset, until: None, torn, resumed }
+        let (has_rows, ends) = (true, Vec::new());
+        Self {
+            version,
+            epoch,
+            partition,
+            sources,
+            next,
+            has_rows,
+            seen,
+            offset,
+            ends,
+            until: None,
+            torn,
+            resumed,
+        }
     }
 
     /// The version of the tables.
@@ -172,7 +190,10 @@ impl Subscription {
             Answer::Rows if is_late => Some(Ask::Hear(None)),
             Answer::Rows => Some(Ask::EventEnds),
             Answer::EventEnds(ends) if self.has_seen_more(&ends) => return false,
-            Answer::EventEnds(ends) => Some(Ask::Applied(ends)),
+            Answer::EventEnds(ends) => {
+                self.ends.clone_from(&ends);
+                Some(Ask::Applied(ends))
+            }
             Answer::Applied => Some(Ask::ChangesEnd),
             Answer::ChangesEnd(end) if self.resumed.as_ref().is_some_and(|(offset, _)| *offset > end) => {
                 return false;
@@ -193,6 +214,7 @@ impl Subscription {
 
     /// Takes a change of its key that stands at `offset`.
     pub fn take(&mut self, change: &Change, offset: i64) -> Taken {
+        self.pass(offset);
         self.offset = self.offset.max(offset + 1);
         if change.version != self.version {
             return Taken::Nothing;
@@ -212,8 +234,16 @@ impl Subscription {
 
     /// Whether its copy is that of one moment, once it has heard of all changes of its key before `offset`.
     pub fn passed(&mut self, offset: i64) -> bool {
-        self.offset = self.offset.max(offset);
+        self.pass(offset);
         self.is_exact()
+    }
+
+    /// All changes before `offset` have passed.
+    fn pass(&mut self, offset: i64) {
+        self.offset = self.offset.max(offset);
+        if self.until.is_some_and(|until| self.offset >= until) {
+            self.seen.settle(std::mem::take(&mut self.ends));
+        }
     }
 
     /// Whether its copy is that of one moment.
@@ -286,6 +316,29 @@ mod tests {
         assert!(one.is_exact());
         let reread = Change { reread: true, ..change(1, 12) };
         assert_eq!(one.take(&reread, 105), Taken::Rereads);
+    }
+
+    #[test]
+    fn what_comes_again_behind_a_known_end_does_not_take_a_copy_back() {
+        let mut one = Subscription::new(1, 0, 2, vec![0]);
+        // the changes of the events 5 and 8 stand before 100 and are in the rows, and nothing says yet that they are applied
+        for answer in [
+            Answer::Hears(100),
+            Answer::Progress(Vec::new()),
+            Answer::Rows,
+            Answer::EventEnds(vec![(0, 9)]),
+            Answer::Applied,
+            Answer::ChangesEnd(101),
+        ] {
+            assert!(one.answer(answer));
+        }
+        assert_eq!(one.take(&change(1, 5), 100), Taken::Changes, "it may be the first time");
+        assert!(one.passed(101));
+        for (source_offset, expected) in [(5, Taken::Nothing), (8, Taken::Nothing), (9, Taken::Changes)] {
+            assert_eq!(one.take(&change(1, source_offset), 110), expected, "{source_offset}");
+        }
+        let mut again = Subscription::resumed(one.positions(), vec![0]);
+        assert_eq!(again.take(&change(1, 8), 120), Taken::Nothing, "also for who goes on there");
     }
 
     #[test]
