@@ -181,7 +181,13 @@ impl Check<'_> {
             // a field that is given already is not what was meant
             let free = names().filter(|name| !given.contains_key(*name));
             let at = Place::Member(place, unknown);
-            self.add(&at, format!("there is no field {}{}", at.dotted(), suggestion(unknown, free)));
+            let meant = suggestion(unknown, free);
+            match self.hides && meant.is_empty() {
+                true => {
+                    self.add(place, "there is no such field; what it is called may be a secret".to_owned())
+                }
+                false => self.add(&at, format!("there is no field {}{meant}", at.dotted())),
+            }
         }
         let mut secrets = secrets::take(fields, &mut given, self.sealing);
         let mut checked = Map::new();

@@ -277,6 +277,16 @@ mod tests {
             let found = refusals(data, Sealing::Nowhere);
             assert!(found.iter().any(|(pointer, _)| pointer == place), "{found:?}");
         }
+        // nor as the name of a field, unless it is near to one that there is
+        let mut named = json!({"token": {"plaintext": TOKEN}, "whose": "ann"});
+        named[TOKEN] = json!(1);
+        let refused = refusals(named, Sealing::ByGateway);
+        assert_eq!(
+            refused,
+            [("/data".to_owned(), "there is no such field; what it is called may be a secret".to_owned())]
+        );
+        let near = json!({"tokn": {"plaintext": TOKEN}, "whose": "ann"});
+        assert!(refusals(near, Sealing::ByGateway)[0].1.ends_with("no field tokn; did you mean token?"));
     }
 
     #[test]
