@@ -61,7 +61,7 @@ def records(kafka: str, prefix: str) -> Iterator[tuple[str, Got]]:
     wanted = [name for name in topics if name.startswith((prefix, "__"))]
     # an aborted transaction has written what it has written
     options = {"group.id": "scan", "enable.auto.commit": False, "isolation.level": "read_uncommitted"}
-    consumer = Consumer({"bootstrap.servers": kafka, "exclude.internal.topics": False, **options})
+    consumer = Consumer({"bootstrap.servers": kafka, **options})
     left: set[tuple[str, int]] = set()
     for topic in wanted:
         for partition in topics[topic].partitions:
@@ -94,7 +94,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[tuple[str, tuple[Any, ...]]]
     address, keyspace = arguments.cql
     cql = Cql(address, keyspace)
     for table in cql.cluster.metadata.keyspaces[keyspace].tables:
-        for row in cql.rows(table, ["*"]):
+        for row in cql.rows(f'"{table}"', ["*"]):
             yield f"{keyspace}.{table}", row
 
 

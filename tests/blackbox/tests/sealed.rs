@@ -90,7 +90,7 @@ fn no_byte_holds_a_token(system: &dyn System, collector: &Collector, http: &str,
     // the scan would find a token: this is one, as nobody may write it
     let planted: String = format!("{PLANTED}1").bytes().map(|byte| format!("{byte:02x}")).collect();
     Foreign::of(system).raw(Some("nobody"), Some(0), Some(&planted));
-    let traced = wait_until(LATER, "spans of the last commands", || collector.spans().len() > tokens);
+    let traced = wait_until(LATER, "spans of the commands", || collector.spans().len() > half);
     traced.unwrap_or_else(|overdue| panic!("{overdue}"));
     fs::write(system.dir().join("traces"), collector.bytes()).unwrap();
 
@@ -106,7 +106,7 @@ fn no_byte_holds_a_token(system: &dyn System, collector: &Collector, http: &str,
     let read = |what: &str| scanned["read"][what].as_u64().unwrap_or_default();
     // a command, its outcome and its event each
     assert!(read("records") > 3 * tokens as u64 && read("rows") > USERS as u64, "{scanned}");
-    assert!(read("files") > 1_000_000, "{scanned}");
+    assert!(read("files") > 100_000, "{scanned}");
     println!("{}", scanned["read"]);
 }
 
@@ -131,7 +131,8 @@ fn through_the_gateway(http: &str, numbers: std::ops::Range<usize>) {
                 for number in numbers.skip(sender).step_by(SENDERS) {
                     let id = format!("enable-{number}");
                     let data = json!({"user_id": user(number), "sealed_token": {"plaintext": token(number)}});
-                    let headers = [("Idempotency-Key", id.as_str())];
+                    let trace = format!("00-{:032x}-{:016x}-01", number + 1, number + 1);
+                    let headers = [("Idempotency-Key", id.as_str()), ("traceparent", trace.as_str())];
                     http.post("/v1/commands/identity/EnableAccounting", &headers, &json!({"data": data}))
                         .is(200);
                 }
@@ -164,7 +165,6 @@ fn refused(system: &dyn System, http: &str) {
         json!({"user_id": "user-0", "sealed_token": {"plaintext": [secret]}}),
         json!({"user_id": "user-0", "sealed_token": {"plaintext": secret}, "fingerprint": secret}),
         json!({"user_id": "user-0", "token": secret}),
-        json!({"user_id": format!("{secret} "), "sealed_token": {"plaintext": secret}}),
         json!({"user_id": "user-0", secret.clone(): 1, "sealed_token": {"plaintext": secret}}),
         json!({"user_id": "user-0", "sealed_token": {"plaintext": format!("{secret}{}", "x".repeat(5_000))}}),
         json!(secret),
