@@ -135,7 +135,8 @@ impl<W: Workload> Running<'_, W> {
     /// Those who had another secret until `act` come back with the right one.
     pub(super) fn put_right(&mut self, act: usize) {
         let due: Vec<u64> =
-            self.misled.extract_if(.., |_, until| *until <= act).map(|(number, _)| number).collect();
+            self.misled.iter().filter(|(_, until)| **until <= act).map(|(number, _)| *number).collect();
+        self.misled.retain(|_, until| *until > act);
         for number in due {
             let is_it = |at: &usize| self.pipeline.process(*at).is_some_and(|(other, _)| other == number);
             if let Some(at) = (0..self.pipeline.instances()).find(is_it) {
