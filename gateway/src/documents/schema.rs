@@ -237,7 +237,7 @@ fn base64_of_a_box() -> String {
 fn goes_with_a_box(field: &str, fingerprint: &str) -> Json {
     json!({
         "if": {"properties": {field: {"type": "string"}}},
-        "then": {"required": [fingerprint]},
+        "then": {"properties": {fingerprint: {}}, "required": [fingerprint]},
         "else": {"properties": {fingerprint: false}},
     })
 }

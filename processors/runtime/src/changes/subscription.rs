@@ -309,12 +309,12 @@ mod tests {
         assert!(!one.is_exact());
         assert!(one.passed(103));
         assert_eq!(one.positions().offset, 103);
-        let [first, second] = [true, false].map(|more| Change { more, ..change(1, 10 + i64::from(!more)) });
+        let [first, second] = [true, false].map(|more| Change { more, ..change(1, 12 + i64::from(!more)) });
         assert_eq!(one.take(&first, 103), Taken::Changes);
         assert!(!one.is_exact() && !one.is_whole(), "another change of the event follows");
         one.take(&second, 104);
         assert!(one.is_exact());
-        let reread = Change { reread: true, ..change(1, 12) };
+        let reread = Change { reread: true, ..change(1, 14) };
         assert_eq!(one.take(&reread, 105), Taken::Rereads);
     }
 
