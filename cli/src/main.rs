@@ -12,6 +12,7 @@ use millrace_domain_chirp::Chirp;
 use millrace_domain_guestbook::Guestbook;
 use millrace_domain_identity::Identity;
 use millrace_domain_orders::Orders;
+use millrace_domain_projects::Projects;
 
 use crate::feed::Feed;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         .domain::<Calendar>()
         .domain::<Guestbook>()
         .domain::<Identity>()
+        .domain::<Projects>()
         .pages(pages::FILES)
         .run()
 }

@@ -35,8 +35,30 @@ pub(crate) struct Rows {
 enum Way {
     /// The user is in this column of the row.
     Own(usize),
-    /// The user is in a column of the one row of another table whose key is in these columns of the row.
-    Of { view: Arc<ViewDescription>, key: Vec<usize>, column: usize },
+    /// This column of the row is true.
+    Where(usize),
+    /// What the one row of a table says whose key is in these columns of the row.
+    Other { view: Arc<ViewDescription>, key: Vec<Part>, says: Says },
+}
+
+/// A part of the key of a row of another table.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// What is in this column of the row.
+    Column(usize),
+    /// The user.
+    User,
+}
+
+/// How a row of another table says that somebody may read.
+#[derive(Clone, Debug)]
+enum Says {
+    /// The user is in this column of it.
+    Column(usize),
+    /// By being there.
+    Being,
+    /// By being one that may be read itself, in one of these ways; by being there, where anybody may read it.
+    Readers(Option<Vec<Way>>),
 }
 
 impl Permit {
@@ -53,15 +75,10 @@ impl Permit {
             return Ok(Self::All);
         }
         let table = &view.table;
-        let is_for_all = |readers: &Readers| match readers {
-            Readers::Public => true,
-            Readers::Role(role) => principal.has_role(role),
-            Readers::Column(_) | Readers::ColumnOf { .. } => false,
-        };
-        if table.readers.iter().any(is_for_all) {
+        if is_for_all(principal, table) {
             return Ok(Self::All);
         }
-        let ways: Vec<Way> = table.readers.iter().filter_map(|readers| way(table, views, readers)).collect();
+        let ways = ways(principal, table, views);
         match principal.user() {
             Some(user) if !ways.is_empty() => Ok(Self::Some(Arc::new(Rows { user: user.to_owned(), ways }))),
             _ => Err(Problem::new(FORBIDDEN, refusal(table))),
@@ -81,8 +98,11 @@ impl Permit {
         let Self::Some(rows) = self else { return true };
         let is_before = |column: &usize| *column < table.partition_columns;
         rows.ways.iter().all(|way| match way {
-            Way::Own(column) => is_before(column),
-            Way::Of { key, .. } => key.iter().all(is_before),
+            Way::Own(column) | Way::Where(column) => is_before(column),
+            Way::Other { key, .. } => key.iter().all(|part| match part {
+                Part::Column(column) => is_before(column),
+                Part::User => true,
+            }),
         })
     }
 
@@ -108,30 +128,22 @@ impl Permit {
     }
 }
 
-/// Whether the user is the owner, by the key of the row that says so.
-type Owners = HashMap<(usize, String), bool>;
+/// Whether the user is the owner, by the way and the key of the row that says so.
+type Owners = HashMap<(usize, Vec<Value>), bool>;
 
 impl Rows {
     fn allow(&self, store: &dyn ViewStore, row: &[Value], owners: &mut Owners) -> Result<bool, StoreFault> {
         for (at, way) in self.ways.iter().enumerate() {
-            let is_allowed = match way {
-                Way::Own(column) => self.is_user(row.get(*column)),
-                Way::Of { view, key, column } => {
-                    let key: Vec<Value> = key.iter().filter_map(|column| row.get(*column).cloned()).collect();
-                    let known = (at, format!("{key:?}"));
-                    match owners.get(&known) {
-                        Some(is_owner) => *is_owner,
-                        None => {
-                            let mut is_owner = false;
-                            read::<StoreFault>(store, &view.table, From::Key(key, None), 1, &mut |owner| {
-                                is_owner = self.is_user(owner.get(*column));
-                                Ok(())
-                            })?;
-                            owners.insert(known, is_owner);
-                            is_owner
-                        }
+            let is_allowed = match self.key(way, row) {
+                None => self.allows(store, way, row)?,
+                Some(key) => match owners.get(&(at, key)) {
+                    Some(is_owner) => *is_owner,
+                    None => {
+                        let is_owner = self.allows(store, way, row)?;
+                        owners.extend(self.key(way, row).map(|key| ((at, key), is_owner)));
+                        is_owner
                     }
-                }
+                },
             };
             if is_allowed {
                 return Ok(true);
@@ -140,24 +152,102 @@ impl Rows {
         Ok(false)
     }
 
+    fn allows(&self, store: &dyn ViewStore, way: &Way, row: &[Value]) -> Result<bool, StoreFault> {
+        let (view, says) = match way {
+            Way::Own(column) => return Ok(self.is_user(row.get(*column))),
+            Way::Where(column) => return Ok(row.get(*column) == Some(&Value::Boolean(true))),
+            Way::Other { view, says, .. } => (view, says),
+        };
+        let Some(key) = self.key(way, row) else { return Ok(false) };
+        let mut found = None;
+        read::<StoreFault>(store, &view.table, From::Key(key, None), 1, &mut |other| {
+            found = Some(other.to_vec());
+            Ok(())
+        })?;
+        let Some(other) = found else { return Ok(false) };
+        Ok(match says {
+            Says::Column(column) => self.is_user(other.get(*column)),
+            Says::Being | Says::Readers(None) => true,
+            Says::Readers(Some(ways)) => {
+                for way in ways {
+                    if self.allows(store, way, &other)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+        })
+    }
+
+    /// The key of the row of another table that is asked, if one is: no row has a key of which a part is missing or empty.
+    fn key(&self, way: &Way, row: &[Value]) -> Option<Vec<Value>> {
+        let Way::Other { key, .. } = way else { return None };
+        let is_value = |value: &Value| *value != Value::Null && *value != Value::from("");
+        let value = |part: &Part| match part {
+            Part::Column(column) => row.get(*column).cloned().filter(is_value),
+            Part::User => Some(self.user.as_str().into()),
+        };
+        key.iter().map(value).collect()
+    }
+
     fn is_user(&self, value: Option<&Value>) -> bool {
         matches!(value, Some(Value::Text(text)) if **text == *self.user)
     }
 }
 
+/// Whether `principal` may read every row of a table, whatever it holds.
+fn is_for_all(principal: &Principal, table: &Table) -> bool {
+    table.readers.iter().any(|readers| match readers {
+        Readers::Public => true,
+        Readers::Role(role) => principal.has_role(role),
+        Readers::Column(_)
+        | Readers::ColumnOf { .. }
+        | Readers::Among { .. }
+        | Readers::ReadersOf(_)
+        | Readers::PublicWhere(_) => false,
+    })
+}
+
+/// In which ways rows of a table are allowed one by one.
+fn ways(principal: &Principal, table: &Table, views: &[Arc<ViewDescription>]) -> Vec<Way> {
+    table.readers.iter().filter_map(|readers| way(principal, table, views, readers)).collect()
+}
+
 /// `None` for what the build of the domain has refused.
-fn way(table: &Table, views: &[Arc<ViewDescription>], readers: &Readers) -> Option<Way> {
-    match readers {
-        Readers::Public | Readers::Role(_) => None,
-        Readers::Column(column) => table.column(column).map(Way::Own),
+fn way(
+    principal: &Principal,
+    table: &Table,
+    views: &[Arc<ViewDescription>],
+    readers: &Readers,
+) -> Option<Way> {
+    let find = |name: &String| views.iter().find(|it| it.table.name == *name);
+    let key = |other: &Table, user: Option<&str>| {
+        let part = |name: &str| match user {
+            Some(user) if user == name => Some(Part::User),
+            _ => table.column(name).map(Part::Column),
+        };
+        other.columns[..other.key_columns()].iter().map(|it| part(&it.name)).collect::<Option<Vec<_>>>()
+    };
+    let (view, key, says) = match readers {
+        Readers::Public | Readers::Role(_) => return None,
+        Readers::Column(column) => return table.column(column).map(Way::Own),
+        Readers::PublicWhere(column) => return table.column(column).map(Way::Where),
         Readers::ColumnOf { column, view } => {
-            let view = views.iter().find(|it| it.table.name == *view)?;
-            let other = &view.table;
-            let key = other.columns[..other.key_columns()].iter().map(|it| table.column(&it.name));
-            let (key, column) = (key.collect::<Option<_>>()?, other.column(column)?);
-            Some(Way::Of { view: Arc::clone(view), key, column })
+            let view = find(view)?;
+            (view, key(&view.table, None)?, Says::Column(view.table.column(column)?))
         }
-    }
+        Readers::Among { column, view } => {
+            let view = find(view)?;
+            (view, key(&view.table, Some(column))?, Says::Being)
+        }
+        Readers::ReadersOf(view) => {
+            let view = find(view)?;
+            let is_restricted = !is_for_all(principal, &view.table);
+            let ways = is_restricted.then(|| ways(principal, &view.table, views));
+            (view, key(&view.table, None)?, Says::Readers(ways))
+        }
+    };
+    Some(Way::Other { view: Arc::clone(view), key, says })
 }
 
 fn refusal(table: &Table) -> String {
@@ -176,217 +266,4 @@ fn role(readers: &Readers) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use millrace_kernel::table::parse_tables;
-    use millrace_kernel::{ColumnType, Put, Write};
-    use millrace_testkit::store::memory::MemoryStore;
-
-    use super::*;
-    use crate::auth::Known;
-
-    const TABLES: &str = "
--- Readable by: owner_id, role auditor
-CREATE TABLE accounts (
-  account_id text, -- x
-  owner_id text, -- x
-  PRIMARY KEY ((account_id))
-) WITH comment = 'x';
-
--- Readable by: owner_id of accounts
-CREATE TABLE entries (
-  account_id text, -- x
-  version bigint, -- x
-  PRIMARY KEY ((account_id), version)
-) WITH comment = 'x';
-
--- Readable by: public
-CREATE TABLE notices (
-  id text, -- x
-  PRIMARY KEY ((id))
-) WITH comment = 'x';
-
--- Readable by: role auditor
-CREATE TABLE totals (
-  day text, -- x
-  PRIMARY KEY ((day))
-) WITH comment = 'x';
-
-CREATE TABLE silent (
-  id text, -- x
-  PRIMARY KEY ((id))
-) WITH comment = 'x';
-";
-
-    fn views() -> Vec<Arc<ViewDescription>> {
-        let view = |table| Arc::new(ViewDescription { table, projection: "x".to_owned() });
-        parse_tables(TABLES).unwrap().into_iter().map(view).collect()
-    }
-
-    fn store() -> MemoryStore {
-        let (store, tables) = (MemoryStore::new(), parse_tables(TABLES).unwrap());
-        store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
-        let put = |table, values| Write::Put(Put { table, values, timestamp: 1 });
-        let owned = [("a", "ann"), ("b", "bob")];
-        let accounts = owned.map(|(account, owner)| put("accounts", vec![account.into(), owner.into()]));
-        store.apply(&accounts).unwrap();
-        store
-    }
-
-    fn somebody(user: &str, roles: &[&str]) -> Principal {
-        let roles = roles.iter().map(|role| (*role).into()).collect();
-        Principal::known(Known { user: user.into(), roles, ..Known::default() })
-    }
-
-    /// Every view for every principal: by the rule as it is written above, row by row, with nothing shared.
-    #[test]
-    fn everybody_reads_what_a_naive_filter_leaves() {
-        let (views, store) = (views(), store());
-        let rows = |view: &str| -> Vec<Vec<Value>> {
-            match view {
-                "accounts" => vec![vec!["a".into(), "ann".into()], vec!["b".into(), "bob".into()]],
-                "entries" => [("a", 1_i64), ("a", 2), ("b", 1), ("gone", 1)]
-                    .map(|(account, version)| vec![account.into(), version.into()])
-                    .into(),
-                _ => vec![vec!["1".into()], vec!["2".into()]],
-            }
-        };
-        let people = [
-            (Principal::Anyone, None, false),
-            (somebody("ann", &[]), Some("ann"), false),
-            (somebody("bob", &["auditor"]), Some("bob"), true),
-            (somebody("eve", &["operator"]), Some("eve"), false),
-        ];
-        for (principal, user, is_auditor) in people {
-            for view in &views {
-                let name = view.table.name.as_str();
-                let owner = |row: &[Value]| match &row[0] {
-                    Value::Text(account) if **account == *"a" => Some("ann"),
-                    Value::Text(account) if **account == *"b" => Some("bob"),
-                    _ => None,
-                };
-                let naive: Vec<Vec<Value>> = rows(name)
-                    .into_iter()
-                    .filter(|row| match name {
-                        _ if user.is_none() => true,
-                        "accounts" => is_auditor || owner(row) == user,
-                        "entries" => owner(row) == user,
-                        "notices" => true,
-                        "totals" => is_auditor,
-                        _ => false,
-                    })
-                    .collect();
-                let permitted = match Permit::of(&principal, view, &views) {
-                    Ok(permit) => permit.filter(&store, rows(name)).unwrap(),
-                    Err(_) => Vec::new(),
-                };
-                assert_eq!(permitted, naive, "{name} for {user:?}");
-            }
-        }
-    }
-
-    /// What is declared in `schemas/`, and rows in which everybody has some.
-    fn of_every_domain() -> Vec<(String, Vec<Arc<ViewDescription>>, MemoryStore)> {
-        let schemas = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
-        let folders = std::fs::read_dir(schemas).unwrap().map(|entry| entry.unwrap().path());
-        let mut domains = Vec::new();
-        for file in folders.map(|folder| folder.join("views.cql")).filter(|file| file.exists()) {
-            let text = std::fs::read_to_string(file).unwrap();
-            let tables = parse_tables(&text).unwrap();
-            let store = MemoryStore::new();
-            store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
-            for table in &tables {
-                for n in 0..81_usize {
-                    let value = |(at, column): (usize, &millrace_kernel::table::Column)| match column.kind {
-                        ColumnType::Text => USERS[n / 3_usize.pow(at as u32 % 4) % 3].into(),
-                        ColumnType::BigInt => (n as i64 % 7).into(),
-                        ColumnType::Int => (n as i32 % 2).into(),
-                        ColumnType::Boolean => Value::Null,
-                    };
-                    let values = table.columns.iter().enumerate().map(value).collect();
-                    let name: &'static str = table.name.clone().leak();
-                    store.apply(&[Write::Put(Put { table: name, values, timestamp: n as i64 + 1 })]).unwrap();
-                }
-            }
-            let views = tables.into_iter().filter(|table| !table.is_directory());
-            let views =
-                views.map(|table| Arc::new(ViewDescription { table, projection: "x".to_owned() })).collect();
-            domains.push((text, views, store));
-        }
-        domains
-    }
-
-    const USERS: [&str; 3] = ["ann", "bob", "eve"];
-
-    /// What the words before a table allow, read as a person reads them, against all rows of all tables.
-    fn is_allowed(
-        text: &str,
-        store: &MemoryStore,
-        view: &Table,
-        row: &[Value],
-        (user, roles): (&str, &[&str]),
-    ) -> bool {
-        let before = text.split(&format!("CREATE TABLE {} (", view.name)).next().unwrap();
-        let mut words = before.trim_end().lines().rev().take_while(|line| line.starts_with("--"));
-        let Some(said) = words.find_map(|line| line.strip_prefix("-- Readable by:")) else { return false };
-        let is_user = |table: &Table, column: &str, row: &[Value]| {
-            row[table.columns.iter().position(|it| it.name == column).unwrap()] == Value::from(user)
-        };
-        said.split(',').map(str::trim).any(|one| match one.split_whitespace().collect::<Vec<_>>()[..] {
-            ["public"] => true,
-            ["role", role] => roles.contains(&role),
-            [column] => is_user(view, column, row),
-            [column, "of", other] => {
-                let tables = parse_tables(text).unwrap();
-                let other = tables.iter().find(|it| it.name == other).unwrap();
-                store.rows(&other.name).iter().any(|owner| {
-                    let is_same = |at: usize| {
-                        let name = &other.columns[at].name;
-                        owner[at] == row[view.columns.iter().position(|it| it.name == *name).unwrap()]
-                    };
-                    (0..other.key_columns()).all(is_same) && is_user(other, column, owner)
-                })
-            }
-            _ => panic!("{one}"),
-        })
-    }
-
-    #[test]
-    fn in_every_view_of_every_domain_everybody_reads_what_a_naive_filter_leaves() {
-        let (mut shown, mut hidden) = (0, 0);
-        for (text, views, store) in of_every_domain() {
-            for view in &views {
-                let rows = store.rows(&view.table.name);
-                assert!(!rows.is_empty());
-                for (user, roles) in [("ann", &[][..]), ("bob", &["auditor"][..]), ("eve", &["operator"][..])]
-                {
-                    let naive =
-                        rows.iter().filter(|row| is_allowed(&text, &store, &view.table, row, (user, roles)));
-                    let naive: Vec<Vec<Value>> = naive.cloned().collect();
-                    let permitted = match Permit::of(&somebody(user, roles), view, &views) {
-                        Ok(permit) => permit.filter(&store, rows.clone()).unwrap(),
-                        Err(_) => Vec::new(),
-                    };
-                    assert_eq!(permitted, naive, "{} for {user}", view.table.name);
-                    (shown, hidden) = (shown + naive.len(), hidden + rows.len() - naive.len());
-                }
-            }
-        }
-        assert!(shown > 100 && hidden > 100, "{shown} and {hidden}");
-    }
-
-    #[test]
-    fn where_no_row_can_be_read_that_is_said() {
-        let views = views();
-        let of = |name: &str| views.iter().find(|view| view.table.name == name).unwrap();
-        let refused = |principal: &Principal, name| {
-            Permit::of(principal, of(name), &views).err().map(|problem| problem.detail().to_owned())
-        };
-        let ann = somebody("ann", &[]);
-        assert_eq!(refused(&ann, "totals").as_deref(), Some("totals is for the role auditor."));
-        assert!(
-            refused(&somebody("ann", &["auditor"]), "silent").is_some_and(|it| it.contains("does not say"))
-        );
-        assert_eq!(refused(&ann, "entries"), None);
-        assert_eq!(refused(&Principal::Anyone, "silent"), None);
-    }
-}
+mod tests;

@@ -281,6 +281,13 @@ impl<D: Domain> Given<D> {
         self
     }
 
+    /// The version on which what follows says that it is based. The engine compares it, not the decision.
+    #[must_use]
+    pub fn expecting(mut self, version: i64) -> Self {
+        self.metadata.expected_version = Some(version);
+        self
+    }
+
     /// An aggregate exists in another domain.
     #[must_use]
     pub fn elsewhere(mut self, of: Published, parts: &[&str]) -> Self {

@@ -39,9 +39,11 @@ fn is_text(kind: &Value) -> bool {
 /// A value of a type that is no text.
 fn any(kind: &Value) -> Value {
     let branches = kind.as_array();
-    match branches.and_then(|all| all.iter().find(|one| *one != "null")).unwrap_or(kind).as_str() {
+    let kind = branches.and_then(|all| all.iter().find(|one| *one != "null")).unwrap_or(kind);
+    match kind.as_str() {
         Some("boolean") => json!(true),
         Some("bytes") => json!("0000"),
+        None if kind["type"] == "array" => json!([]),
         _ => json!(1),
     }
 }

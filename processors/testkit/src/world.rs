@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use millrace_kernel::codes::VERSION_CONFLICT;
 use millrace_kernel::{
     Addressed, AggregateId, Command, Domain, Event, FollowUp, Metadata, Named, PseudonymKeys, Published,
     Stamp, Violation, id, partition,
@@ -25,14 +26,23 @@ pub enum Answer {
 /// A step that waits to be decided.
 #[derive(Clone, Debug)]
 pub struct Pending<S> {
-    /// The command whose process it belongs to.
+    /// The command whose process it belongs to, or the event of another domain that has asked for it.
     pub command_id: String,
+    /// Whether somebody waits for the end of it: nobody does for what another domain's event sets in motion.
+    pub is_awaited: bool,
     /// The step's id.
     pub id: String,
     /// `recorded_at` of the event that asked for it.
     pub cause_recorded_at: i64,
     /// The step.
     pub step: S,
+}
+
+/// What events come from.
+struct Cause<'a> {
+    command_id: &'a str,
+    id: &'a str,
+    recorded_at: i64,
 }
 
 /// A domain with its partitions.
@@ -77,18 +87,52 @@ impl<D: Domain> World<D> {
 
     /// Decides a command and leaves the steps of its process pending. Returns its id.
     pub fn send(&mut self, acting: Option<&str>, command: impl Into<D::Command>) -> String {
+        self.send_with(Metadata { user_id: acting.map(Into::into), ..Metadata::default() }, command)
+    }
+
+    /// As [`World::send`], with all that may stand beside a command.
+    pub fn send_with(&mut self, metadata: Metadata, command: impl Into<D::Command>) -> String {
         self.sent += 1;
         let command_id = format!("command-{}", self.sent);
-        let metadata = Metadata { user_id: acting.map(Into::into), ..Metadata::default() };
         let command = Command { id: command_id.clone().into(), metadata, data: command.into() };
         let key = command.data.routing_key().into_owned();
+        if let Some(conflict) = self.conflict(&command) {
+            self.answers.insert(command_id.clone(), Answer::Rejected(vec![conflict]));
+            return command_id;
+        }
         match self.states.decide(&command, Stamp { now: self.clock }) {
-            Ok(events) => self.record(&command_id, &command_id, i64::MIN, &key, events, true),
+            Ok(events) => {
+                let cause = Cause { command_id: &command_id, id: &command_id, recorded_at: i64::MIN };
+                self.record(cause, &key, events, true, true);
+            }
             Err(rejections) => {
                 self.answers.insert(command_id.clone(), Answer::Rejected(rejections.into_violations()));
             }
         }
         command_id
+    }
+
+    /// What the engine says, before anything is decided, to a command that is based on another version.
+    fn conflict(&self, command: &Command<D::Command>) -> Option<Violation> {
+        let expected = command.metadata.expected_version?;
+        let target = self.states.get(&command.data.aggregate_id());
+        let state = target.and_then(|target| target.state.as_deref());
+        let is_met =
+            expected == target.map_or(0, |target| target.version) || (expected == 0 && D::is_absent(state));
+        let message = "the aggregate has another version";
+        (!is_met).then(|| Violation::on(VERSION_CONFLICT, "metadata.expected_version", message))
+    }
+
+    /// Leaves steps pending that an event of another domain asks for.
+    pub fn react(&mut self, steps: impl IntoIterator<Item = D::Step>) {
+        self.sent += 1;
+        let cause = format!("event-{}", self.sent);
+        for (n, step) in steps.into_iter().enumerate() {
+            let id = id::step_id(&cause, &format!("{} {n}", step.name())).to_string();
+            let cause_recorded_at = self.clock;
+            let command_id = cause.clone();
+            self.steps.push(Pending { command_id, is_awaited: false, id, cause_recorded_at, step });
+        }
     }
 
     /// From now on, an aggregate of another domain exists, or does so no more.
@@ -113,7 +157,9 @@ impl<D: Domain> World<D> {
         let pending = if again { self.steps[index].clone() } else { self.steps.remove(index) };
         let events = self.states.decide_step(&pending.step, Stamp { now: self.clock });
         let key = pending.step.aggregate_id().routing_key().to_owned();
-        self.record(&pending.command_id, &pending.id, pending.cause_recorded_at, &key, events, false);
+        let Pending { command_id, id, cause_recorded_at, .. } = &pending;
+        let cause = Cause { command_id, id, recorded_at: *cause_recorded_at };
+        self.record(cause, &key, events, false, pending.is_awaited);
     }
 
     /// Runs all steps to the end.
@@ -151,26 +197,29 @@ impl<D: Domain> World<D> {
     /// later than the cause's.
     fn record(
         &mut self,
-        command_id: &str,
-        cause_id: &str,
-        cause_recorded_at: i64,
+        cause: Cause<'_>,
         key: &str,
         events: Vec<D::Event>,
         is_command: bool,
+        is_awaited: bool,
     ) {
+        let Cause { command_id, id: cause_id, recorded_at: cause_recorded_at } = cause;
         let partition = partition::of_key(key.as_bytes(), self.partitions);
-        let mut ends = false;
+        // the last event that says something of it decides, as in the engine
+        let mut ends = is_command;
         for (index, data) in events.into_iter().enumerate() {
             let last = self.last_recorded.entry(partition).or_insert(i64::MIN);
             let recorded_at = self.clock.max(last.saturating_add(1)).max(cause_recorded_at.saturating_add(1));
             *last = recorded_at;
             let version = self.states.fold(&data, recorded_at);
             match D::follow_up(&data) {
-                FollowUp::None => ends |= is_command,
+                FollowUp::None => {}
                 FollowUp::Steps(steps) => {
+                    ends = false;
                     for (n, step) in steps.into_iter().enumerate() {
                         self.steps.push(Pending {
                             command_id: command_id.to_owned(),
+                            is_awaited,
                             id: id::step_id(command_id, &format!("{} {n}", step.name())).to_string(),
                             cause_recorded_at: recorded_at,
                             step,
@@ -178,7 +227,9 @@ impl<D: Domain> World<D> {
                     }
                 }
                 FollowUp::Completed => ends = true,
+                FollowUp::Refused(_) if !is_awaited => ends = false,
                 FollowUp::Refused(rejections) => {
+                    ends = false;
                     let answer = Answer::Rejected(rejections.into_violations());
                     let first = self.answers.insert(command_id.to_owned(), answer);
                     assert_eq!(first, None, "{command_id} is answered once");
@@ -199,7 +250,7 @@ impl<D: Domain> World<D> {
                 },
             ));
         }
-        if ends {
+        if ends && is_awaited {
             let first = self.answers.insert(command_id.to_owned(), Answer::Accepted);
             assert_eq!(first, None, "{command_id} is answered once");
         }

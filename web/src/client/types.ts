@@ -245,6 +245,133 @@ export interface Commands {
     /** Why, in somebody's own words; not blank where it is given. */
     reason?: string | null;
   };
+  /** Make a user a member of a team. The owner of a team that nobody has founded founds it. Routing key: user_id. */
+  'projects/CreateMembership': {
+    /** A label of the membership; it is known by user and team. */
+    membership_id: string;
+    /** The team's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+    team_id: string;
+    /** Who is to be a member: a user of identity. */
+    user_id: string;
+    /** owner, admin, member or viewer. */
+    role: string;
+  };
+  /** Make a user a member of the team of a project, for as long as there is the project. Routing key: user_id. */
+  'projects/CreateMembershipForProject': {
+    /** The project through which the membership is given. */
+    project_id: string;
+    /** A label of the membership; it is known by user and team. */
+    membership_id: string;
+    /** The project's team. */
+    team_id: string;
+    /** Who is to be a member: a user of identity. */
+    user_id: string;
+    /** owner, admin, member or viewer. */
+    role: string;
+  };
+  /** Give a member of a team another role. Routing key: user_id. */
+  'projects/UpdateMembership': {
+    /** The team's id. */
+    team_id: string;
+    /** Whose role it is. */
+    user_id: string;
+    /** owner, admin, member or viewer. */
+    role: string;
+  };
+  /** End a membership; everybody but an owner may also end their own. Routing key: user_id. */
+  'projects/DeleteMembership': {
+    /** The team's id. */
+    team_id: string;
+    /** Who is to be a member no more. */
+    user_id: string;
+  };
+  /** Begin a project: a team's, or a user's alone. Routing key: project_id. */
+  'projects/CreateProject': {
+    /** The project's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+    project_id: string;
+    /** What it is called: one line, not blank. */
+    name: string;
+    /** What its tasks are numbered with: 2 to 6 letters of A-Z. */
+    prefix: string;
+    /** More about it: prose; empty: none. */
+    description: string;
+    /** Whose it is: a user of identity. */
+    user_id: string;
+    /** The team that works on it; empty: none, it is the user's alone. */
+    team_id: string;
+    /** Whether it is being worked on; pages show those first. Nothing is refused for it. */
+    active: boolean;
+    /** Whether everybody may read it; else its team may, or its user. */
+    public: boolean;
+    /** The columns of its board, from left to right: 1 to 50 different names, each one line. */
+    column_order: readonly (string)[];
+  };
+  /** Change what is known of a project: the fields that are given, and no others. Routing key: project_id. */
+  'projects/UpdateProject': {
+    /** The project's id. */
+    project_id: string;
+    /** The new name. */
+    name?: string | null;
+    /** The new prefix of its tasks. */
+    prefix?: string | null;
+    /** The new description; empty: none from now on. */
+    description?: string | null;
+    /** Whose it is from now on. */
+    user_id?: string | null;
+    /** The team that works on it from now on; empty: none. */
+    team_id?: string | null;
+    /** Whether it is being worked on. */
+    active?: boolean | null;
+    /** Whether everybody may read it. */
+    public?: boolean | null;
+    /** The columns of its board from now on. Tasks of a column that is no more are shown in the first one. */
+    column_order?: readonly (string)[] | null;
+  };
+  /** End a project for good, its tasks with it, and every membership that was given through it. Routing key: project_id. */
+  'projects/DeleteProject': {
+    /** The project's id. */
+    project_id: string;
+  };
+  /** Put a card on the board of a project. Routing key: project_id. */
+  'projects/CreateTask': {
+    /** The project's id. */
+    project_id: string;
+    /** The task's id, unique within its project: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+    task_id: string;
+    /** What is to be done: one line, not blank. */
+    title: string;
+    /** One of the project's columns. */
+    column: string;
+    /** Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by task_id. */
+    rank: string;
+  };
+  /** Move a card that stands where its sender has seen it: metadata.expected_version is the task's version, and must be given. Routing key: project_id. */
+  'projects/MoveTask': {
+    /** The project's id. */
+    project_id: string;
+    /** The task's id. */
+    task_id: string;
+    /** One of the project's columns. */
+    column: string;
+    /** Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by task_id. */
+    rank: string;
+  };
+  /** Say anew what a card is about. Routing key: project_id. */
+  'projects/RenameTask': {
+    /** The project's id. */
+    project_id: string;
+    /** The task's id. */
+    task_id: string;
+    /** What is to be done: one line, not blank. */
+    title: string;
+  };
+  /** Take a card off the board for good; its id stays taken. Routing key: project_id. */
+  'projects/DeleteTask': {
+    /** The project's id. */
+    project_id: string;
+    /** The task's id. */
+    task_id: string;
+  };
 }
 
 /** A row of each view, by domain and view. */
@@ -533,6 +660,103 @@ export interface Rows {
     /** What they come to together; an absolute number. The greatest bigint stands for that much or more. */
     total: Long;
   };
+  /** Who is in a team, and as what. Bound: one row for each who is in one team. */
+  'projects/team_members': {
+    /** The team's id. */
+    team_id: string;
+    /** Who is a member of it. */
+    user_id: string;
+    /** A label of the membership. */
+    membership_id: string;
+    /** owner, admin, member or viewer. */
+    role: string;
+    /** Nullable: the project through which it was given, and with which it ends. */
+    project_id: string | null;
+    /** When it began. */
+    since: Long;
+    /** The version of the membership that this row shows; what a command may expect. */
+    version: Long;
+  };
+  /** In which teams a user is, and as what. Bound: at most 1,000 rows. */
+  'projects/teams_by_user': {
+    /** The user's id. */
+    user_id: string;
+    /** A team of which the user is a member. */
+    team_id: string;
+    /** owner, admin, member or viewer. */
+    role: string;
+    /** When it began. */
+    since: Long;
+  };
+  /** One project. */
+  'projects/projects': {
+    /** The project's id. */
+    project_id: string;
+    /** What it is called. */
+    name: string;
+    /** What its tasks are numbered with: 2 to 6 letters. */
+    prefix: string;
+    /** More about it; empty: none. */
+    description: string;
+    /** Whose it is. */
+    user_id: string;
+    /** The team that works on it; empty: none. */
+    team_id: string;
+    /** Nullable: the user, where no team works on it; only they may read it. */
+    private_to: string | null;
+    /** Whether it is being worked on. */
+    active: boolean;
+    /** Whether everybody may read it. */
+    public: boolean;
+    /** The columns of its board, from left to right, as a JSON list of texts. */
+    column_order: string;
+    /** Since when there is the project. */
+    created_at: Long;
+    /** When any of this was last changed; created_at if never. */
+    updated_at: Long;
+    /** The version of the project that this row shows; what a command may expect. */
+    version: Long;
+  };
+  /** The projects of a team, or of a user alone. Bound: one row for each project of one team. */
+  'projects/projects_by_team': {
+    /** The team that works on it; of a project without a team @ and its user's id, which no team's id can be. */
+    team_id: string;
+    /** The project's id. */
+    project_id: string;
+    /** What it is called. */
+    name: string;
+    /** What its tasks are numbered with: 2 to 6 letters. */
+    prefix: string;
+    /** Whose it is. */
+    user_id: string;
+    /** Nullable: the user, where no team works on it; only they may read it. */
+    private_to: string | null;
+    /** Whether it is being worked on. */
+    active: boolean;
+    /** Whether everybody may read it. */
+    public: boolean;
+  };
+  /** The tasks of a project, those of each column in their order. Bound: at most 10,000 rows. */
+  'projects/project_board': {
+    /** The project's id. */
+    project_id: string;
+    /** The column in which the task stands. If it is none of the project any more, the task is shown in the first one. */
+    column: string;
+    /** Where it stands in the column, compared byte by byte. */
+    rank: string;
+    /** The task's id, unique within its project; decides between equal ranks. */
+    task_id: string;
+    /** The number of the task, which is shown behind the prefix of its project. */
+    number: Long;
+    /** What is to be done. */
+    title: string;
+    /** When it was put on the board. */
+    created_at: Long;
+    /** When any of this was last changed; created_at if never. */
+    updated_at: Long;
+    /** The version of the task that this row shows, on which a move is based. */
+    version: Long;
+  };
 }
 
 /** The key of each view. */
@@ -557,4 +781,9 @@ export const VIEWS = {
   'identity/people': { partition: ['user_id'], clustering: [], numbers: [] },
   'orders/shop_orders': { partition: ['user_id'], clustering: ['-created_at', '-order_id'], numbers: ['created_at'] },
   'orders/orders_by_day': { partition: ['day', 'status'], clustering: ['source_partition'], numbers: ['source_partition'] },
+  'projects/team_members': { partition: ['team_id'], clustering: ['user_id'], numbers: [] },
+  'projects/teams_by_user': { partition: ['user_id'], clustering: ['team_id'], numbers: [] },
+  'projects/projects': { partition: ['project_id'], clustering: [], numbers: [] },
+  'projects/projects_by_team': { partition: ['team_id'], clustering: ['project_id'], numbers: [] },
+  'projects/project_board': { partition: ['project_id'], clustering: ['column', 'rank', 'task_id'], numbers: [] },
 } as const satisfies Record<keyof Rows, ViewKey>;

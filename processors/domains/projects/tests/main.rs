@@ -1,0 +1,11 @@
+//! The tests of this crate, one binary: each of its own would be linked with everything below.
+
+mod common;
+mod crashes;
+mod decisions;
+mod processes;
+mod schedules;
+mod schemas;
+mod steps;
+mod strangers;
+mod views;
