@@ -12,6 +12,7 @@ import select
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
@@ -21,7 +22,6 @@ from accounting_workload import Customers, Order
 from client import Codec, Got, Record, Servers
 from murmur2 import partition_of
 
-NAMESPACE = "millrace.accounting.commands"
 # No answer at all for so long, and something has been lost. Longer than all servers and sessions need to come back.
 SILENCE = 150.0
 # No answer for so long, and the reader is opened anew: after restarts of the broker librdkafka's consumer has been seen to
@@ -32,7 +32,7 @@ PAUSE = 0.5
 BY_KEY = -1
 
 
-def to_command(order: Order, number: int) -> Record:
+def to_command(order: Order, number: int, namespace: str) -> Record:
     """The envelope. Every fifth says when it was issued."""
     metadata: Record = {}
     if order.user_id is not None:
@@ -41,7 +41,7 @@ def to_command(order: Order, number: int) -> Record:
         metadata["expected_version"] = order.expected_version
     if number % 5 == 0:
         metadata["issued_at"] = time.time_ns() // 1000
-    return client.command(order.id, order.type, order.data, namespace=NAMESPACE, **metadata)
+    return client.command(order.id, order.type, order.data, namespace=namespace, **metadata)
 
 
 class Load:
@@ -84,7 +84,7 @@ class Load:
             key = None
         elif order.astray == "partition":
             place = (partition_of(order.routing_key, self.partitions) + 1) % self.partitions
-        value = self.codec.encode(self.commands, to_command(order, self.sent))
+        value = self.codec.encode(self.commands, to_command(order, self.sent, f"millrace.{self.servers.domain}.commands"))
         self.producer.produce(self.commands, value, key, place, on_delivery=delivered)
         self.sent += 1
         self.unanswered[order.id] += 1
@@ -169,8 +169,8 @@ def send_steadily(load: Load, seed: int, rate: float) -> None:
             load.say()
 
 
-def await_answers(load: Load) -> None:
-    """Waits until everything sent is delivered and answered."""
+def await_answers(load: Load, say: Callable[[], None]) -> None:
+    """Waits until everything sent is delivered and answered, and says now and then how far that is."""
     last = said = time.monotonic()
     while load.answered < load.sent or len(load.producer) > 0:
         if load.take_answers(0.1) > 0:
@@ -183,8 +183,8 @@ def await_answers(load: Load) -> None:
             )
         if time.monotonic() > said + 1:
             said = time.monotonic()
-            load.say()
-    load.say()
+            say()
+    say()
 
 
 def main() -> int:
@@ -200,7 +200,7 @@ def main() -> int:
     load = Load(Servers(options.kafka, options.registry, options.prefix, "accounting"))
     try:
         send_steadily(load, options.seed, options.rate)
-        await_answers(load)
+        await_answers(load, load.say)
     finally:
         options.sent.write_text(json.dumps(load.places))
     load.outcomes.close()

@@ -1,4 +1,4 @@
-"""What stands in accounting's topics, as plain values: read from Kafka, or made up by a test."""
+"""What stands in a domain's topics, as plain values: read from Kafka, or made up by a test."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ class Log:
     # What the producer knows to have arrived: id, partition, offset.
     sent: list[tuple[str, int, int]] | None = None
     prefix: str = ""
+    domain: str = "accounting"
 
     def topic(self, suffix: str) -> str:
         """The full name of a topic."""
-        return f"{self.prefix}accounting.{suffix}"
+        return f"{self.prefix}{self.domain}.{suffix}"
 
 
 def by_partition(messages: list[Message]) -> defaultdict[int, list[Message]]:
@@ -77,7 +78,7 @@ def event_key(event: Message) -> str:
 def read(servers: Servers) -> Log:
     """Everything that is committed now."""
     codec = Codec(servers.registry)
-    log = Log(client.partition_count(servers, servers.topic("commands")), prefix=servers.prefix)
+    log = Log(client.partition_count(servers, servers.topic("commands")), prefix=servers.prefix, domain=servers.domain)
     for suffix in ("commands", "steps", "events", "outcomes"):
         messages: list[Message] = getattr(log, suffix)
         for got in client.read_all(servers, servers.topic(suffix), timeout=300):

@@ -39,6 +39,7 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
         accounting_rate: 300,
         chirp_rate: 50,
         http_rate: 30,
+        suite_rate: 40,
     };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().unwrap_or_default();

@@ -42,6 +42,8 @@ pub struct Plan {
     pub chirp_rate: u32,
     /// Accounting commands a second over HTTP, each of which waits for its answer.
     pub http_rate: u32,
+    /// Commands a second of identity and projects, which have consequences in each other's partitions.
+    pub suite_rate: u32,
 }
 
 /// What a clean run came to, as text for `docs/guarantees.md`.
@@ -111,6 +113,7 @@ struct Found {
     accounting: Count,
     chirp: Count,
     http: Count,
+    suite: Count,
     said: Vec<String>,
     wrong: Vec<String>,
     rest: Option<Duration>,
@@ -129,7 +132,7 @@ impl Found {
     fn report(&self, plan: &Plan, notes: &Notes) -> String {
         let mut text = format!(
             "Seed {}, at least {} s of faults, {} processors, {} projectors, {} gateways, session time-out {} s:\n\
-             {} accounting commands ({} a second), {} over HTTP and {} chirp commands, {} faults.\n\n",
+             {} accounting commands ({} a second), {} over HTTP, {} chirp commands and {} of identity and projects, {} faults.\n\n",
             plan.seed,
             plan.length.as_secs(),
             PROCESSORS,
@@ -140,6 +143,7 @@ impl Found {
             plan.accounting_rate,
             self.http.sent,
             self.chirp.sent,
+            self.suite.sent,
             notes.faults.len(),
         );
         text += &pauses::table(&notes.faults, &notes.gaps);
@@ -183,6 +187,7 @@ fn whole(plan: &Plan, dir: &Path, journal: &Arc<Journal>, found: &mut Found) -> 
 
     let loads = Loads::start(plan, &system, &gateways, journal);
     let (arguments, chirp) = (loads.judged(), loads.chirp_arguments.clone());
+    let suite = loads.suite_arguments.clone();
     let healed = storm(plan, &mut system, &mut gateways, loads, journal, found)?;
     journal.say("everything is answered; waiting for rest");
     check::rest(&system)?;
@@ -194,6 +199,7 @@ fn whole(plan: &Plan, dir: &Path, journal: &Arc<Journal>, found: &mut Found) -> 
     );
     found.take(check::foreign(&system, "accounting_verify.py", &arguments));
     found.take(check::foreign(&system, "verify.py", &chirp));
+    found.take(check::foreign(&system, "suite_verify.py", &suite));
     found.take(check::audit(&system));
     Ok(())
 }
@@ -203,11 +209,13 @@ struct Loads {
     accounting: SteadyLoad,
     chirp: SteadyLoad,
     http: SteadyLoad,
+    suite: SteadyLoad,
     /// Where the answers over HTTP are written down.
     answered: String,
     /// What the checkers are told, too.
     arguments: Vec<String>,
     chirp_arguments: Vec<String>,
+    suite_arguments: Vec<String>,
 }
 
 impl Loads {
@@ -238,13 +246,18 @@ impl Loads {
         let asking =
             ["--gateways", &addresses, "--rate", &http_rate, "--seed", &seed, "--answered", &answered];
         let asking = asking.map(str::to_owned);
+        let suite_arguments = with(&["--sent", &path("suite-sent.json")]);
+        let mut of_suite = suite_arguments.clone();
+        of_suite.extend(["--rate", &plan.suite_rate.to_string(), "--seed", &seed].map(str::to_owned));
         Self {
             accounting: SteadyLoad::start("accounting", dir, "accounting_load.py", &sending, journal),
             chirp: SteadyLoad::start("chirp", dir, "load.py", &chirping, journal),
             http: SteadyLoad::start("http", dir, "accounting_http.py", &asking, journal),
+            suite: SteadyLoad::start("suite", dir, "suite_load.py", &of_suite, journal),
             answered,
             arguments,
             chirp_arguments,
+            suite_arguments,
         }
     }
 
@@ -292,6 +305,7 @@ fn storm(
     found.accounting = loads.accounting.count();
     found.chirp = loads.chirp.count();
     found.http = loads.http.count();
+    found.suite = loads.suite.count();
     if !failed.is_empty() {
         return Err(failed.join("\n"));
     }
@@ -299,6 +313,7 @@ fn storm(
     found.http = loads.http.finish(ANSWER_DEADLINE)?;
     found.accounting = loads.accounting.finish(ANSWER_DEADLINE)?;
     found.chirp = loads.chirp.finish(ANSWER_DEADLINE)?;
+    found.suite = loads.suite.finish(ANSWER_DEADLINE)?;
     Ok(healed)
 }
 
@@ -318,7 +333,7 @@ fn track(stage: &Stage<'_>, act: impl FnOnce()) -> Result<(), String> {
 fn watch(stage: &Stage<'_>, over: &AtomicBool, loads: &mut Loads) -> Result<(), String> {
     let mut said = Duration::ZERO;
     while !over.load(Ordering::Acquire) && !stage.is_given_up() {
-        for load in [&mut loads.accounting, &mut loads.chirp, &mut loads.http] {
+        for load in [&mut loads.accounting, &mut loads.chirp, &mut loads.http, &mut loads.suite] {
             if load.has_failed() {
                 stage.give_up();
                 return Err(load.errors());
@@ -327,16 +342,19 @@ fn watch(stage: &Stage<'_>, over: &AtomicBool, loads: &mut Loads) -> Result<(), 
         if stage.journal.now() >= said + SAY_EVERY {
             said = stage.journal.now();
             let (money, chirp, http) = (loads.accounting.count(), loads.chirp.count(), loads.http.count());
+            let suite = loads.suite.count();
             let notes = stage.journal.snapshot();
             let longest = notes.gaps.iter().map(|gap| gap.end - gap.begin).max().unwrap_or_default();
             stage.journal.say(&format!(
-                "accounting {} sent, {} open; over HTTP {} sent, {} open; chirp {} sent, {} open; {} faults; longest pause {:.1} s",
+                "accounting {} sent, {} open; over HTTP {} sent, {} open; chirp {} sent, {} open; suite {} sent, {} open; {} faults; longest pause {:.1} s",
                 money.sent,
                 money.sent.saturating_sub(money.answered),
                 http.sent,
                 http.sent.saturating_sub(http.answered),
                 chirp.sent,
                 chirp.sent.saturating_sub(chirp.answered),
+                suite.sent,
+                suite.sent.saturating_sub(suite.answered),
                 notes.faults.len(),
                 longest.as_secs_f64(),
             ));
