@@ -22,6 +22,15 @@ pub fn run(
     query: &args::Query,
 ) -> Result<(), CliError> {
     let found = views::find(domains, servers.config, &query.view)?;
+    // one more than is shown: whoever works through all rows must know that these are not all
+    let (mut shown, asked) = (0, query.limit.saturating_add(1));
+    let mut is_shown = || {
+        shown += 1;
+        if shown == asked {
+            eprintln!("there are more rows than these; --limit shows more");
+        }
+        shown < asked
+    };
     if let Some(url) = &query.http {
         let path = format!("/v1/views/{}/{}", found.entry.name(), found.table.name);
         let given = conditions(&query.conditions)?;
@@ -30,14 +39,14 @@ pub fn run(
             &given,
             None,
             PAGE,
-            query.limit,
-            &mut |row| output::json(&row),
+            asked,
+            &mut |row| if is_shown() { output::json(&row) } else { Ok(()) },
         );
     }
     let key = view::key(&found.table, &conditions(&query.conditions)?, true)?;
     let store = servers.open_store(found.entry)?;
-    view::read::<CliError>(&*store, &found.table, From::key(key, None), query.limit, &mut |row| {
-        output::json(&output::row(&found.table, row))
+    view::read::<CliError>(&*store, &found.table, From::key(key, None), asked, &mut |row| {
+        if is_shown() { output::json(&output::row(&found.table, row)) } else { Ok(()) }
     })
 }
 

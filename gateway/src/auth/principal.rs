@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use millrace_kernel::claims::VERIFIED;
 use millrace_kernel::{Text, id};
 use serde_json::{Map, Value as Json};
 
@@ -40,10 +41,13 @@ pub struct Known {
 pub struct Claims(Map<String, Json>);
 
 impl Claims {
-    /// Those of a token, which is not long.
+    /// Those of a token, which is not long. Who may not name our users may not vouch for what is said of them either: of such an
+    /// issuer nothing is `vouched` for.
     #[must_use]
-    pub fn of(all: &Map<String, Json>) -> Self {
+    pub fn of(all: &Map<String, Json>, vouched: bool) -> Self {
+        let is_vouching = |name: &str| name.ends_with(VERIFIED);
         let said = all.iter().filter(|(_, value)| value.is_string() || value.is_boolean());
+        let said = said.filter(|(name, _)| vouched || !is_vouching(name));
         Self(said.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 

@@ -187,7 +187,7 @@ impl Tokens {
             roles: if issuer.is_own { self.roles(claims) } else { Vec::new() },
             issuer: (&*issuer.name).into(),
             expires_at: expires_at.saturating_add(leeway),
-            claims: Claims::of(claims),
+            claims: Claims::of(claims, issuer.is_own),
         };
         Ok(Principal::known(known))
     }

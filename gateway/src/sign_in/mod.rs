@@ -1,17 +1,19 @@
 //! Who comes with a token for the first time is made known to the domain that knows users, by the command which its schema says.
 //!
-//! The command has one id for each user, so whichever gateways send it, and however often, it is decided once; what a gateway
-//! remembers only keeps it from asking again.
+//! The command has one id for what a token says of its user and for ten minutes, and adds a user who is there no second time: so
+//! whichever gateways send it, and however often, one user comes of it. What a gateway remembers only keeps it from asking again.
 
 mod vouched;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use millrace_kernel::codes::INVALID_ARGUMENT;
+use millrace_kernel::claims::ACTING_USER;
+use millrace_kernel::codes::{ALREADY_EXISTS, INVALID_ARGUMENT};
 use millrace_kernel::{Metadata, Outcome, Status, Text, Violation, id};
 use serde_json::Value as Json;
+use tokio::sync::OnceCell;
 
 pub(crate) use self::vouched::vouched;
 use self::vouched::{filled, without};
@@ -25,29 +27,62 @@ use crate::ports::Description;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many users are remembered, twice: the latest, and those before.
 const REMEMBERED: usize = 50_000;
+/// How long nobody is made known after the domain has left somebody without an answer: it stands still, and others need not wait for it.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How long a user is left alone who could not become known by their token; and for how long the same command has the same id.
+const AGAIN: Duration = Duration::from_secs(600);
 
-/// Users who are known.
+/// Users who are known, and those who are being made known.
 #[derive(Default)]
 pub(crate) struct SignIns(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
-    latest: HashSet<Text>,
-    before: HashSet<Text>,
+    latest: HashMap<Text, Until>,
+    before: HashMap<Text, Until>,
+    /// Of those whose command is under way: who comes meanwhile waits with the first.
+    asking: HashMap<Text, Arc<OnceCell<()>>>,
+    paused_until: Option<Instant>,
 }
 
+/// Until when a user is not asked about; for good, where that is nothing.
+type Until = Option<Instant>;
+
 impl SignIns {
-    fn knows(&self, user: &str) -> bool {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.latest.contains(user) || seen.before.contains(user)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, user: &str) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What is to be waited for before `user` is known: nothing where that is so already, or cannot be now.
+    fn ask(&self, user: &Text, now: Instant) -> Option<Arc<OnceCell<()>>> {
+        let mut seen = self.lock();
+        let until = seen.latest.get(user).or_else(|| seen.before.get(user));
+        if until.is_some_and(|until| until.is_none_or(|until| now < until)) {
+            return None;
+        }
+        if let Some(asking) = seen.asking.get(user) {
+            return Some(Arc::clone(asking));
+        }
+        if seen.paused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        let asking = Arc::<OnceCell<()>>::default();
+        seen.asking.insert(user.clone(), Arc::clone(&asking));
+        Some(asking)
+    }
+
+    /// What has come of it; `None` is that nobody has answered.
+    fn answered(&self, user: &Text, until: Option<Until>, now: Instant) {
+        let mut seen = self.lock();
+        seen.asking.remove(user);
+        let Some(until) = until else {
+            seen.paused_until = Some(now + PAUSE);
+            return;
+        };
         if seen.latest.len() >= REMEMBERED {
             seen.before = std::mem::take(&mut seen.latest);
         }
-        seen.latest.insert(user.into());
+        seen.latest.insert(user.clone(), until);
     }
 }
 
@@ -55,48 +90,56 @@ impl Gateway {
     /// Waits until who asks is known, where this is the first time that they come; for long it does not, and what goes wrong
     /// is not theirs to mend: then the command that follows says what is missing.
     pub(crate) async fn greet(&self, principal: &Principal) {
-        if let Some((channel, known)) = self.stranger(principal) {
-            self.make_known(channel, known).await;
-        }
+        let Principal::Known(known) = principal else { return };
+        let Some(channel) = self.channels().find(|channel| channel.description.schemas.sign_in.is_some())
+        else {
+            return;
+        };
+        let Some(asking) = self.sign_ins().ask(&known.user, Instant::now()) else { return };
+        // it goes on where the request that began it is given up
+        let (gateway, channel, known) = (self.clone(), Arc::clone(channel), Arc::clone(known));
+        let asked = async move {
+            asking
+                .get_or_init(|| async {
+                    let until = gateway.make_known(&channel, &known).await;
+                    gateway.sign_ins().answered(&known.user, until, Instant::now());
+                })
+                .await;
+        };
+        // a task that is cancelled has nothing to say
+        let _ = tokio::spawn(asked).await;
     }
 
     /// The same, and nobody waits.
     pub(crate) fn greet_meanwhile(&self, principal: &Principal) {
-        if self.stranger(principal).is_some() {
-            let (gateway, principal) = (self.clone(), principal.clone());
-            tokio::spawn(async move { gateway.greet(&principal).await });
-        }
+        let (gateway, principal) = (self.clone(), principal.clone());
+        tokio::spawn(async move { gateway.greet(&principal).await });
     }
 
-    /// Who has not been seen before, and the domain that is to know them.
-    fn stranger<'g, 'p>(&'g self, principal: &'p Principal) -> Option<(&'g Arc<Channel>, &'p Known)> {
-        let Principal::Known(known) = principal else { return None };
-        let channel = self.channels().find(|channel| channel.description.schemas.sign_in.is_some())?;
-        (!self.sign_ins().knows(&known.user)).then_some((channel, known))
-    }
-
-    async fn make_known(&self, channel: &Channel, known: &Known) {
+    /// Makes the user known; until when that is left alone now, or nothing where nobody has answered.
+    async fn make_known(&self, channel: &Channel, known: &Known) -> Option<Until> {
+        let again = Some(Some(Instant::now() + AGAIN));
         let Description { types, schemas, .. } = &channel.description;
-        let Some(kind) = schemas.sign_in.and_then(|name| types.get(name)) else { return };
+        let Some(kind) = schemas.sign_in.and_then(|name| types.get(name)) else { return Some(None) };
         // by a token that says nothing of its user nobody becomes known; another one may say more
-        let Some(mut data) = filled(schemas.claims, &kind.name, known) else { return };
-        // '/' may not occur in a user, so no key of theirs means one of these commands
-        for id in ["sign-in", "sign-in/less"] {
-            let id = id::of_bytes(format!("/user/{}/{id}", known.user).as_bytes());
+        let Some(mut data) = filled(schemas.claims, &kind.name, known) else { return again };
+        let time = self.clock().now_micros() / AGAIN.as_micros() as i64;
+        loop {
+            // '/' may not occur in a user, so no key of theirs means this command
+            let id = id::of_bytes(format!("/user/{}/sign-in/{time}/{data}", known.user).as_bytes());
             match self.introduce(channel, kind, id, known, data.clone()).await {
-                Introduced::Known => return self.sign_ins().remember(&known.user),
-                // the next request asks again
-                Introduced::Unanswered => return,
+                Introduced::Known => return Some(None),
+                Introduced::Refused => return again,
+                Introduced::Unanswered => return None,
                 // issuers write what they like where a domain has rules; nobody is kept out by their language
                 Introduced::Malformed(fields)
                     if without(schemas.claims, &kind.name, &mut data, &fields).is_some() => {}
                 Introduced::Malformed(fields) => {
                     tracing::debug!(command = kind.name, ?fields, "a token says what cannot be taken");
-                    break;
+                    return again;
                 }
             }
         }
-        self.sign_ins().remember(&known.user);
     }
 
     /// Sends the command once.
@@ -120,11 +163,15 @@ impl Gateway {
             issued_at: Some(self.clock().now_micros()),
             ..Metadata::default()
         };
-        let kind = kind.name.clone();
-        let asked = Asked { id, kind, metadata, data, traceparent: None, wait: PATIENCE };
+        let of = kind.name.clone();
+        let asked = Asked { id, kind: of.clone(), metadata, data, traceparent: None, wait: PATIENCE };
         match channel.submit(asked, self.ending()).await {
-            Submitted::Answered(outcome) | Submitted::OtherContent(outcome) => Introduced::of(&outcome),
-            Submitted::Refused(_) | Submitted::TooLarge { .. } => Introduced::Known,
+            Submitted::Answered(outcome) | Submitted::OtherContent(outcome) => {
+                let rules = channel.description.schemas.claims.iter();
+                let mut of_user = rules.filter(|rule| rule.command == of && rule.claim == ACTING_USER);
+                Introduced::of(&outcome, of_user.next().map(|rule| rule.field))
+            }
+            Submitted::Refused(_) | Submitted::TooLarge { .. } => Introduced::Refused,
             Submitted::Pending(_) | Submitted::Busy | Submitted::Away { .. } => Introduced::Unanswered,
         }
     }
@@ -133,8 +180,10 @@ impl Gateway {
 /// What became of the command.
 #[derive(Debug, PartialEq, Eq)]
 enum Introduced {
-    /// The user is known, mostly since long; or cannot become known by a token such as this one.
+    /// The user is known, mostly since long.
     Known,
+    /// They cannot become known by a token such as this one now: their address may be somebody else's.
+    Refused,
     /// These fields are not as the domain wants them.
     Malformed(Vec<String>),
     /// Nobody knows yet.
@@ -142,15 +191,18 @@ enum Introduced {
 }
 
 impl Introduced {
-    fn of(outcome: &Outcome) -> Self {
-        let malformed = |it: &Violation| it.code == INVALID_ARGUMENT;
+    /// `user` is the field with the user's id: what is wrong with that is that there is such a user.
+    fn of(outcome: &Outcome, user: Option<&str>) -> Self {
         let violations = &outcome.violations;
-        if outcome.status == Status::Accepted || !violations.iter().all(malformed) {
+        if outcome.status == Status::Accepted {
             return Self::Known;
         }
-        Self::Malformed(
-            violations.iter().map(|it| it.field.as_deref().unwrap_or_default().to_owned()).collect(),
-        )
+        if violations.iter().all(|it| it.code == INVALID_ARGUMENT) {
+            let fields = violations.iter().map(|it| it.field.as_deref().unwrap_or_default().to_owned());
+            return Self::Malformed(fields.collect());
+        }
+        let is_there = |it: &Violation| it.code == ALREADY_EXISTS && it.field.as_deref() == user;
+        if violations.iter().any(is_there) { Self::Known } else { Self::Refused }
     }
 }
 
@@ -160,12 +212,58 @@ mod tests {
 
     #[test]
     fn the_latest_users_are_remembered() {
-        let known = SignIns::default();
-        for number in 0..3 * REMEMBERED {
-            known.remember(&format!("user-{number}"));
+        let (known, now) = (SignIns::default(), Instant::now());
+        let user = |number: usize| Text::from(format!("user-{number}"));
+        (0..3 * REMEMBERED).for_each(|number| known.answered(&user(number), Some(None), now));
+        assert!(known.ask(&user(3 * REMEMBERED - 1), now).is_none());
+        assert!(known.ask(&user(2 * REMEMBERED), now).is_none(), "a whole set before is remembered");
+        assert!(known.ask(&user(0), now).is_some(), "and no more than two");
+    }
+
+    #[test]
+    fn one_command_at_a_time_and_none_while_the_domain_stands_still() {
+        let (known, now) = (SignIns::default(), Instant::now());
+        let [ann, bob] = ["ann", "bob"].map(Text::from);
+        let first = known.ask(&ann, now).expect("nobody knows her");
+        let second = known.ask(&ann, now).expect("she is being made known");
+        assert!(Arc::ptr_eq(&first, &second));
+        known.answered(&ann, None, now);
+        for user in [&ann, &bob] {
+            assert!(known.ask(user, now + PAUSE - Duration::from_secs(1)).is_none());
         }
-        assert!(known.knows(&format!("user-{}", 3 * REMEMBERED - 1)));
-        assert!(known.knows(&format!("user-{}", 2 * REMEMBERED)), "a whole set before is remembered");
-        assert!(!known.knows("user-0"), "and no more than two");
+        assert!(known.ask(&ann, now + PAUSE).is_some());
+        // somebody whose address is another's is asked about again
+        known.answered(&ann, Some(Some(now + AGAIN)), now);
+        assert!(known.ask(&ann, now + PAUSE).is_none());
+        assert!(known.ask(&ann, now + AGAIN).is_some());
+    }
+
+    #[test]
+    fn who_is_refused_for_their_address_is_not_known() {
+        let of = |violations: Vec<Violation>| {
+            let status = if violations.is_empty() { Status::Accepted } else { Status::Rejected };
+            let outcome = Outcome {
+                command_id: "c".into(),
+                status,
+                duplicate: false,
+                positions: Vec::new(),
+                versions: Vec::new(),
+                violations,
+                recorded_at: 0,
+                command_type: None,
+                failure: None,
+                digest: None,
+            };
+            Introduced::of(&outcome, Some("user_id"))
+        };
+        let on = |code: &str, field: &str| Violation::on(code, field, "");
+        assert_eq!(of(Vec::new()), Introduced::Known);
+        assert_eq!(of(vec![on(ALREADY_EXISTS, "user_id")]), Introduced::Known);
+        assert_eq!(of(vec![on(ALREADY_EXISTS, "email")]), Introduced::Refused);
+        assert_eq!(of(vec![on("InvalidState", "user_id")]), Introduced::Refused);
+        assert_eq!(
+            of(vec![on(INVALID_ARGUMENT, "locale")]),
+            Introduced::Malformed(vec!["locale".to_owned()])
+        );
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::auth::Known;
 use crate::http::problem::{FORBIDDEN, Problem};
 
-/// Who may say of anybody whatever they know.
-const OPERATOR: &str = "operator";
+/// The claim that names the user at the issuer (OpenID Connect Core 1.0 §2).
+const SUBJECT: &str = "sub";
 
 /// The data of the command `kind`, as the token says it. `None` where it does not say what its issuer would have to vouch for:
 /// then nothing is known of who this is.
@@ -51,10 +51,17 @@ pub(super) fn without(rules: &[ClaimRule], kind: &str, data: &mut Json, fields: 
 /// # Errors
 /// [`FORBIDDEN`], with the field.
 pub(crate) fn vouched(rules: &[ClaimRule], kind: &str, known: &Known, data: &Json) -> Result<(), Problem> {
-    if known.roles.iter().any(|role| **role == *OPERATOR) {
-        return Ok(());
-    }
     let of = || rules.iter().filter(|rule| rule.command == kind);
+    for rule in of().filter(|rule| rule.claim == SUBJECT && data[rule.field].is_string()) {
+        if known.claims.get(SUBJECT) != Some(&data[rule.field]) {
+            let field = rule.field;
+            let detail = format!(
+                "{field} is what the token calls its user, and this token calls its user something else."
+            );
+            let errors = json!([{"pointer": format!("/data/{field}"), "detail": "not what the token says"}]);
+            return Err(Problem::new(FORBIDDEN, detail).with("errors", errors));
+        }
+    }
     for rule in of().filter(|rule| data[rule.field] == true) {
         let Some(claim) = rule.vouches_for() else { continue };
         let about = of().find(|other| other.claim == claim).map(|other| &data[other.field]);
@@ -96,7 +103,7 @@ mod tests {
     ];
 
     fn known(claims: &Json, roles: &[&str]) -> Known {
-        let claims = Claims::of(claims.as_object().unwrap());
+        let claims = Claims::of(claims.as_object().unwrap(), true);
         let roles = roles.iter().map(|role| (*role).into()).collect();
         Known { user: "ann".into(), roles, claims, ..Known::default() }
     }
@@ -145,7 +152,8 @@ mod tests {
         for kind in ["Add", "Update"] {
             assert_eq!(judged(kind, &token, &[], &true_of("a@x.org")), Ok(()));
             assert_eq!(judged(kind, &token, &[], &true_of("b@x.org")), Err(StatusCode::FORBIDDEN));
-            assert_eq!(judged(kind, &token, &["operator"], &true_of("b@x.org")), Ok(()));
+            // nor does who looks after the system
+            assert_eq!(judged(kind, &token, &["operator"], &true_of("b@x.org")), Err(StatusCode::FORBIDDEN));
             assert_eq!(judged(kind, &token, &[], &json!({"is_verified": true})), Err(StatusCode::FORBIDDEN));
             for claims in [json!({}), json!({"email": "a@x.org"}), json!({"email_verified": true})] {
                 assert_eq!(judged(kind, &claims, &[], &true_of("a@x.org")), Err(StatusCode::FORBIDDEN));
@@ -155,5 +163,21 @@ mod tests {
             }
         }
         assert_eq!(judged("Other", &token, &[], &true_of("b@x.org")), Ok(()));
+    }
+
+    #[test]
+    fn nobody_says_that_an_issuer_calls_them_something_else() {
+        let token = json!({"sub": "auth0|ann"});
+        let rules = [rule("Add", "auth0_id", "sub")];
+        let judged = |data: &Json| vouched(&rules, "Add", &known(&token, &[]), data).is_ok();
+        assert!(judged(&json!({"auth0_id": "auth0|ann"})) && judged(&json!({})));
+        assert!(!judged(&json!({"auth0_id": "auth0|bob"})));
+    }
+
+    #[test]
+    fn whoever_may_not_name_our_users_vouches_for_nothing() {
+        let said = json!({"email": "a@x.org", "email_verified": true});
+        let theirs = Claims::of(said.as_object().unwrap(), false);
+        assert_eq!((theirs.get("email"), theirs.get("email_verified")), (Some(&json!("a@x.org")), None));
     }
 }

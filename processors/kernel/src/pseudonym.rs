@@ -16,6 +16,8 @@ use crate::inline::Text;
 
 /// How many bytes a key has.
 pub const KEY_LENGTH: usize = 32;
+/// The word before the id of a key that was given up.
+const RETIRED: &str = "retired";
 /// The longest id of a key: with its dot and 43 characters of base64 a pseudonym is an id.
 pub const MAX_KEY_ID_LENGTH: usize = 20;
 /// How many keys may be valid at once: the newest, and the one that it replaces.
@@ -43,8 +45,8 @@ impl PseudonymKey {
     /// [`BadPseudonymKeys::Id`].
     pub fn new(id: &str, secret: [u8; KEY_LENGTH]) -> Result<Self, BadPseudonymKeys> {
         let may = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if id.is_empty() || id.len() > MAX_KEY_ID_LENGTH || !id.bytes().all(may) {
-            return Err(BadPseudonymKeys::Id { id: id.to_owned() });
+        if id.is_empty() || id.len() > MAX_KEY_ID_LENGTH || !id.bytes().all(may) || id == RETIRED {
+            return Err(BadPseudonymKeys::Id);
         }
         Ok(Self { id: id.into(), secret })
     }
@@ -130,14 +132,17 @@ impl PseudonymKeys {
             let (Some(first), Some(second), None) = (words.next(), words.next(), words.next()) else {
                 return Err(bad("it is not `ID SECRET`, nor `retired ID`"));
             };
-            if first == "retired" {
-                retired.insert(PseudonymKey::new(second, [0; KEY_LENGTH])?.id);
+            if first == RETIRED {
+                let key = PseudonymKey::new(second, [0; KEY_LENGTH])
+                    .map_err(|_| bad("what is retired is no id of a key"))?;
+                retired.insert(key.id);
                 continue;
             }
             let secret = URL_SAFE_NO_PAD.decode(second.trim_end_matches('='));
             let secret = secret.map_err(|_| bad("its secret is not base64url"))?;
             let secret = secret.try_into().map_err(|_| bad("its secret does not have 32 bytes"))?;
-            valid.push(PseudonymKey::new(first, secret)?);
+            valid
+                .push(PseudonymKey::new(first, secret).map_err(|_| bad("its first word is no id of a key"))?);
         }
         Self::new(valid, retired)
     }
@@ -176,12 +181,9 @@ pub enum BadPseudonymKeys {
     },
     /// An id that no key may have.
     #[error(
-        "a key of pseudonyms is called {id:?}: its id is 1 to {MAX_KEY_ID_LENGTH} lower-case letters, digits and hyphens"
+        "the id of a key of pseudonyms is 1 to {MAX_KEY_ID_LENGTH} lower-case letters, digits and hyphens, and not `{RETIRED}`; what was given is not shown, as it may be a secret"
     )]
-    Id {
-        /// The id.
-        id: String,
-    },
+    Id,
     /// More than one key to go and one to come.
     #[error(
         "{count} keys of pseudonyms are valid, and {MOST_KEYS} may be: the newest and the one that it replaces"

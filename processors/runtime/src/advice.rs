@@ -219,6 +219,11 @@ impl Advise for LaneFault {
                          records back from a mirror or a backup, delete the state directories and start again; see \
                          \"A topic that is gone\" in docs/operations.md",
             },
+            Self::PseudonymKey(KeyFault::Differs { .. } | KeyFault::Apart { .. }) => Advice {
+                next: "nothing is decided in this partition until the processors of the domain have the same keys",
+                action: "compare the files of keys (pseudonym_keys_file) of all processors of the domain, give all of them \
+                         the right one and start them again, see docs/pseudonyms.md",
+            },
             Self::PseudonymKey(KeyFault::Other { .. }) => Advice {
                 next: "nothing is decided in this partition until the key has the secret it had",
                 action: "give this process the file of keys that the other processors of the domain have \
@@ -388,7 +393,9 @@ mod tests {
         all.push(LaneFault::Gone { at: at(), what: "is empty".to_owned() });
         let (id, partition) = ("k1".to_owned(), 3);
         all.push(KeyFault::Other { id: id.clone(), partition }.into());
-        all.push(KeyFault::Missing { id, partition }.into());
+        all.push(KeyFault::Missing { id: id.clone(), partition }.into());
+        all.push(KeyFault::Differs { id: id.clone(), partition }.into());
+        all.push(KeyFault::Apart { theirs: id, partition }.into());
         all.push(LaneFault::Clock { ahead_ms: 7_200_000 });
         all
     }

@@ -13,6 +13,7 @@ use crate::domain::DomainEntry;
 use crate::error::CliError;
 use crate::examine::Tools;
 use crate::examine::explain::{Sought, asking, seek};
+use crate::key_files::read_private;
 
 /// Longer than any box in base64.
 const LONGEST: u64 = 64 << 10;
@@ -23,9 +24,8 @@ const LONGEST: u64 = 64 << 10;
 /// A key that cannot be read or opens nothing, what is no box, a command that is not found or holds no secret.
 pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], chosen: &Unseal) -> Result<(), CliError> {
     let place = chosen.key.display();
-    let text = std::fs::read_to_string(&chosen.key).map(Zeroizing::new).map_err(|error| error.to_string());
-    let keys = text.and_then(|text| PrivateKeys::read(&text));
-    let keys = keys.map_err(|why| CliError::failed(format!("{place}: {why}")))?;
+    let text = Zeroizing::new(read_private("--key", &place.to_string())?);
+    let keys = PrivateKeys::read(&text).map_err(|why| CliError::failed(format!("{place}: {why}")))?;
     let boxes = match &chosen.command {
         Some(command) => of_command(servers, domains, chosen, command)?,
         None => vec![given(chosen)?],

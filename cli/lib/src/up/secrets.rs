@@ -23,15 +23,30 @@ pub fn fill_in(settings: &mut Settings, data: &Path) -> Result<(), CliError> {
     let folder = data.join(FOLDER);
     let failed = |error: io::Error| CliError::failed(format!("{}: {error}", folder.display()));
     millrace_disk::make_folder_for(&folder, 0o700).map_err(failed)?;
+    let seal = folder.join("seal.key");
+    let public = public_of(&seal);
     if settings.processor.pseudonym_keys_file.is_empty() {
         let file = folder.join("pseudonym-keys");
+        // it is made before the others
+        if !file.exists() && (seal.exists() || public.exists()) {
+            return Err(gone(&file).hint(
+                "Bring it back from a backup. If it is lost for good, `millrace pseudonym-key k2` makes another key; write \
+                 its line and `retired k1` into the file, and see docs/pseudonyms.md for what that means.",
+            ));
+        }
         let line = pseudonyms::made(FIRST)?.to_line() + "\n";
         keep(&file, PRIVATE, || Ok(line.into_bytes())).map_err(failed)?;
         settings.processor.pseudonym_keys_file = file.display().to_string();
     }
     if settings.seal.public_key_file.is_empty() {
-        let file = folder.join("seal.key");
-        let public = public_of(&file);
+        if public.exists() && !seal.exists() {
+            return Err(gone(&seal).hint(format!(
+                "Bring it back from a backup: nobody can open what is sealed for {} without it. If it is lost for good, \
+                 remove that file as well, and a new pair of keys is made.",
+                public.display()
+            )));
+        }
+        let file = seal;
         keep(&file, PRIVATE, || Ok(KeyPair::generate().private_file().as_bytes().to_vec()))
             .map_err(failed)?;
         // made of what is there, so that it fits after a start that ended in between, too
@@ -44,6 +59,10 @@ pub fn fill_in(settings: &mut Settings, data: &Path) -> Result<(), CliError> {
         settings.seal.public_key_file = public.display().to_string();
     }
     Ok(())
+}
+
+fn gone(file: &Path) -> CliError {
+    CliError::failed(format!("{}: it is gone, though this folder was used before", file.display()))
 }
 
 #[cfg(test)]
@@ -91,5 +110,21 @@ mod tests {
         fill_in(&mut settings, data.path()).unwrap();
         assert_eq!(settings, before);
         assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_replaced_in_silence() {
+        let data = tempfile::tempdir().unwrap();
+        fill_in(&mut Settings::default(), data.path()).unwrap();
+        for name in ["pseudonym-keys", "seal.key"] {
+            let file = data.path().join(FOLDER).join(name);
+            let kept = fs::read(&file).unwrap();
+            fs::remove_file(&file).unwrap();
+            let refused = fill_in(&mut Settings::default(), data.path()).unwrap_err().to_string();
+            assert!(refused.contains(name) && refused.contains("gone"), "{refused}");
+            assert!(!file.exists());
+            fs::write(&file, kept).unwrap();
+        }
+        fill_in(&mut Settings::default(), data.path()).unwrap();
     }
 }

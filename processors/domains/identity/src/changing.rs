@@ -36,8 +36,7 @@ pub(crate) fn update(
         Some(user) if rejections.is_empty() => user,
         _ => return Err(rejections),
     };
-    let email_verified =
-        command.email_verified.or_else(|| is_another(user, address.as_ref()).then_some(false));
+    let email_verified = command.email_verified.or_else(|| is_another(user, command).then_some(false));
     let email_claims = claims_after(states, email_verified, user, address);
     let plan = Plan::new(&user.email_claims, &email_claims);
     let updated = UserUpdated {
@@ -56,9 +55,10 @@ pub(crate) fn update(
     })
 }
 
-/// Whether the `address` that is given is not the one that `user` has. Nobody has verified it then who does not say so.
-fn is_another(user: &User, address: Option<&String>) -> bool {
-    address.is_some_and(|address| email::canonical(user.email.open()).ok().as_ref() != Some(address))
+/// Whether the address that is given is not the one that `user` has, but for the case of its letters. Nobody has verified it then
+/// who does not say so. What has the same claim may be another mailbox all the same: `straße@` and `strasse@` mostly are.
+fn is_another(user: &User, command: &UpdateUser) -> bool {
+    command.email.as_ref().is_some_and(|given| !given.open().eq_ignore_ascii_case(user.email.open()))
 }
 
 /// The claims that `user` is to have once this `address` is given, if one is, and this is said of it.

@@ -6,8 +6,8 @@
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::CodePointMapData;
-use icu_properties::props::GeneralCategory;
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use millrace_kernel::codes::INVALID_ARGUMENT;
 use millrace_kernel::{Rejections, Violation};
@@ -62,9 +62,16 @@ fn folded(text: &str) -> String {
     nfkc.normalize(&folded).into_owned()
 }
 
+/// Neither is what nobody sees, by which one address would look like another.
 fn has_meaning(character: char) -> bool {
+    let is_unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        || CodePointSetData::new::<BidiControl>().contains(character);
     let category = CodePointMapData::<GeneralCategory>::new().get(character);
-    !matches!(category, GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Control)
+    !is_unseen
+        && !matches!(
+            category,
+            GeneralCategory::Unassigned | GeneralCategory::PrivateUse | GeneralCategory::Control
+        )
 }
 
 #[cfg(test)]
@@ -148,6 +155,12 @@ mod tests {
             ("a\u{10fffd}@x.org", NO_TEXT),
             ("a\0@x.org", NO_TEXT),
             ("a\n@x.org", NO_TEXT),
+            // nobody sees these
+            ("a\u{200b}@x.org", NO_TEXT),
+            ("a\u{ad}@x.org", NO_TEXT),
+            ("\u{feff}a@x.org", NO_TEXT),
+            ("a\u{202e}@x.org", NO_TEXT),
+            ("a\u{fe0f}@x.org", NO_TEXT),
             ("a\u{9b}@x.org", NO_TEXT),
             ("ann@x\u{378}.org", NO_TEXT),
         ] {

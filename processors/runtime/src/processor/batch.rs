@@ -155,6 +155,7 @@ impl<D: Domain> Batch<D> {
             let partition = partition::of_key(&key, place.partitions);
             let mut outgoing = here(&names.steps, key, Some(value), decided.last_recorded_at);
             outgoing.partition = partition;
+            outgoing.headers.extend(place.says_keys.cloned());
             self.write(outgoing)?;
         }
         for answer in &decided.outcomes {

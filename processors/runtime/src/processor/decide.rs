@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use millrace_kernel::bookkeeping::Bookkeeping;
 use millrace_kernel::{
     Addressed, AggregateId, Command, Domain, Event, Metadata, Outcome, Published, Stamp, StateData,
@@ -39,6 +40,8 @@ pub struct Place<'a> {
     pub clock_micros: i64,
     /// What an operator has set.
     pub settings: &'a ProcessorSettings,
+    /// What every step says of the keys of pseudonyms, in a domain that has some.
+    pub says_keys: Option<&'a (String, Bytes)>,
 }
 
 /// All that follows from one message, as values.

@@ -76,7 +76,7 @@ pub(super) struct Running<D: Domain> {
     barrier: Vec<Barrier>,
     claims: Claims,
     schemas: SchemaWait,
-    /// What came of asking for schemas, until what was decided before is under way.
+    /// What came of asking for schemas, or of another processor's keys, until what was decided before is under way.
     unanswered: Option<LaneFault>,
     /// Up to which record number a miss in a lookup partition is final.
     covered: HashMap<LookupPartition, u64>,
@@ -300,5 +300,6 @@ fn place<'a, D: Domain>(shared: &'a Shared<D>, names: &'a Topology, partition: i
         partitions: shared.partitions,
         clock_micros: shared.clock.now_micros(),
         settings: &shared.settings,
+        says_keys: shared.pseudonyms.header().filter(|_| !D::PSEUDONYMS.is_empty()),
     }
 }

@@ -93,6 +93,13 @@ impl<D: Domain> Running<D> {
                     Look::Final => {}
                 }
             }
+            if matches!(intake, Intake::Step(_))
+                && place.says_keys.is_some()
+                && let Err(fault) = shared.pseudonyms.agree(self.partition, record)
+            {
+                self.unanswered = Some(fault.into());
+                break;
+            }
             let number = *number;
             let layers = Layers {
                 committed: &self.committed,
