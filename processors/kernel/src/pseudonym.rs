@@ -265,8 +265,11 @@ mod tests {
                 "line 2 of the keys of pseudonyms: its secret does not have 32 bytes",
             ),
             ("new !!!".to_owned(), "its secret is not base64url"),
-            (line.replace("new", "New"), "lower-case letters"),
-            ("retired a/b".to_owned(), "lower-case letters"),
+            (line.replace("new", "New"), "line 1 of the keys of pseudonyms: its first word is no id"),
+            ("retired a/b".to_owned(), "line 1 of the keys of pseudonyms: what is retired is no id"),
+            // a slip: nobody else may learn it
+            (format!("retired {}", &line[4..]), "what is retired is no id of a key"),
+            (line.replace("new", "retired"), "what is retired is no id of a key"),
             (format!("{line}\n{line}"), "new is there twice"),
             (format!("{line}\nretired new"), "new is there twice"),
             (

@@ -24,8 +24,11 @@ const LONGEST: u64 = 64 << 10;
 /// A key that cannot be read or opens nothing, what is no box, a command that is not found or holds no secret.
 pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], chosen: &Unseal) -> Result<(), CliError> {
     let place = chosen.key.display();
-    let text = Zeroizing::new(read_private("--key", &place.to_string())?);
-    let keys = PrivateKeys::read(&text).map_err(|why| CliError::failed(format!("{place}: {why}")))?;
+    let text = std::fs::read_to_string(&chosen.key).map(Zeroizing::new).map_err(|error| error.to_string());
+    let keys = text.and_then(|text| PrivateKeys::read(&text));
+    let keys = keys.map_err(|why| CliError::failed(format!("{place}: {why}")))?;
+    // a public key is for everybody to read, and was refused for what it is
+    drop(Zeroizing::new(read_private("--key", &place.to_string())?));
     let boxes = match &chosen.command {
         Some(command) => of_command(servers, domains, chosen, command)?,
         None => vec![given(chosen)?],
