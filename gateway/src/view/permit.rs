@@ -134,17 +134,13 @@ type Owners = HashMap<(usize, Vec<Value>), bool>;
 impl Rows {
     fn allow(&self, store: &dyn ViewStore, row: &[Value], owners: &mut Owners) -> Result<bool, StoreFault> {
         for (at, way) in self.ways.iter().enumerate() {
-            let is_allowed = match self.key(way, row) {
+            let asked = self.key(way, row).map(|key| (at, key));
+            let known = asked.as_ref().and_then(|asked| owners.get(asked)).copied();
+            let is_allowed = match known {
+                Some(is_allowed) => is_allowed,
                 None => self.allows(store, way, row)?,
-                Some(key) => match owners.get(&(at, key)) {
-                    Some(is_owner) => *is_owner,
-                    None => {
-                        let is_owner = self.allows(store, way, row)?;
-                        owners.extend(self.key(way, row).map(|key| ((at, key), is_owner)));
-                        is_owner
-                    }
-                },
             };
+            owners.extend(asked.map(|asked| (asked, is_allowed)));
             if is_allowed {
                 return Ok(true);
             }

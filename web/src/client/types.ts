@@ -702,11 +702,11 @@ export interface Rows {
     user_id: string;
     /** The team that works on it; empty: none. */
     team_id: string;
-    /** Nullable: the user, where no team works on it; only they may read it. */
+    /** Nullable: the user, where no team works on it, who may read it then. */
     private_to: string | null;
     /** Whether it is being worked on. */
     active: boolean;
-    /** Whether everybody may read it. */
+    /** Whether everybody may read it, whosever it is. */
     public: boolean;
     /** The columns of its board, from left to right, as a JSON list of texts. */
     column_order: string;
@@ -729,11 +729,11 @@ export interface Rows {
     prefix: string;
     /** Whose it is. */
     user_id: string;
-    /** Nullable: the user, where no team works on it; only they may read it. */
+    /** Nullable: the user, where no team works on it, who may read it then. */
     private_to: string | null;
     /** Whether it is being worked on. */
     active: boolean;
-    /** Whether everybody may read it. */
+    /** Whether everybody may read it, whosever it is. */
     public: boolean;
   };
   /** The tasks of a project, those of each column in their order. Bound: at most 10,000 rows. */

@@ -10,9 +10,12 @@ use crate::auth::Known;
 /// Who owns a partition key of `notes`.
 const OWNERS: &str = "-- Readable by: owner\nCREATE TABLE owners (\n  a text, -- x\n  owner text, -- x\n  PRIMARY KEY ((a))\n) WITH comment = 'x Bound: few.';";
 
+/// Who belongs to a partition key of `notes`.
+const MEMBERS: &str = "-- Readable by: who among members\nCREATE TABLE members (\n  a text, -- x\n  who text, -- x\n  PRIMARY KEY ((a), who)\n) WITH comment = 'x Bound: few.';";
+
 /// What `user` asks for, where `readers` says who may read `notes`.
 fn request(system: &System, readers: &str, user: &str, token: Option<String>) -> Request {
-    let views = [VIEWS.replace("public", readers), OWNERS.to_owned()];
+    let views = [VIEWS.replace("public", readers), OWNERS.to_owned(), MEMBERS.to_owned()];
     let view = |text: &String| {
         let table = parse_tables(text).unwrap().remove(0);
         Arc::new(ViewDescription { table, projection: "d.f".to_owned() })
@@ -33,9 +36,35 @@ fn owned_by(system: &System, owner: &str, timestamp: i64) {
 
 fn with_owners() -> System {
     let system = System::new();
-    let tables = parse_tables(OWNERS).unwrap();
+    let tables = [OWNERS, MEMBERS].map(|text| parse_tables(text).unwrap().remove(0));
     system.store.create_tables(&tables).and_then(|()| system.store.open_tables(&tables)).unwrap();
     system
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_taken_out_is_told_nothing_more() {
+    let (system, readers) = (with_owners(), "who among members");
+    let key = |who: &str| vec![Value::from("k"), who.into()];
+    let put = |who: &str| Write::Put(Put { table: "members", values: key(who), timestamp: 1 });
+    system.store.apply(&[put("ann"), put("bob")]).unwrap();
+    system.change(0, 1, Some("one"));
+    let mut ann = Client::of(request(&system, readers, "ann", None));
+    let mut bob = Client::of(request(&system, readers, "bob", None));
+    for client in [&mut ann, &mut bob] {
+        client.until("live").await;
+        assert_eq!(client.rows(), [(1, "one")]);
+    }
+    let gone = Delete { table: "members", key: key("ann"), range: false, timestamp: 2 };
+    system.store.apply(&[Write::Delete(gone)]).unwrap();
+    system.change(0, 2, Some("two"));
+    ann.until("reset").await;
+    ann.until("live").await;
+    bob.until("change").await;
+    assert_eq!(ann.rows(), []);
+    assert_eq!(bob.rows(), [(1, "one"), (2, "two")]);
+    let mut eve = Client::of(request(&system, readers, "eve", None));
+    eve.until("live").await;
+    assert_eq!(eve.rows(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod common;
 mod crashes;
 mod decisions;
+mod histories;
 mod processes;
 mod schedules;
 mod schemas;

@@ -12,8 +12,6 @@ use millrace_domain_projects::{
     CommandData, Projects, State, StepData, giving, membership, project as projects, team,
 };
 use millrace_kernel::codes::{INVALID_STATE, LIMIT_REACHED, NOT_FOUND, NOT_PERMITTED};
-use millrace_kernel::{AggregateId, Metadata};
-use millrace_testkit::tables::Dice;
 use millrace_testkit::world::{Answer, World};
 
 type Inside = World<Projects>;
@@ -269,89 +267,4 @@ fn goes_on(step: &StepData) -> bool {
         StepData::EndMembership(it) => it.project_id.is_some(),
         _ => false,
     }
-}
-
-/// Many commands and their steps in any order, while people go.
-#[test]
-fn whatever_the_order_everybody_is_where_lists_and_ranks_say() {
-    let mut codes: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut accepted, mut gone) = (0, 0);
-    for seed in 0..120_u64 {
-        let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9) + 1);
-        let mut world = world();
-        let mut open = Vec::new();
-        for _ in 0..400 {
-            if let Some(id) = act(&mut world, &mut dice) {
-                open.push(id);
-            }
-        }
-        world.settle();
-        for command in &open {
-            match world.answer(command).expect("it has ended") {
-                Answer::Accepted => accepted += 1,
-                Answer::Rejected(violations) => {
-                    for it in violations {
-                        *codes.entry(it.code.clone()).or_default() += 1;
-                    }
-                }
-            }
-        }
-        let ended = |state: &State| state.member().is_some_and(|it| it.ended);
-        gone += world.states().iter().filter(|(_, it)| it.state.as_deref().is_some_and(ended)).count();
-        is_consistent(world.states(), &format!("seed {seed}"));
-    }
-    assert!(
-        accepted > 3_000 && gone > 100,
-        "the histories are worth their name: {accepted}, {gone}, {codes:?}"
-    );
-    for code in ["AlreadyExists", "InvalidState", "NotFound", "NotPermitted", "VersionConflict"] {
-        assert!(codes.get(code).is_some_and(|count| *count > 20), "{code}: {codes:?}");
-    }
-}
-
-/// Something that somebody does, or a step; the command, if it was one.
-pub fn act(world: &mut Inside, dice: &mut Dice) -> Option<String> {
-    let pick = |dice: &mut Dice, all: &[&'static str]| all[dice.below(all.len())];
-    let (user, other) = (pick(dice, &PEOPLE), pick(dice, &PEOPLE));
-    let (team, board) = (pick(dice, &["t", "u"]), pick(dice, &["p", "q", "r"]));
-    let (role, card) = (pick(dice, &ROLES), pick(dice, &["a", "b", "c", "d"]));
-    let (column, rank) = (pick(dice, &COLUMNS), pick(dice, &["0", "M", "m", "m5"]));
-    let command: CommandData = match dice.below(30) {
-        0 | 1 => join(user, team, "owner"),
-        2 | 3 => join(user, team, role),
-        4..=6 => give(board, user, team, role),
-        7 | 8 => promote(user, team, role),
-        9 => leave(user, team),
-        10 | 11 => project(board, user, pick(dice, &["t", "u", ""])).into(),
-        12 => to_team(board, pick(dice, &["t", "u", ""])),
-        13 => columns(board, [&["todo", "done"][..], &["doing"], &COLUMNS][dice.below(3)]),
-        14 if dice.below(3) == 0 => drop_project(board),
-        15 | 16 => task(board, card, column, rank),
-        17 | 18 => shift(board, card, column, rank),
-        19 => rename(board, card, rank),
-        20 => drop_task(board, card),
-        21 if dice.below(4) == 0 => {
-            remove(world, user);
-            return None;
-        }
-        _ => {
-            if !world.pending().is_empty() {
-                let index = dice.below(world.pending().len());
-                world.run_step(index, false);
-            }
-            return None;
-        }
-    };
-    world.tick(1_000);
-    let actor = match dice.below(5) {
-        0 | 1 => None,
-        2 => Some(other),
-        _ => Some(user),
-    };
-    let of: AggregateId = millrace_kernel::Addressed::aggregate_id(&command);
-    let version = world.states().get(&of).map_or(0, |it| it.version);
-    let expected_version =
-        matches!(command, CommandData::MoveTask(_)).then(|| version - i64::from(dice.below(4) == 0));
-    let metadata = Metadata { user_id: actor.map(Into::into), expected_version, ..Metadata::default() };
-    Some(world.send_with(metadata, command))
 }

@@ -1,6 +1,7 @@
 //! The tables, compared with what naive code makes of the events.
 
 use crate::common;
+use crate::histories::History;
 
 use std::collections::BTreeMap;
 
@@ -211,12 +212,9 @@ fn tables_show_what_has_happened() {
     let mut most = (0, 0, 0);
     for seed in 0..60_u64 {
         let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9) + 3);
-        let mut world = World::<Projects>::new(PARTITIONS);
-        for user in ["ann", "bob", "eve", "ida", "max", "zoe"] {
-            world.set_elsewhere(USER, &[user], true);
-        }
+        let mut history = History::new(PARTITIONS);
         for turn in 0..300 {
-            super::processes::act(&mut world, &mut dice);
+            history.act(&mut dice);
             if dice.below(12) == 0 {
                 let text = |text: String| Some(text.as_str().into());
                 let change = UpdateProject {
@@ -226,13 +224,13 @@ fn tables_show_what_has_happened() {
                     public: Some(dice.below(2) == 0),
                     ..nothing_for(["p", "q", "r"][dice.below(3)])
                 };
-                world.tick(1_000);
-                world.send(None, change);
+                history.world.tick(1_000);
+                history.send(None, None, change.into());
             }
         }
-        world.settle();
-        let expected = by_hand(world.events());
-        let store = filled::<Projects>(world.events(), &NoSettings {}, PARTITIONS, &mut dice);
+        history.world.settle();
+        let expected = by_hand(history.world.events());
+        let store = filled::<Projects>(history.world.events(), &NoSettings {}, PARTITIONS, &mut dice);
         assert_eq!(shown(&store), expected, "seed {seed}");
         let Shown { members, projects, cards, .. } = expected;
         most = (most.0.max(members.len()), most.1.max(projects.len()), most.2.max(cards.len()));

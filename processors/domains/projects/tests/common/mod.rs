@@ -3,6 +3,7 @@
 mod commands;
 pub mod consistent;
 mod events;
+pub mod model;
 mod steps;
 pub mod whole;
 
