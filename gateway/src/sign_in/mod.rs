@@ -32,6 +32,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// How long a user is left alone who could not become known by their token; and for how long the same command has the same id.
 const AGAIN: Duration = Duration::from_secs(600);
 
+/// How often a user is introduced at once: with all that the token says, and without what the domain does not take of it.
+const TRIES: usize = 2;
+
 /// Users who are known, and those who are being made known.
 #[derive(Default)]
 pub(crate) struct SignIns(Mutex<Seen>);
@@ -90,56 +93,68 @@ impl Gateway {
     /// Waits until who asks is known, where this is the first time that they come; for long it does not, and what goes wrong
     /// is not theirs to mend: then the command that follows says what is missing.
     pub(crate) async fn greet(&self, principal: &Principal) {
-        let Principal::Known(known) = principal else { return };
-        let Some(channel) = self.channels().find(|channel| channel.description.schemas.sign_in.is_some())
-        else {
-            return;
-        };
-        let Some(asking) = self.sign_ins().ask(&known.user, Instant::now()) else { return };
-        // it goes on where the request that began it is given up
-        let (gateway, channel, known) = (self.clone(), Arc::clone(channel), Arc::clone(known));
-        let asked = async move {
-            asking
-                .get_or_init(|| async {
-                    let until = gateway.make_known(&channel, &known).await;
-                    gateway.sign_ins().answered(&known.user, until, Instant::now());
-                })
-                .await;
-        };
-        // a task that is cancelled has nothing to say
-        let _ = tokio::spawn(asked).await;
+        if let Some(introduction) = self.introduction(principal) {
+            // it goes on where this request is given up; one that is cancelled has nothing to say
+            let _ = tokio::spawn(introduction).await;
+        }
     }
 
     /// The same, and nobody waits.
     pub(crate) fn greet_meanwhile(&self, principal: &Principal) {
-        let (gateway, principal) = (self.clone(), principal.clone());
-        tokio::spawn(async move { gateway.greet(&principal).await });
+        if let Some(introduction) = self.introduction(principal) {
+            drop(tokio::spawn(introduction));
+        }
     }
 
-    /// Makes the user known; until when that is left alone now, or nothing where nobody has answered.
-    async fn make_known(&self, channel: &Channel, known: &Known) -> Option<Until> {
-        let again = Some(Some(Instant::now() + AGAIN));
+    /// What makes known who asks, alone or with others who ask at the same time; nothing where they are known already, cannot
+    /// become known now, or come with a token that says nothing of them: another one may say more.
+    fn introduction(&self, principal: &Principal) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let Principal::Known(known) = principal else { return None };
+        let channel = self.channels().find(|channel| channel.description.schemas.sign_in.is_some())?;
         let Description { types, schemas, .. } = &channel.description;
-        let Some(kind) = schemas.sign_in.and_then(|name| types.get(name)) else { return Some(None) };
-        // by a token that says nothing of its user nobody becomes known; another one may say more
-        let Some(mut data) = filled(schemas.claims, &kind.name, known) else { return again };
+        let kind = schemas.sign_in.and_then(|name| types.get(name))?;
+        let data = filled(schemas.claims, &kind.name, known)?;
+        let asking = self.sign_ins().ask(&known.user, Instant::now())?;
+        let (gateway, channel, kind, known) =
+            (self.clone(), Arc::clone(channel), kind.clone(), Arc::clone(known));
+        Some(async move {
+            asking
+                .get_or_init(|| async {
+                    let until = gateway.make_known(&channel, &kind, &known, data).await;
+                    gateway.sign_ins().answered(&known.user, until, Instant::now());
+                })
+                .await;
+        })
+    }
+
+    /// Makes the user known; until when they are left alone now, or nothing where nobody has answered.
+    async fn make_known(
+        &self,
+        channel: &Channel,
+        kind: &MessageType,
+        known: &Known,
+        mut data: Json,
+    ) -> Option<Until> {
         let time = self.clock().now_micros() / AGAIN.as_micros() as i64;
-        loop {
+        // issuers write what they like where a domain has rules; nobody is kept out by their language. What is refused
+        // although it was left out is needed
+        for _ in 0..TRIES {
             // '/' may not occur in a user, so no key of theirs means this command
             let id = id::of_bytes(format!("/user/{}/sign-in/{time}/{data}", known.user).as_bytes());
             match self.introduce(channel, kind, id, known, data.clone()).await {
                 Introduced::Known => return Some(None),
-                Introduced::Refused => return again,
                 Introduced::Unanswered => return None,
-                // issuers write what they like where a domain has rules; nobody is kept out by their language
-                Introduced::Malformed(fields)
-                    if without(schemas.claims, &kind.name, &mut data, &fields).is_some() => {}
+                Introduced::Refused => break,
                 Introduced::Malformed(fields) => {
-                    tracing::debug!(command = kind.name, ?fields, "a token says what cannot be taken");
-                    return again;
+                    let rules = channel.description.schemas.claims;
+                    if without(rules, &kind.name, &mut data, &fields).is_none() {
+                        tracing::debug!(command = kind.name, ?fields, "a token says what cannot be taken");
+                        break;
+                    }
                 }
             }
         }
+        Some(Some(Instant::now() + AGAIN))
     }
 
     /// Sends the command once.

@@ -222,7 +222,8 @@ impl Advise for LaneFault {
             Self::PseudonymKey(KeyFault::Differs { .. } | KeyFault::Apart { .. }) => Advice {
                 next: "nothing is decided in this partition until the processors of the domain have the same keys",
                 action: "compare the files of keys (pseudonym_keys_file) of all processors of the domain, give all of them \
-                         the right one and start them again, see docs/pseudonyms.md",
+                         the right one and start them again; if the step is older than the last change of keys, put the \
+                         old key's line back until it is decided, see docs/pseudonyms.md",
             },
             Self::PseudonymKey(KeyFault::Other { .. }) => Advice {
                 next: "nothing is decided in this partition until the key has the secret it had",

@@ -117,3 +117,29 @@ fn a_processor_with_another_secret_or_without_one_stands_still_and_says_so() {
         is_consistent(&pipeline, "it is back");
     }
 }
+
+#[test]
+fn a_step_that_was_written_with_other_keys_stops_its_partition_until_one_is_shared() {
+    let mut pipeline = whole(PARTITIONS);
+    pipeline.start_processor();
+    send(&pipeline, "c1", add("ann", ANN));
+    let steps = pipeline.names().steps.clone();
+    for turn in 0.. {
+        assert!(turn < 1_000, "a step is written");
+        if !pipeline.log.committed_records(&steps).is_empty() {
+            break;
+        }
+        pipeline.membership(0);
+        pipeline.follow(0);
+        pipeline.lane(0, turn);
+    }
+    // as if another processor had never had the old key
+    restart(&mut pipeline, without(&["k2"], &["k1"]));
+    let (_, troubles) = watch(&mut pipeline);
+    assert!(troubles.iter().any(|it| it.contains("was made with the keys of pseudonyms k1")), "{troubles:?}");
+    assert_eq!(answer(&pipeline, "c1"), None, "nothing is decided");
+    restart(&mut pipeline, test_keys(&["k2", "k1"]));
+    pipeline.settle();
+    assert_eq!(answer(&pipeline, "c1").expect("it goes on").violations, []);
+    is_consistent(&pipeline, "one key is shared");
+}
