@@ -26,6 +26,8 @@ COLUMNS, ROWS = [(86, 430), (546, 890)], [(84, 320), (456, 692)]
 FIRST, SECOND = "#0072b2", "#d55e00"
 # What nobody has measured is said of these sizes.
 FURTHER = (10_000_000, 100_000_000)
+# What may grow with the history, and goes on along the line.
+AGAINST_HISTORY = ("state_mb", "tables_mb", "folded_seconds", "verify_seconds", "verify_peak_memory_mb")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def further(sizes: Sequence[dict[str, float]], counts: Sequence[int] = FURTHER) 
             size[name] = sum(one[name] for one in sizes) / len(sizes)
         for name in ("memory_mb", "peak_memory_mb"):
             size[name] += count * Constants().fold_chirp_bytes / 1e6
-        for name in ("state_mb", "tables_mb", "folded_seconds"):
+        for name in AGAINST_HISTORY:
+            if name not in sizes[0]:
+                continue
             size[name] = _line([(one["chirps"], one[name]) for one in sizes])(count)
         found.append(size)
     return found
