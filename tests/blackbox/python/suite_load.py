@@ -1,7 +1,8 @@
-"""Sends commands of identity and projects at a steady rate until its input ends, then waits for every answer.
+"""Sends commands of identity, projects and estimation at a steady rate until its input ends, then waits for every answer.
 
 People come, change their addresses, which are fewer than they are, join teams and projects, and go; projects begin and end. So
-what identity and projects publish has consequences in other domains all the time, and at other partitions.
+what identity and projects publish has consequences in other domains all the time, and at other partitions; members estimate while
+their projects end.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from accounting_load import Load, await_answers, is_told_to_end
 from accounting_workload import Order
 from client import Servers
 
-PEOPLE, ADDRESSES, TEAMS, PROJECTS = 40, 25, 5, 12
+PEOPLE, ADDRESSES, TEAMS, PROJECTS, ESTIMATIONS = 40, 25, 5, 12, 30
+DOMAINS = ("identity", "projects", "estimation")
 
 
 @dataclass(frozen=True)
 class Ask(Order):
-    """One record of a producer, to either domain."""
+    """One record of a producer, to one of the domains."""
 
     domain: str = "identity"
     key: str = ""
@@ -44,6 +46,8 @@ class People:
         # Ids are taken for good, so who has gone comes back under another one.
         self.users = [f"user-{n}" for n in range(PEOPLE)]
         self.projects = [f"project-{n}" for n in range(PROJECTS)]
+        # Each with its project.
+        self.estimations: dict[str, str] = {}
 
     def asks(self) -> Iterator[Ask]:
         """Without end."""
@@ -59,6 +63,8 @@ class People:
             yield self._some()
 
     def _some(self) -> Ask:
+        if self.random.random() < 0.4:
+            return self._estimate()
         roll, place = self.random.random(), self.random.randrange(PEOPLE)
         user, team = self.users[place], f"team-{self.random.randrange(TEAMS)}"
         if roll < 0.03:
@@ -83,6 +89,25 @@ class People:
             return self._project(self.projects[number])
         project, self.projects[number] = self.projects[number], f"project-{number}-{self.count}"
         return self._ask("projects", "DeleteProject", project, project_id=project)
+
+    def _estimate(self) -> Ask:
+        """Something of an estimation: most are members' estimates, of teams that they are mostly in."""
+        roll = self.random.random()
+        if roll < 0.15 or not self.estimations:
+            project = self.random.choice(self.projects)
+            name = f"estimation-{self.random.randrange(ESTIMATIONS)}-{self.count // 400}"
+            self.estimations.setdefault(name, project)
+            return self._of_estimation("OpenEstimation", name, title="How large?", scale="fibonacci")
+        name = self.random.choice(list(self.estimations)[-ESTIMATIONS:])
+        if roll < 0.80:
+            member, points = self.random.choice(self.users), self.random.choice((1, 2, 3, 5, 8, 13, 4))
+            return self._of_estimation("SubmitEstimate", name, member_id=member, points=points)
+        return self._of_estimation("CloseEstimation" if roll < 0.95 else "ReopenEstimation", name)
+
+    def _of_estimation(self, kind: str, name: str, /, **data: object) -> Ask:
+        project = self.estimations[name]
+        team = f"team-{hash_of(project) % TEAMS}"
+        return self._ask("estimation", kind, name, estimation_id=name, project_id=project, team_id=team, **data)
 
     def _address(self) -> str:
         address = f"a{self.random.randrange(ADDRESSES)}@example.org"
@@ -124,7 +149,7 @@ def main() -> int:
     parser.add_argument("--sent", type=Path, required=True, help="where to write what was acknowledged")
     options = parser.parse_args()
     servers = (options.kafka, options.registry, options.prefix)
-    loads = {domain: Load(Servers(*servers, domain)) for domain in ("identity", "projects")}
+    loads = {domain: Load(Servers(*servers, domain)) for domain in DOMAINS}
     asks = People(options.seed).asks()
     start = said = time.monotonic()
     sent = 0
@@ -149,7 +174,7 @@ def main() -> int:
 
 
 def say(loads: dict[str, Load]) -> None:
-    """How far both have come."""
+    """How far all have come."""
     sent, answered = (sum(getattr(load, name) for load in loads.values()) for name in ("sent", "answered"))
     print(json.dumps({"sent": sent, "answered": answered}), flush=True)
 

@@ -1,4 +1,4 @@
-"""Compares what commands of identity and projects have left behind with what naive code makes of the events.
+"""Compares what commands of identity, projects and estimation have left behind with what naive code makes of the events.
 
 Every command was answered as often as it is there. An address is one user's at a time, whatever its case. Every removal of a user has
 ended the user in projects, once, and nobody else; at rest no membership is left of who has gone, or through a project that
@@ -14,10 +14,12 @@ from collections import Counter
 from pathlib import Path
 
 import accounting_log
-import views
+import suite_estimations
 from accounting_log import Log
 from client import Servers
 from differences import Differences
+from suite_load import DOMAINS
+from views import Cql, Tables
 
 
 def check_answers(log: Log, sent: list[tuple[str, int, int]], found: Differences) -> None:
@@ -84,12 +86,11 @@ def check_endings(identity: Log, projects: Log, found: Differences) -> dict[tupl
     return {place: role for place, (role, _) in members.items()}
 
 
-def check_tables(address: str, keyspace: str, users: dict[str, str], members: dict[tuple[str, str], str], found: Differences) -> None:
+def check_tables(tables: Tables, users: dict[str, str], members: dict[tuple[str, str], str], found: Differences) -> None:
     """The rows are what the events come to."""
-    cql = views.Cql(address, keyspace)
-    have = dict(cql.rows("users", ["user_id", "email"]))
+    have = dict(tables.rows("users", ["user_id", "email"]))
     found.check(have == users, "view", f"users: {set(have.items()) ^ set(users.items())}")
-    rows = {(team, user): role for team, user, role in cql.rows("team_members", ["team_id", "user_id", "role"])}
+    rows = {(team, user): role for team, user, role in tables.rows("team_members", ["team_id", "user_id", "role"])}
     found.check(rows == members, "view", f"team_members: {set(rows.items()) ^ set(members.items())}")
 
 
@@ -104,17 +105,19 @@ def main() -> int:
     options = parser.parse_args()
     found = Differences()
     servers = (options.kafka, options.registry, options.prefix)
-    logs = {domain: accounting_log.read(Servers(*servers, domain)) for domain in ("identity", "projects")}
+    tables = Cql(*options.cql)
+    logs = {domain: accounting_log.read(Servers(*servers, domain)) for domain in DOMAINS}
     sent = json.loads(options.sent.read_text())
     for domain, log in logs.items():
         check_answers(log, [(id_, partition, offset) for id_, partition, offset in sent[domain]], found)
     users = check_addresses(logs["identity"], found)
     members = check_endings(logs["identity"], logs["projects"], found)
-    check_tables(*options.cql, users, members, found)
+    check_tables(tables, users, members, found)
+    estimated = suite_estimations.check(logs["projects"], logs["estimation"], tables, found)
     kinds = Counter(event.kind for log in logs.values() for event in log.events)
     print(
-        f"identity and projects: {sum(len(log.commands) for log in logs.values())} commands, {kinds['UserRemoved']} users removed, "
-        f"{kinds['MembershipDeleted']} memberships ended, {kinds['ProjectDeleted']} projects deleted; "
+        f"identity, projects and estimation: {sum(len(log.commands) for log in logs.values())} commands, {kinds['UserRemoved']} users removed, "
+        f"{kinds['MembershipDeleted']} memberships ended, {kinds['ProjectDeleted']} projects deleted, {estimated}; "
         f"{len(users)} users, {len(members)} memberships at rest; {found.counts or 'no difference'}"
     )
     return 1 if found.counts else 0

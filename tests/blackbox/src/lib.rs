@@ -25,6 +25,7 @@ mod publisher;
 mod python;
 mod spawn;
 mod system;
+mod witness;
 
 pub use binary::millrace;
 pub use cli::{Cli, Ran};
@@ -43,6 +44,7 @@ pub use proxy::{Proxy, Way};
 pub use publisher::{Published, Publisher};
 pub use python::{python, script};
 pub use system::{Cluster, Embedded, SMALL_THRESHOLDS, System, shared_cluster, shared_embedded, workdir};
+pub use witness::{Needle, Witness};
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ fn nothing_is_lost_and_nothing_is_there_twice_whatever_breaks() {
         accounting_rate: 60,
         chirp_rate: 12,
         http_rate: 12,
-        suite_rate: 12,
+        suite_rate: 18,
     };
     let report = run(&plan).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{}", report.text);

@@ -6,6 +6,7 @@ mod api;
 mod back_pressure;
 mod bad_places;
 mod bad_records;
+mod blind;
 mod chaos;
 mod cli;
 mod clients;

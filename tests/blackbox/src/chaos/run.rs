@@ -42,7 +42,7 @@ pub struct Plan {
     pub chirp_rate: u32,
     /// Accounting commands a second over HTTP, each of which waits for its answer.
     pub http_rate: u32,
-    /// Commands a second of identity and projects, which have consequences in each other's partitions.
+    /// Commands a second of identity, projects and estimation, which have consequences in each other's partitions.
     pub suite_rate: u32,
 }
 
@@ -132,7 +132,7 @@ impl Found {
     fn report(&self, plan: &Plan, notes: &Notes) -> String {
         let mut text = format!(
             "Seed {}, at least {} s of faults, {} processors, {} projectors, {} gateways, session time-out {} s:\n\
-             {} accounting commands ({} a second), {} over HTTP, {} chirp commands and {} of identity and projects, {} faults.\n\n",
+             {} accounting commands ({} a second), {} over HTTP, {} chirp commands and {} of identity, projects and estimation, {} faults.\n\n",
             plan.seed,
             plan.length.as_secs(),
             PROCESSORS,
