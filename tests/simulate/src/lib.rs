@@ -13,13 +13,15 @@ pub mod chirp;
 pub mod clubs;
 pub mod dice;
 pub mod identity;
+pub mod lives;
 pub mod luck;
 pub mod many;
-pub mod neighbour;
+pub mod neighbours;
 pub mod oracle;
 pub mod plan;
 #[cfg(debug_assertions)]
 pub mod planted;
+pub mod projects;
 pub mod run;
 mod script;
 pub mod show;
@@ -45,4 +47,5 @@ pub fn compiled_once() {
     uses::<chirp::ChirpWorkload>();
     uses::<clubs::ClubsWorkload>();
     uses::<identity::IdentityWorkload>();
+    uses::<projects::ProjectsWorkload>();
 }

@@ -9,6 +9,7 @@ use crate::chirp::ChirpWorkload;
 use crate::clubs::ClubsWorkload;
 use crate::identity::IdentityWorkload;
 use crate::many::{Many, Summary, many};
+use crate::projects::ProjectsWorkload;
 use crate::workload::Workload;
 
 /// In how many histories a bug was found.
@@ -38,8 +39,13 @@ impl Found {
 }
 
 /// The names of the workloads, in the order in which [`hunt`] tells of them.
-pub const WORKLOADS: [&str; 4] =
-    [ChirpWorkload::NAME, AccountingWorkload::NAME, ClubsWorkload::NAME, IdentityWorkload::NAME];
+pub const WORKLOADS: [&str; 5] = [
+    ChirpWorkload::NAME,
+    AccountingWorkload::NAME,
+    ClubsWorkload::NAME,
+    IdentityWorkload::NAME,
+    ProjectsWorkload::NAME,
+];
 
 /// Runs `what` of every workload with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
 #[must_use]
@@ -49,6 +55,7 @@ pub fn hunt(bug: Bug, what: Many) -> [Found; WORKLOADS.len()] {
         hunt_in::<AccountingWorkload>(bug, what),
         hunt_in::<ClubsWorkload>(bug, what),
         hunt_in::<IdentityWorkload>(bug, what),
+        hunt_in::<ProjectsWorkload>(bug, what),
     ]
 }
 

@@ -11,6 +11,7 @@ use millrace_simulate::clubs::ClubsWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
+use millrace_simulate::projects::ProjectsWorkload;
 use millrace_simulate::run::run;
 use millrace_simulate::show;
 use millrace_simulate::shrink::shrink;
@@ -52,6 +53,7 @@ enum Name {
     Accounting,
     Clubs,
     Identity,
+    Projects,
 }
 
 fn main() -> ExitCode {
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
-    let all = [Name::Chirp, Name::Accounting, Name::Clubs, Name::Identity];
+    let all = [Name::Chirp, Name::Accounting, Name::Clubs, Name::Identity, Name::Projects];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
             Name::Accounting => simulate::<AccountingWorkload>(&arguments),
             Name::Clubs => simulate::<ClubsWorkload>(&arguments),
             Name::Identity => simulate::<IdentityWorkload>(&arguments),
+            Name::Projects => simulate::<ProjectsWorkload>(&arguments),
         };
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
