@@ -12,6 +12,7 @@ pub mod accounting;
 pub mod chirp;
 pub mod clubs;
 pub mod dice;
+pub mod estimation;
 pub mod identity;
 pub mod lives;
 pub mod luck;
@@ -46,6 +47,7 @@ pub fn compiled_once() {
     uses::<accounting::AccountingWorkload>();
     uses::<chirp::ChirpWorkload>();
     uses::<clubs::ClubsWorkload>();
+    uses::<estimation::EstimationWorkload>();
     uses::<identity::IdentityWorkload>();
     uses::<projects::ProjectsWorkload>();
 }

@@ -217,7 +217,7 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Probe { luck } => {
                 self.seen.refresh(&self.pipeline)?;
                 let mut dice = Dice::new(*luck);
-                let asked = W::probe(&self.seen, &plan.setup.domain, &mut dice);
+                let asked = W::probe(&self.seen, &self.neighbours, &plan.setup.domain, &mut dice);
                 let is_met = asked.is_none();
                 if let Some((metadata, data)) = asked.or_else(|| W::meet(&self.neighbours, &mut dice)) {
                     self.luck.count(|tally| tally.met += u64::from(is_met));

@@ -100,6 +100,7 @@ pub trait Workload: Sized + 'static {
     /// What somebody asks for who has just seen the newest event of its kind, if there is one.
     fn probe(
         seen: &Seen<Self>,
+        neighbours: &Neighbours<Self::StepData>,
         settings: &Self::Settings,
         dice: &mut Dice,
     ) -> Option<Ask<Self::CommandData>>;

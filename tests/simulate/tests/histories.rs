@@ -5,6 +5,7 @@ use std::process::Command;
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many};
 use millrace_simulate::plan::Plan;
@@ -127,6 +128,18 @@ fn teams_and_boards_hold_in_every_history() {
     ]);
 }
 
+#[test]
+fn three_domains_hold_in_every_history_and_nobody_learns_of_points_before_all_do() {
+    let tally = all_hold::<EstimationWorkload>(HISTORIES_BESIDE);
+    steps_and_tables(HISTORIES_BESIDE, &tally);
+    happens(HISTORIES_BESIDE, &[
+        ("aggregates that came beside", tally.came),
+        ("aggregates that went beside", tally.went),
+        ("events read again", tally.forgotten),
+    ]);
+    assert!(tally.met > HISTORIES_BESIDE, "projects and people are spoken of as soon as they can be seen");
+}
+
 fn same_again<W: Workload>() {
     for seed in 0..40 {
         let (first, second) = (run(&Plan::<W>::new(seed), false), run(&Plan::<W>::new(seed), true));
@@ -148,6 +161,7 @@ fn a_seed_gives_the_same_history_again() {
     same_again::<ClubsWorkload>();
     same_again::<IdentityWorkload>();
     same_again::<ProjectsWorkload>();
+    same_again::<EstimationWorkload>();
 }
 
 #[test]
@@ -159,7 +173,7 @@ fn a_seed_gives_the_same_history_in_another_process() {
         let text = String::from_utf8(output.stdout).unwrap();
         let digests: Vec<String> =
             text.lines().filter_map(|line| line.split_once("digest ")).map(|(_, it)| it.to_owned()).collect();
-        assert_eq!(digests.len(), 5, "one a workload: {text}");
+        assert_eq!(digests.len(), 6, "one a workload: {text}");
         digests
     };
     assert_eq!(digests("1"), digests("2"));

@@ -6,6 +6,7 @@ use millrace_runtime::planted::{Bug, plant};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
@@ -62,6 +63,7 @@ fn no_history_fails_while_no_bug_is_on() {
     assert_eq!(many::<ClubsWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<IdentityWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<ProjectsWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<EstimationWorkload>(what, &|_, _| {}).failures, []);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use millrace_domain_accounting::{Accounting, CommandData, EventData, State, Step
 use millrace_kernel::{Command, Event, Metadata, NoSettings, Value, Violation};
 
 use crate::dice::Dice;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
 use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
@@ -86,7 +87,12 @@ impl Workload for AccountingWorkload {
         )
     }
 
-    fn probe(seen: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<Ask<CommandData>> {
+    fn probe(
+        seen: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         // who has just been paid spends it at once
         let events = seen.partitions.iter().flat_map(|partition| &partition.events);
         let newest = events.filter_map(|(_, event)| match &event.data {

@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
@@ -54,6 +55,7 @@ enum Name {
     Clubs,
     Identity,
     Projects,
+    Estimation,
 }
 
 fn main() -> ExitCode {
@@ -63,7 +65,14 @@ fn main() -> ExitCode {
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
-    let all = [Name::Chirp, Name::Accounting, Name::Clubs, Name::Identity, Name::Projects];
+    let all = [
+        Name::Chirp,
+        Name::Accounting,
+        Name::Clubs,
+        Name::Identity,
+        Name::Projects,
+        Name::Estimation,
+    ];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {
@@ -73,6 +82,7 @@ fn main() -> ExitCode {
             Name::Clubs => simulate::<ClubsWorkload>(&arguments),
             Name::Identity => simulate::<IdentityWorkload>(&arguments),
             Name::Projects => simulate::<ProjectsWorkload>(&arguments),
+            Name::Estimation => simulate::<EstimationWorkload>(&arguments),
         };
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -12,6 +12,7 @@ use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, Step
 use millrace_kernel::{Command, Event, Metadata, Value};
 
 use crate::dice::Dice;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
 use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
@@ -64,7 +65,12 @@ impl Workload for ChirpWorkload {
         None
     }
 
-    fn probe(seen: &Seen<Self>, _: &Settings, dice: &mut Dice) -> Option<Ask<CommandData>> {
+    fn probe(
+        seen: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &Settings,
+        dice: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         // who has just registered follows somebody at once: nobody may say that they are unknown
         let mut users: Vec<&str> = Vec::new();
         let mut newest: Option<(i64, &str)> = None;

@@ -71,7 +71,12 @@ impl Workload for ClubsWorkload {
         None
     }
 
-    fn probe(_: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<Ask<CommandData>> {
+    fn probe(
+        _: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         None
     }
 

@@ -16,6 +16,7 @@ pub use self::neighbour::{IdentityBeside, USERS};
 pub use self::producer::user;
 use crate::dice::Dice;
 use crate::holds;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
 use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
@@ -55,7 +56,12 @@ impl Workload for IdentityWorkload {
         None
     }
 
-    fn probe(_: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<Ask<CommandData>> {
+    fn probe(
+        _: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         None
     }
 

@@ -3,6 +3,7 @@
 
 mod consistent;
 mod model;
+pub mod names;
 mod neighbour;
 mod probe;
 mod producer;
@@ -99,14 +100,19 @@ impl Workload for ProjectsWorkload {
 
     fn introduce(n: usize) -> Option<CommandData> {
         let team_id = format!("team-new-{n}");
-        Some(producer::join(producer::user(n % 3), team_id.as_str().into(), "owner"))
+        Some(producer::join(names::user(n % 3), team_id.as_str().into(), "owner"))
     }
 
     fn stray(_: &str) -> Option<CommandData> {
         None
     }
 
-    fn probe(seen: &Seen<Self>, _: &NoSettings, dice: &mut Dice) -> Option<Ask<CommandData>> {
+    fn probe(
+        seen: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        dice: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         probe::probe(seen, dice)
     }
 
@@ -121,7 +127,7 @@ impl Workload for ProjectsWorkload {
     fn meet(neighbours: &Neighbours<StepData>, dice: &mut Dice) -> Option<Ask<CommandData>> {
         let (_, user_id) = neighbours.came(USER.domain).last()?.split_once('/')?;
         let role = producer::role(dice);
-        Some((Metadata::default(), producer::join(user_id.into(), producer::team(dice.below(2)), role)))
+        Some((Metadata::default(), producer::join(user_id.into(), names::team(dice.below(2)), role)))
     }
 
     fn routing_key(command: &CommandData) -> &str {

@@ -1,10 +1,11 @@
 //! Teams and projects beside a domain that looks them up.
 
+use millrace_domain_projects::messages::commands::{DeleteMembership, DeleteProject};
 use millrace_domain_projects::{CommandData, EventData, Projects};
 use millrace_kernel::{Command, Metadata, NoSettings};
 use millrace_testkit::pipeline::Pipeline;
 
-use super::{ProjectsWorkload, Suite, consistent, producer};
+use super::{ProjectsWorkload, Suite, consistent, names, producer};
 use crate::dice::Dice;
 use crate::neighbours::{Neighbour, tables_are_the_fold};
 use crate::oracle::world::Failure;
@@ -42,7 +43,7 @@ impl Neighbour for ProjectsBeside {
     }
 
     fn command(asking: &mut Producer, dice: &mut Dice, n: usize) -> Command<CommandData> {
-        let (user, team, project) = (producer::user, producer::team, producer::project);
+        let (user, team, project) = (names::user, names::team, names::project);
         let data = match n {
             1 => producer::join(user(0), team(0), "owner"),
             2 => producer::begin(project(0), user(0), team(0)),
@@ -50,7 +51,15 @@ impl Neighbour for ProjectsBeside {
             4 => producer::join(user(2), team(0), "admin"),
             5 => producer::begin(project(1), user(1), team(0)),
             6 => producer::join_for_project(project(0), user(3), team(0), "member"),
-            _ => return Command { id: format!("ask-{n}").into(), ..asking.people.command(dice, n) },
+            // teams lose projects and people, and get others
+            _ => match dice.below(10) {
+                0 => DeleteProject { project_id: project(dice.below(n / 12 + 2)) }.into(),
+                1 => producer::to_team(project(dice.below(3)), dice.pick(&[team(0), team(0), "".into()]).clone()),
+                2 => DeleteMembership { team_id: team(0), user_id: user(dice.below(5)) }.into(),
+                3 => producer::join(user(dice.below(5)), team(0), dice.pick(&["member", "admin"])),
+                4 => producer::begin(project(dice.below(n / 12 + 2)), user(0), team(0)),
+                _ => return Command { id: format!("ask-{n}").into(), ..asking.people.command(dice, n) },
+            },
         };
         Command { id: format!("ask-{n}").into(), metadata: Metadata::default(), data }
     }

@@ -5,7 +5,8 @@ use millrace_domain_projects::{CommandData, EventData};
 use millrace_kernel::{Event, Metadata, Text};
 
 use super::ProjectsWorkload;
-use super::producer::{begin, join, join_for_project, place, project, role, user};
+use super::names::{project, user};
+use super::producer::{begin, join, join_for_project, place, role};
 use crate::dice::Dice;
 use crate::identity::USERS;
 use crate::oracle::world::Seen;

@@ -10,6 +10,7 @@ use millrace_domain_projects::messages::commands::{
 use millrace_kernel::{Command, Metadata, Text};
 
 use super::model::ROLES;
+use super::names::{project, team, user};
 use crate::dice::Dice;
 use crate::identity::USERS;
 
@@ -32,21 +33,6 @@ pub struct Producer {
     deletions: u32,
     /// How often something was asked of a card, by project and card.
     cards: BTreeMap<(usize, usize), i64>,
-}
-
-/// The user of this number, as identity knows them.
-pub fn user(n: usize) -> Text {
-    crate::identity::user(n).as_str().into()
-}
-
-/// The team of this number.
-pub fn team(n: usize) -> Text {
-    format!("team-{n}").as_str().into()
-}
-
-/// The project of this number.
-pub fn project(n: usize) -> Text {
-    format!("project-{n}").as_str().into()
 }
 
 fn task(n: usize) -> Text {
@@ -78,6 +64,13 @@ pub fn begin(project_id: Text, user_id: Text, team_id: Text) -> CommandData {
         column_order: COLUMNS.map(Text::from).to_vec(),
     }
     .into()
+}
+
+/// A project goes to a team, or to none.
+pub fn to_team(project_id: Text, team_id: Text) -> CommandData {
+    let (name, prefix, description, user_id) = (None, None, None, None);
+    let (active, public, column_order, team_id) = (None, None, None, Some(team_id));
+    UpdateProject { project_id, name, prefix, description, user_id, team_id, active, public, column_order }.into()
 }
 
 /// A role; hardly ever none that there is.
