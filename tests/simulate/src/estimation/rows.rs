@@ -42,10 +42,6 @@ fn text(value: &str) -> Value {
     Value::from(value)
 }
 
-fn or_null(value: Option<i64>) -> Value {
-    value.map_or(Value::Null, Value::from)
-}
-
 /// The values of a scale with what people call them, as JSON.
 fn cards(scale: &str) -> String {
     let card = |points: &str, label: &str| format!("{{\"label\":\"{label}\",\"points\":{points}}}");
@@ -79,8 +75,8 @@ impl Rows {
             row.push(text(&cards(&it.scale)));
             row.push(text(if closed.is_some() { "CLOSED" } else { "OPEN" }));
             row.extend([it.round.into(), (it.said.len() as i32).into()]);
-            row.extend([or_null(closed.map(|it| it.points)), or_null(closed.map(|it| it.spread))]);
-            row.extend([it.opened_at.into(), or_null(closed.map(|it| it.at)), it.version.into()]);
+            row.extend([Value::from(closed.map(|it| it.points)), Value::from(closed.map(|it| it.spread))]);
+            row.extend([it.opened_at.into(), Value::from(closed.map(|it| it.at)), it.version.into()]);
             return Some(row);
         }
         let it = self.asked.get(&**one)?;
@@ -90,7 +86,7 @@ impl Rows {
             row.extend([it.round.into(), (*points).into(), (*at).into()]);
         } else {
             let turned_up = it.closed.as_ref().and_then(|closed| closed.turned_up.get(&**other));
-            row.extend([text(&it.team_id), it.round.into(), or_null(turned_up.copied()), (*at).into()]);
+            row.extend([text(&it.team_id), it.round.into(), Value::from(turned_up.copied()), (*at).into()]);
         }
         Some(row)
     }

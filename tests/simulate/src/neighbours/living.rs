@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millrace_kernel::{Domain, Event, Outcome};
+use millrace_kernel::{Domain, Event, Outcome, Text};
 use millrace_ports::{Record, TopicPartition, ViewStore};
 use millrace_runtime::ProcessorSettings;
 use millrace_testkit::pipeline::{Pipeline, RoleKind};
@@ -206,7 +206,7 @@ impl<N: Neighbour, S> Resident<S> for Living<N, S> {
     }
 
     fn judge(&self) -> Result<(), Failure> {
-        let mut answers: BTreeMap<String, Vec<Outcome>> = BTreeMap::new();
+        let mut answers: BTreeMap<Text, Vec<Outcome>> = BTreeMap::new();
         for outcome in self.pipeline.outcomes() {
             answers.entry(outcome.command_id.clone()).or_default().push(outcome);
         }

@@ -63,10 +63,6 @@ fn texts<const N: usize>(values: [&str; N]) -> Vec<Value> {
     values.map(text).to_vec()
 }
 
-fn or_null(value: Option<&str>) -> Value {
-    value.map_or(Value::Null, text)
-}
-
 impl Project {
     /// Under which key it stands among the projects of a team.
     fn key(&self) -> String {
@@ -74,7 +70,7 @@ impl Project {
     }
 
     fn private_to(&self) -> Value {
-        or_null(Some(self.user_id.as_str()).filter(|_| self.team_id.is_empty()))
+        Value::from(Some(self.user_id.as_str()).filter(|_| self.team_id.is_empty()))
     }
 }
 
@@ -102,7 +98,7 @@ impl Rows {
         match (*table, ids.as_slice()) {
             ("team_members", [team_id, user_id]) => {
                 let it = self.memberships.get(&((*team_id).to_owned(), (*user_id).to_owned()))?;
-                let project_id = or_null(it.project_id.as_deref());
+                let project_id = Value::from(it.project_id.as_deref());
                 let mut row = texts([team_id, user_id, &it.membership_id, &it.role]);
                 row.extend([project_id, it.since.into(), it.version.into()]);
                 Some(row)
