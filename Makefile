@@ -96,7 +96,7 @@ chaos: ## Break everything under load for MINUTES=10 (or SECONDS=…) on real se
 SEEDS ?= 2000
 
 .PHONY: simulate
-simulate: ## Run SEEDS=2000 seeded histories with faults; FROM=, WORKLOAD=chirp|accounting|clubs|identity, JOBS=, REPLAY=1
+simulate: ## Run SEEDS=2000 seeded histories with faults; FROM=, WORKLOAD=chirp|accounting|clubs|identity|projects|estimation, JOBS=, REPLAY=1
 	@scripts/needs build
 	cargo run --locked -q --profile simulate -p millrace-simulate --bin simulate -- --seeds $(SEEDS) \
 		$(if $(FROM),--from $(FROM)) $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(JOBS),--jobs $(JOBS)) \

@@ -12,14 +12,17 @@ pub mod accounting;
 pub mod chirp;
 pub mod clubs;
 pub mod dice;
+pub mod estimation;
 pub mod identity;
+pub mod lives;
 pub mod luck;
 pub mod many;
-pub mod neighbour;
+pub mod neighbours;
 pub mod oracle;
 pub mod plan;
 #[cfg(debug_assertions)]
 pub mod planted;
+pub mod projects;
 pub mod run;
 mod script;
 pub mod show;
@@ -44,5 +47,7 @@ pub fn compiled_once() {
     uses::<accounting::AccountingWorkload>();
     uses::<chirp::ChirpWorkload>();
     uses::<clubs::ClubsWorkload>();
+    uses::<estimation::EstimationWorkload>();
     uses::<identity::IdentityWorkload>();
+    uses::<projects::ProjectsWorkload>();
 }

@@ -75,6 +75,33 @@ pub struct Setup<S> {
     pub steps_keep_seconds: u64,
     /// The domain's own settings.
     pub domain: S,
+    /// The domains beside it, each before those that depend on it.
+    pub beside: Vec<Beside>,
+}
+
+/// What a domain beside the one that is judged is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Its name.
+    pub domain: &'static str,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// How many processors it has.
+    pub processors: usize,
+    /// How many projectors each of its view families has.
+    pub projectors: usize,
+    /// How many commands it has decided before the history begins.
+    pub before: usize,
+    /// What is left to chance of those who ask for something there.
+    pub luck: u64,
+}
+
+impl Beside {
+    /// One of this name with nothing but a processor.
+    #[must_use]
+    pub fn of(domain: &'static str) -> Self {
+        Self { domain, partitions: 1, processors: 1, projectors: 0, before: 0, luck: 0 }
+    }
 }
 
 /// What somebody has no right to take away.
@@ -278,7 +305,7 @@ pub enum Act<C> {
         /// What is left to chance.
         luck: u64,
     },
-    /// Something happens in the domain beside this one.
+    /// Something happens in one of the domains beside this one.
     Neighbour {
         /// What, and what goes wrong meanwhile.
         luck: u64,
@@ -321,7 +348,8 @@ impl<W: Workload> Plan<W> {
         if !<W::Domain as Domain>::PSEUDONYMS.is_empty() {
             mislead_meanwhile(&mut Dice::new(seed ^ 0x5ec2_e7aa), &mut acts);
         }
-        if W::HAS_NEIGHBOUR {
+        setup.beside = W::beside(setup.partitions, &mut Dice::new(seed ^ 0xbe51_de00));
+        if !setup.beside.is_empty() {
             live_meanwhile(&mut Dice::new(seed ^ 0x0e16_4b02), &mut acts);
         }
         Self { seed, setup, acts }
@@ -395,7 +423,7 @@ fn mislead_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
     }
 }
 
-/// Has something happen beside the domain, about as often as in it; those who have just seen it ask at once.
+/// Has something happen in the domains beside, about as often as in it; those who have just seen it ask at once.
 fn live_meanwhile<C>(dice: &mut Dice, acts: &mut Vec<Act<C>>) {
     let all = std::mem::take(acts);
     for act in all {
@@ -472,5 +500,6 @@ fn setup<W: Workload>(dice: &mut Dice) -> Setup<W::Settings> {
         commit_ms: ProjectorSettings::default().commit_interval_ms,
         steps_keep_seconds: dice.within(0, 120) as u64,
         domain: W::settings(dice),
+        beside: Vec::new(),
     }
 }

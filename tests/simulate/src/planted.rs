@@ -7,8 +7,10 @@ use millrace_runtime::planted::{Bug, plant};
 use crate::accounting::AccountingWorkload;
 use crate::chirp::ChirpWorkload;
 use crate::clubs::ClubsWorkload;
+use crate::estimation::EstimationWorkload;
 use crate::identity::IdentityWorkload;
 use crate::many::{Many, Summary, many};
+use crate::projects::ProjectsWorkload;
 use crate::workload::Workload;
 
 /// In how many histories a bug was found.
@@ -38,8 +40,14 @@ impl Found {
 }
 
 /// The names of the workloads, in the order in which [`hunt`] tells of them.
-pub const WORKLOADS: [&str; 4] =
-    [ChirpWorkload::NAME, AccountingWorkload::NAME, ClubsWorkload::NAME, IdentityWorkload::NAME];
+pub const WORKLOADS: [&str; 6] = [
+    ChirpWorkload::NAME,
+    AccountingWorkload::NAME,
+    ClubsWorkload::NAME,
+    IdentityWorkload::NAME,
+    ProjectsWorkload::NAME,
+    EstimationWorkload::NAME,
+];
 
 /// Runs `what` of every workload with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
 #[must_use]
@@ -49,6 +57,8 @@ pub fn hunt(bug: Bug, what: Many) -> [Found; WORKLOADS.len()] {
         hunt_in::<AccountingWorkload>(bug, what),
         hunt_in::<ClubsWorkload>(bug, what),
         hunt_in::<IdentityWorkload>(bug, what),
+        hunt_in::<ProjectsWorkload>(bug, what),
+        hunt_in::<EstimationWorkload>(bug, what),
     ]
 }
 

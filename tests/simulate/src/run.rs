@@ -19,7 +19,7 @@ use millrace_testkit::pipeline::{Pipeline, RoleKind, SESSION};
 
 use crate::dice::{Dice, Digest};
 use crate::luck::Luck;
-use crate::neighbour::Neighbour;
+use crate::neighbours::Neighbours;
 use crate::oracle::versions::Versions;
 use crate::oracle::world::{At, Diary, Ends, Failure, Partition, Seen, World};
 use crate::oracle::{judge, look};
@@ -78,7 +78,7 @@ struct Asleep {
 
 struct Running<'a, W: Workload> {
     pipeline: Pipeline<W::Domain>,
-    neighbour: Option<Neighbour>,
+    neighbours: Neighbours<W::StepData>,
     store: Arc<UnreliableStore>,
     luck: Luck,
     seen: Seen<W>,
@@ -92,8 +92,8 @@ struct Running<'a, W: Workload> {
     /// What somebody has taken away and nobody has brought back yet.
     lost: Option<TopicPartition>,
     act: usize,
-    /// Where look-ups are followed from.
-    lookups: Vec<TopicPartition>,
+    /// Look-ups that the domain writes: which one of them, where, and up to where it has been looked at.
+    lookups: Vec<(usize, TopicPartition, i64)>,
     /// Ids of commands that were sent, and when each was issued, if it says so.
     ids: BTreeMap<String, Option<i64>>,
     strays: Strays,
@@ -123,14 +123,18 @@ impl<'a, W: Workload> Running<'a, W> {
             steps_keep_seconds: setup.steps_keep_seconds,
             ..ProcessorSettings::default()
         };
-        let mut pipeline = Pipeline::new(setup.partitions, setup.domain.clone(), settings);
+        let of_others = |domain: &str| {
+            setup.beside.iter().find(|it| it.domain == domain).map(|beside| beside.partitions)
+        };
+        let mut pipeline = Pipeline::among(setup.partitions, &of_others, setup.domain.clone(), settings);
         pipeline.projector_settings = ProjectorSettings {
             batch_max_events: setup.batch_max_events,
             fan_out_max_rows: setup.fan_out_max_rows,
             commit_interval_ms: setup.commit_ms,
             ..ProjectorSettings::default()
         };
-        let neighbour = W::HAS_NEIGHBOUR.then(|| Neighbour::beside(&pipeline));
+        let mut neighbours = W::neighbours(&pipeline, &setup.beside, &luck);
+        assert!(neighbours.begin(&luck, &setup.beside), "neighbours come to rest while nothing goes wrong");
         let store = Arc::new(UnreliableStore::new(Arc::clone(&pipeline.store), luck.clone()));
         pipeline.write_through(Arc::clone(&store) as Arc<dyn ViewStore>);
         pipeline.log.inject(Box::new(luck.clone()));
@@ -152,15 +156,16 @@ impl<'a, W: Workload> Running<'a, W> {
         }
         pipeline.start_policies();
         let kinds = <W::Domain as Domain>::LOOKUPS.iter();
-        let topics = kinds.map(|kind| pipeline.names().lookup(kind));
-        let lookups = topics.flat_map(|topic| {
-            (0..setup.partitions).map(move |number| TopicPartition::new(Arc::clone(&topic), number))
+        let topics = kinds.map(|kind| pipeline.names().lookup(kind)).enumerate();
+        let lookups = topics.flat_map(|(kind, topic)| {
+            let at = move |number| TopicPartition::new(Arc::clone(&topic), number);
+            (0..setup.partitions).map(move |number| (kind, at(number), 0))
         });
         let lookups = lookups.collect();
         let tables = parse_tables(<W::Domain as Domain>::SCHEMAS.views).unwrap_or_default();
         Self {
             tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
-            neighbour,
+            neighbours,
             store,
             luck,
             seen: Seen::new(setup.partitions),
@@ -212,12 +217,12 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Probe { luck } => {
                 self.seen.refresh(&self.pipeline)?;
                 let mut dice = Dice::new(*luck);
-                let met = self.neighbour.as_ref().and_then(Neighbour::newest);
-                let data = W::probe(&self.seen, &plan.setup.domain, &mut dice);
-                if let Some(data) = data.or_else(|| W::meet(met?, &mut dice)) {
-                    self.luck.count(|tally| tally.met += u64::from(met.is_some()));
+                let asked = W::probe(&self.seen, &self.neighbours, &plan.setup.domain, &mut dice);
+                let is_met = asked.is_none();
+                if let Some((metadata, data)) = asked.or_else(|| W::meet(&self.neighbours, &mut dice)) {
+                    self.luck.count(|tally| tally.met += u64::from(is_met));
                     let id = format!("probe-{}", self.act);
-                    self.send(plan, &Command { id: id.into(), metadata: Metadata::default(), data })?;
+                    self.send(plan, &Command { id: id.into(), metadata, data })?;
                 }
             }
             Act::Stray { what, luck } => {
@@ -339,8 +344,7 @@ impl<'a, W: Workload> Running<'a, W> {
             Act::Expire { family, keep } => self.expire(*family, *keep),
             Act::Watch { luck } => self.watch(plan, *luck)?,
             Act::Neighbour { luck } => {
-                if let Some(neighbour) = &mut self.neighbour {
-                    let done = neighbour.step(&self.luck, *luck);
+                if let Some(done) = self.neighbours.step(&self.luck, *luck) {
                     self.say(|| done);
                 }
                 if Dice::new(luck.rotate_left(17)).per_mille(FORGETS) {
@@ -398,11 +402,17 @@ impl<'a, W: Workload> Running<'a, W> {
                 note(&TopicPartition::new(Arc::clone(&topic), number as i32), ends);
             }
         }
-        if let Some(neighbour) = &mut self.neighbour {
-            neighbour.note(act, &self.luck);
-        }
-        for at in &self.lookups {
-            note(at, self.diary.lookups.entry((Arc::clone(&at.topic), at.partition)).or_default());
+        self.neighbours.note(act, &self.luck);
+        for (kind, at, next) in &mut self.lookups {
+            let (records, upto) = log.committed_from(at, *next);
+            *next = upto;
+            for record in records {
+                let id = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
+                let read = |value| self.pipeline.codecs().lookups[*kind].decode(value);
+                let version = record.value.as_deref().map(|value| read(value).map(|it| it.version));
+                let version = version.transpose().expect("what the engine writes can be read");
+                self.diary.lookups.told(&id, version, act);
+            }
         }
     }
 
@@ -413,7 +423,7 @@ impl<'a, W: Workload> Running<'a, W> {
             seen: &self.seen,
             diary: &self.diary,
             pipeline: &self.pipeline,
-            neighbour: self.neighbour.as_ref(),
+            neighbours: &self.neighbours,
             tables: &self.tables,
         })
     }
@@ -452,8 +462,7 @@ impl<'a, W: Workload> Running<'a, W> {
         self.start_missing_policies();
         self.bring_back();
         self.end_rebuilds()?;
-        let rests =
-            self.neighbour.as_mut().is_none_or(Neighbour::comes_to_rest) && self.pipeline.comes_to_rest();
+        let rests = self.neighbours.comes_to_rest() && self.pipeline.comes_to_rest();
         if !rests {
             return Err(Failure::new(
                 "everything comes to rest",
@@ -490,6 +499,7 @@ impl<'a, W: Workload> Running<'a, W> {
         let world = self.world(plan, None)?;
         world.versions.judge(&self.pipeline)?;
         let feeds = judge(&world, &mut dice)?;
+        self.neighbours.judge()?;
         self.luck.count(|tally| tally.feeds += feeds);
         let mut watchers = std::mem::take(&mut self.watchers);
         let watched = watchers.settle(&self.world(plan, None)?)?;

@@ -1,10 +1,14 @@
 //! What a domain brings to the simulator: commands to send, and naive code that knows what must
 //! come of them.
 
-use millrace_kernel::{Command, Domain, Event, Message, Published, StateData, Value};
+use millrace_kernel::{Command, Domain, Event, Message, Metadata, Published, StateData, Value};
+use millrace_testkit::pipeline::Pipeline;
 
 use crate::dice::Dice;
+use crate::luck::Luck;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
+use crate::plan::Beside;
 
 /// A rule that did not hold: its code and the field it is about.
 pub type Broken = (String, Option<String>);
@@ -36,15 +40,17 @@ pub enum Next<S> {
     Rejected(Vec<Broken>),
 }
 
-/// What of the world beyond its routing key a decision may depend on.
+/// What of the world beyond its routing key a decision may depend on. Where either answer is right, each is tried, until one
+/// foretells what has come of the decision; within one decision an aggregate is there or it is not.
 pub trait Around {
-    /// Whether an aggregate of another partition is known to the decision at hand.
-    fn knows(&self, aggregate_id: &str) -> Known;
+    /// Whether an aggregate is found that is looked up in this domain.
+    fn knows(&self, aggregate_id: &str) -> bool;
     /// The same of an aggregate of another domain.
-    fn knows_elsewhere(&self, of: Published, aggregate_id: &str) -> Known;
-    /// Whether the answer that was given names this field, where either answer is right.
-    fn answer_names(&self, code: &str, field: &str) -> bool;
+    fn knows_elsewhere(&self, of: Published, aggregate_id: &str) -> bool;
 }
+
+/// What somebody asks for who has just seen something: the command, and what stands beside it.
+pub type Ask<C> = (Metadata, C);
 
 /// A domain under simulation. Everything but [`Workload::Domain`] is written anew and as simply as can
 /// be: nothing here may call the code that it judges.
@@ -76,8 +82,6 @@ pub trait Workload: Sized + 'static {
 
     /// The workload's name on the command line.
     const NAME: &'static str;
-    /// Whether people are beside the domain, whom it looks up: [`crate::neighbour`].
-    const HAS_NEIGHBOUR: bool = false;
 
     /// Settings of the domain for one history.
     fn settings(dice: &mut Dice) -> Self::Settings;
@@ -94,16 +98,31 @@ pub trait Workload: Sized + 'static {
     fn stray(key: &str) -> Option<Self::CommandData>;
 
     /// What somebody asks for who has just seen the newest event of its kind, if there is one.
-    fn probe(seen: &Seen<Self>, settings: &Self::Settings, dice: &mut Dice) -> Option<Self::CommandData>;
+    fn probe(
+        seen: &Seen<Self>,
+        neighbours: &Neighbours<Self::StepData>,
+        settings: &Self::Settings,
+        dice: &mut Dice,
+    ) -> Option<Ask<Self::CommandData>>;
 
-    /// What somebody asks for who has just seen that this person of the neighbours has come, if it is about them.
-    fn meet(_person_id: &str, _dice: &mut Dice) -> Option<Self::CommandData> {
-        None
+    /// Which domains are beside the one that is judged, and what they are like in one history: each before those that depend
+    /// on it. [`Workload::neighbours`] has them come.
+    fn beside(_partitions: i32, _dice: &mut Dice) -> Vec<Beside> {
+        Vec::new()
     }
 
-    /// What the domain must do about the departure of this person of the neighbours.
-    fn reaction(_person_id: &str) -> Vec<Self::StepData> {
-        Vec::new()
+    /// Those domains, at work on the log of `pipeline`, and what the judged one must do about what happens there.
+    fn neighbours(
+        _pipeline: &Pipeline<Self::Domain>,
+        _beside: &[Beside],
+        _luck: &Luck,
+    ) -> Neighbours<Self::StepData> {
+        Neighbours::default()
+    }
+
+    /// What somebody asks for who has just seen what has come beside.
+    fn meet(_neighbours: &Neighbours<Self::StepData>, _dice: &mut Dice) -> Option<Ask<Self::CommandData>> {
+        None
     }
 
     /// The record key of a command.

@@ -6,10 +6,12 @@ use millrace_runtime::planted::{Bug, plant};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
 use millrace_simulate::planted::{Found, hunt};
+use millrace_simulate::projects::ProjectsWorkload;
 use millrace_simulate::run::run;
 use millrace_simulate::shrink::shrink;
 
@@ -60,6 +62,8 @@ fn no_history_fails_while_no_bug_is_on() {
     assert_eq!(many::<AccountingWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<ClubsWorkload>(what, &|_, _| {}).failures, []);
     assert_eq!(many::<IdentityWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<ProjectsWorkload>(what, &|_, _| {}).failures, []);
+    assert_eq!(many::<EstimationWorkload>(what, &|_, _| {}).failures, []);
 }
 
 #[test]

@@ -55,6 +55,14 @@ struct Outside {
     registry: Arc<dyn Registry>,
 }
 
+impl Default for Outside {
+    fn default() -> Self {
+        let clock = Arc::new(ManualClock::at(BEGIN_MICROS));
+        let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
+        Self { log, clock, registry: Arc::new(MemoryRegistry::default()) }
+    }
+}
+
 /// The pipeline of one domain, with as many processes of each role as asked for.
 pub struct Pipeline<D: Domain> {
     /// The log, to look into and to inject faults.
@@ -93,10 +101,21 @@ impl<D: Domain> Pipeline<D> {
     /// When the domain's schemas or tables do not parse.
     #[must_use]
     pub fn new(partitions: i32, domain_settings: D::Settings, settings: ProcessorSettings) -> Self {
-        let clock = Arc::new(ManualClock::at(BEGIN_MICROS));
-        let log = MemoryLog::stepwise(Arc::clone(&clock) as Arc<dyn Clock>);
-        let outside = Outside { log, clock, registry: Arc::new(MemoryRegistry::default()) };
-        Self::on(outside, partitions, domain_settings, settings)
+        Self::on(Outside::default(), partitions, &|_| None, domain_settings, settings)
+    }
+
+    /// The same among other domains that are still to come, each with as many partitions as `of_others` says.
+    ///
+    /// # Panics
+    /// As [`Pipeline::new`].
+    #[must_use]
+    pub fn among(
+        partitions: i32,
+        of_others: &dyn Fn(&str) -> Option<i32>,
+        domain_settings: D::Settings,
+        settings: ProcessorSettings,
+    ) -> Self {
+        Self::on(Outside::default(), partitions, of_others, domain_settings, settings)
     }
 
     /// The pipeline of one more domain on the log of `other`, with partitions and processes of its own.
@@ -112,15 +131,17 @@ impl<D: Domain> Pipeline<D> {
     ) -> Self {
         let (log, clock) = (other.log.clone(), Arc::clone(&other.clock));
         let outside = Outside { log, clock, registry: Arc::clone(&other.registry) };
-        Self::on(outside, partitions, domain_settings, settings)
+        Self::on(outside, partitions, &|_| None, domain_settings, settings)
     }
 
     fn on(
         outside: Outside,
         partitions: i32,
+        of_others: &dyn Fn(&str) -> Option<i32>,
         domain_settings: D::Settings,
         settings: ProcessorSettings,
     ) -> Self {
+        let of_others = |domain: &str| of_others(domain).unwrap_or(partitions + 1);
         let Outside { log, clock, registry } = outside;
         let names = Topology::of::<D>("");
         for topic in names.own() {
@@ -132,11 +153,11 @@ impl<D: Domain> Pipeline<D> {
         let lookups = LookupTopics::of::<D>(&names);
         lookups.own.iter().for_each(|(_, topic)| log.create_topic(topic, partitions));
         // where nobody publishes what is looked up, a test may write it
-        for (_, topic) in lookups.elsewhere.iter().filter(|(_, topic)| log.partitions(topic).is_err()) {
-            log.create_topic(topic, partitions + 1);
+        for (of, topic) in lookups.elsewhere.iter().filter(|(_, topic)| log.partitions(topic).is_err()) {
+            log.create_topic(topic, of_others(of.domain));
         }
         for policy in D::policies() {
-            log.create_topic(&names.events_elsewhere(policy.domain), partitions + 1);
+            log.create_topic(&names.events_elsewhere(policy.domain), of_others(policy.domain));
         }
         log.limit_topic_bytes(&names.dead, DEAD_MAX_BYTES);
         let store = Arc::new(MemoryStore::new());

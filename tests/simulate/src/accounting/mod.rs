@@ -11,11 +11,12 @@ use millrace_domain_accounting::messages::steps::{
     CompleteTransfer, CreditTransfer, FailTransfer, ReleaseReservation, ReserveFunds, SettleReservation,
 };
 use millrace_domain_accounting::{Accounting, CommandData, EventData, State, StepData};
-use millrace_kernel::{Command, Event, NoSettings, Value, Violation};
+use millrace_kernel::{Command, Event, Metadata, NoSettings, Value, Violation};
 
 use crate::dice::Dice;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
-use crate::workload::{Around, Broken, Next, Place, Workload};
+use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
 /// The workload.
 pub struct AccountingWorkload;
@@ -86,7 +87,12 @@ impl Workload for AccountingWorkload {
         )
     }
 
-    fn probe(seen: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<CommandData> {
+    fn probe(
+        seen: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         // who has just been paid spends it at once
         let events = seen.partitions.iter().flat_map(|partition| &partition.events);
         let newest = events.filter_map(|(_, event)| match &event.data {
@@ -95,7 +101,8 @@ impl Workload for AccountingWorkload {
         });
         let (_, paid) = newest.max_by_key(|(at, _)| *at)?;
         let (account_id, amount, currency) = (paid.to.clone(), paid.amount, paid.currency.clone());
-        Some(Withdraw { account_id, amount, currency, reference: "spent".into() }.into())
+        let spend = Withdraw { account_id, amount, currency, reference: "spent".into() };
+        Some((Metadata::default(), spend.into()))
     }
 
     fn routing_key(command: &CommandData) -> &str {

@@ -8,9 +8,11 @@ use clap::{Parser, ValueEnum};
 use millrace_simulate::accounting::AccountingWorkload;
 use millrace_simulate::chirp::ChirpWorkload;
 use millrace_simulate::clubs::ClubsWorkload;
+use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
+use millrace_simulate::projects::ProjectsWorkload;
 use millrace_simulate::run::run;
 use millrace_simulate::show;
 use millrace_simulate::shrink::shrink;
@@ -52,6 +54,8 @@ enum Name {
     Accounting,
     Clubs,
     Identity,
+    Projects,
+    Estimation,
 }
 
 fn main() -> ExitCode {
@@ -61,7 +65,14 @@ fn main() -> ExitCode {
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
-    let all = [Name::Chirp, Name::Accounting, Name::Clubs, Name::Identity];
+    let all = [
+        Name::Chirp,
+        Name::Accounting,
+        Name::Clubs,
+        Name::Identity,
+        Name::Projects,
+        Name::Estimation,
+    ];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {
@@ -70,6 +81,8 @@ fn main() -> ExitCode {
             Name::Accounting => simulate::<AccountingWorkload>(&arguments),
             Name::Clubs => simulate::<ClubsWorkload>(&arguments),
             Name::Identity => simulate::<IdentityWorkload>(&arguments),
+            Name::Projects => simulate::<ProjectsWorkload>(&arguments),
+            Name::Estimation => simulate::<EstimationWorkload>(&arguments),
         };
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

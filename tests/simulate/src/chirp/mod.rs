@@ -9,11 +9,12 @@ mod rows;
 use millrace_domain_chirp::messages::commands::{FollowUser, RegisterUser};
 use millrace_domain_chirp::messages::steps::{ClaimUsername, ConfirmRegistration, RefuseRegistration};
 use millrace_domain_chirp::{Chirp, CommandData, EventData, Settings, State, StepData};
-use millrace_kernel::{Command, Event, Value};
+use millrace_kernel::{Command, Event, Metadata, Value};
 
 use crate::dice::Dice;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
-use crate::workload::{Around, Broken, Next, Place, Workload};
+use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
 /// The workload.
 pub struct ChirpWorkload;
@@ -64,7 +65,12 @@ impl Workload for ChirpWorkload {
         None
     }
 
-    fn probe(seen: &Seen<Self>, _: &Settings, dice: &mut Dice) -> Option<CommandData> {
+    fn probe(
+        seen: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &Settings,
+        dice: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         // who has just registered follows somebody at once: nobody may say that they are unknown
         let mut users: Vec<&str> = Vec::new();
         let mut newest: Option<(i64, &str)> = None;
@@ -76,7 +82,8 @@ impl Workload for ChirpWorkload {
         }
         let (_, follower) = newest?;
         let (follower_id, followee_id) = (follower.to_owned(), (*dice.pick(&users)).to_owned());
-        Some(FollowUser { follower_id: follower_id.into(), followee_id: followee_id.into() }.into())
+        let follow = FollowUser { follower_id: follower_id.into(), followee_id: followee_id.into() };
+        Some((Metadata::default(), follow.into()))
     }
 
     fn routing_key(command: &CommandData) -> &str {

@@ -13,7 +13,7 @@ use millrace_kernel::{Command, Event, Text, Violation};
 use super::ChirpWorkload;
 use crate::holds;
 use crate::oracle::world::{Failure, World};
-use crate::workload::{Around, Broken, Known};
+use crate::workload::{Around, Broken};
 
 /// Everything there is.
 #[derive(Default)]
@@ -128,11 +128,7 @@ impl Network {
         let follower_known = if follower == followee {
             self.is_user(follower)
         } else {
-            match around.knows(&format!("User/{follower}")) {
-                Known::Surely => true,
-                Known::Never => false,
-                Known::Perhaps => !around.answer_names("NotFound", "follower_id"),
-            }
+            around.knows(&format!("User/{follower}"))
         };
         if !follower_known {
             wrong.push(broken("NotFound", "follower_id"));

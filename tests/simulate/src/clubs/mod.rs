@@ -4,16 +4,19 @@
 mod model;
 
 use millrace_kernel::{Command, Event, Metadata, NoSettings, Value};
-use millrace_testkit::neighbours::Clubs;
 use millrace_testkit::neighbours::clubs_messages::commands::{CommandData, Join};
 use millrace_testkit::neighbours::clubs_messages::events::EventData;
 use millrace_testkit::neighbours::clubs_messages::state::State;
 use millrace_testkit::neighbours::clubs_messages::steps::{EndMemberships, NoteDeparture, StepData};
+use millrace_testkit::neighbours::{Clubs, PERSON, people_messages};
+use millrace_testkit::pipeline::Pipeline;
 
 use crate::dice::Dice;
-use crate::neighbour::{PEOPLE, person};
+use crate::luck::Luck;
+use crate::neighbours::{Neighbours, PEOPLE, PeopleBeside, person};
 use crate::oracle::world::{Failure, Seen, World};
-use crate::workload::{Around, Broken, Next, Place, Workload};
+use crate::plan::Beside;
+use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
 /// How many clubs there are.
 const CLUBS: usize = 3;
@@ -23,6 +26,15 @@ pub struct ClubsWorkload;
 
 fn join(dice: &mut Dice, person_id: String) -> CommandData {
     Join { person_id: person_id.into(), club_id: format!("club-{}", dice.below(CLUBS)).into() }.into()
+}
+
+/// What must follow here when somebody goes there.
+fn gone(person_id: &str) -> Vec<StepData> {
+    let list = format!("list-{}", person_id.len() % 3);
+    vec![
+        EndMemberships { person_id: person_id.into() }.into(),
+        NoteDeparture { list: list.into(), person_id: person_id.into() }.into(),
+    ]
 }
 
 impl Workload for ClubsWorkload {
@@ -37,7 +49,6 @@ impl Workload for ClubsWorkload {
     type Rows = ();
 
     const NAME: &'static str = "clubs";
-    const HAS_NEIGHBOUR: bool = true;
 
     fn settings(_: &mut Dice) -> NoSettings {
         NoSettings::default()
@@ -60,20 +71,29 @@ impl Workload for ClubsWorkload {
         None
     }
 
-    fn probe(_: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<CommandData> {
+    fn probe(
+        _: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         None
     }
 
-    fn meet(person_id: &str, dice: &mut Dice) -> Option<CommandData> {
-        Some(join(dice, person_id.to_owned()))
+    fn beside(partitions: i32, _: &mut Dice) -> Vec<Beside> {
+        vec![Beside { partitions: partitions + 1, ..Beside::of(PERSON.domain) }]
     }
 
-    fn reaction(person_id: &str) -> Vec<StepData> {
-        let list = format!("list-{}", person_id.len() % 3);
-        vec![
-            EndMemberships { person_id: person_id.into() }.into(),
-            NoteDeparture { list: list.into(), person_id: person_id.into() }.into(),
-        ]
+    fn neighbours(pipeline: &Pipeline<Clubs>, beside: &[Beside], luck: &Luck) -> Neighbours<StepData> {
+        Neighbours::default().with::<PeopleBeside, _>(pipeline, beside, luck, |event| match &event.data {
+            people_messages::events::EventData::PersonRemoved(e) => gone(&e.person_id),
+            people_messages::events::EventData::PersonAdded(_) => Vec::new(),
+        })
+    }
+
+    fn meet(neighbours: &Neighbours<StepData>, dice: &mut Dice) -> Option<Ask<CommandData>> {
+        let (_, person_id) = neighbours.came(PERSON.domain).last()?.split_once('/')?;
+        Some((Metadata::default(), join(dice, person_id.to_owned())))
     }
 
     fn routing_key(command: &CommandData) -> &str {

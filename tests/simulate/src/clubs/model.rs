@@ -11,7 +11,7 @@ use millrace_testkit::neighbours::clubs_messages::events::{
 use millrace_testkit::neighbours::clubs_messages::state::{Departures, Member, State};
 use millrace_testkit::neighbours::clubs_messages::steps::StepData;
 
-use crate::workload::{Around, Broken, Known};
+use crate::workload::{Around, Broken};
 
 /// Everybody's clubs, and whether they have gone; how many departures each list has.
 #[derive(Default)]
@@ -24,11 +24,7 @@ impl Book {
     /// What asking to join comes to.
     pub fn join(&self, join: &Join, around: &dyn Around) -> Result<Vec<EventData>, Vec<Broken>> {
         let (clubs, has_gone) = self.members.get(&join.person_id).cloned().unwrap_or_default();
-        let is_there = match around.knows_elsewhere(PERSON, &format!("Person/{}", join.person_id)) {
-            Known::Surely => true,
-            Known::Never => false,
-            Known::Perhaps => !around.answer_names("NotFound", "person_id"),
-        };
+        let is_there = around.knows_elsewhere(PERSON, &format!("Person/{}", join.person_id));
         let mut broken = Vec::new();
         if !is_there || has_gone {
             broken.push(("NotFound".to_owned(), Some("person_id".to_owned())));

@@ -2,6 +2,7 @@
 //! processors that come with another secret than the others.
 
 mod model;
+mod neighbour;
 mod producer;
 mod rows;
 
@@ -11,10 +12,13 @@ use millrace_domain_identity::messages::steps::{ClaimEmail, EndChange, ReleaseEm
 use millrace_domain_identity::{CommandData, EventData, Identity, State, StepData};
 use millrace_kernel::{Command, Event, NoSettings, Text, Value, Violation};
 
+pub use self::neighbour::{IdentityBeside, USERS};
+pub use self::producer::user;
 use crate::dice::Dice;
 use crate::holds;
+use crate::neighbours::Neighbours;
 use crate::oracle::world::{Failure, Seen, World};
-use crate::workload::{Around, Broken, Next, Place, Workload};
+use crate::workload::{Around, Ask, Broken, Next, Place, Workload};
 
 /// The workload.
 pub struct IdentityWorkload;
@@ -52,7 +56,12 @@ impl Workload for IdentityWorkload {
         None
     }
 
-    fn probe(_: &Seen<Self>, _: &NoSettings, _: &mut Dice) -> Option<CommandData> {
+    fn probe(
+        _: &Seen<Self>,
+        _: &Neighbours<StepData>,
+        _: &NoSettings,
+        _: &mut Dice,
+    ) -> Option<Ask<CommandData>> {
         None
     }
 
@@ -231,16 +240,16 @@ impl Workload for IdentityWorkload {
     }
 
     fn judge(world: &World<'_, Self>, _: &mut Dice) -> Result<u64, Failure> {
-        each_address_is_one_users(world).map(|()| 0)
+        let mut directory = model::Directory::default();
+        for (_, seen) in world.partitions() {
+            seen.events.iter().for_each(|(_, event)| directory.apply(&event.data));
+        }
+        each_address_is_one_users(&directory).map(|()| 0)
     }
 }
 
 /// At rest everybody with a verified address has it alone, and nobody else has any.
-fn each_address_is_one_users(world: &World<'_, IdentityWorkload>) -> Result<(), Failure> {
-    let mut directory = model::Directory::default();
-    for (_, seen) in world.partitions() {
-        seen.events.iter().for_each(|(_, event)| directory.apply(&event.data));
-    }
+fn each_address_is_one_users(directory: &model::Directory) -> Result<(), Failure> {
     let mut of_address: BTreeMap<String, &str> = BTreeMap::new();
     for (user, address) in directory.addresses() {
         let Some(address) = address else { continue };

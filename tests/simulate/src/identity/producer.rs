@@ -14,7 +14,8 @@ pub struct Producer {
     removals: u32,
 }
 
-fn user(n: usize) -> String {
+/// The user of this number.
+pub fn user(n: usize) -> String {
     format!("user-{n}")
 }
 

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use millrace_kernel::{
-    Command, Digest, Domain, Named, Outcome, Position, Published, Status, Step, Text, Version, Violation,
-    codes,
+    Command, Digest, Domain, Named, Outcome, Position, Status, Step, Text, Version, Violation, codes,
 };
 
+use super::around::Seeing;
 use super::world::{At, Diary, Failure, Partition, World};
 use crate::holds;
-use crate::neighbour::Neighbour;
-use crate::workload::{Around, Broken, Known, Next, Workload};
+use crate::lives::Lives;
+use crate::workload::{Broken, Next, Workload};
 
 /// Why a command is answered without a decision.
 const UNDECIDED: [&str; 4] = [codes::MISROUTED, codes::POISONED, codes::SKIPPED, codes::EXPIRED];
@@ -43,13 +43,13 @@ pub struct Judged<W: Workload> {
 /// What does not hold.
 pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
     let mut model = W::Model::default();
-    let known = known(world);
+    let lives = lives(world);
     for (number, seen) in world.partitions() {
         let replay = Replay {
             world,
             number,
             seen,
-            known: &known,
+            lives: &lives,
             model: &mut model,
             versions: BTreeMap::new(),
             answered: Vec::new(),
@@ -67,35 +67,21 @@ pub fn judge<W: Workload>(world: &World<'_, W>) -> Result<Judged<W>, Failure> {
     Ok(Judged { model })
 }
 
-/// When an aggregate could be known to other partitions.
-#[derive(Clone, Copy)]
-struct Since {
-    /// Everybody could see that it exists.
-    seen: usize,
-    /// Its look-up topic said so: the markers of one transaction come at different times.
-    told: usize,
-}
-
-fn known<W: Workload>(world: &World<'_, W>) -> BTreeMap<String, Since> {
-    let mut known = BTreeMap::new();
+/// When what others look up here was there.
+fn lives<W: Workload>(world: &World<'_, W>) -> Lives {
+    let mut lives = world.diary.lookups.clone();
     for (number, seen) in world.partitions() {
         for (offset, event) in &seen.events {
+            let act = || Diary::visible(&world.diary.events[number as usize], *offset);
             if let Some(id) = W::made_known(&event.data) {
-                let seen = Diary::visible(&world.diary.events[number as usize], *offset);
-                known.insert(id, Since { seen, told: usize::MAX });
+                lives.turned(&id, event.version, true, act());
+            }
+            if let Some(id) = W::made_unknown(&event.data) {
+                lives.turned(&id, event.version, false, act());
             }
         }
     }
-    for kind in <W::Domain as Domain>::LOOKUPS {
-        for record in world.records(&world.pipeline.names().lookup(kind)) {
-            let id = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
-            let ends = world.diary.lookups.get(&(record.topic, record.partition));
-            if let (Some(since), Some(ends)) = (known.get_mut(&id), ends) {
-                since.told = since.told.min(Diary::visible(ends, record.offset));
-            }
-        }
-    }
-    known
+    lives
 }
 
 /// Indices of events, by topic of the cause (`true` = steps) and its offset.
@@ -134,7 +120,7 @@ struct Replay<'a, W: Workload> {
     world: &'a World<'a, W>,
     number: i32,
     seen: &'a Partition<W>,
-    known: &'a BTreeMap<String, Since>,
+    lives: &'a Lives,
     model: &'a mut W::Model,
     versions: BTreeMap<String, i64>,
     answered: Vec<Answered>,
@@ -279,19 +265,39 @@ impl<W: Workload> Replay<'_, W> {
                 return Err(vec![("VersionConflict".to_owned(), Some(field))]);
             }
         }
-        let decided = answer.map_or(usize::MAX, |(offset, _)| {
-            Diary::visible(&self.world.diary.outcomes[self.number as usize], *offset)
-        });
-        let sent = self.world.diary.sent.get(&(self.number, offset)).copied().unwrap_or(0);
-        let neighbour = self.world.neighbour;
-        let around = Seeing {
-            known: self.known,
-            neighbour,
-            sent,
-            decided,
-            answer: answer.map(|(_, outcome)| outcome),
+        let number = self.number as usize;
+        let diary = &self.world.diary;
+        let left = self.left(offset);
+        let answered =
+            answer.map_or(usize::MAX, |(offset, _)| Diary::visible(&diary.outcomes[number], *offset));
+        // a process has left its events long before it is answered
+        let decided = left.first().map_or(usize::MAX, |(at, _)| Diary::visible(&diary.events[number], *at));
+        let sent = diary.sent.get(&(self.number, offset)).copied().unwrap_or(0);
+        let mut around =
+            Seeing::new(self.lives, self.world.neighbours, sent, decided.min(answered));
+        let is_it = |foretold: &Result<Vec<W::EventData>, Vec<Broken>>| match foretold {
+            Ok(events) => blurred::<W>(left.iter().map(|(_, event)| *event)) == blurred::<W>(events),
+            Err(broken) => left.is_empty() && answer.is_some_and(|(_, outcome)| broken_of(outcome) == *broken),
         };
-        W::decide(self.model, command, &around)
+        let foretold = W::decide(self.model, command, &around);
+        if is_it(&foretold) {
+            return foretold;
+        }
+        // where either answer of a look-up is right, what has come of it says which one it was
+        while around.answers_otherwise() {
+            let other = W::decide(self.model, command, &around);
+            if is_it(&other) {
+                return other;
+            }
+        }
+        foretold
+    }
+
+    /// The events that the command at `offset` has left, and where they stand.
+    fn left(&self, offset: i64) -> Vec<(i64, &W::EventData)> {
+        let indices = self.events.get(&(false, offset)).map(Vec::as_slice).unwrap_or_default();
+        let at = |index: &usize| (self.seen.events[*index].0, &self.seen.events[*index].1.data);
+        indices.iter().map(at).collect()
     }
 
     fn step(&mut self, step: &Step<W::StepData>, offset: i64) -> Result<(), Failure> {
@@ -305,7 +311,9 @@ impl<W: Workload> Replay<'_, W> {
         }
         let foretold = W::decide_step(self.model, &step.data);
         let events = self.take_events(true, offset, &foretold, &shown())?;
-        let command = step.process.as_ref().map(|it| it.command_id.as_str()).unwrap_or_default();
+        // nobody waits for what another domain's event has set in motion
+        let Some(process) = &step.process else { return Ok(()) };
+        let command = process.command_id.as_str();
         match self.ending(&events) {
             Ending::None | Ending::Open => Ok(()),
             Ending::Accepted => self.close(command, &[], &shown()),
@@ -322,14 +330,8 @@ impl<W: Workload> Replay<'_, W> {
         shown: &str,
     ) -> Result<Vec<W::EventData>, Failure> {
         let indices = self.events.get(&(is_step, offset)).cloned().unwrap_or_default();
-        let mut found = Vec::with_capacity(indices.len());
-        for index in &indices {
-            let mut data = self.seen.events[*index].1.data.clone();
-            W::blur(&mut data);
-            found.push(data);
-        }
-        let mut foretold = foretold.to_vec();
-        foretold.iter_mut().for_each(W::blur);
+        let found = blurred::<W>(indices.iter().map(|index| &self.seen.events[*index].1.data));
+        let foretold = blurred::<W>(foretold);
         holds!(
             found == foretold,
             "events are what was foretold",
@@ -372,8 +374,7 @@ impl<W: Workload> Replay<'_, W> {
             return Err(Failure::new("every command is answered", shown));
         };
         let expected = if broken.is_empty() { Status::Accepted } else { Status::Rejected };
-        let found: Vec<Broken> =
-            outcome.violations.iter().map(|v| (v.code.clone(), v.field.clone())).collect();
+        let found = broken_of(outcome);
         holds!(
             outcome.status == expected && found == broken,
             "the answer is the one foretold",
@@ -427,47 +428,22 @@ fn is_first<A, B>(a: &Turn<A>, b: &Turn<B>) -> bool {
     }
 }
 
+/// The rules that an answer says were broken.
+fn broken_of(outcome: &Outcome) -> Vec<Broken> {
+    outcome.violations.iter().map(|v| (v.code.clone(), v.field.clone())).collect()
+}
+
+/// Events without what is for people to read.
+fn blurred<'a, W: Workload>(events: impl IntoIterator<Item = &'a W::EventData>) -> Vec<W::EventData> {
+    let mut events: Vec<W::EventData> = events.into_iter().cloned().collect();
+    events.iter_mut().for_each(W::blur);
+    events
+}
+
 /// Why a command has expired, if its answer says so.
 fn expired(at: &At<Outcome>) -> Option<&Violation> {
     let first = at.1.violations.first().filter(|_| !at.1.duplicate);
     first.filter(|violation| violation.code == codes::EXPIRED)
-}
-
-/// What a decision could know of other partitions.
-struct Seeing<'a> {
-    known: &'a BTreeMap<String, Since>,
-    neighbour: Option<&'a Neighbour>,
-    sent: usize,
-    decided: usize,
-    answer: Option<&'a Outcome>,
-}
-
-impl Around for Seeing<'_> {
-    fn knows(&self, aggregate_id: &str) -> Known {
-        match self.known.get(aggregate_id) {
-            Some(since) if since.seen < self.sent => Known::Surely,
-            Some(since) if since.told <= self.decided => Known::Perhaps,
-            _ => Known::Never,
-        }
-    }
-
-    fn knows_elsewhere(&self, of: Published, aggregate_id: &str) -> Known {
-        let Some(neighbour) = self.neighbour else { return Known::Never };
-        let seen = neighbour.seen(of, aggregate_id);
-        // who has gone may be found for as long as the table is behind
-        match seen.came < self.sent && self.decided < seen.gone {
-            true => Known::Surely,
-            false if seen.told <= self.decided => Known::Perhaps,
-            false => Known::Never,
-        }
-    }
-
-    fn answer_names(&self, code: &str, field: &str) -> bool {
-        let named = |outcome: &Outcome| {
-            outcome.violations.iter().any(|v| v.code == code && v.field.as_deref() == Some(field))
-        };
-        self.answer.is_some_and(named)
-    }
 }
 
 /// Answers name the newest versions that their command has made, and where to wait for them; a

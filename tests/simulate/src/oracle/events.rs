@@ -7,7 +7,6 @@ use millrace_kernel::{Event, partition};
 
 use super::world::{Failure, Partition, World};
 use crate::holds;
-use crate::neighbour::Neighbour;
 use crate::workload::{Next, Workload};
 
 /// Judges the events and steps of all partitions.
@@ -65,8 +64,8 @@ fn caused<W: Workload>(
     if world.diary.repeated_steps.contains(&(number, *offset)) {
         return Err(format!("step {} was delivered twice and decided twice", step.id));
     }
-    // what another domain's event has asked for happens for that event
-    let asked_for = step.source.domain.as_ref().and(step.metadata.causation_id.as_ref());
+    // what another domain's event has set in motion happens for the event before, and nobody waits for it
+    let asked_for = step.metadata.causation_id.as_ref();
     let happens_for = step.process.as_ref().map(|it| &it.command_id).or(asked_for);
     if step.id != cause || happens_for != Some(&event.command_id) {
         return Err(format!("the step there is {}", step.id));
@@ -82,7 +81,7 @@ type SentTo<S> = (i32, S);
 
 /// Every event's steps were sent, each once, to where it belongs, and no others.
 fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
-    let mut sent: BTreeMap<(&str, i64), Vec<SentTo<W::StepData>>> = BTreeMap::new();
+    let mut sent: BTreeMap<(Option<&str>, &str, i64), Vec<SentTo<W::StepData>>> = BTreeMap::new();
     let mut again = BTreeSet::new();
     for (number, seen) in world.partitions() {
         for (offset, step) in &seen.steps {
@@ -99,7 +98,8 @@ fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
             }
             let cause = step.metadata.causation_id.as_deref().unwrap_or_default();
             let asked_at = step.metadata.issued_at.unwrap_or(0);
-            sent.entry((cause, asked_at)).or_default().push((number, data));
+            let whose = step.source.domain.as_deref();
+            sent.entry((whose, cause, asked_at)).or_default().push((number, data));
         }
     }
     let in_order = |mut steps: Vec<SentTo<W::StepData>>| {
@@ -118,7 +118,8 @@ fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
         for (_, event) in &seen.events {
             let Next::Steps(expected) = W::next(&event.data) else { continue };
             let expected = to_send(expected);
-            let found = in_order(sent.remove(&(event.id.as_str(), event.recorded_at)).unwrap_or_default());
+            let of_event = (None, event.id.as_str(), event.recorded_at);
+            let found = in_order(sent.remove(&of_event).unwrap_or_default());
             holds!(
                 found == expected,
                 "an event sets its steps in motion, once",
@@ -126,13 +127,14 @@ fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
             );
         }
     }
-    for gone in world.neighbour.map(Neighbour::gone).unwrap_or_default() {
-        let expected = to_send(W::reaction(&gone.person_id));
-        let found = in_order(sent.remove(&(gone.event_id.as_str(), gone.recorded_at)).unwrap_or_default());
+    for (domain, event) in world.neighbours.happened() {
+        let expected = to_send(event.steps.clone());
+        let of_event = (Some(domain), event.event_id.as_str(), event.recorded_at);
+        let found = in_order(sent.remove(&of_event).unwrap_or_default());
         holds!(
             found == expected,
             "an event of another domain is reacted to, once",
-            "{gone:?}: {found:?}, expected {expected:?}"
+            "{event:?} of {domain}: {found:?}, expected {expected:?}"
         );
     }
     holds!(sent.is_empty(), "no step comes from nowhere", "{sent:?}");

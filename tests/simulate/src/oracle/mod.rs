@@ -1,5 +1,6 @@
 //! What must come out, said by code that is too simple to be wrong and shares nothing with what it judges.
 
+mod around;
 pub mod decisions;
 pub mod events;
 pub mod processes;

@@ -9,7 +9,8 @@ use millrace_testkit::log::memory::MemoryLog;
 use millrace_testkit::pipeline::Pipeline;
 
 use super::versions::Versions;
-use crate::neighbour::Neighbour;
+use crate::lives::Lives;
+use crate::neighbours::Neighbours;
 use crate::plan::Setup;
 use crate::strays::is_stray;
 use crate::workload::Workload;
@@ -91,8 +92,8 @@ pub struct Diary {
     pub events: Vec<Ends>,
     /// The same of outcomes.
     pub outcomes: Vec<Ends>,
-    /// The same of look-up topics, by name and partition.
-    pub lookups: BTreeMap<(Arc<str>, i32), Ends>,
+    /// What the look-up topics said.
+    pub lookups: Lives,
 }
 
 impl Diary {
@@ -183,8 +184,8 @@ pub struct World<'a, W: Workload> {
     pub diary: &'a Diary,
     /// The pipeline, for its tables and what else it has committed.
     pub pipeline: &'a Pipeline<W::Domain>,
-    /// The domain beside it, if there is one.
-    pub neighbour: Option<&'a Neighbour>,
+    /// The domains beside it.
+    pub neighbours: &'a Neighbours<W::StepData>,
     /// How many columns the key of each table has.
     pub tables: &'a BTreeMap<String, Table>,
     /// Which versions of them there are.
