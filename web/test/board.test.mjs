@@ -52,3 +52,42 @@ test('columns, labels and prefixes', () => {
     assert.equal(proposePrefix(name), prefix, name);
   }
 });
+
+const { changeOf, draftOf, freshColumn, wrongWith } = await import('../build/projects/columns.js');
+const named = (names, wanted) => changeOf(names, wanted.map(([was, name]) => (was === null ? freshColumn(name) : { ...draftOf([was])[0], name })));
+
+test('a column that is called something else takes its cards along, and is there until they have gone', () => {
+  assert.deepEqual(named(['a', 'b'], [['b', 'b'], ['a', 'a']]), { between: ['b', 'a'], after: ['b', 'a'], renamed: [] });
+  assert.deepEqual(named(['a', 'b'], [['a', ' x '], [null, 'n'], ['b', 'b']]), { between: ['a', 'x', 'n', 'b'], after: ['x', 'n', 'b'], renamed: [{ from: 'a', to: 'x' }] });
+  // names that change their places are columns that do
+  assert.deepEqual(named(['a', 'b'], [['a', 'b'], ['b', 'a']]), { between: ['b', 'a'], after: ['b', 'a'], renamed: [] });
+  // the name of one that goes
+  assert.deepEqual(named(['a', 'b'], [['a', 'b']]), { between: ['a', 'b'], after: ['b'], renamed: [{ from: 'a', to: 'b' }] });
+  // of one that others have taken away there is nothing to take along
+  assert.deepEqual(named(['b'], [['a', 'x'], ['b', 'b']]).renamed, []);
+});
+
+test('columns have names, each another one', () => {
+  assert.equal(wrongWith(draftOf(['a', 'b'])), null);
+  assert.match(wrongWith([freshColumn(' ')]), /has a name/);
+  assert.match(wrongWith([freshColumn('a'), freshColumn('a ')]), /only one “a”/);
+});
+
+const { overlaid, isShown, wished } = await import('../build/projects/wishes.js');
+
+test('what somebody wants lies over what is, until the rows are as new', () => {
+  const card = cardOf(row('a', 'todo', '1', 5));
+  const place = { column: 'done', rank: '9' };
+  const wish = { number: 1, place, version: null };
+  assert.deepEqual(wished(card, [wish]), { ...card, ...place, isPending: true });
+  assert.deepEqual(wished(card, [{ ...wish, version: 6n }]), { ...card, ...place, isPending: false });
+  // others have moved it again since
+  assert.equal(wished(card, [{ ...wish, version: 5n }]), card);
+  assert.deepEqual([isShown({ ...wish, version: 6n }, card), isShown({ ...wish, version: 5n }, card), isShown(wish, card)], [false, true, false]);
+
+  const made = { ...card, id: 'new', number: null, version: 0n, isPending: true };
+  const all = new Map([['a', card]]);
+  assert.deepEqual(overlaid(all, [['new', [{ number: 2, made, version: null }]], ['a', [{ number: 3, isGone: true, version: null }]]]).map(({ id }) => id), ['new']);
+  assert.equal(isShown({ number: 3, isGone: true, version: 7n }, undefined), true);
+  assert.equal(wished(undefined, [wish]), undefined, 'nothing is made by moving it');
+});

@@ -29,6 +29,8 @@ const SEEN_WITHIN = 5_000;
 const BETWEEN = 400;
 /** So often a move is based on a newer version of a card that stands where it did. */
 const TRIES = 5;
+/** So many cards are carried to another column at once. */
+const AT_ONCE = 6;
 /** How long a card is marked that others have moved, in ms. */
 const MARKED_FOR = 4_000;
 
@@ -55,8 +57,8 @@ export class Desk {
     const columns = shown(this.#framing().columns, this.cards);
     if (!this.held) return columns;
     const { card, to } = this.held;
-    const isThere = this.cards.some(({ id }) => id === card.id);
-    return isThere ? lifted(columns, this.cards.find(({ id }) => id === card.id)!, to) : columns;
+    const now = this.cards.find(({ id }) => id === card.id);
+    return now ? lifted(columns, now, to) : columns;
   });
 
   constructor(framing: () => Framing) {
@@ -111,6 +113,22 @@ export class Desk {
       moves.forEach(({ card }, later) => later > turn && this.#drop(card.id, wishes[later]!));
       return;
     }
+  }
+
+  /** Moves cards into other columns, where they keep their ranks; some at once. Whether all of them did. */
+  async carry(cards: readonly Card[], to: (card: Card) => string, moved: (count: number) => void): Promise<boolean> {
+    const waiting = [...cards];
+    let [count, isWhole] = [0, true];
+    const next = async (): Promise<void> => {
+      for (let card = waiting.shift(); card; card = waiting.shift()) {
+        const [seen, place] = [card, { column: to(card), rank: card.rank }];
+        const wish = this.#wish(seen.id, { place });
+        isWhole = (await this.#inTurn(seen.id, () => this.#shift(wish, seen, place, null, { column: place.column, before: null }))) && isWhole;
+        moved(++count);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    return isWhole;
   }
 
   /** Puts a new card at the end of a column. Gives back why not, if not. */
@@ -222,7 +240,10 @@ export class Desk {
     this.#set(id, (this.#wishes.get(id) ?? []).map((it) => (it.number === wish ? { ...it, version } : it)).filter((it) => !isShown(it, this.#newest.get(id))));
     // rows that were read by then show it; live ones do as soon as it is there
     void this.rows.after(position).then(() => this.rows.standing === 'still' && this.#drop(id, wish));
-    setTimeout(() => (this.#drop(id, wish), this.#accepted.delete(id)), SHOWN_WITHIN);
+    setTimeout(() => {
+      this.#drop(id, wish);
+      if (this.#accepted.get(id)?.version === version) this.#accepted.delete(id);
+    }, SHOWN_WITHIN);
   }
 
   #wish(id: string, wanted: Omit<Wish, 'number' | 'version'>): number {

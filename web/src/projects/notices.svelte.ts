@@ -1,4 +1,5 @@
 import type { Problem } from '../client/index.ts';
+import { sentences } from './words.ts';
 
 /** Something that has happened to what somebody did, which stays until they have read it. */
 export interface Notice {
@@ -33,16 +34,4 @@ export class Notices {
   close(id: number): void {
     this.shown = this.shown.filter((notice) => notice.id !== id);
   }
-}
-
-/** What is wrong, in the words that people are told. */
-export function sentences(problem: Problem): string {
-  return problem.reasons
-    .map(({ code, field, message }) => (code === 'NotPermitted' && field === 'metadata.user_id' ? 'Your role in the team does not allow it.' : sentence(message)))
-    .join(' ');
-}
-
-function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
