@@ -4,7 +4,7 @@ export type Place =
   | { readonly at: 'team'; readonly team: string }
   /** The projects that nobody else works on. */
   | { readonly at: 'own' }
-  | { readonly at: 'project'; readonly project: string; readonly tab: Tab };
+  | { readonly at: 'project'; readonly project: string; readonly tab: Tab; readonly estimation: string | null };
 
 /** The parts of a project. */
 export const TABS = ['board', 'poker', 'settings'] as const;
@@ -23,10 +23,10 @@ class Route {
 
 function read(hash: string): Place {
   const parts = hash.replace(/^#\/?/, '').split('/').map(decoded);
-  const [kind, id, tab] = parts;
+  const [kind, id, tab, estimation] = parts;
   if (kind === 'own') return { at: 'own' };
   if (kind === 'team' && id) return { at: 'team', team: id };
-  if (kind === 'project' && id) return { at: 'project', project: id, tab: TABS.find((one) => one === tab) ?? 'board' };
+  if (kind === 'project' && id) return { at: 'project', project: id, tab: TABS.find((one) => one === tab) ?? 'board', estimation: estimation || null };
   return { at: 'teams' };
 }
 
@@ -49,6 +49,11 @@ export function teamAt(team: string): string {
 /** The address of a project. */
 export function projectAt(project: string, tab: Tab = 'board'): string {
   return `#/project/${encodeURIComponent(project)}${tab === 'board' ? '' : `/${tab}`}`;
+}
+
+/** The address of an estimation. */
+export function estimationAt(project: string, estimation: string): string {
+  return `${projectAt(project, 'poker')}/${encodeURIComponent(estimation)}`;
 }
 
 export const route = new Route();
