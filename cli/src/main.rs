@@ -9,6 +9,7 @@ use millrace::App;
 use millrace_domain_accounting::Accounting;
 use millrace_domain_calendar::Calendar;
 use millrace_domain_chirp::Chirp;
+use millrace_domain_estimation::Estimations;
 use millrace_domain_guestbook::Guestbook;
 use millrace_domain_identity::Identity;
 use millrace_domain_orders::Orders;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         .domain::<Guestbook>()
         .domain::<Identity>()
         .domain::<Projects>()
+        .domain::<Estimations>()
         .pages(pages::FILES)
         .run()
 }

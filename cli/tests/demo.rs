@@ -31,10 +31,16 @@ fn the_demo_shows_a_feed_and_where_others_send() {
         ("orders", "shop_orders", "user_id=ada"),
         ("calendar", "calendar_timeslots", "calendar_id=ada"),
         ("accounting", "account_balances", "account_id=ada"),
+        ("identity", "users", "user_id=ada"),
+        ("projects", "project_board", "project_id=mill-race"),
+        ("estimation", "estimations_by_project", "project_id=mill-race"),
+        ("estimation", "estimates", "estimation_id=weir"),
     ] {
         assert!(place.path().join(format!("data/demo-{domain}.jsonl")).exists());
         let listed = place.run(&["query", view, key, "--json"]).is(0, &[]).stdout;
         assert!(listed.lines().count() >= 1, "{view}");
+        // of the estimation that is open, the rows tell who has said something, and not what
+        assert!(view != "estimates" || listed.lines().all(|row| row.contains("\"points\":null")), "{listed}");
     }
     drop(demo.kill());
     drop(demo.wait());

@@ -19,10 +19,11 @@ use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
 use crate::pages::PageFile;
-use crate::ports::{CommandSender, Description, DomainLink, Resource};
+use crate::ports::{CommandSender, Description, DomainLink, Resource, ViewDescription};
 use crate::seal::PublicKeys;
 use crate::sign_in::SignIns;
 use crate::token::ResumeKey;
+use crate::view::{Neighbours, Tables, check_neighbours};
 
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
 const READERS: usize = 1_024;
@@ -116,7 +117,8 @@ impl Gateway {
     /// A gateway of these parts; nothing is asked of any server yet.
     ///
     /// # Errors
-    /// Limits that mean nothing, or let in whom they should not.
+    /// Limits that mean nothing, or let in whom they should not; a view whose readers another domain is to name that is not
+    /// here.
     pub fn new(parts: Parts) -> Result<Self, String> {
         let Parts {
             domains,
@@ -132,6 +134,7 @@ impl Gateway {
             meter,
             ending,
         } = parts;
+        check_neighbours(domains.iter().map(|(description, _)| description))?;
         let documents = documents(&domains, &resources, &authenticator);
         let front = Arc::new(Front::new(authenticator, limits)?);
         let channel = |(description, link): (Description, Arc<dyn DomainLink>)| {
@@ -271,6 +274,16 @@ impl Gateway {
             let near = suggestion(domain, self.inner.channels.keys().copied());
             Problem::new(UNKNOWN, format!("There is no domain {}{near}", short(domain)))
         })
+    }
+}
+
+impl Neighbours for Gateway {
+    fn views(&self, domain: &str) -> Option<&[Arc<ViewDescription>]> {
+        self.inner.channels.get(domain).map(|channel| channel.description.views.as_slice())
+    }
+
+    fn tables(&self, domain: &str) -> Option<Tables> {
+        self.inner.channels.get(domain).map(|channel| Tables::of(Arc::clone(&channel.link)))
     }
 }
 

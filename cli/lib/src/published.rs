@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use millrace_kernel::Published;
+use millrace_kernel::readers::{Unmet, check_readers_elsewhere};
 
-use crate::domain::DomainEntry;
+use crate::domain::{DomainEntry, tables};
 use crate::error::CliError;
 
-/// Whether the domains of this build publish what others of it look up, and what they react to fits together. What a domain of
-/// another build publishes shows when its topic is looked for.
+/// Whether the domains of this build publish what others of it look up, what they react to fits together, and the views by which
+/// others say who may read have what those ask. What a domain of another build publishes shows when its topic is looked for.
 ///
 /// # Errors
 /// The first that does not, which is a bug in one of the two.
@@ -22,6 +23,21 @@ pub fn check(domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
             of_lookups.or_else(|| wrong_policies(entry.name(), &sources, entry.schemas().steps.is_some()));
         if let Some(wrong) = found {
             return Err(CliError::failed(wrong));
+        }
+    }
+    readers(domains)
+}
+
+/// Whether the views of other domains that say who may read those of one have what is asked of them. A gateway does not start
+/// without them; what else there is needs none.
+fn readers(domains: &[Box<dyn DomainEntry>]) -> Result<(), CliError> {
+    let tables = domains.iter().map(|entry| Ok((entry.name(), tables(&**entry)?)));
+    let all = tables.collect::<Result<Vec<_>, CliError>>()?;
+    let of = |name: &str| all.iter().find(|(domain, _)| *domain == name).map(|(_, tables)| tables.as_slice());
+    for (domain, tables) in &all {
+        match check_readers_elsewhere(domain, tables, of) {
+            Ok(()) | Err(Unmet::Absent(_)) => {}
+            Err(Unmet::Wrong(why)) => return Err(CliError::failed(why)),
         }
     }
     Ok(())

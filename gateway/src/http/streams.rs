@@ -145,7 +145,7 @@ pub(crate) fn wanted(
         let detail = format!("{name} cannot be subscribed to; it can be read at /v1/views/{domain}/{name}.");
         return Err(Problem::new(UNKNOWN, detail));
     }
-    let permit = Permit::of(principal, view, &channel.description.views)?;
+    let permit = Permit::of(principal, view, channel.description.name, gateway)?;
     let (mut rows, mut conditions) = (None, Vec::new());
     for (name, value) in given {
         match name.as_str() {

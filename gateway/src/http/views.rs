@@ -45,7 +45,7 @@ pub(super) async fn get(
             _ => conditions.push((name, value)),
         }
     }
-    let permit = Permit::of(&principal, view, &channel.description.views)?;
+    let permit = Permit::of(&principal, view, channel.description.name, &gateway)?;
     let table = view.table.clone();
     let conditions: Vec<(&str, &str)> = conditions.iter().map(|(name, value)| (&**name, &**value)).collect();
     let key = key(&table, &conditions, false).map_err(wrong_key)?;

@@ -246,6 +246,7 @@ mod tests {
 
     use super::*;
     use crate::auth::{Known, Principal};
+    use crate::view::neighbours::tests::Domains;
 
     const TABLE: &str = "-- Readable by: owner\nCREATE TABLE notes (\n  a text, -- x\n  bucket bigint, -- x\n  at bigint, -- x\n  id text, -- x\n  owner text, -- x\n  PRIMARY KEY ((a, bucket), at, id)\n) WITH comment = 'x' AND CLUSTERING ORDER BY (at DESC);";
 
@@ -256,7 +257,8 @@ mod tests {
             Some(user) => Principal::known(Known { user: user.into(), ..Known::default() }),
             None => Principal::Anyone,
         };
-        let permit = Permit::of(&principal, &view, std::slice::from_ref(&view)).unwrap();
+        let permit =
+            Permit::of(&principal, &view, "d", &Domains::one("d", std::slice::from_ref(&view))).unwrap();
         Shown::new(view, permit, Longs::Numbers)
     }
 

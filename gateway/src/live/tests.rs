@@ -35,6 +35,7 @@ use crate::ports::{
     ViewDescription,
 };
 use crate::token::ResumeKey;
+use crate::view::neighbours::tests::Domains;
 use crate::view::{Longs, Permit};
 
 const PARTITIONS: i32 = 2;
@@ -99,6 +100,8 @@ impl CommandSender for Nowhere {
 pub(crate) struct System {
     pub(crate) log: MemoryLog,
     store: Arc<MemoryStore>,
+    /// The tables of another domain.
+    elsewhere: Arc<MemoryStore>,
     pub(crate) link: Arc<Link>,
     channel: Arc<Channel>,
     codec: Codec<Change>,
@@ -130,6 +133,7 @@ impl System {
             channel: Self::channel(&log, &link),
             log,
             store,
+            elsewhere: Arc::new(MemoryStore::new()),
             link,
             codec,
             key: ResumeKey::made().unwrap(),
@@ -258,7 +262,9 @@ impl System {
 
     fn request(&self, token: Option<String>) -> Request {
         let view = Arc::new(ViewDescription { table: table(), projection: "d.f".to_owned() });
-        let permit = Permit::of(&Principal::Anyone, &view, std::slice::from_ref(&view)).unwrap();
+        let permit =
+            Permit::of(&Principal::Anyone, &view, "d", &Domains::one("d", std::slice::from_ref(&view)))
+                .unwrap();
         let channel = Arc::clone(&self.channel);
         Request {
             viewed: Viewed { channel, view, key: vec!["k".into()], partitions: PARTITIONS },

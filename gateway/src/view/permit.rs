@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millrace_kernel::readers::Readers;
+use millrace_kernel::readers::{OtherView, Readers};
 use millrace_kernel::{Table, Value};
 use millrace_ports::{StoreFault, ViewStore};
 
+use super::neighbours::{Neighbours, Tables};
 use super::page::{From, read};
 use crate::auth::Principal;
 use crate::http::problem::{FORBIDDEN, Problem};
@@ -37,8 +38,9 @@ enum Way {
     Own(usize),
     /// This column of the row is true.
     Where(usize),
-    /// What the one row of a table says whose key is in these columns of the row.
-    Other { view: Arc<ViewDescription>, key: Vec<Part>, says: Says },
+    /// What the one row of a table says whose key is in these columns of the row. `elsewhere` are the tables of its domain,
+    /// where that is another than this row's.
+    Other { view: Arc<ViewDescription>, elsewhere: Option<Tables>, key: Vec<Part>, says: Says },
 }
 
 /// A part of the key of a row of another table.
@@ -62,14 +64,15 @@ enum Says {
 }
 
 impl Permit {
-    /// What `principal` may read of the view, one of `views`.
+    /// What `principal` may read of the view, one of `domain`. Where other domains say who may, they are asked of `neighbours`.
     ///
     /// # Errors
     /// The answer to somebody who may read no row, whatever it holds.
     pub(crate) fn of(
         principal: &Principal,
         view: &ViewDescription,
-        views: &[Arc<ViewDescription>],
+        domain: &str,
+        neighbours: &dyn Neighbours,
     ) -> Result<Self, Problem> {
         if principal.is_trusted() {
             return Ok(Self::All);
@@ -78,7 +81,7 @@ impl Permit {
         if is_for_all(principal, table) {
             return Ok(Self::All);
         }
-        let ways = ways(principal, table, views);
+        let ways = ways(principal, table, domain, neighbours);
         match principal.user() {
             Some(user) if !ways.is_empty() => Ok(Self::Some(Arc::new(Rows { user: user.to_owned(), ways }))),
             _ => Err(Problem::new(FORBIDDEN, refusal(table))),
@@ -106,7 +109,7 @@ impl Permit {
         })
     }
 
-    /// Those of `rows` that may be read, in their order; where that needs other rows, they are read in `store`.
+    /// Those of `rows` that may be read, in their order; where that needs other rows of the domain, they are read in `store`.
     ///
     /// # Errors
     /// What the store says.
@@ -149,12 +152,14 @@ impl Rows {
     }
 
     fn allows(&self, store: &dyn ViewStore, way: &Way, row: &[Value]) -> Result<bool, StoreFault> {
-        let (view, says) = match way {
+        let (view, elsewhere, says) = match way {
             Way::Own(column) => return Ok(self.is_user(row.get(*column))),
             Way::Where(column) => return Ok(row.get(*column) == Some(&Value::Boolean(true))),
-            Way::Other { view, says, .. } => (view, says),
+            Way::Other { view, elsewhere, says, .. } => (view, elsewhere, says),
         };
         let Some(key) = self.key(way, row) else { return Ok(false) };
+        let others = elsewhere.as_ref().map(Tables::open).transpose()?;
+        let store = others.as_deref().unwrap_or(store);
         let mut found = None;
         read::<StoreFault>(store, &view.table, From::Key(key, None), 1, &mut |other| {
             found = Some(other.to_vec());
@@ -204,19 +209,19 @@ fn is_for_all(principal: &Principal, table: &Table) -> bool {
     })
 }
 
-/// In which ways rows of a table are allowed one by one.
-fn ways(principal: &Principal, table: &Table, views: &[Arc<ViewDescription>]) -> Vec<Way> {
-    table.readers.iter().filter_map(|readers| way(principal, table, views, readers)).collect()
+/// In which ways rows of a table of `domain` are allowed one by one.
+fn ways(principal: &Principal, table: &Table, domain: &str, neighbours: &dyn Neighbours) -> Vec<Way> {
+    table.readers.iter().filter_map(|readers| way(principal, table, domain, neighbours, readers)).collect()
 }
 
-/// `None` for what the build of the domain has refused.
+/// `None` for what the build of the domain, or the start of the gateway, has refused.
 fn way(
     principal: &Principal,
     table: &Table,
-    views: &[Arc<ViewDescription>],
+    domain: &str,
+    neighbours: &dyn Neighbours,
     readers: &Readers,
 ) -> Option<Way> {
-    let find = |name: &String| views.iter().find(|it| it.table.name == *name);
     let key = |other: &Table, user: Option<&str>| {
         let part = |name: &str| match user {
             Some(user) if user == name => Some(Part::User),
@@ -224,26 +229,31 @@ fn way(
         };
         other.columns[..other.key_columns()].iter().map(|it| part(&it.name)).collect::<Option<Vec<_>>>()
     };
-    let (view, key, says) = match readers {
+    let other = match readers {
         Readers::Public | Readers::Role(_) => return None,
         Readers::Column(column) => return table.column(column).map(Way::Own),
         Readers::PublicWhere(column) => return table.column(column).map(Way::Where),
-        Readers::ColumnOf { column, view } => {
-            let view = find(view)?;
-            (view, key(&view.table, None)?, Says::Column(view.table.column(column)?))
+        Readers::ColumnOf { view, .. } | Readers::Among { view, .. } | Readers::ReadersOf(view) => view,
+    };
+    let OtherView { domain: elsewhere, name } = other;
+    let of = elsewhere.as_deref().unwrap_or(domain);
+    let view = neighbours.views(of)?.iter().find(|it| it.table.name == *name)?;
+    let elsewhere = match elsewhere {
+        Some(elsewhere) => Some(neighbours.tables(elsewhere)?),
+        None => None,
+    };
+    let (key, says) = match readers {
+        Readers::ColumnOf { column, .. } => {
+            (key(&view.table, None)?, Says::Column(view.table.column(column)?))
         }
-        Readers::Among { column, view } => {
-            let view = find(view)?;
-            (view, key(&view.table, Some(column))?, Says::Being)
-        }
-        Readers::ReadersOf(view) => {
-            let view = find(view)?;
+        Readers::Among { column, .. } => (key(&view.table, Some(column))?, Says::Being),
+        _ => {
             let is_restricted = !is_for_all(principal, &view.table);
-            let ways = is_restricted.then(|| ways(principal, &view.table, views));
-            (view, key(&view.table, None)?, Says::Readers(ways))
+            let ways = is_restricted.then(|| ways(principal, &view.table, of, neighbours));
+            (key(&view.table, None)?, Says::Readers(ways))
         }
     };
-    Some(Way::Other { view: Arc::clone(view), key, says })
+    Some(Way::Other { view: Arc::clone(view), elsewhere, key, says })
 }
 
 fn refusal(table: &Table) -> String {

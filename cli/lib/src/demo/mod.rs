@@ -1,8 +1,9 @@
-//! `millrace demo`: a small social network to look at, with what its people buy, plan and pay, loaded like any other files of
-//! commands.
+//! `millrace demo`: a small social network to look at, with what its people buy, plan and pay and what a team of them works on,
+//! loaded like any other files of commands.
 
 mod network;
 mod shop;
+mod team;
 mod words;
 
 use std::fs;
@@ -28,9 +29,18 @@ use crate::{output, tool, up};
 const LOADED: &str = "demo.toml";
 /// The commands, to be looked at and to be loaded elsewhere.
 const COMMANDS: &str = "demo.jsonl";
-/// The other domains that have something to show, each with the view that shows it in the end.
-const SHOP: [(&str, &str); 3] =
-    [("accounting", "account_balances"), ("orders", "shop_orders"), ("calendar", "calendar_timeslots")];
+/// What the people do elsewhere: the commands of a domain.
+type Lines = fn(domain: &str, seed: u64, people: &[String]) -> Vec<String>;
+/// The other domains that have something to show, each with the view that shows it in the end. A domain comes behind those that it
+/// looks up.
+const OTHERS: [(&str, &str, Lines); 6] = [
+    ("accounting", "account_balances", of_shop),
+    ("orders", "shop_orders", of_shop),
+    ("calendar", "calendar_timeslots", of_shop),
+    ("identity", "users", team::lines),
+    ("projects", "project_board", team::lines),
+    ("estimation", "estimations_by_project", team::lines),
+];
 /// How many chirps of the feed are shown.
 const SHOWN: &str = "6";
 /// The subcommand that shows what the network is for.
@@ -86,13 +96,12 @@ fn load_network(
     crate::foreign::say(format!("Loading {} people who follow each other and chirp", demo.people));
     let options = Options { wait: true, wait_for: Some(FEED.to_owned()), timeout: Duration::from_secs(120) };
     let report = load_file(config, domains, &file, &options)?;
-    for (domain, view) in SHOP {
+    for (domain, view, lines) in OTHERS {
         if !domains.iter().any(|it| it.name() == domain) {
             continue;
         }
         let file = data.join(format!("demo-{domain}.jsonl"));
-        let lines =
-            shop::lines(domain, demo.seed, &network.people, SystemClock.now_micros()).join("\n") + "\n";
+        let lines = lines(domain, demo.seed, &network.people).join("\n") + "\n";
         millrace_disk::replace(&file, lines.as_bytes()).map_err(failed)?;
         load_file(config, domains, &file, &Options { wait_for: Some(view.to_owned()), ..options.clone() })?;
     }
@@ -109,6 +118,10 @@ fn load_network(
     let text = toml::to_string(&loaded).map_err(|error| CliError::failed(error.to_string()))?;
     millrace_disk::replace(&data.join(LOADED), text.as_bytes()).map_err(failed)?;
     Ok(loaded)
+}
+
+fn of_shop(domain: &str, seed: u64, people: &[String]) -> Vec<String> {
+    shop::lines(domain, seed, people, SystemClock.now_micros())
 }
 
 /// Loads a file of the demo; nothing of it may be left unanswered.
@@ -176,9 +189,14 @@ fn show(
     } else {
         String::new()
     };
+    let of_team = if domains.iter().any(|domain| domain.name() == "estimation") {
+        format!("\n  {program} query estimates estimation_id=sluice")
+    } else {
+        String::new()
+    };
     let tries = format!(
         "\n  {program} send PostChirp chirp_id=hello author_id={celebrity} \\\n      content='Hi, all' --wait-for feed\n  \
-         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}{of_shop}\n\nCtrl-C ends it."
+         {program} feed {reader}\n  {program} query follower_counts followee_id={celebrity}{of_shop}{of_team}\n\nCtrl-C ends it."
     );
     output::styled(&[Plain("\n"), Bold("Try, from another terminal in this folder"), Plain(&tries)])
 }

@@ -6,9 +6,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::words::{ENDINGS, NAMES, OPENINGS, SUBJECTS};
+use super::words::{ENDINGS, NAMES, OPENINGS, SUBJECTS, line};
 
 /// How large the network is.
 #[derive(Clone, Copy, Debug)]
@@ -232,15 +231,8 @@ impl Generator {
     }
 
     fn say(&mut self, kind: &str, actor: Option<&str>, data: &Value) {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
-        // an id that the same seed gives again: loading twice changes nothing
-        let id: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-        let mut line = json!({"type": kind, "id": id.to_string(), "data": data});
-        if let Some(actor) = actor {
-            line["metadata"] = json!({"user_id": actor});
-        }
-        self.lines.push(line.to_string());
+        let line = line(&mut self.random, kind, actor, data);
+        self.lines.push(line);
     }
 }
 

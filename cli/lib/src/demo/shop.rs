@@ -4,7 +4,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
-use uuid::Uuid;
+
+use super::words::line;
 
 /// How many of the people have orders, calendars and accounts.
 const CUSTOMERS: usize = 40;
@@ -120,15 +121,10 @@ impl Generator<'_> {
 
     /// Adds a command, if it is one of the domain's.
     fn say(&mut self, kind: &str, actor: &str, data: &Value) {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes);
-        if kind.split_once('.').is_none_or(|(domain, _)| domain != self.domain) {
-            return;
+        let line = line(&mut self.random, kind, Some(actor), data);
+        if kind.split_once('.').is_some_and(|(domain, _)| domain == self.domain) {
+            self.lines.push(line);
         }
-        // an id that the same seed gives again: loading twice changes nothing
-        let id: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-        let line = json!({"type": kind, "id": id.to_string(), "metadata": {"user_id": actor}, "data": data});
-        self.lines.push(line.to_string());
     }
 }
 

@@ -1,4 +1,22 @@
-//! What the people of the demo are called and what they say.
+//! What the people of the demo are called and what they say, and how that is written for `millrace load`.
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A command as a line of a file to load.
+pub fn line(random: &mut StdRng, kind: &str, actor: Option<&str>, data: &Value) -> String {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    // an id that the same seed gives again: loading twice changes nothing
+    let id: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    let mut line = json!({"type": kind, "id": id.to_string(), "data": data});
+    if let Some(actor) = actor {
+        line["metadata"] = json!({"user_id": actor});
+    }
+    line.to_string()
+}
 
 /// Names of people.
 pub const NAMES: &[&str] = &[

@@ -22,7 +22,8 @@ fn request(system: &System, readers: &str, user: &str, token: Option<String>) ->
     };
     let views = views.each_ref().map(view);
     let principal = Principal::known(Known { user: user.into(), ..Known::default() });
-    let permit = Permit::of(&principal, &views[0], &views).unwrap();
+    let domains = Domains::one("d", &views).and("teams", &views[2..], Arc::clone(&system.elsewhere) as _);
+    let permit = Permit::of(&principal, &views[0], "d", &domains).unwrap();
     let mut request = system.request(token);
     request.viewed.view = Arc::clone(&views[0]);
     request.permit = permit;
@@ -37,16 +38,25 @@ fn owned_by(system: &System, owner: &str, timestamp: i64) {
 fn with_owners() -> System {
     let system = System::new();
     let tables = [OWNERS, MEMBERS].map(|text| parse_tables(text).unwrap().remove(0));
-    system.store.create_tables(&tables).and_then(|()| system.store.open_tables(&tables)).unwrap();
+    for store in [&system.store, &system.elsewhere] {
+        store.create_tables(&tables).and_then(|()| store.open_tables(&tables)).unwrap();
+    }
     system
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_taken_out_is_told_nothing_more() {
-    let (system, readers) = (with_owners(), "who among members");
+    for (readers, is_elsewhere) in [("who among members", false), ("who among teams.members", true)] {
+        taken_out(readers, is_elsewhere).await;
+    }
+}
+
+async fn taken_out(readers: &str, is_elsewhere: bool) {
+    let system = with_owners();
+    let members = if is_elsewhere { &system.elsewhere } else { &system.store };
     let key = |who: &str| vec![Value::from("k"), who.into()];
     let put = |who: &str| Write::Put(Put { table: "members", values: key(who), timestamp: 1 });
-    system.store.apply(&[put("ann"), put("bob")]).unwrap();
+    members.apply(&[put("ann"), put("bob")]).unwrap();
     system.change(0, 1, Some("one"));
     let mut ann = Client::of(request(&system, readers, "ann", None));
     let mut bob = Client::of(request(&system, readers, "bob", None));
@@ -55,7 +65,7 @@ async fn whoever_is_taken_out_is_told_nothing_more() {
         assert_eq!(client.rows(), [(1, "one")]);
     }
     let gone = Delete { table: "members", key: key("ann"), range: false, timestamp: 2 };
-    system.store.apply(&[Write::Delete(gone)]).unwrap();
+    members.apply(&[Write::Delete(gone)]).unwrap();
     system.change(0, 2, Some("two"));
     ann.until("reset").await;
     ann.until("live").await;
