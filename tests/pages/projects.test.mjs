@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { begin, board, cardOf, found, introduce, take } from './crew.mjs';
+import { begin, board, cardOf, found, introduce, put, take } from './crew.mjs';
 import { barriers, browser, Client, millrace, send, until, up } from './world.mjs';
 
 let world, chrome, guarded, key;
@@ -39,7 +39,7 @@ const shows = (page, wanted, within) => until('the board is as it is', async () 
   if (JSON.stringify(found) === JSON.stringify(wanted)) return true;
   throw new Error(JSON.stringify(found));
 }, within);
-const rows = async (project_id) => (await new Client({ base: world.url }).query('projects/project_board', { project_id })).rows;
+const rows = async (project_id) => (await new Client({ base: world.url }).query('projects/project_board', { project_id }, { limit: 1_000 })).rows;
 const notice = (page, text) => page.locator('[data-notice]').filter({ hasText: text });
 const hasFocus = (locator) => until('it has the focus', () => locator.evaluate((one) => one === document.activeElement));
 
@@ -325,7 +325,6 @@ test('columns are added, called something else with their cards, put elsewhere a
   await found(world.url, 'cols', 'ann', { bob: 'admin' });
   await begin(world.url, 'pcol', 'cols', 'ann', ['a', 'b', 'c']);
   const [ann, bob] = await Promise.all([open('ann', '#/project/pcol/settings'), open('bob', '#/project/pcol/settings')]);
-  await isLive(ann).catch(() => undefined);
   await ann.getByLabel('Column 1').fill('Backlog');
   await ann.getByText('Its 3 cards go along').waitFor();
   await bob.getByLabel('Column 3').fill('Shipped');
@@ -377,5 +376,78 @@ test('while the gateway is away moves wait, and what others did meanwhile comes 
   await notice(page, 'MIL-1 was moved meanwhile').waitFor();
   await shows(page, { 'To do': ['one'], Doing: [], Done: ['two'] });
   await gateway.kill();
+  await page.context().close();
+});
+
+test('a board of a thousand cards is dragged on without a hitch', { timeout: 240_000 }, async () => {
+  await found(world.url, 'many', 'ann', { bob: 'member' });
+  await begin(world.url, 'pm', 'many', 'ann');
+  await put(world.url, 'pm', 'ann', Array.from({ length: 1_000 }, (_, at) => `card ${at + 1}.`), ['To do', 'Doing', 'Done']);
+  const page = await open('bob', '#/project/pm');
+  await isLive(page);
+  await page.getByText('1000 cards', { exact: false }).first().waitFor();
+  // what is shown is bounded; more is a click away
+  const shown = () => page.locator('[data-column="Doing"] [data-card]').count();
+  assert.equal(await shown(), 100);
+  await page.locator('[data-column="Doing"]').getByRole('button', { name: 'Show more: 233 below' }).click();
+  assert.equal(await shown(), 200);
+  await page.evaluate(() => {
+    window.frames_ = [];
+    let last = performance.now();
+    const next = (now) => (window.frames_.push(now - last), (last = now), requestAnimationFrame(next));
+    requestAnimationFrame(next);
+    window.tasks_ = [];
+    new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => window.tasks_.push(duration))).observe({ type: 'longtask' });
+  });
+  const hand = await take(page, 'card 1.', { column: 'Doing', before: 'card 5.' });
+  const box = await page.locator('[data-column="Doing"] [data-list]').boundingBox();
+  await page.evaluate(() => (window.frames_.length = window.tasks_.length = 0));
+  // over the list, up and down, and across the columns; others move cards meanwhile
+  const moving = [2, 5, 8].map((n) => new Client({ base: world.url }).send('projects/MoveTask', { project_id: 'pm', task_id: `pm-${n}`, column: 'Done', rank: `A${n}V` }, { expected: 1n }));
+  for (let at = 0; at < 60; at++) await page.mouse.move(box.x + 80 + (at % 20) * 20, box.y + 80 + ((at * 37) % Math.floor(box.height - 160)));
+  await Promise.all(moving);
+  const { frames, tasks } = await page.evaluate(() => ({ frames: window.frames_, tasks: window.tasks_ }));
+  await page.mouse.move(box.x + 60, box.y + 90, { steps: 4 });
+  await hand.drop();
+  await until('it is moved', async () => (await rows('pm')).find(({ task_id }) => task_id === 'pm-1').column === 'Doing');
+  const sorted = [...frames].sort((one, other) => one - other);
+  console.log(`a drag over 1,000 cards: ${frames.length} frames, half of them in ${sorted[frames.length >> 1].toFixed(1)} ms, the slowest ${sorted.at(-1).toFixed(0)} ms; tasks of more than 50 ms: ${tasks.map(Math.round).join(', ') || 'none'}`);
+  assert.ok(sorted[frames.length >> 1] < 50, 'half of the frames are quick');
+  await page.context().close();
+});
+
+test('fingers scroll a board, and take a card by its grip', async () => {
+  await found(world.url, 'touch', 'ann');
+  await begin(world.url, 'pt', 'touch', 'ann', ['one', 'two']);
+  const page = await open('ann', '#/project/pt', { viewport: { width: 390, height: 800 } });
+  await isLive(page);
+  const session = await page.context().newCDPSession(page);
+  await session.send('Emulation.setTouchEmulationEnabled', { enabled: true });
+  const touch = (type, x, y) => session.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x, y }] });
+  const drag = async (from, to) => {
+    await touch('touchStart', from.x, from.y);
+    for (let step = 1; step <= 10; step++) await touch('touchMove', from.x + ((to.x - from.x) * step) / 10, from.y + ((to.y - from.y) * step) / 10);
+    await page.locator('.hole').waitFor();
+    await touch('touchEnd');
+  };
+  const grip = await cardOf(page, 'one').locator('[data-grip]').boundingBox();
+  const under = await cardOf(page, 'two').boundingBox();
+  await drag({ x: grip.x + 12, y: grip.y + 20 }, { x: grip.x + 12, y: under.y + under.height + 10 });
+  await shows(page, { 'To do': ['two', 'one'], Doing: [], Done: [] });
+  // over the edge the board scrolls along
+  const again = await cardOf(page, 'two').locator('[data-grip]').boundingBox();
+  await touch('touchStart', again.x + 12, again.y + 20);
+  for (let x = again.x + 12; x < 385; x += 8) await touch('touchMove', x, again.y + 30);
+  await until('the board has scrolled', async () => (await page.locator('.board').evaluate((board) => board.scrollLeft)) > 100);
+  await touch('touchMove', 200, again.y + 30);
+  await page.locator('.hole').waitFor();
+  await touch('touchEnd');
+  await until('it is in another column', async () => !(await board(page))['To do'].includes('two'));
+  // elsewhere than on the grip a finger takes nothing
+  const card = await cardOf(page, 'one').boundingBox();
+  await touch('touchStart', card.x + 60, card.y + 20);
+  await touch('touchMove', card.x + 60, card.y + 60);
+  await touch('touchEnd');
+  assert.equal(await page.locator('.ghost').count(), 0);
   await page.context().close();
 });
