@@ -12,9 +12,9 @@ export async function introduce(url, ...names) {
 
 /** Founds a team: the first owns it, the others have the roles that are given, or are members. */
 export async function found(url, team_id, owner, others = {}) {
-  await send(url, 'projects/CreateMembership', { membership_id: `${team_id}-0`, team_id, user_id: owner, role: 'owner' }, owner);
+  await send(url, 'projects/CreateMembership', { membership_id: 'first', team_id, user_id: owner, role: 'owner' }, owner);
   for (const [user_id, role] of Object.entries(others)) {
-    await send(url, 'projects/CreateMembership', { membership_id: `${team_id}-${user_id}`, team_id, user_id, role }, owner);
+    await send(url, 'projects/CreateMembership', { membership_id: user_id, team_id, user_id, role }, owner);
   }
 }
 
@@ -22,7 +22,7 @@ export async function found(url, team_id, owner, others = {}) {
 export async function begin(url, project_id, team_id, user_id, titles = [], more = {}) {
   const project = { name: `Project ${project_id}`, prefix: 'MIL', description: '', active: true, public: false, column_order: ['To do', 'Doing', 'Done'] };
   await send(url, 'projects/CreateProject', { project_id, team_id, user_id, ...project, ...more }, user_id);
-  await put(url, project_id, user_id, titles);
+  await put(url, project_id, user_id, titles, more.column_order?.[0]);
 }
 
 /** Puts cards on a board, some at once. */

@@ -391,28 +391,23 @@ test('a board of a thousand cards is dragged on without a hitch', { timeout: 240
   assert.equal(await shown(), 100);
   await page.locator('[data-column="Doing"]').getByRole('button', { name: 'Show more: 233 below' }).click();
   assert.equal(await shown(), 200);
-  await page.evaluate(() => {
-    window.frames_ = [];
-    let last = performance.now();
-    const next = (now) => (window.frames_.push(now - last), (last = now), requestAnimationFrame(next));
-    requestAnimationFrame(next);
-    window.tasks_ = [];
-    new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => window.tasks_.push(duration))).observe({ type: 'longtask' });
-  });
+  // the page's own time: others may be at work on this machine
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const spent = async () => 1_000 * (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value;
   const hand = await take(page, 'card 1.', { column: 'Doing', before: 'card 5.' });
   const box = await page.locator('[data-column="Doing"] [data-list]').boundingBox();
-  await page.evaluate(() => (window.frames_.length = window.tasks_.length = 0));
+  const [MOVES, begun] = [100, await spent()];
   // over the list, up and down, and across the columns; others move cards meanwhile
   const moving = [2, 5, 8].map((n) => new Client({ base: world.url }).send('projects/MoveTask', { project_id: 'pm', task_id: `pm-${n}`, column: 'Done', rank: `A${n}V` }, { expected: 1n }));
-  for (let at = 0; at < 60; at++) await page.mouse.move(box.x + 80 + (at % 20) * 20, box.y + 80 + ((at * 37) % Math.floor(box.height - 160)));
+  for (let at = 0; at < MOVES; at++) await page.mouse.move(box.x + 80 + (at % 20) * 20, box.y + 80 + ((at * 37) % Math.floor(box.height - 160)));
   await Promise.all(moving);
-  const { frames, tasks } = await page.evaluate(() => ({ frames: window.frames_, tasks: window.tasks_ }));
+  const each = ((await spent()) - begun) / MOVES;
   await page.mouse.move(box.x + 60, box.y + 90, { steps: 4 });
   await hand.drop();
   await until('it is moved', async () => (await rows('pm')).find(({ task_id }) => task_id === 'pm-1').column === 'Doing');
-  const sorted = [...frames].sort((one, other) => one - other);
-  console.log(`a drag over 1,000 cards: ${frames.length} frames, half of them in ${sorted[frames.length >> 1].toFixed(1)} ms, the slowest ${sorted.at(-1).toFixed(0)} ms; tasks of more than 50 ms: ${tasks.map(Math.round).join(', ') || 'none'}`);
-  assert.ok(sorted[frames.length >> 1] < 50, 'half of the frames are quick');
+  console.log(`a drag over a board of 1,000 cards takes the page ${each.toFixed(1)} ms for each move of the mouse`);
+  assert.ok(each < 16, `${each} ms`);
   await page.context().close();
 });
 

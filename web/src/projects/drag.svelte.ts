@@ -47,7 +47,11 @@ export class Drag {
         getSelection()?.removeAllRanges();
       }
       [this.x, this.y] = [box.left + event.clientX - clientX, box.top + event.clientY - clientY];
-      const look = () => (this.to = this.#target(event.clientX, event.clientY));
+      const look = () => {
+        const to = this.#target(event.clientX, event.clientY);
+        // the same place is no change: thousands of cards would hear of it
+        if (to?.column !== this.to?.column || to?.before !== this.to?.before) this.to = to;
+      };
       look();
       this.#edges.near(this.#ground.root(), event.clientX, event.clientY, look);
     };
