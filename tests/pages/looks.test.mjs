@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { begin, found } from './crew.mjs';
 import { barriers, browser, send, until, up } from './world.mjs';
 
 /** What a first view may weigh on its way, in bytes. */
 const MOST = 200_000;
-const PAGES = ['/', '/shop', '/chirp', '/accounts', '/identity'];
+const PAGES = ['/', '/shop', '/chirp', '/accounts', '/projects', '/identity'];
 let world, chrome;
 const add = (id, first_name, last_name) => {
   const more = { email: `${id}@example.org`, email_verified: true, picture: `https://example.org/${id}.png`, locale: 'en-GB' };
@@ -29,6 +30,8 @@ before(async () => {
   await send(url, 'accounting/OpenAccount', { account_id: 'ann', owner_id: 'ann', currency: 'EUR' });
   await send(url, 'accounting/Deposit', { account_id: 'ann', amount: 5_000n, currency: 'EUR', reference: 'salary' });
   await add('ann', 'Ann', 'Lee');
+  await found(url, 'mill', 'ann');
+  await begin(url, 'wheel', 'mill', 'ann', ['Cut the oak'], { name: 'Water wheel' });
 });
 after(async () => {
   await chrome?.stop();
@@ -36,13 +39,13 @@ after(async () => {
   chrome?.check();
 });
 
-const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/identity': 'Ann Lee' };
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/projects': 'Your teams', '/projects#/team/mill': 'Water wheel', '/projects#/project/wheel': 'Cut the oak', '/identity': 'Ann Lee' };
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [375, 1280]) {
     test(`nothing is in anybody’s way: ${scheme}, ${width}`, async () => {
       const window = { user: 'ann', scheme, viewport: { width, height: 900 } };
-      for (const at of [...PAGES, '/chirp#/ann']) {
+      for (const at of [...PAGES, '/chirp#/ann', '/projects#/team/mill', '/projects#/project/wheel']) {
         const page = await chrome.open(world.url + at, window);
         await page.getByText(SHOWN[at] ?? 'Hello you').first().waitFor();
         assert.deepEqual(await barriers(page), [], at);
@@ -62,6 +65,9 @@ test('whatever ids, names, texts and amounts there are, no page is wider than it
     await send(url, 'accounting/Deposit', { account_id: id, amount: 9_000_000_000_000_000_000n, currency: 'EUR', reference: 'R'.repeat(140) });
     await add(id, 'W'.repeat(100), 'M'.repeat(100));
   }
+  await found(url, many, long, { [many]: 'admin' });
+  await begin(url, 'wide', many, long, ['W'.repeat(256)], { name: 'M'.repeat(256), prefix: 'WWWWWW', description: 'W'.repeat(4_096), column_order: ['W'.repeat(64), 'M'.repeat(64)] });
+  await send(url, 'projects/CreateTask', { project_id: 'wide', task_id: many, title: 'M'.repeat(256), column: 'W'.repeat(64), rank: 'z'.repeat(64) });
   await send(url, 'chirp/FollowUser', { follower_id: long, followee_id: many });
   await send(url, 'chirp/PostChirp', { chirp_id: 'w', author_id: many, content: 'W'.repeat(280) });
   await send(url, 'accounting/Transfer', { transfer_id: 't', from: long, to: many, amount: 5n, currency: 'EUR' });
@@ -70,7 +76,7 @@ test('whatever ids, names, texts and amounts there are, no page is wider than it
   await send(url, 'calendar/CreateCalendar', { calendar_id: long });
   const start = BigInt(Math.floor(Date.now() / 3_600_000) * 3_600_000) * 1_000n;
   await send(url, 'calendar/ScheduleTimeslot', { calendar_id: long, timeslot_id: many, title: 'W'.repeat(100), start, end: start + 3_600_000_000n });
-  const shown = { '/': '€89,999,999,999,999,999.95', '/shop': '€90,000,000,000,000,000.00', '/chirp': /^W{280}$/, '/accounts': /^R{140}$/, '/identity': /^W{100} M{100}$/, [`/chirp#/${many}`]: /^W{280}$/ };
+  const shown = { '/': '€89,999,999,999,999,999.95', '/shop': '€90,000,000,000,000,000.00', '/chirp': /^W{280}$/, '/accounts': /^R{140}$/, '/identity': /^W{100} M{100}$/, '/projects': many, [`/projects#/team/${many}`]: /^M{256}$/, '/projects#/project/wide': /^W{256}$/, '/projects#/project/wide/settings': 'Columns', [`/chirp#/${many}`]: /^W{280}$/ };
   for (const width of [1280, 390, 320]) {
     for (const [at, text] of Object.entries(shown)) {
       const page = await chrome.open(url + at, { user: long, viewport: { width, height: 800 } });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { changed, unsettled } = await import('../build/identity/changes.js');
+const { changed, unsettled } = await import('../build/lib/changes.js');
 const { firstTag, languages, nameOf } = await import('../build/identity/languages.js');
 const { fingerprintOf, wrongSecret } = await import('../build/identity/secret.js');
 const { takenAddress, usedId } = await import('../build/identity/words.js');

@@ -37,6 +37,16 @@ test('a command is sent again under its key until it is known what became of it'
   await gateway.stop();
 });
 
+test('a command says on which version it is based', async () => {
+  const gateway = await answering(ACCEPTED);
+  const moved = { project_id: 'p', task_id: 't', column: 'Done', rank: 'V' };
+  await new Client({ base: gateway.base, user: () => 'ada' }).send('projects/MoveTask', moved, { expected: 9_007_199_254_740_993n });
+  await new Client({ base: gateway.base }).send('projects/MoveTask', moved, { expected: 0n });
+  assert.match(gateway.asked[0].body, /"metadata":\{"user_id":"ada","expected_version":9007199254740993\}/);
+  assert.match(gateway.asked[1].body, /"metadata":\{"expected_version":0\}/);
+  await gateway.stop();
+});
+
 test('a rejection is not sent again, and says what is wrong with which field', async () => {
   const violations = [{ code: 'InvalidArgument', message: 'total is 0', field: 'total', pointer: '/data/total' }, { code: 'NotFound', message: 'none', field: '' }];
   const body = { type: 'urn:millrace:problem:rejected', title: 'Rejected', status: 422, detail: 'total is 0', failure: 'OrderCreationFailed', violations };

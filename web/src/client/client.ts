@@ -76,6 +76,8 @@ export interface Sending extends Asking {
   readonly key?: string;
   /** How long to go on while the gateway cannot say what became of it, in ms. */
   readonly patience?: number;
+  /** The version on which it is based: of another one it is refused (`VersionConflict`). */
+  readonly expected?: bigint;
 }
 
 export interface Querying extends Asking {
@@ -106,9 +108,10 @@ export class Client {
    * rejection, a mistake, or that nobody answered for all the time.
    */
   async send<C extends keyof Commands>(command: C, data: Commands[C], sending: Sending = {}): Promise<Accepted> {
-    const { key = newId(), patience = PATIENCE, signal } = sending;
+    const { key = newId(), patience = PATIENCE, expected, signal } = sending;
     const user = this.#options.token?.() ? null : this.#options.user?.();
-    const metadata = user ? { user_id: user } : undefined;
+    const said = { ...(user && { user_id: user }), ...(expected !== undefined && { expected_version: expected }) };
+    const metadata = Object.keys(said).length > 0 ? said : undefined;
     const body = toJson({ data: data as unknown as Json, metadata });
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${WAIT}` };
     const until = Date.now() + patience;

@@ -36,17 +36,20 @@ export class Action<C extends keyof Commands> {
     return reasons.length > 0 ? reasons.map(({ message }) => message).join('. ') : null;
   }
 
-  /** Does it; `null`: it was not done, and {@link problem} says why, or it is under way. */
-  async run(data: Commands[C]): Promise<Accepted | null> {
+  /**
+   * Does it; `null`: it was not done, and {@link problem} says why, or it is under way. `expected`: the version of what was
+   * shown; where it is another by now, nothing is done.
+   */
+  async run(data: Commands[C], expected?: bigint): Promise<Accepted | null> {
     // a key and a script press a button that is out of use
     if (this.isBusy) return null;
-    const text = JSON.stringify(data, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+    const text = JSON.stringify([data, expected], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
     if (text !== this.#sent) this.#key = newId();
     this.#sent = this.#isSecret ? '' : text;
     this.isBusy = true;
     this.problem = null;
     try {
-      const accepted = await client.send(this.#command, data, { key: this.#key });
+      const accepted = await client.send(this.#command, data, { key: this.#key, ...(expected !== undefined && { expected }) });
       this.#decided();
       return accepted;
     } catch (error) {

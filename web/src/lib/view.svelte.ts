@@ -173,6 +173,23 @@ export function rowsOf<V extends keyof Rows>(view: V, key: Record<string, string
   });
 }
 
+/** The same of a key that may have thousands, which are read page by page where there is no stream. */
+export function allOf<V extends keyof Rows>(view: V, key: Record<string, string>): Shown<Rows[V]> {
+  return new Shown<Rows[V]>({
+    subscribe: (rows, status) => client.subscribe(view, key, { rows, status }),
+    read: async (after, signal) => {
+      const rows: Rows[V][] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await client.query(view, key, { limit: MOST, cursor, after, signal });
+        rows.push(...page.rows);
+        cursor = page.cursor;
+      } while (cursor);
+      return rows;
+    },
+  });
+}
+
 /** The first rows of a key of a view, as they change. */
 export function firstOf<V extends keyof Rows>(view: V, key: Record<string, string>, limit: number): Shown<Rows[V]> {
   return new Shown<Rows[V]>(first(view, key, limit));
