@@ -5,12 +5,13 @@
 //! | what a picture consists of | `model.rs` |
 //! | what domains declare | `declared.rs` |
 //! | what a compose file starts | `compose/` |
-//! | what brokers and processes are asked | `look.rs`; what they answer, as values: `seen.rs` |
+//! | what brokers and processes are asked | `look.rs`, again and again: `live.rs`; what they answer, as values: `seen.rs` |
 //! | how both are laid over each other | `overlay.rs` |
 //! | how it is written | `render/` |
 
 mod compose;
 pub mod declared;
+pub(crate) mod live;
 mod look;
 pub mod model;
 pub mod overlay;
@@ -25,10 +26,9 @@ use millrace_runtime::Stop;
 use terminal_size::{Height, terminal_size};
 
 use self::declared::Declared;
-use self::look::Looker;
+use self::live::LivePicture;
 use self::model::{Architecture, Standing};
 use self::render::text::Line;
-use self::seen::Seen;
 use crate::args::{Architecture as Chosen, Format};
 use crate::connect::Servers;
 use crate::domain::{DomainEntry, by_name};
@@ -37,9 +37,6 @@ use crate::foreign;
 use crate::output::{self, Styled};
 use crate::roles::{runtime, stop_on_signals};
 use crate::status::watch::{ENTER, LEAVE};
-
-/// Between the two looks that rates are taken from, where it is looked once.
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// Runs `millrace architecture`.
 ///
@@ -51,23 +48,13 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], chosen: &Cho
     }
     let declared = draw(servers, domains)?;
     if chosen.watch {
-        return watch(servers, chosen, &declared);
+        return watch(servers, chosen, declared);
     }
-    let drawn = match chosen.declared {
-        true => with_compose(declared, chosen, true)?,
-        false => match observed(servers, &declared) {
-            Ok(drawn) => with_compose(drawn, chosen, false)?,
-            // a mistake in the settings is no broker that is away
-            Err(error) if error.is_usage() => return Err(error),
-            Err(error) => {
-                let why = error.text();
-                foreign::say(format!("{why}; this is what is declared"));
-                let mut drawn = with_compose(declared, chosen, true)?;
-                drawn.sources.not_observed = Some(why);
-                drawn
-            }
-        },
-    };
+    let drawn = if chosen.declared { declared } else { LivePicture::of(declared).look(servers)? };
+    if let Some(why) = &drawn.sources.not_observed {
+        foreign::say(format!("{why}; this is what is declared"));
+    }
+    let drawn = with_compose(drawn, chosen)?;
     let drawn = narrowed(drawn, chosen);
     match (format(chosen), &chosen.out) {
         (Format::Text, None) => render::text::lines(&drawn).iter().try_for_each(print),
@@ -86,18 +73,11 @@ pub fn draw(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<A
     Ok(declared::draw(&declared))
 }
 
-/// What is declared with what is seen at two looks.
-fn observed(servers: &Servers<'_>, declared: &Architecture) -> Result<Architecture, CliError> {
-    let mut looker = Looker::new(servers.kafka()?, servers.config, declared)?;
-    let before = looker.look()?;
-    std::thread::sleep(WINDOW);
-    let now = looker.look()?;
-    Ok(overlay::lay(declared, Some(&before), &now))
-}
-
-/// Adds the services of the compose file: of the one that is named, or of this folder's where `usual`.
-fn with_compose(mut drawn: Architecture, chosen: &Chosen, usual: bool) -> Result<Architecture, CliError> {
-    match (&chosen.compose, compose::usual().filter(|_| usual)) {
+/// Adds the services of the compose file: of the one that is named, or of this folder's where nothing was observed. What runs
+/// elsewhere may have been started from another.
+fn with_compose(mut drawn: Architecture, chosen: &Chosen) -> Result<Architecture, CliError> {
+    let is_alone = drawn.sources.observed.is_none();
+    match (&chosen.compose, compose::usual().filter(|_| is_alone)) {
         (Some(file), _) => compose::add(&mut drawn, file, &compose::read(file)?),
         // nobody has asked for it
         (None, Some(file)) => match compose::read(file) {
@@ -154,7 +134,7 @@ fn styled(line: &Line) -> Styled<'_> {
 }
 
 /// Draws again and again until interrupted; while no broker answers, what is declared, and why there is no more.
-fn watch(servers: &Servers<'_>, chosen: &Chosen, declared: &Architecture) -> Result<(), CliError> {
+fn watch(servers: &Servers<'_>, chosen: &Chosen, declared: Architecture) -> Result<(), CliError> {
     let runtime = runtime()?;
     let stop = Stop::new();
     stop_on_signals(&runtime, stop.clone())?;
@@ -174,30 +154,13 @@ fn watch(servers: &Servers<'_>, chosen: &Chosen, declared: &Architecture) -> Res
 fn look_again(
     servers: &Servers<'_>,
     chosen: &Chosen,
-    declared: &Architecture,
+    declared: Architecture,
     is_screen: bool,
     stop: &Stop,
 ) -> Result<(), CliError> {
-    let mut looker: Option<Looker> = None;
-    let mut before: Option<Seen> = None;
+    let mut picture = LivePicture::of(declared);
     loop {
-        let seen = match &mut looker {
-            Some(looker) => looker.look(),
-            None => servers.kafka().and_then(|log| {
-                let made = Looker::new(log, servers.config, declared)?;
-                looker.insert(made).look()
-            }),
-        };
-        let drawn = match &seen {
-            Err(error) if error.is_usage() => return seen.map(drop),
-            Ok(now) => with_compose(overlay::lay(declared, before.as_ref(), now), chosen, false)?,
-            Err(error) => {
-                let mut drawn = with_compose(declared.clone(), chosen, true)?;
-                drawn.sources.not_observed = Some(error.text());
-                drawn
-            }
-        };
-        before = seen.ok();
+        let drawn = with_compose(picture.look(servers)?, chosen)?;
         let drawn = narrowed(drawn, chosen);
         match (format(chosen), &chosen.out) {
             (_, Some(file)) => write(file, &written(&drawn, chosen)?)?,

@@ -35,6 +35,15 @@ pub fn lines(drawn: &Architecture) -> Vec<Line> {
     if silent > 0 {
         found.put(format!("SILENT: {silent} declared, and not there"), Standing::Silent);
     }
+    let strangers: Vec<&Element> = strangers().collect();
+    if !strangers.is_empty() {
+        found.say("");
+        found.say("undeclared consumer groups");
+        found.table(strangers.iter().take(MOST_LISTED).map(|it| stranger(drawn, it)).collect());
+        if let more @ 1.. = strangers.len().saturating_sub(MOST_LISTED) {
+            found.say(&format!("  and {more} more; --format json lists them"));
+        }
+    }
     for context in &drawn.contexts {
         found.say("");
         found.say(context);
@@ -52,15 +61,6 @@ pub fn lines(drawn: &Architecture) -> Vec<Line> {
     found.say("outside the contexts");
     let outside = drawn.elements.iter().filter(|it| it.context.is_none() && it.kind != Kind::Stranger);
     found.table(outside.map(|it| plain_row(drawn, it)).collect());
-    let strangers: Vec<&Element> = strangers().collect();
-    if !strangers.is_empty() {
-        found.say("");
-        found.say("undeclared consumer groups");
-        found.table(strangers.iter().take(MOST_LISTED).map(|it| stranger(drawn, it)).collect());
-        if let more @ 1.. = strangers.len().saturating_sub(MOST_LISTED) {
-            found.say(&format!("  and {more} more; --format json lists them"));
-        }
-    }
     if !drawn.notes.is_empty() {
         found.say("");
         for note in drawn.notes.iter().take(MOST_LISTED) {
