@@ -226,6 +226,19 @@ docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, fr
 	cargo run --locked -q -p millrace-cli --bin millrace -- config --explain > docs/configuration.md
 	cargo run --locked -q -p millrace-cli --bin millrace -- metrics | scripts/between-marks metrics docs/operations.md
 
+VIZ := target/viz
+
+.PHONY: viz
+viz: build ## Draw the system from declarations and docker-compose.yml alone, as Structurizr DSL, Mermaid and JSON, into target/viz
+	@mkdir -p $(VIZ)
+	@draw="$${CARGO_TARGET_DIR:-target}/release/millrace architecture --declared --compose docker-compose.yml" && \
+	$$draw --format dsl --out $(VIZ)/workspace.dsl && \
+	$$draw --json --out $(VIZ)/architecture.json && \
+	$$draw --format mermaid --out $(VIZ)/contexts.mmd && \
+	for context in $(notdir $(wildcard schemas/*)); do \
+		$$draw $$context --format mermaid --out $(VIZ)/$$context.mmd || exit 1; done && \
+	$$draw && echo "wrote $(VIZ)/workspace.dsl for Structurizr, *.mmd for Mermaid, architecture.json"
+
 .PHONY: pages
 pages: ## Build the pages anew, web/ into web/dist, which is checked in; needs Node.js
 	@scripts/needs test

@@ -1,6 +1,7 @@
 //! The tests of the command line, one binary: each of its own would be linked with everything below.
 
 mod api_documents;
+mod architecture;
 mod common;
 mod config;
 mod dead;

@@ -19,7 +19,7 @@ use crate::log::Channel;
 use crate::message::short;
 use crate::nearest::suggestion;
 use crate::pages::PageFile;
-use crate::ports::{CommandSender, Description, DomainLink, Resource, ViewDescription};
+use crate::ports::{CommandSender, Description, DomainLink, Operations, Resource, ViewDescription};
 use crate::seal::PublicKeys;
 use crate::sign_in::SignIns;
 use crate::token::ResumeKey;
@@ -36,6 +36,8 @@ pub struct Parts {
     pub resources: Vec<(&'static str, Arc<dyn Resource>)>,
     /// The pages for people, if it has any.
     pub pages: &'static [PageFile],
+    /// What operators ask about the whole.
+    pub operations: Arc<dyn Operations>,
     /// Where outcomes come from.
     pub log: Arc<dyn Log>,
     /// Where commands go.
@@ -72,6 +74,9 @@ struct Inner {
     seals_for: PublicKeys,
     documents: Documents,
     pages: &'static [PageFile],
+    operations: Arc<dyn Operations>,
+    /// Of which one is answered at a time: each asks every server for much.
+    operator: Arc<Semaphore>,
     sockets: Sockets,
     sign_ins: SignIns,
     clock: Arc<dyn Clock>,
@@ -124,6 +129,7 @@ impl Gateway {
             domains,
             resources,
             pages,
+            operations,
             log,
             sender,
             clock,
@@ -163,6 +169,8 @@ impl Gateway {
             front,
             documents,
             pages,
+            operations,
+            operator: Arc::new(Semaphore::new(1)),
             sockets,
             sign_ins: SignIns::default(),
             clock,
@@ -237,6 +245,16 @@ impl Gateway {
 
     pub(crate) fn pages(&self) -> &'static [PageFile] {
         self.inner.pages
+    }
+
+    /// What operators ask about the whole, once it is one's turn, and the turn.
+    pub(crate) async fn operations(&self) -> (Arc<dyn Operations>, OwnedSemaphorePermit) {
+        let turn = match Arc::clone(&self.inner.operator).acquire_owned().await {
+            Ok(turn) => turn,
+            // nobody closes it
+            Err(_) => std::future::pending().await,
+        };
+        (Arc::clone(&self.inner.operations), turn)
     }
 
     pub(crate) fn own(&self) -> &[Arc<Own>] {

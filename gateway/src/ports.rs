@@ -97,6 +97,15 @@ pub trait DomainLink: Send + Sync {
     fn tables(&self) -> Result<Arc<dyn ViewStore>, StoreFault>;
 }
 
+/// What operators ask about the whole. All of it is asked off the threads that serve, by one at a time.
+pub trait Operations: Send + Sync {
+    /// The picture of the system: what is declared and what is seen. Where servers are away, it says so itself.
+    ///
+    /// # Errors
+    /// There is none: declarations or settings are wrong.
+    fn architecture(&self) -> Result<serde_json::Value, Trouble>;
+}
+
 /// What is in the way, for an operator.
 #[derive(Debug, Error)]
 #[error("{0}")]

@@ -14,8 +14,8 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::tool::Tool;
 use crate::{
-    dead, demo, examine, gateway, load, logging, new_domain, output, pseudonyms, published, query, rebuild,
-    roles, schemas, seal, send, status, tables, token, tool, topics, up, watch,
+    architecture, dead, demo, examine, gateway, load, logging, new_domain, output, pseudonyms, published,
+    query, rebuild, roles, schemas, seal, send, status, tables, token, tool, topics, up, watch,
 };
 
 /// The binary under construction: its domains.
@@ -188,6 +188,7 @@ fn dispatch(command: Command, config: &Config, app: &App) -> Result<(), CliError
         Command::Dead(chosen) => dead::run(&servers, domains, &chosen),
         Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
         Command::Status { json, .. } => status::run(&servers, domains, json),
+        Command::Architecture(chosen) => architecture::run(&servers, domains, &chosen),
         Command::Config { json, .. } => output::configuration(config, json),
         Command::Own { name, given } => match tool::by_name(domains, &name) {
             Some((domain, tool)) => tool.run(&servers, domain, &given),

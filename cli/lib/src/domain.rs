@@ -86,6 +86,8 @@ pub trait DomainEntry: Send + Sync {
     ) -> Result<(), RoleError>;
     /// The domains whose events it reacts to, each with what the role is called that does it.
     fn policies(&self) -> Vec<(&'static str, String)>;
+    /// The schema of the events of the domain `of` that it reacts to, in their envelope.
+    fn policy_schema(&self, of: &str) -> Option<&'static str>;
     /// Reacts to the events of the domain `of` until `stop`.
     ///
     /// # Errors
@@ -257,6 +259,10 @@ impl<D: Domain> DomainEntry for Entry<D> {
 
     fn policies(&self) -> Vec<(&'static str, String)> {
         D::policies().iter().map(|policy| (policy.domain, policy_role::<D>(policy.domain))).collect()
+    }
+
+    fn policy_schema(&self, of: &str) -> Option<&'static str> {
+        D::policies().iter().find(|policy| policy.domain == of).map(|policy| policy.schema)
     }
 
     fn run_policy(

@@ -27,9 +27,11 @@
 //! | how text of others is printed | `foreign.rs`, `output.rs` |
 //! | what could not be decided, listed and put back | `dead/` |
 //! | what checks and explains: `verify`, `history`, `explain` | `examine/` |
+//! | the picture of the system: what is declared, what is seen, how it is drawn | `architecture/` |
 //! | everything in one process, and the demo | `up/`, `demo/` |
 
 mod app;
+pub mod architecture;
 mod args;
 pub mod config;
 mod connect;

@@ -8,6 +8,7 @@
 //! | `GET /v1/streams/{domain}/{view}` | `streams.rs` |
 //! | `GET /v1/socket` | `socket/` |
 //! | `GET /v1/keys` | `keys.rs` |
+//! | `GET /v1/ops/architecture` | `ops.rs` |
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
@@ -21,6 +22,7 @@ mod commands;
 mod documents;
 mod keys;
 mod measure;
+pub(crate) mod ops;
 mod outcomes;
 mod own;
 pub mod problem;
@@ -64,6 +66,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/streams/{domain}/{view}", get(streams::get))
         .route("/v1/socket", get(socket::get))
         .route("/v1/keys", get(keys::get))
+        .route("/v1/ops/architecture", get(ops::architecture))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

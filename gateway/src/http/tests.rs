@@ -1,5 +1,6 @@
 //! A gateway at an address of its own, and clients that speak to it byte by byte.
 
+mod ops;
 mod secrets;
 mod socket;
 mod streams;
@@ -24,7 +25,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::live::tests::System;
 use crate::live::tests::own::Feed;
 use crate::message::MessageTypes;
-use crate::ports::{Acknowledged, CommandRecord, CommandSender, Description};
+use crate::ports::{Acknowledged, CommandRecord, CommandSender, Description, Operations, Trouble};
 use crate::seal::PublicKeys;
 
 /// How long something may take that is to happen.
@@ -39,6 +40,15 @@ impl CommandSender for Sent {
         self.0.lock().unwrap().push(record);
         done(Ok(0));
         Ok(())
+    }
+}
+
+/// What operators are told.
+struct Drawn;
+
+impl Operations for Drawn {
+    fn architecture(&self) -> Result<Json, Trouble> {
+        Ok(json!({"format": 1, "contexts": ["d", "vault"]}))
     }
 }
 
@@ -83,6 +93,7 @@ impl Server {
             ],
             resources: vec![("d", Arc::new(Feed { cap: 100 }))],
             pages: &[],
+            operations: Arc::new(Drawn),
             log: Arc::new(system.log.clone()),
             sender: Arc::clone(&sent) as _,
             clock: Arc::new(SystemClock),

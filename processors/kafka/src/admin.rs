@@ -1,5 +1,7 @@
 //! Looks after topics, and looks at groups and the cluster.
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList, client::DefaultClientContext};
 
+pub use self::groups::{GroupDescription, MemberDescription};
 use crate::block_on::block_on;
 use crate::diary::{self, Diary};
 use crate::fault::Step;

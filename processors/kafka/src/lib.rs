@@ -41,7 +41,9 @@ mod security;
 mod timing;
 mod writer;
 
-pub use admin::{Admin, Broker, Cluster, GroupLag, NewTopic, TopicDescription};
+pub use admin::{
+    Admin, Broker, Cluster, GroupDescription, GroupLag, MemberDescription, NewTopic, TopicDescription,
+};
 pub use config::KafkaConfig;
 pub use holder::Holder;
 pub use log::KafkaLog;

@@ -7,11 +7,13 @@
 //! - A wake-up when a producer has something to report, for whoever waits for more than that.
 //! - A flush that returns the moment the last delivery is acknowledged.
 //! - Incremental changes of a topic's configuration.
+//! - Groups of either protocol as their coordinators describe them, and all that they have committed.
 //!
 //! Every pointer taken here is given back by the `Drop` of the value that holds it, and no value
 //! outlives its client: each borrows it or keeps it beside itself, dropped later.
 
 mod bell;
+pub(crate) mod groups;
 mod produce;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

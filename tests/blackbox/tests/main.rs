@@ -3,6 +3,7 @@
 mod analysts;
 mod any_client;
 mod api;
+mod architecture;
 mod back_pressure;
 mod bad_places;
 mod bad_records;

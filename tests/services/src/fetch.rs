@@ -61,7 +61,7 @@ pub fn fetch(package: Package) -> Result<PathBuf, ServiceError> {
 }
 
 /// The Maven call that copies the jars a pom names, with all they need, to `dir`; `-C` refuses a wrong checksum.
-fn maven(pom: &Path, dir: &Path) -> Command {
+pub(crate) fn maven(pom: &Path, dir: &Path) -> Command {
     let mut command = Command::new("mvn");
     command
         .args(["-B", "-q", "-C", "-f"])

@@ -24,6 +24,7 @@ mod secured;
 mod servers;
 mod shared;
 mod spawn;
+mod structurizr;
 mod wait;
 
 pub use cache::cache_dir;
@@ -39,4 +40,5 @@ pub use shared::{
     CQL_VARIABLE, CqlServer, KAFKA_VARIABLE, KafkaServer, REGISTRY_VARIABLE, RegistryServer, Services,
 };
 pub use spawn::die_with_parent;
+pub use structurizr::structurizr;
 pub use wait::{Overdue, wait_for, wait_until};

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod architecture;
 mod dead;
 mod declared;
 mod examine;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use self::architecture::{Architecture, Format};
 pub use self::dead::{Dead, DeadAction, DeadChosen};
 pub use self::declared::{Declared, SchemasAction, TablesAction, TopicsAction};
 pub use self::examine::{Explain, History, Verify};
@@ -337,6 +339,21 @@ pub enum Command {
               value_parser = seconds(1))]
         every: u64,
     },
+    /// Draw the system: contexts, roles, topics, tables and callers, as declared and as they run
+    #[command(
+        long_about = "Draw the system: bounded contexts, processors, policies, projectors, gateways, topics, tables and callers, and \
+                      what goes from the one to the other.\n\nWhat is declared and what is seen are told apart: a consumer \
+                      group that nobody has declared is drawn in the colour of a warning, a role that is declared and \
+                      not there in grey. Topics, roles and readers have their rate and how far they are behind. Where no broker answers, \
+                      it says so and draws what is declared, with the services of the compose file of this folder.\n\n\
+                      The text is for people, the workspace in Structurizr DSL has a view of the contexts, one of the inside of \
+                      each, and one of what runs where; Mermaid draws the contexts, or with DOMAIN what is inside that one.",
+        after_help = "Examples:\n  millrace architecture\n  millrace architecture --watch\n  \
+                      millrace architecture --format dsl --out workspace.dsl\n  \
+                      millrace architecture chirp --format mermaid\n  \
+                      millrace architecture --declared --compose docker-compose.yml --json"
+    )]
+    Architecture(Architecture),
     /// Write a domain to begin with, into the checkout of Millrace that this folder lies in
     ///
     /// It is a guest book with this name: it builds, passes its tests and answers its first command. The binary gets
@@ -397,6 +414,7 @@ impl Command {
     pub fn needs_no_servers(&self) -> bool {
         let is_alone = match self {
             Self::SealKey(_) | Self::PseudonymKey(_) => true,
+            Self::Architecture(chosen) => chosen.declared,
             Self::Unseal(unseal) => unseal.command.is_none(),
             Self::Gateway { .. } => !self.is_role(),
             _ => false,

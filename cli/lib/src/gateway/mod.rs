@@ -4,6 +4,7 @@ mod access;
 mod client;
 mod keys;
 mod link;
+mod operations;
 mod sender;
 mod told;
 
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 pub use self::client::HttpClient;
 use self::link::Link;
+use self::operations::Looks;
 use self::sender::Sender;
 pub use self::told::Told;
 use crate::config::{Config, GatewayAuth, GatewaySettings};
@@ -200,6 +202,7 @@ pub fn role<'a>(
     let resume_key = access::resume_key(settings)?;
     let seals_for = seal::public_keys(config)?;
     let resources = resources(config, domains)?;
+    let operations = Looks::new(config, domains)?;
     let work = move |health: &Health, stop: &Stop| {
         let servers = Servers::new(config);
         let log = servers.kafka_of_role()?;
@@ -215,6 +218,7 @@ pub fn role<'a>(
             domains,
             resources,
             pages,
+            operations,
             log: Arc::new(log),
             sender,
             clock: Arc::new(SystemClock),

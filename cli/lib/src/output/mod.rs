@@ -74,6 +74,8 @@ pub enum Styled<'a> {
     Bold(&'a str),
     /// That stands back, when a terminal shows it.
     Dim(&'a str),
+    /// In the colour of a warning, when a terminal shows it.
+    Warning(&'a str),
 }
 
 impl fmt::Display for Styled<'_> {
@@ -82,6 +84,7 @@ impl fmt::Display for Styled<'_> {
             Self::Plain(text) => return f.write_str(&foreign::inert_lines(text)),
             Self::Bold(text) => (1, text),
             Self::Dim(text) => (2, text),
+            Self::Warning(text) => (33, text),
         };
         let text = foreign::inert(text);
         match io::stdout().is_terminal() {

@@ -4,8 +4,8 @@ pub mod behind;
 mod open;
 pub mod processes;
 mod reads;
-mod samples;
-mod scrape;
+pub mod samples;
+pub mod scrape;
 mod screen;
 pub mod watch;
 

@@ -70,7 +70,7 @@ pub fn troubles(config: &Config) -> Vec<String> {
 impl Process {
     fn of(address: String, answer: Result<Told, String>) -> Self {
         let (samples, troubles, silent) = match answer {
-            Ok(Told { samples, troubles }) => (samples, troubles, None),
+            Ok(Told { samples, troubles, .. }) => (samples, troubles, None),
             Err(why) => (Vec::new(), Vec::new(), Some(why)),
         };
         let value = |name: &str, server: Option<&str>| {
@@ -136,7 +136,10 @@ mod tests {
     use super::*;
 
     fn process(samples: &str) -> Process {
-        Process::of("here:1".to_owned(), Ok(Told { samples: parse(samples), troubles: Vec::new() }))
+        Process::of(
+            "here:1".to_owned(),
+            Ok(Told { samples: parse(samples), troubles: Vec::new(), gateway: None }),
+        )
     }
 
     #[test]

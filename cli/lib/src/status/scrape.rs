@@ -44,12 +44,17 @@ struct Health {
     lanes: Vec<Trouble>,
 }
 
+/// What the lane of a gateway says before the URL at which it answers.
+const ANSWERS_AT: &str = "answers at ";
+
 /// A process as it answered.
 pub struct Told {
     /// What it measures.
     pub samples: Vec<Sample>,
     /// What is in its way.
     pub troubles: Vec<Trouble>,
+    /// The URL of its gateway, if it has one that answers.
+    pub gateway: Option<String>,
 }
 
 /// All processes at one moment.
@@ -106,7 +111,9 @@ impl Asker {
         let samples = parse(&get("/metrics")?);
         let health: Health = serde_json::from_str(&get("/health")?).map_err(|error| error.to_string())?;
         let is_trouble = |lane: &Trouble| matches!(lane.state.as_str(), "faulted" | "hanging");
-        Ok(Told { samples, troubles: health.lanes.into_iter().filter(is_trouble).collect() })
+        let url = |lane: &Trouble| Some(lane.detail.strip_prefix(ANSWERS_AT)?.to_owned());
+        let gateway = health.lanes.iter().filter(|lane| lane.role == "gateway").find_map(url);
+        Ok(Told { samples, troubles: health.lanes.into_iter().filter(is_trouble).collect(), gateway })
     }
 }
 
@@ -272,7 +279,7 @@ pub(super) mod tests {
 
     /// A look at one process that answers with this, some seconds after `start`.
     pub fn look(start: Instant, seconds: u64, text: &str) -> Look {
-        let process = Told { samples: parse(text), troubles: Vec::new() };
+        let process = Told { samples: parse(text), troubles: Vec::new(), gateway: None };
         Look { at: start + Duration::from_secs(seconds), processes: vec![("here:1".to_owned(), Ok(process))] }
     }
 

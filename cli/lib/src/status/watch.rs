@@ -23,8 +23,9 @@ const REPORT_PAUSE: Duration = Duration::from_secs(5);
 /// What is drawn where nobody says how large the terminal is.
 const USUAL: Size = Size { width: 100, height: 200 };
 /// Another screen, without a cursor; and back.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+pub const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+/// See [`ENTER`].
+pub const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// Runs `millrace status --watch` until interrupted.
 ///

@@ -2,6 +2,7 @@
 
 mod commands;
 mod headers;
+mod ops;
 mod outcomes;
 mod own;
 mod problems;
@@ -61,6 +62,7 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     if !described.domains.is_empty() {
         outcomes::describe(described.domains, &mut paths);
     }
+    ops::describe(&mut paths, &mut schemas);
     themselves::describe(&mut paths);
     schemas.extend(problems::schemas(described.domains.first().copied()).into_iter().filter(|(name, _)| {
         // of what belongs to no path, such as another method, the text at the beginning tells
@@ -85,6 +87,7 @@ pub(super) fn document(described: &Described<'_>) -> Json {
     });
     let own = [
         json!({"name": "outcomes", "description": "What became of commands, looked for afterwards."}),
+        json!({"name": "operations", "description": "What operators see of the whole."}),
         json!({"name": "documents", "description": "What the gateway says of itself."}),
     ];
     json!({
