@@ -161,6 +161,50 @@ export interface Commands {
     /** The user whose chirps are read. */
     followee_id: string;
   };
+  /** Ask a team how large something of its project is; owners and admins may. Routing key: estimation_id. */
+  'estimation/OpenEstimation': {
+    /** The estimation's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+    estimation_id: string;
+    /** The project that it belongs to. */
+    project_id: string;
+    /** The team that works on the project, whose members estimate. */
+    team_id: string;
+    /** What is to be estimated: one line, not blank. */
+    title: string;
+    /** What may be estimated: fibonacci (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89), t-shirt (1 to 6 for XS, S, M, L, XL, XXL), or 2 to 50 whole numbers from 0 to 1000000, rising, parted by commas, as 1,2,4,8. */
+    scale: string;
+  };
+  /** Say how large it is, in secret until the estimation is closed; a later one of the same member takes the place of an earlier one. Routing key: estimation_id. */
+  'estimation/SubmitEstimate': {
+    /** The estimation's id. */
+    estimation_id: string;
+    /** Its project. */
+    project_id: string;
+    /** Its team. */
+    team_id: string;
+    /** Who estimates: an owner, admin or member of the team, for themselves. */
+    member_id: string;
+    /** One of the values of the scale. */
+    points: bigint;
+  };
+  /** Turn up all estimates, at least two; owners and admins may. Routing key: estimation_id. */
+  'estimation/CloseEstimation': {
+    /** The estimation's id. */
+    estimation_id: string;
+    /** Its project. */
+    project_id: string;
+    /** Its team. */
+    team_id: string;
+  };
+  /** Begin another round, without the estimates of the last one; owners and admins may. Routing key: estimation_id. */
+  'estimation/ReopenEstimation': {
+    /** The estimation's id. */
+    estimation_id: string;
+    /** Its project. */
+    project_id: string;
+    /** Its team. */
+    team_id: string;
+  };
   /** A guest signs the book, once. */
   'guestbook/Sign': {
     /** Who signs. */
@@ -579,6 +623,69 @@ export interface Rows {
     /** Nullable until set: when it was last edited, if ever. */
     edited_at: Long | null;
   };
+  /** The estimations of a project, but those that were open when it ended. Bound: at most 10,000 rows. */
+  'estimation/estimations_by_project': {
+    /** The project's id. */
+    project_id: string;
+    /** The estimation's id. */
+    estimation_id: string;
+    /** The team whose members estimate. */
+    team_id: string;
+    /** What is to be estimated. */
+    title: string;
+    /** What may be estimated: fibonacci, t-shirt, or whole numbers parted by commas. */
+    scale: string;
+    /** The values of the scale, the least first, as a JSON list of objects {"points": 3, "label": "M"}. */
+    cards: string;
+    /** OPEN or CLOSED. */
+    status: string;
+    /** Which round it is: 1, 2, 3 … */
+    round: number;
+    /** How many members have estimated in this round; who, the rows of estimates say. */
+    estimate_count: number;
+    /** Nullable: what this round came to, once it is closed: the median of the estimates, of two in the middle the greater. */
+    points: Long | null;
+    /** Nullable: how far apart the estimates are, once it is closed: the greatest less the least. */
+    spread: Long | null;
+    /** When this round began. */
+    opened_at: Long;
+    /** Nullable: when it was closed, once it is. */
+    closed_at: Long | null;
+    /** The version of the estimation that this row shows; what a command may expect. */
+    version: Long;
+  };
+  /** Who has estimated in the last round of an estimation, and what, once it is closed. Bound: at most 200 rows. */
+  'estimation/estimates': {
+    /** The estimation's id. */
+    estimation_id: string;
+    /** Who has estimated. */
+    member_id: string;
+    /** The project that it belongs to. */
+    project_id: string;
+    /** The team whose members estimate. */
+    team_id: string;
+    /** In which round: 1, 2, 3 … */
+    round: number;
+    /** Nullable: how large it is to the member, once the round is closed. */
+    points: Long | null;
+    /** When the member has estimated, last. */
+    submitted_at: Long;
+  };
+  /** What somebody has estimated themselves in the last round of an estimation, also while that is open. Nobody else may read it. */
+  'estimation/my_estimates': {
+    /** The estimation's id. */
+    estimation_id: string;
+    /** Who has estimated, who alone may read this. */
+    member_id: string;
+    /** The project that it belongs to. */
+    project_id: string;
+    /** In which round: 1, 2, 3 … */
+    round: number;
+    /** How large it is to the member. */
+    points: Long;
+    /** When the member has estimated, last. */
+    submitted_at: Long;
+  };
   /** What guests wrote. */
   'guestbook/entries': {
     /** Who has signed. */
@@ -776,6 +883,9 @@ export const VIEWS = {
   'chirp/home_timelines': { partition: ['reader_id'], clustering: ['-posted_at', '-chirp_id', '-author_id'], numbers: ['posted_at'] },
   'chirp/timeline_floors': { partition: ['reader_id'], clustering: ['source_partition'], numbers: ['source_partition'] },
   'chirp/celebrity_chirps': { partition: ['author_id'], clustering: ['-posted_at', '-chirp_id'], numbers: ['posted_at'] },
+  'estimation/estimations_by_project': { partition: ['project_id'], clustering: ['estimation_id'], numbers: [] },
+  'estimation/estimates': { partition: ['estimation_id'], clustering: ['member_id'], numbers: [] },
+  'estimation/my_estimates': { partition: ['estimation_id', 'member_id'], clustering: [], numbers: [] },
   'guestbook/entries': { partition: ['guest_id'], clustering: [], numbers: [] },
   'identity/users': { partition: ['user_id'], clustering: [], numbers: [] },
   'identity/people': { partition: ['user_id'], clustering: [], numbers: [] },
