@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_kernel::table::parse_tables;
-use millrace_kernel::{Command, Domain, Metadata, Outcome, Table, codes};
+use millrace_kernel::{Command, Domain, Outcome, Table, codes};
 use millrace_ports::{TopicPartition, ViewStore};
 use millrace_runtime::versions::Live;
 use millrace_runtime::{ProcessorSettings, ProjectorSettings};

@@ -34,7 +34,7 @@ pub fn shown(store: &MemoryStore) -> Shown {
 
 /// What the tables say may be estimated, written by hand.
 fn cards(scale: &str) -> String {
-    let card = |(points, label): (i64, &str)| format!("{{\"label\":\"{label}\",\"points\":{points}}}");
+    let card = |(points, label): (i64, &str)| format!("{{\"points\":{points},\"label\":\"{label}\"}}");
     let cards: Vec<String> = match scale {
         "t-shirt" => [(1, "XS"), (2, "S"), (3, "M"), (4, "L"), (5, "XL"), (6, "XXL")].map(card).into(),
         "fibonacci" => [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89].map(|it| card((it, &it.to_string()))).into(),

@@ -1,11 +1,11 @@
 //! Projection `estimations`: the estimations of a project, and who has estimated in each. **It takes points from
 //! `EstimationClosed` and from no other event**, so neither its rows nor what it knows say any before.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millrace_kernel::{Event, Keeps, Known, Projection, StagedProjector, Writes};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::known::{keep, read};
 use crate::messages::EventData;
@@ -115,10 +115,18 @@ impl Estimation {
     }
 }
 
+/// A value of a scale, as rows say it.
+#[derive(Serialize)]
+struct Card {
+    points: i64,
+    label: Cow<'static, str>,
+}
+
 fn cards(scale: &str) -> String {
-    let card = |(points, label)| json!({"points": points, "label": label});
-    let cards = Scale::parse(scale).map(|scale| scale.cards().map(card).collect::<Vec<_>>());
-    Value::from(cards.unwrap_or_default()).to_string()
+    let cards = Scale::parse(scale)
+        .map(|scale| scale.cards().map(|(points, label)| Card { points, label }).collect::<Vec<_>>());
+    // a list of numbers and texts always is JSON
+    serde_json::to_string(&cards.unwrap_or_default()).unwrap_or_default()
 }
 
 /// Turns up what everybody has estimated.
