@@ -85,7 +85,17 @@ fn no_setting(span: &str, known: &BTreeSet<String>) -> Option<String> {
     let sections: BTreeSet<&str> = known.iter().filter_map(|key| Some(key.split_once('.')?.0)).collect();
     // sections of domains, which may have no settings, have the names of their topics, too
     let is_domain = |name: &str| {
-        matches!(name, "chirp" | "accounting" | "guestbook" | "orders" | "calendar" | "identity" | "projects" | "estimation")
+        matches!(
+            name,
+            "chirp"
+                | "accounting"
+                | "guestbook"
+                | "orders"
+                | "calendar"
+                | "identity"
+                | "projects"
+                | "estimation"
+        )
     };
     let is_section = |name: &str| name == "kafka_client" || is_domain(name) || sections.contains(name);
     if let Some((section, rest)) = span.strip_prefix('[').and_then(|span| span.split_once(']'))

@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod deletions;
 mod embedded;
+mod estimation;
 mod expired;
 mod foreign_schema;
 mod gateway;

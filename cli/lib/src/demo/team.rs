@@ -64,9 +64,7 @@ impl Generator<'_> {
 
     /// The owner founds the team and takes the others in.
     fn gather(&mut self, owner: &str, others: &[(&str, &str)]) {
-        let membership = |user: &str, role: &str| {
-            json!({"membership_id": format!("{TEAM}-{user}"), "team_id": TEAM, "user_id": user, "role": role})
-        };
+        let membership = |user: &str, role: &str| json!({"membership_id": format!("{TEAM}-{user}"), "team_id": TEAM, "user_id": user, "role": role});
         self.say("projects.CreateMembership", owner, &membership(owner, "owner"));
         self.wait();
         for (user, role) in others {

@@ -30,7 +30,8 @@ fn marked(events: &[(i32, Event<EventData>)]) -> Vec<Event<EventData>> {
                 }
                 EventData::EstimationClosed(e) => {
                     for estimate in &mut e.estimates {
-                        estimate.points = said[&(e.estimation_id.to_string(), estimate.member_id.to_string())];
+                        estimate.points =
+                            said[&(e.estimation_id.to_string(), estimate.member_id.to_string())];
                     }
                     e.points = e.estimates[0].points;
                     e.spread = e.estimates[0].points - 1;
@@ -94,7 +95,10 @@ fn nobody_learns_points_before_they_are_turned_up() {
                         Write::Delete(delete) => &delete.key,
                     };
                     for secret in values.iter().flat_map(secrets) {
-                        assert!(public.contains(&secret), "seed {seed}: {event:?} tells {secret} in {write:?}");
+                        assert!(
+                            public.contains(&secret),
+                            "seed {seed}: {event:?} tells {secret} in {write:?}"
+                        );
                         turned += 1;
                     }
                 }

@@ -216,7 +216,8 @@ fn estimations_survive_crashes_of_anything() {
         is_consistent(&whole, &format!("seed {seed}"));
         let states = whole.states();
         for project in &deleted {
-            let list = states.get(&format!("ProjectEstimations/{project}")).and_then(State::project_estimations);
+            let list =
+                states.get(&format!("ProjectEstimations/{project}")).and_then(State::project_estimations);
             assert!(list.is_some_and(|it| it.ended), "seed {seed}: {project} has ended here as well");
         }
         gone += deleted.len();

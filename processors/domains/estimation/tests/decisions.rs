@@ -27,7 +27,8 @@ const STATE: (&str, &str) = (INVALID_STATE, "estimation_id");
 /// Who is what: the owner Ann, the admin Eve, and Bob and Ida in team `t`; Max owns team `u`. Zoe is in `t` to look on, so
 /// nothing of her can be looked up. Of `t` are the projects `p` and `r`, of `u` is `q`; project `d` of `t` was deleted.
 const MANAGERS: [(&str, &str); 3] = [("ann", "t"), ("eve", "t"), ("max", "u")];
-const CONTRIBUTORS: [(&str, &str); 5] = [("ann", "t"), ("eve", "t"), ("bob", "t"), ("ida", "t"), ("max", "u")];
+const CONTRIBUTORS: [(&str, &str); 5] =
+    [("ann", "t"), ("eve", "t"), ("bob", "t"), ("ida", "t"), ("max", "u")];
 const PROJECTS: [(&str, &str); 3] = [("p", "t"), ("r", "t"), ("q", "u")];
 
 /// Of project `p`: `open`, in which Ann and Bob have estimated, `alone`, in which only Ann has, `closed`, `asked`, which is about to open,

@@ -53,8 +53,7 @@ impl History {
         self.world.set_elsewhere(who::CONTRIBUTOR, &[user, team], contributes);
         self.world.set_elsewhere(who::MANAGER, &[user, team], manages);
         let key = (user.to_owned(), team.to_owned());
-        for (all, is_in) in
-            [(&mut self.model.contributors, contributes), (&mut self.model.managers, manages)]
+        for (all, is_in) in [(&mut self.model.contributors, contributes), (&mut self.model.managers, manages)]
         {
             match is_in {
                 true => all.insert(key.clone()),

@@ -147,7 +147,10 @@ fn what_is_asked_of_a_project_that_ends_is_refused_or_ends() {
                 for late in [open("late", "p", "t"), reopen(E)] {
                     let late = ask(&mut world, None, late);
                     let last = reasons(&late).pop().unwrap();
-                    assert!([(NOT_FOUND, "project_id"), (INVALID_STATE, "project_id")].contains(&last), "{late:?}");
+                    assert!(
+                        [(NOT_FOUND, "project_id"), (INVALID_STATE, "project_id")].contains(&last),
+                        "{late:?}"
+                    );
                 }
             }
         }

@@ -12,7 +12,11 @@ const OF: Of<'_> = ("e", "p", "t");
 
 #[test]
 fn every_message_round_trips() {
-    assert_eq!(all_round_trip::<Estimations>(), 4 + 6 + 15 + 2, "commands, steps, events and kinds of states");
+    assert_eq!(
+        all_round_trip::<Estimations>(),
+        4 + 6 + 15 + 2,
+        "commands, steps, events and kinds of states"
+    );
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn a_project_takes_note_of_what_opens_and_forgets_what_was_closed() {
 
 #[test]
 fn at_most_two_hundred_are_open_at_a_time() {
-    let full: Vec<EventData> = (0..listing::MAX_OPEN).map(|n| enlisted("p", &format!("e{n}"), true)).collect();
+    let full: Vec<EventData> =
+        (0..listing::MAX_OPEN).map(|n| enlisted("p", &format!("e{n}"), true)).collect();
     for is_first in [true, false] {
         let refused = decided(&full, enlist("p", "new", is_first));
         assert_eq!(refused_for(&refused), [(LIMIT_REACHED, "project_id")]);
@@ -77,7 +78,10 @@ fn at_most_two_hundred_are_open_at_a_time() {
             .when_step(enlist("p", "new", is_first))
             .then_events([enlisted("p", "new", is_first)]);
     }
-    assert!(listing::MAX_OPEN <= millrace_kernel::StepSource::MAX_STEPS, "each is a step when the project ends");
+    assert!(
+        listing::MAX_OPEN <= millrace_kernel::StepSource::MAX_STEPS,
+        "each is a step when the project ends"
+    );
 }
 
 #[test]

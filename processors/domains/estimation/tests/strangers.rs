@@ -35,9 +35,13 @@ fn theirs() -> impl Strategy<Value = CommandData> {
     let points = || prop::sample::select(&[-1, 0, 2, 3, 6, 8][..]);
     let scale = || prop::sample::select(&["fibonacci", "1,2", "2,1"][..]);
     prop_oneof![
-        (id(), project(), team(), scale()).prop_map(|(id, project, team, scale)| open_on(id, project, team, scale)),
-        (id(), project(), team(), member(), points())
-            .prop_map(|(id, project, team, member, points)| submit((id, project, team), member, points)),
+        (id(), project(), team(), scale())
+            .prop_map(|(id, project, team, scale)| open_on(id, project, team, scale)),
+        (id(), project(), team(), member(), points()).prop_map(|(id, project, team, member, points)| submit(
+            (id, project, team),
+            member,
+            points
+        )),
         (id(), project(), team()).prop_map(close),
         (id(), project(), team()).prop_map(reopen),
     ]

@@ -22,7 +22,10 @@ pub fn all_is_consistent(states: &BTreeMap<String, State>, what: &str) {
         let (kind, name) = id.split_once('/').unwrap();
         match state {
             State::Estimation(it) => {
-                assert!(["OPEN", "CLOSED", "ENDED"].contains(&&*it.status), "{what}: {id} is at rest: {it:?}");
+                assert!(
+                    ["OPEN", "CLOSED", "ENDED"].contains(&&*it.status),
+                    "{what}: {id} is at rest: {it:?}"
+                );
                 *had.entry(&it.project_id).or_default() += 1;
                 if &*it.status == "OPEN" {
                     assert!(!it.is_over, "{what}: {id} does not outlive its project");

@@ -49,11 +49,21 @@ pub fn begun(estimation_id: &str, project_id: &str, team_id: &str) -> Vec<EventD
 }
 
 pub fn refused(estimation_id: &str, project_id: &str, violations: Vec<Violation>) -> EventData {
-    events::EstimationRefused { estimation_id: estimation_id.into(), project_id: project_id.into(), violations }
-        .into()
+    events::EstimationRefused {
+        estimation_id: estimation_id.into(),
+        project_id: project_id.into(),
+        violations,
+    }
+    .into()
 }
 
-pub fn submitted(estimation_id: &str, project_id: &str, member_id: &str, round: i32, points: i64) -> EventData {
+pub fn submitted(
+    estimation_id: &str,
+    project_id: &str,
+    member_id: &str,
+    round: i32,
+    points: i64,
+) -> EventData {
     events::EstimateSubmitted {
         estimation_id: estimation_id.into(),
         project_id: project_id.into(),
@@ -72,8 +82,10 @@ pub fn closed(
     (points, spread): (i64, i64),
     estimates: &[(&str, i64)],
 ) -> EventData {
-    let estimate =
-        |(member_id, points): &(&str, i64)| events::Estimate { member_id: (*member_id).into(), points: *points };
+    let estimate = |(member_id, points): &(&str, i64)| events::Estimate {
+        member_id: (*member_id).into(),
+        points: *points,
+    };
     events::EstimationClosed {
         estimation_id: estimation_id.into(),
         project_id: project_id.into(),
@@ -90,8 +102,11 @@ pub fn settled(estimation_id: &str, project_id: &str) -> EventData {
 }
 
 pub fn reopening(estimation_id: &str, project_id: &str) -> EventData {
-    events::EstimationReopeningRequested { estimation_id: estimation_id.into(), project_id: project_id.into() }
-        .into()
+    events::EstimationReopeningRequested {
+        estimation_id: estimation_id.into(),
+        project_id: project_id.into(),
+    }
+    .into()
 }
 
 pub fn reopening_refused(estimation_id: &str, project_id: &str, violations: Vec<Violation>) -> EventData {
@@ -113,7 +128,8 @@ pub fn ended(estimation_id: &str, project_id: &str) -> EventData {
 }
 
 pub fn noted(estimation_id: &str, project_id: &str) -> EventData {
-    events::EstimationEndingNoted { estimation_id: estimation_id.into(), project_id: project_id.into() }.into()
+    events::EstimationEndingNoted { estimation_id: estimation_id.into(), project_id: project_id.into() }
+        .into()
 }
 
 pub fn enlisted(project_id: &str, estimation_id: &str, is_first: bool) -> EventData {

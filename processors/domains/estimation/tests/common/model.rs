@@ -95,7 +95,8 @@ impl Model {
                 if actor.is_some_and(|actor| actor != &*c.member_id || !is_contributor) {
                     return vec![NOT_PERMITTED];
                 }
-                let meant = self.meant(&c.estimation_id, &c.project_id, &c.team_id).filter(|it| it.says != "REFUSED");
+                let meant =
+                    self.meant(&c.estimation_id, &c.project_id, &c.team_id).filter(|it| it.says != "REFUSED");
                 match meant {
                     None => broken.push(NONE),
                     Some(it) if it.says != "OPEN" => broken.push(WRONG_STATE),
@@ -116,7 +117,10 @@ impl Model {
                 if !self.manages(actor, &c.team_id) {
                     return vec![NOT_PERMITTED];
                 }
-                match self.meant(&c.estimation_id, &c.project_id, &c.team_id).filter(|it| it.says != "REFUSED") {
+                match self
+                    .meant(&c.estimation_id, &c.project_id, &c.team_id)
+                    .filter(|it| it.says != "REFUSED")
+                {
                     None => broken.push(NONE),
                     Some(it) if it.says != "OPEN" => broken.push(WRONG_STATE),
                     Some(it) if it.points.len() < 2 => broken.push(("InvalidState", "estimates")),
@@ -127,7 +131,8 @@ impl Model {
                 if !self.manages(actor, &c.team_id) {
                     return vec![NOT_PERMITTED];
                 }
-                let meant = self.meant(&c.estimation_id, &c.project_id, &c.team_id).filter(|it| it.says != "REFUSED");
+                let meant =
+                    self.meant(&c.estimation_id, &c.project_id, &c.team_id).filter(|it| it.says != "REFUSED");
                 match meant {
                     None => broken.push(NONE),
                     Some(it) if it.says != "CLOSED" => broken.push(WRONG_STATE),

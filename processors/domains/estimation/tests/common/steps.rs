@@ -4,12 +4,8 @@ use millrace_domain_estimation::messages::{StepData, steps};
 use millrace_kernel::Violation;
 
 pub fn enlist(project_id: &str, estimation_id: &str, is_first: bool) -> StepData {
-    steps::EnlistEstimation {
-        project_id: project_id.into(),
-        estimation_id: estimation_id.into(),
-        is_first,
-    }
-    .into()
+    steps::EnlistEstimation { project_id: project_id.into(), estimation_id: estimation_id.into(), is_first }
+        .into()
 }
 
 pub fn conclude(estimation_id: &str, violations: Vec<Violation>) -> StepData {

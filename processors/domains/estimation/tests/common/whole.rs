@@ -15,7 +15,8 @@ use millrace_runtime::ProcessorSettings;
 use millrace_testkit::pipeline::Pipeline;
 
 /// What each is in team `t`.
-pub const TEAM: [(&str, &str); 4] = [("ann", "owner"), ("bob", "member"), ("ida", "admin"), ("zoe", "viewer")];
+pub const TEAM: [(&str, &str); 4] =
+    [("ann", "owner"), ("bob", "member"), ("ida", "admin"), ("zoe", "viewer")];
 
 /// All three domains on one log.
 pub struct Whole {

@@ -11,9 +11,13 @@ const OPEN: Of<'_> = ("open", "p", "t");
 
 #[test]
 fn members_estimate_each_for_themselves() {
-    for (actor, member) in
-        [(Some("ida"), "ida"), (Some("eve"), "eve"), (None, "ida"), (Some("bob"), "bob"), (Some("ann"), "ann")]
-    {
+    for (actor, member) in [
+        (Some("ida"), "ida"),
+        (Some("eve"), "eve"),
+        (None, "ida"),
+        (Some("bob"), "bob"),
+        (Some("ann"), "ann"),
+    ] {
         // also those who have said something else before
         scene(actor)
             .when(submit(OPEN, member, 4))
@@ -21,13 +25,18 @@ fn members_estimate_each_for_themselves() {
             .when(submit(OPEN, member, 1))
             .then_events([submitted("open", "p", member, 1, 1)]);
     }
-    for (scale, points) in [("fibonacci", 0), ("fibonacci", 89), ("t-shirt", 1), ("t-shirt", 6), ("7,700", 700)] {
+    for (scale, points) in
+        [("fibonacci", 0), ("fibonacci", 89), ("t-shirt", 1), ("t-shirt", 6), ("7,700", 700)]
+    {
         beside(given::<Estimations>(begun_on("e", "p", "t", scale)))
             .when(submit(("e", "p", "t"), "ida", points))
             .then_events([submitted("e", "p", "ida", 1, points)]);
     }
     // what is said later is of a later round
-    let again = [happened(), vec![enlisted("p", "closed", false), reopening("closed", "p"), reopened("closed", "p", 2)]];
+    let again = [
+        happened(),
+        vec![enlisted("p", "closed", false), reopening("closed", "p"), reopened("closed", "p", 2)],
+    ];
     beside(given::<Estimations>(again.concat()))
         .when(submit(("closed", "p", "t"), "bob", 1))
         .then_events([submitted("closed", "p", "bob", 2, 1)]);
@@ -68,11 +77,31 @@ fn submit_estimate_is_rejected() {
             submit(("theirs", "q", "t"), "bob", 1),
             vec![NONE, GONE_PROJECT],
         ),
-        ("none, and all else is wrong", None, submit(("none", "n", "t"), "zoe", 3), vec![NONE, GONE_PROJECT, unknown]),
-        ("closed, and all else is wrong", None, submit(of("closed"), "zoe", 3), vec![STATE, unknown, OFF_SCALE]),
+        (
+            "none, and all else is wrong",
+            None,
+            submit(("none", "n", "t"), "zoe", 3),
+            vec![NONE, GONE_PROJECT, unknown],
+        ),
+        (
+            "closed, and all else is wrong",
+            None,
+            submit(of("closed"), "zoe", 3),
+            vec![STATE, unknown, OFF_SCALE],
+        ),
         ("a project that was deleted", Some("bob"), submit(("late", "d", "t"), "bob", 1), vec![GONE_PROJECT]),
-        ("ended with its project", Some("bob"), submit(("over", "d", "t"), "bob", 3), vec![STATE, GONE_PROJECT]),
-        ("closed, of a project that has ended", Some("bob"), submit(("kept", "d", "t"), "bob", 1), vec![STATE, GONE_PROJECT]),
+        (
+            "ended with its project",
+            Some("bob"),
+            submit(("over", "d", "t"), "bob", 3),
+            vec![STATE, GONE_PROJECT],
+        ),
+        (
+            "closed, of a project that has ended",
+            Some("bob"),
+            submit(("kept", "d", "t"), "bob", 1),
+            vec![STATE, GONE_PROJECT],
+        ),
     ];
     for id in ["closed", "asked", "closing", "reopening"] {
         rows.push((id, Some("bob"), submit(of(id), "bob", 1), vec![STATE]));
@@ -124,7 +153,10 @@ fn no_refusal_says_what_others_have_said() {
             open("e", "p", "t"),
         ];
         let mut told = Vec::new();
-        for (actor, data) in [None, Some("ann"), Some("eve"), Some("zoe")].into_iter().flat_map(|actor| commands.clone().map(|data| (actor, data))) {
+        for (actor, data) in [None, Some("ann"), Some("eve"), Some("zoe")]
+            .into_iter()
+            .flat_map(|actor| commands.clone().map(|data| (actor, data)))
+        {
             let metadata = Metadata { user_id: actor.map(Into::into), ..Metadata::default() };
             let command = millrace_kernel::Command { id: "c".into(), metadata, data };
             let refused = states.decide(&command, millrace_kernel::Stamp { now: 0 }).unwrap_err();

@@ -12,13 +12,13 @@ fn owners_and_admins_open_estimations() {
         scene(actor).when(open("new", project, team)).then_events([requested("new", project, team)]);
     }
     for scale in ["fibonacci", "t-shirt", "0,1", "1,1000000"] {
-        scene(None)
-            .when(open_on("new", "p", "t", scale))
-            .then_events([requested_on("new", "p", "t", scale)]);
+        scene(None).when(open_on("new", "p", "t", scale)).then_events([requested_on("new", "p", "t", scale)]);
     }
     // what was refused in the end has left no estimation
     let refused = [requested("new", "p", "t"), refused("new", "p", vec![])];
-    beside(given::<Estimations>(refused)).when(open("new", "r", "t")).then_events([requested("new", "r", "t")]);
+    beside(given::<Estimations>(refused))
+        .when(open("new", "r", "t"))
+        .then_events([requested("new", "r", "t")]);
 }
 
 #[test]

@@ -15,18 +15,27 @@ fn owners_and_admins_close_and_reopen() {
     }
     // what was said last, by whom, whoever has left since
     let mut all = begun("e", "p", "t");
-    all.extend([("zed", 8), ("ann", 1), ("gone", 2), ("zed", 2)].map(|(who, points)| submitted("e", "p", who, 1, points)));
-    beside(given::<Estimations>(all))
-        .acting("eve")
-        .when(close(of("e")))
-        .then_events([closed("e", "p", 1, (2, 1), &[("ann", 1), ("gone", 2), ("zed", 2)])]);
+    all.extend(
+        [("zed", 8), ("ann", 1), ("gone", 2), ("zed", 2)]
+            .map(|(who, points)| submitted("e", "p", who, 1, points)),
+    );
+    beside(given::<Estimations>(all)).acting("eve").when(close(of("e"))).then_events([closed(
+        "e",
+        "p",
+        1,
+        (2, 1),
+        &[("ann", 1), ("gone", 2), ("zed", 2)],
+    )]);
     // it can be closed as long as it is open, whatever has become of its project, by whoever manages the team
     let mut all = begun("late", "d", "t");
     all.extend([submitted("late", "d", "ann", 1, 4), submitted("late", "d", "bob", 1, 4)]);
-    beside(given::<Estimations>(all))
-        .acting("ann")
-        .when(close(("late", "d", "t")))
-        .then_events([closed("late", "d", 1, (4, 0), &[("ann", 4), ("bob", 4)])]);
+    beside(given::<Estimations>(all)).acting("ann").when(close(("late", "d", "t"))).then_events([closed(
+        "late",
+        "d",
+        1,
+        (4, 0),
+        &[("ann", 4), ("bob", 4)],
+    )]);
 }
 
 #[test]
@@ -66,7 +75,12 @@ fn close_estimation_is_rejected() {
     let few = (INVALID_STATE, "estimates");
     let mut rows: Vec<Row<'_>> = vec![
         ("all at once", None, close(("", "", "/")), vec![NO_ID, NO_PROJECT, NO_TEAM]),
-        ("all at once, by a stranger", Some("zoe"), close(("", "", "/")), vec![ACTOR, NO_ID, NO_PROJECT, NO_TEAM]),
+        (
+            "all at once, by a stranger",
+            Some("zoe"),
+            close(("", "", "/")),
+            vec![ACTOR, NO_ID, NO_PROJECT, NO_TEAM],
+        ),
         ("by a member", Some("bob"), close(of("open")), vec![ACTOR]),
         ("by somebody who looks on", Some("zoe"), close(of("open")), vec![ACTOR]),
         ("by another team's owner", Some("max"), close(of("open")), vec![ACTOR]),
@@ -91,7 +105,12 @@ fn reopen_estimation_is_rejected() {
     let over = (INVALID_STATE, "project_id");
     let mut rows: Vec<Row<'_>> = vec![
         ("all at once", None, reopen(("", "", "/")), vec![NO_ID, NO_PROJECT, NO_TEAM]),
-        ("all at once, by a stranger", Some("zoe"), reopen(("", "", "/")), vec![ACTOR, NO_ID, NO_PROJECT, NO_TEAM]),
+        (
+            "all at once, by a stranger",
+            Some("zoe"),
+            reopen(("", "", "/")),
+            vec![ACTOR, NO_ID, NO_PROJECT, NO_TEAM],
+        ),
         ("by a member", Some("bob"), reopen(of("closed")), vec![ACTOR]),
         ("by somebody who looks on", Some("zoe"), reopen(of("closed")), vec![ACTOR]),
         ("by another team's owner", Some("max"), reopen(of("closed")), vec![ACTOR]),
@@ -100,7 +119,12 @@ fn reopen_estimation_is_rejected() {
         ("none", Some("ann"), reopen(of("none")), vec![NONE]),
         ("closed, of a project that has ended", Some("ann"), reopen(("kept", "d", "t")), vec![over]),
         ("ended with its project", Some("ann"), reopen(("over", "d", "t")), vec![STATE, over]),
-        ("open, of a project that was deleted", Some("ann"), reopen(("late", "d", "t")), vec![STATE, GONE_PROJECT]),
+        (
+            "open, of a project that was deleted",
+            Some("ann"),
+            reopen(("late", "d", "t")),
+            vec![STATE, GONE_PROJECT],
+        ),
     ];
     for id in ["open", "alone", "asked", "closing", "reopening"] {
         rows.push((id, Some("ann"), reopen(of(id)), vec![STATE]));
