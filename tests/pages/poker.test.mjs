@@ -75,7 +75,7 @@ const seat = (page, id) => page.locator(`[data-seat="${id}"]`);
 const hasChosen = (page, id, chosen = 'true') => until(`${id} has chosen`, async () => (await seat(page, id).getAttribute('data-chosen')) === chosen);
 const front = (page, id) => seat(page, id).locator('.front').textContent();
 
-test('cards lie face down in every window, and in all that comes to it, until they are turned up', { timeout: 180_000 }, async () => {
+test('cards lie face down in every window, and in all that comes to it, until they are turned up', { timeout: 600_000 }, async () => {
   const [ann, bob, cleo, dora] = await Promise.all(['ann', 'bob', 'cleo', 'dora'].map((user) => enter(user, '#/project/p/poker')));
   await bob.page.getByText('Owners and admins of the team put something on the table').waitFor({ timeout: 60_000 });
   assert.equal(await bob.page.getByRole('button', { name: 'Ask the team' }).count(), 0);
@@ -114,7 +114,8 @@ test('cards lie face down in every window, and in all that comes to it, until th
   // nothing that has come to anybody says a word of what others have chosen
   assert.deepEqual(points(ann.heard.text()), []);
   assert.deepEqual(points(dora.heard.text()), []);
-  assert.deepEqual([...new Set(points(bob.heard.text()))], ['7001']);
+  // one's own cards alone
+  assert.deepEqual(points(bob.heard.text()).filter((value) => !['8002', '7001'].includes(value)), []);
   assert.deepEqual(points(cleo.heard.text()).filter((value) => value !== '9003'), []);
   for (const { page } of [ann, cleo, dora]) assert.equal(await front(page, 'bob'), '');
   assert.match(ann.heard.text(), /"member_id":"bob"/, 'that he has chosen is heard');

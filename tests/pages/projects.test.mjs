@@ -459,7 +459,6 @@ test('ten thousand cards are followed, and no more are drawn than anybody can lo
   const more = page.locator('[data-column="To do"]').getByRole('button', { name: 'Show more: 3234 below' });
   await more.click();
   assert.equal(await page.locator('[data-column="To do"] [data-card]').count(), 200);
-  assert.deepEqual(await barriers(page), []);
   await page.context().close();
 });
 
