@@ -97,6 +97,10 @@ fn world(random: &mut StdRng) -> Seen {
             .collect();
         now.groups.push(stranger);
     }
+    // blank, and the same where they are cut off
+    for id in [" ".to_owned(), "x".repeat(70), "x".repeat(71)] {
+        now.groups.push(group(&id, "t.shop.events", 10));
+    }
     now.topics.insert(format!("t.shop.{}", name(random)), 1);
     now.brokers = name(random);
     now

@@ -108,11 +108,28 @@ fn about(element: &Element) -> String {
     said.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(". ")
 }
 
+/// What elements of one scope are called. Structurizr takes each name there once, and names of others that were cut off may be the
+/// same.
+#[derive(Default)]
+struct Titles(BTreeSet<String>);
+
+impl Titles {
+    fn of(&mut self, name: &str) -> String {
+        let title = plain(name);
+        let again = (2..).map(|count| format!("{title} ({count})"));
+        let free = std::iter::once(title.clone()).chain(again).find(|it| !self.0.contains(it));
+        let free = free.unwrap_or(title);
+        self.0.insert(free.clone());
+        free
+    }
+}
+
 fn elements(drawn: &Architecture, names: &Identifiers<'_>, out: &mut Lines) {
+    let mut titles = Titles(drawn.contexts.iter().map(|it| plain(it)).collect());
     for element in drawn.elements.iter().filter(|it| it.context.is_none()) {
         let Some(name) = names.get(&element.id) else { continue };
         let kind = if element.kind == Kind::Caller { "person" } else { "softwareSystem" };
-        let title = plain(&element.name);
+        let title = titles.of(&element.name);
         out.line(&format!(
             "{name} = {kind} \"{title}\" {} {}",
             quoted(&about(element)),
@@ -128,9 +145,10 @@ fn elements(drawn: &Architecture, names: &Identifiers<'_>, out: &mut Lines) {
         };
         let title = plain(context);
         out.open(&format!("{} = softwareSystem \"{title}\" \"{words}\" \"{kinds}\"", context_name(context)));
+        let mut titles = Titles::default();
         for element in inside() {
             let Some(name) = names.get(&element.id) else { continue };
-            let (title, technology) = (plain(&element.name), quoted(element.technology));
+            let (title, technology) = (titles.of(&element.name), quoted(element.technology));
             let (about, tags) = (quoted(&about(element)), quoted(&tags(element)));
             out.line(&format!("{name} = container \"{title}\" {about} {technology} {tags}"));
         }

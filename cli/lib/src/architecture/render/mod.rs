@@ -18,10 +18,14 @@ pub const GREY: &str = "#9ca3af";
 const LONGEST_NAME: usize = 60;
 
 /// A text of others as both languages of pictures take it between quotes: what is no letter, no digit and none of a few signs
-/// is written as `%XX`, as in addresses, so nothing of it is obeyed and nothing is lost; what is too long is cut off with `…`.
+/// is written as `%XX`, as in addresses, so nothing of it is obeyed and nothing is lost; what is too long is cut with `…`. A name
+/// is never blank, which no picture takes.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    plain_up_to(text, LONGEST_NAME)
+    match plain_up_to(text, LONGEST_NAME) {
+        blank if blank.trim().is_empty() => "(no name)".to_owned(),
+        name => name,
+    }
 }
 
 /// The same for whole sentences of our own, which may name something foreign.
