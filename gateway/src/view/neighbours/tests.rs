@@ -78,5 +78,5 @@ fn a_gateway_without_the_domain_that_says_who_may_read_is_none() {
     }
     let other = described("teams", &TEAMS.replace("user_id", "person_id"));
     let refused = check([&notes, &other].into_iter()).unwrap_err();
-    assert!(refused.contains("user_id is no part of the key of members"), "{refused}");
+    assert!(refused.contains("user_id is no part of the key of teams.members"), "{refused}");
 }
