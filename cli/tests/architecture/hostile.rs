@@ -97,11 +97,18 @@ fn world(random: &mut StdRng) -> Seen {
             .collect();
         now.groups.push(stranger);
     }
-    // blank, and the same where they are cut off
-    for id in [" ".to_owned(), "x".repeat(70), "x".repeat(71)] {
+    now.topics.insert(format!("t.shop.{}", name(random)), 1);
+    // as a context, as the gateway, and as one another once they are cut off
+    for id in [
+        "shop".to_owned(),
+        "Gateway".to_owned(),
+        "x".repeat(200),
+        "x".repeat(201),
+        String::new(),
+        " ".to_owned(),
+    ] {
         now.groups.push(group(&id, "t.shop.events", 10));
     }
-    now.topics.insert(format!("t.shop.{}", name(random)), 1);
     now.brokers = name(random);
     now
 }
@@ -165,7 +172,8 @@ fn a_name_that_is_taken_as_it_is_would_be_found() {
         assert!(checked(&good.replace("reports", planted)).is_err(), "{planted:?} passes");
     }
     let workspace = dsl::workspace(&lay(&declared(), None, &seen(3)));
-    let broken = workspace.replace("\"reports\"", "\"rep\"orts\" }\"");
-    let refused = std::panic::catch_unwind(|| parsed(&broken));
-    assert!(refused.is_err() || !refused.unwrap().contains("\treports\t"));
+    let broken = workspace.replacen("\"group reports\"", "\"group rep\"orts\" }\"", 1);
+    assert_ne!(broken, workspace);
+    let read = std::panic::catch_unwind(|| parsed(&broken));
+    assert!(read.is_err() || !read.unwrap().contains("\tgroup reports\t"));
 }

@@ -30,10 +30,10 @@ fn small_systems_are_what_the_parser_reads() {
     for line in [
         &["element", "SoftwareSystem", "shop", "Context"][..],
         &["element", "Container", "policy of people", "Policy,Silent", "SILENT"],
-        &["element", "SoftwareSystem", "reports", "Undeclared", "UNDECLARED"],
+        &["element", "SoftwareSystem", "group reports", "Undeclared", "UNDECLARED"],
         &["element", "Container", "shop.notes", "Undeclared"],
         &["relationship", "people", "shop", "policy: UserRemoved, UserRenamed", "Silent"],
-        &["relationship", "shop.events", "reports", "30 behind, 12 s", "Undeclared"],
+        &["relationship", "shop.events", "group reports", "30 behind, 12 s", "Undeclared"],
         &["relationship", "people.user.lookup", "processor", "people.User"],
         &["view", "contexts"],
         &["view", "shop"],

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::look::Looker;
 use super::model::Architecture;
-use super::seen::Seen;
 use super::overlay;
+use super::seen::Seen;
 use crate::connect::Servers;
 use crate::error::CliError;
 

@@ -78,7 +78,8 @@ impl Looker {
             .flat_map(|(topic, count)| (0..*count).map(move |at| TopicPartition::new(topic.as_str(), at)))
             .collect();
         let ends = self.admin.ends(&places)?;
-        let (ids, groups_not_seen) = self.chosen(self.admin.group_ids()?);
+        let (all, missing) = self.admin.group_ids()?;
+        let (ids, groups_not_seen) = self.chosen(all);
         let mut seen = Seen {
             brokers: self.brokers.clone(),
             at_micros: i64::try_from(self.since.elapsed().as_micros()).unwrap_or(i64::MAX),
@@ -87,15 +88,18 @@ impl Looker {
             groups: self.groups(&ids)?,
             groups_not_seen,
             gateways: self.gateways(),
-            notes: Vec::new(),
+            notes: missing
+                .map(|why| format!("some consumer groups may be missing: {why}"))
+                .into_iter()
+                .collect(),
         };
         self.behind(&mut seen)?;
         self.remember(&seen);
         Ok(seen)
     }
 
-    /// The groups to look into, and how many there are besides: the declared ones, those that were seen to read the system's
-    /// topics, and others in turn.
+    /// The groups to look into, and how many there are besides: the declared ones, whether they are listed or not, those that were
+    /// seen to read the system's topics, and others in turn.
     fn chosen(&mut self, all: Vec<String>) -> (Vec<String>, usize) {
         let is_first = |id: &String| {
             self.groups.contains(id)
@@ -105,7 +109,9 @@ impl Looker {
                     .iter()
                     .any(|own| id.strip_prefix(own.as_str()).is_some_and(|rest| rest.starts_with(".v")))
         };
-        let (mut chosen, others): (Vec<String>, Vec<String>) = all.into_iter().partition(is_first);
+        let (first, others): (Vec<String>, Vec<String>) = all.into_iter().partition(is_first);
+        let chosen: BTreeSet<String> = first.into_iter().chain(self.groups.iter().cloned()).collect();
+        let mut chosen: Vec<String> = chosen.into_iter().collect();
         let room = MOST_GROUPS.saturating_sub(chosen.len());
         if others.len() <= room {
             chosen.extend(others);
@@ -211,13 +217,16 @@ impl Looker {
         self.strangers = strangers.filter(|id| !self.groups.contains(id)).take(MOST_GROUPS / 2).collect();
     }
 
-    /// The gateways among the processes; `None` where nobody has said how to ask them.
+    /// The gateways among the processes; `None` where nobody has said how to ask them, or where all answer and none is one: it
+    /// may be elsewhere.
     fn gateways(&self) -> Option<Vec<SeenGateway>> {
         if self.processes.is_empty() {
             return None;
         }
-        let told = Asker::new(&self.processes).look().told().into_iter();
-        Some(told.filter_map(|(address, told)| gateway(&address, &told.ok()?)).collect())
+        let told = Asker::new(&self.processes).look().told();
+        let is_silent = told.iter().any(|(_, told)| told.is_err());
+        let gateways = told.into_iter().filter_map(|(address, told)| gateway(&address, &told.ok()?));
+        Some(gateways.collect::<Vec<_>>()).filter(|found| is_silent || !found.is_empty())
     }
 }
 

@@ -32,18 +32,20 @@ pub struct MemberDescription {
 }
 
 impl Admin {
-    /// The ids of all consumer groups of the cluster, of either protocol, in their order.
+    /// The ids of all consumer groups of the cluster, of either protocol, in their order; and why some are missing, if a broker of
+    /// several does not tell its own.
     ///
     /// # Errors
-    /// [`LogFault`]; also where one broker of several does not answer.
-    pub fn group_ids(&self) -> Result<Vec<String>, LogFault> {
+    /// [`LogFault`].
+    pub fn group_ids(&self) -> Result<(Vec<String>, Option<LogFault>), LogFault> {
         let step = self.step("list the groups", None);
         let client = self.client()?.inner().native_ptr();
-        let mut ids = native::groups::list(client, self.log.config().request_timeout)
-            .map_err(|error| step.of_code(error.code, error.message, None))?;
+        let fault = |error: native::TransactionError| step.of_code(error.code, error.message, None);
+        let (mut ids, missing) =
+            native::groups::list(client, self.log.config().request_timeout).map_err(fault)?;
         ids.sort();
         ids.dedup();
-        Ok(ids)
+        Ok((ids, missing.map(fault)))
     }
 
     /// These groups as their coordinators describe them, in any order. Those that are gone, or that the coordinator does not

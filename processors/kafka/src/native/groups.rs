@@ -96,8 +96,11 @@ impl Drop for Options {
     }
 }
 
-/// The ids of all groups of consumers. A broker that cannot tell its own fails the whole, so that none is taken for gone.
-pub(crate) fn list(client: Handle, wait: Duration) -> Result<Vec<String>, TransactionError> {
+/// The ids of all groups of consumers; and why some are missing, if a broker of several does not tell its own.
+pub(crate) fn list(
+    client: Handle,
+    wait: Duration,
+) -> Result<(Vec<String>, Option<TransactionError>), TransactionError> {
     let answers = Answers::of(client);
     let options = Options::of(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, wait);
     // SAFETY: client, options and queue are valid; what the result holds is copied while the event lives.
@@ -107,13 +110,14 @@ pub(crate) fn list(client: Handle, wait: Duration) -> Result<Vec<String>, Transa
         let result = sys::rd_kafka_event_ListConsumerGroups_result(event.0);
         let mut count = 0;
         let errors = sys::rd_kafka_ListConsumerGroups_result_errors(result, &mut count);
-        if count > 0 {
-            return Err(of_error(*errors));
-        }
+        let missing = (count > 0).then(|| of_error(*errors));
         let groups = sys::rd_kafka_ListConsumerGroups_result_valid(result, &mut count);
-        Ok((0..count)
-            .map(|at| foreign(sys::rd_kafka_ConsumerGroupListing_group_id(*groups.add(at))))
-            .collect())
+        let id = |at| foreign(sys::rd_kafka_ConsumerGroupListing_group_id(*groups.add(at)));
+        let ids: Vec<String> = (0..count).map(id).collect();
+        match missing {
+            Some(error) if ids.is_empty() => Err(error),
+            missing => Ok((ids, missing)),
+        }
     }
 }
 

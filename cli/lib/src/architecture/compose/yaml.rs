@@ -152,6 +152,61 @@ mod tests {
         assert!(read("a: [1, 2").is_err());
     }
 
+    /// Whatever stands in a file, it is read or refused.
+    #[test]
+    fn no_text_is_too_much_for_it() {
+        use rand::rngs::StdRng;
+        use rand::{Rng as _, SeedableRng as _};
+        const BITS: &[&str] = &[
+            "a",
+            ": ",
+            "\n",
+            "  ",
+            "- ",
+            "&x ",
+            "*x",
+            "<<: ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "\"",
+            "'",
+            "|",
+            ">",
+            "#",
+            "!t ",
+            "%",
+            "? ",
+            "---",
+            "...",
+            "\t",
+            "\u{feff}",
+            "é",
+            "0x1",
+            "-1",
+            "~",
+            "\0",
+            "\r",
+            "@",
+            "`",
+            "services:",
+            "\\",
+        ];
+        let (mut taken, mut refused) = (0, 0);
+        for seed in 0..20_000 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let text: String =
+                (0..random.random_range(0..40)).map(|_| BITS[random.random_range(0..BITS.len())]).collect();
+            match read(&text) {
+                Ok(_) => taken += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(taken > 500 && refused > 500, "{taken} taken, {refused} refused");
+    }
+
     #[test]
     fn little_text_does_not_become_very_much() {
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

@@ -52,9 +52,10 @@ impl Lines {
     }
 
     fn relate(&mut self, from: &str, to: &str, words: &str, technology: &str, standing: Standing) {
-        if from != to && self.related.insert((from.to_owned(), to.to_owned(), words.to_owned())) {
+        let words = quoted(words);
+        if from != to && self.related.insert((from.to_owned(), to.to_owned(), words.clone())) {
             let tags = tag(standing);
-            self.line(&format!("{from} -> {to} {} {} {}", quoted(words), quoted(technology), quoted(tags)));
+            self.line(&format!("{from} -> {to} {words} {} {}", quoted(technology), quoted(tags)));
         }
     }
 }
@@ -108,47 +109,58 @@ fn about(element: &Element) -> String {
     said.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(". ")
 }
 
-/// What elements of one scope are called. Structurizr takes each name there once, and names of others that were cut off may be the
-/// same.
+/// Names that are given already: no two elements of one place may have the same, and strangers choose theirs.
 #[derive(Default)]
 struct Titles(BTreeSet<String>);
 
 impl Titles {
-    fn of(&mut self, name: &str) -> String {
-        let title = plain(name);
-        let again = (2..).map(|count| format!("{title} ({count})"));
-        let free = std::iter::once(title.clone()).chain(again).find(|it| !self.0.contains(it));
-        let free = free.unwrap_or(title);
-        self.0.insert(free.clone());
-        free
+    fn of(&mut self, element: &Element) -> String {
+        let title = match element.kind {
+            Kind::Stranger => format!("group {}", plain(&element.name)),
+            Kind::Service => format!("service {}", plain(&element.name)),
+            _ => plain(&element.name),
+        };
+        self.unique(title)
+    }
+
+    fn unique(&mut self, title: String) -> String {
+        let mut given = title.clone();
+        for number in 2.. {
+            if self.0.insert(given.clone()) {
+                break;
+            }
+            given = format!("{title} ({number})");
+        }
+        given
     }
 }
 
 fn elements(drawn: &Architecture, names: &Identifiers<'_>, out: &mut Lines) {
-    let mut titles = Titles(drawn.contexts.iter().map(|it| plain(it)).collect());
+    let mut titles = Titles::default();
+    // contexts have their names first
+    let contexts: Vec<String> = drawn.contexts.iter().map(|context| titles.unique(plain(context))).collect();
     for element in drawn.elements.iter().filter(|it| it.context.is_none()) {
         let Some(name) = names.get(&element.id) else { continue };
         let kind = if element.kind == Kind::Caller { "person" } else { "softwareSystem" };
-        let title = titles.of(&element.name);
+        let title = titles.of(element);
         out.line(&format!(
             "{name} = {kind} \"{title}\" {} {}",
             quoted(&about(element)),
             quoted(&tags(element))
         ));
     }
-    for context in &drawn.contexts {
+    for (context, title) in drawn.contexts.iter().zip(contexts) {
         let inside = || drawn.elements.iter().filter(|it| it.context.as_ref() == Some(context));
         let silent = inside().filter(|it| it.standing == Standing::Silent).count();
         let (words, kinds) = match silent {
             0 => ("Bounded context".to_owned(), "Context"),
             count => (format!("Bounded context, {count} of its parts SILENT"), "Context,Silent"),
         };
-        let title = plain(context);
-        out.open(&format!("{} = softwareSystem \"{title}\" \"{words}\" \"{kinds}\"", context_name(context)));
         let mut titles = Titles::default();
+        out.open(&format!("{} = softwareSystem \"{title}\" \"{words}\" \"{kinds}\"", context_name(context)));
         for element in inside() {
             let Some(name) = names.get(&element.id) else { continue };
-            let (title, technology) = (titles.of(&element.name), quoted(element.technology));
+            let (title, technology) = (titles.of(element), quoted(element.technology));
             let (about, tags) = (quoted(&about(element)), quoted(&tags(element)));
             out.line(&format!("{name} = container \"{title}\" {about} {technology} {tags}"));
         }

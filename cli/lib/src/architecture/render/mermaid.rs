@@ -124,6 +124,7 @@ impl Chart {
             Kind::Policy => lines.push(sentence(&some_of(&element.parts, 3))),
             Kind::Tables => lines.extend(element.parts.iter().take(6).map(|table| plain(table))),
             Kind::Service => lines.push(sentence(&element.about)),
+            Kind::Gateway => lines.extend(element.instances.iter().take(4).map(|it| plain(&it.name))),
             _ => {}
         }
         if element.kind == Kind::Tables && element.parts.len() > 6 {

@@ -18,14 +18,18 @@ pub const GREY: &str = "#9ca3af";
 const LONGEST_NAME: usize = 60;
 
 /// A text of others as both languages of pictures take it between quotes: what is no letter, no digit and none of a few signs
-/// is written as `%XX`, as in addresses, so nothing of it is obeyed and nothing is lost; what is too long is cut with `…`. A name
-/// is never blank, which no picture takes.
+/// is written as `%XX`, as in addresses, so nothing of it is obeyed and nothing is lost; what is too long is cut off with `…`.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    match plain_up_to(text, LONGEST_NAME) {
-        blank if blank.trim().is_empty() => "(no name)".to_owned(),
-        name => name,
+    if text.is_empty() {
+        return "(no name)".to_owned();
     }
+    let safe = plain_up_to(text, LONGEST_NAME);
+    // both languages take no notice of spaces at the ends
+    let inside = safe.trim_matches(' ');
+    let before = safe.len() - safe.trim_start_matches(' ').len();
+    let behind = if inside.is_empty() { 0 } else { safe.len() - before - inside.len() };
+    format!("{}{inside}{}", "%20".repeat(before), "%20".repeat(behind))
 }
 
 /// The same for whole sentences of our own, which may name something foreign.
@@ -180,6 +184,10 @@ mod tests {
             "a%22b%5Cc%24%7Bd%7D%25%0A%23e%3Bf%7Cg%60h%1B%E2%80%AE%3Cb%3E"
         );
         assert_eq!(plain("Grüße 日本"), "Grüße 日本");
+        assert_eq!(
+            (plain(""), plain("  "), plain(" a b ")),
+            ("(no name)".into(), "%20%20".into(), "%20a b%20".into())
+        );
         assert_eq!(plain(&"x".repeat(1 << 20)).chars().count(), LONGEST_NAME + 1);
         let tower = plain(&format!("e{}", "\u{301}".repeat(1 << 20)));
         assert!(tower.len() < 7 * LONGEST_NAME, "{tower}");

@@ -24,12 +24,13 @@ pub fn lines(drawn: &Architecture) -> Vec<Line> {
     let strangers = || drawn.elements.iter().filter(|it| it.kind == Kind::Stranger);
     if strangers().any(|it| it.standing == Standing::Undeclared) {
         let count = strangers().filter(|it| it.standing == Standing::Undeclared).count();
-        let groups =
-            if count == 1 { "1 consumer group reads" } else { &format!("{count} consumer groups read") };
-        found.put(
-            format!("UNDECLARED: {groups} topics of this system, and nobody has declared it"),
-            Standing::Undeclared,
-        );
+        let groups = match count {
+            1 => "1 consumer group reads topics of this system, and nobody has declared it".to_owned(),
+            many => {
+                format!("{many} consumer groups read topics of this system, and nobody has declared them")
+            }
+        };
+        found.put(format!("UNDECLARED: {groups}"), Standing::Undeclared);
     }
     let silent = drawn.elements.iter().filter(|it| it.standing == Standing::Silent).count();
     if silent > 0 {
