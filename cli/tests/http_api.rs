@@ -12,7 +12,8 @@ use common::Up;
 const CURL: &str = "curl() { command curl -s -w '\\nstatus %{http_code}\\n' \"$@\"; }";
 
 /// A page has a cursor once there is a second row: what is read without a position may be a moment behind.
-const SHOWN: &str = "until command curl -s $URL/v1/views/chirp/user_profiles | grep -q '\"bob\"'; do sleep 0.1; done\n";
+const SHOWN: &str =
+    "until command curl -s $URL/v1/views/chirp/user_profiles | grep -q '\"bob\"'; do sleep 0.1; done\n";
 
 /// The blocks of shell, each with the statuses that its last line names.
 fn blocks(text: &str) -> Vec<(&str, Vec<&str>)> {

@@ -336,7 +336,7 @@ mod tests {
             ("account_id among people", "there is no view people"),
             ("readers of entries", "entries does not itself say who may read it"),
             ("public where shown", "it has no column shown"),
-            ("readers of books.", "as `domain.view`"),
+            ("readers of .books", "as `domain.view`"),
             ("public where owner_id", "owner_id is no boolean"),
         ];
         for (text, expected) in rows {

@@ -6,7 +6,14 @@ import argparse
 import sys
 import threading
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
+
+
+def assigned(consumer: Consumer, places: list[TopicPartition]) -> None:
+    """Commits at once: a group without offsets is forgotten when its last member leaves."""
+    begin = [TopicPartition(place.topic, place.partition, 0) for place in places]
+    consumer.commit(offsets=begin, asynchronous=False)
+    print("assigned", flush=True)
 
 
 def main() -> None:
@@ -30,7 +37,7 @@ def main() -> None:
     consumer = Consumer(settings)
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    consumer.subscribe([given.topic], on_assign=lambda _consumer, _places: print("assigned", flush=True))
+    consumer.subscribe([given.topic], on_assign=assigned)
     while not ended.is_set():
         consumer.poll(0.1)
     consumer.close()

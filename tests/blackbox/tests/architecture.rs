@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_blackbox::{
-    Cli, Cluster, Embedded, Foreign, Gateway, LATER, Process, SMALL_THRESHOLDS, SOON, System, millrace, python, script,
+    Cli, Cluster, Embedded, Foreign, Gateway, LATER, Process, SMALL_THRESHOLDS, SOON, System, millrace,
+    python, script,
 };
 use millrace_services::wait_for;
 use serde_json::{Value as Json, json};
@@ -77,16 +78,25 @@ fn until(cli: &Cli, what: &str, deadline: Duration, is: impl Fn(&Json) -> bool) 
 fn a_stranger_is_seen(system: &dyn System, group: &str, protocol: &str) {
     let (cli, id) = (system.cli(), format!("group:{group}"));
     let stranger = Stranger::join(system, group, &format!("{}chirp.events", system.prefix()), protocol);
-    let seen = until(&cli, &format!("{group} to be seen"), SEEN_WITHIN, |it| standing(it, &id) == "undeclared");
+    let seen =
+        until(&cli, &format!("{group} to be seen"), SEEN_WITHIN, |it| standing(it, &id) == "undeclared");
     assert!(stranger.joined.elapsed() < SEEN_WITHIN, "seen after {:?}", stranger.joined.elapsed());
     let reads = edge(&seen, "topic:chirp.events", &id).expect("what it reads");
     assert_eq!((&reads["declared"], &reads["observed"]), (&json!(false), &json!(true)), "{reads}");
     let it = element(&seen, &id).unwrap();
-    assert_eq!((&it["instance_count"], &it["instances"][0]["client"]), (&json!(1), &json!("a stranger")), "{it}");
-    let text = cli.ok(&["architecture"]).says(&["UNDECLARED", group, "chirp.events"]).stdout;
+    assert_eq!(
+        (&it["instance_count"], &it["instances"][0]["client"]),
+        (&json!(1), &json!("a stranger")),
+        "{it}"
+    );
+    // what a terminal would obey is written out
+    let shown = group.split('\u{1b}').next().unwrap();
+    let text = cli.ok(&["architecture"]).says(&["UNDECLARED", shown, "chirp.events"]).stdout;
+    assert!(!text.contains('\u{1b}'), "{text:?}");
     assert!(text.contains("127.0.0.1"), "where it connects from: {text}");
     stranger.leave();
-    let gone = until(&cli, &format!("{group} to be gone"), SEEN_WITHIN, |it| standing(it, &id) != "undeclared");
+    let gone =
+        until(&cli, &format!("{group} to be gone"), SEEN_WITHIN, |it| standing(it, &id) != "undeclared");
     // it has committed, so it is remembered
     assert_eq!(standing(&gone, &id), "gone");
 }
@@ -98,10 +108,13 @@ fn a_whole_system_is_drawn_and_a_stranger_is_seen() {
     cli.ok(&["send", "RegisterUser", "user_id=ann", "username=Ann", "--wait"]);
     let drawn = until(&cli, "every role to be there", LATER, |it| {
         let roles = it["elements"].as_array().unwrap().iter();
-        let mut roles = roles.filter(|it| ["processor", "policy", "projector", "gateway"].iter().any(|kind| it["kind"] == *kind));
+        let mut roles = roles.filter(|it| {
+            ["processor", "policy", "projector", "gateway"].iter().any(|kind| it["kind"] == *kind)
+        });
         roles.all(|it| it["standing"] == "live")
     });
-    let contexts: Vec<&str> = drawn["contexts"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let contexts: Vec<&str> =
+        drawn["contexts"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     for domain in ["accounting", "calendar", "chirp", "guestbook", "identity", "orders", "projects"] {
         assert!(contexts.contains(&domain), "{domain} is missing in {contexts:?}");
         assert_eq!(standing(&drawn, &format!("processor:{domain}")), "live");
@@ -130,7 +143,8 @@ fn a_whole_system_is_drawn_and_a_stranger_is_seen() {
 fn rates_and_lag_are_those_of_a_load_and_a_watcher_keeps_a_file_up_to_date() {
     let system = Embedded::start(SMALL_THRESHOLDS);
     let file = system.dir().join("picture.json");
-    let mut arguments = vec!["architecture", "--watch", "--every", "1", "--format", "json", "--out", "picture.json"];
+    let mut arguments =
+        vec!["architecture", "--watch", "--every", "1", "--format", "json", "--out", "picture.json"];
     let cli = system.cli();
     arguments.extend(cli.flags().iter().map(String::as_str));
     let mut watcher = Process::start("watcher", system.dir(), millrace(), arguments);
@@ -156,7 +170,8 @@ fn rates_and_lag_are_those_of_a_load_and_a_watcher_keeps_a_file_up_to_date() {
         });
         let is_moving = || {
             let it = picture()?;
-            let commands = edge(&it, "topic:chirp.commands", "processor:chirp")?["records_per_second"].as_f64()?;
+            let commands =
+                edge(&it, "topic:chirp.commands", "processor:chirp")?["records_per_second"].as_f64()?;
             let events = element(&it, "topic:chirp.events")?["records_per_second"].as_f64()?;
             (commands > 0.0 && events > 0.0).then_some(())
         };
@@ -185,7 +200,9 @@ fn on_kafka_roles_that_stop_are_grey_and_strangers_of_both_protocols_are_seen() 
     a_stranger_is_seen(&system, &format!("{}newer", system.prefix()), "consumer");
     let projector = &mut system.projectors[0];
     assert!(projector.end(libc::SIGTERM, LATER).success());
-    let grey = until(&cli, "the projectors to be silent", LATER, |it| standing(it, "projector:chirp.timelines") == "silent");
+    let grey = until(&cli, "the projectors to be silent", LATER, |it| {
+        standing(it, "projector:chirp.timelines") == "silent"
+    });
     assert_eq!(standing(&grey, "processor:chirp"), "live");
     let reads = edge(&grey, "topic:chirp.events", "projector:chirp.timelines").unwrap();
     assert_eq!(reads["observed"], false, "{reads}");

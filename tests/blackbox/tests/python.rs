@@ -9,7 +9,10 @@ use millrace_blackbox::{python, script};
 #[test]
 fn the_model_and_the_generator_keep_their_promises() {
     let tests = script("test_model.py");
-    unittest(tests.parent().expect("a script lies in a folder"), &["test_model", "test_accounting", "test_suite"]);
+    unittest(
+        tests.parent().expect("a script lies in a folder"),
+        &["test_model", "test_accounting", "test_suite"],
+    );
 }
 
 #[test]

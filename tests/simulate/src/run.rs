@@ -123,9 +123,8 @@ impl<'a, W: Workload> Running<'a, W> {
             steps_keep_seconds: setup.steps_keep_seconds,
             ..ProcessorSettings::default()
         };
-        let of_others = |domain: &str| {
-            setup.beside.iter().find(|it| it.domain == domain).map(|beside| beside.partitions)
-        };
+        let of_others =
+            |domain: &str| setup.beside.iter().find(|it| it.domain == domain).map(|beside| beside.partitions);
         let mut pipeline = Pipeline::among(setup.partitions, &of_others, setup.domain.clone(), settings);
         pipeline.projector_settings = ProjectorSettings {
             batch_max_events: setup.batch_max_events,

@@ -33,26 +33,29 @@ fn all_hold<W: Workload>(histories: u64) -> Tally {
         );
     }
     let tally = &summary.tally;
-    happens(histories, &[
-        ("processes killed between steps", tally.crashes),
-        ("processes killed inside a step", tally.deaths_inside),
-        ("zombies", tally.zombies),
-        ("joins", tally.joins),
-        ("leaves", tally.leaves),
-        ("lost partitions", tally.lost),
-        ("moved partitions", tally.revoked),
-        ("fenced owners", tally.fenced),
-        ("refusals", tally.refused),
-        ("lost answers", tally.answers_lost),
-        ("delays", tally.later),
-        ("late markers", tally.markers_delayed),
-        ("wrong clocks", tally.clocks_set),
-        ("checkpoints", tally.checkpoints),
-        ("lost topics", tally.losses),
-        ("hurt disks", tally.disks_hurt),
-        ("repeated commands", tally.repeated),
-        ("looks", tally.looks),
-    ]);
+    happens(
+        histories,
+        &[
+            ("processes killed between steps", tally.crashes),
+            ("processes killed inside a step", tally.deaths_inside),
+            ("zombies", tally.zombies),
+            ("joins", tally.joins),
+            ("leaves", tally.leaves),
+            ("lost partitions", tally.lost),
+            ("moved partitions", tally.revoked),
+            ("fenced owners", tally.fenced),
+            ("refusals", tally.refused),
+            ("lost answers", tally.answers_lost),
+            ("delays", tally.later),
+            ("late markers", tally.markers_delayed),
+            ("wrong clocks", tally.clocks_set),
+            ("checkpoints", tally.checkpoints),
+            ("lost topics", tally.losses),
+            ("hurt disks", tally.disks_hurt),
+            ("repeated commands", tally.repeated),
+            ("looks", tally.looks),
+        ],
+    );
     summary.tally
 }
 
@@ -65,21 +68,24 @@ fn happens(histories: u64, injected: &[(&str, u64)]) {
 
 /// What goes wrong where a domain has processes and tables.
 fn steps_and_tables(histories: u64, tally: &Tally) {
-    happens(histories, &[
-        ("trimmed steps", tally.trimmed),
-        ("repeated steps", tally.steps_repeated),
-        ("rebuilt versions", tally.rebuilt),
-        ("switches", tally.switches),
-        ("dropped versions", tally.dropped),
-        ("refused writes", tally.store_refused),
-        ("timed out writes", tally.store_timed_out),
-        ("partial writes", tally.store_partly),
-        ("late writes", tally.store_late),
-        ("streams cut twice before anything came", tally.cut_again),
-        ("streams of views that were rebuilt", tally.rebuilt_streams),
-        ("streams whose changes are not kept any more", tally.gone),
-        ("changes written again", tally.repeats),
-    ]);
+    happens(
+        histories,
+        &[
+            ("trimmed steps", tally.trimmed),
+            ("repeated steps", tally.steps_repeated),
+            ("rebuilt versions", tally.rebuilt),
+            ("switches", tally.switches),
+            ("dropped versions", tally.dropped),
+            ("refused writes", tally.store_refused),
+            ("timed out writes", tally.store_timed_out),
+            ("partial writes", tally.store_partly),
+            ("late writes", tally.store_late),
+            ("streams cut twice before anything came", tally.cut_again),
+            ("streams of views that were rebuilt", tally.rebuilt_streams),
+            ("streams whose changes are not kept any more", tally.gone),
+            ("changes written again", tally.repeats),
+        ],
+    );
 }
 
 #[test]
@@ -100,13 +106,16 @@ fn money_holds_in_every_history() {
 #[test]
 fn domains_depend_on_each_other_in_every_history() {
     let tally = all_hold::<ClubsWorkload>(HISTORIES);
-    happens(HISTORIES, &[
-        ("aggregates that came beside", tally.came),
-        ("aggregates that went beside", tally.went),
-        ("events read again", tally.forgotten),
-        ("repeated steps", tally.steps_repeated),
-        ("trimmed steps", tally.trimmed),
-    ]);
+    happens(
+        HISTORIES,
+        &[
+            ("aggregates that came beside", tally.came),
+            ("aggregates that went beside", tally.went),
+            ("events read again", tally.forgotten),
+            ("repeated steps", tally.steps_repeated),
+            ("trimmed steps", tally.trimmed),
+        ],
+    );
     assert!(tally.met > HISTORIES, "people are asked about as soon as they can be seen");
 }
 
@@ -121,22 +130,28 @@ fn an_address_is_one_users_in_every_history() {
 fn teams_and_boards_hold_in_every_history() {
     let tally = all_hold::<ProjectsWorkload>(HISTORIES_BESIDE);
     steps_and_tables(HISTORIES_BESIDE, &tally);
-    happens(HISTORIES_BESIDE, &[
-        ("aggregates that came beside", tally.came),
-        ("aggregates that went beside", tally.went),
-        ("events read again", tally.forgotten),
-    ]);
+    happens(
+        HISTORIES_BESIDE,
+        &[
+            ("aggregates that came beside", tally.came),
+            ("aggregates that went beside", tally.went),
+            ("events read again", tally.forgotten),
+        ],
+    );
 }
 
 #[test]
 fn three_domains_hold_in_every_history_and_nobody_learns_of_points_before_all_do() {
     let tally = all_hold::<EstimationWorkload>(HISTORIES_BESIDE);
     steps_and_tables(HISTORIES_BESIDE, &tally);
-    happens(HISTORIES_BESIDE, &[
-        ("aggregates that came beside", tally.came),
-        ("aggregates that went beside", tally.went),
-        ("events read again", tally.forgotten),
-    ]);
+    happens(
+        HISTORIES_BESIDE,
+        &[
+            ("aggregates that came beside", tally.came),
+            ("aggregates that went beside", tally.went),
+            ("events read again", tally.forgotten),
+        ],
+    );
     assert!(tally.met > HISTORIES_BESIDE, "projects and people are spoken of as soon as they can be seen");
 }
 

@@ -49,7 +49,8 @@ fn architecture() -> Json {
         "properties": {"service": text("Its name."), "replicas": count("How many of it are started.")},
         "required": ["service", "replicas"],
     });
-    let kinds = ["caller", "gateway", "processor", "policy", "projector", "topic", "tables", "stranger", "service"];
+    let kinds =
+        ["caller", "gateway", "processor", "policy", "projector", "topic", "tables", "stranger", "service"];
     let element = json!({
         "type": "object",
         "properties": {

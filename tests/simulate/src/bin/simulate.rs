@@ -65,14 +65,7 @@ fn main() -> ExitCode {
     if let Some(name) = &arguments.planted {
         return hunt(&arguments, name);
     }
-    let all = [
-        Name::Chirp,
-        Name::Accounting,
-        Name::Clubs,
-        Name::Identity,
-        Name::Projects,
-        Name::Estimation,
-    ];
+    let all = [Name::Chirp, Name::Accounting, Name::Clubs, Name::Identity, Name::Projects, Name::Estimation];
     let names = arguments.workload.map_or_else(|| all.to_vec(), |one| vec![one]);
     let mut good = true;
     for name in names {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use millrace_domain_estimation::{EventData, Estimations};
+use millrace_domain_estimation::{Estimations, EventData};
 use millrace_kernel::{Change, Domain, Value};
 use millrace_runtime::Topology;
 use millrace_testkit::pipeline::Pipeline;
@@ -78,7 +78,11 @@ pub fn look(world: &World<'_, EstimationWorkload>) -> Result<(), Failure> {
                     let at = columns.iter().position(|column| column.name == name);
                     at.map_or(Value::Null, |at| row[at].clone())
                 };
-                holds!(turned_up.has(view, &column), "nobody learns of points before all do", "{view}: {row:?}");
+                holds!(
+                    turned_up.has(view, &column),
+                    "nobody learns of points before all do",
+                    "{view}: {row:?}"
+                );
             }
         }
     }

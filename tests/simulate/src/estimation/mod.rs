@@ -292,7 +292,8 @@ fn all_agree(rounds: &Rounds) -> Result<(), Failure> {
         }
     }
     let listed = rounds.lists.iter();
-    let listed = listed.flat_map(|(project_id, list)| list.estimation_ids.iter().map(move |id| (project_id, id)));
+    let listed =
+        listed.flat_map(|(project_id, list)| list.estimation_ids.iter().map(move |id| (project_id, id)));
     let mut listed: Vec<(&Text, &Text)> = listed.collect();
     open.sort();
     listed.sort();

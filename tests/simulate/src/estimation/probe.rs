@@ -36,7 +36,9 @@ fn newest(seen: &Seen<EstimationWorkload>) -> Option<(&Event<EventData>, Text, T
     let newest = events().filter(|event| of(&event.data).is_some()).max_by_key(|event| event.recorded_at)?;
     let id = of(&newest.data)?;
     let opened = events().find_map(|event| match &event.data {
-        EventData::EstimationOpened(e) if e.estimation_id == id => Some((e.project_id.clone(), e.team_id.clone())),
+        EventData::EstimationOpened(e) if e.estimation_id == id => {
+            Some((e.project_id.clone(), e.team_id.clone()))
+        }
         _ => None,
     });
     opened.map(|(project_id, team_id)| (newest, id, project_id, team_id))

@@ -42,7 +42,13 @@ pub fn points(dice: &mut Dice) -> i64 {
 }
 
 /// Somebody says how large it is.
-pub fn say(estimation_id: &Text, project_id: &Text, team_id: &Text, member_id: Text, points: i64) -> CommandData {
+pub fn say(
+    estimation_id: &Text,
+    project_id: &Text,
+    team_id: &Text,
+    member_id: Text,
+    points: i64,
+) -> CommandData {
     let (estimation_id, project_id, team_id) = (estimation_id.clone(), project_id.clone(), team_id.clone());
     SubmitEstimate { estimation_id, project_id, team_id, member_id, points }.into()
 }

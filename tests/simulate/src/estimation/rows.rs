@@ -44,7 +44,7 @@ fn text(value: &str) -> Value {
 
 /// The values of a scale with what people call them, as JSON.
 fn cards(scale: &str) -> String {
-    let card = |points: &str, label: &str| format!("{{\"label\":\"{label}\",\"points\":{points}}}");
+    let card = |points: &str, label: &str| format!("{{\"points\":{points},\"label\":\"{label}\"}}");
     let cards: Vec<String> = match scale {
         "fibonacci" => "0 1 2 3 5 8 13 21 34 55 89".split(' ').map(|it| card(it, it)).collect(),
         "t-shirt" => [("1", "XS"), ("2", "S"), ("3", "M"), ("4", "L"), ("5", "XL"), ("6", "XXL")]
@@ -71,7 +71,8 @@ impl Rows {
         if *table == "estimations_by_project" {
             let it = self.asked.get(&**other)?;
             let closed = it.closed.as_ref();
-            let mut row = [one, &**other, &it.team_id, &it.title, &it.scale].map(|it: &str| text(it)).to_vec();
+            let mut row =
+                [one, &**other, &it.team_id, &it.title, &it.scale].map(|it: &str| text(it)).to_vec();
             row.push(text(&cards(&it.scale)));
             row.push(text(if closed.is_some() { "CLOSED" } else { "OPEN" }));
             row.extend([it.round.into(), (it.said.len() as i32).into()]);

@@ -5,7 +5,7 @@ use millrace_domain_identity::{CommandData, EventData, Identity};
 use millrace_kernel::{Command, Metadata, NoSettings, Sealed};
 use millrace_testkit::pipeline::Pipeline;
 
-use super::{IdentityWorkload, model, producer, each_address_is_one_users};
+use super::{IdentityWorkload, each_address_is_one_users, model, producer};
 use crate::dice::Dice;
 use crate::neighbours::{Neighbour, tables_are_the_fold};
 use crate::oracle::world::Failure;
@@ -73,7 +73,8 @@ impl Neighbour for IdentityBeside {
             RemoveUser { user_id: who.into() }.into()
         } else if dice.per_mille(200) {
             let fingerprint = format!("{:043}", dice.below(3)).into();
-            EnableAccounting { user_id: who.into(), sealed_token: Sealed::new(vec![7; 64]), fingerprint }.into()
+            EnableAccounting { user_id: who.into(), sealed_token: Sealed::new(vec![7; 64]), fingerprint }
+                .into()
         } else {
             UpdateUser {
                 user_id: who.into(),

@@ -26,6 +26,8 @@ const DIES: u32 = 15;
 const FORGETS: u32 = 2;
 /// Most steps at once.
 const STEPS: i64 = 5;
+/// After so many rounds in which nobody does anything, what was asked for has come to what it comes to; mostly.
+const QUIET: usize = 3;
 
 /// A neighbour, and when what could be seen of it.
 pub struct Living<N: Neighbour, S> {
@@ -59,7 +61,8 @@ impl<N: Neighbour, S> Living<N, S> {
         (0..setup.projectors).for_each(|_| pipeline.start_projectors());
         let lookups = <N::Domain as Domain>::LOOKUPS.iter().map(|kind| pipeline.names().lookup(kind));
         let lookups = lookups.enumerate().map(|(at, topic)| (topic, Some(at)));
-        let topics: Vec<_> = [(Arc::clone(&pipeline.names().events), None)].into_iter().chain(lookups).collect();
+        let topics: Vec<_> =
+            [(Arc::clone(&pipeline.names().events), None)].into_iter().chain(lookups).collect();
         let places = topics.into_iter().flat_map(|(topic, kind)| {
             (0..partitions).map(move |number| (TopicPartition::new(Arc::clone(&topic), number), (0, kind)))
         });
@@ -130,11 +133,17 @@ impl<N: Neighbour, S> Resident<S> for Living<N, S> {
     }
 
     fn begin(&mut self, luck: &Luck, commands: usize) -> bool {
+        if commands == 0 {
+            return true;
+        }
         let mut dice = Dice::new(0xbe91_0000 ^ commands as u64);
         for _ in 0..commands {
             self.ask(&mut dice);
             // what one asks for may rest on what others have come to
-            while self.all_take_a_step() {}
+            let mut quiet = 0;
+            while quiet < QUIET {
+                quiet = if self.all_take_a_step() { 0 } else { quiet + 1 };
+            }
         }
         let rests = self.pipeline.comes_to_rest();
         self.note(0, luck);

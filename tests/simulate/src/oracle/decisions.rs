@@ -137,7 +137,14 @@ struct Replay<'a, W: Workload> {
     asked: BTreeMap<String, Asked>,
     events: BTreeMap<(bool, i64), Vec<usize>>,
     /// Steps by who wrote them and in which place, with where they stood first.
-    taken_steps: BTreeMap<(Option<Text>, i32, i64), i64>,
+    taken_steps: BTreeMap<Source, i64>,
+}
+
+/// Who wrote a step, and in which place.
+type Source = (Option<Text>, i32, i64);
+
+fn source_of<S>(step: &Step<S>) -> Source {
+    (step.source.domain.clone(), step.source.partition, step.source.sequence)
 }
 
 /// The next of one kind of input, and when it was decided; `None` when that left no trace.
@@ -153,7 +160,7 @@ impl<W: Workload> Replay<'_, W> {
             });
             let step =
                 self.seen.steps.get(steps).map(|(offset, step)| (*offset, step, self.time_of(true, *offset)));
-            if is_first(&command, &step) {
+            if is_first(&command, &step) || self.waits(steps, &command) {
                 let Some((offset, command, _)) = command else { break };
                 self.command(command, offset)?;
                 commands += 1;
@@ -164,6 +171,21 @@ impl<W: Workload> Replay<'_, W> {
             }
         }
         self.end()
+    }
+
+    /// Whether the step at this place, which has left no trace, was decided behind the command that is next: something would
+    /// have come of it before. All that is known of when it was decided is which steps came before and behind it.
+    fn waits(&self, place: usize, command: &Turn<&Command<W::CommandData>>) -> bool {
+        let time = |at: usize| self.seen.steps.get(at).map(|(offset, _)| self.time_of(true, *offset));
+        let (Some(None), Some((_, _, at))) = (time(place), command) else { return false };
+        let (_, step) = &self.seen.steps[place];
+        if self.taken_steps.contains_key(&source_of(step))
+            || W::decide_step(self.model, &step.data).is_empty()
+        {
+            return false;
+        }
+        let next = (place..).map_while(time).flatten().next();
+        at.zip(next).is_none_or(|(at, next)| at < next)
     }
 
     fn time_of(&self, is_step: bool, offset: i64) -> Option<i64> {
@@ -273,11 +295,12 @@ impl<W: Workload> Replay<'_, W> {
         // a process has left its events long before it is answered
         let decided = left.first().map_or(usize::MAX, |(at, _)| Diary::visible(&diary.events[number], *at));
         let sent = diary.sent.get(&(self.number, offset)).copied().unwrap_or(0);
-        let mut around =
-            Seeing::new(self.lives, self.world.neighbours, sent, decided.min(answered));
+        let mut around = Seeing::new(self.lives, self.world.neighbours, sent, decided.min(answered));
         let is_it = |foretold: &Result<Vec<W::EventData>, Vec<Broken>>| match foretold {
             Ok(events) => blurred::<W>(left.iter().map(|(_, event)| *event)) == blurred::<W>(events),
-            Err(broken) => left.is_empty() && answer.is_some_and(|(_, outcome)| broken_of(outcome) == *broken),
+            Err(broken) => {
+                left.is_empty() && answer.is_some_and(|(_, outcome)| broken_of(outcome) == *broken)
+            }
         };
         let foretold = W::decide(self.model, command, &around);
         if is_it(&foretold) {
@@ -303,8 +326,7 @@ impl<W: Workload> Replay<'_, W> {
     fn step(&mut self, step: &Step<W::StepData>, offset: i64) -> Result<(), Failure> {
         let number = self.number;
         let shown = || format!("partition {number} offset {offset}: {step:?}");
-        let source = (step.source.domain.clone(), step.source.partition, step.source.sequence);
-        if let Some(first) = self.taken_steps.insert(source, offset) {
+        if let Some(first) = self.taken_steps.insert(source_of(step), offset) {
             let again = self.events.contains_key(&(true, offset));
             holds!(!again, "a repeated step changes nothing", "first at {first}: {}", shown());
             return Ok(());

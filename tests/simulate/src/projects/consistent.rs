@@ -72,9 +72,7 @@ pub fn all_agree(suite: &Suite) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Somebody has not.
-pub fn moves_are_based_on_what_was_there(
-    world: &World<'_, super::ProjectsWorkload>,
-) -> Result<(), Failure> {
+pub fn moves_are_based_on_what_was_there(world: &World<'_, super::ProjectsWorkload>) -> Result<(), Failure> {
     for (number, seen) in world.partitions() {
         for (_, event) in &seen.events {
             let EventData::TaskMoved(moved) = &event.data else { continue };

@@ -40,7 +40,8 @@ fn two(kind: &str, one: &str, other: &str) -> String {
 }
 
 fn end(user_id: &Text, team_id: &Text, project_id: Option<&Text>) -> StepData {
-    EndMembership { user_id: user_id.clone(), team_id: team_id.clone(), project_id: project_id.cloned() }.into()
+    EndMembership { user_id: user_id.clone(), team_id: team_id.clone(), project_id: project_id.cloned() }
+        .into()
 }
 
 fn conclude(user_id: &Text, team_id: &Text, violations: &[Violation]) -> Next<StepData> {

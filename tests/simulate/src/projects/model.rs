@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use millrace_domain_projects::messages::events::Given;
 use millrace_domain_projects::messages::events::{
     ContributorAppointed, ContributorDismissed, ManagerAppointed, ManagerDismissed, MemberEnded, MemberLeft,
     MembershipClosed, MembershipCreated, MembershipCreatedForProject, MembershipDeleted, MembershipDelisted,
     MembershipEndingNoted, MembershipEnlisted, MembershipEnlistingRefused, MembershipRefused,
     MembershipWithdrawn, OwnerAppointed, OwnerDismissed, TeamFounded, TeamFoundingRefused,
 };
-use millrace_domain_projects::messages::events::Given;
 use millrace_domain_projects::messages::state::{
     Board, Contributor, GivenMembership, Manager, Member, Membership, Owner, Project, ProjectTeam, Task, Team,
 };
@@ -147,9 +147,10 @@ impl Suite {
             StepData::ConcludeMembership(s) => self.conclude(&s.user_id, &s.team_id, s.violations),
             StepData::DelistMembership(s) => {
                 let others = self.projects.get(&s.project_id).map(|it| &it.memberships[..]);
-                let mut others = others.unwrap_or_default().iter().filter(|it| {
-                    s.with_project && !(it.user_id == s.user_id && it.team_id == s.team_id)
-                });
+                let mut others = others
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|it| s.with_project && !(it.user_id == s.user_id && it.team_id == s.team_id));
                 let next = others
                     .next()
                     .map(|it| Given { user_id: it.user_id.clone(), team_id: it.team_id.clone() });
@@ -167,8 +168,7 @@ impl Suite {
             }
             StepData::CloseMembership(s) => {
                 let (user_id, team_id, violations) = (s.user_id, s.team_id, s.violations);
-                let is_leaving =
-                    self.membership(&user_id, &team_id).is_some_and(|it| it.status == "LEAVING");
+                let is_leaving = self.membership(&user_id, &team_id).is_some_and(|it| it.status == "LEAVING");
                 match (is_leaving, violations.is_empty()) {
                     (false, _) => Vec::new(),
                     (true, true) => vec![MembershipClosed { team_id, user_id }.into()],
@@ -209,7 +209,8 @@ impl Suite {
                 let ranks = ranks_change(&user_id, &team_id, "", &role);
                 events.push(match project_id {
                     Some(project_id) => {
-                        MembershipCreatedForProject { project_id, membership_id, team_id, user_id, role }.into()
+                        MembershipCreatedForProject { project_id, membership_id, team_id, user_id, role }
+                            .into()
                     }
                     None => MembershipCreated { membership_id, team_id, user_id, role }.into(),
                 });
@@ -402,9 +403,7 @@ impl Suite {
             "Contributor" => has("Contributor").then(|| State::Contributor(Contributor {})),
             "Manager" => has("Manager").then(|| State::Manager(Manager {})),
             "Owner" => has("Owner").then(|| State::Owner(Owner {})),
-            "Team" => {
-                self.founders.get(&one).cloned().map(|founded_by| State::Team(Team { founded_by }))
-            }
+            "Team" => self.founders.get(&one).cloned().map(|founded_by| State::Team(Team { founded_by })),
             "Project" => self.projects.get(&one).cloned().map(State::Project),
             "ProjectTeam" => self.teams.contains(&pair).then(|| State::ProjectTeam(ProjectTeam {})),
             "Board" => self.boards.get(&one).cloned().map(State::Board),

@@ -54,7 +54,10 @@ impl Neighbour for ProjectsBeside {
             // teams lose projects and people, and get others
             _ => match dice.below(10) {
                 0 => DeleteProject { project_id: project(dice.below(n / 12 + 2)) }.into(),
-                1 => producer::to_team(project(dice.below(3)), dice.pick(&[team(0), team(0), "".into()]).clone()),
+                1 => producer::to_team(
+                    project(dice.below(3)),
+                    dice.pick(&[team(0), team(0), "".into()]).clone(),
+                ),
                 2 => DeleteMembership { team_id: team(0), user_id: user(dice.below(5)) }.into(),
                 3 => producer::join(user(dice.below(5)), team(0), *dice.pick(&["member", "admin"])),
                 4 => producer::begin(project(dice.below(n / 12 + 2)), user(0), team(0)),

@@ -95,7 +95,8 @@ pub fn probe(seen: &Seen<ProjectsWorkload>, dice: &mut Dice) -> Option<Ask<Comma
         EventData::OwnerDismissed(e) => (as_user(&e.user_id), join(other, e.team_id.clone(), "owner")),
         EventData::ContributorAppointed(e) => {
             let (column, rank) = place(dice);
-            let (project_id, task_id) = (newest_project(seen, &e.team_id)?, format!("task-{}", dice.below(9)));
+            let (project_id, task_id) =
+                (newest_project(seen, &e.team_id)?, format!("task-{}", dice.below(9)));
             let title = "Just come".into();
             let task_id = task_id.as_str().into();
             (as_user(&e.user_id), CreateTask { project_id, task_id, title, column, rank }.into())

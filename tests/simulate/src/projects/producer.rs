@@ -70,7 +70,8 @@ pub fn begin(project_id: Text, user_id: Text, team_id: Text) -> CommandData {
 pub fn to_team(project_id: Text, team_id: Text) -> CommandData {
     let (name, prefix, description, user_id) = (None, None, None, None);
     let (active, public, column_order, team_id) = (None, None, None, Some(team_id));
-    UpdateProject { project_id, name, prefix, description, user_id, team_id, active, public, column_order }.into()
+    UpdateProject { project_id, name, prefix, description, user_id, team_id, active, public, column_order }
+        .into()
 }
 
 /// A role; hardly ever none that there is.
@@ -133,7 +134,14 @@ impl Producer {
         if dice.per_mille(200) { "".into() } else { team_id }
     }
 
-    fn update(&self, dice: &mut Dice, project_id: Text, user_id: Text, team_id: Text, n: usize) -> CommandData {
+    fn update(
+        &self,
+        dice: &mut Dice,
+        project_id: Text,
+        user_id: Text,
+        team_id: Text,
+        n: usize,
+    ) -> CommandData {
         let some = |dice: &mut Dice| dice.per_mille(300);
         let columns: [&[&str]; 4] = [&["todo", "done"], &["doing"], &COLUMNS, &["todo", "todo"]];
         UpdateProject {

@@ -75,10 +75,7 @@ impl Project {
 }
 
 fn in_team(team_id: &str, user_id: &str) -> Vec<Place> {
-    vec![
-        ("team_members", texts([team_id, user_id])),
-        ("teams_by_user", texts([user_id, team_id])),
-    ]
+    vec![("team_members", texts([team_id, user_id])), ("teams_by_user", texts([user_id, team_id]))]
 }
 
 fn on_board(project_id: &str, task_id: &str, card: &Card) -> Place {

@@ -3,8 +3,8 @@
 use millrace_domain_projects::CommandData;
 use millrace_domain_projects::EventData;
 use millrace_domain_projects::messages::commands::{
-    CreateMembership, CreateMembershipForProject, CreateProject, CreateTask, DeleteMembership, UpdateMembership,
-    UpdateProject,
+    CreateMembership, CreateMembershipForProject, CreateProject, CreateTask, DeleteMembership,
+    UpdateMembership, UpdateProject,
 };
 use millrace_domain_projects::messages::events::{
     BoardCounted, Given, MemberJoined, MembershipCreated, MembershipRequested, MembershipUpdated,
@@ -80,8 +80,7 @@ impl Suite {
                     asking.on_board(&c.project_id, &c.task_id, &mut wrong);
                 }
                 words("title", &c.title, &mut wrong);
-                let (project_id, task_id, title) =
-                    (c.project_id.clone(), c.task_id.clone(), c.title.clone());
+                let (project_id, task_id, title) = (c.project_id.clone(), c.task_id.clone(), c.title.clone());
                 or(wrong, || vec![TaskRenamed { project_id, task_id, title }.into()])
             }
             CommandData::DeleteTask(c) => {
@@ -135,9 +134,8 @@ fn prefix(prefix: &str, wrong: &mut Vec<Broken>) {
 
 fn columns(columns: &[Text], wrong: &mut Vec<Broken>) {
     let is_twice = |at: usize| columns[..at].contains(&columns[at]);
-    let is_wrong = columns.is_empty()
-        || columns.iter().any(|it| is_blank(it))
-        || (0..columns.len()).any(is_twice);
+    let is_wrong =
+        columns.is_empty() || columns.iter().any(|it| is_blank(it)) || (0..columns.len()).any(is_twice);
     if is_wrong {
         wrong.push(broken("InvalidArgument", "column_order"));
     }
@@ -294,9 +292,8 @@ impl<'a> Asking<'a> {
             "" => self.actor.is_none_or(|actor| actor == project.user_id.as_str()),
             team_id => self.is(rank, team_id),
         };
-        let may_go = |team_id: &Text| {
-            team_id.is_empty() || *team_id == project.team_id || self.is("Manager", team_id)
-        };
+        let may_go =
+            |team_id: &Text| team_id.is_empty() || *team_id == project.team_id || self.is("Manager", team_id);
         if !may_act || !new_team.is_none_or(may_go) {
             (vec![not_permitted()], None)
         } else if project.deleted {
