@@ -1,7 +1,7 @@
 // A board by itself: keys and fingers, columns, a gateway that goes away, and thousands of cards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { begin, board, cardOf, found, hasFocus, introduce, isLive, notice, put, rowsOf, shows, take } from './crew.mjs';
+import { begin, board, cardOf, found, hasFocus, introduce, isLive, notice, put, rowsOf, settled, shows, take } from './crew.mjs';
 import { barriers, browser, Client, until, up } from './world.mjs';
 
 let world, chrome;
@@ -223,11 +223,13 @@ test('fingers scroll a board, and take a card by its grip', async () => {
     await page.locator('.hole').waitFor();
     await touch('touchEnd');
   };
+  await settled(page);
   const grip = await cardOf(page, 'one').locator('[data-grip]').boundingBox();
   const under = await cardOf(page, 'two').boundingBox();
   await drag({ x: grip.x + 12, y: grip.y + 20 }, { x: grip.x + 12, y: under.y + under.height + 10 });
   await shows(page, { 'To do': ['two', 'one'], Doing: [], Done: [] });
   // over the edge the board scrolls along
+  await settled(page);
   const again = await cardOf(page, 'two').locator('[data-grip]').boundingBox();
   await touch('touchStart', again.x + 12, again.y + 20);
   for (let x = again.x + 12; x < 385; x += 8) await touch('touchMove', x, again.y + 30);
@@ -237,6 +239,7 @@ test('fingers scroll a board, and take a card by its grip', async () => {
   await touch('touchEnd');
   await until('it is in another column', async () => !(await board(page))['To do'].includes('two'));
   // elsewhere than on the grip a finger takes nothing
+  await settled(page);
   const card = await cardOf(page, 'one').boundingBox();
   await touch('touchStart', card.x + 60, card.y + 20);
   await touch('touchMove', card.x + 60, card.y + 60);

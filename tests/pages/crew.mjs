@@ -50,8 +50,13 @@ export function board(page) {
 /** A card by its title. */
 export const cardOf = (page, title) => page.locator('[data-card]').filter({ hasText: title });
 
+/** Waits until no card is on its way to another place. */
+export const settled = (page) =>
+  until('cards are where they go', () => page.evaluate(() => [...document.querySelectorAll('[data-card]')].every((card) => card.getAnimations().length === 0)));
+
 /** Takes a card with the mouse, and holds it over a column (or in front of another card of it) until `drop`. */
 export async function take(page, title, { column, before = null, after = null }) {
+  await settled(page);
   const from = await cardOf(page, title).boundingBox();
   await page.mouse.move(from.x + 30, from.y + from.height / 2);
   await page.mouse.down();

@@ -1,1 +1,0 @@
-import{at as e,q as t,rt as n,st as r}from"./Shell-BojjyzW-.js";var i=new class{#e=r(n(Date.now()));get value(){return t(this.#e)}set value(t){e(this.#e,t,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
