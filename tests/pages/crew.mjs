@@ -1,5 +1,5 @@
 // What stories about teams begin with: people whom identity knows, a team of them, a project with cards.
-import { send } from './world.mjs';
+import { Client, send, until } from './world.mjs';
 
 /** Makes people known, by their first names; the ids are the names in lower case. */
 export async function introduce(url, ...names) {
@@ -50,8 +50,13 @@ export function board(page) {
 /** A card by its title. */
 export const cardOf = (page, title) => page.locator('[data-card]').filter({ hasText: title });
 
+/** Waits until no card is on its way to another place. */
+export const settled = (page) =>
+  until('cards are where they go', () => page.evaluate(() => [...document.querySelectorAll('[data-card]')].every((card) => card.getAnimations().length === 0)));
+
 /** Takes a card with the mouse, and holds it over a column (or in front of another card of it) until `drop`. */
 export async function take(page, title, { column, before = null, after = null }) {
+  await settled(page);
   const from = await cardOf(page, title).boundingBox();
   await page.mouse.move(from.x + 30, from.y + from.height / 2);
   await page.mouse.down();
@@ -68,3 +73,18 @@ export async function take(page, title, { column, before = null, after = null })
   await over();
   return { drop: () => page.mouse.up() };
 }
+
+/** Waits until something of a window is live. */
+export const isLive = (page) => page.locator('[data-standing="live"]').first().waitFor({ timeout: 60_000 });
+/** Waits until a board shows these titles by their columns. */
+export const shows = (page, wanted, within) => until('the board is as it is', async () => {
+  const found = await board(page);
+  if (JSON.stringify(found) === JSON.stringify(wanted)) return true;
+  throw new Error(JSON.stringify(found));
+}, within);
+/** The rows of a board. */
+export const rowsOf = async (url, project_id) => (await new Client({ base: url }).query('projects/project_board', { project_id }, { limit: 1_000 })).rows;
+/** What a board says of what has happened. */
+export const notice = (page, text) => page.locator('[data-notice]').filter({ hasText: text });
+/** Waits until it has the focus. */
+export const hasFocus = (locator) => until('it has the focus', () => locator.evaluate((one) => one === document.activeElement));
