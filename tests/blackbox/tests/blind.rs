@@ -123,6 +123,9 @@ fn nobody_peeks(system: &dyn System) {
     everybody_pries(&witnesses);
     assert_eq!(heard_of_others(1, 0), Vec::<String>::new());
 
+    let told = of(STRANGER).newest("estimation_id", ESTIMATION, "status");
+    assert_eq!(told, None, "who is in no team learns of no estimation");
+
     for witness in &witnesses {
         println!("{}: {} bytes", witness.user, witness.bytes());
     }

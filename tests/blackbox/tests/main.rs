@@ -13,7 +13,6 @@ mod cli;
 mod clients;
 mod deletions;
 mod embedded;
-mod estimation;
 mod expired;
 mod foreign_schema;
 mod gateway;
