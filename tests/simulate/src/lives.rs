@@ -53,7 +53,9 @@ impl Lives {
         // a miss waits for what was there before; who has gone may be found for as long as the table is behind
         if seen.lives().any(|(came, gone)| came < sent && decided < gone) {
             Known::Surely
-        } else if seen.told.iter().any(|(version, act)| version.is_some() && *act <= decided) {
+        } else if seen.told.iter().any(|(version, act)| version.is_some() && *act <= decided)
+            || seen.was_compacted(decided)
+        {
             Known::Perhaps
         } else {
             Known::Never
@@ -69,6 +71,20 @@ impl Seen {
             let gone = self.turns.get(at + 1);
             let by_event = gone.map_or(usize::MAX, |gone| gone.act);
             (came.act, by_event.min(self.told_gone(came.version, gone.map(|gone| gone.version))))
+        })
+    }
+
+    /// Whether the look-up may have said of a life, until the act `decided`, that it had begun: only its end is left of it, as
+    /// compaction takes what was said before in the same act.
+    fn was_compacted(&self, decided: usize) -> bool {
+        let ended = |from: usize| {
+            self.told.iter().any(|(version, act)| version.is_none() && (from..=decided).contains(act))
+        };
+        let begins = self.turns.iter().enumerate().filter(|(_, turn)| turn.is_there);
+        begins.into_iter().any(|(at, came)| {
+            let gone = self.turns.get(at + 1).map(|gone| gone.version);
+            let is_its = |version: i64| version >= came.version && gone.is_none_or(|gone| version < gone);
+            !self.told.iter().any(|(version, _)| version.is_some_and(is_its)) && ended(came.act)
         })
     }
 
@@ -149,6 +165,16 @@ mod tests {
         lives.turned("a", 1, true, 10);
         lives.turned("a", 2, false, 10);
         assert_eq!(lives.known("a", 12, 14), Known::Never);
+    }
+
+    #[test]
+    fn what_was_compacted_before_anybody_looked_may_have_been_known() {
+        let mut lives = Lives::default();
+        lives.turned("a", 1, true, 10);
+        lives.turned("a", 2, false, 10);
+        lives.told("a", None, 10);
+        assert_eq!(lives.known("a", 5, 9), Known::Never);
+        assert_eq!(lives.known("a", 5, 10), Known::Perhaps);
     }
 
     #[test]
