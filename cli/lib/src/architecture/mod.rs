@@ -68,8 +68,8 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], chosen: &Cho
 /// # Errors
 /// Settings, tables or topics of a domain that are wrong.
 pub fn draw(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Architecture, CliError> {
-    let declared = |entry: &Box<dyn DomainEntry>| Declared::of(&**entry, servers.config, servers.prefix());
-    let declared = domains.iter().map(declared).collect::<Result<Vec<_>, _>>()?;
+    let entries = domains.iter().map(|entry| Declared::of(&**entry, servers.config, servers.prefix()));
+    let declared = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(declared::draw(&declared))
 }
 

@@ -10,7 +10,10 @@ use crate::message::MessageTypes;
 
 /// Domains with views, and with stores where they are asked.
 #[derive(Default)]
-pub(crate) struct Domains(Vec<(String, Vec<Arc<ViewDescription>>, Option<Arc<dyn ViewStore>>)>);
+pub(crate) struct Domains(Vec<Domain>);
+
+/// Its name, its views and its tables.
+type Domain = (String, Vec<Arc<ViewDescription>>, Option<Arc<dyn ViewStore>>);
 
 impl Domains {
     /// One that has no others beside it.

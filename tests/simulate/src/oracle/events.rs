@@ -79,9 +79,12 @@ fn caused<W: Workload>(
 /// A step, and the partition it was sent to.
 type SentTo<S> = (i32, S);
 
+/// By whom and of what steps were sent: the domain, the event, and its place.
+type Sent<'a, S> = BTreeMap<(Option<&'a str>, &'a str, i64), Vec<SentTo<S>>>;
+
 /// Every event's steps were sent, each once, to where it belongs, and no others.
 fn steps<W: Workload>(world: &World<'_, W>) -> Result<(), Failure> {
-    let mut sent: BTreeMap<(Option<&str>, &str, i64), Vec<SentTo<W::StepData>>> = BTreeMap::new();
+    let mut sent: Sent<'_, W::StepData> = BTreeMap::new();
     let mut again = BTreeSet::new();
     for (number, seen) in world.partitions() {
         for (offset, step) in &seen.steps {

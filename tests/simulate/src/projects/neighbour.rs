@@ -59,7 +59,7 @@ impl Neighbour for ProjectsBeside {
                     dice.pick(&[team(0), team(0), "".into()]).clone(),
                 ),
                 2 => DeleteMembership { team_id: team(0), user_id: user(dice.below(5)) }.into(),
-                3 => producer::join(user(dice.below(5)), team(0), *dice.pick(&["member", "admin"])),
+                3 => producer::join(user(dice.below(5)), team(0), ["member", "admin"][dice.below(2)]),
                 4 => producer::begin(project(dice.below(n / 12 + 2)), user(0), team(0)),
                 _ => return Command { id: format!("ask-{n}").into(), ..asking.people.command(dice, n) },
             },

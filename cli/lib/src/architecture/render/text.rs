@@ -168,12 +168,11 @@ fn topic(drawn: &Architecture, element: &Element) -> Row {
 
 fn reader(drawn: &Architecture, edge: &Edge) -> String {
     let Some(element) = drawn.element(&edge.to) else { return edge.to.clone() };
-    let name = match (&element.context, element.kind) {
+    match (&element.context, element.kind) {
         (Some(context), _) => format!("{context} {}", element.name),
         (None, Kind::Stranger) => format!("{} {}", element.standing.words(), foreign::cut(&element.name, 40)),
         (None, _) => element.name.clone(),
-    };
-    name
+    }
 }
 
 fn plain_row(drawn: &Architecture, element: &Element) -> Row {
