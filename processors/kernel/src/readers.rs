@@ -309,7 +309,7 @@ mod tests {
         for (readers, expected) in [
             ("owner_id of books.people", "there is no view people"),
             ("reader_id of books.accounts", "accounts has no column reader_id"),
-            ("owner_id among books.accounts", "owner_id is no part of the key of accounts"),
+            ("owner_id among books.accounts", "owner_id is no part of the key of books.accounts"),
             ("readers of books.entries", "entries does not itself say"),
             ("owner_id of notes.accounts", "that is its own"),
         ] {
