@@ -24,6 +24,7 @@ mod limits;
 mod reads;
 mod registered;
 mod samples;
+mod sdk;
 #[cfg(feature = "build")]
 mod settings;
 mod states;
@@ -42,6 +43,7 @@ pub use crate::reads::reads;
 pub use crate::registered::{registered, render, stale};
 #[cfg(feature = "build")]
 pub use crate::settings::documented;
+pub use crate::sdk::{Files, GENERATED, sdk};
 pub use crate::typescript::typescript;
 
 /// Why nothing was generated.
