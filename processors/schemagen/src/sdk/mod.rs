@@ -23,8 +23,8 @@ pub type Files = BTreeMap<PathBuf, String>;
 /// The folders within `sdk/` in which every file is generated.
 pub const GENERATED: [&str; 5] = [
     "typescript/src/generated",
-    "python/src/millrace_sdk/generated",
-    "go/gen",
+    "python/src/millrace_sdk/domains",
+    "go/domains",
     "rust/src/generated",
     "vectors",
 ];

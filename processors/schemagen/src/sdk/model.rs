@@ -12,6 +12,9 @@ use crate::avro::{Enum, Record, Type};
 use crate::envelope::{COMMANDS, EVENTS, Kind, OUTCOMES};
 use crate::folder::Folder;
 
+/// What every message has in some language.
+const RESERVED: [&str; 6] = ["aggregate_id", "domain", "read", "routing_key", "type", "write"];
+
 /// What the packages are made of.
 pub struct Model {
     /// What stands around messages, which is alike in all domains, each after what it is made of: the records of outcomes, and
@@ -149,6 +152,7 @@ impl Domain {
         }
         items.retain(|item| envelope.iter().all(|known| known.name() != item.name()));
         domain.items = items;
+        domain.check_fields()?;
         domain.check_names(envelope)?;
         Ok(domain)
     }
@@ -156,6 +160,22 @@ impl Domain {
     /// Commands, then events.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.commands.messages.iter().chain(&self.events.messages)
+    }
+
+    /// Refuses fields that are called like what every message has.
+    fn check_fields(&self) -> Result<(), SchemagenError> {
+        for Message { record, .. } in self.messages() {
+            if let Some(field) = record.fields.iter().find(|field| RESERVED.contains(&field.name.as_str())) {
+                return Err(SchemagenError::Invalid {
+                    file: format!("schemas/{}", self.name),
+                    message: format!(
+                        "field {}.{}: every message has something of that name in the packages; choose another name",
+                        record.name, field.name
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses names that would be two types of one module.
