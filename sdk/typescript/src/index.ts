@@ -7,4 +7,5 @@ export { recordFromJson, recordToJson, toJson, type Json } from './json.ts';
 export type * from './kinds.ts';
 export * from './messages.ts';
 export { murmur2, partitionOf } from './partition.ts';
+export { Registry } from './registry.ts';
 export { isUnknown, Reading, UnknownSchema, type UnknownMessage } from './reading.ts';

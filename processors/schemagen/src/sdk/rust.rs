@@ -47,6 +47,14 @@ fn root(model: &Model) -> String {
     for domain in &model.domains {
         let _ = writeln!(code, "pub mod {};", domain.name);
     }
+    code.push_str(
+        "\n/// Calls the macro `$with` for every domain, with its module and what its commands and events hold.\n\
+         #[macro_export]\nmacro_rules! for_each_domain {\n($with:ident) => {\n",
+    );
+    for domain in &model.domains {
+        let _ = writeln!(code, "$with!({name}, {camel}Command, {camel}Event);", name = domain.name, camel = camel_case(&domain.name));
+    }
+    code.push_str("};\n}\n");
     code
 }
 

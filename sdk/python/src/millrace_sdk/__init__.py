@@ -10,6 +10,7 @@ from .bad import BadMessage, MillraceError, UnknownSchema
 from .domains.envelope import Metadata, Outcome, Position, Status, Version, Violation
 from .domains.names import Commands, Events
 from .framing import frame, unframe
+from .http import Answer, HttpClient, Page, Problem
 from .ids import event_id, is_id, new_id, step_id
 from .json_ import record_to_json
 from .kinds import CommandData, CommandTopic, EventData, EventTopic, OutcomeTopic, Record, Row
@@ -28,8 +29,10 @@ from .messages import (
 )
 from .partition import murmur2, partition_of
 from .reading import Reading
+from .registry import Registry
 
 __all__ = [
+    "Answer",
     "BadMessage",
     "Command",
     "CommandData",
@@ -39,13 +42,17 @@ __all__ = [
     "EventData",
     "EventTopic",
     "Events",
+    "HttpClient",
     "Metadata",
     "MillraceError",
     "Outcome",
     "OutcomeTopic",
+    "Page",
     "Position",
+    "Problem",
     "Reading",
     "Record",
+    "Registry",
     "Row",
     "Status",
     "UnknownMessage",

@@ -11,3 +11,17 @@ pub mod identity;
 pub mod names;
 pub mod orders;
 pub mod projects;
+
+/// Calls the macro `$with` for every domain, with its module and what its commands and events hold.
+#[macro_export]
+macro_rules! for_each_domain {
+    ($with:ident) => {
+        $with!(accounting, AccountingCommand, AccountingEvent);
+        $with!(calendar, CalendarCommand, CalendarEvent);
+        $with!(chirp, ChirpCommand, ChirpEvent);
+        $with!(guestbook, GuestbookCommand, GuestbookEvent);
+        $with!(identity, IdentityCommand, IdentityEvent);
+        $with!(orders, OrdersCommand, OrdersEvent);
+        $with!(projects, ProjectsCommand, ProjectsEvent);
+    };
+}
