@@ -41,9 +41,9 @@ use thiserror::Error;
 use crate::folder::{Folder, Schema};
 pub use crate::reads::reads;
 pub use crate::registered::{registered, render, stale};
+pub use crate::sdk::{Files, GENERATED, sdk};
 #[cfg(feature = "build")]
 pub use crate::settings::documented;
-pub use crate::sdk::{Files, GENERATED, sdk};
 pub use crate::typescript::typescript;
 
 /// Why nothing was generated.

@@ -31,7 +31,8 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
 #[test]
 fn what_is_checked_in_is_generated() {
     let (root, made) = (root(), tempfile::tempdir().unwrap());
-    let mut schemas: Vec<PathBuf> = fs::read_dir(root.join("schemas")).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut schemas: Vec<PathBuf> =
+        fs::read_dir(root.join("schemas")).unwrap().map(|it| it.unwrap().path()).collect();
     schemas.retain(|path| path.is_dir());
     for (name, text) in millrace_schemagen::sdk(&schemas).unwrap() {
         let path = made.path().join(name);

@@ -23,7 +23,8 @@ pub fn files(model: &Model) -> Files {
     };
     put("envelope/envelope.go".to_owned(), envelope(model));
     type Of = fn(&Domain) -> &Topic;
-    let both: [(&str, Of); 2] = [("commands", |domain| &domain.commands), ("events", |domain| &domain.events)];
+    let both: [(&str, Of); 2] =
+        [("commands", |domain| &domain.commands), ("events", |domain| &domain.events)];
     for (name, of) in both {
         put(format!("{name}/{name}.go"), names(model, name, of));
     }
@@ -65,8 +66,9 @@ fn envelope(model: &Model) -> String {
 }
 
 fn names(model: &Model, package: &str, of: fn(&Domain) -> &Topic) -> String {
-    let mut code =
-        format!("// Package {package} has the name of every one of the {package}.\npackage {package}\n\nconst (\n");
+    let mut code = format!(
+        "// Package {package} has the name of every one of the {package}.\npackage {package}\n\nconst (\n"
+    );
     for message in model.domains.iter().flat_map(|domain| &of(domain).messages) {
         let name = &message.record.name;
         doc_of(&mut code, name, &message.record.doc);
@@ -77,7 +79,8 @@ fn names(model: &Model, package: &str, of: fn(&Domain) -> &Topic) -> String {
 }
 
 fn all(model: &Model) -> String {
-    let mut code = format!("// Package all has the topics of every domain.\npackage all\n\nimport (\n\"{MODULE}\"\n");
+    let mut code =
+        format!("// Package all has the topics of every domain.\npackage all\n\nimport (\n\"{MODULE}\"\n");
     for domain in &model.domains {
         let _ = writeln!(code, "\"{MODULE}/domains/{}\"", domain.name);
     }
@@ -94,8 +97,11 @@ fn all(model: &Model) -> String {
 
 fn schemas(domain: &Domain) -> String {
     let mut code = format!("package {}\n\n", domain.name);
-    let all =
-        [("commands", &domain.commands.schema), ("events", &domain.events.schema), ("outcomes", &domain.outcomes)];
+    let all = [
+        ("commands", &domain.commands.schema),
+        ("events", &domain.events.schema),
+        ("outcomes", &domain.outcomes),
+    ];
     for (name, text) in all {
         let _ = writeln!(
             code,
@@ -124,7 +130,8 @@ fn module(domain: &Domain, of_envelope: &[Item]) -> String {
         "// Outcomes are what became of commands of {name}.\nvar Outcomes = millrace.OutcomeTopic{{Domain: {name:?}, Name: \"{name}.outcomes\", Schema: outcomesSchema}}\n"
     );
     domain.views.iter().for_each(|table| view(&mut body, domain, table));
-    let mut code = format!("// Package {name} has commands, events and rows of {name}.\npackage {name}\n\nimport (\n");
+    let mut code =
+        format!("// Package {name} has commands, events and rows of {name}.\npackage {name}\n\nimport (\n");
     let _ = writeln!(code, "\"{MODULE}\"\n\"{MODULE}/codec\"");
     if body.contains("envelope.") {
         let _ = writeln!(code, "\"{MODULE}/domains/envelope\"");
@@ -162,12 +169,8 @@ impl Writer<'_> {
                     );
                 }
                 let symbols: Vec<String> = one.symbols.iter().map(|it| format!("{it:?}")).collect();
-                let _ = writeln!(
-                    code,
-                    ")\n\nvar symbolsOf{} = []string{{{}}}\n",
-                    one.name,
-                    symbols.join(", ")
-                );
+                let _ =
+                    writeln!(code, ")\n\nvar symbolsOf{} = []string{{{}}}\n", one.name, symbols.join(", "));
             }
         }
     }

@@ -21,7 +21,10 @@ pub fn files(model: &Model) -> Files {
     put("__init__.py".to_owned(), init(model));
     put("envelope.py".to_owned(), envelope(model));
     put("names.py".to_owned(), names(model));
-    put("schemas/__init__.py".to_owned(), "\"\"\"The schemas of all topics, as they are registered.\"\"\"\n".to_owned());
+    put(
+        "schemas/__init__.py".to_owned(),
+        "\"\"\"The schemas of all topics, as they are registered.\"\"\"\n".to_owned(),
+    );
     for domain in &model.domains {
         put(format!("{}.py", domain.name), module(domain, &model.envelope));
         put(format!("schemas/{}.py", domain.name), schemas(domain));
@@ -51,14 +54,17 @@ fn init(model: &Model) -> String {
     let _ = writeln!(code, "from . import {}\n", names.join(", "));
     code.push_str("ALL: dict[str, DomainTopics] = {\n");
     for name in names {
-        let _ = writeln!(code, "    {name:?}: DomainTopics({name}.COMMANDS, {name}.EVENTS, {name}.OUTCOMES),");
+        let _ =
+            writeln!(code, "    {name:?}: DomainTopics({name}.COMMANDS, {name}.EVENTS, {name}.OUTCOMES),");
     }
     code.push_str("}\n\"\"\"The topics of every domain, by its name.\"\"\"\n");
     code
 }
 
 fn names(model: &Model) -> String {
-    let mut code = String::from("\"\"\"The names of all commands and events.\"\"\"\n\nfrom __future__ import annotations\n\nfrom typing import Final\n\n");
+    let mut code = String::from(
+        "\"\"\"The names of all commands and events.\"\"\"\n\nfrom __future__ import annotations\n\nfrom typing import Final\n\n",
+    );
     type Of = fn(&Domain) -> &Topic;
     let both: [(&str, &str, Of); 2] = [
         ("Commands", "The name of every command.", |domain| &domain.commands),
@@ -95,8 +101,11 @@ fn envelope(model: &Model) -> String {
 
 fn schemas(domain: &Domain) -> String {
     let mut code = format!("\"\"\"The schemas of {}, as they are registered.\"\"\"\n\n", domain.name);
-    let all =
-        [("COMMANDS", &domain.commands.schema), ("EVENTS", &domain.events.schema), ("OUTCOMES", &domain.outcomes)];
+    let all = [
+        ("COMMANDS", &domain.commands.schema),
+        ("EVENTS", &domain.events.schema),
+        ("OUTCOMES", &domain.outcomes),
+    ];
     for (name, text) in all {
         let _ = writeln!(code, "{name} = {}", Value::from(text.as_str()));
     }
@@ -118,7 +127,8 @@ fn module(domain: &Domain, envelope: &[Item]) -> String {
     );
     domain.views.iter().for_each(|table| view(&mut body, domain, table));
     let used = |word: &str| body.contains(word);
-    let mut code = format!("\"\"\"Commands, events and rows of {name}.\"\"\"\n\nfrom __future__ import annotations\n\n");
+    let mut code =
+        format!("\"\"\"Commands, events and rows of {name}.\"\"\"\n\nfrom __future__ import annotations\n\n");
     if used("Sequence[") {
         code.push_str("from collections.abc import Sequence\n");
     }
@@ -127,13 +137,28 @@ fn module(domain: &Domain, envelope: &[Item]) -> String {
         code.push_str("from enum import Enum\n");
     }
     code.push_str("from typing import ClassVar, Union\n\n");
-    let all = ["CommandData", "CommandTopic", "EventData", "EventTopic", "OutcomeTopic", "Record", "Row", "Sink", "Source"];
-    let kinds: Vec<&str> =
-        all.into_iter().filter(|it| used(&format!("{it}(")) || used(&format!(": {it})")) || used(&format!("({it})"))).collect();
+    let all = [
+        "CommandData",
+        "CommandTopic",
+        "EventData",
+        "EventTopic",
+        "OutcomeTopic",
+        "Record",
+        "Row",
+        "Sink",
+        "Source",
+    ];
+    let kinds: Vec<&str> = all
+        .into_iter()
+        .filter(|it| used(&format!("{it}(")) || used(&format!(": {it})")) || used(&format!("({it})")))
+        .collect();
     let _ = writeln!(code, "from ..kinds import {}", kinds.join(", "));
     let _ = writeln!(code, "from .schemas import {name} as schemas");
-    let of_envelope: Vec<&str> =
-        envelope.iter().map(Item::name).filter(|it| used(&format!("[{it}]")) || used(&format!(": {it}\n"))).collect();
+    let of_envelope: Vec<&str> = envelope
+        .iter()
+        .map(Item::name)
+        .filter(|it| used(&format!("[{it}]")) || used(&format!(": {it}\n")))
+        .collect();
     if !of_envelope.is_empty() {
         let _ = writeln!(code, "from .envelope import {}", of_envelope.join(", "));
     }
@@ -162,15 +187,16 @@ fn item(code: &mut String, one: &Item) {
 /// A field's name, also where it is a word of Python.
 fn identifier(name: &str) -> String {
     const WORDS: [&str; 35] = [
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+        "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
+        "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     ];
     if WORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
 }
 
 fn head(code: &mut String, record: &Record, base: &str) {
-    let _ = writeln!(code, "\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass {}({base}):", record.name);
+    let _ =
+        writeln!(code, "\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass {}({base}):", record.name);
     doc(code, "    ", &record.doc);
     code.push('\n');
     for Field { name, doc: words, kind, .. } in &record.fields {
@@ -236,11 +262,18 @@ fn method(field: &Field, kind: &Type) -> &'static str {
 fn write(code: &mut String, indent: &str, field: &Field, kind: &Type, name: &str, it: &str) {
     let _ = match kind {
         Type::Nullable(inner) => {
-            let _ = writeln!(code, "{indent}if {it} is None:\n{indent}    out.none({name})\n{indent}else:\n{indent}    out.some({name})");
+            let _ = writeln!(
+                code,
+                "{indent}if {it} is None:\n{indent}    out.none({name})\n{indent}else:\n{indent}    out.some({name})"
+            );
             return write(code, &format!("{indent}    "), field, inner, name, it);
         }
         Type::Array(items) => {
-            writeln!(code, "{indent}out.items({name}, {it}, lambda item: out.{}(\"\", item))", method(field, items))
+            writeln!(
+                code,
+                "{indent}out.items({name}, {it}, lambda item: out.{}(\"\", item))",
+                method(field, items)
+            )
         }
         _ => writeln!(code, "{indent}out.{}({name}, {it})", method(field, kind)),
     };
@@ -351,8 +384,12 @@ fn view(code: &mut String, domain: &Domain, table: &Table) {
         } else {
             String::new()
         };
-        let _ =
-            writeln!(code, "            {}=source.{method}({:?}){more},", identifier(&column.name), column.name);
+        let _ = writeln!(
+            code,
+            "            {}=source.{method}({:?}){more},",
+            identifier(&column.name),
+            column.name
+        );
     }
     code.push_str("        )\n\n");
 }

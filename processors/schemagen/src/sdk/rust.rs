@@ -52,7 +52,12 @@ fn root(model: &Model) -> String {
          #[macro_export]\nmacro_rules! for_each_domain {\n($with:ident) => {\n",
     );
     for domain in &model.domains {
-        let _ = writeln!(code, "$with!({name}, {camel}Command, {camel}Event);", name = domain.name, camel = camel_case(&domain.name));
+        let _ = writeln!(
+            code,
+            "$with!({name}, {camel}Command, {camel}Event);",
+            name = domain.name,
+            camel = camel_case(&domain.name)
+        );
     }
     code.push_str("};\n}\n");
     code
@@ -117,8 +122,7 @@ fn item(code: &mut String, one: &Item) {
         Item::Record(record) => structure(code, record),
         Item::Enum(one) => {
             doc(code, &one.doc);
-            let _ =
-                writeln!(code, "#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum {} {{", one.name);
+            let _ = writeln!(code, "#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum {} {{", one.name);
             for symbol in &one.symbols {
                 let _ = writeln!(code, "/// `{symbol}`\n{},", camel_case(symbol));
             }
@@ -165,12 +169,14 @@ fn structure(code: &mut String, record: &Record) {
         let _ = writeln!(code, "pub {}: {},", identifier(name), type_of(kind));
     }
     let (out, from) = if record.fields.is_empty() { ("_", "_") } else { ("out", "from") };
-    let _ = writeln!(code, "}}\n\nimpl Record for {} {{\nfn write(&self, {out}: &mut impl Sink) {{", record.name);
+    let _ =
+        writeln!(code, "}}\n\nimpl Record for {} {{\nfn write(&self, {out}: &mut impl Sink) {{", record.name);
     for field in &record.fields {
         let it = format!("self.{}", identifier(&field.name));
         write(code, field, &field.kind, &format!("{:?}", field.name), &it, false);
     }
-    let _ = writeln!(code, "}}\n\nfn read({from}: &mut impl Source) -> Result<Self, BadMessage> {{\nOk(Self {{");
+    let _ =
+        writeln!(code, "}}\n\nfn read({from}: &mut impl Source) -> Result<Self, BadMessage> {{\nOk(Self {{");
     for field in &record.fields {
         let value = read(field, &field.kind, &format!("{:?}", field.name));
         let _ = writeln!(code, "{}: {value},", identifier(&field.name));

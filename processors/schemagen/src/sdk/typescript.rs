@@ -71,10 +71,8 @@ fn names(model: &Model) -> String {
 fn domains(model: &Model) -> String {
     let mut code = String::new();
     for Domain { name, .. } in &model.domains {
-        let _ = writeln!(
-            code,
-            "import {{ {name}Commands, {name}Events, {name}Outcomes }} from './{name}.ts';"
-        );
+        let _ =
+            writeln!(code, "import {{ {name}Commands, {name}Events, {name}Outcomes }} from './{name}.ts';");
     }
     code.push_str("\n/** The topics of every domain. Whoever uses this has all messages in the bundle. */\nexport const domains = {\n");
     for Domain { name, .. } in &model.domains {
@@ -89,8 +87,11 @@ fn domains(model: &Model) -> String {
 
 fn schemas(domain: &Domain) -> String {
     let mut code = String::new();
-    let all =
-        [("commands", &domain.commands.schema), ("events", &domain.events.schema), ("outcomes", &domain.outcomes)];
+    let all = [
+        ("commands", &domain.commands.schema),
+        ("events", &domain.events.schema),
+        ("outcomes", &domain.outcomes),
+    ];
     for (name, text) in all {
         let text = Value::from(text.as_str()).to_string();
         let _ = writeln!(
@@ -282,7 +283,12 @@ fn message(code: &mut String, domain: &Domain, kind: &str, message: &Message) {
         domain.name
     );
     functions(code, record);
-    let _ = writeln!(code, "aggregateId: (it) => `{}`,\nroutingKey: (it) => {},\n}};\n", id(address), key(address));
+    let _ = writeln!(
+        code,
+        "aggregateId: (it) => `{}`,\nroutingKey: (it) => {},\n}};\n",
+        id(address),
+        key(address)
+    );
 }
 
 fn part(part: &Part) -> String {
@@ -308,7 +314,12 @@ fn topic(code: &mut String, domain: &Domain, topic: &Topic, kind: &str) {
     let what = if kind == "Command" { "A command of" } else { "An event of" };
     let all: Vec<String> =
         topic.messages.iter().map(|it| format!("{kind}Of<typeof {}>", it.record.name)).collect();
-    let _ = writeln!(code, "/** {what} {}. */\nexport type {union} =\n  | {};\n", domain.name, all.join("\n  | "));
+    let _ = writeln!(
+        code,
+        "/** {what} {}. */\nexport type {union} =\n  | {};\n",
+        domain.name,
+        all.join("\n  | ")
+    );
     let kinds: Vec<&str> = topic.messages.iter().map(|it| it.record.name.as_str()).collect();
     let _ = writeln!(
         code,

@@ -4,21 +4,21 @@
 package accounting
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
-"millrace.example/sdk/domains/envelope"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
+	"millrace.example/sdk/domains/envelope"
 )
 
 // OpenAccount: Open an account, empty. Routing key: account_id.
 type OpenAccount struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OwnerID string
+	// The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OwnerID string
 
-// The currency the account is kept in: an ISO 4217 code such as EUR.
-Currency string
+	// The currency the account is kept in: an ISO 4217 code such as EUR.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -29,39 +29,41 @@ func (*OpenAccount) Type() string { return "OpenAccount" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OpenAccount) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OpenAccount) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OpenAccount) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Text("owner_id", it.OwnerID)
-out.Text("currency", it.Currency)
+	out.Text("account_id", it.AccountID)
+	out.Text("owner_id", it.OwnerID)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OpenAccount) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.OwnerID = in.Text("owner_id")
-it.Currency = in.Text("currency")
+	it.AccountID = in.Text("account_id")
+	it.OwnerID = in.Text("owner_id")
+	it.Currency = in.Text("currency")
 }
 
 // Deposit: Pay money in from outside; anybody may. Routing key: account_id.
 type Deposit struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The account's currency, an ISO 4217 code: a check that the amount is meant in it.
-Currency string
+	// The account's currency, an ISO 4217 code: a check that the amount is meant in it.
+	Currency string
 
-// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
-Reference string
+	// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
+	Reference string
 }
 
 // Domain is "accounting".
@@ -72,41 +74,43 @@ func (*Deposit) Type() string { return "Deposit" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *Deposit) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *Deposit) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *Deposit) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Text("reference", it.Reference)
+	out.Text("account_id", it.AccountID)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Text("reference", it.Reference)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Deposit) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Reference = in.Text("reference")
+	it.AccountID = in.Text("account_id")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Reference = in.Text("reference")
 }
 
 // Withdraw: Pay money out of what is available. Routing key: account_id.
 type Withdraw struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The account's currency, an ISO 4217 code: a check that the amount is meant in it.
-Currency string
+	// The account's currency, an ISO 4217 code: a check that the amount is meant in it.
+	Currency string
 
-// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
-Reference string
+	// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
+	Reference string
 }
 
 // Domain is "accounting".
@@ -117,45 +121,47 @@ func (*Withdraw) Type() string { return "Withdraw" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *Withdraw) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *Withdraw) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *Withdraw) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Text("reference", it.Reference)
+	out.Text("account_id", it.AccountID)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Text("reference", it.Reference)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Withdraw) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Reference = in.Text("reference")
+	it.AccountID = in.Text("account_id")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Reference = in.Text("reference")
 }
 
 // Transfer: Move money from one account to another; answered when it has arrived, or come back.
 // Routing key: transfer_id.
 type Transfer struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from; its owner's command.
-From string
+	// The account the money comes from; its owner's command.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -166,34 +172,36 @@ func (*Transfer) Type() string { return "Transfer" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *Transfer) AggregateID() string {
-return "Transfer/" + it.TransferID }
+	return "Transfer/" + it.TransferID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *Transfer) RoutingKey() string {
-return it.TransferID }
+	return it.TransferID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *Transfer) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Transfer) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
 }
 
 // CloseAccount: Close an empty account for good; its id stays taken. Routing key: account_id.
 type CloseAccount struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 }
 
 // Domain is "accounting".
@@ -204,41 +212,43 @@ func (*CloseAccount) Type() string { return "CloseAccount" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CloseAccount) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CloseAccount) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CloseAccount) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
+	out.Text("account_id", it.AccountID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CloseAccount) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
+	it.AccountID = in.Text("account_id")
 }
 
 // Commands are all commands of accounting, in the order of the schema.
 var Commands = millrace.NewCommandTopic("accounting", commandsSchema,
-func() millrace.CommandData { return new(OpenAccount) },
-func() millrace.CommandData { return new(Deposit) },
-func() millrace.CommandData { return new(Withdraw) },
-func() millrace.CommandData { return new(Transfer) },
-func() millrace.CommandData { return new(CloseAccount) },
+	func() millrace.CommandData { return new(OpenAccount) },
+	func() millrace.CommandData { return new(Deposit) },
+	func() millrace.CommandData { return new(Withdraw) },
+	func() millrace.CommandData { return new(Transfer) },
+	func() millrace.CommandData { return new(CloseAccount) },
 )
 
 // AccountOpened: An account exists from now on, empty. Of Account.
 type AccountOpened struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OwnerID string
+	// The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OwnerID string
 
-// The currency the account is kept in: an ISO 4217 code such as EUR.
-Currency string
+	// The currency the account is kept in: an ISO 4217 code such as EUR.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -249,39 +259,41 @@ func (*AccountOpened) Type() string { return "AccountOpened" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *AccountOpened) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *AccountOpened) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *AccountOpened) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Text("owner_id", it.OwnerID)
-out.Text("currency", it.Currency)
+	out.Text("account_id", it.AccountID)
+	out.Text("owner_id", it.OwnerID)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *AccountOpened) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.OwnerID = in.Text("owner_id")
-it.Currency = in.Text("currency")
+	it.AccountID = in.Text("account_id")
+	it.OwnerID = in.Text("owner_id")
+	it.Currency = in.Text("currency")
 }
 
 // MoneyDeposited: Money came in from outside: the balance is greater by the amount. Of Account.
 type MoneyDeposited struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The account's currency, an ISO 4217 code.
-Currency string
+	// The account's currency, an ISO 4217 code.
+	Currency string
 
-// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
-Reference string
+	// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
+	Reference string
 }
 
 // Domain is "accounting".
@@ -292,41 +304,43 @@ func (*MoneyDeposited) Type() string { return "MoneyDeposited" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MoneyDeposited) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MoneyDeposited) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MoneyDeposited) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Text("reference", it.Reference)
+	out.Text("account_id", it.AccountID)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Text("reference", it.Reference)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MoneyDeposited) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Reference = in.Text("reference")
+	it.AccountID = in.Text("account_id")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Reference = in.Text("reference")
 }
 
 // MoneyWithdrawn: Money went out: the balance is smaller by the amount. Of Account.
 type MoneyWithdrawn struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The account's currency, an ISO 4217 code.
-Currency string
+	// The account's currency, an ISO 4217 code.
+	Currency string
 
-// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
-Reference string
+	// The payer's or payee's own words for it: one line of at most 140 characters; may be empty.
+	Reference string
 }
 
 // Domain is "accounting".
@@ -337,32 +351,34 @@ func (*MoneyWithdrawn) Type() string { return "MoneyWithdrawn" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MoneyWithdrawn) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MoneyWithdrawn) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MoneyWithdrawn) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Text("reference", it.Reference)
+	out.Text("account_id", it.AccountID)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Text("reference", it.Reference)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MoneyWithdrawn) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Reference = in.Text("reference")
+	it.AccountID = in.Text("account_id")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Reference = in.Text("reference")
 }
 
 // AccountClosed: The account is closed for good. Of Account.
 type AccountClosed struct {
-// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-AccountID string
+	// The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	AccountID string
 }
 
 // Domain is "accounting".
@@ -373,41 +389,43 @@ func (*AccountClosed) Type() string { return "AccountClosed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *AccountClosed) AggregateID() string {
-return "Account/" + it.AccountID }
+	return "Account/" + it.AccountID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *AccountClosed) RoutingKey() string {
-return it.AccountID }
+	return it.AccountID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *AccountClosed) Write(out codec.Sink) {
-out.Text("account_id", it.AccountID)
+	out.Text("account_id", it.AccountID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *AccountClosed) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
+	it.AccountID = in.Text("account_id")
 }
 
 // TransferRequested: A transfer has begun; no money has moved yet. Of Transfer.
 type TransferRequested struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 
-// The acting user, if one was named: the owner of `from`, or the step there refuses.
-RequestedBy *string
+	// The acting user, if one was named: the owner of `from`, or the step there refuses.
+	RequestedBy *string
 }
 
 // Domain is "accounting".
@@ -418,58 +436,60 @@ func (*TransferRequested) Type() string { return "TransferRequested" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TransferRequested) AggregateID() string {
-return "Transfer/" + it.TransferID }
+	return "Transfer/" + it.TransferID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TransferRequested) RoutingKey() string {
-return it.TransferID }
+	return it.TransferID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TransferRequested) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-if it.RequestedBy == nil {
-out.None("requested_by")
-} else {
-out.Some("requested_by")
-out.Text("requested_by", *it.RequestedBy)
-}
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	if it.RequestedBy == nil {
+		out.None("requested_by")
+	} else {
+		out.Some("requested_by")
+		out.Text("requested_by", *it.RequestedBy)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TransferRequested) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.RequestedBy = nil
-if in.IsSome("requested_by") {
-it.RequestedBy = new(string)
-*it.RequestedBy = in.Text("requested_by")
-}
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.RequestedBy = nil
+	if in.IsSome("requested_by") {
+		it.RequestedBy = new(string)
+		*it.RequestedBy = in.Text("requested_by")
+	}
 }
 
 // FundsReserved: The amount is set aside for a transfer: less is available, the balance is the same.
 // Of Account, that of `from`.
 type FundsReserved struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -480,49 +500,51 @@ func (*FundsReserved) Type() string { return "FundsReserved" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *FundsReserved) AggregateID() string {
-return "Account/" + it.From }
+	return "Account/" + it.From
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *FundsReserved) RoutingKey() string {
-return it.From }
+	return it.From
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *FundsReserved) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *FundsReserved) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
 }
 
 // ReservationRefused: The amount cannot be set aside; nothing has changed. Of Account, that of `from`.
 type ReservationRefused struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "accounting".
@@ -533,59 +555,61 @@ func (*ReservationRefused) Type() string { return "ReservationRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ReservationRefused) AggregateID() string {
-return "Account/" + it.From }
+	return "Account/" + it.From
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ReservationRefused) RoutingKey() string {
-return it.From }
+	return it.From
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ReservationRefused) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ReservationRefused) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // TransferCredited: The money has arrived: the balance is greater by the amount. Of Account, that of
 // `to`.
 type TransferCredited struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -596,49 +620,51 @@ func (*TransferCredited) Type() string { return "TransferCredited" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TransferCredited) AggregateID() string {
-return "Account/" + it.To }
+	return "Account/" + it.To
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TransferCredited) RoutingKey() string {
-return it.To }
+	return it.To
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TransferCredited) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TransferCredited) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
 }
 
 // CreditRefused: The money cannot be taken in; nothing has changed. Of Account, that of `to`.
 type CreditRefused struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "accounting".
@@ -649,59 +675,61 @@ func (*CreditRefused) Type() string { return "CreditRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreditRefused) AggregateID() string {
-return "Account/" + it.To }
+	return "Account/" + it.To
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreditRefused) RoutingKey() string {
-return it.To }
+	return it.To
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreditRefused) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreditRefused) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // ReservationSettled: What was set aside is gone for good: the balance is smaller by the amount. Of
 // Account, that of `from`.
 type ReservationSettled struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -712,50 +740,52 @@ func (*ReservationSettled) Type() string { return "ReservationSettled" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ReservationSettled) AggregateID() string {
-return "Account/" + it.From }
+	return "Account/" + it.From
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ReservationSettled) RoutingKey() string {
-return it.From }
+	return it.From
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ReservationSettled) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ReservationSettled) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
 }
 
 // ReservationReleased: What was set aside is available again; the balance is the same. Of Account,
 // that of `from`.
 type ReservationReleased struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "accounting".
@@ -766,58 +796,60 @@ func (*ReservationReleased) Type() string { return "ReservationReleased" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ReservationReleased) AggregateID() string {
-return "Account/" + it.From }
+	return "Account/" + it.From
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ReservationReleased) RoutingKey() string {
-return it.From }
+	return it.From
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ReservationReleased) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ReservationReleased) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // TransferCompleted: The transfer has ended well: the money has moved. Of Transfer.
 type TransferCompleted struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 }
 
 // Domain is "accounting".
@@ -828,49 +860,51 @@ func (*TransferCompleted) Type() string { return "TransferCompleted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TransferCompleted) AggregateID() string {
-return "Transfer/" + it.TransferID }
+	return "Transfer/" + it.TransferID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TransferCompleted) RoutingKey() string {
-return it.TransferID }
+	return it.TransferID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TransferCompleted) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TransferCompleted) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
 }
 
 // TransferFailed: The transfer has ended badly: no money has moved. Of Transfer.
 type TransferFailed struct {
-// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TransferID string
+	// The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TransferID string
 
-// The account the money comes from.
-From string
+	// The account the money comes from.
+	From string
 
-// The account the money goes to.
-To string
+	// The account the money goes to.
+	To string
 
-// How much, in minor units of the currency (cents); more than 0.
-Amount int64
+	// How much, in minor units of the currency (cents); more than 0.
+	Amount int64
 
-// The currency of both accounts, an ISO 4217 code.
-Currency string
+	// The currency of both accounts, an ISO 4217 code.
+	Currency string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "accounting".
@@ -881,57 +915,59 @@ func (*TransferFailed) Type() string { return "TransferFailed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TransferFailed) AggregateID() string {
-return "Transfer/" + it.TransferID }
+	return "Transfer/" + it.TransferID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TransferFailed) RoutingKey() string {
-return it.TransferID }
+	return it.TransferID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TransferFailed) Write(out codec.Sink) {
-out.Text("transfer_id", it.TransferID)
-out.Text("from", it.From)
-out.Text("to", it.To)
-out.Long("amount", it.Amount)
-out.Text("currency", it.Currency)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("transfer_id", it.TransferID)
+	out.Text("from", it.From)
+	out.Text("to", it.To)
+	out.Long("amount", it.Amount)
+	out.Text("currency", it.Currency)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TransferFailed) Read(in codec.Source) {
-it.TransferID = in.Text("transfer_id")
-it.From = in.Text("from")
-it.To = in.Text("to")
-it.Amount = in.Long("amount")
-it.Currency = in.Text("currency")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TransferID = in.Text("transfer_id")
+	it.From = in.Text("from")
+	it.To = in.Text("to")
+	it.Amount = in.Long("amount")
+	it.Currency = in.Text("currency")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // Events are all events of accounting, in the order of the schema.
 var Events = millrace.NewEventTopic("accounting", eventsSchema,
-func() millrace.EventData { return new(AccountOpened) },
-func() millrace.EventData { return new(MoneyDeposited) },
-func() millrace.EventData { return new(MoneyWithdrawn) },
-func() millrace.EventData { return new(AccountClosed) },
-func() millrace.EventData { return new(TransferRequested) },
-func() millrace.EventData { return new(FundsReserved) },
-func() millrace.EventData { return new(ReservationRefused) },
-func() millrace.EventData { return new(TransferCredited) },
-func() millrace.EventData { return new(CreditRefused) },
-func() millrace.EventData { return new(ReservationSettled) },
-func() millrace.EventData { return new(ReservationReleased) },
-func() millrace.EventData { return new(TransferCompleted) },
-func() millrace.EventData { return new(TransferFailed) },
+	func() millrace.EventData { return new(AccountOpened) },
+	func() millrace.EventData { return new(MoneyDeposited) },
+	func() millrace.EventData { return new(MoneyWithdrawn) },
+	func() millrace.EventData { return new(AccountClosed) },
+	func() millrace.EventData { return new(TransferRequested) },
+	func() millrace.EventData { return new(FundsReserved) },
+	func() millrace.EventData { return new(ReservationRefused) },
+	func() millrace.EventData { return new(TransferCredited) },
+	func() millrace.EventData { return new(CreditRefused) },
+	func() millrace.EventData { return new(ReservationSettled) },
+	func() millrace.EventData { return new(ReservationReleased) },
+	func() millrace.EventData { return new(TransferCompleted) },
+	func() millrace.EventData { return new(TransferFailed) },
 )
 
 // Outcomes are what became of commands of accounting.
@@ -939,167 +975,166 @@ var Outcomes = millrace.OutcomeTopic{Domain: "accounting", Name: "accounting.out
 
 // AccountBalancesRow: What is in an account now: every account ever opened, also closed ones.
 type AccountBalancesRow struct {
-// The account's id.
-AccountID string
+	// The account's id.
+	AccountID string
 
-// The user whose account it is.
-OwnerID string
+	// The user whose account it is.
+	OwnerID string
 
-// The currency it is kept in, an ISO 4217 code.
-Currency string
+	// The currency it is kept in, an ISO 4217 code.
+	Currency string
 
-// What is in it, with what is reserved for transfers under way.
-Balance int64
+	// What is in it, with what is reserved for transfers under way.
+	Balance int64
 
-// What its owner can dispose of now: the balance less what is reserved.
-Available int64
+	// What its owner can dispose of now: the balance less what is reserved.
+	Available int64
 
-// OPEN or CLOSED.
-Status string
+	// OPEN or CLOSED.
+	Status string
 
-// The account's version that this row shows; what a command may expect.
-Version int64
+	// The account's version that this row shows; what a command may expect.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *AccountBalancesRow) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.OwnerID = in.Text("owner_id")
-it.Currency = in.Text("currency")
-it.Balance = in.Long("balance")
-it.Available = in.Long("available")
-it.Status = in.Text("status")
-it.Version = in.Long("version")
+	it.AccountID = in.Text("account_id")
+	it.OwnerID = in.Text("owner_id")
+	it.Currency = in.Text("currency")
+	it.Balance = in.Long("balance")
+	it.Available = in.Long("available")
+	it.Status = in.Text("status")
+	it.Version = in.Long("version")
 }
 
 // AccountBalances is the view of AccountBalancesRow.
 var AccountBalances = millrace.View[AccountBalancesRow]{
-Domain: "accounting", Name: "account_balances",
-Partition: []string{"account_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row AccountBalancesRow) {
-row.Read(in)
-return row
-},
+	Domain: "accounting", Name: "account_balances",
+	Partition:  []string{"account_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row AccountBalancesRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // AccountStatementsRow: Every entry of an account, newest first, with running balance, in buckets of
 // at most 500: all that moves or holds money, and its opening and closing.
 type AccountStatementsRow struct {
-// The account's id.
-AccountID string
+	// The account's id.
+	AccountID string
 
-// The account's version after this entry. Not every version is an entry: what was refused is none.
-Version int64
+	// The account's version after this entry. Not every version is an entry: what was refused is none.
+	Version int64
 
-// What happened, by the name of the event: AccountOpened, MoneyDeposited, MoneyWithdrawn,
-// FundsReserved, TransferCredited, ReservationSettled, ReservationReleased or AccountClosed.
-Entry string
+	// What happened, by the name of the event: AccountOpened, MoneyDeposited, MoneyWithdrawn,
+	// FundsReserved, TransferCredited, ReservationSettled, ReservationReleased or AccountClosed.
+	Entry string
 
-// Nullable until set: how much, always more than 0; the entry says which way. Null where no money is
-// involved.
-Amount *int64
+	// Nullable until set: how much, always more than 0; the entry says which way. Null where no money is
+	// involved.
+	Amount *int64
 
-// The account's currency, an ISO 4217 code.
-Currency string
+	// The account's currency, an ISO 4217 code.
+	Currency string
 
-// What was in the account after this entry, with what was reserved.
-Balance int64
+	// What was in the account after this entry, with what was reserved.
+	Balance int64
 
-// What its owner could dispose of after this entry: the balance less what was reserved.
-Available int64
+	// What its owner could dispose of after this entry: the balance less what was reserved.
+	Available int64
 
-// Nullable until set: the words that came with a deposit or withdrawal.
-Reference *string
+	// Nullable until set: the words that came with a deposit or withdrawal.
+	Reference *string
 
-// Nullable until set: the transfer it belongs to.
-TransferID *string
+	// Nullable until set: the transfer it belongs to.
+	TransferID *string
 
-// Nullable until set: the account at the other end of the transfer.
-Counterparty *string
+	// Nullable until set: the account at the other end of the transfer.
+	Counterparty *string
 
-// When it happened.
-RecordedAt int64
+	// When it happened.
+	RecordedAt int64
 }
 
 // Read reads the columns.
 func (it *AccountStatementsRow) Read(in codec.Source) {
-it.AccountID = in.Text("account_id")
-it.Version = in.Long("version")
-it.Entry = in.Text("entry")
-it.Amount = nil
-if in.IsSome("amount") {
-it.Amount = new(int64)
-*it.Amount = in.Long("amount")
-}
-it.Currency = in.Text("currency")
-it.Balance = in.Long("balance")
-it.Available = in.Long("available")
-it.Reference = nil
-if in.IsSome("reference") {
-it.Reference = new(string)
-*it.Reference = in.Text("reference")
-}
-it.TransferID = nil
-if in.IsSome("transfer_id") {
-it.TransferID = new(string)
-*it.TransferID = in.Text("transfer_id")
-}
-it.Counterparty = nil
-if in.IsSome("counterparty") {
-it.Counterparty = new(string)
-*it.Counterparty = in.Text("counterparty")
-}
-it.RecordedAt = in.Long("recorded_at")
+	it.AccountID = in.Text("account_id")
+	it.Version = in.Long("version")
+	it.Entry = in.Text("entry")
+	it.Amount = nil
+	if in.IsSome("amount") {
+		it.Amount = new(int64)
+		*it.Amount = in.Long("amount")
+	}
+	it.Currency = in.Text("currency")
+	it.Balance = in.Long("balance")
+	it.Available = in.Long("available")
+	it.Reference = nil
+	if in.IsSome("reference") {
+		it.Reference = new(string)
+		*it.Reference = in.Text("reference")
+	}
+	it.TransferID = nil
+	if in.IsSome("transfer_id") {
+		it.TransferID = new(string)
+		*it.TransferID = in.Text("transfer_id")
+	}
+	it.Counterparty = nil
+	if in.IsSome("counterparty") {
+		it.Counterparty = new(string)
+		*it.Counterparty = in.Text("counterparty")
+	}
+	it.RecordedAt = in.Long("recorded_at")
 }
 
 // AccountStatements is the view of AccountStatementsRow.
 var AccountStatements = millrace.View[AccountStatementsRow]{
-Domain: "accounting", Name: "account_statements",
-Partition: []string{"account_id"},
-Clustering: []string{"-version"},
-Read: func(in codec.Source) (row AccountStatementsRow) {
-row.Read(in)
-return row
-},
+	Domain: "accounting", Name: "account_statements",
+	Partition:  []string{"account_id"},
+	Clustering: []string{"-version"},
+	Read: func(in codec.Source) (row AccountStatementsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // DailyTotalsRow: What came in and went out on a day: the sum of the rows. Transfers are neither.
 // Bound: one row a source partition.
 type DailyTotalsRow struct {
-// The UTC day on which it was recorded, as YYYY-MM-DD.
-Day string
+	// The UTC day on which it was recorded, as YYYY-MM-DD.
+	Day string
 
-// The currency, an ISO 4217 code.
-Currency string
+	// The currency, an ISO 4217 code.
+	Currency string
 
-// The partition in which the accounts are; sum over all of them.
-SourcePartition int32
+	// The partition in which the accounts are; sum over all of them.
+	SourcePartition int32
 
-// What was paid in that day; an absolute number. The greatest bigint stands for that much or more.
-Deposits int64
+	// What was paid in that day; an absolute number. The greatest bigint stands for that much or more.
+	Deposits int64
 
-// What was paid out that day; an absolute number. The greatest bigint stands for that much or more.
-Withdrawals int64
+	// What was paid out that day; an absolute number. The greatest bigint stands for that much or more.
+	Withdrawals int64
 }
 
 // Read reads the columns.
 func (it *DailyTotalsRow) Read(in codec.Source) {
-it.Day = in.Text("day")
-it.Currency = in.Text("currency")
-it.SourcePartition = in.Int("source_partition")
-it.Deposits = in.Long("deposits")
-it.Withdrawals = in.Long("withdrawals")
+	it.Day = in.Text("day")
+	it.Currency = in.Text("currency")
+	it.SourcePartition = in.Int("source_partition")
+	it.Deposits = in.Long("deposits")
+	it.Withdrawals = in.Long("withdrawals")
 }
 
 // DailyTotals is the view of DailyTotalsRow.
 var DailyTotals = millrace.View[DailyTotalsRow]{
-Domain: "accounting", Name: "daily_totals",
-Partition: []string{"day", "currency"},
-Clustering: []string{"source_partition"},
-Read: func(in codec.Source) (row DailyTotalsRow) {
-row.Read(in)
-return row
-},
+	Domain: "accounting", Name: "daily_totals",
+	Partition:  []string{"day", "currency"},
+	Clustering: []string{"source_partition"},
+	Read: func(in codec.Source) (row DailyTotalsRow) {
+		row.Read(in)
+		return row
+	},
 }
-

@@ -4,23 +4,23 @@
 package all
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/domains/accounting"
-"millrace.example/sdk/domains/calendar"
-"millrace.example/sdk/domains/chirp"
-"millrace.example/sdk/domains/guestbook"
-"millrace.example/sdk/domains/identity"
-"millrace.example/sdk/domains/orders"
-"millrace.example/sdk/domains/projects"
+	"millrace.example/sdk"
+	"millrace.example/sdk/domains/accounting"
+	"millrace.example/sdk/domains/calendar"
+	"millrace.example/sdk/domains/chirp"
+	"millrace.example/sdk/domains/guestbook"
+	"millrace.example/sdk/domains/identity"
+	"millrace.example/sdk/domains/orders"
+	"millrace.example/sdk/domains/projects"
 )
 
 // Domains are the topics of every domain, by its name.
 var Domains = map[string]millrace.Domain{
-"accounting": {Commands: accounting.Commands, Events: accounting.Events, Outcomes: accounting.Outcomes},
-"calendar": {Commands: calendar.Commands, Events: calendar.Events, Outcomes: calendar.Outcomes},
-"chirp": {Commands: chirp.Commands, Events: chirp.Events, Outcomes: chirp.Outcomes},
-"guestbook": {Commands: guestbook.Commands, Events: guestbook.Events, Outcomes: guestbook.Outcomes},
-"identity": {Commands: identity.Commands, Events: identity.Events, Outcomes: identity.Outcomes},
-"orders": {Commands: orders.Commands, Events: orders.Events, Outcomes: orders.Outcomes},
-"projects": {Commands: projects.Commands, Events: projects.Events, Outcomes: projects.Outcomes},
+	"accounting": {Commands: accounting.Commands, Events: accounting.Events, Outcomes: accounting.Outcomes},
+	"calendar":   {Commands: calendar.Commands, Events: calendar.Events, Outcomes: calendar.Outcomes},
+	"chirp":      {Commands: chirp.Commands, Events: chirp.Events, Outcomes: chirp.Outcomes},
+	"guestbook":  {Commands: guestbook.Commands, Events: guestbook.Events, Outcomes: guestbook.Outcomes},
+	"identity":   {Commands: identity.Commands, Events: identity.Events, Outcomes: identity.Outcomes},
+	"orders":     {Commands: orders.Commands, Events: orders.Events, Outcomes: orders.Outcomes},
+	"projects":   {Commands: projects.Commands, Events: projects.Events, Outcomes: projects.Outcomes},
 }

@@ -4,14 +4,14 @@
 package calendar
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
 )
 
 // CreateCalendar: Begin a calendar, without slots. Routing key: calendar_id.
 type CreateCalendar struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 }
 
 // Domain is "calendar".
@@ -22,44 +22,46 @@ func (*CreateCalendar) Type() string { return "CreateCalendar" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateCalendar) AggregateID() string {
-return "Calendar/" + it.CalendarID }
+	return "Calendar/" + it.CalendarID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateCalendar) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateCalendar) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
+	out.Text("calendar_id", it.CalendarID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateCalendar) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
+	it.CalendarID = in.Text("calendar_id")
 }
 
 // ScheduleTimeslot: Put a slot into a calendar, where nothing else is. Routing key: calendar_id.
 type ScheduleTimeslot struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// What it is: one line, not blank.
-Title string
+	// What it is: one line, not blank.
+	Title string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it; at most 31 days after start.
-End int64
+	// The first instant behind it; at most 31 days after start.
+	End int64
 
-// Where it is: one line, not blank where it is given.
-Location *string
+	// Where it is: one line, not blank where it is given.
+	Location *string
 
-// More about it: prose, not blank where it is given.
-Description *string
+	// More about it: prose, not blank where it is given.
+	Description *string
 }
 
 // Domain is "calendar".
@@ -70,65 +72,67 @@ func (*ScheduleTimeslot) Type() string { return "ScheduleTimeslot" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ScheduleTimeslot) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ScheduleTimeslot) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ScheduleTimeslot) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
-out.Text("title", it.Title)
-out.Long("start", it.Start)
-out.Long("end", it.End)
-if it.Location == nil {
-out.None("location")
-} else {
-out.Some("location")
-out.Text("location", *it.Location)
-}
-if it.Description == nil {
-out.None("description")
-} else {
-out.Some("description")
-out.Text("description", *it.Description)
-}
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Text("title", it.Title)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
+	if it.Location == nil {
+		out.None("location")
+	} else {
+		out.Some("location")
+		out.Text("location", *it.Location)
+	}
+	if it.Description == nil {
+		out.None("description")
+	} else {
+		out.Some("description")
+		out.Text("description", *it.Description)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ScheduleTimeslot) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
-it.Title = in.Text("title")
-it.Start = in.Long("start")
-it.End = in.Long("end")
-it.Location = nil
-if in.IsSome("location") {
-it.Location = new(string)
-*it.Location = in.Text("location")
-}
-it.Description = nil
-if in.IsSome("description") {
-it.Description = new(string)
-*it.Description = in.Text("description")
-}
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Title = in.Text("title")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
+	it.Location = nil
+	if in.IsSome("location") {
+		it.Location = new(string)
+		*it.Location = in.Text("location")
+	}
+	it.Description = nil
+	if in.IsSome("description") {
+		it.Description = new(string)
+		*it.Description = in.Text("description")
+	}
 }
 
 // RescheduleTimeslot: Move a slot of a calendar to where nothing else is. Routing key: calendar_id.
 type RescheduleTimeslot struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it; at most 31 days after start.
-End int64
+	// The first instant behind it; at most 31 days after start.
+	End int64
 }
 
 // Domain is "calendar".
@@ -139,36 +143,38 @@ func (*RescheduleTimeslot) Type() string { return "RescheduleTimeslot" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RescheduleTimeslot) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RescheduleTimeslot) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RescheduleTimeslot) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
-out.Long("start", it.Start)
-out.Long("end", it.End)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RescheduleTimeslot) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
-it.Start = in.Long("start")
-it.End = in.Long("end")
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
 }
 
 // RemoveScheduledTimeslot: Take a slot out of a calendar; its id stays taken. Routing key:
 // calendar_id.
 type RemoveScheduledTimeslot struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 }
 
 // Domain is "calendar".
@@ -179,28 +185,30 @@ func (*RemoveScheduledTimeslot) Type() string { return "RemoveScheduledTimeslot"
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RemoveScheduledTimeslot) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RemoveScheduledTimeslot) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RemoveScheduledTimeslot) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RemoveScheduledTimeslot) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
 }
 
 // RemoveCalendar: End a calendar for good, and all slots with it. Routing key: calendar_id.
 type RemoveCalendar struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 }
 
 // Domain is "calendar".
@@ -211,35 +219,37 @@ func (*RemoveCalendar) Type() string { return "RemoveCalendar" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RemoveCalendar) AggregateID() string {
-return "Calendar/" + it.CalendarID }
+	return "Calendar/" + it.CalendarID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RemoveCalendar) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RemoveCalendar) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
+	out.Text("calendar_id", it.CalendarID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RemoveCalendar) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
+	it.CalendarID = in.Text("calendar_id")
 }
 
 // Commands are all commands of calendar, in the order of the schema.
 var Commands = millrace.NewCommandTopic("calendar", commandsSchema,
-func() millrace.CommandData { return new(CreateCalendar) },
-func() millrace.CommandData { return new(ScheduleTimeslot) },
-func() millrace.CommandData { return new(RescheduleTimeslot) },
-func() millrace.CommandData { return new(RemoveScheduledTimeslot) },
-func() millrace.CommandData { return new(RemoveCalendar) },
+	func() millrace.CommandData { return new(CreateCalendar) },
+	func() millrace.CommandData { return new(ScheduleTimeslot) },
+	func() millrace.CommandData { return new(RescheduleTimeslot) },
+	func() millrace.CommandData { return new(RemoveScheduledTimeslot) },
+	func() millrace.CommandData { return new(RemoveCalendar) },
 )
 
 // CalendarCreated: There is a calendar from now on, without slots. Of Calendar.
 type CalendarCreated struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 }
 
 // Domain is "calendar".
@@ -250,44 +260,46 @@ func (*CalendarCreated) Type() string { return "CalendarCreated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CalendarCreated) AggregateID() string {
-return "Calendar/" + it.CalendarID }
+	return "Calendar/" + it.CalendarID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CalendarCreated) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CalendarCreated) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
+	out.Text("calendar_id", it.CalendarID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CalendarCreated) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
+	it.CalendarID = in.Text("calendar_id")
 }
 
 // TimeslotScheduled: A slot is in the calendar from now on. Of Timeslot.
 type TimeslotScheduled struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// What it is.
-Title string
+	// What it is.
+	Title string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it.
-End int64
+	// The first instant behind it.
+	End int64
 
-// Where it is, if that was said.
-Location *string
+	// Where it is, if that was said.
+	Location *string
 
-// More about it, if that was said.
-Description *string
+	// More about it, if that was said.
+	Description *string
 }
 
 // Domain is "calendar".
@@ -298,65 +310,67 @@ func (*TimeslotScheduled) Type() string { return "TimeslotScheduled" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TimeslotScheduled) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TimeslotScheduled) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TimeslotScheduled) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
-out.Text("title", it.Title)
-out.Long("start", it.Start)
-out.Long("end", it.End)
-if it.Location == nil {
-out.None("location")
-} else {
-out.Some("location")
-out.Text("location", *it.Location)
-}
-if it.Description == nil {
-out.None("description")
-} else {
-out.Some("description")
-out.Text("description", *it.Description)
-}
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Text("title", it.Title)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
+	if it.Location == nil {
+		out.None("location")
+	} else {
+		out.Some("location")
+		out.Text("location", *it.Location)
+	}
+	if it.Description == nil {
+		out.None("description")
+	} else {
+		out.Some("description")
+		out.Text("description", *it.Description)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TimeslotScheduled) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
-it.Title = in.Text("title")
-it.Start = in.Long("start")
-it.End = in.Long("end")
-it.Location = nil
-if in.IsSome("location") {
-it.Location = new(string)
-*it.Location = in.Text("location")
-}
-it.Description = nil
-if in.IsSome("description") {
-it.Description = new(string)
-*it.Description = in.Text("description")
-}
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Title = in.Text("title")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
+	it.Location = nil
+	if in.IsSome("location") {
+		it.Location = new(string)
+		*it.Location = in.Text("location")
+	}
+	it.Description = nil
+	if in.IsSome("description") {
+		it.Description = new(string)
+		*it.Description = in.Text("description")
+	}
 }
 
 // TimeslotRescheduled: A slot is somewhere else from now on, or was put where it is. Of Timeslot.
 type TimeslotRescheduled struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it.
-End int64
+	// The first instant behind it.
+	End int64
 }
 
 // Domain is "calendar".
@@ -367,35 +381,37 @@ func (*TimeslotRescheduled) Type() string { return "TimeslotRescheduled" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TimeslotRescheduled) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TimeslotRescheduled) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TimeslotRescheduled) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
-out.Long("start", it.Start)
-out.Long("end", it.End)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TimeslotRescheduled) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
-it.Start = in.Long("start")
-it.End = in.Long("end")
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
 }
 
 // ScheduledTimeslotRemoved: A slot is out of the calendar, for good. Of Timeslot.
 type ScheduledTimeslotRemoved struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 }
 
 // Domain is "calendar".
@@ -406,29 +422,31 @@ func (*ScheduledTimeslotRemoved) Type() string { return "ScheduledTimeslotRemove
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ScheduledTimeslotRemoved) AggregateID() string {
-return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID }
+	return "Timeslot/" + it.CalendarID + "/" + it.TimeslotID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ScheduledTimeslotRemoved) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ScheduledTimeslotRemoved) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("timeslot_id", it.TimeslotID)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("timeslot_id", it.TimeslotID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ScheduledTimeslotRemoved) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.TimeslotID = in.Text("timeslot_id")
+	it.CalendarID = in.Text("calendar_id")
+	it.TimeslotID = in.Text("timeslot_id")
 }
 
 // CalendarRemoved: The calendar has ended for good, and its slots with it; none of them has an event
 // of its own for that. Of Calendar.
 type CalendarRemoved struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 }
 
 // Domain is "calendar".
@@ -439,38 +457,40 @@ func (*CalendarRemoved) Type() string { return "CalendarRemoved" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CalendarRemoved) AggregateID() string {
-return "Calendar/" + it.CalendarID }
+	return "Calendar/" + it.CalendarID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CalendarRemoved) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CalendarRemoved) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
+	out.Text("calendar_id", it.CalendarID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CalendarRemoved) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
+	it.CalendarID = in.Text("calendar_id")
 }
 
 // DayBooked: A slot that begins on this day takes its time. Of CalendarDay.
 type DayBooked struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The day of UTC on which the slot begins, as YYYY-MM-DD.
-Day string
+	// The day of UTC on which the slot begins, as YYYY-MM-DD.
+	Day string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it.
-End int64
+	// The first instant behind it.
+	End int64
 }
 
 // Domain is "calendar".
@@ -481,46 +501,48 @@ func (*DayBooked) Type() string { return "DayBooked" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DayBooked) AggregateID() string {
-return "CalendarDay/" + it.CalendarID + "/" + it.Day }
+	return "CalendarDay/" + it.CalendarID + "/" + it.Day
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DayBooked) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DayBooked) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("day", it.Day)
-out.Text("timeslot_id", it.TimeslotID)
-out.Long("start", it.Start)
-out.Long("end", it.End)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("day", it.Day)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DayBooked) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.Day = in.Text("day")
-it.TimeslotID = in.Text("timeslot_id")
-it.Start = in.Long("start")
-it.End = in.Long("end")
+	it.CalendarID = in.Text("calendar_id")
+	it.Day = in.Text("day")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
 }
 
 // DayFreed: A slot that began on this day gives its time back. Of CalendarDay.
 type DayFreed struct {
-// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-CalendarID string
+	// The calendar's id, which is its owner's user id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	CalendarID string
 
-// The day of UTC on which the slot begins, as YYYY-MM-DD.
-Day string
+	// The day of UTC on which the slot begins, as YYYY-MM-DD.
+	Day string
 
-// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TimeslotID string
+	// The slot's id, unique within its calendar: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TimeslotID string
 
-// The first instant that belongs to it.
-Start int64
+	// The first instant that belongs to it.
+	Start int64
 
-// The first instant behind it.
-End int64
+	// The first instant behind it.
+	End int64
 }
 
 // Domain is "calendar".
@@ -531,39 +553,41 @@ func (*DayFreed) Type() string { return "DayFreed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DayFreed) AggregateID() string {
-return "CalendarDay/" + it.CalendarID + "/" + it.Day }
+	return "CalendarDay/" + it.CalendarID + "/" + it.Day
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DayFreed) RoutingKey() string {
-return it.CalendarID }
+	return it.CalendarID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DayFreed) Write(out codec.Sink) {
-out.Text("calendar_id", it.CalendarID)
-out.Text("day", it.Day)
-out.Text("timeslot_id", it.TimeslotID)
-out.Long("start", it.Start)
-out.Long("end", it.End)
+	out.Text("calendar_id", it.CalendarID)
+	out.Text("day", it.Day)
+	out.Text("timeslot_id", it.TimeslotID)
+	out.Long("start", it.Start)
+	out.Long("end", it.End)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DayFreed) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.Day = in.Text("day")
-it.TimeslotID = in.Text("timeslot_id")
-it.Start = in.Long("start")
-it.End = in.Long("end")
+	it.CalendarID = in.Text("calendar_id")
+	it.Day = in.Text("day")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.Start = in.Long("start")
+	it.End = in.Long("end")
 }
 
 // Events are all events of calendar, in the order of the schema.
 var Events = millrace.NewEventTopic("calendar", eventsSchema,
-func() millrace.EventData { return new(CalendarCreated) },
-func() millrace.EventData { return new(TimeslotScheduled) },
-func() millrace.EventData { return new(TimeslotRescheduled) },
-func() millrace.EventData { return new(ScheduledTimeslotRemoved) },
-func() millrace.EventData { return new(CalendarRemoved) },
-func() millrace.EventData { return new(DayBooked) },
-func() millrace.EventData { return new(DayFreed) },
+	func() millrace.EventData { return new(CalendarCreated) },
+	func() millrace.EventData { return new(TimeslotScheduled) },
+	func() millrace.EventData { return new(TimeslotRescheduled) },
+	func() millrace.EventData { return new(ScheduledTimeslotRemoved) },
+	func() millrace.EventData { return new(CalendarRemoved) },
+	func() millrace.EventData { return new(DayBooked) },
+	func() millrace.EventData { return new(DayFreed) },
 )
 
 // Outcomes are what became of commands of calendar.
@@ -571,59 +595,58 @@ var Outcomes = millrace.OutcomeTopic{Domain: "calendar", Name: "calendar.outcome
 
 // CalendarTimeslotsRow: The slots of a calendar by their start, latest first, a bucket a month.
 type CalendarTimeslotsRow struct {
-// The calendar, by its owner's user id.
-CalendarID string
+	// The calendar, by its owner's user id.
+	CalendarID string
 
-// The first instant that belongs to the slot.
-Start int64
+	// The first instant that belongs to the slot.
+	Start int64
 
-// The slot's id, unique within its calendar.
-TimeslotID string
+	// The slot's id, unique within its calendar.
+	TimeslotID string
 
-// The first instant behind it: a slot of a month may reach into the next.
-End int64
+	// The first instant behind it: a slot of a month may reach into the next.
+	End int64
 
-// What it is.
-Title string
+	// What it is.
+	Title string
 
-// Nullable until set: where it is, if that was said.
-Location *string
+	// Nullable until set: where it is, if that was said.
+	Location *string
 
-// Nullable until set: more about it, if that was said.
-Description *string
+	// Nullable until set: more about it, if that was said.
+	Description *string
 
-// The slot's version that this row shows; what a command may expect.
-Version int64
+	// The slot's version that this row shows; what a command may expect.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *CalendarTimeslotsRow) Read(in codec.Source) {
-it.CalendarID = in.Text("calendar_id")
-it.Start = in.Long("start")
-it.TimeslotID = in.Text("timeslot_id")
-it.End = in.Long("end")
-it.Title = in.Text("title")
-it.Location = nil
-if in.IsSome("location") {
-it.Location = new(string)
-*it.Location = in.Text("location")
-}
-it.Description = nil
-if in.IsSome("description") {
-it.Description = new(string)
-*it.Description = in.Text("description")
-}
-it.Version = in.Long("version")
+	it.CalendarID = in.Text("calendar_id")
+	it.Start = in.Long("start")
+	it.TimeslotID = in.Text("timeslot_id")
+	it.End = in.Long("end")
+	it.Title = in.Text("title")
+	it.Location = nil
+	if in.IsSome("location") {
+		it.Location = new(string)
+		*it.Location = in.Text("location")
+	}
+	it.Description = nil
+	if in.IsSome("description") {
+		it.Description = new(string)
+		*it.Description = in.Text("description")
+	}
+	it.Version = in.Long("version")
 }
 
 // CalendarTimeslots is the view of CalendarTimeslotsRow.
 var CalendarTimeslots = millrace.View[CalendarTimeslotsRow]{
-Domain: "calendar", Name: "calendar_timeslots",
-Partition: []string{"calendar_id"},
-Clustering: []string{"-start", "-timeslot_id"},
-Read: func(in codec.Source) (row CalendarTimeslotsRow) {
-row.Read(in)
-return row
-},
+	Domain: "calendar", Name: "calendar_timeslots",
+	Partition:  []string{"calendar_id"},
+	Clustering: []string{"-start", "-timeslot_id"},
+	Read: func(in codec.Source) (row CalendarTimeslotsRow) {
+		row.Read(in)
+		return row
+	},
 }
-

@@ -4,18 +4,18 @@
 package chirp
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
-"millrace.example/sdk/domains/envelope"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
+	"millrace.example/sdk/domains/envelope"
 )
 
 // RegisterUser: Make a user known under a name nobody else has. Routing key: user_id.
 type RegisterUser struct {
-// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-UserID string
+	// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	UserID string
 
-// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
-Username string
+	// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
+	Username string
 }
 
 // Domain is "chirp".
@@ -26,34 +26,36 @@ func (*RegisterUser) Type() string { return "RegisterUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RegisterUser) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RegisterUser) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RegisterUser) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RegisterUser) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
 }
 
 // PostChirp: Publish a chirp. Routing key: author_id.
 type PostChirp struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The text: 1 to 280 Unicode scalar values, not blank.
-Content string
+	// The text: 1 to 280 Unicode scalar values, not blank.
+	Content string
 }
 
 // Domain is "chirp".
@@ -64,36 +66,38 @@ func (*PostChirp) Type() string { return "PostChirp" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *PostChirp) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *PostChirp) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *PostChirp) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
-out.Text("content", it.Content)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
+	out.Text("content", it.Content)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *PostChirp) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
-it.Content = in.Text("content")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
+	it.Content = in.Text("content")
 }
 
 // EditChirp: Replace the text of a chirp; its place in the feeds stays. Routing key: author_id.
 type EditChirp struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The new text: 1 to 280 Unicode scalar values, not blank.
-Content string
+	// The new text: 1 to 280 Unicode scalar values, not blank.
+	Content string
 }
 
 // Domain is "chirp".
@@ -104,33 +108,35 @@ func (*EditChirp) Type() string { return "EditChirp" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *EditChirp) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *EditChirp) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *EditChirp) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
-out.Text("content", it.Content)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
+	out.Text("content", it.Content)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *EditChirp) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
-it.Content = in.Text("content")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
+	it.Content = in.Text("content")
 }
 
 // DeleteChirp: Take a chirp back for good; its id stays taken. Routing key: author_id.
 type DeleteChirp struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 }
 
 // Domain is "chirp".
@@ -141,31 +147,33 @@ func (*DeleteChirp) Type() string { return "DeleteChirp" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DeleteChirp) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DeleteChirp) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DeleteChirp) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DeleteChirp) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
 }
 
 // FollowUser: See a user's chirps in one's feed. Routing key: followee_id.
 type FollowUser struct {
-// The user who wants to read.
-FollowerID string
+	// The user who wants to read.
+	FollowerID string
 
-// The user whose chirps are to be read.
-FolloweeID string
+	// The user whose chirps are to be read.
+	FolloweeID string
 }
 
 // Domain is "chirp".
@@ -176,31 +184,33 @@ func (*FollowUser) Type() string { return "FollowUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *FollowUser) AggregateID() string {
-return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID }
+	return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *FollowUser) RoutingKey() string {
-return it.FolloweeID }
+	return it.FolloweeID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *FollowUser) Write(out codec.Sink) {
-out.Text("follower_id", it.FollowerID)
-out.Text("followee_id", it.FolloweeID)
+	out.Text("follower_id", it.FollowerID)
+	out.Text("followee_id", it.FolloweeID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *FollowUser) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.FolloweeID = in.Text("followee_id")
+	it.FollowerID = in.Text("follower_id")
+	it.FolloweeID = in.Text("followee_id")
 }
 
 // UnfollowUser: See a user's chirps no longer. Routing key: followee_id.
 type UnfollowUser struct {
-// The user who reads.
-FollowerID string
+	// The user who reads.
+	FollowerID string
 
-// The user whose chirps are read.
-FolloweeID string
+	// The user whose chirps are read.
+	FolloweeID string
 }
 
 // Domain is "chirp".
@@ -211,42 +221,44 @@ func (*UnfollowUser) Type() string { return "UnfollowUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UnfollowUser) AggregateID() string {
-return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID }
+	return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UnfollowUser) RoutingKey() string {
-return it.FolloweeID }
+	return it.FolloweeID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UnfollowUser) Write(out codec.Sink) {
-out.Text("follower_id", it.FollowerID)
-out.Text("followee_id", it.FolloweeID)
+	out.Text("follower_id", it.FollowerID)
+	out.Text("followee_id", it.FolloweeID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UnfollowUser) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.FolloweeID = in.Text("followee_id")
+	it.FollowerID = in.Text("follower_id")
+	it.FolloweeID = in.Text("followee_id")
 }
 
 // Commands are all commands of chirp, in the order of the schema.
 var Commands = millrace.NewCommandTopic("chirp", commandsSchema,
-func() millrace.CommandData { return new(RegisterUser) },
-func() millrace.CommandData { return new(PostChirp) },
-func() millrace.CommandData { return new(EditChirp) },
-func() millrace.CommandData { return new(DeleteChirp) },
-func() millrace.CommandData { return new(FollowUser) },
-func() millrace.CommandData { return new(UnfollowUser) },
+	func() millrace.CommandData { return new(RegisterUser) },
+	func() millrace.CommandData { return new(PostChirp) },
+	func() millrace.CommandData { return new(EditChirp) },
+	func() millrace.CommandData { return new(DeleteChirp) },
+	func() millrace.CommandData { return new(FollowUser) },
+	func() millrace.CommandData { return new(UnfollowUser) },
 )
 
 // RegistrationStarted: A registration is open; the user id counts as taken, but there is no user yet.
 // Of User.
 type RegistrationStarted struct {
-// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-UserID string
+	// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	UserID string
 
-// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
-Username string
+	// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
+	Username string
 }
 
 // Domain is "chirp".
@@ -257,31 +269,33 @@ func (*RegistrationStarted) Type() string { return "RegistrationStarted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RegistrationStarted) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RegistrationStarted) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RegistrationStarted) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RegistrationStarted) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
 }
 
 // UsernameClaimed: The name belongs to this user from now on. Of Username.
 type UsernameClaimed struct {
-// The user who owns the name.
-UserID string
+	// The user who owns the name.
+	UserID string
 
-// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
-Username string
+	// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
+	Username string
 }
 
 // Domain is "chirp".
@@ -292,34 +306,36 @@ func (*UsernameClaimed) Type() string { return "UsernameClaimed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UsernameClaimed) AggregateID() string {
-return "Username/" + codec.Lower(it.Username) }
+	return "Username/" + codec.Lower(it.Username)
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UsernameClaimed) RoutingKey() string {
-return codec.Lower(it.Username) }
+	return codec.Lower(it.Username)
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UsernameClaimed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UsernameClaimed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
 }
 
 // UsernameClaimRefused: The name belongs to somebody else. Of Username.
 type UsernameClaimRefused struct {
-// The user who asked for the name.
-UserID string
+	// The user who asked for the name.
+	UserID string
 
-// The name that was asked for.
-Username string
+	// The name that was asked for.
+	Username string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "chirp".
@@ -330,46 +346,48 @@ func (*UsernameClaimRefused) Type() string { return "UsernameClaimRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UsernameClaimRefused) AggregateID() string {
-return "Username/" + codec.Lower(it.Username) }
+	return "Username/" + codec.Lower(it.Username)
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UsernameClaimRefused) RoutingKey() string {
-return codec.Lower(it.Username) }
+	return codec.Lower(it.Username)
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UsernameClaimRefused) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UsernameClaimRefused) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // RegistrationRefused: The registration has ended without a user; the id is free again. Of User.
 type RegistrationRefused struct {
-// The user who was registering.
-UserID string
+	// The user who was registering.
+	UserID string
 
-// The name that was asked for.
-Username string
+	// The name that was asked for.
+	Username string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "chirp".
@@ -380,43 +398,45 @@ func (*RegistrationRefused) Type() string { return "RegistrationRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RegistrationRefused) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RegistrationRefused) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RegistrationRefused) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RegistrationRefused) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // UserRegistered: The user exists from now on. Of User.
 type UserRegistered struct {
-// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-UserID string
+	// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	UserID string
 
-// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
-Username string
+	// The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case.
+	Username string
 }
 
 // Domain is "chirp".
@@ -427,34 +447,36 @@ func (*UserRegistered) Type() string { return "UserRegistered" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserRegistered) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserRegistered) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserRegistered) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("username", it.Username)
+	out.Text("user_id", it.UserID)
+	out.Text("username", it.Username)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserRegistered) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
 }
 
 // ChirpPosted: A chirp was published; recorded_at is its posted_at. Of Chirp.
 type ChirpPosted struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The text: 1 to 280 Unicode scalar values, not blank.
-Content string
+	// The text: 1 to 280 Unicode scalar values, not blank.
+	Content string
 }
 
 // Domain is "chirp".
@@ -465,36 +487,38 @@ func (*ChirpPosted) Type() string { return "ChirpPosted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ChirpPosted) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ChirpPosted) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ChirpPosted) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
-out.Text("content", it.Content)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
+	out.Text("content", it.Content)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ChirpPosted) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
-it.Content = in.Text("content")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
+	it.Content = in.Text("content")
 }
 
 // ChirpEdited: The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp.
 type ChirpEdited struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The new text.
-Content string
+	// The new text.
+	Content string
 }
 
 // Domain is "chirp".
@@ -505,33 +529,35 @@ func (*ChirpEdited) Type() string { return "ChirpEdited" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ChirpEdited) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ChirpEdited) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ChirpEdited) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
-out.Text("content", it.Content)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
+	out.Text("content", it.Content)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ChirpEdited) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
-it.Content = in.Text("content")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
+	it.Content = in.Text("content")
 }
 
 // ChirpDeleted: A chirp was taken back for good. Of Chirp.
 type ChirpDeleted struct {
-// The chirp's id, unique among its author's chirps.
-ChirpID string
+	// The chirp's id, unique among its author's chirps.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 }
 
 // Domain is "chirp".
@@ -542,31 +568,33 @@ func (*ChirpDeleted) Type() string { return "ChirpDeleted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ChirpDeleted) AggregateID() string {
-return "Chirp/" + it.AuthorID + "/" + it.ChirpID }
+	return "Chirp/" + it.AuthorID + "/" + it.ChirpID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ChirpDeleted) RoutingKey() string {
-return it.AuthorID }
+	return it.AuthorID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ChirpDeleted) Write(out codec.Sink) {
-out.Text("chirp_id", it.ChirpID)
-out.Text("author_id", it.AuthorID)
+	out.Text("chirp_id", it.ChirpID)
+	out.Text("author_id", it.AuthorID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ChirpDeleted) Read(in codec.Source) {
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
 }
 
 // UserFollowed: A user reads another from now on. Of FollowRelationship.
 type UserFollowed struct {
-// The user who reads.
-FollowerID string
+	// The user who reads.
+	FollowerID string
 
-// The user whose chirps are read.
-FolloweeID string
+	// The user whose chirps are read.
+	FolloweeID string
 }
 
 // Domain is "chirp".
@@ -577,31 +605,33 @@ func (*UserFollowed) Type() string { return "UserFollowed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserFollowed) AggregateID() string {
-return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID }
+	return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserFollowed) RoutingKey() string {
-return it.FolloweeID }
+	return it.FolloweeID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserFollowed) Write(out codec.Sink) {
-out.Text("follower_id", it.FollowerID)
-out.Text("followee_id", it.FolloweeID)
+	out.Text("follower_id", it.FollowerID)
+	out.Text("followee_id", it.FolloweeID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserFollowed) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.FolloweeID = in.Text("followee_id")
+	it.FollowerID = in.Text("follower_id")
+	it.FolloweeID = in.Text("followee_id")
 }
 
 // UserUnfollowed: A user no longer reads another. Of FollowRelationship.
 type UserUnfollowed struct {
-// The user who read.
-FollowerID string
+	// The user who read.
+	FollowerID string
 
-// The user whose chirps were read.
-FolloweeID string
+	// The user whose chirps were read.
+	FolloweeID string
 }
 
 // Domain is "chirp".
@@ -612,36 +642,38 @@ func (*UserUnfollowed) Type() string { return "UserUnfollowed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserUnfollowed) AggregateID() string {
-return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID }
+	return "FollowRelationship/" + it.FolloweeID + "/" + it.FollowerID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserUnfollowed) RoutingKey() string {
-return it.FolloweeID }
+	return it.FolloweeID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserUnfollowed) Write(out codec.Sink) {
-out.Text("follower_id", it.FollowerID)
-out.Text("followee_id", it.FolloweeID)
+	out.Text("follower_id", it.FollowerID)
+	out.Text("followee_id", it.FolloweeID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserUnfollowed) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.FolloweeID = in.Text("followee_id")
+	it.FollowerID = in.Text("follower_id")
+	it.FolloweeID = in.Text("followee_id")
 }
 
 // Events are all events of chirp, in the order of the schema.
 var Events = millrace.NewEventTopic("chirp", eventsSchema,
-func() millrace.EventData { return new(RegistrationStarted) },
-func() millrace.EventData { return new(UsernameClaimed) },
-func() millrace.EventData { return new(UsernameClaimRefused) },
-func() millrace.EventData { return new(RegistrationRefused) },
-func() millrace.EventData { return new(UserRegistered) },
-func() millrace.EventData { return new(ChirpPosted) },
-func() millrace.EventData { return new(ChirpEdited) },
-func() millrace.EventData { return new(ChirpDeleted) },
-func() millrace.EventData { return new(UserFollowed) },
-func() millrace.EventData { return new(UserUnfollowed) },
+	func() millrace.EventData { return new(RegistrationStarted) },
+	func() millrace.EventData { return new(UsernameClaimed) },
+	func() millrace.EventData { return new(UsernameClaimRefused) },
+	func() millrace.EventData { return new(RegistrationRefused) },
+	func() millrace.EventData { return new(UserRegistered) },
+	func() millrace.EventData { return new(ChirpPosted) },
+	func() millrace.EventData { return new(ChirpEdited) },
+	func() millrace.EventData { return new(ChirpDeleted) },
+	func() millrace.EventData { return new(UserFollowed) },
+	func() millrace.EventData { return new(UserUnfollowed) },
 )
 
 // Outcomes are what became of commands of chirp.
@@ -649,421 +681,420 @@ var Outcomes = millrace.OutcomeTopic{Domain: "chirp", Name: "chirp.outcomes", Sc
 
 // UserProfilesRow: Who is this user: every registered user, by id.
 type UserProfilesRow struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The name as the user wrote it.
-Username string
+	// The name as the user wrote it.
+	Username string
 
-// Since when the user exists.
-RegisteredAt int64
+	// Since when the user exists.
+	RegisteredAt int64
 }
 
 // Read reads the columns.
 func (it *UserProfilesRow) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
-it.RegisteredAt = in.Long("registered_at")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
+	it.RegisteredAt = in.Long("registered_at")
 }
 
 // UserProfiles is the view of UserProfilesRow.
 var UserProfiles = millrace.View[UserProfilesRow]{
-Domain: "chirp", Name: "user_profiles",
-Partition: []string{"user_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row UserProfilesRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "user_profiles",
+	Partition:  []string{"user_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row UserProfilesRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // UsersByUsernameRow: Who has this name: every registered user, by lower-case name.
 type UsersByUsernameRow struct {
-// The name in lower case: names are unique whatever their case.
-UsernameKey string
+	// The name in lower case: names are unique whatever their case.
+	UsernameKey string
 
-// The user who owns the name.
-UserID string
+	// The user who owns the name.
+	UserID string
 
-// The name as the user wrote it.
-Username string
+	// The name as the user wrote it.
+	Username string
 
-// Since when the user exists.
-RegisteredAt int64
+	// Since when the user exists.
+	RegisteredAt int64
 }
 
 // Read reads the columns.
 func (it *UsersByUsernameRow) Read(in codec.Source) {
-it.UsernameKey = in.Text("username_key")
-it.UserID = in.Text("user_id")
-it.Username = in.Text("username")
-it.RegisteredAt = in.Long("registered_at")
+	it.UsernameKey = in.Text("username_key")
+	it.UserID = in.Text("user_id")
+	it.Username = in.Text("username")
+	it.RegisteredAt = in.Long("registered_at")
 }
 
 // UsersByUsername is the view of UsersByUsernameRow.
 var UsersByUsername = millrace.View[UsersByUsernameRow]{
-Domain: "chirp", Name: "users_by_username",
-Partition: []string{"username_key"},
-Clustering: []string{},
-Read: func(in codec.Source) (row UsersByUsernameRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "users_by_username",
+	Partition:  []string{"username_key"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row UsersByUsernameRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // ChirpsRow: One chirp, by author and id.
 type ChirpsRow struct {
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The chirp's id, unique among its author's.
-ChirpID string
+	// The chirp's id, unique among its author's.
+	ChirpID string
 
-// The author's name.
-Username string
+	// The author's name.
+	Username string
 
-// The text as last edited.
-Content string
+	// The text as last edited.
+	Content string
 
-// When it was posted.
-PostedAt int64
+	// When it was posted.
+	PostedAt int64
 
-// Nullable until set: when it was last edited, if ever.
-EditedAt *int64
+	// Nullable until set: when it was last edited, if ever.
+	EditedAt *int64
 }
 
 // Read reads the columns.
 func (it *ChirpsRow) Read(in codec.Source) {
-it.AuthorID = in.Text("author_id")
-it.ChirpID = in.Text("chirp_id")
-it.Username = in.Text("username")
-it.Content = in.Text("content")
-it.PostedAt = in.Long("posted_at")
-it.EditedAt = nil
-if in.IsSome("edited_at") {
-it.EditedAt = new(int64)
-*it.EditedAt = in.Long("edited_at")
-}
+	it.AuthorID = in.Text("author_id")
+	it.ChirpID = in.Text("chirp_id")
+	it.Username = in.Text("username")
+	it.Content = in.Text("content")
+	it.PostedAt = in.Long("posted_at")
+	it.EditedAt = nil
+	if in.IsSome("edited_at") {
+		it.EditedAt = new(int64)
+		*it.EditedAt = in.Long("edited_at")
+	}
 }
 
 // Chirps is the view of ChirpsRow.
 var Chirps = millrace.View[ChirpsRow]{
-Domain: "chirp", Name: "chirps",
-Partition: []string{"author_id", "chirp_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row ChirpsRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "chirps",
+	Partition:  []string{"author_id", "chirp_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row ChirpsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // ChirpsByAuthorRow: All chirps of an author, newest first, in buckets of at most 500, or what
 // chirp.bucket_rows says.
 type ChirpsByAuthorRow struct {
-// The user whose chirps they are.
-AuthorID string
+	// The user whose chirps they are.
+	AuthorID string
 
-// When it was posted.
-PostedAt int64
+	// When it was posted.
+	PostedAt int64
 
-// The chirp's id, unique among its author's.
-ChirpID string
+	// The chirp's id, unique among its author's.
+	ChirpID string
 
-// The author's name.
-Username string
+	// The author's name.
+	Username string
 
-// The text as last edited.
-Content string
+	// The text as last edited.
+	Content string
 
-// Nullable until set: when it was last edited, if ever.
-EditedAt *int64
+	// Nullable until set: when it was last edited, if ever.
+	EditedAt *int64
 }
 
 // Read reads the columns.
 func (it *ChirpsByAuthorRow) Read(in codec.Source) {
-it.AuthorID = in.Text("author_id")
-it.PostedAt = in.Long("posted_at")
-it.ChirpID = in.Text("chirp_id")
-it.Username = in.Text("username")
-it.Content = in.Text("content")
-it.EditedAt = nil
-if in.IsSome("edited_at") {
-it.EditedAt = new(int64)
-*it.EditedAt = in.Long("edited_at")
-}
+	it.AuthorID = in.Text("author_id")
+	it.PostedAt = in.Long("posted_at")
+	it.ChirpID = in.Text("chirp_id")
+	it.Username = in.Text("username")
+	it.Content = in.Text("content")
+	it.EditedAt = nil
+	if in.IsSome("edited_at") {
+		it.EditedAt = new(int64)
+		*it.EditedAt = in.Long("edited_at")
+	}
 }
 
 // ChirpsByAuthor is the view of ChirpsByAuthorRow.
 var ChirpsByAuthor = millrace.View[ChirpsByAuthorRow]{
-Domain: "chirp", Name: "chirps_by_author",
-Partition: []string{"author_id"},
-Clustering: []string{"-posted_at", "-chirp_id"},
-Read: func(in codec.Source) (row ChirpsByAuthorRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "chirps_by_author",
+	Partition:  []string{"author_id"},
+	Clustering: []string{"-posted_at", "-chirp_id"},
+	Read: func(in codec.Source) (row ChirpsByAuthorRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // FollowingByUserRow: Whom a user follows, and where the chirps of each are read. Bound: one row for
 // each whom one person follows; their feed reads all of them.
 type FollowingByUserRow struct {
-// The user who reads.
-FollowerID string
+	// The user who reads.
+	FollowerID string
 
-// The user whose chirps are read.
-FolloweeID string
+	// The user whose chirps are read.
+	FolloweeID string
 
-// When the follower began to follow.
-Since int64
+	// When the follower began to follow.
+	Since int64
 
-// Chirps of the followee posted before this are read from celebrity_chirps, later ones from
-// home_timelines; 0 = never was a celebrity, the greatest bigint = is one now.
-PulledUntil int64
+	// Chirps of the followee posted before this are read from celebrity_chirps, later ones from
+	// home_timelines; 0 = never was a celebrity, the greatest bigint = is one now.
+	PulledUntil int64
 }
 
 // Read reads the columns.
 func (it *FollowingByUserRow) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.FolloweeID = in.Text("followee_id")
-it.Since = in.Long("since")
-it.PulledUntil = in.Long("pulled_until")
+	it.FollowerID = in.Text("follower_id")
+	it.FolloweeID = in.Text("followee_id")
+	it.Since = in.Long("since")
+	it.PulledUntil = in.Long("pulled_until")
 }
 
 // FollowingByUser is the view of FollowingByUserRow.
 var FollowingByUser = millrace.View[FollowingByUserRow]{
-Domain: "chirp", Name: "following_by_user",
-Partition: []string{"follower_id"},
-Clustering: []string{"followee_id"},
-Read: func(in codec.Source) (row FollowingByUserRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "following_by_user",
+	Partition:  []string{"follower_id"},
+	Clustering: []string{"followee_id"},
+	Read: func(in codec.Source) (row FollowingByUserRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // FollowersByUserRow: Who follows a user, those who came last first, in buckets of at most 500, or
 // what chirp.bucket_rows says; within a bucket by id.
 type FollowersByUserRow struct {
-// The user whose chirps are read.
-FolloweeID string
+	// The user whose chirps are read.
+	FolloweeID string
 
-// The user who reads.
-FollowerID string
+	// The user who reads.
+	FollowerID string
 
-// When the follower began to follow.
-Since int64
+	// When the follower began to follow.
+	Since int64
 }
 
 // Read reads the columns.
 func (it *FollowersByUserRow) Read(in codec.Source) {
-it.FolloweeID = in.Text("followee_id")
-it.FollowerID = in.Text("follower_id")
-it.Since = in.Long("since")
+	it.FolloweeID = in.Text("followee_id")
+	it.FollowerID = in.Text("follower_id")
+	it.Since = in.Long("since")
 }
 
 // FollowersByUser is the view of FollowersByUserRow.
 var FollowersByUser = millrace.View[FollowersByUserRow]{
-Domain: "chirp", Name: "followers_by_user",
-Partition: []string{"followee_id"},
-Clustering: []string{"follower_id"},
-Read: func(in codec.Source) (row FollowersByUserRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "followers_by_user",
+	Partition:  []string{"followee_id"},
+	Clustering: []string{"follower_id"},
+	Read: func(in codec.Source) (row FollowersByUserRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // FollowerCountsRow: How many follow a user. No row: never anybody.
 type FollowerCountsRow struct {
-// The user whose chirps are read.
-FolloweeID string
+	// The user whose chirps are read.
+	FolloweeID string
 
-// How many users follow; an absolute number.
-Followers int64
+	// How many users follow; an absolute number.
+	Followers int64
 }
 
 // Read reads the columns.
 func (it *FollowerCountsRow) Read(in codec.Source) {
-it.FolloweeID = in.Text("followee_id")
-it.Followers = in.Long("followers")
+	it.FolloweeID = in.Text("followee_id")
+	it.Followers = in.Long("followers")
 }
 
 // FollowerCounts is the view of FollowerCountsRow.
 var FollowerCounts = millrace.View[FollowerCountsRow]{
-Domain: "chirp", Name: "follower_counts",
-Partition: []string{"followee_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row FollowerCountsRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "follower_counts",
+	Partition:  []string{"followee_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row FollowerCountsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // FollowingCountsRow: How many a user follows: the sum of the rows. Bound: one row a source partition.
 type FollowingCountsRow struct {
-// The user who reads.
-FollowerID string
+	// The user who reads.
+	FollowerID string
 
-// The partition in which the followed users are; sum over all of them.
-SourcePartition int32
+	// The partition in which the followed users are; sum over all of them.
+	SourcePartition int32
 
-// How many users of that partition are followed; an absolute number.
-Following int64
+	// How many users of that partition are followed; an absolute number.
+	Following int64
 }
 
 // Read reads the columns.
 func (it *FollowingCountsRow) Read(in codec.Source) {
-it.FollowerID = in.Text("follower_id")
-it.SourcePartition = in.Int("source_partition")
-it.Following = in.Long("following")
+	it.FollowerID = in.Text("follower_id")
+	it.SourcePartition = in.Int("source_partition")
+	it.Following = in.Long("following")
 }
 
 // FollowingCounts is the view of FollowingCountsRow.
 var FollowingCounts = millrace.View[FollowingCountsRow]{
-Domain: "chirp", Name: "following_counts",
-Partition: []string{"follower_id"},
-Clustering: []string{"source_partition"},
-Read: func(in codec.Source) (row FollowingCountsRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "following_counts",
+	Partition:  []string{"follower_id"},
+	Clustering: []string{"source_partition"},
+	Read: func(in codec.Source) (row FollowingCountsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // HomeTimelinesRow: Per reader, newest first: chirps of regular authors, written at post time. A
 // cache: the feed also filters by following_by_user and goes below timeline_floors elsewhere. Bound:
 // 1.25 times chirp.timeline_cap rows a source partition.
 type HomeTimelinesRow struct {
-// The user whose timeline it is.
-ReaderID string
+	// The user whose timeline it is.
+	ReaderID string
 
-// When the chirp was posted.
-PostedAt int64
+	// When the chirp was posted.
+	PostedAt int64
 
-// The chirp's id, unique among its author's.
-ChirpID string
+	// The chirp's id, unique among its author's.
+	ChirpID string
 
-// The user whose chirp it is.
-AuthorID string
+	// The user whose chirp it is.
+	AuthorID string
 
-// The author's name.
-Username string
+	// The author's name.
+	Username string
 
-// The text as last edited.
-Content string
+	// The text as last edited.
+	Content string
 
-// Nullable until set: when it was last edited, if ever.
-EditedAt *int64
+	// Nullable until set: when it was last edited, if ever.
+	EditedAt *int64
 
-// Nullable until set: true = the chirp is deleted and this row is to be passed over; it goes when the
-// timeline is trimmed.
-Deleted *bool
+	// Nullable until set: true = the chirp is deleted and this row is to be passed over; it goes when the
+	// timeline is trimmed.
+	Deleted *bool
 }
 
 // Read reads the columns.
 func (it *HomeTimelinesRow) Read(in codec.Source) {
-it.ReaderID = in.Text("reader_id")
-it.PostedAt = in.Long("posted_at")
-it.ChirpID = in.Text("chirp_id")
-it.AuthorID = in.Text("author_id")
-it.Username = in.Text("username")
-it.Content = in.Text("content")
-it.EditedAt = nil
-if in.IsSome("edited_at") {
-it.EditedAt = new(int64)
-*it.EditedAt = in.Long("edited_at")
-}
-it.Deleted = nil
-if in.IsSome("deleted") {
-it.Deleted = new(bool)
-*it.Deleted = in.Boolean("deleted")
-}
+	it.ReaderID = in.Text("reader_id")
+	it.PostedAt = in.Long("posted_at")
+	it.ChirpID = in.Text("chirp_id")
+	it.AuthorID = in.Text("author_id")
+	it.Username = in.Text("username")
+	it.Content = in.Text("content")
+	it.EditedAt = nil
+	if in.IsSome("edited_at") {
+		it.EditedAt = new(int64)
+		*it.EditedAt = in.Long("edited_at")
+	}
+	it.Deleted = nil
+	if in.IsSome("deleted") {
+		it.Deleted = new(bool)
+		*it.Deleted = in.Boolean("deleted")
+	}
 }
 
 // HomeTimelines is the view of HomeTimelinesRow.
 var HomeTimelines = millrace.View[HomeTimelinesRow]{
-Domain: "chirp", Name: "home_timelines",
-Partition: []string{"reader_id"},
-Clustering: []string{"-posted_at", "-chirp_id", "-author_id"},
-Read: func(in codec.Source) (row HomeTimelinesRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "home_timelines",
+	Partition:  []string{"reader_id"},
+	Clustering: []string{"-posted_at", "-chirp_id", "-author_id"},
+	Read: func(in codec.Source) (row HomeTimelinesRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // TimelineFloorsRow: How far back the home timeline of a reader is complete. No row: to the beginning.
 // Bound: one row a source partition.
 type TimelineFloorsRow struct {
-// The user whose timeline it is.
-ReaderID string
+	// The user whose timeline it is.
+	ReaderID string
 
-// The partition that trimmed; the greatest floor of all of them counts.
-SourcePartition int32
+	// The partition that trimmed; the greatest floor of all of them counts.
+	SourcePartition int32
 
-// home_timelines may lack chirps posted before this; the feed finds those in chirps_by_author.
-Floor int64
+	// home_timelines may lack chirps posted before this; the feed finds those in chirps_by_author.
+	Floor int64
 }
 
 // Read reads the columns.
 func (it *TimelineFloorsRow) Read(in codec.Source) {
-it.ReaderID = in.Text("reader_id")
-it.SourcePartition = in.Int("source_partition")
-it.Floor = in.Long("floor")
+	it.ReaderID = in.Text("reader_id")
+	it.SourcePartition = in.Int("source_partition")
+	it.Floor = in.Long("floor")
 }
 
 // TimelineFloors is the view of TimelineFloorsRow.
 var TimelineFloors = millrace.View[TimelineFloorsRow]{
-Domain: "chirp", Name: "timeline_floors",
-Partition: []string{"reader_id"},
-Clustering: []string{"source_partition"},
-Read: func(in codec.Source) (row TimelineFloorsRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "timeline_floors",
+	Partition:  []string{"reader_id"},
+	Clustering: []string{"source_partition"},
+	Read: func(in codec.Source) (row TimelineFloorsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // CelebrityChirpsRow: Per present or former celebrity, newest first: written once, merged into every
 // follower feed when it is read. Bound: chirp.timeline_cap rows and one, and as many deleted ones as
 // chirp.bucket_rows says; then it is written anew.
 type CelebrityChirpsRow struct {
-// The celebrity whose chirps they are.
-AuthorID string
+	// The celebrity whose chirps they are.
+	AuthorID string
 
-// When it was posted.
-PostedAt int64
+	// When it was posted.
+	PostedAt int64
 
-// The chirp's id, unique among its author's.
-ChirpID string
+	// The chirp's id, unique among its author's.
+	ChirpID string
 
-// The author's name.
-Username string
+	// The author's name.
+	Username string
 
-// The text as last edited.
-Content string
+	// The text as last edited.
+	Content string
 
-// Nullable until set: when it was last edited, if ever.
-EditedAt *int64
+	// Nullable until set: when it was last edited, if ever.
+	EditedAt *int64
 }
 
 // Read reads the columns.
 func (it *CelebrityChirpsRow) Read(in codec.Source) {
-it.AuthorID = in.Text("author_id")
-it.PostedAt = in.Long("posted_at")
-it.ChirpID = in.Text("chirp_id")
-it.Username = in.Text("username")
-it.Content = in.Text("content")
-it.EditedAt = nil
-if in.IsSome("edited_at") {
-it.EditedAt = new(int64)
-*it.EditedAt = in.Long("edited_at")
-}
+	it.AuthorID = in.Text("author_id")
+	it.PostedAt = in.Long("posted_at")
+	it.ChirpID = in.Text("chirp_id")
+	it.Username = in.Text("username")
+	it.Content = in.Text("content")
+	it.EditedAt = nil
+	if in.IsSome("edited_at") {
+		it.EditedAt = new(int64)
+		*it.EditedAt = in.Long("edited_at")
+	}
 }
 
 // CelebrityChirps is the view of CelebrityChirpsRow.
 var CelebrityChirps = millrace.View[CelebrityChirpsRow]{
-Domain: "chirp", Name: "celebrity_chirps",
-Partition: []string{"author_id"},
-Clustering: []string{"-posted_at", "-chirp_id"},
-Read: func(in codec.Source) (row CelebrityChirpsRow) {
-row.Read(in)
-return row
-},
+	Domain: "chirp", Name: "celebrity_chirps",
+	Partition:  []string{"author_id"},
+	Clustering: []string{"-posted_at", "-chirp_id"},
+	Read: func(in codec.Source) (row CelebrityChirpsRow) {
+		row.Read(in)
+		return row
+	},
 }
-

@@ -4,124 +4,123 @@
 package commands
 
 const (
-// OpenAccount: Open an account, empty. Routing key: account_id.
-OpenAccount = "OpenAccount"
+	// OpenAccount: Open an account, empty. Routing key: account_id.
+	OpenAccount = "OpenAccount"
 
-// Deposit: Pay money in from outside; anybody may. Routing key: account_id.
-Deposit = "Deposit"
+	// Deposit: Pay money in from outside; anybody may. Routing key: account_id.
+	Deposit = "Deposit"
 
-// Withdraw: Pay money out of what is available. Routing key: account_id.
-Withdraw = "Withdraw"
+	// Withdraw: Pay money out of what is available. Routing key: account_id.
+	Withdraw = "Withdraw"
 
-// Transfer: Move money from one account to another; answered when it has arrived, or come back.
-// Routing key: transfer_id.
-Transfer = "Transfer"
+	// Transfer: Move money from one account to another; answered when it has arrived, or come back.
+	// Routing key: transfer_id.
+	Transfer = "Transfer"
 
-// CloseAccount: Close an empty account for good; its id stays taken. Routing key: account_id.
-CloseAccount = "CloseAccount"
+	// CloseAccount: Close an empty account for good; its id stays taken. Routing key: account_id.
+	CloseAccount = "CloseAccount"
 
-// CreateCalendar: Begin a calendar, without slots. Routing key: calendar_id.
-CreateCalendar = "CreateCalendar"
+	// CreateCalendar: Begin a calendar, without slots. Routing key: calendar_id.
+	CreateCalendar = "CreateCalendar"
 
-// ScheduleTimeslot: Put a slot into a calendar, where nothing else is. Routing key: calendar_id.
-ScheduleTimeslot = "ScheduleTimeslot"
+	// ScheduleTimeslot: Put a slot into a calendar, where nothing else is. Routing key: calendar_id.
+	ScheduleTimeslot = "ScheduleTimeslot"
 
-// RescheduleTimeslot: Move a slot of a calendar to where nothing else is. Routing key: calendar_id.
-RescheduleTimeslot = "RescheduleTimeslot"
+	// RescheduleTimeslot: Move a slot of a calendar to where nothing else is. Routing key: calendar_id.
+	RescheduleTimeslot = "RescheduleTimeslot"
 
-// RemoveScheduledTimeslot: Take a slot out of a calendar; its id stays taken. Routing key:
-// calendar_id.
-RemoveScheduledTimeslot = "RemoveScheduledTimeslot"
+	// RemoveScheduledTimeslot: Take a slot out of a calendar; its id stays taken. Routing key:
+	// calendar_id.
+	RemoveScheduledTimeslot = "RemoveScheduledTimeslot"
 
-// RemoveCalendar: End a calendar for good, and all slots with it. Routing key: calendar_id.
-RemoveCalendar = "RemoveCalendar"
+	// RemoveCalendar: End a calendar for good, and all slots with it. Routing key: calendar_id.
+	RemoveCalendar = "RemoveCalendar"
 
-// RegisterUser: Make a user known under a name nobody else has. Routing key: user_id.
-RegisterUser = "RegisterUser"
+	// RegisterUser: Make a user known under a name nobody else has. Routing key: user_id.
+	RegisterUser = "RegisterUser"
 
-// PostChirp: Publish a chirp. Routing key: author_id.
-PostChirp = "PostChirp"
+	// PostChirp: Publish a chirp. Routing key: author_id.
+	PostChirp = "PostChirp"
 
-// EditChirp: Replace the text of a chirp; its place in the feeds stays. Routing key: author_id.
-EditChirp = "EditChirp"
+	// EditChirp: Replace the text of a chirp; its place in the feeds stays. Routing key: author_id.
+	EditChirp = "EditChirp"
 
-// DeleteChirp: Take a chirp back for good; its id stays taken. Routing key: author_id.
-DeleteChirp = "DeleteChirp"
+	// DeleteChirp: Take a chirp back for good; its id stays taken. Routing key: author_id.
+	DeleteChirp = "DeleteChirp"
 
-// FollowUser: See a user's chirps in one's feed. Routing key: followee_id.
-FollowUser = "FollowUser"
+	// FollowUser: See a user's chirps in one's feed. Routing key: followee_id.
+	FollowUser = "FollowUser"
 
-// UnfollowUser: See a user's chirps no longer. Routing key: followee_id.
-UnfollowUser = "UnfollowUser"
+	// UnfollowUser: See a user's chirps no longer. Routing key: followee_id.
+	UnfollowUser = "UnfollowUser"
 
-// Sign: A guest signs the book, once.
-Sign = "Sign"
+	// Sign: A guest signs the book, once.
+	Sign = "Sign"
 
-// AddUser: Add a user. A verified address must not be another user's, whatever its case; one that is
-// not verified is claimed by nobody. Routing key: user_id.
-AddUser = "AddUser"
+	// AddUser: Add a user. A verified address must not be another user's, whatever its case; one that is
+	// not verified is claimed by nobody. Routing key: user_id.
+	AddUser = "AddUser"
 
-// UpdateUser: Change what is known of a user: the fields that are given, and no others. It also claims
-// the user's address under keys of pseudonyms that have come since, and gives up claims under keys
-// that are gone. Routing key: user_id.
-UpdateUser = "UpdateUser"
+	// UpdateUser: Change what is known of a user: the fields that are given, and no others. It also claims
+	// the user's address under keys of pseudonyms that have come since, and gives up claims under keys
+	// that are gone. Routing key: user_id.
+	UpdateUser = "UpdateUser"
 
-// RemoveUser: Remove a user, for good: the address is free for others, the id is not. Routing key:
-// user_id.
-RemoveUser = "RemoveUser"
+	// RemoveUser: Remove a user, for good: the address is free for others, the id is not. Routing key:
+	// user_id.
+	RemoveUser = "RemoveUser"
 
-// EnableAccounting: Give a user access to an accounting service by a token, which is sealed before it
-// is sent: nobody here can read it. Routing key: user_id.
-EnableAccounting = "EnableAccounting"
+	// EnableAccounting: Give a user access to an accounting service by a token, which is sealed before it
+	// is sent: nobody here can read it. Routing key: user_id.
+	EnableAccounting = "EnableAccounting"
 
-// CreateOrder: Place an order; its user's command. Routing key: order_id.
-CreateOrder = "CreateOrder"
+	// CreateOrder: Place an order; its user's command. Routing key: order_id.
+	CreateOrder = "CreateOrder"
 
-// ShipOrder: Say that an order is on its way; the shop's command, so anybody's who may send it.
-// Routing key: order_id.
-ShipOrder = "ShipOrder"
+	// ShipOrder: Say that an order is on its way; the shop's command, so anybody's who may send it.
+	// Routing key: order_id.
+	ShipOrder = "ShipOrder"
 
-// CancelOrder: Take back an order that has not been shipped; its user's command. Routing key:
-// order_id.
-CancelOrder = "CancelOrder"
+	// CancelOrder: Take back an order that has not been shipped; its user's command. Routing key:
+	// order_id.
+	CancelOrder = "CancelOrder"
 
-// CreateMembership: Make a user a member of a team. The owner of a team that nobody has founded founds
-// it. Routing key: user_id.
-CreateMembership = "CreateMembership"
+	// CreateMembership: Make a user a member of a team. The owner of a team that nobody has founded founds
+	// it. Routing key: user_id.
+	CreateMembership = "CreateMembership"
 
-// CreateMembershipForProject: Make a user a member of the team of a project, for as long as there is
-// the project. Routing key: user_id.
-CreateMembershipForProject = "CreateMembershipForProject"
+	// CreateMembershipForProject: Make a user a member of the team of a project, for as long as there is
+	// the project. Routing key: user_id.
+	CreateMembershipForProject = "CreateMembershipForProject"
 
-// UpdateMembership: Give a member of a team another role. Routing key: user_id.
-UpdateMembership = "UpdateMembership"
+	// UpdateMembership: Give a member of a team another role. Routing key: user_id.
+	UpdateMembership = "UpdateMembership"
 
-// DeleteMembership: End a membership; everybody but an owner may also end their own. Routing key:
-// user_id.
-DeleteMembership = "DeleteMembership"
+	// DeleteMembership: End a membership; everybody but an owner may also end their own. Routing key:
+	// user_id.
+	DeleteMembership = "DeleteMembership"
 
-// CreateProject: Begin a project: a team's, or a user's alone. Routing key: project_id.
-CreateProject = "CreateProject"
+	// CreateProject: Begin a project: a team's, or a user's alone. Routing key: project_id.
+	CreateProject = "CreateProject"
 
-// UpdateProject: Change what is known of a project: the fields that are given, and no others. Routing
-// key: project_id.
-UpdateProject = "UpdateProject"
+	// UpdateProject: Change what is known of a project: the fields that are given, and no others. Routing
+	// key: project_id.
+	UpdateProject = "UpdateProject"
 
-// DeleteProject: End a project for good, its tasks with it, and every membership that was given
-// through it. Routing key: project_id.
-DeleteProject = "DeleteProject"
+	// DeleteProject: End a project for good, its tasks with it, and every membership that was given
+	// through it. Routing key: project_id.
+	DeleteProject = "DeleteProject"
 
-// CreateTask: Put a card on the board of a project. Routing key: project_id.
-CreateTask = "CreateTask"
+	// CreateTask: Put a card on the board of a project. Routing key: project_id.
+	CreateTask = "CreateTask"
 
-// MoveTask: Move a card that stands where its sender has seen it: metadata.expected_version is the
-// task's version, and must be given. Routing key: project_id.
-MoveTask = "MoveTask"
+	// MoveTask: Move a card that stands where its sender has seen it: metadata.expected_version is the
+	// task's version, and must be given. Routing key: project_id.
+	MoveTask = "MoveTask"
 
-// RenameTask: Say anew what a card is about. Routing key: project_id.
-RenameTask = "RenameTask"
+	// RenameTask: Say anew what a card is about. Routing key: project_id.
+	RenameTask = "RenameTask"
 
-// DeleteTask: Take a card off the board for good; its id stays taken. Routing key: project_id.
-DeleteTask = "DeleteTask"
-
+	// DeleteTask: Take a card off the board for good; its id stays taken. Routing key: project_id.
+	DeleteTask = "DeleteTask"
 )

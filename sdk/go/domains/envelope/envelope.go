@@ -9,313 +9,311 @@ import "millrace.example/sdk/codec"
 type Status string
 
 const (
-// StatusAccepted is "accepted".
-StatusAccepted Status = "accepted"
+	// StatusAccepted is "accepted".
+	StatusAccepted Status = "accepted"
 
-// StatusRejected is "rejected".
-StatusRejected Status = "rejected"
-
+	// StatusRejected is "rejected".
+	StatusRejected Status = "rejected"
 )
 
 var symbolsOfStatus = []string{"accepted", "rejected"}
 
 // Position: A place in the log up to which a reader must have come to see an effect.
 type Position struct {
-// The topic of the command or step that caused the events.
-Topic string
+	// The topic of the command or step that caused the events.
+	Topic string
 
-// Its partition, which is the events' partition too.
-Partition int32
+	// Its partition, which is the events' partition too.
+	Partition int32
 
-// Its offset.
-Offset int64
+	// Its offset.
+	Offset int64
 
-// How many times the domain had been given another number of partitions: 0 until it is.
-Epoch int32
+	// How many times the domain had been given another number of partitions: 0 until it is.
+	Epoch int32
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Position) Write(out codec.Sink) {
-out.Text("topic", it.Topic)
-out.Int("partition", it.Partition)
-out.Long("offset", it.Offset)
-out.Int("epoch", it.Epoch)
+	out.Text("topic", it.Topic)
+	out.Int("partition", it.Partition)
+	out.Long("offset", it.Offset)
+	out.Int("epoch", it.Epoch)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Position) Read(in codec.Source) {
-it.Topic = in.Text("topic")
-it.Partition = in.Int("partition")
-it.Offset = in.Long("offset")
-it.Epoch = in.Int("epoch")
+	it.Topic = in.Text("topic")
+	it.Partition = in.Int("partition")
+	it.Offset = in.Long("offset")
+	it.Epoch = in.Int("epoch")
 }
 
 // Version: The version an aggregate has reached.
 type Version struct {
-// <Aggregate>/<id>.
-AggregateID string
+	// <Aggregate>/<id>.
+	AggregateID string
 
-// The version of its newest event.
-Version int64
+	// The version of its newest event.
+	Version int64
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Version) Write(out codec.Sink) {
-out.Text("aggregate_id", it.AggregateID)
-out.Long("version", it.Version)
+	out.Text("aggregate_id", it.AggregateID)
+	out.Long("version", it.Version)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Version) Read(in codec.Source) {
-it.AggregateID = in.Text("aggregate_id")
-it.Version = in.Long("version")
+	it.AggregateID = in.Text("aggregate_id")
+	it.Version = in.Long("version")
 }
 
 // Violation: One rule that did not hold.
 type Violation struct {
-// The reason's name; append-only, a name never changes its meaning.
-Code string
+	// The reason's name; append-only, a name never changes its meaning.
+	Code string
 
-// What is wrong and what would be right, for a person.
-Message string
+	// What is wrong and what would be right, for a person.
+	Message string
 
-// The field it is about, if it is about one.
-Field *string
+	// The field it is about, if it is about one.
+	Field *string
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Violation) Write(out codec.Sink) {
-out.Text("code", it.Code)
-out.Text("message", it.Message)
-if it.Field == nil {
-out.None("field")
-} else {
-out.Some("field")
-out.Text("field", *it.Field)
-}
+	out.Text("code", it.Code)
+	out.Text("message", it.Message)
+	if it.Field == nil {
+		out.None("field")
+	} else {
+		out.Some("field")
+		out.Text("field", *it.Field)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Violation) Read(in codec.Source) {
-it.Code = in.Text("code")
-it.Message = in.Text("message")
-it.Field = nil
-if in.IsSome("field") {
-it.Field = new(string)
-*it.Field = in.Text("field")
-}
+	it.Code = in.Text("code")
+	it.Message = in.Text("message")
+	it.Field = nil
+	if in.IsSome("field") {
+		it.Field = new(string)
+		*it.Field = in.Text("field")
+	}
 }
 
 // Outcome: What became of a command: one for each.
 type Outcome struct {
-// The command that is answered.
-CommandID string
+	// The command that is answered.
+	CommandID string
 
-// Whether every rule held.
-Status Status
+	// Whether every rule held.
+	Status Status
 
-// Whether the id had been used before; then this repeats the first answer.
-Duplicate bool
+	// Whether the id had been used before; then this repeats the first answer.
+	Duplicate bool
 
-// For every partition written to, the command or step that caused the last event.
-Positions []Position
+	// For every partition written to, the command or step that caused the last event.
+	Positions []Position
 
-// The newest version of every aggregate that changed.
-Versions []Version
+	// The newest version of every aggregate that changed.
+	Versions []Version
 
-// Every rule that did not hold, in a fixed order; empty when accepted.
-Violations []Violation
+	// Every rule that did not hold, in a fixed order; empty when accepted.
+	Violations []Violation
 
-// When it was decided.
-RecordedAt int64
+	// When it was decided.
+	RecordedAt int64
 
-// The message name of the command, if it is known.
-CommandType *string
+	// The message name of the command, if it is known.
+	CommandType *string
 
-// What being rejected is called in the business, where the command's schema names it.
-Failure *string
+	// What being rejected is called in the business, where the command's schema names it.
+	Failure *string
 
-// SHA-256 of the name of the command that was decided first under this id, a zero byte, and its data
-// as Avro; another than that of one's own: the id was used for other content.
-Digest []byte
+	// SHA-256 of the name of the command that was decided first under this id, a zero byte, and its data
+	// as Avro; another than that of one's own: the id was used for other content.
+	Digest []byte
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Outcome) Write(out codec.Sink) {
-out.Text("command_id", it.CommandID)
-out.Symbol("status", string(it.Status), symbolsOfStatus)
-out.Boolean("duplicate", it.Duplicate)
-out.Items("positions", len(it.Positions))
-for i := range it.Positions {
-out.Item(i)
-out.Record("", &it.Positions[i])
-}
-out.EndItems()
-out.Items("versions", len(it.Versions))
-for i := range it.Versions {
-out.Item(i)
-out.Record("", &it.Versions[i])
-}
-out.EndItems()
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
-out.Long("recorded_at", it.RecordedAt)
-if it.CommandType == nil {
-out.None("command_type")
-} else {
-out.Some("command_type")
-out.Text("command_type", *it.CommandType)
-}
-if it.Failure == nil {
-out.None("failure")
-} else {
-out.Some("failure")
-out.Text("failure", *it.Failure)
-}
-if it.Digest == nil {
-out.None("digest")
-} else {
-out.Some("digest")
-out.Digest("digest", it.Digest)
-}
+	out.Text("command_id", it.CommandID)
+	out.Symbol("status", string(it.Status), symbolsOfStatus)
+	out.Boolean("duplicate", it.Duplicate)
+	out.Items("positions", len(it.Positions))
+	for i := range it.Positions {
+		out.Item(i)
+		out.Record("", &it.Positions[i])
+	}
+	out.EndItems()
+	out.Items("versions", len(it.Versions))
+	for i := range it.Versions {
+		out.Item(i)
+		out.Record("", &it.Versions[i])
+	}
+	out.EndItems()
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
+	out.Long("recorded_at", it.RecordedAt)
+	if it.CommandType == nil {
+		out.None("command_type")
+	} else {
+		out.Some("command_type")
+		out.Text("command_type", *it.CommandType)
+	}
+	if it.Failure == nil {
+		out.None("failure")
+	} else {
+		out.Some("failure")
+		out.Text("failure", *it.Failure)
+	}
+	if it.Digest == nil {
+		out.None("digest")
+	} else {
+		out.Some("digest")
+		out.Digest("digest", it.Digest)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Outcome) Read(in codec.Source) {
-it.CommandID = in.Text("command_id")
-it.Status = Status(in.Symbol("status", symbolsOfStatus))
-it.Duplicate = in.Boolean("duplicate")
-it.Positions = []Position{}
-for items := in.Items("positions"); items.Next(); {
-var item Position
-in.Record("", &item)
-it.Positions = append(it.Positions, item)
-}
-it.Versions = []Version{}
-for items := in.Items("versions"); items.Next(); {
-var item Version
-in.Record("", &item)
-it.Versions = append(it.Versions, item)
-}
-it.Violations = []Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
-it.RecordedAt = in.Long("recorded_at")
-it.CommandType = nil
-if in.IsSome("command_type") {
-it.CommandType = new(string)
-*it.CommandType = in.Text("command_type")
-}
-it.Failure = nil
-if in.IsSome("failure") {
-it.Failure = new(string)
-*it.Failure = in.Text("failure")
-}
-it.Digest = nil
-if in.IsSome("digest") {
-it.Digest = in.Digest("digest")
-}
+	it.CommandID = in.Text("command_id")
+	it.Status = Status(in.Symbol("status", symbolsOfStatus))
+	it.Duplicate = in.Boolean("duplicate")
+	it.Positions = []Position{}
+	for items := in.Items("positions"); items.Next(); {
+		var item Position
+		in.Record("", &item)
+		it.Positions = append(it.Positions, item)
+	}
+	it.Versions = []Version{}
+	for items := in.Items("versions"); items.Next(); {
+		var item Version
+		in.Record("", &item)
+		it.Versions = append(it.Versions, item)
+	}
+	it.Violations = []Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
+	it.RecordedAt = in.Long("recorded_at")
+	it.CommandType = nil
+	if in.IsSome("command_type") {
+		it.CommandType = new(string)
+		*it.CommandType = in.Text("command_type")
+	}
+	it.Failure = nil
+	if in.IsSome("failure") {
+		it.Failure = new(string)
+		*it.Failure = in.Text("failure")
+	}
+	it.Digest = nil
+	if in.IsSome("digest") {
+		it.Digest = in.Digest("digest")
+	}
 }
 
 // Metadata: What travels with a message beside its data. All of it may be absent.
 type Metadata struct {
-// The trace this message belongs to.
-TraceID *string
+	// The trace this message belongs to.
+	TraceID *string
 
-// The acting user. Where it is given, a command that belongs to somebody must be theirs.
-UserID *string
+	// The acting user. Where it is given, a command that belongs to somebody must be theirs.
+	UserID *string
 
-// The conversation this message belongs to; the producer's own, carried along.
-CorrelationID *string
+	// The conversation this message belongs to; the producer's own, carried along.
+	CorrelationID *string
 
-// The id of the message that caused this one.
-CausationID *string
+	// The id of the message that caused this one.
+	CausationID *string
 
-// When the producer issued it; at most five minutes ahead of the record's timestamp.
-IssuedAt *int64
+	// When the producer issued it; at most five minutes ahead of the record's timestamp.
+	IssuedAt *int64
 
-// The version the aggregate must have; 0 = it must not exist.
-ExpectedVersion *int64
+	// The version the aggregate must have; 0 = it must not exist.
+	ExpectedVersion *int64
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Metadata) Write(out codec.Sink) {
-if it.TraceID == nil {
-out.None("trace_id")
-} else {
-out.Some("trace_id")
-out.Text("trace_id", *it.TraceID)
-}
-if it.UserID == nil {
-out.None("user_id")
-} else {
-out.Some("user_id")
-out.Text("user_id", *it.UserID)
-}
-if it.CorrelationID == nil {
-out.None("correlation_id")
-} else {
-out.Some("correlation_id")
-out.Text("correlation_id", *it.CorrelationID)
-}
-if it.CausationID == nil {
-out.None("causation_id")
-} else {
-out.Some("causation_id")
-out.Text("causation_id", *it.CausationID)
-}
-if it.IssuedAt == nil {
-out.None("issued_at")
-} else {
-out.Some("issued_at")
-out.Long("issued_at", *it.IssuedAt)
-}
-if it.ExpectedVersion == nil {
-out.None("expected_version")
-} else {
-out.Some("expected_version")
-out.Long("expected_version", *it.ExpectedVersion)
-}
+	if it.TraceID == nil {
+		out.None("trace_id")
+	} else {
+		out.Some("trace_id")
+		out.Text("trace_id", *it.TraceID)
+	}
+	if it.UserID == nil {
+		out.None("user_id")
+	} else {
+		out.Some("user_id")
+		out.Text("user_id", *it.UserID)
+	}
+	if it.CorrelationID == nil {
+		out.None("correlation_id")
+	} else {
+		out.Some("correlation_id")
+		out.Text("correlation_id", *it.CorrelationID)
+	}
+	if it.CausationID == nil {
+		out.None("causation_id")
+	} else {
+		out.Some("causation_id")
+		out.Text("causation_id", *it.CausationID)
+	}
+	if it.IssuedAt == nil {
+		out.None("issued_at")
+	} else {
+		out.Some("issued_at")
+		out.Long("issued_at", *it.IssuedAt)
+	}
+	if it.ExpectedVersion == nil {
+		out.None("expected_version")
+	} else {
+		out.Some("expected_version")
+		out.Long("expected_version", *it.ExpectedVersion)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Metadata) Read(in codec.Source) {
-it.TraceID = nil
-if in.IsSome("trace_id") {
-it.TraceID = new(string)
-*it.TraceID = in.Text("trace_id")
+	it.TraceID = nil
+	if in.IsSome("trace_id") {
+		it.TraceID = new(string)
+		*it.TraceID = in.Text("trace_id")
+	}
+	it.UserID = nil
+	if in.IsSome("user_id") {
+		it.UserID = new(string)
+		*it.UserID = in.Text("user_id")
+	}
+	it.CorrelationID = nil
+	if in.IsSome("correlation_id") {
+		it.CorrelationID = new(string)
+		*it.CorrelationID = in.Text("correlation_id")
+	}
+	it.CausationID = nil
+	if in.IsSome("causation_id") {
+		it.CausationID = new(string)
+		*it.CausationID = in.Text("causation_id")
+	}
+	it.IssuedAt = nil
+	if in.IsSome("issued_at") {
+		it.IssuedAt = new(int64)
+		*it.IssuedAt = in.Long("issued_at")
+	}
+	it.ExpectedVersion = nil
+	if in.IsSome("expected_version") {
+		it.ExpectedVersion = new(int64)
+		*it.ExpectedVersion = in.Long("expected_version")
+	}
 }
-it.UserID = nil
-if in.IsSome("user_id") {
-it.UserID = new(string)
-*it.UserID = in.Text("user_id")
-}
-it.CorrelationID = nil
-if in.IsSome("correlation_id") {
-it.CorrelationID = new(string)
-*it.CorrelationID = in.Text("correlation_id")
-}
-it.CausationID = nil
-if in.IsSome("causation_id") {
-it.CausationID = new(string)
-*it.CausationID = in.Text("causation_id")
-}
-it.IssuedAt = nil
-if in.IsSome("issued_at") {
-it.IssuedAt = new(int64)
-*it.IssuedAt = in.Long("issued_at")
-}
-it.ExpectedVersion = nil
-if in.IsSome("expected_version") {
-it.ExpectedVersion = new(int64)
-*it.ExpectedVersion = in.Long("expected_version")
-}
-}
-

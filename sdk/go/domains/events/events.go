@@ -4,260 +4,259 @@
 package events
 
 const (
-// AccountOpened: An account exists from now on, empty. Of Account.
-AccountOpened = "AccountOpened"
+	// AccountOpened: An account exists from now on, empty. Of Account.
+	AccountOpened = "AccountOpened"
 
-// MoneyDeposited: Money came in from outside: the balance is greater by the amount. Of Account.
-MoneyDeposited = "MoneyDeposited"
+	// MoneyDeposited: Money came in from outside: the balance is greater by the amount. Of Account.
+	MoneyDeposited = "MoneyDeposited"
 
-// MoneyWithdrawn: Money went out: the balance is smaller by the amount. Of Account.
-MoneyWithdrawn = "MoneyWithdrawn"
+	// MoneyWithdrawn: Money went out: the balance is smaller by the amount. Of Account.
+	MoneyWithdrawn = "MoneyWithdrawn"
 
-// AccountClosed: The account is closed for good. Of Account.
-AccountClosed = "AccountClosed"
+	// AccountClosed: The account is closed for good. Of Account.
+	AccountClosed = "AccountClosed"
 
-// TransferRequested: A transfer has begun; no money has moved yet. Of Transfer.
-TransferRequested = "TransferRequested"
+	// TransferRequested: A transfer has begun; no money has moved yet. Of Transfer.
+	TransferRequested = "TransferRequested"
 
-// FundsReserved: The amount is set aside for a transfer: less is available, the balance is the same.
-// Of Account, that of `from`.
-FundsReserved = "FundsReserved"
+	// FundsReserved: The amount is set aside for a transfer: less is available, the balance is the same.
+	// Of Account, that of `from`.
+	FundsReserved = "FundsReserved"
 
-// ReservationRefused: The amount cannot be set aside; nothing has changed. Of Account, that of `from`.
-ReservationRefused = "ReservationRefused"
+	// ReservationRefused: The amount cannot be set aside; nothing has changed. Of Account, that of `from`.
+	ReservationRefused = "ReservationRefused"
 
-// TransferCredited: The money has arrived: the balance is greater by the amount. Of Account, that of
-// `to`.
-TransferCredited = "TransferCredited"
+	// TransferCredited: The money has arrived: the balance is greater by the amount. Of Account, that of
+	// `to`.
+	TransferCredited = "TransferCredited"
 
-// CreditRefused: The money cannot be taken in; nothing has changed. Of Account, that of `to`.
-CreditRefused = "CreditRefused"
+	// CreditRefused: The money cannot be taken in; nothing has changed. Of Account, that of `to`.
+	CreditRefused = "CreditRefused"
 
-// ReservationSettled: What was set aside is gone for good: the balance is smaller by the amount. Of
-// Account, that of `from`.
-ReservationSettled = "ReservationSettled"
+	// ReservationSettled: What was set aside is gone for good: the balance is smaller by the amount. Of
+	// Account, that of `from`.
+	ReservationSettled = "ReservationSettled"
 
-// ReservationReleased: What was set aside is available again; the balance is the same. Of Account,
-// that of `from`.
-ReservationReleased = "ReservationReleased"
+	// ReservationReleased: What was set aside is available again; the balance is the same. Of Account,
+	// that of `from`.
+	ReservationReleased = "ReservationReleased"
 
-// TransferCompleted: The transfer has ended well: the money has moved. Of Transfer.
-TransferCompleted = "TransferCompleted"
+	// TransferCompleted: The transfer has ended well: the money has moved. Of Transfer.
+	TransferCompleted = "TransferCompleted"
 
-// TransferFailed: The transfer has ended badly: no money has moved. Of Transfer.
-TransferFailed = "TransferFailed"
+	// TransferFailed: The transfer has ended badly: no money has moved. Of Transfer.
+	TransferFailed = "TransferFailed"
 
-// CalendarCreated: There is a calendar from now on, without slots. Of Calendar.
-CalendarCreated = "CalendarCreated"
+	// CalendarCreated: There is a calendar from now on, without slots. Of Calendar.
+	CalendarCreated = "CalendarCreated"
 
-// TimeslotScheduled: A slot is in the calendar from now on. Of Timeslot.
-TimeslotScheduled = "TimeslotScheduled"
+	// TimeslotScheduled: A slot is in the calendar from now on. Of Timeslot.
+	TimeslotScheduled = "TimeslotScheduled"
 
-// TimeslotRescheduled: A slot is somewhere else from now on, or was put where it is. Of Timeslot.
-TimeslotRescheduled = "TimeslotRescheduled"
+	// TimeslotRescheduled: A slot is somewhere else from now on, or was put where it is. Of Timeslot.
+	TimeslotRescheduled = "TimeslotRescheduled"
 
-// ScheduledTimeslotRemoved: A slot is out of the calendar, for good. Of Timeslot.
-ScheduledTimeslotRemoved = "ScheduledTimeslotRemoved"
+	// ScheduledTimeslotRemoved: A slot is out of the calendar, for good. Of Timeslot.
+	ScheduledTimeslotRemoved = "ScheduledTimeslotRemoved"
 
-// CalendarRemoved: The calendar has ended for good, and its slots with it; none of them has an event
-// of its own for that. Of Calendar.
-CalendarRemoved = "CalendarRemoved"
+	// CalendarRemoved: The calendar has ended for good, and its slots with it; none of them has an event
+	// of its own for that. Of Calendar.
+	CalendarRemoved = "CalendarRemoved"
 
-// DayBooked: A slot that begins on this day takes its time. Of CalendarDay.
-DayBooked = "DayBooked"
+	// DayBooked: A slot that begins on this day takes its time. Of CalendarDay.
+	DayBooked = "DayBooked"
 
-// DayFreed: A slot that began on this day gives its time back. Of CalendarDay.
-DayFreed = "DayFreed"
+	// DayFreed: A slot that began on this day gives its time back. Of CalendarDay.
+	DayFreed = "DayFreed"
 
-// RegistrationStarted: A registration is open; the user id counts as taken, but there is no user yet.
-// Of User.
-RegistrationStarted = "RegistrationStarted"
+	// RegistrationStarted: A registration is open; the user id counts as taken, but there is no user yet.
+	// Of User.
+	RegistrationStarted = "RegistrationStarted"
 
-// UsernameClaimed: The name belongs to this user from now on. Of Username.
-UsernameClaimed = "UsernameClaimed"
+	// UsernameClaimed: The name belongs to this user from now on. Of Username.
+	UsernameClaimed = "UsernameClaimed"
 
-// UsernameClaimRefused: The name belongs to somebody else. Of Username.
-UsernameClaimRefused = "UsernameClaimRefused"
+	// UsernameClaimRefused: The name belongs to somebody else. Of Username.
+	UsernameClaimRefused = "UsernameClaimRefused"
 
-// RegistrationRefused: The registration has ended without a user; the id is free again. Of User.
-RegistrationRefused = "RegistrationRefused"
+	// RegistrationRefused: The registration has ended without a user; the id is free again. Of User.
+	RegistrationRefused = "RegistrationRefused"
 
-// UserRegistered: The user exists from now on. Of User.
-UserRegistered = "UserRegistered"
+	// UserRegistered: The user exists from now on. Of User.
+	UserRegistered = "UserRegistered"
 
-// ChirpPosted: A chirp was published; recorded_at is its posted_at. Of Chirp.
-ChirpPosted = "ChirpPosted"
+	// ChirpPosted: A chirp was published; recorded_at is its posted_at. Of Chirp.
+	ChirpPosted = "ChirpPosted"
 
-// ChirpEdited: The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp.
-ChirpEdited = "ChirpEdited"
+	// ChirpEdited: The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp.
+	ChirpEdited = "ChirpEdited"
 
-// ChirpDeleted: A chirp was taken back for good. Of Chirp.
-ChirpDeleted = "ChirpDeleted"
+	// ChirpDeleted: A chirp was taken back for good. Of Chirp.
+	ChirpDeleted = "ChirpDeleted"
 
-// UserFollowed: A user reads another from now on. Of FollowRelationship.
-UserFollowed = "UserFollowed"
+	// UserFollowed: A user reads another from now on. Of FollowRelationship.
+	UserFollowed = "UserFollowed"
 
-// UserUnfollowed: A user no longer reads another. Of FollowRelationship.
-UserUnfollowed = "UserUnfollowed"
+	// UserUnfollowed: A user no longer reads another. Of FollowRelationship.
+	UserUnfollowed = "UserUnfollowed"
 
-// Signed: Somebody has signed.
-Signed = "Signed"
+	// Signed: Somebody has signed.
+	Signed = "Signed"
 
-// UserAdditionRequested: Somebody with a verified address is to be a user; the id counts as taken, but
-// there is no user yet. Of User.
-UserAdditionRequested = "UserAdditionRequested"
+	// UserAdditionRequested: Somebody with a verified address is to be a user; the id counts as taken, but
+	// there is no user yet. Of User.
+	UserAdditionRequested = "UserAdditionRequested"
 
-// UserAdded: The user exists from now on. Of User.
-UserAdded = "UserAdded"
+	// UserAdded: The user exists from now on. Of User.
+	UserAdded = "UserAdded"
 
-// UserAdditionRefused: There is no user: the address is another user's. The id is free again. Of User.
-UserAdditionRefused = "UserAdditionRefused"
+	// UserAdditionRefused: There is no user: the address is another user's. The id is free again. Of User.
+	UserAdditionRefused = "UserAdditionRefused"
 
-// UserUpdateRequested: A user is to be changed as soon as the claims on the address are; until then
-// all is as before. Of User.
-UserUpdateRequested = "UserUpdateRequested"
+	// UserUpdateRequested: A user is to be changed as soon as the claims on the address are; until then
+	// all is as before. Of User.
+	UserUpdateRequested = "UserUpdateRequested"
 
-// UserUpdated: What is known of the user has changed: the fields that are given here. Of User.
-UserUpdated = "UserUpdated"
+	// UserUpdated: What is known of the user has changed: the fields that are given here. Of User.
+	UserUpdated = "UserUpdated"
 
-// UserUpdateRefused: All is as before: the new address is another user's. Of User.
-UserUpdateRefused = "UserUpdateRefused"
+	// UserUpdateRefused: All is as before: the new address is another user's. Of User.
+	UserUpdateRefused = "UserUpdateRefused"
 
-// UserRemoved: The user exists no more, for good; the id stays taken. Of User.
-UserRemoved = "UserRemoved"
+	// UserRemoved: The user exists no more, for good; the id stays taken. Of User.
+	UserRemoved = "UserRemoved"
 
-// UserEmailReleased: The address of a removed user is free for others. Of User.
-UserEmailReleased = "UserEmailReleased"
+	// UserEmailReleased: The address of a removed user is free for others. Of User.
+	UserEmailReleased = "UserEmailReleased"
 
-// AccountingEnabled: The user has access to the accounting service, by another token than before. Of
-// User.
-AccountingEnabled = "AccountingEnabled"
+	// AccountingEnabled: The user has access to the accounting service, by another token than before. Of
+	// User.
+	AccountingEnabled = "AccountingEnabled"
 
-// EmailClaimed: The address belongs to this user from now on, if it has not before. Of EmailClaim.
-EmailClaimed = "EmailClaimed"
+	// EmailClaimed: The address belongs to this user from now on, if it has not before. Of EmailClaim.
+	EmailClaimed = "EmailClaimed"
 
-// EmailClaimRefused: The address belongs to another user. Of EmailClaim.
-EmailClaimRefused = "EmailClaimRefused"
+	// EmailClaimRefused: The address belongs to another user. Of EmailClaim.
+	EmailClaimRefused = "EmailClaimRefused"
 
-// EmailReleased: The user has given up the claim, or has not had it. Of EmailClaim.
-EmailReleased = "EmailReleased"
+	// EmailReleased: The user has given up the claim, or has not had it. Of EmailClaim.
+	EmailReleased = "EmailReleased"
 
-// OrderCreated: There is an order from now on. Of Order.
-OrderCreated = "OrderCreated"
+	// OrderCreated: There is an order from now on. Of Order.
+	OrderCreated = "OrderCreated"
 
-// OrderShipped: The order is on its way, for good. Of Order.
-OrderShipped = "OrderShipped"
+	// OrderShipped: The order is on its way, for good. Of Order.
+	OrderShipped = "OrderShipped"
 
-// OrderCancelled: The order was taken back, for good. Of Order.
-OrderCancelled = "OrderCancelled"
+	// OrderCancelled: The order was taken back, for good. Of Order.
+	OrderCancelled = "OrderCancelled"
 
-// MembershipRequested: Somebody is to be a member as soon as the project has taken note of it, or the
-// team is founded; until then they are not. Of Membership.
-MembershipRequested = "MembershipRequested"
+	// MembershipRequested: Somebody is to be a member as soon as the project has taken note of it, or the
+	// team is founded; until then they are not. Of Membership.
+	MembershipRequested = "MembershipRequested"
 
-// MembershipRefused: There is no membership: the project could not take note of it, somebody else has
-// founded the team, or user or project ended meanwhile. Of Membership.
-MembershipRefused = "MembershipRefused"
+	// MembershipRefused: There is no membership: the project could not take note of it, somebody else has
+	// founded the team, or user or project ended meanwhile. Of Membership.
+	MembershipRefused = "MembershipRefused"
 
-// MembershipWithdrawn: There is no membership: user or project ended while it was requested, and the
-// project is told to forget it. Of Membership.
-MembershipWithdrawn = "MembershipWithdrawn"
+	// MembershipWithdrawn: There is no membership: user or project ended while it was requested, and the
+	// project is told to forget it. Of Membership.
+	MembershipWithdrawn = "MembershipWithdrawn"
 
-// MembershipCreated: The user is a member of the team from now on. Of Membership.
-MembershipCreated = "MembershipCreated"
+	// MembershipCreated: The user is a member of the team from now on. Of Membership.
+	MembershipCreated = "MembershipCreated"
 
-// MembershipCreatedForProject: The user is a member of the team from now on, and as long as there is
-// the project at most. Of Membership.
-MembershipCreatedForProject = "MembershipCreatedForProject"
+	// MembershipCreatedForProject: The user is a member of the team from now on, and as long as there is
+	// the project at most. Of Membership.
+	MembershipCreatedForProject = "MembershipCreatedForProject"
 
-// MembershipUpdated: The member has this role from now on. Of Membership.
-MembershipUpdated = "MembershipUpdated"
+	// MembershipUpdated: The member has this role from now on. Of Membership.
+	MembershipUpdated = "MembershipUpdated"
 
-// MembershipDeleted: The user is a member of the team no more. Of Membership.
-MembershipDeleted = "MembershipDeleted"
+	// MembershipDeleted: The user is a member of the team no more. Of Membership.
+	MembershipDeleted = "MembershipDeleted"
 
-// MembershipEndingNoted: A membership that is to end is not there: it is only requested, and will not
-// begin, or it has ended already. Of Membership.
-MembershipEndingNoted = "MembershipEndingNoted"
+	// MembershipEndingNoted: A membership that is to end is not there: it is only requested, and will not
+	// begin, or it has ended already. Of Membership.
+	MembershipEndingNoted = "MembershipEndingNoted"
 
-// MembershipClosed: The project has forgotten a membership that has ended; there may be another one of
-// the user in the team. Of Membership.
-MembershipClosed = "MembershipClosed"
+	// MembershipClosed: The project has forgotten a membership that has ended; there may be another one of
+	// the user in the team. Of Membership.
+	MembershipClosed = "MembershipClosed"
 
-// MemberJoined: One more team in the list of a user, also while the membership is only requested. Of
-// Member.
-MemberJoined = "MemberJoined"
+	// MemberJoined: One more team in the list of a user, also while the membership is only requested. Of
+	// Member.
+	MemberJoined = "MemberJoined"
 
-// MemberLeft: One team less in the list of a user. Of Member.
-MemberLeft = "MemberLeft"
+	// MemberLeft: One team less in the list of a user. Of Member.
+	MemberLeft = "MemberLeft"
 
-// MemberEnded: The user exists no more: each membership ends, and there will be none again. Of Member.
-MemberEnded = "MemberEnded"
+	// MemberEnded: The user exists no more: each membership ends, and there will be none again. Of Member.
+	MemberEnded = "MemberEnded"
 
-// ContributorAppointed: The user may work on the team's boards: owner, admin or member. Of
-// Contributor.
-ContributorAppointed = "ContributorAppointed"
+	// ContributorAppointed: The user may work on the team's boards: owner, admin or member. Of
+	// Contributor.
+	ContributorAppointed = "ContributorAppointed"
 
-// ContributorDismissed: The user may not work on the team's boards any more. Of Contributor.
-ContributorDismissed = "ContributorDismissed"
+	// ContributorDismissed: The user may not work on the team's boards any more. Of Contributor.
+	ContributorDismissed = "ContributorDismissed"
 
-// ManagerAppointed: The user manages the team: owner or admin. Of Manager.
-ManagerAppointed = "ManagerAppointed"
+	// ManagerAppointed: The user manages the team: owner or admin. Of Manager.
+	ManagerAppointed = "ManagerAppointed"
 
-// ManagerDismissed: The user does not manage the team any more. Of Manager.
-ManagerDismissed = "ManagerDismissed"
+	// ManagerDismissed: The user does not manage the team any more. Of Manager.
+	ManagerDismissed = "ManagerDismissed"
 
-// OwnerAppointed: The user owns the team, alone or with others. Of Owner.
-OwnerAppointed = "OwnerAppointed"
+	// OwnerAppointed: The user owns the team, alone or with others. Of Owner.
+	OwnerAppointed = "OwnerAppointed"
 
-// OwnerDismissed: The user does not own the team any more. Of Owner.
-OwnerDismissed = "OwnerDismissed"
+	// OwnerDismissed: The user does not own the team any more. Of Owner.
+	OwnerDismissed = "OwnerDismissed"
 
-// TeamFounded: There is a team from now on, for good. Of Team.
-TeamFounded = "TeamFounded"
+	// TeamFounded: There is a team from now on, for good. Of Team.
+	TeamFounded = "TeamFounded"
 
-// TeamFoundingRefused: Somebody else has founded the team. Of Team.
-TeamFoundingRefused = "TeamFoundingRefused"
+	// TeamFoundingRefused: Somebody else has founded the team. Of Team.
+	TeamFoundingRefused = "TeamFoundingRefused"
 
-// ProjectCreated: There is a project from now on, with an empty board. Of Project.
-ProjectCreated = "ProjectCreated"
+	// ProjectCreated: There is a project from now on, with an empty board. Of Project.
+	ProjectCreated = "ProjectCreated"
 
-// ProjectUpdated: What is known of the project has changed: the fields that are given here. Of
-// Project.
-ProjectUpdated = "ProjectUpdated"
+	// ProjectUpdated: What is known of the project has changed: the fields that are given here. Of
+	// Project.
+	ProjectUpdated = "ProjectUpdated"
 
-// ProjectDeleted: The project has ended for good. Its tasks go with it without an event of their own;
-// memberships that were given through it end one after the other. Of Project.
-ProjectDeleted = "ProjectDeleted"
+	// ProjectDeleted: The project has ended for good. Its tasks go with it without an event of their own;
+	// memberships that were given through it end one after the other. Of Project.
+	ProjectDeleted = "ProjectDeleted"
 
-// MembershipEnlisted: The project has taken note of a membership that is given through it. Of Project.
-MembershipEnlisted = "MembershipEnlisted"
+	// MembershipEnlisted: The project has taken note of a membership that is given through it. Of Project.
+	MembershipEnlisted = "MembershipEnlisted"
 
-// MembershipEnlistingRefused: The membership cannot be given through the project. Of Project.
-MembershipEnlistingRefused = "MembershipEnlistingRefused"
+	// MembershipEnlistingRefused: The membership cannot be given through the project. Of Project.
+	MembershipEnlistingRefused = "MembershipEnlistingRefused"
 
-// MembershipDelisted: The project has forgotten a membership that has ended. Of Project.
-MembershipDelisted = "MembershipDelisted"
+	// MembershipDelisted: The project has forgotten a membership that has ended. Of Project.
+	MembershipDelisted = "MembershipDelisted"
 
-// ProjectTeamSet: The team works on the project from now on. Of ProjectTeam.
-ProjectTeamSet = "ProjectTeamSet"
+	// ProjectTeamSet: The team works on the project from now on. Of ProjectTeam.
+	ProjectTeamSet = "ProjectTeamSet"
 
-// ProjectTeamCleared: The team works on the project no more. Of ProjectTeam.
-ProjectTeamCleared = "ProjectTeamCleared"
+	// ProjectTeamCleared: The team works on the project no more. Of ProjectTeam.
+	ProjectTeamCleared = "ProjectTeamCleared"
 
-// BoardCounted: How many tasks there are now, and how many there ever were. Of Board.
-BoardCounted = "BoardCounted"
+	// BoardCounted: How many tasks there are now, and how many there ever were. Of Board.
+	BoardCounted = "BoardCounted"
 
-// TaskCreated: There is a card on the board from now on. Of Task.
-TaskCreated = "TaskCreated"
+	// TaskCreated: There is a card on the board from now on. Of Task.
+	TaskCreated = "TaskCreated"
 
-// TaskMoved: The card stands somewhere else from now on, or was put where it is. Of Task.
-TaskMoved = "TaskMoved"
+	// TaskMoved: The card stands somewhere else from now on, or was put where it is. Of Task.
+	TaskMoved = "TaskMoved"
 
-// TaskRenamed: The card says something else from now on. Of Task.
-TaskRenamed = "TaskRenamed"
+	// TaskRenamed: The card says something else from now on. Of Task.
+	TaskRenamed = "TaskRenamed"
 
-// TaskDeleted: The card is off the board, for good. Of Task.
-TaskDeleted = "TaskDeleted"
-
+	// TaskDeleted: The card is off the board, for good. Of Task.
+	TaskDeleted = "TaskDeleted"
 )

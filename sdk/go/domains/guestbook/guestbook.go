@@ -4,17 +4,17 @@
 package guestbook
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
 )
 
 // Sign: A guest signs the book, once.
 type Sign struct {
-// Who signs.
-GuestID string
+	// Who signs.
+	GuestID string
 
-// What they write.
-Text string
+	// What they write.
+	Text string
 }
 
 // Domain is "guestbook".
@@ -25,36 +25,38 @@ func (*Sign) Type() string { return "Sign" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *Sign) AggregateID() string {
-return "Entry/" + it.GuestID }
+	return "Entry/" + it.GuestID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *Sign) RoutingKey() string {
-return it.GuestID }
+	return it.GuestID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *Sign) Write(out codec.Sink) {
-out.Text("guest_id", it.GuestID)
-out.Text("text", it.Text)
+	out.Text("guest_id", it.GuestID)
+	out.Text("text", it.Text)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Sign) Read(in codec.Source) {
-it.GuestID = in.Text("guest_id")
-it.Text = in.Text("text")
+	it.GuestID = in.Text("guest_id")
+	it.Text = in.Text("text")
 }
 
 // Commands are all commands of guestbook, in the order of the schema.
 var Commands = millrace.NewCommandTopic("guestbook", commandsSchema,
-func() millrace.CommandData { return new(Sign) },
+	func() millrace.CommandData { return new(Sign) },
 )
 
 // Signed: Somebody has signed.
 type Signed struct {
-// Who has signed.
-GuestID string
+	// Who has signed.
+	GuestID string
 
-// What they wrote.
-Text string
+	// What they wrote.
+	Text string
 }
 
 // Domain is "guestbook".
@@ -65,27 +67,29 @@ func (*Signed) Type() string { return "Signed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *Signed) AggregateID() string {
-return "Entry/" + it.GuestID }
+	return "Entry/" + it.GuestID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *Signed) RoutingKey() string {
-return it.GuestID }
+	return it.GuestID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *Signed) Write(out codec.Sink) {
-out.Text("guest_id", it.GuestID)
-out.Text("text", it.Text)
+	out.Text("guest_id", it.GuestID)
+	out.Text("text", it.Text)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Signed) Read(in codec.Source) {
-it.GuestID = in.Text("guest_id")
-it.Text = in.Text("text")
+	it.GuestID = in.Text("guest_id")
+	it.Text = in.Text("text")
 }
 
 // Events are all events of guestbook, in the order of the schema.
 var Events = millrace.NewEventTopic("guestbook", eventsSchema,
-func() millrace.EventData { return new(Signed) },
+	func() millrace.EventData { return new(Signed) },
 )
 
 // Outcomes are what became of commands of guestbook.
@@ -93,31 +97,30 @@ var Outcomes = millrace.OutcomeTopic{Domain: "guestbook", Name: "guestbook.outco
 
 // EntriesRow: What guests wrote.
 type EntriesRow struct {
-// Who has signed.
-GuestID string
+	// Who has signed.
+	GuestID string
 
-// What they wrote.
-Text string
+	// What they wrote.
+	Text string
 
-// When, microseconds since the epoch.
-SignedAt int64
+	// When, microseconds since the epoch.
+	SignedAt int64
 }
 
 // Read reads the columns.
 func (it *EntriesRow) Read(in codec.Source) {
-it.GuestID = in.Text("guest_id")
-it.Text = in.Text("text")
-it.SignedAt = in.Long("signed_at")
+	it.GuestID = in.Text("guest_id")
+	it.Text = in.Text("text")
+	it.SignedAt = in.Long("signed_at")
 }
 
 // Entries is the view of EntriesRow.
 var Entries = millrace.View[EntriesRow]{
-Domain: "guestbook", Name: "entries",
-Partition: []string{"guest_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row EntriesRow) {
-row.Read(in)
-return row
-},
+	Domain: "guestbook", Name: "entries",
+	Partition:  []string{"guest_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row EntriesRow) {
+		row.Read(in)
+		return row
+	},
 }
-

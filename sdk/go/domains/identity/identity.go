@@ -4,37 +4,37 @@
 package identity
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
-"millrace.example/sdk/domains/envelope"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
+	"millrace.example/sdk/domains/envelope"
 )
 
 // AddUser: Add a user. A verified address must not be another user's, whatever its case; one that is
 // not verified is claimed by nobody. Routing key: user_id.
 type AddUser struct {
-// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-UserID string
+	// The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	UserID string
 
-// What the issuer of tokens calls the user: one line, not blank.
-Auth0ID string
+	// What the issuer of tokens calls the user: one line, not blank.
+	Auth0ID string
 
-// The user's address, as they write it.
-Email string
+	// The user's address, as they write it.
+	Email string
 
-// Whether its issuer has verified that the address is the user's. Only then is it claimed.
-EmailVerified bool
+	// Whether its issuer has verified that the address is the user's. Only then is it claimed.
+	EmailVerified bool
 
-// The name by which the user is called: one line; empty where it is not known.
-FirstName string
+	// The name by which the user is called: one line; empty where it is not known.
+	FirstName string
 
-// The rest of the name: one line; empty for those who have one name only.
-LastName string
+	// The rest of the name: one line; empty for those who have one name only.
+	LastName string
 
-// The http or https address of a picture of the user; empty: none.
-Picture string
+	// The http or https address of a picture of the user; empty: none.
+	Picture string
 
-// The user's language and country, a tag of BCP 47 such as de-AT; empty: none.
-Locale string
+	// The user's language and country, a tag of BCP 47 such as de-AT; empty: none.
+	Locale string
 }
 
 // Domain is "identity".
@@ -45,61 +45,63 @@ func (*AddUser) Type() string { return "AddUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *AddUser) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *AddUser) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *AddUser) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("auth0_id", it.Auth0ID)
-out.Text("email", it.Email)
-out.Boolean("email_verified", it.EmailVerified)
-out.Text("first_name", it.FirstName)
-out.Text("last_name", it.LastName)
-out.Text("picture", it.Picture)
-out.Text("locale", it.Locale)
+	out.Text("user_id", it.UserID)
+	out.Text("auth0_id", it.Auth0ID)
+	out.Text("email", it.Email)
+	out.Boolean("email_verified", it.EmailVerified)
+	out.Text("first_name", it.FirstName)
+	out.Text("last_name", it.LastName)
+	out.Text("picture", it.Picture)
+	out.Text("locale", it.Locale)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *AddUser) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Auth0ID = in.Text("auth0_id")
-it.Email = in.Text("email")
-it.EmailVerified = in.Boolean("email_verified")
-it.FirstName = in.Text("first_name")
-it.LastName = in.Text("last_name")
-it.Picture = in.Text("picture")
-it.Locale = in.Text("locale")
+	it.UserID = in.Text("user_id")
+	it.Auth0ID = in.Text("auth0_id")
+	it.Email = in.Text("email")
+	it.EmailVerified = in.Boolean("email_verified")
+	it.FirstName = in.Text("first_name")
+	it.LastName = in.Text("last_name")
+	it.Picture = in.Text("picture")
+	it.Locale = in.Text("locale")
 }
 
 // UpdateUser: Change what is known of a user: the fields that are given, and no others. It also claims
 // the user's address under keys of pseudonyms that have come since, and gives up claims under keys
 // that are gone. Routing key: user_id.
 type UpdateUser struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The new address.
-Email *string
+	// The new address.
+	Email *string
 
-// Whether the issuer has verified the address. If it is not given, another address is not verified,
-// and the same one is what it was.
-EmailVerified *bool
+	// Whether the issuer has verified the address. If it is not given, another address is not verified,
+	// and the same one is what it was.
+	EmailVerified *bool
 
-// The name by which the user is called: one line; empty where it is not known.
-FirstName *string
+	// The name by which the user is called: one line; empty where it is not known.
+	FirstName *string
 
-// The rest of the name: one line, may be empty.
-LastName *string
+	// The rest of the name: one line, may be empty.
+	LastName *string
 
-// The http or https address of a picture; empty: none from now on.
-Picture *string
+	// The http or https address of a picture; empty: none from now on.
+	Picture *string
 
-// A tag of BCP 47 such as de-AT; empty: none from now on.
-Locale *string
+	// A tag of BCP 47 such as de-AT; empty: none from now on.
+	Locale *string
 }
 
 // Domain is "identity".
@@ -110,93 +112,95 @@ func (*UpdateUser) Type() string { return "UpdateUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UpdateUser) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UpdateUser) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UpdateUser) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-if it.Email == nil {
-out.None("email")
-} else {
-out.Some("email")
-out.Text("email", *it.Email)
-}
-if it.EmailVerified == nil {
-out.None("email_verified")
-} else {
-out.Some("email_verified")
-out.Boolean("email_verified", *it.EmailVerified)
-}
-if it.FirstName == nil {
-out.None("first_name")
-} else {
-out.Some("first_name")
-out.Text("first_name", *it.FirstName)
-}
-if it.LastName == nil {
-out.None("last_name")
-} else {
-out.Some("last_name")
-out.Text("last_name", *it.LastName)
-}
-if it.Picture == nil {
-out.None("picture")
-} else {
-out.Some("picture")
-out.Text("picture", *it.Picture)
-}
-if it.Locale == nil {
-out.None("locale")
-} else {
-out.Some("locale")
-out.Text("locale", *it.Locale)
-}
+	out.Text("user_id", it.UserID)
+	if it.Email == nil {
+		out.None("email")
+	} else {
+		out.Some("email")
+		out.Text("email", *it.Email)
+	}
+	if it.EmailVerified == nil {
+		out.None("email_verified")
+	} else {
+		out.Some("email_verified")
+		out.Boolean("email_verified", *it.EmailVerified)
+	}
+	if it.FirstName == nil {
+		out.None("first_name")
+	} else {
+		out.Some("first_name")
+		out.Text("first_name", *it.FirstName)
+	}
+	if it.LastName == nil {
+		out.None("last_name")
+	} else {
+		out.Some("last_name")
+		out.Text("last_name", *it.LastName)
+	}
+	if it.Picture == nil {
+		out.None("picture")
+	} else {
+		out.Some("picture")
+		out.Text("picture", *it.Picture)
+	}
+	if it.Locale == nil {
+		out.None("locale")
+	} else {
+		out.Some("locale")
+		out.Text("locale", *it.Locale)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UpdateUser) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Email = nil
-if in.IsSome("email") {
-it.Email = new(string)
-*it.Email = in.Text("email")
-}
-it.EmailVerified = nil
-if in.IsSome("email_verified") {
-it.EmailVerified = new(bool)
-*it.EmailVerified = in.Boolean("email_verified")
-}
-it.FirstName = nil
-if in.IsSome("first_name") {
-it.FirstName = new(string)
-*it.FirstName = in.Text("first_name")
-}
-it.LastName = nil
-if in.IsSome("last_name") {
-it.LastName = new(string)
-*it.LastName = in.Text("last_name")
-}
-it.Picture = nil
-if in.IsSome("picture") {
-it.Picture = new(string)
-*it.Picture = in.Text("picture")
-}
-it.Locale = nil
-if in.IsSome("locale") {
-it.Locale = new(string)
-*it.Locale = in.Text("locale")
-}
+	it.UserID = in.Text("user_id")
+	it.Email = nil
+	if in.IsSome("email") {
+		it.Email = new(string)
+		*it.Email = in.Text("email")
+	}
+	it.EmailVerified = nil
+	if in.IsSome("email_verified") {
+		it.EmailVerified = new(bool)
+		*it.EmailVerified = in.Boolean("email_verified")
+	}
+	it.FirstName = nil
+	if in.IsSome("first_name") {
+		it.FirstName = new(string)
+		*it.FirstName = in.Text("first_name")
+	}
+	it.LastName = nil
+	if in.IsSome("last_name") {
+		it.LastName = new(string)
+		*it.LastName = in.Text("last_name")
+	}
+	it.Picture = nil
+	if in.IsSome("picture") {
+		it.Picture = new(string)
+		*it.Picture = in.Text("picture")
+	}
+	it.Locale = nil
+	if in.IsSome("locale") {
+		it.Locale = new(string)
+		*it.Locale = in.Text("locale")
+	}
 }
 
 // RemoveUser: Remove a user, for good: the address is free for others, the id is not. Routing key:
 // user_id.
 type RemoveUser struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 }
 
 // Domain is "identity".
@@ -207,33 +211,35 @@ func (*RemoveUser) Type() string { return "RemoveUser" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RemoveUser) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RemoveUser) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RemoveUser) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
+	out.Text("user_id", it.UserID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RemoveUser) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
+	it.UserID = in.Text("user_id")
 }
 
 // EnableAccounting: Give a user access to an accounting service by a token, which is sealed before it
 // is sent: nobody here can read it. Routing key: user_id.
 type EnableAccounting struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The token in a sealed box for the deployment's public key. It is kept in no event and no state.
-SealedToken []byte
+	// The token in a sealed box for the deployment's public key. It is kept in no event and no state.
+	SealedToken []byte
 
-// What tells this token from another one: 43 characters of base64url, made by whoever has sealed it.
-Fingerprint string
+	// What tells this token from another one: 43 characters of base64url, made by whoever has sealed it.
+	Fingerprint string
 }
 
 // Domain is "identity".
@@ -244,66 +250,68 @@ func (*EnableAccounting) Type() string { return "EnableAccounting" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *EnableAccounting) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *EnableAccounting) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *EnableAccounting) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Sealed("sealed_token", it.SealedToken)
-out.Text("fingerprint", it.Fingerprint)
+	out.Text("user_id", it.UserID)
+	out.Sealed("sealed_token", it.SealedToken)
+	out.Text("fingerprint", it.Fingerprint)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *EnableAccounting) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.SealedToken = in.Sealed("sealed_token")
-it.Fingerprint = in.Text("fingerprint")
+	it.UserID = in.Text("user_id")
+	it.SealedToken = in.Sealed("sealed_token")
+	it.Fingerprint = in.Text("fingerprint")
 }
 
 // Commands are all commands of identity, in the order of the schema.
 var Commands = millrace.NewCommandTopic("identity", commandsSchema,
-func() millrace.CommandData { return new(AddUser) },
-func() millrace.CommandData { return new(UpdateUser) },
-func() millrace.CommandData { return new(RemoveUser) },
-func() millrace.CommandData { return new(EnableAccounting) },
+	func() millrace.CommandData { return new(AddUser) },
+	func() millrace.CommandData { return new(UpdateUser) },
+	func() millrace.CommandData { return new(RemoveUser) },
+	func() millrace.CommandData { return new(EnableAccounting) },
 )
 
 // UserAdditionRequested: Somebody with a verified address is to be a user; the id counts as taken, but
 // there is no user yet. Of User.
 type UserAdditionRequested struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// What the issuer of tokens calls the user.
-Auth0ID string
+	// What the issuer of tokens calls the user.
+	Auth0ID string
 
-// The user's address, as they write it.
-Email string
+	// The user's address, as they write it.
+	Email string
 
-// Whether its issuer has verified the address.
-EmailVerified bool
+	// Whether its issuer has verified the address.
+	EmailVerified bool
 
-// The name by which the user is called.
-FirstName string
+	// The name by which the user is called.
+	FirstName string
 
-// The rest of the name; may be empty.
-LastName string
+	// The rest of the name; may be empty.
+	LastName string
 
-// The address of a picture of the user; empty: none.
-Picture string
+	// The address of a picture of the user; empty: none.
+	Picture string
 
-// A tag of BCP 47; empty: none.
-Locale string
+	// A tag of BCP 47; empty: none.
+	Locale string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// The claims on the address, in the order in which they are made.
-ToClaim []string
+	// The claims on the address, in the order in which they are made.
+	ToClaim []string
 }
 
 // Domain is "identity".
@@ -314,75 +322,77 @@ func (*UserAdditionRequested) Type() string { return "UserAdditionRequested" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserAdditionRequested) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserAdditionRequested) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserAdditionRequested) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("auth0_id", it.Auth0ID)
-out.Text("email", it.Email)
-out.Boolean("email_verified", it.EmailVerified)
-out.Text("first_name", it.FirstName)
-out.Text("last_name", it.LastName)
-out.Text("picture", it.Picture)
-out.Text("locale", it.Locale)
-out.Text("change_id", it.ChangeID)
-out.Items("to_claim", len(it.ToClaim))
-for i := range it.ToClaim {
-out.Item(i)
-out.Text("", it.ToClaim[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Text("auth0_id", it.Auth0ID)
+	out.Text("email", it.Email)
+	out.Boolean("email_verified", it.EmailVerified)
+	out.Text("first_name", it.FirstName)
+	out.Text("last_name", it.LastName)
+	out.Text("picture", it.Picture)
+	out.Text("locale", it.Locale)
+	out.Text("change_id", it.ChangeID)
+	out.Items("to_claim", len(it.ToClaim))
+	for i := range it.ToClaim {
+		out.Item(i)
+		out.Text("", it.ToClaim[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserAdditionRequested) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Auth0ID = in.Text("auth0_id")
-it.Email = in.Text("email")
-it.EmailVerified = in.Boolean("email_verified")
-it.FirstName = in.Text("first_name")
-it.LastName = in.Text("last_name")
-it.Picture = in.Text("picture")
-it.Locale = in.Text("locale")
-it.ChangeID = in.Text("change_id")
-it.ToClaim = []string{}
-for items := in.Items("to_claim"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToClaim = append(it.ToClaim, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Auth0ID = in.Text("auth0_id")
+	it.Email = in.Text("email")
+	it.EmailVerified = in.Boolean("email_verified")
+	it.FirstName = in.Text("first_name")
+	it.LastName = in.Text("last_name")
+	it.Picture = in.Text("picture")
+	it.Locale = in.Text("locale")
+	it.ChangeID = in.Text("change_id")
+	it.ToClaim = []string{}
+	for items := in.Items("to_claim"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToClaim = append(it.ToClaim, item)
+	}
 }
 
 // UserAdded: The user exists from now on. Of User.
 type UserAdded struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// What the issuer of tokens calls the user.
-Auth0ID string
+	// What the issuer of tokens calls the user.
+	Auth0ID string
 
-// The user's address, as they write it.
-Email string
+	// The user's address, as they write it.
+	Email string
 
-// Whether its issuer has verified the address.
-EmailVerified bool
+	// Whether its issuer has verified the address.
+	EmailVerified bool
 
-// The name by which the user is called.
-FirstName string
+	// The name by which the user is called.
+	FirstName string
 
-// The rest of the name; may be empty.
-LastName string
+	// The rest of the name; may be empty.
+	LastName string
 
-// The address of a picture of the user; empty: none.
-Picture string
+	// The address of a picture of the user; empty: none.
+	Picture string
 
-// A tag of BCP 47; empty: none.
-Locale string
+	// A tag of BCP 47; empty: none.
+	Locale string
 }
 
 // Domain is "identity".
@@ -393,43 +403,45 @@ func (*UserAdded) Type() string { return "UserAdded" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserAdded) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserAdded) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserAdded) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("auth0_id", it.Auth0ID)
-out.Text("email", it.Email)
-out.Boolean("email_verified", it.EmailVerified)
-out.Text("first_name", it.FirstName)
-out.Text("last_name", it.LastName)
-out.Text("picture", it.Picture)
-out.Text("locale", it.Locale)
+	out.Text("user_id", it.UserID)
+	out.Text("auth0_id", it.Auth0ID)
+	out.Text("email", it.Email)
+	out.Boolean("email_verified", it.EmailVerified)
+	out.Text("first_name", it.FirstName)
+	out.Text("last_name", it.LastName)
+	out.Text("picture", it.Picture)
+	out.Text("locale", it.Locale)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserAdded) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Auth0ID = in.Text("auth0_id")
-it.Email = in.Text("email")
-it.EmailVerified = in.Boolean("email_verified")
-it.FirstName = in.Text("first_name")
-it.LastName = in.Text("last_name")
-it.Picture = in.Text("picture")
-it.Locale = in.Text("locale")
+	it.UserID = in.Text("user_id")
+	it.Auth0ID = in.Text("auth0_id")
+	it.Email = in.Text("email")
+	it.EmailVerified = in.Boolean("email_verified")
+	it.FirstName = in.Text("first_name")
+	it.LastName = in.Text("last_name")
+	it.Picture = in.Text("picture")
+	it.Locale = in.Text("locale")
 }
 
 // UserAdditionRefused: There is no user: the address is another user's. The id is free again. Of User.
 type UserAdditionRefused struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "identity".
@@ -440,69 +452,71 @@ func (*UserAdditionRefused) Type() string { return "UserAdditionRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserAdditionRefused) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserAdditionRefused) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserAdditionRefused) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserAdditionRefused) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // UserUpdateRequested: A user is to be changed as soon as the claims on the address are; until then
 // all is as before. Of User.
 type UserUpdateRequested struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The new address, if it was given.
-Email *string
+	// The new address, if it was given.
+	Email *string
 
-// Whether its issuer has verified the address, if that was given.
-EmailVerified *bool
+	// Whether its issuer has verified the address, if that was given.
+	EmailVerified *bool
 
-// The new first name, if it was given.
-FirstName *string
+	// The new first name, if it was given.
+	FirstName *string
 
-// The new last name, if it was given.
-LastName *string
+	// The new last name, if it was given.
+	LastName *string
 
-// The address of the new picture, if it was given; empty: none from now on.
-Picture *string
+	// The address of the new picture, if it was given; empty: none from now on.
+	Picture *string
 
-// The new tag of BCP 47, if it was given; empty: none from now on.
-Locale *string
+	// The new tag of BCP 47, if it was given; empty: none from now on.
+	Locale *string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// The claims that the user has afterwards.
-EmailClaims []string
+	// The claims that the user has afterwards.
+	EmailClaims []string
 
-// The claims that are still to be made, in this order.
-ToClaim []string
+	// The claims that are still to be made, in this order.
+	ToClaim []string
 
-// The claims that are to be given up afterwards, in this order.
-ToRelease []string
+	// The claims that are to be given up afterwards, in this order.
+	ToRelease []string
 }
 
 // Domain is "identity".
@@ -513,148 +527,150 @@ func (*UserUpdateRequested) Type() string { return "UserUpdateRequested" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserUpdateRequested) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserUpdateRequested) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserUpdateRequested) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-if it.Email == nil {
-out.None("email")
-} else {
-out.Some("email")
-out.Text("email", *it.Email)
-}
-if it.EmailVerified == nil {
-out.None("email_verified")
-} else {
-out.Some("email_verified")
-out.Boolean("email_verified", *it.EmailVerified)
-}
-if it.FirstName == nil {
-out.None("first_name")
-} else {
-out.Some("first_name")
-out.Text("first_name", *it.FirstName)
-}
-if it.LastName == nil {
-out.None("last_name")
-} else {
-out.Some("last_name")
-out.Text("last_name", *it.LastName)
-}
-if it.Picture == nil {
-out.None("picture")
-} else {
-out.Some("picture")
-out.Text("picture", *it.Picture)
-}
-if it.Locale == nil {
-out.None("locale")
-} else {
-out.Some("locale")
-out.Text("locale", *it.Locale)
-}
-out.Text("change_id", it.ChangeID)
-out.Items("email_claims", len(it.EmailClaims))
-for i := range it.EmailClaims {
-out.Item(i)
-out.Text("", it.EmailClaims[i])
-}
-out.EndItems()
-out.Items("to_claim", len(it.ToClaim))
-for i := range it.ToClaim {
-out.Item(i)
-out.Text("", it.ToClaim[i])
-}
-out.EndItems()
-out.Items("to_release", len(it.ToRelease))
-for i := range it.ToRelease {
-out.Item(i)
-out.Text("", it.ToRelease[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	if it.Email == nil {
+		out.None("email")
+	} else {
+		out.Some("email")
+		out.Text("email", *it.Email)
+	}
+	if it.EmailVerified == nil {
+		out.None("email_verified")
+	} else {
+		out.Some("email_verified")
+		out.Boolean("email_verified", *it.EmailVerified)
+	}
+	if it.FirstName == nil {
+		out.None("first_name")
+	} else {
+		out.Some("first_name")
+		out.Text("first_name", *it.FirstName)
+	}
+	if it.LastName == nil {
+		out.None("last_name")
+	} else {
+		out.Some("last_name")
+		out.Text("last_name", *it.LastName)
+	}
+	if it.Picture == nil {
+		out.None("picture")
+	} else {
+		out.Some("picture")
+		out.Text("picture", *it.Picture)
+	}
+	if it.Locale == nil {
+		out.None("locale")
+	} else {
+		out.Some("locale")
+		out.Text("locale", *it.Locale)
+	}
+	out.Text("change_id", it.ChangeID)
+	out.Items("email_claims", len(it.EmailClaims))
+	for i := range it.EmailClaims {
+		out.Item(i)
+		out.Text("", it.EmailClaims[i])
+	}
+	out.EndItems()
+	out.Items("to_claim", len(it.ToClaim))
+	for i := range it.ToClaim {
+		out.Item(i)
+		out.Text("", it.ToClaim[i])
+	}
+	out.EndItems()
+	out.Items("to_release", len(it.ToRelease))
+	for i := range it.ToRelease {
+		out.Item(i)
+		out.Text("", it.ToRelease[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserUpdateRequested) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Email = nil
-if in.IsSome("email") {
-it.Email = new(string)
-*it.Email = in.Text("email")
-}
-it.EmailVerified = nil
-if in.IsSome("email_verified") {
-it.EmailVerified = new(bool)
-*it.EmailVerified = in.Boolean("email_verified")
-}
-it.FirstName = nil
-if in.IsSome("first_name") {
-it.FirstName = new(string)
-*it.FirstName = in.Text("first_name")
-}
-it.LastName = nil
-if in.IsSome("last_name") {
-it.LastName = new(string)
-*it.LastName = in.Text("last_name")
-}
-it.Picture = nil
-if in.IsSome("picture") {
-it.Picture = new(string)
-*it.Picture = in.Text("picture")
-}
-it.Locale = nil
-if in.IsSome("locale") {
-it.Locale = new(string)
-*it.Locale = in.Text("locale")
-}
-it.ChangeID = in.Text("change_id")
-it.EmailClaims = []string{}
-for items := in.Items("email_claims"); items.Next(); {
-var item string
-item = in.Text("")
-it.EmailClaims = append(it.EmailClaims, item)
-}
-it.ToClaim = []string{}
-for items := in.Items("to_claim"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToClaim = append(it.ToClaim, item)
-}
-it.ToRelease = []string{}
-for items := in.Items("to_release"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToRelease = append(it.ToRelease, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Email = nil
+	if in.IsSome("email") {
+		it.Email = new(string)
+		*it.Email = in.Text("email")
+	}
+	it.EmailVerified = nil
+	if in.IsSome("email_verified") {
+		it.EmailVerified = new(bool)
+		*it.EmailVerified = in.Boolean("email_verified")
+	}
+	it.FirstName = nil
+	if in.IsSome("first_name") {
+		it.FirstName = new(string)
+		*it.FirstName = in.Text("first_name")
+	}
+	it.LastName = nil
+	if in.IsSome("last_name") {
+		it.LastName = new(string)
+		*it.LastName = in.Text("last_name")
+	}
+	it.Picture = nil
+	if in.IsSome("picture") {
+		it.Picture = new(string)
+		*it.Picture = in.Text("picture")
+	}
+	it.Locale = nil
+	if in.IsSome("locale") {
+		it.Locale = new(string)
+		*it.Locale = in.Text("locale")
+	}
+	it.ChangeID = in.Text("change_id")
+	it.EmailClaims = []string{}
+	for items := in.Items("email_claims"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.EmailClaims = append(it.EmailClaims, item)
+	}
+	it.ToClaim = []string{}
+	for items := in.Items("to_claim"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToClaim = append(it.ToClaim, item)
+	}
+	it.ToRelease = []string{}
+	for items := in.Items("to_release"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToRelease = append(it.ToRelease, item)
+	}
 }
 
 // UserUpdated: What is known of the user has changed: the fields that are given here. Of User.
 type UserUpdated struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The new address, if it was given.
-Email *string
+	// The new address, if it was given.
+	Email *string
 
-// Whether its issuer has verified the address, if that was given.
-EmailVerified *bool
+	// Whether its issuer has verified the address, if that was given.
+	EmailVerified *bool
 
-// The new first name, if it was given.
-FirstName *string
+	// The new first name, if it was given.
+	FirstName *string
 
-// The new last name, if it was given.
-LastName *string
+	// The new last name, if it was given.
+	LastName *string
 
-// The address of the new picture, if it was given; empty: none from now on.
-Picture *string
+	// The address of the new picture, if it was given; empty: none from now on.
+	Picture *string
 
-// The new tag of BCP 47, if it was given; empty: none from now on.
-Locale *string
+	// The new tag of BCP 47, if it was given; empty: none from now on.
+	Locale *string
 }
 
 // Domain is "identity".
@@ -665,95 +681,97 @@ func (*UserUpdated) Type() string { return "UserUpdated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserUpdated) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserUpdated) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserUpdated) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-if it.Email == nil {
-out.None("email")
-} else {
-out.Some("email")
-out.Text("email", *it.Email)
-}
-if it.EmailVerified == nil {
-out.None("email_verified")
-} else {
-out.Some("email_verified")
-out.Boolean("email_verified", *it.EmailVerified)
-}
-if it.FirstName == nil {
-out.None("first_name")
-} else {
-out.Some("first_name")
-out.Text("first_name", *it.FirstName)
-}
-if it.LastName == nil {
-out.None("last_name")
-} else {
-out.Some("last_name")
-out.Text("last_name", *it.LastName)
-}
-if it.Picture == nil {
-out.None("picture")
-} else {
-out.Some("picture")
-out.Text("picture", *it.Picture)
-}
-if it.Locale == nil {
-out.None("locale")
-} else {
-out.Some("locale")
-out.Text("locale", *it.Locale)
-}
+	out.Text("user_id", it.UserID)
+	if it.Email == nil {
+		out.None("email")
+	} else {
+		out.Some("email")
+		out.Text("email", *it.Email)
+	}
+	if it.EmailVerified == nil {
+		out.None("email_verified")
+	} else {
+		out.Some("email_verified")
+		out.Boolean("email_verified", *it.EmailVerified)
+	}
+	if it.FirstName == nil {
+		out.None("first_name")
+	} else {
+		out.Some("first_name")
+		out.Text("first_name", *it.FirstName)
+	}
+	if it.LastName == nil {
+		out.None("last_name")
+	} else {
+		out.Some("last_name")
+		out.Text("last_name", *it.LastName)
+	}
+	if it.Picture == nil {
+		out.None("picture")
+	} else {
+		out.Some("picture")
+		out.Text("picture", *it.Picture)
+	}
+	if it.Locale == nil {
+		out.None("locale")
+	} else {
+		out.Some("locale")
+		out.Text("locale", *it.Locale)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserUpdated) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Email = nil
-if in.IsSome("email") {
-it.Email = new(string)
-*it.Email = in.Text("email")
-}
-it.EmailVerified = nil
-if in.IsSome("email_verified") {
-it.EmailVerified = new(bool)
-*it.EmailVerified = in.Boolean("email_verified")
-}
-it.FirstName = nil
-if in.IsSome("first_name") {
-it.FirstName = new(string)
-*it.FirstName = in.Text("first_name")
-}
-it.LastName = nil
-if in.IsSome("last_name") {
-it.LastName = new(string)
-*it.LastName = in.Text("last_name")
-}
-it.Picture = nil
-if in.IsSome("picture") {
-it.Picture = new(string)
-*it.Picture = in.Text("picture")
-}
-it.Locale = nil
-if in.IsSome("locale") {
-it.Locale = new(string)
-*it.Locale = in.Text("locale")
-}
+	it.UserID = in.Text("user_id")
+	it.Email = nil
+	if in.IsSome("email") {
+		it.Email = new(string)
+		*it.Email = in.Text("email")
+	}
+	it.EmailVerified = nil
+	if in.IsSome("email_verified") {
+		it.EmailVerified = new(bool)
+		*it.EmailVerified = in.Boolean("email_verified")
+	}
+	it.FirstName = nil
+	if in.IsSome("first_name") {
+		it.FirstName = new(string)
+		*it.FirstName = in.Text("first_name")
+	}
+	it.LastName = nil
+	if in.IsSome("last_name") {
+		it.LastName = new(string)
+		*it.LastName = in.Text("last_name")
+	}
+	it.Picture = nil
+	if in.IsSome("picture") {
+		it.Picture = new(string)
+		*it.Picture = in.Text("picture")
+	}
+	it.Locale = nil
+	if in.IsSome("locale") {
+		it.Locale = new(string)
+		*it.Locale = in.Text("locale")
+	}
 }
 
 // UserUpdateRefused: All is as before: the new address is another user's. Of User.
 type UserUpdateRefused struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "identity".
@@ -764,44 +782,46 @@ func (*UserUpdateRefused) Type() string { return "UserUpdateRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserUpdateRefused) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserUpdateRefused) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserUpdateRefused) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserUpdateRefused) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.UserID = in.Text("user_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // UserRemoved: The user exists no more, for good; the id stays taken. Of User.
 type UserRemoved struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// The claims on the user's address, which are given up from now on.
-EmailClaims []string
+	// The claims on the user's address, which are given up from now on.
+	EmailClaims []string
 }
 
 // Domain is "identity".
@@ -812,40 +832,42 @@ func (*UserRemoved) Type() string { return "UserRemoved" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserRemoved) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserRemoved) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserRemoved) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("change_id", it.ChangeID)
-out.Items("email_claims", len(it.EmailClaims))
-for i := range it.EmailClaims {
-out.Item(i)
-out.Text("", it.EmailClaims[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Text("change_id", it.ChangeID)
+	out.Items("email_claims", len(it.EmailClaims))
+	for i := range it.EmailClaims {
+		out.Item(i)
+		out.Text("", it.EmailClaims[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserRemoved) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.ChangeID = in.Text("change_id")
-it.EmailClaims = []string{}
-for items := in.Items("email_claims"); items.Next(); {
-var item string
-item = in.Text("")
-it.EmailClaims = append(it.EmailClaims, item)
-}
+	it.UserID = in.Text("user_id")
+	it.ChangeID = in.Text("change_id")
+	it.EmailClaims = []string{}
+	for items := in.Items("email_claims"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.EmailClaims = append(it.EmailClaims, item)
+	}
 }
 
 // UserEmailReleased: The address of a removed user is free for others. Of User.
 type UserEmailReleased struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 }
 
 // Domain is "identity".
@@ -856,30 +878,32 @@ func (*UserEmailReleased) Type() string { return "UserEmailReleased" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UserEmailReleased) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UserEmailReleased) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UserEmailReleased) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
+	out.Text("user_id", it.UserID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UserEmailReleased) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
+	it.UserID = in.Text("user_id")
 }
 
 // AccountingEnabled: The user has access to the accounting service, by another token than before. Of
 // User.
 type AccountingEnabled struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// What tells the token from another one.
-Fingerprint string
+	// What tells the token from another one.
+	Fingerprint string
 }
 
 // Domain is "identity".
@@ -890,43 +914,45 @@ func (*AccountingEnabled) Type() string { return "AccountingEnabled" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *AccountingEnabled) AggregateID() string {
-return "User/" + it.UserID }
+	return "User/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *AccountingEnabled) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *AccountingEnabled) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("fingerprint", it.Fingerprint)
+	out.Text("user_id", it.UserID)
+	out.Text("fingerprint", it.Fingerprint)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *AccountingEnabled) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Fingerprint = in.Text("fingerprint")
+	it.UserID = in.Text("user_id")
+	it.Fingerprint = in.Text("fingerprint")
 }
 
 // EmailClaimed: The address belongs to this user from now on, if it has not before. Of EmailClaim.
 type EmailClaimed struct {
-// The claim: a pseudonym of the address.
-ClaimID string
+	// The claim: a pseudonym of the address.
+	ClaimID string
 
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// The claims that the change has made so far, this one among them.
-Claimed []string
+	// The claims that the change has made so far, this one among them.
+	Claimed []string
 
-// The claims that are still to be made, in this order.
-ToClaim []string
+	// The claims that are still to be made, in this order.
+	ToClaim []string
 
-// The claims that are to be given up afterwards, in this order.
-ToRelease []string
+	// The claims that are to be given up afterwards, in this order.
+	ToRelease []string
 }
 
 // Domain is "identity".
@@ -937,78 +963,80 @@ func (*EmailClaimed) Type() string { return "EmailClaimed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *EmailClaimed) AggregateID() string {
-return "EmailClaim/" + it.ClaimID }
+	return "EmailClaim/" + it.ClaimID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *EmailClaimed) RoutingKey() string {
-return it.ClaimID }
+	return it.ClaimID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *EmailClaimed) Write(out codec.Sink) {
-out.Text("claim_id", it.ClaimID)
-out.Text("user_id", it.UserID)
-out.Text("change_id", it.ChangeID)
-out.Items("claimed", len(it.Claimed))
-for i := range it.Claimed {
-out.Item(i)
-out.Text("", it.Claimed[i])
-}
-out.EndItems()
-out.Items("to_claim", len(it.ToClaim))
-for i := range it.ToClaim {
-out.Item(i)
-out.Text("", it.ToClaim[i])
-}
-out.EndItems()
-out.Items("to_release", len(it.ToRelease))
-for i := range it.ToRelease {
-out.Item(i)
-out.Text("", it.ToRelease[i])
-}
-out.EndItems()
+	out.Text("claim_id", it.ClaimID)
+	out.Text("user_id", it.UserID)
+	out.Text("change_id", it.ChangeID)
+	out.Items("claimed", len(it.Claimed))
+	for i := range it.Claimed {
+		out.Item(i)
+		out.Text("", it.Claimed[i])
+	}
+	out.EndItems()
+	out.Items("to_claim", len(it.ToClaim))
+	for i := range it.ToClaim {
+		out.Item(i)
+		out.Text("", it.ToClaim[i])
+	}
+	out.EndItems()
+	out.Items("to_release", len(it.ToRelease))
+	for i := range it.ToRelease {
+		out.Item(i)
+		out.Text("", it.ToRelease[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *EmailClaimed) Read(in codec.Source) {
-it.ClaimID = in.Text("claim_id")
-it.UserID = in.Text("user_id")
-it.ChangeID = in.Text("change_id")
-it.Claimed = []string{}
-for items := in.Items("claimed"); items.Next(); {
-var item string
-item = in.Text("")
-it.Claimed = append(it.Claimed, item)
-}
-it.ToClaim = []string{}
-for items := in.Items("to_claim"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToClaim = append(it.ToClaim, item)
-}
-it.ToRelease = []string{}
-for items := in.Items("to_release"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToRelease = append(it.ToRelease, item)
-}
+	it.ClaimID = in.Text("claim_id")
+	it.UserID = in.Text("user_id")
+	it.ChangeID = in.Text("change_id")
+	it.Claimed = []string{}
+	for items := in.Items("claimed"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.Claimed = append(it.Claimed, item)
+	}
+	it.ToClaim = []string{}
+	for items := in.Items("to_claim"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToClaim = append(it.ToClaim, item)
+	}
+	it.ToRelease = []string{}
+	for items := in.Items("to_release"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToRelease = append(it.ToRelease, item)
+	}
 }
 
 // EmailClaimRefused: The address belongs to another user. Of EmailClaim.
 type EmailClaimRefused struct {
-// The claim: a pseudonym of the address.
-ClaimID string
+	// The claim: a pseudonym of the address.
+	ClaimID string
 
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// The claims that the change has made before.
-Claimed []string
+	// The claims that the change has made before.
+	Claimed []string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "identity".
@@ -1019,69 +1047,71 @@ func (*EmailClaimRefused) Type() string { return "EmailClaimRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *EmailClaimRefused) AggregateID() string {
-return "EmailClaim/" + it.ClaimID }
+	return "EmailClaim/" + it.ClaimID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *EmailClaimRefused) RoutingKey() string {
-return it.ClaimID }
+	return it.ClaimID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *EmailClaimRefused) Write(out codec.Sink) {
-out.Text("claim_id", it.ClaimID)
-out.Text("user_id", it.UserID)
-out.Text("change_id", it.ChangeID)
-out.Items("claimed", len(it.Claimed))
-for i := range it.Claimed {
-out.Item(i)
-out.Text("", it.Claimed[i])
-}
-out.EndItems()
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("claim_id", it.ClaimID)
+	out.Text("user_id", it.UserID)
+	out.Text("change_id", it.ChangeID)
+	out.Items("claimed", len(it.Claimed))
+	for i := range it.Claimed {
+		out.Item(i)
+		out.Text("", it.Claimed[i])
+	}
+	out.EndItems()
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *EmailClaimRefused) Read(in codec.Source) {
-it.ClaimID = in.Text("claim_id")
-it.UserID = in.Text("user_id")
-it.ChangeID = in.Text("change_id")
-it.Claimed = []string{}
-for items := in.Items("claimed"); items.Next(); {
-var item string
-item = in.Text("")
-it.Claimed = append(it.Claimed, item)
-}
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.ClaimID = in.Text("claim_id")
+	it.UserID = in.Text("user_id")
+	it.ChangeID = in.Text("change_id")
+	it.Claimed = []string{}
+	for items := in.Items("claimed"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.Claimed = append(it.Claimed, item)
+	}
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // EmailReleased: The user has given up the claim, or has not had it. Of EmailClaim.
 type EmailReleased struct {
-// The claim: a pseudonym of the address.
-ClaimID string
+	// The claim: a pseudonym of the address.
+	ClaimID string
 
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The change it belongs to: the id of its command.
-ChangeID string
+	// The change it belongs to: the id of its command.
+	ChangeID string
 
-// Whether it was the user's; else nothing has changed.
-WasHeld bool
+	// Whether it was the user's; else nothing has changed.
+	WasHeld bool
 
-// The claims that are to be given up afterwards, in this order.
-ToRelease []string
+	// The claims that are to be given up afterwards, in this order.
+	ToRelease []string
 
-// Why the change is refused, if it is.
-Violations []envelope.Violation
+	// Why the change is refused, if it is.
+	Violations []envelope.Violation
 }
 
 // Domain is "identity".
@@ -1092,66 +1122,68 @@ func (*EmailReleased) Type() string { return "EmailReleased" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *EmailReleased) AggregateID() string {
-return "EmailClaim/" + it.ClaimID }
+	return "EmailClaim/" + it.ClaimID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *EmailReleased) RoutingKey() string {
-return it.ClaimID }
+	return it.ClaimID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *EmailReleased) Write(out codec.Sink) {
-out.Text("claim_id", it.ClaimID)
-out.Text("user_id", it.UserID)
-out.Text("change_id", it.ChangeID)
-out.Boolean("was_held", it.WasHeld)
-out.Items("to_release", len(it.ToRelease))
-for i := range it.ToRelease {
-out.Item(i)
-out.Text("", it.ToRelease[i])
-}
-out.EndItems()
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("claim_id", it.ClaimID)
+	out.Text("user_id", it.UserID)
+	out.Text("change_id", it.ChangeID)
+	out.Boolean("was_held", it.WasHeld)
+	out.Items("to_release", len(it.ToRelease))
+	for i := range it.ToRelease {
+		out.Item(i)
+		out.Text("", it.ToRelease[i])
+	}
+	out.EndItems()
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *EmailReleased) Read(in codec.Source) {
-it.ClaimID = in.Text("claim_id")
-it.UserID = in.Text("user_id")
-it.ChangeID = in.Text("change_id")
-it.WasHeld = in.Boolean("was_held")
-it.ToRelease = []string{}
-for items := in.Items("to_release"); items.Next(); {
-var item string
-item = in.Text("")
-it.ToRelease = append(it.ToRelease, item)
-}
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.ClaimID = in.Text("claim_id")
+	it.UserID = in.Text("user_id")
+	it.ChangeID = in.Text("change_id")
+	it.WasHeld = in.Boolean("was_held")
+	it.ToRelease = []string{}
+	for items := in.Items("to_release"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ToRelease = append(it.ToRelease, item)
+	}
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // Events are all events of identity, in the order of the schema.
 var Events = millrace.NewEventTopic("identity", eventsSchema,
-func() millrace.EventData { return new(UserAdditionRequested) },
-func() millrace.EventData { return new(UserAdded) },
-func() millrace.EventData { return new(UserAdditionRefused) },
-func() millrace.EventData { return new(UserUpdateRequested) },
-func() millrace.EventData { return new(UserUpdated) },
-func() millrace.EventData { return new(UserUpdateRefused) },
-func() millrace.EventData { return new(UserRemoved) },
-func() millrace.EventData { return new(UserEmailReleased) },
-func() millrace.EventData { return new(AccountingEnabled) },
-func() millrace.EventData { return new(EmailClaimed) },
-func() millrace.EventData { return new(EmailClaimRefused) },
-func() millrace.EventData { return new(EmailReleased) },
+	func() millrace.EventData { return new(UserAdditionRequested) },
+	func() millrace.EventData { return new(UserAdded) },
+	func() millrace.EventData { return new(UserAdditionRefused) },
+	func() millrace.EventData { return new(UserUpdateRequested) },
+	func() millrace.EventData { return new(UserUpdated) },
+	func() millrace.EventData { return new(UserUpdateRefused) },
+	func() millrace.EventData { return new(UserRemoved) },
+	func() millrace.EventData { return new(UserEmailReleased) },
+	func() millrace.EventData { return new(AccountingEnabled) },
+	func() millrace.EventData { return new(EmailClaimed) },
+	func() millrace.EventData { return new(EmailClaimRefused) },
+	func() millrace.EventData { return new(EmailReleased) },
 )
 
 // Outcomes are what became of commands of identity.
@@ -1159,94 +1191,93 @@ var Outcomes = millrace.OutcomeTopic{Domain: "identity", Name: "identity.outcome
 
 // UsersRow: What is known of a user: for the user, and for operators.
 type UsersRow struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The user's address, as they write it.
-Email string
+	// The user's address, as they write it.
+	Email string
 
-// Whether its issuer has verified the address; if so, no other user has it.
-EmailVerified bool
+	// Whether its issuer has verified the address; if so, no other user has it.
+	EmailVerified bool
 
-// The name by which the user is called.
-FirstName string
+	// The name by which the user is called.
+	FirstName string
 
-// The rest of the name; may be empty.
-LastName string
+	// The rest of the name; may be empty.
+	LastName string
 
-// The address of a picture of the user; empty: none.
-Picture string
+	// The address of a picture of the user; empty: none.
+	Picture string
 
-// The user's language and country, a tag of BCP 47; empty: none.
-Locale string
+	// The user's language and country, a tag of BCP 47; empty: none.
+	Locale string
 
-// Whether the user has access to the accounting service.
-AccountingEnabled bool
+	// Whether the user has access to the accounting service.
+	AccountingEnabled bool
 
-// Since when the user exists.
-AddedAt int64
+	// Since when the user exists.
+	AddedAt int64
 
-// When any of this was last changed; added_at if never.
-UpdatedAt int64
+	// When any of this was last changed; added_at if never.
+	UpdatedAt int64
 }
 
 // Read reads the columns.
 func (it *UsersRow) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.Email = in.Text("email")
-it.EmailVerified = in.Boolean("email_verified")
-it.FirstName = in.Text("first_name")
-it.LastName = in.Text("last_name")
-it.Picture = in.Text("picture")
-it.Locale = in.Text("locale")
-it.AccountingEnabled = in.Boolean("accounting_enabled")
-it.AddedAt = in.Long("added_at")
-it.UpdatedAt = in.Long("updated_at")
+	it.UserID = in.Text("user_id")
+	it.Email = in.Text("email")
+	it.EmailVerified = in.Boolean("email_verified")
+	it.FirstName = in.Text("first_name")
+	it.LastName = in.Text("last_name")
+	it.Picture = in.Text("picture")
+	it.Locale = in.Text("locale")
+	it.AccountingEnabled = in.Boolean("accounting_enabled")
+	it.AddedAt = in.Long("added_at")
+	it.UpdatedAt = in.Long("updated_at")
 }
 
 // Users is the view of UsersRow.
 var Users = millrace.View[UsersRow]{
-Domain: "identity", Name: "users",
-Partition: []string{"user_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row UsersRow) {
-row.Read(in)
-return row
-},
+	Domain: "identity", Name: "users",
+	Partition:  []string{"user_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row UsersRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // PeopleRow: Who a user is, for pages that show somebody: every user, without what only concerns the
 // user.
 type PeopleRow struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The name by which the user is called.
-FirstName string
+	// The name by which the user is called.
+	FirstName string
 
-// The rest of the name; may be empty.
-LastName string
+	// The rest of the name; may be empty.
+	LastName string
 
-// The address of a picture of the user; empty: none.
-Picture string
+	// The address of a picture of the user; empty: none.
+	Picture string
 }
 
 // Read reads the columns.
 func (it *PeopleRow) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.FirstName = in.Text("first_name")
-it.LastName = in.Text("last_name")
-it.Picture = in.Text("picture")
+	it.UserID = in.Text("user_id")
+	it.FirstName = in.Text("first_name")
+	it.LastName = in.Text("last_name")
+	it.Picture = in.Text("picture")
 }
 
 // People is the view of PeopleRow.
 var People = millrace.View[PeopleRow]{
-Domain: "identity", Name: "people",
-Partition: []string{"user_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row PeopleRow) {
-row.Read(in)
-return row
-},
+	Domain: "identity", Name: "people",
+	Partition:  []string{"user_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row PeopleRow) {
+		row.Read(in)
+		return row
+	},
 }
-

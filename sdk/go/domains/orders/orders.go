@@ -4,20 +4,20 @@
 package orders
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
 )
 
 // CreateOrder: Place an order; its user's command. Routing key: order_id.
 type CreateOrder struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// The user whose order it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-UserID string
+	// The user whose order it is: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	UserID string
 
-// What it comes to, in minor units (cents); more than 0.
-Total int64
+	// What it comes to, in minor units (cents); more than 0.
+	Total int64
 }
 
 // Domain is "orders".
@@ -28,40 +28,42 @@ func (*CreateOrder) Type() string { return "CreateOrder" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateOrder) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateOrder) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateOrder) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-out.Text("user_id", it.UserID)
-out.Long("total", it.Total)
+	out.Text("order_id", it.OrderID)
+	out.Text("user_id", it.UserID)
+	out.Long("total", it.Total)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateOrder) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.UserID = in.Text("user_id")
-it.Total = in.Long("total")
+	it.OrderID = in.Text("order_id")
+	it.UserID = in.Text("user_id")
+	it.Total = in.Long("total")
 }
 
 // ShipOrder: Say that an order is on its way; the shop's command, so anybody's who may send it.
 // Routing key: order_id.
 type ShipOrder struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// Who carries it: one line, not blank.
-Carrier string
+	// Who carries it: one line, not blank.
+	Carrier string
 
-// The carrier's number for it: one line, not blank.
-TrackingNumber string
+	// The carrier's number for it: one line, not blank.
+	TrackingNumber string
 
-// When it left; now, if that is not said.
-ShippedAt *int64
+	// When it left; now, if that is not said.
+	ShippedAt *int64
 }
 
 // Domain is "orders".
@@ -72,45 +74,47 @@ func (*ShipOrder) Type() string { return "ShipOrder" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ShipOrder) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ShipOrder) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ShipOrder) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-out.Text("carrier", it.Carrier)
-out.Text("tracking_number", it.TrackingNumber)
-if it.ShippedAt == nil {
-out.None("shipped_at")
-} else {
-out.Some("shipped_at")
-out.Long("shipped_at", *it.ShippedAt)
-}
+	out.Text("order_id", it.OrderID)
+	out.Text("carrier", it.Carrier)
+	out.Text("tracking_number", it.TrackingNumber)
+	if it.ShippedAt == nil {
+		out.None("shipped_at")
+	} else {
+		out.Some("shipped_at")
+		out.Long("shipped_at", *it.ShippedAt)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ShipOrder) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.Carrier = in.Text("carrier")
-it.TrackingNumber = in.Text("tracking_number")
-it.ShippedAt = nil
-if in.IsSome("shipped_at") {
-it.ShippedAt = new(int64)
-*it.ShippedAt = in.Long("shipped_at")
-}
+	it.OrderID = in.Text("order_id")
+	it.Carrier = in.Text("carrier")
+	it.TrackingNumber = in.Text("tracking_number")
+	it.ShippedAt = nil
+	if in.IsSome("shipped_at") {
+		it.ShippedAt = new(int64)
+		*it.ShippedAt = in.Long("shipped_at")
+	}
 }
 
 // CancelOrder: Take back an order that has not been shipped; its user's command. Routing key:
 // order_id.
 type CancelOrder struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// Why, in somebody's own words; not blank where it is given.
-Reason *string
+	// Why, in somebody's own words; not blank where it is given.
+	Reason *string
 }
 
 // Domain is "orders".
@@ -121,50 +125,52 @@ func (*CancelOrder) Type() string { return "CancelOrder" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CancelOrder) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CancelOrder) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CancelOrder) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-if it.Reason == nil {
-out.None("reason")
-} else {
-out.Some("reason")
-out.Text("reason", *it.Reason)
-}
+	out.Text("order_id", it.OrderID)
+	if it.Reason == nil {
+		out.None("reason")
+	} else {
+		out.Some("reason")
+		out.Text("reason", *it.Reason)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CancelOrder) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.Reason = nil
-if in.IsSome("reason") {
-it.Reason = new(string)
-*it.Reason = in.Text("reason")
-}
+	it.OrderID = in.Text("order_id")
+	it.Reason = nil
+	if in.IsSome("reason") {
+		it.Reason = new(string)
+		*it.Reason = in.Text("reason")
+	}
 }
 
 // Commands are all commands of orders, in the order of the schema.
 var Commands = millrace.NewCommandTopic("orders", commandsSchema,
-func() millrace.CommandData { return new(CreateOrder) },
-func() millrace.CommandData { return new(ShipOrder) },
-func() millrace.CommandData { return new(CancelOrder) },
+	func() millrace.CommandData { return new(CreateOrder) },
+	func() millrace.CommandData { return new(ShipOrder) },
+	func() millrace.CommandData { return new(CancelOrder) },
 )
 
 // OrderCreated: There is an order from now on. Of Order.
 type OrderCreated struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// The user whose order it is.
-UserID string
+	// The user whose order it is.
+	UserID string
 
-// What it comes to, in minor units (cents); more than 0.
-Total int64
+	// What it comes to, in minor units (cents); more than 0.
+	Total int64
 }
 
 // Domain is "orders".
@@ -175,39 +181,41 @@ func (*OrderCreated) Type() string { return "OrderCreated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OrderCreated) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OrderCreated) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OrderCreated) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-out.Text("user_id", it.UserID)
-out.Long("total", it.Total)
+	out.Text("order_id", it.OrderID)
+	out.Text("user_id", it.UserID)
+	out.Long("total", it.Total)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OrderCreated) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.UserID = in.Text("user_id")
-it.Total = in.Long("total")
+	it.OrderID = in.Text("order_id")
+	it.UserID = in.Text("user_id")
+	it.Total = in.Long("total")
 }
 
 // OrderShipped: The order is on its way, for good. Of Order.
 type OrderShipped struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// Who carries it.
-Carrier string
+	// Who carries it.
+	Carrier string
 
-// The carrier's number for it.
-TrackingNumber string
+	// The carrier's number for it.
+	TrackingNumber string
 
-// When it left.
-ShippedAt int64
+	// When it left.
+	ShippedAt int64
 }
 
 // Domain is "orders".
@@ -218,35 +226,37 @@ func (*OrderShipped) Type() string { return "OrderShipped" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OrderShipped) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OrderShipped) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OrderShipped) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-out.Text("carrier", it.Carrier)
-out.Text("tracking_number", it.TrackingNumber)
-out.Long("shipped_at", it.ShippedAt)
+	out.Text("order_id", it.OrderID)
+	out.Text("carrier", it.Carrier)
+	out.Text("tracking_number", it.TrackingNumber)
+	out.Long("shipped_at", it.ShippedAt)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OrderShipped) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.Carrier = in.Text("carrier")
-it.TrackingNumber = in.Text("tracking_number")
-it.ShippedAt = in.Long("shipped_at")
+	it.OrderID = in.Text("order_id")
+	it.Carrier = in.Text("carrier")
+	it.TrackingNumber = in.Text("tracking_number")
+	it.ShippedAt = in.Long("shipped_at")
 }
 
 // OrderCancelled: The order was taken back, for good. Of Order.
 type OrderCancelled struct {
-// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-OrderID string
+	// The order's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	OrderID string
 
-// Why, in somebody's own words, if they said so.
-Reason *string
+	// Why, in somebody's own words, if they said so.
+	Reason *string
 }
 
 // Domain is "orders".
@@ -257,38 +267,40 @@ func (*OrderCancelled) Type() string { return "OrderCancelled" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OrderCancelled) AggregateID() string {
-return "Order/" + it.OrderID }
+	return "Order/" + it.OrderID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OrderCancelled) RoutingKey() string {
-return it.OrderID }
+	return it.OrderID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OrderCancelled) Write(out codec.Sink) {
-out.Text("order_id", it.OrderID)
-if it.Reason == nil {
-out.None("reason")
-} else {
-out.Some("reason")
-out.Text("reason", *it.Reason)
-}
+	out.Text("order_id", it.OrderID)
+	if it.Reason == nil {
+		out.None("reason")
+	} else {
+		out.Some("reason")
+		out.Text("reason", *it.Reason)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OrderCancelled) Read(in codec.Source) {
-it.OrderID = in.Text("order_id")
-it.Reason = nil
-if in.IsSome("reason") {
-it.Reason = new(string)
-*it.Reason = in.Text("reason")
-}
+	it.OrderID = in.Text("order_id")
+	it.Reason = nil
+	if in.IsSome("reason") {
+		it.Reason = new(string)
+		*it.Reason = in.Text("reason")
+	}
 }
 
 // Events are all events of orders, in the order of the schema.
 var Events = millrace.NewEventTopic("orders", eventsSchema,
-func() millrace.EventData { return new(OrderCreated) },
-func() millrace.EventData { return new(OrderShipped) },
-func() millrace.EventData { return new(OrderCancelled) },
+	func() millrace.EventData { return new(OrderCreated) },
+	func() millrace.EventData { return new(OrderShipped) },
+	func() millrace.EventData { return new(OrderCancelled) },
 )
 
 // Outcomes are what became of commands of orders.
@@ -296,123 +308,122 @@ var Outcomes = millrace.OutcomeTopic{Domain: "orders", Name: "orders.outcomes", 
 
 // ShopOrdersRow: The orders of a user, newest first, also those that have ended, a bucket a month.
 type ShopOrdersRow struct {
-// The user whose order it is.
-UserID string
+	// The user whose order it is.
+	UserID string
 
-// When it was created.
-CreatedAt int64
+	// When it was created.
+	CreatedAt int64
 
-// The order's id.
-OrderID string
+	// The order's id.
+	OrderID string
 
-// What it comes to.
-Total int64
+	// What it comes to.
+	Total int64
 
-// CREATED, SHIPPED or CANCELLED.
-Status string
+	// CREATED, SHIPPED or CANCELLED.
+	Status string
 
-// Nullable until set: who carries it, once it is shipped.
-Carrier *string
+	// Nullable until set: who carries it, once it is shipped.
+	Carrier *string
 
-// Nullable until set: the carrier's number for it, once it is shipped.
-TrackingNumber *string
+	// Nullable until set: the carrier's number for it, once it is shipped.
+	TrackingNumber *string
 
-// Nullable until set: when it left, once it is shipped.
-ShippedAt *int64
+	// Nullable until set: when it left, once it is shipped.
+	ShippedAt *int64
 
-// Nullable until set: why it was cancelled, if that was said.
-Reason *string
+	// Nullable until set: why it was cancelled, if that was said.
+	Reason *string
 
-// Nullable until set: when it was cancelled, once it is.
-CancelledAt *int64
+	// Nullable until set: when it was cancelled, once it is.
+	CancelledAt *int64
 
-// The order's version that this row shows; what a command may expect.
-Version int64
+	// The order's version that this row shows; what a command may expect.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *ShopOrdersRow) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.CreatedAt = in.Long("created_at")
-it.OrderID = in.Text("order_id")
-it.Total = in.Long("total")
-it.Status = in.Text("status")
-it.Carrier = nil
-if in.IsSome("carrier") {
-it.Carrier = new(string)
-*it.Carrier = in.Text("carrier")
-}
-it.TrackingNumber = nil
-if in.IsSome("tracking_number") {
-it.TrackingNumber = new(string)
-*it.TrackingNumber = in.Text("tracking_number")
-}
-it.ShippedAt = nil
-if in.IsSome("shipped_at") {
-it.ShippedAt = new(int64)
-*it.ShippedAt = in.Long("shipped_at")
-}
-it.Reason = nil
-if in.IsSome("reason") {
-it.Reason = new(string)
-*it.Reason = in.Text("reason")
-}
-it.CancelledAt = nil
-if in.IsSome("cancelled_at") {
-it.CancelledAt = new(int64)
-*it.CancelledAt = in.Long("cancelled_at")
-}
-it.Version = in.Long("version")
+	it.UserID = in.Text("user_id")
+	it.CreatedAt = in.Long("created_at")
+	it.OrderID = in.Text("order_id")
+	it.Total = in.Long("total")
+	it.Status = in.Text("status")
+	it.Carrier = nil
+	if in.IsSome("carrier") {
+		it.Carrier = new(string)
+		*it.Carrier = in.Text("carrier")
+	}
+	it.TrackingNumber = nil
+	if in.IsSome("tracking_number") {
+		it.TrackingNumber = new(string)
+		*it.TrackingNumber = in.Text("tracking_number")
+	}
+	it.ShippedAt = nil
+	if in.IsSome("shipped_at") {
+		it.ShippedAt = new(int64)
+		*it.ShippedAt = in.Long("shipped_at")
+	}
+	it.Reason = nil
+	if in.IsSome("reason") {
+		it.Reason = new(string)
+		*it.Reason = in.Text("reason")
+	}
+	it.CancelledAt = nil
+	if in.IsSome("cancelled_at") {
+		it.CancelledAt = new(int64)
+		*it.CancelledAt = in.Long("cancelled_at")
+	}
+	it.Version = in.Long("version")
 }
 
 // ShopOrders is the view of ShopOrdersRow.
 var ShopOrders = millrace.View[ShopOrdersRow]{
-Domain: "orders", Name: "shop_orders",
-Partition: []string{"user_id"},
-Clustering: []string{"-created_at", "-order_id"},
-Read: func(in codec.Source) (row ShopOrdersRow) {
-row.Read(in)
-return row
-},
+	Domain: "orders", Name: "shop_orders",
+	Partition:  []string{"user_id"},
+	Clustering: []string{"-created_at", "-order_id"},
+	Read: func(in codec.Source) (row ShopOrdersRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // OrdersByDayRow: How many orders of a day are in which state now, and what they come to: the sum of
 // the rows. Bound: one row a source partition.
 type OrdersByDayRow struct {
-// The UTC day on which the orders were created, as YYYY-MM-DD; an order stays on that day whatever
-// becomes of it.
-Day string
+	// The UTC day on which the orders were created, as YYYY-MM-DD; an order stays on that day whatever
+	// becomes of it.
+	Day string
 
-// What the orders are now: CREATED, SHIPPED or CANCELLED.
-Status string
+	// What the orders are now: CREATED, SHIPPED or CANCELLED.
+	Status string
 
-// The partition in which the orders are; sum over all of them.
-SourcePartition int32
+	// The partition in which the orders are; sum over all of them.
+	SourcePartition int32
 
-// How many there are; an absolute number, 0 where there were some.
-Count int64
+	// How many there are; an absolute number, 0 where there were some.
+	Count int64
 
-// What they come to together; an absolute number. The greatest bigint stands for that much or more.
-Total int64
+	// What they come to together; an absolute number. The greatest bigint stands for that much or more.
+	Total int64
 }
 
 // Read reads the columns.
 func (it *OrdersByDayRow) Read(in codec.Source) {
-it.Day = in.Text("day")
-it.Status = in.Text("status")
-it.SourcePartition = in.Int("source_partition")
-it.Count = in.Long("count")
-it.Total = in.Long("total")
+	it.Day = in.Text("day")
+	it.Status = in.Text("status")
+	it.SourcePartition = in.Int("source_partition")
+	it.Count = in.Long("count")
+	it.Total = in.Long("total")
 }
 
 // OrdersByDay is the view of OrdersByDayRow.
 var OrdersByDay = millrace.View[OrdersByDayRow]{
-Domain: "orders", Name: "orders_by_day",
-Partition: []string{"day", "status"},
-Clustering: []string{"source_partition"},
-Read: func(in codec.Source) (row OrdersByDayRow) {
-row.Read(in)
-return row
-},
+	Domain: "orders", Name: "orders_by_day",
+	Partition:  []string{"day", "status"},
+	Clustering: []string{"source_partition"},
+	Read: func(in codec.Source) (row OrdersByDayRow) {
+		row.Read(in)
+		return row
+	},
 }
-

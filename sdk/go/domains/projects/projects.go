@@ -4,46 +4,46 @@
 package projects
 
 import (
-"millrace.example/sdk"
-"millrace.example/sdk/codec"
-"millrace.example/sdk/domains/envelope"
+	"millrace.example/sdk"
+	"millrace.example/sdk/codec"
+	"millrace.example/sdk/domains/envelope"
 )
 
 // Given: A membership that was given through a project.
 type Given struct {
-// Who is a member.
-UserID string
+	// Who is a member.
+	UserID string
 
-// Of which team.
-TeamID string
+	// Of which team.
+	TeamID string
 }
 
 // Write writes the fields, in the order of the schema.
 func (it *Given) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *Given) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // CreateMembership: Make a user a member of a team. The owner of a team that nobody has founded founds
 // it. Routing key: user_id.
 type CreateMembership struct {
-// A label of the membership; it is known by user and team.
-MembershipID string
+	// A label of the membership; it is known by user and team.
+	MembershipID string
 
-// The team's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TeamID string
+	// The team's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TeamID string
 
-// Who is to be a member: a user of identity.
-UserID string
+	// Who is to be a member: a user of identity.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -54,45 +54,47 @@ func (*CreateMembership) Type() string { return "CreateMembership" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateMembership) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateMembership) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateMembership) Write(out codec.Sink) {
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateMembership) Read(in codec.Source) {
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // CreateMembershipForProject: Make a user a member of the team of a project, for as long as there is
 // the project. Routing key: user_id.
 type CreateMembershipForProject struct {
-// The project through which the membership is given.
-ProjectID string
+	// The project through which the membership is given.
+	ProjectID string
 
-// A label of the membership; it is known by user and team.
-MembershipID string
+	// A label of the membership; it is known by user and team.
+	MembershipID string
 
-// The project's team.
-TeamID string
+	// The project's team.
+	TeamID string
 
-// Who is to be a member: a user of identity.
-UserID string
+	// Who is to be a member: a user of identity.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -103,40 +105,42 @@ func (*CreateMembershipForProject) Type() string { return "CreateMembershipForPr
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateMembershipForProject) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateMembershipForProject) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateMembershipForProject) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("project_id", it.ProjectID)
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateMembershipForProject) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.ProjectID = in.Text("project_id")
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // UpdateMembership: Give a member of a team another role. Routing key: user_id.
 type UpdateMembership struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Whose role it is.
-UserID string
+	// Whose role it is.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -147,34 +151,36 @@ func (*UpdateMembership) Type() string { return "UpdateMembership" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UpdateMembership) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UpdateMembership) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UpdateMembership) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UpdateMembership) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // DeleteMembership: End a membership; everybody but an owner may also end their own. Routing key:
 // user_id.
 type DeleteMembership struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is to be a member no more.
-UserID string
+	// Who is to be a member no more.
+	UserID string
 }
 
 // Domain is "projects".
@@ -185,52 +191,54 @@ func (*DeleteMembership) Type() string { return "DeleteMembership" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DeleteMembership) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DeleteMembership) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DeleteMembership) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DeleteMembership) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
 }
 
 // CreateProject: Begin a project: a team's, or a user's alone. Routing key: project_id.
 type CreateProject struct {
-// The project's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-ProjectID string
+	// The project's id: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	ProjectID string
 
-// What it is called: one line, not blank.
-Name string
+	// What it is called: one line, not blank.
+	Name string
 
-// What its tasks are numbered with: 2 to 6 letters of A-Z.
-Prefix string
+	// What its tasks are numbered with: 2 to 6 letters of A-Z.
+	Prefix string
 
-// More about it: prose; empty: none.
-Description string
+	// More about it: prose; empty: none.
+	Description string
 
-// Whose it is: a user of identity.
-UserID string
+	// Whose it is: a user of identity.
+	UserID string
 
-// The team that works on it; empty: none, it is the user's alone.
-TeamID string
+	// The team that works on it; empty: none, it is the user's alone.
+	TeamID string
 
-// Whether it is being worked on; pages show those first. Nothing is refused for it.
-Active bool
+	// Whether it is being worked on; pages show those first. Nothing is refused for it.
+	Active bool
 
-// Whether everybody may read it; else its team may, or its user.
-Public bool
+	// Whether everybody may read it; else its team may, or its user.
+	Public bool
 
-// The columns of its board, from left to right: 1 to 50 different names, each one line.
-ColumnOrder []string
+	// The columns of its board, from left to right: 1 to 50 different names, each one line.
+	ColumnOrder []string
 }
 
 // Domain is "projects".
@@ -241,77 +249,79 @@ func (*CreateProject) Type() string { return "CreateProject" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateProject) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateProject) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateProject) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("name", it.Name)
-out.Text("prefix", it.Prefix)
-out.Text("description", it.Description)
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
-out.Boolean("active", it.Active)
-out.Boolean("public", it.Public)
-out.Items("column_order", len(it.ColumnOrder))
-for i := range it.ColumnOrder {
-out.Item(i)
-out.Text("", it.ColumnOrder[i])
-}
-out.EndItems()
+	out.Text("project_id", it.ProjectID)
+	out.Text("name", it.Name)
+	out.Text("prefix", it.Prefix)
+	out.Text("description", it.Description)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Boolean("active", it.Active)
+	out.Boolean("public", it.Public)
+	out.Items("column_order", len(it.ColumnOrder))
+	for i := range it.ColumnOrder {
+		out.Item(i)
+		out.Text("", it.ColumnOrder[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateProject) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Name = in.Text("name")
-it.Prefix = in.Text("prefix")
-it.Description = in.Text("description")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.Active = in.Boolean("active")
-it.Public = in.Boolean("public")
-it.ColumnOrder = []string{}
-for items := in.Items("column_order"); items.Next(); {
-var item string
-item = in.Text("")
-it.ColumnOrder = append(it.ColumnOrder, item)
-}
+	it.ProjectID = in.Text("project_id")
+	it.Name = in.Text("name")
+	it.Prefix = in.Text("prefix")
+	it.Description = in.Text("description")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.Active = in.Boolean("active")
+	it.Public = in.Boolean("public")
+	it.ColumnOrder = []string{}
+	for items := in.Items("column_order"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ColumnOrder = append(it.ColumnOrder, item)
+	}
 }
 
 // UpdateProject: Change what is known of a project: the fields that are given, and no others. Routing
 // key: project_id.
 type UpdateProject struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The new name.
-Name *string
+	// The new name.
+	Name *string
 
-// The new prefix of its tasks.
-Prefix *string
+	// The new prefix of its tasks.
+	Prefix *string
 
-// The new description; empty: none from now on.
-Description *string
+	// The new description; empty: none from now on.
+	Description *string
 
-// Whose it is from now on.
-UserID *string
+	// Whose it is from now on.
+	UserID *string
 
-// The team that works on it from now on; empty: none.
-TeamID *string
+	// The team that works on it from now on; empty: none.
+	TeamID *string
 
-// Whether it is being worked on.
-Active *bool
+	// Whether it is being worked on.
+	Active *bool
 
-// Whether everybody may read it.
-Public *bool
+	// Whether everybody may read it.
+	Public *bool
 
-// The columns of its board from now on. Tasks of a column that is no more are shown in the first one.
-ColumnOrder []string
+	// The columns of its board from now on. Tasks of a column that is no more are shown in the first one.
+	ColumnOrder []string
 }
 
 // Domain is "projects".
@@ -322,124 +332,126 @@ func (*UpdateProject) Type() string { return "UpdateProject" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *UpdateProject) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *UpdateProject) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *UpdateProject) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-if it.Name == nil {
-out.None("name")
-} else {
-out.Some("name")
-out.Text("name", *it.Name)
-}
-if it.Prefix == nil {
-out.None("prefix")
-} else {
-out.Some("prefix")
-out.Text("prefix", *it.Prefix)
-}
-if it.Description == nil {
-out.None("description")
-} else {
-out.Some("description")
-out.Text("description", *it.Description)
-}
-if it.UserID == nil {
-out.None("user_id")
-} else {
-out.Some("user_id")
-out.Text("user_id", *it.UserID)
-}
-if it.TeamID == nil {
-out.None("team_id")
-} else {
-out.Some("team_id")
-out.Text("team_id", *it.TeamID)
-}
-if it.Active == nil {
-out.None("active")
-} else {
-out.Some("active")
-out.Boolean("active", *it.Active)
-}
-if it.Public == nil {
-out.None("public")
-} else {
-out.Some("public")
-out.Boolean("public", *it.Public)
-}
-if it.ColumnOrder == nil {
-out.None("column_order")
-} else {
-out.Some("column_order")
-out.Items("column_order", len(it.ColumnOrder))
-for i := range it.ColumnOrder {
-out.Item(i)
-out.Text("", it.ColumnOrder[i])
-}
-out.EndItems()
-}
+	out.Text("project_id", it.ProjectID)
+	if it.Name == nil {
+		out.None("name")
+	} else {
+		out.Some("name")
+		out.Text("name", *it.Name)
+	}
+	if it.Prefix == nil {
+		out.None("prefix")
+	} else {
+		out.Some("prefix")
+		out.Text("prefix", *it.Prefix)
+	}
+	if it.Description == nil {
+		out.None("description")
+	} else {
+		out.Some("description")
+		out.Text("description", *it.Description)
+	}
+	if it.UserID == nil {
+		out.None("user_id")
+	} else {
+		out.Some("user_id")
+		out.Text("user_id", *it.UserID)
+	}
+	if it.TeamID == nil {
+		out.None("team_id")
+	} else {
+		out.Some("team_id")
+		out.Text("team_id", *it.TeamID)
+	}
+	if it.Active == nil {
+		out.None("active")
+	} else {
+		out.Some("active")
+		out.Boolean("active", *it.Active)
+	}
+	if it.Public == nil {
+		out.None("public")
+	} else {
+		out.Some("public")
+		out.Boolean("public", *it.Public)
+	}
+	if it.ColumnOrder == nil {
+		out.None("column_order")
+	} else {
+		out.Some("column_order")
+		out.Items("column_order", len(it.ColumnOrder))
+		for i := range it.ColumnOrder {
+			out.Item(i)
+			out.Text("", it.ColumnOrder[i])
+		}
+		out.EndItems()
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *UpdateProject) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Name = nil
-if in.IsSome("name") {
-it.Name = new(string)
-*it.Name = in.Text("name")
-}
-it.Prefix = nil
-if in.IsSome("prefix") {
-it.Prefix = new(string)
-*it.Prefix = in.Text("prefix")
-}
-it.Description = nil
-if in.IsSome("description") {
-it.Description = new(string)
-*it.Description = in.Text("description")
-}
-it.UserID = nil
-if in.IsSome("user_id") {
-it.UserID = new(string)
-*it.UserID = in.Text("user_id")
-}
-it.TeamID = nil
-if in.IsSome("team_id") {
-it.TeamID = new(string)
-*it.TeamID = in.Text("team_id")
-}
-it.Active = nil
-if in.IsSome("active") {
-it.Active = new(bool)
-*it.Active = in.Boolean("active")
-}
-it.Public = nil
-if in.IsSome("public") {
-it.Public = new(bool)
-*it.Public = in.Boolean("public")
-}
-it.ColumnOrder = nil
-if in.IsSome("column_order") {
-it.ColumnOrder = []string{}
-for items := in.Items("column_order"); items.Next(); {
-var item string
-item = in.Text("")
-it.ColumnOrder = append(it.ColumnOrder, item)
-}
-}
+	it.ProjectID = in.Text("project_id")
+	it.Name = nil
+	if in.IsSome("name") {
+		it.Name = new(string)
+		*it.Name = in.Text("name")
+	}
+	it.Prefix = nil
+	if in.IsSome("prefix") {
+		it.Prefix = new(string)
+		*it.Prefix = in.Text("prefix")
+	}
+	it.Description = nil
+	if in.IsSome("description") {
+		it.Description = new(string)
+		*it.Description = in.Text("description")
+	}
+	it.UserID = nil
+	if in.IsSome("user_id") {
+		it.UserID = new(string)
+		*it.UserID = in.Text("user_id")
+	}
+	it.TeamID = nil
+	if in.IsSome("team_id") {
+		it.TeamID = new(string)
+		*it.TeamID = in.Text("team_id")
+	}
+	it.Active = nil
+	if in.IsSome("active") {
+		it.Active = new(bool)
+		*it.Active = in.Boolean("active")
+	}
+	it.Public = nil
+	if in.IsSome("public") {
+		it.Public = new(bool)
+		*it.Public = in.Boolean("public")
+	}
+	it.ColumnOrder = nil
+	if in.IsSome("column_order") {
+		it.ColumnOrder = []string{}
+		for items := in.Items("column_order"); items.Next(); {
+			var item string
+			item = in.Text("")
+			it.ColumnOrder = append(it.ColumnOrder, item)
+		}
+	}
 }
 
 // DeleteProject: End a project for good, its tasks with it, and every membership that was given
 // through it. Routing key: project_id.
 type DeleteProject struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 }
 
 // Domain is "projects".
@@ -450,39 +462,41 @@ func (*DeleteProject) Type() string { return "DeleteProject" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DeleteProject) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DeleteProject) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DeleteProject) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
+	out.Text("project_id", it.ProjectID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DeleteProject) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
+	it.ProjectID = in.Text("project_id")
 }
 
 // CreateTask: Put a card on the board of a project. Routing key: project_id.
 type CreateTask struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id, unique within its project: 1 to 64 characters of A-Z a-z 0-9 _ . : -
-TaskID string
+	// The task's id, unique within its project: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+	TaskID string
 
-// What is to be done: one line, not blank.
-Title string
+	// What is to be done: one line, not blank.
+	Title string
 
-// One of the project's columns.
-Column string
+	// One of the project's columns.
+	Column string
 
-// Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
-// task_id.
-Rank string
+	// Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
+	// task_id.
+	Rank string
 }
 
 // Domain is "projects".
@@ -493,45 +507,47 @@ func (*CreateTask) Type() string { return "CreateTask" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *CreateTask) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *CreateTask) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *CreateTask) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Text("title", it.Title)
-out.Text("column", it.Column)
-out.Text("rank", it.Rank)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Text("title", it.Title)
+	out.Text("column", it.Column)
+	out.Text("rank", it.Rank)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *CreateTask) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Title = in.Text("title")
-it.Column = in.Text("column")
-it.Rank = in.Text("rank")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Title = in.Text("title")
+	it.Column = in.Text("column")
+	it.Rank = in.Text("rank")
 }
 
 // MoveTask: Move a card that stands where its sender has seen it: metadata.expected_version is the
 // task's version, and must be given. Routing key: project_id.
 type MoveTask struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 
-// One of the project's columns.
-Column string
+	// One of the project's columns.
+	Column string
 
-// Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
-// task_id.
-Rank string
+	// Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
+	// task_id.
+	Rank string
 }
 
 // Domain is "projects".
@@ -542,38 +558,40 @@ func (*MoveTask) Type() string { return "MoveTask" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MoveTask) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MoveTask) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MoveTask) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Text("column", it.Column)
-out.Text("rank", it.Rank)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Text("column", it.Column)
+	out.Text("rank", it.Rank)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MoveTask) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Column = in.Text("column")
-it.Rank = in.Text("rank")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Column = in.Text("column")
+	it.Rank = in.Text("rank")
 }
 
 // RenameTask: Say anew what a card is about. Routing key: project_id.
 type RenameTask struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 
-// What is to be done: one line, not blank.
-Title string
+	// What is to be done: one line, not blank.
+	Title string
 }
 
 // Domain is "projects".
@@ -584,33 +602,35 @@ func (*RenameTask) Type() string { return "RenameTask" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *RenameTask) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *RenameTask) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *RenameTask) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Text("title", it.Title)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Text("title", it.Title)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *RenameTask) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Title = in.Text("title")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Title = in.Text("title")
 }
 
 // DeleteTask: Take a card off the board for good; its id stays taken. Routing key: project_id.
 type DeleteTask struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 }
 
 // Domain is "projects".
@@ -621,59 +641,61 @@ func (*DeleteTask) Type() string { return "DeleteTask" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *DeleteTask) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *DeleteTask) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *DeleteTask) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *DeleteTask) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
 }
 
 // Commands are all commands of projects, in the order of the schema.
 var Commands = millrace.NewCommandTopic("projects", commandsSchema,
-func() millrace.CommandData { return new(CreateMembership) },
-func() millrace.CommandData { return new(CreateMembershipForProject) },
-func() millrace.CommandData { return new(UpdateMembership) },
-func() millrace.CommandData { return new(DeleteMembership) },
-func() millrace.CommandData { return new(CreateProject) },
-func() millrace.CommandData { return new(UpdateProject) },
-func() millrace.CommandData { return new(DeleteProject) },
-func() millrace.CommandData { return new(CreateTask) },
-func() millrace.CommandData { return new(MoveTask) },
-func() millrace.CommandData { return new(RenameTask) },
-func() millrace.CommandData { return new(DeleteTask) },
+	func() millrace.CommandData { return new(CreateMembership) },
+	func() millrace.CommandData { return new(CreateMembershipForProject) },
+	func() millrace.CommandData { return new(UpdateMembership) },
+	func() millrace.CommandData { return new(DeleteMembership) },
+	func() millrace.CommandData { return new(CreateProject) },
+	func() millrace.CommandData { return new(UpdateProject) },
+	func() millrace.CommandData { return new(DeleteProject) },
+	func() millrace.CommandData { return new(CreateTask) },
+	func() millrace.CommandData { return new(MoveTask) },
+	func() millrace.CommandData { return new(RenameTask) },
+	func() millrace.CommandData { return new(DeleteTask) },
 )
 
 // MembershipRequested: Somebody is to be a member as soon as the project has taken note of it, or the
 // team is founded; until then they are not. Of Membership.
 type MembershipRequested struct {
-// A label of the membership.
-MembershipID string
+	// A label of the membership.
+	MembershipID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is to be a member.
-UserID string
+	// Who is to be a member.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 
-// The project through which it is given; null: the team is to be founded.
-ProjectID *string
+	// The project through which it is given; null: the team is to be founded.
+	ProjectID *string
 
-// The acting user, if one was named.
-RequestedBy *string
+	// The acting user, if one was named.
+	RequestedBy *string
 }
 
 // Domain is "projects".
@@ -684,61 +706,63 @@ func (*MembershipRequested) Type() string { return "MembershipRequested" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipRequested) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipRequested) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipRequested) Write(out codec.Sink) {
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
-if it.ProjectID == nil {
-out.None("project_id")
-} else {
-out.Some("project_id")
-out.Text("project_id", *it.ProjectID)
-}
-if it.RequestedBy == nil {
-out.None("requested_by")
-} else {
-out.Some("requested_by")
-out.Text("requested_by", *it.RequestedBy)
-}
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
+	if it.ProjectID == nil {
+		out.None("project_id")
+	} else {
+		out.Some("project_id")
+		out.Text("project_id", *it.ProjectID)
+	}
+	if it.RequestedBy == nil {
+		out.None("requested_by")
+	} else {
+		out.Some("requested_by")
+		out.Text("requested_by", *it.RequestedBy)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipRequested) Read(in codec.Source) {
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
-it.ProjectID = nil
-if in.IsSome("project_id") {
-it.ProjectID = new(string)
-*it.ProjectID = in.Text("project_id")
-}
-it.RequestedBy = nil
-if in.IsSome("requested_by") {
-it.RequestedBy = new(string)
-*it.RequestedBy = in.Text("requested_by")
-}
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
+	it.ProjectID = nil
+	if in.IsSome("project_id") {
+		it.ProjectID = new(string)
+		*it.ProjectID = in.Text("project_id")
+	}
+	it.RequestedBy = nil
+	if in.IsSome("requested_by") {
+		it.RequestedBy = new(string)
+		*it.RequestedBy = in.Text("requested_by")
+	}
 }
 
 // MembershipRefused: There is no membership: the project could not take note of it, somebody else has
 // founded the team, or user or project ended meanwhile. Of Membership.
 type MembershipRefused struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who was to be a member.
-UserID string
+	// Who was to be a member.
+	UserID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "projects".
@@ -749,50 +773,52 @@ func (*MembershipRefused) Type() string { return "MembershipRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipRefused) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipRefused) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipRefused) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipRefused) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // MembershipWithdrawn: There is no membership: user or project ended while it was requested, and the
 // project is told to forget it. Of Membership.
 type MembershipWithdrawn struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who was to be a member.
-UserID string
+	// Who was to be a member.
+	UserID string
 
-// The project through which it was to be given.
-ProjectID string
+	// The project through which it was to be given.
+	ProjectID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "projects".
@@ -803,51 +829,53 @@ func (*MembershipWithdrawn) Type() string { return "MembershipWithdrawn" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipWithdrawn) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipWithdrawn) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipWithdrawn) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("project_id", it.ProjectID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("project_id", it.ProjectID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipWithdrawn) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.ProjectID = in.Text("project_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.ProjectID = in.Text("project_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // MembershipCreated: The user is a member of the team from now on. Of Membership.
 type MembershipCreated struct {
-// A label of the membership.
-MembershipID string
+	// A label of the membership.
+	MembershipID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is a member.
-UserID string
+	// Who is a member.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -858,45 +886,47 @@ func (*MembershipCreated) Type() string { return "MembershipCreated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipCreated) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipCreated) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipCreated) Write(out codec.Sink) {
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipCreated) Read(in codec.Source) {
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // MembershipCreatedForProject: The user is a member of the team from now on, and as long as there is
 // the project at most. Of Membership.
 type MembershipCreatedForProject struct {
-// The project through which it is given.
-ProjectID string
+	// The project through which it is given.
+	ProjectID string
 
-// A label of the membership.
-MembershipID string
+	// A label of the membership.
+	MembershipID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is a member.
-UserID string
+	// Who is a member.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -907,40 +937,42 @@ func (*MembershipCreatedForProject) Type() string { return "MembershipCreatedFor
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipCreatedForProject) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipCreatedForProject) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipCreatedForProject) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("project_id", it.ProjectID)
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipCreatedForProject) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.ProjectID = in.Text("project_id")
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // MembershipUpdated: The member has this role from now on. Of Membership.
 type MembershipUpdated struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Whose role it is.
-UserID string
+	// Whose role it is.
+	UserID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 }
 
 // Domain is "projects".
@@ -951,42 +983,44 @@ func (*MembershipUpdated) Type() string { return "MembershipUpdated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipUpdated) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipUpdated) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipUpdated) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Text("role", it.Role)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("role", it.Role)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipUpdated) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Role = in.Text("role")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Role = in.Text("role")
 }
 
 // MembershipDeleted: The user is a member of the team no more. Of Membership.
 type MembershipDeleted struct {
-// A label of the membership.
-MembershipID string
+	// A label of the membership.
+	MembershipID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is a member no more.
-UserID string
+	// Who is a member no more.
+	UserID string
 
-// The project through which it was given, if it was; that is told of it.
-ProjectID *string
+	// The project through which it was given, if it was; that is told of it.
+	ProjectID *string
 
-// Whether it ends because the project has.
-WithProject bool
+	// Whether it ends because the project has.
+	WithProject bool
 }
 
 // Domain is "projects".
@@ -997,50 +1031,52 @@ func (*MembershipDeleted) Type() string { return "MembershipDeleted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipDeleted) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipDeleted) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipDeleted) Write(out codec.Sink) {
-out.Text("membership_id", it.MembershipID)
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-if it.ProjectID == nil {
-out.None("project_id")
-} else {
-out.Some("project_id")
-out.Text("project_id", *it.ProjectID)
-}
-out.Boolean("with_project", it.WithProject)
+	out.Text("membership_id", it.MembershipID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	if it.ProjectID == nil {
+		out.None("project_id")
+	} else {
+		out.Some("project_id")
+		out.Text("project_id", *it.ProjectID)
+	}
+	out.Boolean("with_project", it.WithProject)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipDeleted) Read(in codec.Source) {
-it.MembershipID = in.Text("membership_id")
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.ProjectID = nil
-if in.IsSome("project_id") {
-it.ProjectID = new(string)
-*it.ProjectID = in.Text("project_id")
-}
-it.WithProject = in.Boolean("with_project")
+	it.MembershipID = in.Text("membership_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.ProjectID = nil
+	if in.IsSome("project_id") {
+		it.ProjectID = new(string)
+		*it.ProjectID = in.Text("project_id")
+	}
+	it.WithProject = in.Boolean("with_project")
 }
 
 // MembershipEndingNoted: A membership that is to end is not there: it is only requested, and will not
 // begin, or it has ended already. Of Membership.
 type MembershipEndingNoted struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Whose membership it would be.
-UserID string
+	// Whose membership it would be.
+	UserID string
 
-// The project that has ended; null: the user has.
-ProjectID *string
+	// The project that has ended; null: the user has.
+	ProjectID *string
 }
 
 // Domain is "projects".
@@ -1051,43 +1087,45 @@ func (*MembershipEndingNoted) Type() string { return "MembershipEndingNoted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipEndingNoted) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipEndingNoted) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipEndingNoted) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-if it.ProjectID == nil {
-out.None("project_id")
-} else {
-out.Some("project_id")
-out.Text("project_id", *it.ProjectID)
-}
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	if it.ProjectID == nil {
+		out.None("project_id")
+	} else {
+		out.Some("project_id")
+		out.Text("project_id", *it.ProjectID)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipEndingNoted) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.ProjectID = nil
-if in.IsSome("project_id") {
-it.ProjectID = new(string)
-*it.ProjectID = in.Text("project_id")
-}
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.ProjectID = nil
+	if in.IsSome("project_id") {
+		it.ProjectID = new(string)
+		*it.ProjectID = in.Text("project_id")
+	}
 }
 
 // MembershipClosed: The project has forgotten a membership that has ended; there may be another one of
 // the user in the team. Of Membership.
 type MembershipClosed struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Whose membership it was.
-UserID string
+	// Whose membership it was.
+	UserID string
 }
 
 // Domain is "projects".
@@ -1098,32 +1136,34 @@ func (*MembershipClosed) Type() string { return "MembershipClosed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipClosed) AggregateID() string {
-return "Membership/" + it.UserID + "/" + it.TeamID }
+	return "Membership/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipClosed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipClosed) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipClosed) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
 }
 
 // MemberJoined: One more team in the list of a user, also while the membership is only requested. Of
 // Member.
 type MemberJoined struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1134,31 +1174,33 @@ func (*MemberJoined) Type() string { return "MemberJoined" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MemberJoined) AggregateID() string {
-return "Member/" + it.UserID }
+	return "Member/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MemberJoined) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MemberJoined) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MemberJoined) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // MemberLeft: One team less in the list of a user. Of Member.
 type MemberLeft struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1169,31 +1211,33 @@ func (*MemberLeft) Type() string { return "MemberLeft" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MemberLeft) AggregateID() string {
-return "Member/" + it.UserID }
+	return "Member/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MemberLeft) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MemberLeft) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MemberLeft) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // MemberEnded: The user exists no more: each membership ends, and there will be none again. Of Member.
 type MemberEnded struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The teams in the list.
-TeamIDs []string
+	// The teams in the list.
+	TeamIDs []string
 }
 
 // Domain is "projects".
@@ -1204,42 +1248,44 @@ func (*MemberEnded) Type() string { return "MemberEnded" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MemberEnded) AggregateID() string {
-return "Member/" + it.UserID }
+	return "Member/" + it.UserID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MemberEnded) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MemberEnded) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Items("team_ids", len(it.TeamIDs))
-for i := range it.TeamIDs {
-out.Item(i)
-out.Text("", it.TeamIDs[i])
-}
-out.EndItems()
+	out.Text("user_id", it.UserID)
+	out.Items("team_ids", len(it.TeamIDs))
+	for i := range it.TeamIDs {
+		out.Item(i)
+		out.Text("", it.TeamIDs[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MemberEnded) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamIDs = []string{}
-for items := in.Items("team_ids"); items.Next(); {
-var item string
-item = in.Text("")
-it.TeamIDs = append(it.TeamIDs, item)
-}
+	it.UserID = in.Text("user_id")
+	it.TeamIDs = []string{}
+	for items := in.Items("team_ids"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.TeamIDs = append(it.TeamIDs, item)
+	}
 }
 
 // ContributorAppointed: The user may work on the team's boards: owner, admin or member. Of
 // Contributor.
 type ContributorAppointed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1250,31 +1296,33 @@ func (*ContributorAppointed) Type() string { return "ContributorAppointed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ContributorAppointed) AggregateID() string {
-return "Contributor/" + it.UserID + "/" + it.TeamID }
+	return "Contributor/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ContributorAppointed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ContributorAppointed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ContributorAppointed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // ContributorDismissed: The user may not work on the team's boards any more. Of Contributor.
 type ContributorDismissed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1285,31 +1333,33 @@ func (*ContributorDismissed) Type() string { return "ContributorDismissed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ContributorDismissed) AggregateID() string {
-return "Contributor/" + it.UserID + "/" + it.TeamID }
+	return "Contributor/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ContributorDismissed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ContributorDismissed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ContributorDismissed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // ManagerAppointed: The user manages the team: owner or admin. Of Manager.
 type ManagerAppointed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1320,31 +1370,33 @@ func (*ManagerAppointed) Type() string { return "ManagerAppointed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ManagerAppointed) AggregateID() string {
-return "Manager/" + it.UserID + "/" + it.TeamID }
+	return "Manager/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ManagerAppointed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ManagerAppointed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ManagerAppointed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // ManagerDismissed: The user does not manage the team any more. Of Manager.
 type ManagerDismissed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1355,31 +1407,33 @@ func (*ManagerDismissed) Type() string { return "ManagerDismissed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ManagerDismissed) AggregateID() string {
-return "Manager/" + it.UserID + "/" + it.TeamID }
+	return "Manager/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ManagerDismissed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ManagerDismissed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ManagerDismissed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // OwnerAppointed: The user owns the team, alone or with others. Of Owner.
 type OwnerAppointed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1390,31 +1444,33 @@ func (*OwnerAppointed) Type() string { return "OwnerAppointed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OwnerAppointed) AggregateID() string {
-return "Owner/" + it.UserID + "/" + it.TeamID }
+	return "Owner/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OwnerAppointed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OwnerAppointed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OwnerAppointed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // OwnerDismissed: The user does not own the team any more. Of Owner.
 type OwnerDismissed struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1425,31 +1481,33 @@ func (*OwnerDismissed) Type() string { return "OwnerDismissed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *OwnerDismissed) AggregateID() string {
-return "Owner/" + it.UserID + "/" + it.TeamID }
+	return "Owner/" + it.UserID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *OwnerDismissed) RoutingKey() string {
-return it.UserID }
+	return it.UserID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *OwnerDismissed) Write(out codec.Sink) {
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *OwnerDismissed) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // TeamFounded: There is a team from now on, for good. Of Team.
 type TeamFounded struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who founds it, and owns it first.
-UserID string
+	// Who founds it, and owns it first.
+	UserID string
 }
 
 // Domain is "projects".
@@ -1460,34 +1518,36 @@ func (*TeamFounded) Type() string { return "TeamFounded" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TeamFounded) AggregateID() string {
-return "Team/" + it.TeamID }
+	return "Team/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TeamFounded) RoutingKey() string {
-return it.TeamID }
+	return it.TeamID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TeamFounded) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TeamFounded) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
 }
 
 // TeamFoundingRefused: Somebody else has founded the team. Of Team.
 type TeamFoundingRefused struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who was to found it.
-UserID string
+	// Who was to found it.
+	UserID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "projects".
@@ -1498,64 +1558,66 @@ func (*TeamFoundingRefused) Type() string { return "TeamFoundingRefused" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TeamFoundingRefused) AggregateID() string {
-return "Team/" + it.TeamID }
+	return "Team/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TeamFoundingRefused) RoutingKey() string {
-return it.TeamID }
+	return it.TeamID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TeamFoundingRefused) Write(out codec.Sink) {
-out.Text("team_id", it.TeamID)
-out.Text("user_id", it.UserID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("team_id", it.TeamID)
+	out.Text("user_id", it.UserID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TeamFoundingRefused) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // ProjectCreated: There is a project from now on, with an empty board. Of Project.
 type ProjectCreated struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// What it is called.
-Name string
+	// What it is called.
+	Name string
 
-// What its tasks are numbered with.
-Prefix string
+	// What its tasks are numbered with.
+	Prefix string
 
-// More about it; empty: none.
-Description string
+	// More about it; empty: none.
+	Description string
 
-// Whose it is.
-UserID string
+	// Whose it is.
+	UserID string
 
-// The team that works on it; empty: none, it is the user's alone.
-TeamID string
+	// The team that works on it; empty: none, it is the user's alone.
+	TeamID string
 
-// Whether it is being worked on.
-Active bool
+	// Whether it is being worked on.
+	Active bool
 
-// Whether everybody may read it.
-Public bool
+	// Whether everybody may read it.
+	Public bool
 
-// The columns of its board, from left to right.
-ColumnOrder []string
+	// The columns of its board, from left to right.
+	ColumnOrder []string
 }
 
 // Domain is "projects".
@@ -1566,77 +1628,79 @@ func (*ProjectCreated) Type() string { return "ProjectCreated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ProjectCreated) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ProjectCreated) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ProjectCreated) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("name", it.Name)
-out.Text("prefix", it.Prefix)
-out.Text("description", it.Description)
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
-out.Boolean("active", it.Active)
-out.Boolean("public", it.Public)
-out.Items("column_order", len(it.ColumnOrder))
-for i := range it.ColumnOrder {
-out.Item(i)
-out.Text("", it.ColumnOrder[i])
-}
-out.EndItems()
+	out.Text("project_id", it.ProjectID)
+	out.Text("name", it.Name)
+	out.Text("prefix", it.Prefix)
+	out.Text("description", it.Description)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Boolean("active", it.Active)
+	out.Boolean("public", it.Public)
+	out.Items("column_order", len(it.ColumnOrder))
+	for i := range it.ColumnOrder {
+		out.Item(i)
+		out.Text("", it.ColumnOrder[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ProjectCreated) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Name = in.Text("name")
-it.Prefix = in.Text("prefix")
-it.Description = in.Text("description")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.Active = in.Boolean("active")
-it.Public = in.Boolean("public")
-it.ColumnOrder = []string{}
-for items := in.Items("column_order"); items.Next(); {
-var item string
-item = in.Text("")
-it.ColumnOrder = append(it.ColumnOrder, item)
-}
+	it.ProjectID = in.Text("project_id")
+	it.Name = in.Text("name")
+	it.Prefix = in.Text("prefix")
+	it.Description = in.Text("description")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.Active = in.Boolean("active")
+	it.Public = in.Boolean("public")
+	it.ColumnOrder = []string{}
+	for items := in.Items("column_order"); items.Next(); {
+		var item string
+		item = in.Text("")
+		it.ColumnOrder = append(it.ColumnOrder, item)
+	}
 }
 
 // ProjectUpdated: What is known of the project has changed: the fields that are given here. Of
 // Project.
 type ProjectUpdated struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The new name, if it was given.
-Name *string
+	// The new name, if it was given.
+	Name *string
 
-// The new prefix of its tasks, if it was given.
-Prefix *string
+	// The new prefix of its tasks, if it was given.
+	Prefix *string
 
-// The new description, if it was given; empty: none from now on.
-Description *string
+	// The new description, if it was given; empty: none from now on.
+	Description *string
 
-// Whose it is from now on, if that was given.
-UserID *string
+	// Whose it is from now on, if that was given.
+	UserID *string
 
-// The team that works on it from now on, if that was given; empty: none.
-TeamID *string
+	// The team that works on it from now on, if that was given; empty: none.
+	TeamID *string
 
-// Whether it is being worked on, if that was given.
-Active *bool
+	// Whether it is being worked on, if that was given.
+	Active *bool
 
-// Whether everybody may read it, if that was given.
-Public *bool
+	// Whether everybody may read it, if that was given.
+	Public *bool
 
-// The columns of its board from now on, if they were given.
-ColumnOrder []string
+	// The columns of its board from now on, if they were given.
+	ColumnOrder []string
 }
 
 // Domain is "projects".
@@ -1647,127 +1711,129 @@ func (*ProjectUpdated) Type() string { return "ProjectUpdated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ProjectUpdated) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ProjectUpdated) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ProjectUpdated) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-if it.Name == nil {
-out.None("name")
-} else {
-out.Some("name")
-out.Text("name", *it.Name)
-}
-if it.Prefix == nil {
-out.None("prefix")
-} else {
-out.Some("prefix")
-out.Text("prefix", *it.Prefix)
-}
-if it.Description == nil {
-out.None("description")
-} else {
-out.Some("description")
-out.Text("description", *it.Description)
-}
-if it.UserID == nil {
-out.None("user_id")
-} else {
-out.Some("user_id")
-out.Text("user_id", *it.UserID)
-}
-if it.TeamID == nil {
-out.None("team_id")
-} else {
-out.Some("team_id")
-out.Text("team_id", *it.TeamID)
-}
-if it.Active == nil {
-out.None("active")
-} else {
-out.Some("active")
-out.Boolean("active", *it.Active)
-}
-if it.Public == nil {
-out.None("public")
-} else {
-out.Some("public")
-out.Boolean("public", *it.Public)
-}
-if it.ColumnOrder == nil {
-out.None("column_order")
-} else {
-out.Some("column_order")
-out.Items("column_order", len(it.ColumnOrder))
-for i := range it.ColumnOrder {
-out.Item(i)
-out.Text("", it.ColumnOrder[i])
-}
-out.EndItems()
-}
+	out.Text("project_id", it.ProjectID)
+	if it.Name == nil {
+		out.None("name")
+	} else {
+		out.Some("name")
+		out.Text("name", *it.Name)
+	}
+	if it.Prefix == nil {
+		out.None("prefix")
+	} else {
+		out.Some("prefix")
+		out.Text("prefix", *it.Prefix)
+	}
+	if it.Description == nil {
+		out.None("description")
+	} else {
+		out.Some("description")
+		out.Text("description", *it.Description)
+	}
+	if it.UserID == nil {
+		out.None("user_id")
+	} else {
+		out.Some("user_id")
+		out.Text("user_id", *it.UserID)
+	}
+	if it.TeamID == nil {
+		out.None("team_id")
+	} else {
+		out.Some("team_id")
+		out.Text("team_id", *it.TeamID)
+	}
+	if it.Active == nil {
+		out.None("active")
+	} else {
+		out.Some("active")
+		out.Boolean("active", *it.Active)
+	}
+	if it.Public == nil {
+		out.None("public")
+	} else {
+		out.Some("public")
+		out.Boolean("public", *it.Public)
+	}
+	if it.ColumnOrder == nil {
+		out.None("column_order")
+	} else {
+		out.Some("column_order")
+		out.Items("column_order", len(it.ColumnOrder))
+		for i := range it.ColumnOrder {
+			out.Item(i)
+			out.Text("", it.ColumnOrder[i])
+		}
+		out.EndItems()
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ProjectUpdated) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Name = nil
-if in.IsSome("name") {
-it.Name = new(string)
-*it.Name = in.Text("name")
-}
-it.Prefix = nil
-if in.IsSome("prefix") {
-it.Prefix = new(string)
-*it.Prefix = in.Text("prefix")
-}
-it.Description = nil
-if in.IsSome("description") {
-it.Description = new(string)
-*it.Description = in.Text("description")
-}
-it.UserID = nil
-if in.IsSome("user_id") {
-it.UserID = new(string)
-*it.UserID = in.Text("user_id")
-}
-it.TeamID = nil
-if in.IsSome("team_id") {
-it.TeamID = new(string)
-*it.TeamID = in.Text("team_id")
-}
-it.Active = nil
-if in.IsSome("active") {
-it.Active = new(bool)
-*it.Active = in.Boolean("active")
-}
-it.Public = nil
-if in.IsSome("public") {
-it.Public = new(bool)
-*it.Public = in.Boolean("public")
-}
-it.ColumnOrder = nil
-if in.IsSome("column_order") {
-it.ColumnOrder = []string{}
-for items := in.Items("column_order"); items.Next(); {
-var item string
-item = in.Text("")
-it.ColumnOrder = append(it.ColumnOrder, item)
-}
-}
+	it.ProjectID = in.Text("project_id")
+	it.Name = nil
+	if in.IsSome("name") {
+		it.Name = new(string)
+		*it.Name = in.Text("name")
+	}
+	it.Prefix = nil
+	if in.IsSome("prefix") {
+		it.Prefix = new(string)
+		*it.Prefix = in.Text("prefix")
+	}
+	it.Description = nil
+	if in.IsSome("description") {
+		it.Description = new(string)
+		*it.Description = in.Text("description")
+	}
+	it.UserID = nil
+	if in.IsSome("user_id") {
+		it.UserID = new(string)
+		*it.UserID = in.Text("user_id")
+	}
+	it.TeamID = nil
+	if in.IsSome("team_id") {
+		it.TeamID = new(string)
+		*it.TeamID = in.Text("team_id")
+	}
+	it.Active = nil
+	if in.IsSome("active") {
+		it.Active = new(bool)
+		*it.Active = in.Boolean("active")
+	}
+	it.Public = nil
+	if in.IsSome("public") {
+		it.Public = new(bool)
+		*it.Public = in.Boolean("public")
+	}
+	it.ColumnOrder = nil
+	if in.IsSome("column_order") {
+		it.ColumnOrder = []string{}
+		for items := in.Items("column_order"); items.Next(); {
+			var item string
+			item = in.Text("")
+			it.ColumnOrder = append(it.ColumnOrder, item)
+		}
+	}
 }
 
 // ProjectDeleted: The project has ended for good. Its tasks go with it without an event of their own;
 // memberships that were given through it end one after the other. Of Project.
 type ProjectDeleted struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The membership that ends first; null: there is none.
-Next *Given
+	// The membership that ends first; null: there is none.
+	Next *Given
 }
 
 // Domain is "projects".
@@ -1778,43 +1844,45 @@ func (*ProjectDeleted) Type() string { return "ProjectDeleted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ProjectDeleted) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ProjectDeleted) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ProjectDeleted) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-if it.Next == nil {
-out.None("next")
-} else {
-out.Some("next")
-out.Record("next", it.Next)
-}
+	out.Text("project_id", it.ProjectID)
+	if it.Next == nil {
+		out.None("next")
+	} else {
+		out.Some("next")
+		out.Record("next", it.Next)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ProjectDeleted) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Next = nil
-if in.IsSome("next") {
-it.Next = new(Given)
-in.Record("next", it.Next)
-}
+	it.ProjectID = in.Text("project_id")
+	it.Next = nil
+	if in.IsSome("next") {
+		it.Next = new(Given)
+		in.Record("next", it.Next)
+	}
 }
 
 // MembershipEnlisted: The project has taken note of a membership that is given through it. Of Project.
 type MembershipEnlisted struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// Who is to be a member.
-UserID string
+	// Who is to be a member.
+	UserID string
 
-// The project's team.
-TeamID string
+	// The project's team.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1825,39 +1893,41 @@ func (*MembershipEnlisted) Type() string { return "MembershipEnlisted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipEnlisted) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipEnlisted) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipEnlisted) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
+	out.Text("project_id", it.ProjectID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipEnlisted) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
+	it.ProjectID = in.Text("project_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // MembershipEnlistingRefused: The membership cannot be given through the project. Of Project.
 type MembershipEnlistingRefused struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// Who was to be a member.
-UserID string
+	// Who was to be a member.
+	UserID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Why.
-Violations []envelope.Violation
+	// Why.
+	Violations []envelope.Violation
 }
 
 // Domain is "projects".
@@ -1868,57 +1938,59 @@ func (*MembershipEnlistingRefused) Type() string { return "MembershipEnlistingRe
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipEnlistingRefused) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipEnlistingRefused) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipEnlistingRefused) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
+	out.Text("project_id", it.ProjectID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipEnlistingRefused) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
+	it.ProjectID = in.Text("project_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
 }
 
 // MembershipDelisted: The project has forgotten a membership that has ended. Of Project.
 type MembershipDelisted struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// Who was a member.
-UserID string
+	// Who was a member.
+	UserID string
 
-// Of which team.
-TeamID string
+	// Of which team.
+	TeamID string
 
-// Whether it has ended because the project has.
-WithProject bool
+	// Whether it has ended because the project has.
+	WithProject bool
 
-// Why it was never there, if it was not.
-Violations []envelope.Violation
+	// Why it was never there, if it was not.
+	Violations []envelope.Violation
 
-// The membership that ends next because the project has; null: there is none left.
-Next *Given
+	// The membership that ends next because the project has; null: there is none left.
+	Next *Given
 }
 
 // Domain is "projects".
@@ -1929,58 +2001,60 @@ func (*MembershipDelisted) Type() string { return "MembershipDelisted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *MembershipDelisted) AggregateID() string {
-return "Project/" + it.ProjectID }
+	return "Project/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *MembershipDelisted) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *MembershipDelisted) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("user_id", it.UserID)
-out.Text("team_id", it.TeamID)
-out.Boolean("with_project", it.WithProject)
-out.Items("violations", len(it.Violations))
-for i := range it.Violations {
-out.Item(i)
-out.Record("", &it.Violations[i])
-}
-out.EndItems()
-if it.Next == nil {
-out.None("next")
-} else {
-out.Some("next")
-out.Record("next", it.Next)
-}
+	out.Text("project_id", it.ProjectID)
+	out.Text("user_id", it.UserID)
+	out.Text("team_id", it.TeamID)
+	out.Boolean("with_project", it.WithProject)
+	out.Items("violations", len(it.Violations))
+	for i := range it.Violations {
+		out.Item(i)
+		out.Record("", &it.Violations[i])
+	}
+	out.EndItems()
+	if it.Next == nil {
+		out.None("next")
+	} else {
+		out.Some("next")
+		out.Record("next", it.Next)
+	}
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *MembershipDelisted) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.WithProject = in.Boolean("with_project")
-it.Violations = []envelope.Violation{}
-for items := in.Items("violations"); items.Next(); {
-var item envelope.Violation
-in.Record("", &item)
-it.Violations = append(it.Violations, item)
-}
-it.Next = nil
-if in.IsSome("next") {
-it.Next = new(Given)
-in.Record("next", it.Next)
-}
+	it.ProjectID = in.Text("project_id")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.WithProject = in.Boolean("with_project")
+	it.Violations = []envelope.Violation{}
+	for items := in.Items("violations"); items.Next(); {
+		var item envelope.Violation
+		in.Record("", &item)
+		it.Violations = append(it.Violations, item)
+	}
+	it.Next = nil
+	if in.IsSome("next") {
+		it.Next = new(Given)
+		in.Record("next", it.Next)
+	}
 }
 
 // ProjectTeamSet: The team works on the project from now on. Of ProjectTeam.
 type ProjectTeamSet struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -1991,31 +2065,33 @@ func (*ProjectTeamSet) Type() string { return "ProjectTeamSet" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ProjectTeamSet) AggregateID() string {
-return "ProjectTeam/" + it.ProjectID + "/" + it.TeamID }
+	return "ProjectTeam/" + it.ProjectID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ProjectTeamSet) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ProjectTeamSet) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("team_id", it.TeamID)
+	out.Text("project_id", it.ProjectID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ProjectTeamSet) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TeamID = in.Text("team_id")
+	it.ProjectID = in.Text("project_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // ProjectTeamCleared: The team works on the project no more. Of ProjectTeam.
 type ProjectTeamCleared struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 }
 
 // Domain is "projects".
@@ -2026,34 +2102,36 @@ func (*ProjectTeamCleared) Type() string { return "ProjectTeamCleared" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *ProjectTeamCleared) AggregateID() string {
-return "ProjectTeam/" + it.ProjectID + "/" + it.TeamID }
+	return "ProjectTeam/" + it.ProjectID + "/" + it.TeamID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *ProjectTeamCleared) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *ProjectTeamCleared) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("team_id", it.TeamID)
+	out.Text("project_id", it.ProjectID)
+	out.Text("team_id", it.TeamID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *ProjectTeamCleared) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TeamID = in.Text("team_id")
+	it.ProjectID = in.Text("project_id")
+	it.TeamID = in.Text("team_id")
 }
 
 // BoardCounted: How many tasks there are now, and how many there ever were. Of Board.
 type BoardCounted struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// How many tasks are on the board; at most 10,000.
-Tasks int32
+	// How many tasks are on the board; at most 10,000.
+	Tasks int32
 
-// The number of the newest task.
-LastNumber int64
+	// The number of the newest task.
+	LastNumber int64
 }
 
 // Domain is "projects".
@@ -2064,45 +2142,47 @@ func (*BoardCounted) Type() string { return "BoardCounted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *BoardCounted) AggregateID() string {
-return "Board/" + it.ProjectID }
+	return "Board/" + it.ProjectID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *BoardCounted) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *BoardCounted) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Int("tasks", it.Tasks)
-out.Long("last_number", it.LastNumber)
+	out.Text("project_id", it.ProjectID)
+	out.Int("tasks", it.Tasks)
+	out.Long("last_number", it.LastNumber)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *BoardCounted) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Tasks = in.Int("tasks")
-it.LastNumber = in.Long("last_number")
+	it.ProjectID = in.Text("project_id")
+	it.Tasks = in.Int("tasks")
+	it.LastNumber = in.Long("last_number")
 }
 
 // TaskCreated: There is a card on the board from now on. Of Task.
 type TaskCreated struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id, unique within its project.
-TaskID string
+	// The task's id, unique within its project.
+	TaskID string
 
-// The number of the task, which is shown behind the project's prefix: 1, 2, 3 …
-Number int64
+	// The number of the task, which is shown behind the project's prefix: 1, 2, 3 …
+	Number int64
 
-// What is to be done.
-Title string
+	// What is to be done.
+	Title string
 
-// The column in which it stands.
-Column string
+	// The column in which it stands.
+	Column string
 
-// Where it stands in the column, compared byte by byte; equal ranks go by task_id.
-Rank string
+	// Where it stands in the column, compared byte by byte; equal ranks go by task_id.
+	Rank string
 }
 
 // Domain is "projects".
@@ -2113,45 +2193,47 @@ func (*TaskCreated) Type() string { return "TaskCreated" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TaskCreated) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TaskCreated) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TaskCreated) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Long("number", it.Number)
-out.Text("title", it.Title)
-out.Text("column", it.Column)
-out.Text("rank", it.Rank)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Long("number", it.Number)
+	out.Text("title", it.Title)
+	out.Text("column", it.Column)
+	out.Text("rank", it.Rank)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TaskCreated) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Number = in.Long("number")
-it.Title = in.Text("title")
-it.Column = in.Text("column")
-it.Rank = in.Text("rank")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Number = in.Long("number")
+	it.Title = in.Text("title")
+	it.Column = in.Text("column")
+	it.Rank = in.Text("rank")
 }
 
 // TaskMoved: The card stands somewhere else from now on, or was put where it is. Of Task.
 type TaskMoved struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 
-// The column in which it stands.
-Column string
+	// The column in which it stands.
+	Column string
 
-// Where it stands in the column, compared byte by byte; equal ranks go by task_id.
-Rank string
+	// Where it stands in the column, compared byte by byte; equal ranks go by task_id.
+	Rank string
 }
 
 // Domain is "projects".
@@ -2162,38 +2244,40 @@ func (*TaskMoved) Type() string { return "TaskMoved" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TaskMoved) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TaskMoved) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TaskMoved) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Text("column", it.Column)
-out.Text("rank", it.Rank)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Text("column", it.Column)
+	out.Text("rank", it.Rank)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TaskMoved) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Column = in.Text("column")
-it.Rank = in.Text("rank")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Column = in.Text("column")
+	it.Rank = in.Text("rank")
 }
 
 // TaskRenamed: The card says something else from now on. Of Task.
 type TaskRenamed struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 
-// What is to be done.
-Title string
+	// What is to be done.
+	Title string
 }
 
 // Domain is "projects".
@@ -2204,33 +2288,35 @@ func (*TaskRenamed) Type() string { return "TaskRenamed" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TaskRenamed) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TaskRenamed) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TaskRenamed) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
-out.Text("title", it.Title)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
+	out.Text("title", it.Title)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TaskRenamed) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
-it.Title = in.Text("title")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
+	it.Title = in.Text("title")
 }
 
 // TaskDeleted: The card is off the board, for good. Of Task.
 type TaskDeleted struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The task's id.
-TaskID string
+	// The task's id.
+	TaskID string
 }
 
 // Domain is "projects".
@@ -2241,59 +2327,61 @@ func (*TaskDeleted) Type() string { return "TaskDeleted" }
 
 // AggregateID is the aggregate that it belongs to.
 func (it *TaskDeleted) AggregateID() string {
-return "Task/" + it.ProjectID + "/" + it.TaskID }
+	return "Task/" + it.ProjectID + "/" + it.TaskID
+}
 
 // RoutingKey is the key of the record, by which its partition is found.
 func (it *TaskDeleted) RoutingKey() string {
-return it.ProjectID }
+	return it.ProjectID
+}
 
 // Write writes the fields, in the order of the schema.
 func (it *TaskDeleted) Write(out codec.Sink) {
-out.Text("project_id", it.ProjectID)
-out.Text("task_id", it.TaskID)
+	out.Text("project_id", it.ProjectID)
+	out.Text("task_id", it.TaskID)
 }
 
 // Read reads the fields, in the order of the schema.
 func (it *TaskDeleted) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.TaskID = in.Text("task_id")
+	it.ProjectID = in.Text("project_id")
+	it.TaskID = in.Text("task_id")
 }
 
 // Events are all events of projects, in the order of the schema.
 var Events = millrace.NewEventTopic("projects", eventsSchema,
-func() millrace.EventData { return new(MembershipRequested) },
-func() millrace.EventData { return new(MembershipRefused) },
-func() millrace.EventData { return new(MembershipWithdrawn) },
-func() millrace.EventData { return new(MembershipCreated) },
-func() millrace.EventData { return new(MembershipCreatedForProject) },
-func() millrace.EventData { return new(MembershipUpdated) },
-func() millrace.EventData { return new(MembershipDeleted) },
-func() millrace.EventData { return new(MembershipEndingNoted) },
-func() millrace.EventData { return new(MembershipClosed) },
-func() millrace.EventData { return new(MemberJoined) },
-func() millrace.EventData { return new(MemberLeft) },
-func() millrace.EventData { return new(MemberEnded) },
-func() millrace.EventData { return new(ContributorAppointed) },
-func() millrace.EventData { return new(ContributorDismissed) },
-func() millrace.EventData { return new(ManagerAppointed) },
-func() millrace.EventData { return new(ManagerDismissed) },
-func() millrace.EventData { return new(OwnerAppointed) },
-func() millrace.EventData { return new(OwnerDismissed) },
-func() millrace.EventData { return new(TeamFounded) },
-func() millrace.EventData { return new(TeamFoundingRefused) },
-func() millrace.EventData { return new(ProjectCreated) },
-func() millrace.EventData { return new(ProjectUpdated) },
-func() millrace.EventData { return new(ProjectDeleted) },
-func() millrace.EventData { return new(MembershipEnlisted) },
-func() millrace.EventData { return new(MembershipEnlistingRefused) },
-func() millrace.EventData { return new(MembershipDelisted) },
-func() millrace.EventData { return new(ProjectTeamSet) },
-func() millrace.EventData { return new(ProjectTeamCleared) },
-func() millrace.EventData { return new(BoardCounted) },
-func() millrace.EventData { return new(TaskCreated) },
-func() millrace.EventData { return new(TaskMoved) },
-func() millrace.EventData { return new(TaskRenamed) },
-func() millrace.EventData { return new(TaskDeleted) },
+	func() millrace.EventData { return new(MembershipRequested) },
+	func() millrace.EventData { return new(MembershipRefused) },
+	func() millrace.EventData { return new(MembershipWithdrawn) },
+	func() millrace.EventData { return new(MembershipCreated) },
+	func() millrace.EventData { return new(MembershipCreatedForProject) },
+	func() millrace.EventData { return new(MembershipUpdated) },
+	func() millrace.EventData { return new(MembershipDeleted) },
+	func() millrace.EventData { return new(MembershipEndingNoted) },
+	func() millrace.EventData { return new(MembershipClosed) },
+	func() millrace.EventData { return new(MemberJoined) },
+	func() millrace.EventData { return new(MemberLeft) },
+	func() millrace.EventData { return new(MemberEnded) },
+	func() millrace.EventData { return new(ContributorAppointed) },
+	func() millrace.EventData { return new(ContributorDismissed) },
+	func() millrace.EventData { return new(ManagerAppointed) },
+	func() millrace.EventData { return new(ManagerDismissed) },
+	func() millrace.EventData { return new(OwnerAppointed) },
+	func() millrace.EventData { return new(OwnerDismissed) },
+	func() millrace.EventData { return new(TeamFounded) },
+	func() millrace.EventData { return new(TeamFoundingRefused) },
+	func() millrace.EventData { return new(ProjectCreated) },
+	func() millrace.EventData { return new(ProjectUpdated) },
+	func() millrace.EventData { return new(ProjectDeleted) },
+	func() millrace.EventData { return new(MembershipEnlisted) },
+	func() millrace.EventData { return new(MembershipEnlistingRefused) },
+	func() millrace.EventData { return new(MembershipDelisted) },
+	func() millrace.EventData { return new(ProjectTeamSet) },
+	func() millrace.EventData { return new(ProjectTeamCleared) },
+	func() millrace.EventData { return new(BoardCounted) },
+	func() millrace.EventData { return new(TaskCreated) },
+	func() millrace.EventData { return new(TaskMoved) },
+	func() millrace.EventData { return new(TaskRenamed) },
+	func() millrace.EventData { return new(TaskDeleted) },
 )
 
 // Outcomes are what became of commands of projects.
@@ -2301,271 +2389,270 @@ var Outcomes = millrace.OutcomeTopic{Domain: "projects", Name: "projects.outcome
 
 // TeamMembersRow: Who is in a team, and as what. Bound: one row for each who is in one team.
 type TeamMembersRow struct {
-// The team's id.
-TeamID string
+	// The team's id.
+	TeamID string
 
-// Who is a member of it.
-UserID string
+	// Who is a member of it.
+	UserID string
 
-// A label of the membership.
-MembershipID string
+	// A label of the membership.
+	MembershipID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 
-// Nullable: the project through which it was given, and with which it ends.
-ProjectID *string
+	// Nullable: the project through which it was given, and with which it ends.
+	ProjectID *string
 
-// When it began.
-Since int64
+	// When it began.
+	Since int64
 
-// The version of the membership that this row shows; what a command may expect.
-Version int64
+	// The version of the membership that this row shows; what a command may expect.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *TeamMembersRow) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.UserID = in.Text("user_id")
-it.MembershipID = in.Text("membership_id")
-it.Role = in.Text("role")
-it.ProjectID = nil
-if in.IsSome("project_id") {
-it.ProjectID = new(string)
-*it.ProjectID = in.Text("project_id")
-}
-it.Since = in.Long("since")
-it.Version = in.Long("version")
+	it.TeamID = in.Text("team_id")
+	it.UserID = in.Text("user_id")
+	it.MembershipID = in.Text("membership_id")
+	it.Role = in.Text("role")
+	it.ProjectID = nil
+	if in.IsSome("project_id") {
+		it.ProjectID = new(string)
+		*it.ProjectID = in.Text("project_id")
+	}
+	it.Since = in.Long("since")
+	it.Version = in.Long("version")
 }
 
 // TeamMembers is the view of TeamMembersRow.
 var TeamMembers = millrace.View[TeamMembersRow]{
-Domain: "projects", Name: "team_members",
-Partition: []string{"team_id"},
-Clustering: []string{"user_id"},
-Read: func(in codec.Source) (row TeamMembersRow) {
-row.Read(in)
-return row
-},
+	Domain: "projects", Name: "team_members",
+	Partition:  []string{"team_id"},
+	Clustering: []string{"user_id"},
+	Read: func(in codec.Source) (row TeamMembersRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // TeamsByUserRow: In which teams a user is, and as what. Bound: at most 1,000 rows.
 type TeamsByUserRow struct {
-// The user's id.
-UserID string
+	// The user's id.
+	UserID string
 
-// A team of which the user is a member.
-TeamID string
+	// A team of which the user is a member.
+	TeamID string
 
-// owner, admin, member or viewer.
-Role string
+	// owner, admin, member or viewer.
+	Role string
 
-// When it began.
-Since int64
+	// When it began.
+	Since int64
 }
 
 // Read reads the columns.
 func (it *TeamsByUserRow) Read(in codec.Source) {
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.Role = in.Text("role")
-it.Since = in.Long("since")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.Role = in.Text("role")
+	it.Since = in.Long("since")
 }
 
 // TeamsByUser is the view of TeamsByUserRow.
 var TeamsByUser = millrace.View[TeamsByUserRow]{
-Domain: "projects", Name: "teams_by_user",
-Partition: []string{"user_id"},
-Clustering: []string{"team_id"},
-Read: func(in codec.Source) (row TeamsByUserRow) {
-row.Read(in)
-return row
-},
+	Domain: "projects", Name: "teams_by_user",
+	Partition:  []string{"user_id"},
+	Clustering: []string{"team_id"},
+	Read: func(in codec.Source) (row TeamsByUserRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // ProjectsRow: One project.
 type ProjectsRow struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// What it is called.
-Name string
+	// What it is called.
+	Name string
 
-// What its tasks are numbered with: 2 to 6 letters.
-Prefix string
+	// What its tasks are numbered with: 2 to 6 letters.
+	Prefix string
 
-// More about it; empty: none.
-Description string
+	// More about it; empty: none.
+	Description string
 
-// Whose it is.
-UserID string
+	// Whose it is.
+	UserID string
 
-// The team that works on it; empty: none.
-TeamID string
+	// The team that works on it; empty: none.
+	TeamID string
 
-// Nullable: the user, where no team works on it, who may read it then.
-PrivateTo *string
+	// Nullable: the user, where no team works on it, who may read it then.
+	PrivateTo *string
 
-// Whether it is being worked on.
-Active bool
+	// Whether it is being worked on.
+	Active bool
 
-// Whether everybody may read it, whosever it is.
-Public bool
+	// Whether everybody may read it, whosever it is.
+	Public bool
 
-// The columns of its board, from left to right, as a JSON list of texts.
-ColumnOrder string
+	// The columns of its board, from left to right, as a JSON list of texts.
+	ColumnOrder string
 
-// Since when there is the project.
-CreatedAt int64
+	// Since when there is the project.
+	CreatedAt int64
 
-// When any of this was last changed; created_at if never.
-UpdatedAt int64
+	// When any of this was last changed; created_at if never.
+	UpdatedAt int64
 
-// The version of the project that this row shows; what a command may expect.
-Version int64
+	// The version of the project that this row shows; what a command may expect.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *ProjectsRow) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Name = in.Text("name")
-it.Prefix = in.Text("prefix")
-it.Description = in.Text("description")
-it.UserID = in.Text("user_id")
-it.TeamID = in.Text("team_id")
-it.PrivateTo = nil
-if in.IsSome("private_to") {
-it.PrivateTo = new(string)
-*it.PrivateTo = in.Text("private_to")
-}
-it.Active = in.Boolean("active")
-it.Public = in.Boolean("public")
-it.ColumnOrder = in.Text("column_order")
-it.CreatedAt = in.Long("created_at")
-it.UpdatedAt = in.Long("updated_at")
-it.Version = in.Long("version")
+	it.ProjectID = in.Text("project_id")
+	it.Name = in.Text("name")
+	it.Prefix = in.Text("prefix")
+	it.Description = in.Text("description")
+	it.UserID = in.Text("user_id")
+	it.TeamID = in.Text("team_id")
+	it.PrivateTo = nil
+	if in.IsSome("private_to") {
+		it.PrivateTo = new(string)
+		*it.PrivateTo = in.Text("private_to")
+	}
+	it.Active = in.Boolean("active")
+	it.Public = in.Boolean("public")
+	it.ColumnOrder = in.Text("column_order")
+	it.CreatedAt = in.Long("created_at")
+	it.UpdatedAt = in.Long("updated_at")
+	it.Version = in.Long("version")
 }
 
 // Projects is the view of ProjectsRow.
 var Projects = millrace.View[ProjectsRow]{
-Domain: "projects", Name: "projects",
-Partition: []string{"project_id"},
-Clustering: []string{},
-Read: func(in codec.Source) (row ProjectsRow) {
-row.Read(in)
-return row
-},
+	Domain: "projects", Name: "projects",
+	Partition:  []string{"project_id"},
+	Clustering: []string{},
+	Read: func(in codec.Source) (row ProjectsRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // ProjectsByTeamRow: The projects of a team, or of a user alone. Bound: one row for each project of
 // one team.
 type ProjectsByTeamRow struct {
-// The team that works on it; of a project without a team @ and its user's id, which no team's id can
-// be.
-TeamID string
+	// The team that works on it; of a project without a team @ and its user's id, which no team's id can
+	// be.
+	TeamID string
 
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// What it is called.
-Name string
+	// What it is called.
+	Name string
 
-// What its tasks are numbered with: 2 to 6 letters.
-Prefix string
+	// What its tasks are numbered with: 2 to 6 letters.
+	Prefix string
 
-// Whose it is.
-UserID string
+	// Whose it is.
+	UserID string
 
-// Nullable: the user, where no team works on it, who may read it then.
-PrivateTo *string
+	// Nullable: the user, where no team works on it, who may read it then.
+	PrivateTo *string
 
-// Whether it is being worked on.
-Active bool
+	// Whether it is being worked on.
+	Active bool
 
-// Whether everybody may read it, whosever it is.
-Public bool
+	// Whether everybody may read it, whosever it is.
+	Public bool
 }
 
 // Read reads the columns.
 func (it *ProjectsByTeamRow) Read(in codec.Source) {
-it.TeamID = in.Text("team_id")
-it.ProjectID = in.Text("project_id")
-it.Name = in.Text("name")
-it.Prefix = in.Text("prefix")
-it.UserID = in.Text("user_id")
-it.PrivateTo = nil
-if in.IsSome("private_to") {
-it.PrivateTo = new(string)
-*it.PrivateTo = in.Text("private_to")
-}
-it.Active = in.Boolean("active")
-it.Public = in.Boolean("public")
+	it.TeamID = in.Text("team_id")
+	it.ProjectID = in.Text("project_id")
+	it.Name = in.Text("name")
+	it.Prefix = in.Text("prefix")
+	it.UserID = in.Text("user_id")
+	it.PrivateTo = nil
+	if in.IsSome("private_to") {
+		it.PrivateTo = new(string)
+		*it.PrivateTo = in.Text("private_to")
+	}
+	it.Active = in.Boolean("active")
+	it.Public = in.Boolean("public")
 }
 
 // ProjectsByTeam is the view of ProjectsByTeamRow.
 var ProjectsByTeam = millrace.View[ProjectsByTeamRow]{
-Domain: "projects", Name: "projects_by_team",
-Partition: []string{"team_id"},
-Clustering: []string{"project_id"},
-Read: func(in codec.Source) (row ProjectsByTeamRow) {
-row.Read(in)
-return row
-},
+	Domain: "projects", Name: "projects_by_team",
+	Partition:  []string{"team_id"},
+	Clustering: []string{"project_id"},
+	Read: func(in codec.Source) (row ProjectsByTeamRow) {
+		row.Read(in)
+		return row
+	},
 }
 
 // ProjectBoardRow: The tasks of a project, those of each column in their order. Bound: at most 10,000
 // rows.
 type ProjectBoardRow struct {
-// The project's id.
-ProjectID string
+	// The project's id.
+	ProjectID string
 
-// The column in which the task stands. If it is none of the project any more, the task is shown in the
-// first one.
-Column string
+	// The column in which the task stands. If it is none of the project any more, the task is shown in the
+	// first one.
+	Column string
 
-// Where it stands in the column, compared byte by byte.
-Rank string
+	// Where it stands in the column, compared byte by byte.
+	Rank string
 
-// The task's id, unique within its project; decides between equal ranks.
-TaskID string
+	// The task's id, unique within its project; decides between equal ranks.
+	TaskID string
 
-// The number of the task, which is shown behind the prefix of its project.
-Number int64
+	// The number of the task, which is shown behind the prefix of its project.
+	Number int64
 
-// What is to be done.
-Title string
+	// What is to be done.
+	Title string
 
-// When it was put on the board.
-CreatedAt int64
+	// When it was put on the board.
+	CreatedAt int64
 
-// When any of this was last changed; created_at if never.
-UpdatedAt int64
+	// When any of this was last changed; created_at if never.
+	UpdatedAt int64
 
-// The version of the task that this row shows, on which a move is based.
-Version int64
+	// The version of the task that this row shows, on which a move is based.
+	Version int64
 }
 
 // Read reads the columns.
 func (it *ProjectBoardRow) Read(in codec.Source) {
-it.ProjectID = in.Text("project_id")
-it.Column = in.Text("column")
-it.Rank = in.Text("rank")
-it.TaskID = in.Text("task_id")
-it.Number = in.Long("number")
-it.Title = in.Text("title")
-it.CreatedAt = in.Long("created_at")
-it.UpdatedAt = in.Long("updated_at")
-it.Version = in.Long("version")
+	it.ProjectID = in.Text("project_id")
+	it.Column = in.Text("column")
+	it.Rank = in.Text("rank")
+	it.TaskID = in.Text("task_id")
+	it.Number = in.Long("number")
+	it.Title = in.Text("title")
+	it.CreatedAt = in.Long("created_at")
+	it.UpdatedAt = in.Long("updated_at")
+	it.Version = in.Long("version")
 }
 
 // ProjectBoard is the view of ProjectBoardRow.
 var ProjectBoard = millrace.View[ProjectBoardRow]{
-Domain: "projects", Name: "project_board",
-Partition: []string{"project_id"},
-Clustering: []string{"column", "rank", "task_id"},
-Read: func(in codec.Source) (row ProjectBoardRow) {
-row.Read(in)
-return row
-},
+	Domain: "projects", Name: "project_board",
+	Partition:  []string{"project_id"},
+	Clustering: []string{"column", "rank", "task_id"},
+	Read: func(in codec.Source) (row ProjectBoardRow) {
+		row.Read(in)
+		return row
+	},
 }
-

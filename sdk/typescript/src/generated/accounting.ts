@@ -2,109 +2,116 @@
 
 import { Violation } from './envelope.ts';
 import type {
-  CommandKind, CommandOf, CommandTopic, EventKind, EventOf, EventTopic, OutcomeTopic, View,
+  CommandKind,
+  CommandOf,
+  CommandTopic,
+  EventKind,
+  EventOf,
+  EventTopic,
+  OutcomeTopic,
+  View,
 } from '../kinds.ts';
 import * as schemas from './schemas/accounting.ts';
 
 /** Open an account, empty. Routing key: account_id. */
 export interface OpenAccount {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly owner_id: string;
-/** The currency the account is kept in: an ISO 4217 code such as EUR. */
-readonly currency: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly owner_id: string;
+  /** The currency the account is kept in: an ISO 4217 code such as EUR. */
+  readonly currency: string;
 }
 
 /** Open an account, empty. Routing key: account_id. */
 export const OpenAccount: CommandKind<'OpenAccount', OpenAccount> = {
-of: 'commands',
-domain: 'accounting',
-type: 'OpenAccount',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.text('owner_id', it.owner_id);
-out.text('currency', it.currency);
-},
-read(from): OpenAccount {
-return {
-account_id: from.text('account_id'),
-owner_id: from.text('owner_id'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'commands',
+  domain: 'accounting',
+  type: 'OpenAccount',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.text('owner_id', it.owner_id);
+    out.text('currency', it.currency);
+  },
+  read(from): OpenAccount {
+    return {
+      account_id: from.text('account_id'),
+      owner_id: from.text('owner_id'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** Pay money in from outside; anybody may. Routing key: account_id. */
 export interface Deposit {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The account's currency, an ISO 4217 code: a check that the amount is meant in it. */
-readonly currency: string;
-/** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
-readonly reference: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The account's currency, an ISO 4217 code: a check that the amount is meant in it. */
+  readonly currency: string;
+  /** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
+  readonly reference: string;
 }
 
 /** Pay money in from outside; anybody may. Routing key: account_id. */
 export const Deposit: CommandKind<'Deposit', Deposit> = {
-of: 'commands',
-domain: 'accounting',
-type: 'Deposit',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.text('reference', it.reference);
-},
-read(from): Deposit {
-return {
-account_id: from.text('account_id'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-reference: from.text('reference'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'commands',
+  domain: 'accounting',
+  type: 'Deposit',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.text('reference', it.reference);
+  },
+  read(from): Deposit {
+    return {
+      account_id: from.text('account_id'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      reference: from.text('reference'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** Pay money out of what is available. Routing key: account_id. */
 export interface Withdraw {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The account's currency, an ISO 4217 code: a check that the amount is meant in it. */
-readonly currency: string;
-/** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
-readonly reference: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The account's currency, an ISO 4217 code: a check that the amount is meant in it. */
+  readonly currency: string;
+  /** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
+  readonly reference: string;
 }
 
 /** Pay money out of what is available. Routing key: account_id. */
 export const Withdraw: CommandKind<'Withdraw', Withdraw> = {
-of: 'commands',
-domain: 'accounting',
-type: 'Withdraw',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.text('reference', it.reference);
-},
-read(from): Withdraw {
-return {
-account_id: from.text('account_id'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-reference: from.text('reference'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'commands',
+  domain: 'accounting',
+  type: 'Withdraw',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.text('reference', it.reference);
+  },
+  read(from): Withdraw {
+    return {
+      account_id: from.text('account_id'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      reference: from.text('reference'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /**
@@ -112,16 +119,16 @@ routingKey: (it) => it.account_id,
  * transfer_id.
  */
 export interface Transfer {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from; its owner's command. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from; its owner's command. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
 }
 
 /**
@@ -129,50 +136,50 @@ readonly currency: string;
  * transfer_id.
  */
 export const Transfer: CommandKind<'Transfer', Transfer> = {
-of: 'commands',
-domain: 'accounting',
-type: 'Transfer',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-},
-read(from): Transfer {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Transfer/${it.transfer_id}`,
-routingKey: (it) => it.transfer_id,
+  of: 'commands',
+  domain: 'accounting',
+  type: 'Transfer',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+  },
+  read(from): Transfer {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Transfer/${it.transfer_id}`,
+  routingKey: (it) => it.transfer_id,
 };
 
 /** Close an empty account for good; its id stays taken. Routing key: account_id. */
 export interface CloseAccount {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
 }
 
 /** Close an empty account for good; its id stays taken. Routing key: account_id. */
 export const CloseAccount: CommandKind<'CloseAccount', CloseAccount> = {
-of: 'commands',
-domain: 'accounting',
-type: 'CloseAccount',
-write(out, it) {
-out.text('account_id', it.account_id);
-},
-read(from): CloseAccount {
-return {
-account_id: from.text('account_id'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'commands',
+  domain: 'accounting',
+  type: 'CloseAccount',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+  },
+  read(from): CloseAccount {
+    return {
+      account_id: from.text('account_id'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** A command of accounting. */
@@ -185,179 +192,182 @@ export type AccountingCommand =
 
 /** All commands of accounting, in the order of the schema. */
 export const accountingCommands: CommandTopic<AccountingCommand> = {
-domain: 'accounting', of: 'commands', name: 'accounting.commands', schema: schemas.commands,
-kinds: [OpenAccount, Deposit, Withdraw, Transfer, CloseAccount],
+  domain: 'accounting',
+  of: 'commands',
+  name: 'accounting.commands',
+  schema: schemas.commands,
+  kinds: [OpenAccount, Deposit, Withdraw, Transfer, CloseAccount],
 };
 
 /** An account exists from now on, empty. Of Account. */
 export interface AccountOpened {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly owner_id: string;
-/** The currency the account is kept in: an ISO 4217 code such as EUR. */
-readonly currency: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** The user whose account it is: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly owner_id: string;
+  /** The currency the account is kept in: an ISO 4217 code such as EUR. */
+  readonly currency: string;
 }
 
 /** An account exists from now on, empty. Of Account. */
 export const AccountOpened: EventKind<'AccountOpened', AccountOpened> = {
-of: 'events',
-domain: 'accounting',
-type: 'AccountOpened',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.text('owner_id', it.owner_id);
-out.text('currency', it.currency);
-},
-read(from): AccountOpened {
-return {
-account_id: from.text('account_id'),
-owner_id: from.text('owner_id'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'AccountOpened',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.text('owner_id', it.owner_id);
+    out.text('currency', it.currency);
+  },
+  read(from): AccountOpened {
+    return {
+      account_id: from.text('account_id'),
+      owner_id: from.text('owner_id'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** Money came in from outside: the balance is greater by the amount. Of Account. */
 export interface MoneyDeposited {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The account's currency, an ISO 4217 code. */
-readonly currency: string;
-/** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
-readonly reference: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The account's currency, an ISO 4217 code. */
+  readonly currency: string;
+  /** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
+  readonly reference: string;
 }
 
 /** Money came in from outside: the balance is greater by the amount. Of Account. */
 export const MoneyDeposited: EventKind<'MoneyDeposited', MoneyDeposited> = {
-of: 'events',
-domain: 'accounting',
-type: 'MoneyDeposited',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.text('reference', it.reference);
-},
-read(from): MoneyDeposited {
-return {
-account_id: from.text('account_id'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-reference: from.text('reference'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'MoneyDeposited',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.text('reference', it.reference);
+  },
+  read(from): MoneyDeposited {
+    return {
+      account_id: from.text('account_id'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      reference: from.text('reference'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** Money went out: the balance is smaller by the amount. Of Account. */
 export interface MoneyWithdrawn {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The account's currency, an ISO 4217 code. */
-readonly currency: string;
-/** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
-readonly reference: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The account's currency, an ISO 4217 code. */
+  readonly currency: string;
+  /** The payer's or payee's own words for it: one line of at most 140 characters; may be empty. */
+  readonly reference: string;
 }
 
 /** Money went out: the balance is smaller by the amount. Of Account. */
 export const MoneyWithdrawn: EventKind<'MoneyWithdrawn', MoneyWithdrawn> = {
-of: 'events',
-domain: 'accounting',
-type: 'MoneyWithdrawn',
-write(out, it) {
-out.text('account_id', it.account_id);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.text('reference', it.reference);
-},
-read(from): MoneyWithdrawn {
-return {
-account_id: from.text('account_id'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-reference: from.text('reference'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'MoneyWithdrawn',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.text('reference', it.reference);
+  },
+  read(from): MoneyWithdrawn {
+    return {
+      account_id: from.text('account_id'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      reference: from.text('reference'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** The account is closed for good. Of Account. */
 export interface AccountClosed {
-/** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly account_id: string;
+  /** The account's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly account_id: string;
 }
 
 /** The account is closed for good. Of Account. */
 export const AccountClosed: EventKind<'AccountClosed', AccountClosed> = {
-of: 'events',
-domain: 'accounting',
-type: 'AccountClosed',
-write(out, it) {
-out.text('account_id', it.account_id);
-},
-read(from): AccountClosed {
-return {
-account_id: from.text('account_id'),
-};
-},
-aggregateId: (it) => `Account/${it.account_id}`,
-routingKey: (it) => it.account_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'AccountClosed',
+  write(out, it) {
+    out.text('account_id', it.account_id);
+  },
+  read(from): AccountClosed {
+    return {
+      account_id: from.text('account_id'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.account_id}`,
+  routingKey: (it) => it.account_id,
 };
 
 /** A transfer has begun; no money has moved yet. Of Transfer. */
 export interface TransferRequested {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
-/** The acting user, if one was named: the owner of `from`, or the step there refuses. */
-readonly requested_by?: string | null;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
+  /** The acting user, if one was named: the owner of `from`, or the step there refuses. */
+  readonly requested_by?: string | null;
 }
 
 /** A transfer has begun; no money has moved yet. Of Transfer. */
 export const TransferRequested: EventKind<'TransferRequested', TransferRequested> = {
-of: 'events',
-domain: 'accounting',
-type: 'TransferRequested',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-if (it.requested_by === undefined || it.requested_by === null) out.none('requested_by');
-else {
-out.some('requested_by');
-out.text('requested_by', it.requested_by);
-}
-},
-read(from): TransferRequested {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-requested_by: from.isSome('requested_by') ? from.text('requested_by') : null,
-};
-},
-aggregateId: (it) => `Transfer/${it.transfer_id}`,
-routingKey: (it) => it.transfer_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'TransferRequested',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    if (it.requested_by === undefined || it.requested_by === null) out.none('requested_by');
+    else {
+      out.some('requested_by');
+      out.text('requested_by', it.requested_by);
+    }
+  },
+  read(from): TransferRequested {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      requested_by: from.isSome('requested_by') ? from.text('requested_by') : null,
+    };
+  },
+  aggregateId: (it) => `Transfer/${it.transfer_id}`,
+  routingKey: (it) => it.transfer_id,
 };
 
 /**
@@ -365,16 +375,16 @@ routingKey: (it) => it.transfer_id,
  * of `from`.
  */
 export interface FundsReserved {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
 }
 
 /**
@@ -382,156 +392,156 @@ readonly currency: string;
  * of `from`.
  */
 export const FundsReserved: EventKind<'FundsReserved', FundsReserved> = {
-of: 'events',
-domain: 'accounting',
-type: 'FundsReserved',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-},
-read(from): FundsReserved {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Account/${it.from}`,
-routingKey: (it) => it.from,
+  of: 'events',
+  domain: 'accounting',
+  type: 'FundsReserved',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+  },
+  read(from): FundsReserved {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.from}`,
+  routingKey: (it) => it.from,
 };
 
 /** The amount cannot be set aside; nothing has changed. Of Account, that of `from`. */
 export interface ReservationRefused {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The amount cannot be set aside; nothing has changed. Of Account, that of `from`. */
 export const ReservationRefused: EventKind<'ReservationRefused', ReservationRefused> = {
-of: 'events',
-domain: 'accounting',
-type: 'ReservationRefused',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): ReservationRefused {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Account/${it.from}`,
-routingKey: (it) => it.from,
+  of: 'events',
+  domain: 'accounting',
+  type: 'ReservationRefused',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): ReservationRefused {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Account/${it.from}`,
+  routingKey: (it) => it.from,
 };
 
 /** The money has arrived: the balance is greater by the amount. Of Account, that of `to`. */
 export interface TransferCredited {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
 }
 
 /** The money has arrived: the balance is greater by the amount. Of Account, that of `to`. */
 export const TransferCredited: EventKind<'TransferCredited', TransferCredited> = {
-of: 'events',
-domain: 'accounting',
-type: 'TransferCredited',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-},
-read(from): TransferCredited {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Account/${it.to}`,
-routingKey: (it) => it.to,
+  of: 'events',
+  domain: 'accounting',
+  type: 'TransferCredited',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+  },
+  read(from): TransferCredited {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.to}`,
+  routingKey: (it) => it.to,
 };
 
 /** The money cannot be taken in; nothing has changed. Of Account, that of `to`. */
 export interface CreditRefused {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The money cannot be taken in; nothing has changed. Of Account, that of `to`. */
 export const CreditRefused: EventKind<'CreditRefused', CreditRefused> = {
-of: 'events',
-domain: 'accounting',
-type: 'CreditRefused',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): CreditRefused {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Account/${it.to}`,
-routingKey: (it) => it.to,
+  of: 'events',
+  domain: 'accounting',
+  type: 'CreditRefused',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): CreditRefused {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Account/${it.to}`,
+  routingKey: (it) => it.to,
 };
 
 /**
@@ -539,16 +549,16 @@ routingKey: (it) => it.to,
  * `from`.
  */
 export interface ReservationSettled {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
 }
 
 /**
@@ -556,156 +566,156 @@ readonly currency: string;
  * `from`.
  */
 export const ReservationSettled: EventKind<'ReservationSettled', ReservationSettled> = {
-of: 'events',
-domain: 'accounting',
-type: 'ReservationSettled',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-},
-read(from): ReservationSettled {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Account/${it.from}`,
-routingKey: (it) => it.from,
+  of: 'events',
+  domain: 'accounting',
+  type: 'ReservationSettled',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+  },
+  read(from): ReservationSettled {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Account/${it.from}`,
+  routingKey: (it) => it.from,
 };
 
 /** What was set aside is available again; the balance is the same. Of Account, that of `from`. */
 export interface ReservationReleased {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** What was set aside is available again; the balance is the same. Of Account, that of `from`. */
 export const ReservationReleased: EventKind<'ReservationReleased', ReservationReleased> = {
-of: 'events',
-domain: 'accounting',
-type: 'ReservationReleased',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): ReservationReleased {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Account/${it.from}`,
-routingKey: (it) => it.from,
+  of: 'events',
+  domain: 'accounting',
+  type: 'ReservationReleased',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): ReservationReleased {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Account/${it.from}`,
+  routingKey: (it) => it.from,
 };
 
 /** The transfer has ended well: the money has moved. Of Transfer. */
 export interface TransferCompleted {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
 }
 
 /** The transfer has ended well: the money has moved. Of Transfer. */
 export const TransferCompleted: EventKind<'TransferCompleted', TransferCompleted> = {
-of: 'events',
-domain: 'accounting',
-type: 'TransferCompleted',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-},
-read(from): TransferCompleted {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-};
-},
-aggregateId: (it) => `Transfer/${it.transfer_id}`,
-routingKey: (it) => it.transfer_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'TransferCompleted',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+  },
+  read(from): TransferCompleted {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+    };
+  },
+  aggregateId: (it) => `Transfer/${it.transfer_id}`,
+  routingKey: (it) => it.transfer_id,
 };
 
 /** The transfer has ended badly: no money has moved. Of Transfer. */
 export interface TransferFailed {
-/** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly transfer_id: string;
-/** The account the money comes from. */
-readonly from: string;
-/** The account the money goes to. */
-readonly to: string;
-/** How much, in minor units of the currency (cents); more than 0. */
-readonly amount: bigint;
-/** The currency of both accounts, an ISO 4217 code. */
-readonly currency: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The transfer's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly transfer_id: string;
+  /** The account the money comes from. */
+  readonly from: string;
+  /** The account the money goes to. */
+  readonly to: string;
+  /** How much, in minor units of the currency (cents); more than 0. */
+  readonly amount: bigint;
+  /** The currency of both accounts, an ISO 4217 code. */
+  readonly currency: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The transfer has ended badly: no money has moved. Of Transfer. */
 export const TransferFailed: EventKind<'TransferFailed', TransferFailed> = {
-of: 'events',
-domain: 'accounting',
-type: 'TransferFailed',
-write(out, it) {
-out.text('transfer_id', it.transfer_id);
-out.text('from', it.from);
-out.text('to', it.to);
-out.long('amount', it.amount);
-out.text('currency', it.currency);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): TransferFailed {
-return {
-transfer_id: from.text('transfer_id'),
-from: from.text('from'),
-to: from.text('to'),
-amount: from.long('amount'),
-currency: from.text('currency'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Transfer/${it.transfer_id}`,
-routingKey: (it) => it.transfer_id,
+  of: 'events',
+  domain: 'accounting',
+  type: 'TransferFailed',
+  write(out, it) {
+    out.text('transfer_id', it.transfer_id);
+    out.text('from', it.from);
+    out.text('to', it.to);
+    out.long('amount', it.amount);
+    out.text('currency', it.currency);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): TransferFailed {
+    return {
+      transfer_id: from.text('transfer_id'),
+      from: from.text('from'),
+      to: from.text('to'),
+      amount: from.long('amount'),
+      currency: from.text('currency'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Transfer/${it.transfer_id}`,
+  routingKey: (it) => it.transfer_id,
 };
 
 /** An event of accounting. */
@@ -726,43 +736,69 @@ export type AccountingEvent =
 
 /** All events of accounting, in the order of the schema. */
 export const accountingEvents: EventTopic<AccountingEvent> = {
-domain: 'accounting', of: 'events', name: 'accounting.events', schema: schemas.events,
-kinds: [AccountOpened, MoneyDeposited, MoneyWithdrawn, AccountClosed, TransferRequested, FundsReserved, ReservationRefused, TransferCredited, CreditRefused, ReservationSettled, ReservationReleased, TransferCompleted, TransferFailed],
+  domain: 'accounting',
+  of: 'events',
+  name: 'accounting.events',
+  schema: schemas.events,
+  kinds: [
+    AccountOpened,
+    MoneyDeposited,
+    MoneyWithdrawn,
+    AccountClosed,
+    TransferRequested,
+    FundsReserved,
+    ReservationRefused,
+    TransferCredited,
+    CreditRefused,
+    ReservationSettled,
+    ReservationReleased,
+    TransferCompleted,
+    TransferFailed,
+  ],
 };
 
 /** What became of commands of accounting. */
-export const accountingOutcomes: OutcomeTopic = { domain: 'accounting', of: 'outcomes', name: 'accounting.outcomes', schema: schemas.outcomes };
+export const accountingOutcomes: OutcomeTopic = {
+  domain: 'accounting',
+  of: 'outcomes',
+  name: 'accounting.outcomes',
+  schema: schemas.outcomes,
+};
 
 /** What is in an account now: every account ever opened, also closed ones. */
 export interface AccountBalancesRow {
-/** The account's id. */
-readonly account_id: string;
-/** The user whose account it is. */
-readonly owner_id: string;
-/** The currency it is kept in, an ISO 4217 code. */
-readonly currency: string;
-/** What is in it, with what is reserved for transfers under way. */
-readonly balance: bigint;
-/** What its owner can dispose of now: the balance less what is reserved. */
-readonly available: bigint;
-/** OPEN or CLOSED. */
-readonly status: string;
-/** The account's version that this row shows; what a command may expect. */
-readonly version: bigint;
+  /** The account's id. */
+  readonly account_id: string;
+  /** The user whose account it is. */
+  readonly owner_id: string;
+  /** The currency it is kept in, an ISO 4217 code. */
+  readonly currency: string;
+  /** What is in it, with what is reserved for transfers under way. */
+  readonly balance: bigint;
+  /** What its owner can dispose of now: the balance less what is reserved. */
+  readonly available: bigint;
+  /** OPEN or CLOSED. */
+  readonly status: string;
+  /** The account's version that this row shows; what a command may expect. */
+  readonly version: bigint;
 }
 
 /** What is in an account now: every account ever opened, also closed ones. */
 export const AccountBalancesView: View<AccountBalancesRow> = {
-domain: 'accounting', name: 'account_balances', partition: ['account_id'], clustering: [], numbers: [],
-read: (from) => ({
-account_id: from.text('account_id'),
-owner_id: from.text('owner_id'),
-currency: from.text('currency'),
-balance: from.long('balance'),
-available: from.long('available'),
-status: from.text('status'),
-version: from.long('version'),
-}),
+  domain: 'accounting',
+  name: 'account_balances',
+  partition: ['account_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    account_id: from.text('account_id'),
+    owner_id: from.text('owner_id'),
+    currency: from.text('currency'),
+    balance: from.long('balance'),
+    available: from.long('available'),
+    status: from.text('status'),
+    version: from.long('version'),
+  }),
 };
 
 /**
@@ -770,34 +806,34 @@ version: from.long('version'),
  * moves or holds money, and its opening and closing.
  */
 export interface AccountStatementsRow {
-/** The account's id. */
-readonly account_id: string;
-/** The account's version after this entry. Not every version is an entry: what was refused is none. */
-readonly version: bigint;
-/**
- * What happened, by the name of the event: AccountOpened, MoneyDeposited, MoneyWithdrawn,
- * FundsReserved, TransferCredited, ReservationSettled, ReservationReleased or AccountClosed.
- */
-readonly entry: string;
-/**
- * Nullable until set: how much, always more than 0; the entry says which way. Null where no money is
- * involved.
- */
-readonly amount: bigint | null;
-/** The account's currency, an ISO 4217 code. */
-readonly currency: string;
-/** What was in the account after this entry, with what was reserved. */
-readonly balance: bigint;
-/** What its owner could dispose of after this entry: the balance less what was reserved. */
-readonly available: bigint;
-/** Nullable until set: the words that came with a deposit or withdrawal. */
-readonly reference: string | null;
-/** Nullable until set: the transfer it belongs to. */
-readonly transfer_id: string | null;
-/** Nullable until set: the account at the other end of the transfer. */
-readonly counterparty: string | null;
-/** When it happened. */
-readonly recorded_at: bigint;
+  /** The account's id. */
+  readonly account_id: string;
+  /** The account's version after this entry. Not every version is an entry: what was refused is none. */
+  readonly version: bigint;
+  /**
+   * What happened, by the name of the event: AccountOpened, MoneyDeposited, MoneyWithdrawn,
+   * FundsReserved, TransferCredited, ReservationSettled, ReservationReleased or AccountClosed.
+   */
+  readonly entry: string;
+  /**
+   * Nullable until set: how much, always more than 0; the entry says which way. Null where no money is
+   * involved.
+   */
+  readonly amount: bigint | null;
+  /** The account's currency, an ISO 4217 code. */
+  readonly currency: string;
+  /** What was in the account after this entry, with what was reserved. */
+  readonly balance: bigint;
+  /** What its owner could dispose of after this entry: the balance less what was reserved. */
+  readonly available: bigint;
+  /** Nullable until set: the words that came with a deposit or withdrawal. */
+  readonly reference: string | null;
+  /** Nullable until set: the transfer it belongs to. */
+  readonly transfer_id: string | null;
+  /** Nullable until set: the account at the other end of the transfer. */
+  readonly counterparty: string | null;
+  /** When it happened. */
+  readonly recorded_at: bigint;
 }
 
 /**
@@ -805,20 +841,24 @@ readonly recorded_at: bigint;
  * moves or holds money, and its opening and closing.
  */
 export const AccountStatementsView: View<AccountStatementsRow> = {
-domain: 'accounting', name: 'account_statements', partition: ['account_id'], clustering: ['-version'], numbers: ['version'],
-read: (from) => ({
-account_id: from.text('account_id'),
-version: from.long('version'),
-entry: from.text('entry'),
-amount: from.isSome('amount') ? from.long('amount') : null,
-currency: from.text('currency'),
-balance: from.long('balance'),
-available: from.long('available'),
-reference: from.isSome('reference') ? from.text('reference') : null,
-transfer_id: from.isSome('transfer_id') ? from.text('transfer_id') : null,
-counterparty: from.isSome('counterparty') ? from.text('counterparty') : null,
-recorded_at: from.long('recorded_at'),
-}),
+  domain: 'accounting',
+  name: 'account_statements',
+  partition: ['account_id'],
+  clustering: ['-version'],
+  numbers: ['version'],
+  read: (from) => ({
+    account_id: from.text('account_id'),
+    version: from.long('version'),
+    entry: from.text('entry'),
+    amount: from.isSome('amount') ? from.long('amount') : null,
+    currency: from.text('currency'),
+    balance: from.long('balance'),
+    available: from.long('available'),
+    reference: from.isSome('reference') ? from.text('reference') : null,
+    transfer_id: from.isSome('transfer_id') ? from.text('transfer_id') : null,
+    counterparty: from.isSome('counterparty') ? from.text('counterparty') : null,
+    recorded_at: from.long('recorded_at'),
+  }),
 };
 
 /**
@@ -826,16 +866,16 @@ recorded_at: from.long('recorded_at'),
  * source partition.
  */
 export interface DailyTotalsRow {
-/** The UTC day on which it was recorded, as YYYY-MM-DD. */
-readonly day: string;
-/** The currency, an ISO 4217 code. */
-readonly currency: string;
-/** The partition in which the accounts are; sum over all of them. */
-readonly source_partition: number;
-/** What was paid in that day; an absolute number. The greatest bigint stands for that much or more. */
-readonly deposits: bigint;
-/** What was paid out that day; an absolute number. The greatest bigint stands for that much or more. */
-readonly withdrawals: bigint;
+  /** The UTC day on which it was recorded, as YYYY-MM-DD. */
+  readonly day: string;
+  /** The currency, an ISO 4217 code. */
+  readonly currency: string;
+  /** The partition in which the accounts are; sum over all of them. */
+  readonly source_partition: number;
+  /** What was paid in that day; an absolute number. The greatest bigint stands for that much or more. */
+  readonly deposits: bigint;
+  /** What was paid out that day; an absolute number. The greatest bigint stands for that much or more. */
+  readonly withdrawals: bigint;
 }
 
 /**
@@ -843,13 +883,16 @@ readonly withdrawals: bigint;
  * source partition.
  */
 export const DailyTotalsView: View<DailyTotalsRow> = {
-domain: 'accounting', name: 'daily_totals', partition: ['day', 'currency'], clustering: ['source_partition'], numbers: ['source_partition'],
-read: (from) => ({
-day: from.text('day'),
-currency: from.text('currency'),
-source_partition: from.int('source_partition'),
-deposits: from.long('deposits'),
-withdrawals: from.long('withdrawals'),
-}),
+  domain: 'accounting',
+  name: 'daily_totals',
+  partition: ['day', 'currency'],
+  clustering: ['source_partition'],
+  numbers: ['source_partition'],
+  read: (from) => ({
+    day: from.text('day'),
+    currency: from.text('currency'),
+    source_partition: from.int('source_partition'),
+    deposits: from.long('deposits'),
+    withdrawals: from.long('withdrawals'),
+  }),
 };
-

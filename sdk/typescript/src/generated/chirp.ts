@@ -2,178 +2,185 @@
 
 import { Violation } from './envelope.ts';
 import type {
-  CommandKind, CommandOf, CommandTopic, EventKind, EventOf, EventTopic, OutcomeTopic, View,
+  CommandKind,
+  CommandOf,
+  CommandTopic,
+  EventKind,
+  EventOf,
+  EventTopic,
+  OutcomeTopic,
+  View,
 } from '../kinds.ts';
 import * as schemas from './schemas/chirp.ts';
 
 /** Make a user known under a name nobody else has. Routing key: user_id. */
 export interface RegisterUser {
-/** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly user_id: string;
-/** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
-readonly username: string;
+  /** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly user_id: string;
+  /** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
+  readonly username: string;
 }
 
 /** Make a user known under a name nobody else has. Routing key: user_id. */
 export const RegisterUser: CommandKind<'RegisterUser', RegisterUser> = {
-of: 'commands',
-domain: 'chirp',
-type: 'RegisterUser',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-},
-read(from): RegisterUser {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'RegisterUser',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+  },
+  read(from): RegisterUser {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** Publish a chirp. Routing key: author_id. */
 export interface PostChirp {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The text: 1 to 280 Unicode scalar values, not blank. */
-readonly content: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The text: 1 to 280 Unicode scalar values, not blank. */
+  readonly content: string;
 }
 
 /** Publish a chirp. Routing key: author_id. */
 export const PostChirp: CommandKind<'PostChirp', PostChirp> = {
-of: 'commands',
-domain: 'chirp',
-type: 'PostChirp',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-out.text('content', it.content);
-},
-read(from): PostChirp {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-content: from.text('content'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'PostChirp',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+    out.text('content', it.content);
+  },
+  read(from): PostChirp {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+      content: from.text('content'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** Replace the text of a chirp; its place in the feeds stays. Routing key: author_id. */
 export interface EditChirp {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The new text: 1 to 280 Unicode scalar values, not blank. */
-readonly content: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The new text: 1 to 280 Unicode scalar values, not blank. */
+  readonly content: string;
 }
 
 /** Replace the text of a chirp; its place in the feeds stays. Routing key: author_id. */
 export const EditChirp: CommandKind<'EditChirp', EditChirp> = {
-of: 'commands',
-domain: 'chirp',
-type: 'EditChirp',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-out.text('content', it.content);
-},
-read(from): EditChirp {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-content: from.text('content'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'EditChirp',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+    out.text('content', it.content);
+  },
+  read(from): EditChirp {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+      content: from.text('content'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** Take a chirp back for good; its id stays taken. Routing key: author_id. */
 export interface DeleteChirp {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
 }
 
 /** Take a chirp back for good; its id stays taken. Routing key: author_id. */
 export const DeleteChirp: CommandKind<'DeleteChirp', DeleteChirp> = {
-of: 'commands',
-domain: 'chirp',
-type: 'DeleteChirp',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-},
-read(from): DeleteChirp {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'DeleteChirp',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+  },
+  read(from): DeleteChirp {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** See a user's chirps in one's feed. Routing key: followee_id. */
 export interface FollowUser {
-/** The user who wants to read. */
-readonly follower_id: string;
-/** The user whose chirps are to be read. */
-readonly followee_id: string;
+  /** The user who wants to read. */
+  readonly follower_id: string;
+  /** The user whose chirps are to be read. */
+  readonly followee_id: string;
 }
 
 /** See a user's chirps in one's feed. Routing key: followee_id. */
 export const FollowUser: CommandKind<'FollowUser', FollowUser> = {
-of: 'commands',
-domain: 'chirp',
-type: 'FollowUser',
-write(out, it) {
-out.text('follower_id', it.follower_id);
-out.text('followee_id', it.followee_id);
-},
-read(from): FollowUser {
-return {
-follower_id: from.text('follower_id'),
-followee_id: from.text('followee_id'),
-};
-},
-aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
-routingKey: (it) => it.followee_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'FollowUser',
+  write(out, it) {
+    out.text('follower_id', it.follower_id);
+    out.text('followee_id', it.followee_id);
+  },
+  read(from): FollowUser {
+    return {
+      follower_id: from.text('follower_id'),
+      followee_id: from.text('followee_id'),
+    };
+  },
+  aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
+  routingKey: (it) => it.followee_id,
 };
 
 /** See a user's chirps no longer. Routing key: followee_id. */
 export interface UnfollowUser {
-/** The user who reads. */
-readonly follower_id: string;
-/** The user whose chirps are read. */
-readonly followee_id: string;
+  /** The user who reads. */
+  readonly follower_id: string;
+  /** The user whose chirps are read. */
+  readonly followee_id: string;
 }
 
 /** See a user's chirps no longer. Routing key: followee_id. */
 export const UnfollowUser: CommandKind<'UnfollowUser', UnfollowUser> = {
-of: 'commands',
-domain: 'chirp',
-type: 'UnfollowUser',
-write(out, it) {
-out.text('follower_id', it.follower_id);
-out.text('followee_id', it.followee_id);
-},
-read(from): UnfollowUser {
-return {
-follower_id: from.text('follower_id'),
-followee_id: from.text('followee_id'),
-};
-},
-aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
-routingKey: (it) => it.followee_id,
+  of: 'commands',
+  domain: 'chirp',
+  type: 'UnfollowUser',
+  write(out, it) {
+    out.text('follower_id', it.follower_id);
+    out.text('followee_id', it.followee_id);
+  },
+  read(from): UnfollowUser {
+    return {
+      follower_id: from.text('follower_id'),
+      followee_id: from.text('followee_id'),
+    };
+  },
+  aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
+  routingKey: (it) => it.followee_id,
 };
 
 /** A command of chirp. */
@@ -187,298 +194,301 @@ export type ChirpCommand =
 
 /** All commands of chirp, in the order of the schema. */
 export const chirpCommands: CommandTopic<ChirpCommand> = {
-domain: 'chirp', of: 'commands', name: 'chirp.commands', schema: schemas.commands,
-kinds: [RegisterUser, PostChirp, EditChirp, DeleteChirp, FollowUser, UnfollowUser],
+  domain: 'chirp',
+  of: 'commands',
+  name: 'chirp.commands',
+  schema: schemas.commands,
+  kinds: [RegisterUser, PostChirp, EditChirp, DeleteChirp, FollowUser, UnfollowUser],
 };
 
 /** A registration is open; the user id counts as taken, but there is no user yet. Of User. */
 export interface RegistrationStarted {
-/** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly user_id: string;
-/** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
-readonly username: string;
+  /** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly user_id: string;
+  /** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
+  readonly username: string;
 }
 
 /** A registration is open; the user id counts as taken, but there is no user yet. Of User. */
 export const RegistrationStarted: EventKind<'RegistrationStarted', RegistrationStarted> = {
-of: 'events',
-domain: 'chirp',
-type: 'RegistrationStarted',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-},
-read(from): RegistrationStarted {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'RegistrationStarted',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+  },
+  read(from): RegistrationStarted {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The name belongs to this user from now on. Of Username. */
 export interface UsernameClaimed {
-/** The user who owns the name. */
-readonly user_id: string;
-/** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
-readonly username: string;
+  /** The user who owns the name. */
+  readonly user_id: string;
+  /** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
+  readonly username: string;
 }
 
 /** The name belongs to this user from now on. Of Username. */
 export const UsernameClaimed: EventKind<'UsernameClaimed', UsernameClaimed> = {
-of: 'events',
-domain: 'chirp',
-type: 'UsernameClaimed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-},
-read(from): UsernameClaimed {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-};
-},
-aggregateId: (it) => `Username/${it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`,
-routingKey: (it) => it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+  of: 'events',
+  domain: 'chirp',
+  type: 'UsernameClaimed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+  },
+  read(from): UsernameClaimed {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+    };
+  },
+  aggregateId: (it) => `Username/${it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`,
+  routingKey: (it) => it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
 };
 
 /** The name belongs to somebody else. Of Username. */
 export interface UsernameClaimRefused {
-/** The user who asked for the name. */
-readonly user_id: string;
-/** The name that was asked for. */
-readonly username: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The user who asked for the name. */
+  readonly user_id: string;
+  /** The name that was asked for. */
+  readonly username: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The name belongs to somebody else. Of Username. */
 export const UsernameClaimRefused: EventKind<'UsernameClaimRefused', UsernameClaimRefused> = {
-of: 'events',
-domain: 'chirp',
-type: 'UsernameClaimRefused',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): UsernameClaimRefused {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Username/${it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`,
-routingKey: (it) => it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+  of: 'events',
+  domain: 'chirp',
+  type: 'UsernameClaimRefused',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): UsernameClaimRefused {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Username/${it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}`,
+  routingKey: (it) => it.username.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
 };
 
 /** The registration has ended without a user; the id is free again. Of User. */
 export interface RegistrationRefused {
-/** The user who was registering. */
-readonly user_id: string;
-/** The name that was asked for. */
-readonly username: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The user who was registering. */
+  readonly user_id: string;
+  /** The name that was asked for. */
+  readonly username: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The registration has ended without a user; the id is free again. Of User. */
 export const RegistrationRefused: EventKind<'RegistrationRefused', RegistrationRefused> = {
-of: 'events',
-domain: 'chirp',
-type: 'RegistrationRefused',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): RegistrationRefused {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'RegistrationRefused',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): RegistrationRefused {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user exists from now on. Of User. */
 export interface UserRegistered {
-/** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly user_id: string;
-/** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
-readonly username: string;
+  /** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly user_id: string;
+  /** The name as the user wrote it: 3 to 20 characters of A-Z a-z 0-9 _; unique whatever its case. */
+  readonly username: string;
 }
 
 /** The user exists from now on. Of User. */
 export const UserRegistered: EventKind<'UserRegistered', UserRegistered> = {
-of: 'events',
-domain: 'chirp',
-type: 'UserRegistered',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('username', it.username);
-},
-read(from): UserRegistered {
-return {
-user_id: from.text('user_id'),
-username: from.text('username'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'UserRegistered',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('username', it.username);
+  },
+  read(from): UserRegistered {
+    return {
+      user_id: from.text('user_id'),
+      username: from.text('username'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** A chirp was published; recorded_at is its posted_at. Of Chirp. */
 export interface ChirpPosted {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The text: 1 to 280 Unicode scalar values, not blank. */
-readonly content: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The text: 1 to 280 Unicode scalar values, not blank. */
+  readonly content: string;
 }
 
 /** A chirp was published; recorded_at is its posted_at. Of Chirp. */
 export const ChirpPosted: EventKind<'ChirpPosted', ChirpPosted> = {
-of: 'events',
-domain: 'chirp',
-type: 'ChirpPosted',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-out.text('content', it.content);
-},
-read(from): ChirpPosted {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-content: from.text('content'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'ChirpPosted',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+    out.text('content', it.content);
+  },
+  read(from): ChirpPosted {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+      content: from.text('content'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp. */
 export interface ChirpEdited {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The new text. */
-readonly content: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The new text. */
+  readonly content: string;
 }
 
 /** The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp. */
 export const ChirpEdited: EventKind<'ChirpEdited', ChirpEdited> = {
-of: 'events',
-domain: 'chirp',
-type: 'ChirpEdited',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-out.text('content', it.content);
-},
-read(from): ChirpEdited {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-content: from.text('content'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'ChirpEdited',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+    out.text('content', it.content);
+  },
+  read(from): ChirpEdited {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+      content: from.text('content'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** A chirp was taken back for good. Of Chirp. */
 export interface ChirpDeleted {
-/** The chirp's id, unique among its author's chirps. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
+  /** The chirp's id, unique among its author's chirps. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
 }
 
 /** A chirp was taken back for good. Of Chirp. */
 export const ChirpDeleted: EventKind<'ChirpDeleted', ChirpDeleted> = {
-of: 'events',
-domain: 'chirp',
-type: 'ChirpDeleted',
-write(out, it) {
-out.text('chirp_id', it.chirp_id);
-out.text('author_id', it.author_id);
-},
-read(from): ChirpDeleted {
-return {
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-};
-},
-aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
-routingKey: (it) => it.author_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'ChirpDeleted',
+  write(out, it) {
+    out.text('chirp_id', it.chirp_id);
+    out.text('author_id', it.author_id);
+  },
+  read(from): ChirpDeleted {
+    return {
+      chirp_id: from.text('chirp_id'),
+      author_id: from.text('author_id'),
+    };
+  },
+  aggregateId: (it) => `Chirp/${it.author_id}/${it.chirp_id}`,
+  routingKey: (it) => it.author_id,
 };
 
 /** A user reads another from now on. Of FollowRelationship. */
 export interface UserFollowed {
-/** The user who reads. */
-readonly follower_id: string;
-/** The user whose chirps are read. */
-readonly followee_id: string;
+  /** The user who reads. */
+  readonly follower_id: string;
+  /** The user whose chirps are read. */
+  readonly followee_id: string;
 }
 
 /** A user reads another from now on. Of FollowRelationship. */
 export const UserFollowed: EventKind<'UserFollowed', UserFollowed> = {
-of: 'events',
-domain: 'chirp',
-type: 'UserFollowed',
-write(out, it) {
-out.text('follower_id', it.follower_id);
-out.text('followee_id', it.followee_id);
-},
-read(from): UserFollowed {
-return {
-follower_id: from.text('follower_id'),
-followee_id: from.text('followee_id'),
-};
-},
-aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
-routingKey: (it) => it.followee_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'UserFollowed',
+  write(out, it) {
+    out.text('follower_id', it.follower_id);
+    out.text('followee_id', it.followee_id);
+  },
+  read(from): UserFollowed {
+    return {
+      follower_id: from.text('follower_id'),
+      followee_id: from.text('followee_id'),
+    };
+  },
+  aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
+  routingKey: (it) => it.followee_id,
 };
 
 /** A user no longer reads another. Of FollowRelationship. */
 export interface UserUnfollowed {
-/** The user who read. */
-readonly follower_id: string;
-/** The user whose chirps were read. */
-readonly followee_id: string;
+  /** The user who read. */
+  readonly follower_id: string;
+  /** The user whose chirps were read. */
+  readonly followee_id: string;
 }
 
 /** A user no longer reads another. Of FollowRelationship. */
 export const UserUnfollowed: EventKind<'UserUnfollowed', UserUnfollowed> = {
-of: 'events',
-domain: 'chirp',
-type: 'UserUnfollowed',
-write(out, it) {
-out.text('follower_id', it.follower_id);
-out.text('followee_id', it.followee_id);
-},
-read(from): UserUnfollowed {
-return {
-follower_id: from.text('follower_id'),
-followee_id: from.text('followee_id'),
-};
-},
-aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
-routingKey: (it) => it.followee_id,
+  of: 'events',
+  domain: 'chirp',
+  type: 'UserUnfollowed',
+  write(out, it) {
+    out.text('follower_id', it.follower_id);
+    out.text('followee_id', it.followee_id);
+  },
+  read(from): UserUnfollowed {
+    return {
+      follower_id: from.text('follower_id'),
+      followee_id: from.text('followee_id'),
+    };
+  },
+  aggregateId: (it) => `FollowRelationship/${it.followee_id}/${it.follower_id}`,
+  routingKey: (it) => it.followee_id,
 };
 
 /** An event of chirp. */
@@ -496,112 +506,147 @@ export type ChirpEvent =
 
 /** All events of chirp, in the order of the schema. */
 export const chirpEvents: EventTopic<ChirpEvent> = {
-domain: 'chirp', of: 'events', name: 'chirp.events', schema: schemas.events,
-kinds: [RegistrationStarted, UsernameClaimed, UsernameClaimRefused, RegistrationRefused, UserRegistered, ChirpPosted, ChirpEdited, ChirpDeleted, UserFollowed, UserUnfollowed],
+  domain: 'chirp',
+  of: 'events',
+  name: 'chirp.events',
+  schema: schemas.events,
+  kinds: [
+    RegistrationStarted,
+    UsernameClaimed,
+    UsernameClaimRefused,
+    RegistrationRefused,
+    UserRegistered,
+    ChirpPosted,
+    ChirpEdited,
+    ChirpDeleted,
+    UserFollowed,
+    UserUnfollowed,
+  ],
 };
 
 /** What became of commands of chirp. */
-export const chirpOutcomes: OutcomeTopic = { domain: 'chirp', of: 'outcomes', name: 'chirp.outcomes', schema: schemas.outcomes };
+export const chirpOutcomes: OutcomeTopic = {
+  domain: 'chirp',
+  of: 'outcomes',
+  name: 'chirp.outcomes',
+  schema: schemas.outcomes,
+};
 
 /** Who is this user: every registered user, by id. */
 export interface UserProfilesRow {
-/** The user's id. */
-readonly user_id: string;
-/** The name as the user wrote it. */
-readonly username: string;
-/** Since when the user exists. */
-readonly registered_at: bigint;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The name as the user wrote it. */
+  readonly username: string;
+  /** Since when the user exists. */
+  readonly registered_at: bigint;
 }
 
 /** Who is this user: every registered user, by id. */
 export const UserProfilesView: View<UserProfilesRow> = {
-domain: 'chirp', name: 'user_profiles', partition: ['user_id'], clustering: [], numbers: [],
-read: (from) => ({
-user_id: from.text('user_id'),
-username: from.text('username'),
-registered_at: from.long('registered_at'),
-}),
+  domain: 'chirp',
+  name: 'user_profiles',
+  partition: ['user_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    user_id: from.text('user_id'),
+    username: from.text('username'),
+    registered_at: from.long('registered_at'),
+  }),
 };
 
 /** Who has this name: every registered user, by lower-case name. */
 export interface UsersByUsernameRow {
-/** The name in lower case: names are unique whatever their case. */
-readonly username_key: string;
-/** The user who owns the name. */
-readonly user_id: string;
-/** The name as the user wrote it. */
-readonly username: string;
-/** Since when the user exists. */
-readonly registered_at: bigint;
+  /** The name in lower case: names are unique whatever their case. */
+  readonly username_key: string;
+  /** The user who owns the name. */
+  readonly user_id: string;
+  /** The name as the user wrote it. */
+  readonly username: string;
+  /** Since when the user exists. */
+  readonly registered_at: bigint;
 }
 
 /** Who has this name: every registered user, by lower-case name. */
 export const UsersByUsernameView: View<UsersByUsernameRow> = {
-domain: 'chirp', name: 'users_by_username', partition: ['username_key'], clustering: [], numbers: [],
-read: (from) => ({
-username_key: from.text('username_key'),
-user_id: from.text('user_id'),
-username: from.text('username'),
-registered_at: from.long('registered_at'),
-}),
+  domain: 'chirp',
+  name: 'users_by_username',
+  partition: ['username_key'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    username_key: from.text('username_key'),
+    user_id: from.text('user_id'),
+    username: from.text('username'),
+    registered_at: from.long('registered_at'),
+  }),
 };
 
 /** One chirp, by author and id. */
 export interface ChirpsRow {
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The chirp's id, unique among its author's. */
-readonly chirp_id: string;
-/** The author's name. */
-readonly username: string;
-/** The text as last edited. */
-readonly content: string;
-/** When it was posted. */
-readonly posted_at: bigint;
-/** Nullable until set: when it was last edited, if ever. */
-readonly edited_at: bigint | null;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The chirp's id, unique among its author's. */
+  readonly chirp_id: string;
+  /** The author's name. */
+  readonly username: string;
+  /** The text as last edited. */
+  readonly content: string;
+  /** When it was posted. */
+  readonly posted_at: bigint;
+  /** Nullable until set: when it was last edited, if ever. */
+  readonly edited_at: bigint | null;
 }
 
 /** One chirp, by author and id. */
 export const ChirpsView: View<ChirpsRow> = {
-domain: 'chirp', name: 'chirps', partition: ['author_id', 'chirp_id'], clustering: [], numbers: [],
-read: (from) => ({
-author_id: from.text('author_id'),
-chirp_id: from.text('chirp_id'),
-username: from.text('username'),
-content: from.text('content'),
-posted_at: from.long('posted_at'),
-edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
-}),
+  domain: 'chirp',
+  name: 'chirps',
+  partition: ['author_id', 'chirp_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    author_id: from.text('author_id'),
+    chirp_id: from.text('chirp_id'),
+    username: from.text('username'),
+    content: from.text('content'),
+    posted_at: from.long('posted_at'),
+    edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
+  }),
 };
 
 /** All chirps of an author, newest first, in buckets of at most 500, or what chirp.bucket_rows says. */
 export interface ChirpsByAuthorRow {
-/** The user whose chirps they are. */
-readonly author_id: string;
-/** When it was posted. */
-readonly posted_at: bigint;
-/** The chirp's id, unique among its author's. */
-readonly chirp_id: string;
-/** The author's name. */
-readonly username: string;
-/** The text as last edited. */
-readonly content: string;
-/** Nullable until set: when it was last edited, if ever. */
-readonly edited_at: bigint | null;
+  /** The user whose chirps they are. */
+  readonly author_id: string;
+  /** When it was posted. */
+  readonly posted_at: bigint;
+  /** The chirp's id, unique among its author's. */
+  readonly chirp_id: string;
+  /** The author's name. */
+  readonly username: string;
+  /** The text as last edited. */
+  readonly content: string;
+  /** Nullable until set: when it was last edited, if ever. */
+  readonly edited_at: bigint | null;
 }
 
 /** All chirps of an author, newest first, in buckets of at most 500, or what chirp.bucket_rows says. */
 export const ChirpsByAuthorView: View<ChirpsByAuthorRow> = {
-domain: 'chirp', name: 'chirps_by_author', partition: ['author_id'], clustering: ['-posted_at', '-chirp_id'], numbers: ['posted_at'],
-read: (from) => ({
-author_id: from.text('author_id'),
-posted_at: from.long('posted_at'),
-chirp_id: from.text('chirp_id'),
-username: from.text('username'),
-content: from.text('content'),
-edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
-}),
+  domain: 'chirp',
+  name: 'chirps_by_author',
+  partition: ['author_id'],
+  clustering: ['-posted_at', '-chirp_id'],
+  numbers: ['posted_at'],
+  read: (from) => ({
+    author_id: from.text('author_id'),
+    posted_at: from.long('posted_at'),
+    chirp_id: from.text('chirp_id'),
+    username: from.text('username'),
+    content: from.text('content'),
+    edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
+  }),
 };
 
 /**
@@ -609,17 +654,17 @@ edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
  * follows; their feed reads all of them.
  */
 export interface FollowingByUserRow {
-/** The user who reads. */
-readonly follower_id: string;
-/** The user whose chirps are read. */
-readonly followee_id: string;
-/** When the follower began to follow. */
-readonly since: bigint;
-/**
- * Chirps of the followee posted before this are read from celebrity_chirps, later ones from
- * home_timelines; 0 = never was a celebrity, the greatest bigint = is one now.
- */
-readonly pulled_until: bigint;
+  /** The user who reads. */
+  readonly follower_id: string;
+  /** The user whose chirps are read. */
+  readonly followee_id: string;
+  /** When the follower began to follow. */
+  readonly since: bigint;
+  /**
+   * Chirps of the followee posted before this are read from celebrity_chirps, later ones from
+   * home_timelines; 0 = never was a celebrity, the greatest bigint = is one now.
+   */
+  readonly pulled_until: bigint;
 }
 
 /**
@@ -627,13 +672,17 @@ readonly pulled_until: bigint;
  * follows; their feed reads all of them.
  */
 export const FollowingByUserView: View<FollowingByUserRow> = {
-domain: 'chirp', name: 'following_by_user', partition: ['follower_id'], clustering: ['followee_id'], numbers: [],
-read: (from) => ({
-follower_id: from.text('follower_id'),
-followee_id: from.text('followee_id'),
-since: from.long('since'),
-pulled_until: from.long('pulled_until'),
-}),
+  domain: 'chirp',
+  name: 'following_by_user',
+  partition: ['follower_id'],
+  clustering: ['followee_id'],
+  numbers: [],
+  read: (from) => ({
+    follower_id: from.text('follower_id'),
+    followee_id: from.text('followee_id'),
+    since: from.long('since'),
+    pulled_until: from.long('pulled_until'),
+  }),
 };
 
 /**
@@ -641,12 +690,12 @@ pulled_until: from.long('pulled_until'),
  * says; within a bucket by id.
  */
 export interface FollowersByUserRow {
-/** The user whose chirps are read. */
-readonly followee_id: string;
-/** The user who reads. */
-readonly follower_id: string;
-/** When the follower began to follow. */
-readonly since: bigint;
+  /** The user whose chirps are read. */
+  readonly followee_id: string;
+  /** The user who reads. */
+  readonly follower_id: string;
+  /** When the follower began to follow. */
+  readonly since: bigint;
 }
 
 /**
@@ -654,49 +703,61 @@ readonly since: bigint;
  * says; within a bucket by id.
  */
 export const FollowersByUserView: View<FollowersByUserRow> = {
-domain: 'chirp', name: 'followers_by_user', partition: ['followee_id'], clustering: ['follower_id'], numbers: [],
-read: (from) => ({
-followee_id: from.text('followee_id'),
-follower_id: from.text('follower_id'),
-since: from.long('since'),
-}),
+  domain: 'chirp',
+  name: 'followers_by_user',
+  partition: ['followee_id'],
+  clustering: ['follower_id'],
+  numbers: [],
+  read: (from) => ({
+    followee_id: from.text('followee_id'),
+    follower_id: from.text('follower_id'),
+    since: from.long('since'),
+  }),
 };
 
 /** How many follow a user. No row: never anybody. */
 export interface FollowerCountsRow {
-/** The user whose chirps are read. */
-readonly followee_id: string;
-/** How many users follow; an absolute number. */
-readonly followers: bigint;
+  /** The user whose chirps are read. */
+  readonly followee_id: string;
+  /** How many users follow; an absolute number. */
+  readonly followers: bigint;
 }
 
 /** How many follow a user. No row: never anybody. */
 export const FollowerCountsView: View<FollowerCountsRow> = {
-domain: 'chirp', name: 'follower_counts', partition: ['followee_id'], clustering: [], numbers: [],
-read: (from) => ({
-followee_id: from.text('followee_id'),
-followers: from.long('followers'),
-}),
+  domain: 'chirp',
+  name: 'follower_counts',
+  partition: ['followee_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    followee_id: from.text('followee_id'),
+    followers: from.long('followers'),
+  }),
 };
 
 /** How many a user follows: the sum of the rows. Bound: one row a source partition. */
 export interface FollowingCountsRow {
-/** The user who reads. */
-readonly follower_id: string;
-/** The partition in which the followed users are; sum over all of them. */
-readonly source_partition: number;
-/** How many users of that partition are followed; an absolute number. */
-readonly following: bigint;
+  /** The user who reads. */
+  readonly follower_id: string;
+  /** The partition in which the followed users are; sum over all of them. */
+  readonly source_partition: number;
+  /** How many users of that partition are followed; an absolute number. */
+  readonly following: bigint;
 }
 
 /** How many a user follows: the sum of the rows. Bound: one row a source partition. */
 export const FollowingCountsView: View<FollowingCountsRow> = {
-domain: 'chirp', name: 'following_counts', partition: ['follower_id'], clustering: ['source_partition'], numbers: ['source_partition'],
-read: (from) => ({
-follower_id: from.text('follower_id'),
-source_partition: from.int('source_partition'),
-following: from.long('following'),
-}),
+  domain: 'chirp',
+  name: 'following_counts',
+  partition: ['follower_id'],
+  clustering: ['source_partition'],
+  numbers: ['source_partition'],
+  read: (from) => ({
+    follower_id: from.text('follower_id'),
+    source_partition: from.int('source_partition'),
+    following: from.long('following'),
+  }),
 };
 
 /**
@@ -705,25 +766,25 @@ following: from.long('following'),
  * chirp.timeline_cap rows a source partition.
  */
 export interface HomeTimelinesRow {
-/** The user whose timeline it is. */
-readonly reader_id: string;
-/** When the chirp was posted. */
-readonly posted_at: bigint;
-/** The chirp's id, unique among its author's. */
-readonly chirp_id: string;
-/** The user whose chirp it is. */
-readonly author_id: string;
-/** The author's name. */
-readonly username: string;
-/** The text as last edited. */
-readonly content: string;
-/** Nullable until set: when it was last edited, if ever. */
-readonly edited_at: bigint | null;
-/**
- * Nullable until set: true = the chirp is deleted and this row is to be passed over; it goes when the
- * timeline is trimmed.
- */
-readonly deleted: boolean | null;
+  /** The user whose timeline it is. */
+  readonly reader_id: string;
+  /** When the chirp was posted. */
+  readonly posted_at: bigint;
+  /** The chirp's id, unique among its author's. */
+  readonly chirp_id: string;
+  /** The user whose chirp it is. */
+  readonly author_id: string;
+  /** The author's name. */
+  readonly username: string;
+  /** The text as last edited. */
+  readonly content: string;
+  /** Nullable until set: when it was last edited, if ever. */
+  readonly edited_at: bigint | null;
+  /**
+   * Nullable until set: true = the chirp is deleted and this row is to be passed over; it goes when the
+   * timeline is trimmed.
+   */
+  readonly deleted: boolean | null;
 }
 
 /**
@@ -732,17 +793,21 @@ readonly deleted: boolean | null;
  * chirp.timeline_cap rows a source partition.
  */
 export const HomeTimelinesView: View<HomeTimelinesRow> = {
-domain: 'chirp', name: 'home_timelines', partition: ['reader_id'], clustering: ['-posted_at', '-chirp_id', '-author_id'], numbers: ['posted_at'],
-read: (from) => ({
-reader_id: from.text('reader_id'),
-posted_at: from.long('posted_at'),
-chirp_id: from.text('chirp_id'),
-author_id: from.text('author_id'),
-username: from.text('username'),
-content: from.text('content'),
-edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
-deleted: from.isSome('deleted') ? from.boolean('deleted') : null,
-}),
+  domain: 'chirp',
+  name: 'home_timelines',
+  partition: ['reader_id'],
+  clustering: ['-posted_at', '-chirp_id', '-author_id'],
+  numbers: ['posted_at'],
+  read: (from) => ({
+    reader_id: from.text('reader_id'),
+    posted_at: from.long('posted_at'),
+    chirp_id: from.text('chirp_id'),
+    author_id: from.text('author_id'),
+    username: from.text('username'),
+    content: from.text('content'),
+    edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
+    deleted: from.isSome('deleted') ? from.boolean('deleted') : null,
+  }),
 };
 
 /**
@@ -750,12 +815,12 @@ deleted: from.isSome('deleted') ? from.boolean('deleted') : null,
  * source partition.
  */
 export interface TimelineFloorsRow {
-/** The user whose timeline it is. */
-readonly reader_id: string;
-/** The partition that trimmed; the greatest floor of all of them counts. */
-readonly source_partition: number;
-/** home_timelines may lack chirps posted before this; the feed finds those in chirps_by_author. */
-readonly floor: bigint;
+  /** The user whose timeline it is. */
+  readonly reader_id: string;
+  /** The partition that trimmed; the greatest floor of all of them counts. */
+  readonly source_partition: number;
+  /** home_timelines may lack chirps posted before this; the feed finds those in chirps_by_author. */
+  readonly floor: bigint;
 }
 
 /**
@@ -763,12 +828,16 @@ readonly floor: bigint;
  * source partition.
  */
 export const TimelineFloorsView: View<TimelineFloorsRow> = {
-domain: 'chirp', name: 'timeline_floors', partition: ['reader_id'], clustering: ['source_partition'], numbers: ['source_partition'],
-read: (from) => ({
-reader_id: from.text('reader_id'),
-source_partition: from.int('source_partition'),
-floor: from.long('floor'),
-}),
+  domain: 'chirp',
+  name: 'timeline_floors',
+  partition: ['reader_id'],
+  clustering: ['source_partition'],
+  numbers: ['source_partition'],
+  read: (from) => ({
+    reader_id: from.text('reader_id'),
+    source_partition: from.int('source_partition'),
+    floor: from.long('floor'),
+  }),
 };
 
 /**
@@ -777,18 +846,18 @@ floor: from.long('floor'),
  * then it is written anew.
  */
 export interface CelebrityChirpsRow {
-/** The celebrity whose chirps they are. */
-readonly author_id: string;
-/** When it was posted. */
-readonly posted_at: bigint;
-/** The chirp's id, unique among its author's. */
-readonly chirp_id: string;
-/** The author's name. */
-readonly username: string;
-/** The text as last edited. */
-readonly content: string;
-/** Nullable until set: when it was last edited, if ever. */
-readonly edited_at: bigint | null;
+  /** The celebrity whose chirps they are. */
+  readonly author_id: string;
+  /** When it was posted. */
+  readonly posted_at: bigint;
+  /** The chirp's id, unique among its author's. */
+  readonly chirp_id: string;
+  /** The author's name. */
+  readonly username: string;
+  /** The text as last edited. */
+  readonly content: string;
+  /** Nullable until set: when it was last edited, if ever. */
+  readonly edited_at: bigint | null;
 }
 
 /**
@@ -797,14 +866,17 @@ readonly edited_at: bigint | null;
  * then it is written anew.
  */
 export const CelebrityChirpsView: View<CelebrityChirpsRow> = {
-domain: 'chirp', name: 'celebrity_chirps', partition: ['author_id'], clustering: ['-posted_at', '-chirp_id'], numbers: ['posted_at'],
-read: (from) => ({
-author_id: from.text('author_id'),
-posted_at: from.long('posted_at'),
-chirp_id: from.text('chirp_id'),
-username: from.text('username'),
-content: from.text('content'),
-edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
-}),
+  domain: 'chirp',
+  name: 'celebrity_chirps',
+  partition: ['author_id'],
+  clustering: ['-posted_at', '-chirp_id'],
+  numbers: ['posted_at'],
+  read: (from) => ({
+    author_id: from.text('author_id'),
+    posted_at: from.long('posted_at'),
+    chirp_id: from.text('chirp_id'),
+    username: from.text('username'),
+    content: from.text('content'),
+    edited_at: from.isSome('edited_at') ? from.long('edited_at') : null,
+  }),
 };
-

@@ -10,11 +10,11 @@ import { projectsCommands, projectsEvents, projectsOutcomes } from './projects.t
 
 /** The topics of every domain. Whoever uses this has all messages in the bundle. */
 export const domains = {
-accounting: { commands: accountingCommands, events: accountingEvents, outcomes: accountingOutcomes },
-calendar: { commands: calendarCommands, events: calendarEvents, outcomes: calendarOutcomes },
-chirp: { commands: chirpCommands, events: chirpEvents, outcomes: chirpOutcomes },
-guestbook: { commands: guestbookCommands, events: guestbookEvents, outcomes: guestbookOutcomes },
-identity: { commands: identityCommands, events: identityEvents, outcomes: identityOutcomes },
-orders: { commands: ordersCommands, events: ordersEvents, outcomes: ordersOutcomes },
-projects: { commands: projectsCommands, events: projectsEvents, outcomes: projectsOutcomes },
+  accounting: { commands: accountingCommands, events: accountingEvents, outcomes: accountingOutcomes },
+  calendar: { commands: calendarCommands, events: calendarEvents, outcomes: calendarOutcomes },
+  chirp: { commands: chirpCommands, events: chirpEvents, outcomes: chirpOutcomes },
+  guestbook: { commands: guestbookCommands, events: guestbookEvents, outcomes: guestbookOutcomes },
+  identity: { commands: identityCommands, events: identityEvents, outcomes: identityOutcomes },
+  orders: { commands: ordersCommands, events: ordersEvents, outcomes: ordersOutcomes },
+  projects: { commands: projectsCommands, events: projectsEvents, outcomes: projectsOutcomes },
 } as const;

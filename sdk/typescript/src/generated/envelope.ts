@@ -10,220 +10,219 @@ export const Status = ['accepted', 'rejected'] as const;
 
 /** A place in the log up to which a reader must have come to see an effect. */
 export interface Position {
-/** The topic of the command or step that caused the events. */
-readonly topic: string;
-/** Its partition, which is the events' partition too. */
-readonly partition: number;
-/** Its offset. */
-readonly offset: bigint;
-/** How many times the domain had been given another number of partitions: 0 until it is. */
-readonly epoch: number;
+  /** The topic of the command or step that caused the events. */
+  readonly topic: string;
+  /** Its partition, which is the events' partition too. */
+  readonly partition: number;
+  /** Its offset. */
+  readonly offset: bigint;
+  /** How many times the domain had been given another number of partitions: 0 until it is. */
+  readonly epoch: number;
 }
 
 /** A place in the log up to which a reader must have come to see an effect. */
 export const Position: RecordKind<Position> = {
-write(out, it) {
-out.text('topic', it.topic);
-out.int('partition', it.partition);
-out.long('offset', it.offset);
-out.int('epoch', it.epoch);
-},
-read(from): Position {
-return {
-topic: from.text('topic'),
-partition: from.int('partition'),
-offset: from.long('offset'),
-epoch: from.int('epoch'),
-};
-},
+  write(out, it) {
+    out.text('topic', it.topic);
+    out.int('partition', it.partition);
+    out.long('offset', it.offset);
+    out.int('epoch', it.epoch);
+  },
+  read(from): Position {
+    return {
+      topic: from.text('topic'),
+      partition: from.int('partition'),
+      offset: from.long('offset'),
+      epoch: from.int('epoch'),
+    };
+  },
 };
 
 /** The version an aggregate has reached. */
 export interface Version {
-/** <Aggregate>/<id>. */
-readonly aggregate_id: string;
-/** The version of its newest event. */
-readonly version: bigint;
+  /** <Aggregate>/<id>. */
+  readonly aggregate_id: string;
+  /** The version of its newest event. */
+  readonly version: bigint;
 }
 
 /** The version an aggregate has reached. */
 export const Version: RecordKind<Version> = {
-write(out, it) {
-out.text('aggregate_id', it.aggregate_id);
-out.long('version', it.version);
-},
-read(from): Version {
-return {
-aggregate_id: from.text('aggregate_id'),
-version: from.long('version'),
-};
-},
+  write(out, it) {
+    out.text('aggregate_id', it.aggregate_id);
+    out.long('version', it.version);
+  },
+  read(from): Version {
+    return {
+      aggregate_id: from.text('aggregate_id'),
+      version: from.long('version'),
+    };
+  },
 };
 
 /** One rule that did not hold. */
 export interface Violation {
-/** The reason's name; append-only, a name never changes its meaning. */
-readonly code: string;
-/** What is wrong and what would be right, for a person. */
-readonly message: string;
-/** The field it is about, if it is about one. */
-readonly field?: string | null;
+  /** The reason's name; append-only, a name never changes its meaning. */
+  readonly code: string;
+  /** What is wrong and what would be right, for a person. */
+  readonly message: string;
+  /** The field it is about, if it is about one. */
+  readonly field?: string | null;
 }
 
 /** One rule that did not hold. */
 export const Violation: RecordKind<Violation> = {
-write(out, it) {
-out.text('code', it.code);
-out.text('message', it.message);
-if (it.field === undefined || it.field === null) out.none('field');
-else {
-out.some('field');
-out.text('field', it.field);
-}
-},
-read(from): Violation {
-return {
-code: from.text('code'),
-message: from.text('message'),
-field: from.isSome('field') ? from.text('field') : null,
-};
-},
+  write(out, it) {
+    out.text('code', it.code);
+    out.text('message', it.message);
+    if (it.field === undefined || it.field === null) out.none('field');
+    else {
+      out.some('field');
+      out.text('field', it.field);
+    }
+  },
+  read(from): Violation {
+    return {
+      code: from.text('code'),
+      message: from.text('message'),
+      field: from.isSome('field') ? from.text('field') : null,
+    };
+  },
 };
 
 /** What became of a command: one for each. */
 export interface Outcome {
-/** The command that is answered. */
-readonly command_id: string;
-/** Whether every rule held. */
-readonly status: Status;
-/** Whether the id had been used before; then this repeats the first answer. */
-readonly duplicate: boolean;
-/** For every partition written to, the command or step that caused the last event. */
-readonly positions: readonly (Position)[];
-/** The newest version of every aggregate that changed. */
-readonly versions: readonly (Version)[];
-/** Every rule that did not hold, in a fixed order; empty when accepted. */
-readonly violations: readonly (Violation)[];
-/** When it was decided. */
-readonly recorded_at: bigint;
-/** The message name of the command, if it is known. */
-readonly command_type?: string | null;
-/** What being rejected is called in the business, where the command's schema names it. */
-readonly failure?: string | null;
-/**
- * SHA-256 of the name of the command that was decided first under this id, a zero byte, and its data
- * as Avro; another than that of one's own: the id was used for other content.
- */
-readonly digest?: Uint8Array | null;
+  /** The command that is answered. */
+  readonly command_id: string;
+  /** Whether every rule held. */
+  readonly status: Status;
+  /** Whether the id had been used before; then this repeats the first answer. */
+  readonly duplicate: boolean;
+  /** For every partition written to, the command or step that caused the last event. */
+  readonly positions: readonly Position[];
+  /** The newest version of every aggregate that changed. */
+  readonly versions: readonly Version[];
+  /** Every rule that did not hold, in a fixed order; empty when accepted. */
+  readonly violations: readonly Violation[];
+  /** When it was decided. */
+  readonly recorded_at: bigint;
+  /** The message name of the command, if it is known. */
+  readonly command_type?: string | null;
+  /** What being rejected is called in the business, where the command's schema names it. */
+  readonly failure?: string | null;
+  /**
+   * SHA-256 of the name of the command that was decided first under this id, a zero byte, and its data
+   * as Avro; another than that of one's own: the id was used for other content.
+   */
+  readonly digest?: Uint8Array | null;
 }
 
 /** What became of a command: one for each. */
 export const Outcome: RecordKind<Outcome> = {
-write(out, it) {
-out.text('command_id', it.command_id);
-out.symbol('status', it.status, Status);
-out.boolean('duplicate', it.duplicate);
-out.items('positions', it.positions, (item) => {
-out.record('', item, Position);
-});
-out.items('versions', it.versions, (item) => {
-out.record('', item, Version);
-});
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-out.long('recorded_at', it.recorded_at);
-if (it.command_type === undefined || it.command_type === null) out.none('command_type');
-else {
-out.some('command_type');
-out.text('command_type', it.command_type);
-}
-if (it.failure === undefined || it.failure === null) out.none('failure');
-else {
-out.some('failure');
-out.text('failure', it.failure);
-}
-if (it.digest === undefined || it.digest === null) out.none('digest');
-else {
-out.some('digest');
-out.digest('digest', it.digest);
-}
-},
-read(from): Outcome {
-return {
-command_id: from.text('command_id'),
-status: from.symbol('status', Status),
-duplicate: from.boolean('duplicate'),
-positions: from.items('positions', () => from.record('', Position)),
-versions: from.items('versions', () => from.record('', Version)),
-violations: from.items('violations', () => from.record('', Violation)),
-recorded_at: from.long('recorded_at'),
-command_type: from.isSome('command_type') ? from.text('command_type') : null,
-failure: from.isSome('failure') ? from.text('failure') : null,
-digest: from.isSome('digest') ? from.digest('digest') : null,
-};
-},
+  write(out, it) {
+    out.text('command_id', it.command_id);
+    out.symbol('status', it.status, Status);
+    out.boolean('duplicate', it.duplicate);
+    out.items('positions', it.positions, (item) => {
+      out.record('', item, Position);
+    });
+    out.items('versions', it.versions, (item) => {
+      out.record('', item, Version);
+    });
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+    out.long('recorded_at', it.recorded_at);
+    if (it.command_type === undefined || it.command_type === null) out.none('command_type');
+    else {
+      out.some('command_type');
+      out.text('command_type', it.command_type);
+    }
+    if (it.failure === undefined || it.failure === null) out.none('failure');
+    else {
+      out.some('failure');
+      out.text('failure', it.failure);
+    }
+    if (it.digest === undefined || it.digest === null) out.none('digest');
+    else {
+      out.some('digest');
+      out.digest('digest', it.digest);
+    }
+  },
+  read(from): Outcome {
+    return {
+      command_id: from.text('command_id'),
+      status: from.symbol('status', Status),
+      duplicate: from.boolean('duplicate'),
+      positions: from.items('positions', () => from.record('', Position)),
+      versions: from.items('versions', () => from.record('', Version)),
+      violations: from.items('violations', () => from.record('', Violation)),
+      recorded_at: from.long('recorded_at'),
+      command_type: from.isSome('command_type') ? from.text('command_type') : null,
+      failure: from.isSome('failure') ? from.text('failure') : null,
+      digest: from.isSome('digest') ? from.digest('digest') : null,
+    };
+  },
 };
 
 /** What travels with a message beside its data. All of it may be absent. */
 export interface Metadata {
-/** The trace this message belongs to. */
-readonly trace_id?: string | null;
-/** The acting user. Where it is given, a command that belongs to somebody must be theirs. */
-readonly user_id?: string | null;
-/** The conversation this message belongs to; the producer's own, carried along. */
-readonly correlation_id?: string | null;
-/** The id of the message that caused this one. */
-readonly causation_id?: string | null;
-/** When the producer issued it; at most five minutes ahead of the record's timestamp. */
-readonly issued_at?: bigint | null;
-/** The version the aggregate must have; 0 = it must not exist. */
-readonly expected_version?: bigint | null;
+  /** The trace this message belongs to. */
+  readonly trace_id?: string | null;
+  /** The acting user. Where it is given, a command that belongs to somebody must be theirs. */
+  readonly user_id?: string | null;
+  /** The conversation this message belongs to; the producer's own, carried along. */
+  readonly correlation_id?: string | null;
+  /** The id of the message that caused this one. */
+  readonly causation_id?: string | null;
+  /** When the producer issued it; at most five minutes ahead of the record's timestamp. */
+  readonly issued_at?: bigint | null;
+  /** The version the aggregate must have; 0 = it must not exist. */
+  readonly expected_version?: bigint | null;
 }
 
 /** What travels with a message beside its data. All of it may be absent. */
 export const Metadata: RecordKind<Metadata> = {
-write(out, it) {
-if (it.trace_id === undefined || it.trace_id === null) out.none('trace_id');
-else {
-out.some('trace_id');
-out.text('trace_id', it.trace_id);
-}
-if (it.user_id === undefined || it.user_id === null) out.none('user_id');
-else {
-out.some('user_id');
-out.text('user_id', it.user_id);
-}
-if (it.correlation_id === undefined || it.correlation_id === null) out.none('correlation_id');
-else {
-out.some('correlation_id');
-out.text('correlation_id', it.correlation_id);
-}
-if (it.causation_id === undefined || it.causation_id === null) out.none('causation_id');
-else {
-out.some('causation_id');
-out.text('causation_id', it.causation_id);
-}
-if (it.issued_at === undefined || it.issued_at === null) out.none('issued_at');
-else {
-out.some('issued_at');
-out.long('issued_at', it.issued_at);
-}
-if (it.expected_version === undefined || it.expected_version === null) out.none('expected_version');
-else {
-out.some('expected_version');
-out.long('expected_version', it.expected_version);
-}
-},
-read(from): Metadata {
-return {
-trace_id: from.isSome('trace_id') ? from.text('trace_id') : null,
-user_id: from.isSome('user_id') ? from.text('user_id') : null,
-correlation_id: from.isSome('correlation_id') ? from.text('correlation_id') : null,
-causation_id: from.isSome('causation_id') ? from.text('causation_id') : null,
-issued_at: from.isSome('issued_at') ? from.long('issued_at') : null,
-expected_version: from.isSome('expected_version') ? from.long('expected_version') : null,
+  write(out, it) {
+    if (it.trace_id === undefined || it.trace_id === null) out.none('trace_id');
+    else {
+      out.some('trace_id');
+      out.text('trace_id', it.trace_id);
+    }
+    if (it.user_id === undefined || it.user_id === null) out.none('user_id');
+    else {
+      out.some('user_id');
+      out.text('user_id', it.user_id);
+    }
+    if (it.correlation_id === undefined || it.correlation_id === null) out.none('correlation_id');
+    else {
+      out.some('correlation_id');
+      out.text('correlation_id', it.correlation_id);
+    }
+    if (it.causation_id === undefined || it.causation_id === null) out.none('causation_id');
+    else {
+      out.some('causation_id');
+      out.text('causation_id', it.causation_id);
+    }
+    if (it.issued_at === undefined || it.issued_at === null) out.none('issued_at');
+    else {
+      out.some('issued_at');
+      out.long('issued_at', it.issued_at);
+    }
+    if (it.expected_version === undefined || it.expected_version === null) out.none('expected_version');
+    else {
+      out.some('expected_version');
+      out.long('expected_version', it.expected_version);
+    }
+  },
+  read(from): Metadata {
+    return {
+      trace_id: from.isSome('trace_id') ? from.text('trace_id') : null,
+      user_id: from.isSome('user_id') ? from.text('user_id') : null,
+      correlation_id: from.isSome('correlation_id') ? from.text('correlation_id') : null,
+      causation_id: from.isSome('causation_id') ? from.text('causation_id') : null,
+      issued_at: from.isSome('issued_at') ? from.long('issued_at') : null,
+      expected_version: from.isSome('expected_version') ? from.long('expected_version') : null,
+    };
+  },
 };
-},
-};
-

@@ -2,7 +2,14 @@
 
 import { Violation } from './envelope.ts';
 import type {
-  CommandKind, CommandOf, CommandTopic, EventKind, EventOf, EventTopic, OutcomeTopic, View,
+  CommandKind,
+  CommandOf,
+  CommandTopic,
+  EventKind,
+  EventOf,
+  EventTopic,
+  OutcomeTopic,
+  View,
 } from '../kinds.ts';
 import * as schemas from './schemas/identity.ts';
 
@@ -11,22 +18,22 @@ import * as schemas from './schemas/identity.ts';
  * verified is claimed by nobody. Routing key: user_id.
  */
 export interface AddUser {
-/** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly user_id: string;
-/** What the issuer of tokens calls the user: one line, not blank. */
-readonly auth0_id: string;
-/** The user's address, as they write it. */
-readonly email: string;
-/** Whether its issuer has verified that the address is the user's. Only then is it claimed. */
-readonly email_verified: boolean;
-/** The name by which the user is called: one line; empty where it is not known. */
-readonly first_name: string;
-/** The rest of the name: one line; empty for those who have one name only. */
-readonly last_name: string;
-/** The http or https address of a picture of the user; empty: none. */
-readonly picture: string;
-/** The user's language and country, a tag of BCP 47 such as de-AT; empty: none. */
-readonly locale: string;
+  /** The user's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly user_id: string;
+  /** What the issuer of tokens calls the user: one line, not blank. */
+  readonly auth0_id: string;
+  /** The user's address, as they write it. */
+  readonly email: string;
+  /** Whether its issuer has verified that the address is the user's. Only then is it claimed. */
+  readonly email_verified: boolean;
+  /** The name by which the user is called: one line; empty where it is not known. */
+  readonly first_name: string;
+  /** The rest of the name: one line; empty for those who have one name only. */
+  readonly last_name: string;
+  /** The http or https address of a picture of the user; empty: none. */
+  readonly picture: string;
+  /** The user's language and country, a tag of BCP 47 such as de-AT; empty: none. */
+  readonly locale: string;
 }
 
 /**
@@ -34,33 +41,33 @@ readonly locale: string;
  * verified is claimed by nobody. Routing key: user_id.
  */
 export const AddUser: CommandKind<'AddUser', AddUser> = {
-of: 'commands',
-domain: 'identity',
-type: 'AddUser',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('auth0_id', it.auth0_id);
-out.text('email', it.email);
-out.boolean('email_verified', it.email_verified);
-out.text('first_name', it.first_name);
-out.text('last_name', it.last_name);
-out.text('picture', it.picture);
-out.text('locale', it.locale);
-},
-read(from): AddUser {
-return {
-user_id: from.text('user_id'),
-auth0_id: from.text('auth0_id'),
-email: from.text('email'),
-email_verified: from.boolean('email_verified'),
-first_name: from.text('first_name'),
-last_name: from.text('last_name'),
-picture: from.text('picture'),
-locale: from.text('locale'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'identity',
+  type: 'AddUser',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('auth0_id', it.auth0_id);
+    out.text('email', it.email);
+    out.boolean('email_verified', it.email_verified);
+    out.text('first_name', it.first_name);
+    out.text('last_name', it.last_name);
+    out.text('picture', it.picture);
+    out.text('locale', it.locale);
+  },
+  read(from): AddUser {
+    return {
+      user_id: from.text('user_id'),
+      auth0_id: from.text('auth0_id'),
+      email: from.text('email'),
+      email_verified: from.boolean('email_verified'),
+      first_name: from.text('first_name'),
+      last_name: from.text('last_name'),
+      picture: from.text('picture'),
+      locale: from.text('locale'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -69,23 +76,23 @@ routingKey: (it) => it.user_id,
  * Routing key: user_id.
  */
 export interface UpdateUser {
-/** The user's id. */
-readonly user_id: string;
-/** The new address. */
-readonly email?: string | null;
-/**
- * Whether the issuer has verified the address. If it is not given, another address is not verified,
- * and the same one is what it was.
- */
-readonly email_verified?: boolean | null;
-/** The name by which the user is called: one line; empty where it is not known. */
-readonly first_name?: string | null;
-/** The rest of the name: one line, may be empty. */
-readonly last_name?: string | null;
-/** The http or https address of a picture; empty: none from now on. */
-readonly picture?: string | null;
-/** A tag of BCP 47 such as de-AT; empty: none from now on. */
-readonly locale?: string | null;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The new address. */
+  readonly email?: string | null;
+  /**
+   * Whether the issuer has verified the address. If it is not given, another address is not verified,
+   * and the same one is what it was.
+   */
+  readonly email_verified?: boolean | null;
+  /** The name by which the user is called: one line; empty where it is not known. */
+  readonly first_name?: string | null;
+  /** The rest of the name: one line, may be empty. */
+  readonly last_name?: string | null;
+  /** The http or https address of a picture; empty: none from now on. */
+  readonly picture?: string | null;
+  /** A tag of BCP 47 such as de-AT; empty: none from now on. */
+  readonly locale?: string | null;
 }
 
 /**
@@ -94,78 +101,78 @@ readonly locale?: string | null;
  * Routing key: user_id.
  */
 export const UpdateUser: CommandKind<'UpdateUser', UpdateUser> = {
-of: 'commands',
-domain: 'identity',
-type: 'UpdateUser',
-write(out, it) {
-out.text('user_id', it.user_id);
-if (it.email === undefined || it.email === null) out.none('email');
-else {
-out.some('email');
-out.text('email', it.email);
-}
-if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
-else {
-out.some('email_verified');
-out.boolean('email_verified', it.email_verified);
-}
-if (it.first_name === undefined || it.first_name === null) out.none('first_name');
-else {
-out.some('first_name');
-out.text('first_name', it.first_name);
-}
-if (it.last_name === undefined || it.last_name === null) out.none('last_name');
-else {
-out.some('last_name');
-out.text('last_name', it.last_name);
-}
-if (it.picture === undefined || it.picture === null) out.none('picture');
-else {
-out.some('picture');
-out.text('picture', it.picture);
-}
-if (it.locale === undefined || it.locale === null) out.none('locale');
-else {
-out.some('locale');
-out.text('locale', it.locale);
-}
-},
-read(from): UpdateUser {
-return {
-user_id: from.text('user_id'),
-email: from.isSome('email') ? from.text('email') : null,
-email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
-first_name: from.isSome('first_name') ? from.text('first_name') : null,
-last_name: from.isSome('last_name') ? from.text('last_name') : null,
-picture: from.isSome('picture') ? from.text('picture') : null,
-locale: from.isSome('locale') ? from.text('locale') : null,
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'identity',
+  type: 'UpdateUser',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    if (it.email === undefined || it.email === null) out.none('email');
+    else {
+      out.some('email');
+      out.text('email', it.email);
+    }
+    if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
+    else {
+      out.some('email_verified');
+      out.boolean('email_verified', it.email_verified);
+    }
+    if (it.first_name === undefined || it.first_name === null) out.none('first_name');
+    else {
+      out.some('first_name');
+      out.text('first_name', it.first_name);
+    }
+    if (it.last_name === undefined || it.last_name === null) out.none('last_name');
+    else {
+      out.some('last_name');
+      out.text('last_name', it.last_name);
+    }
+    if (it.picture === undefined || it.picture === null) out.none('picture');
+    else {
+      out.some('picture');
+      out.text('picture', it.picture);
+    }
+    if (it.locale === undefined || it.locale === null) out.none('locale');
+    else {
+      out.some('locale');
+      out.text('locale', it.locale);
+    }
+  },
+  read(from): UpdateUser {
+    return {
+      user_id: from.text('user_id'),
+      email: from.isSome('email') ? from.text('email') : null,
+      email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
+      first_name: from.isSome('first_name') ? from.text('first_name') : null,
+      last_name: from.isSome('last_name') ? from.text('last_name') : null,
+      picture: from.isSome('picture') ? from.text('picture') : null,
+      locale: from.isSome('locale') ? from.text('locale') : null,
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** Remove a user, for good: the address is free for others, the id is not. Routing key: user_id. */
 export interface RemoveUser {
-/** The user's id. */
-readonly user_id: string;
+  /** The user's id. */
+  readonly user_id: string;
 }
 
 /** Remove a user, for good: the address is free for others, the id is not. Routing key: user_id. */
 export const RemoveUser: CommandKind<'RemoveUser', RemoveUser> = {
-of: 'commands',
-domain: 'identity',
-type: 'RemoveUser',
-write(out, it) {
-out.text('user_id', it.user_id);
-},
-read(from): RemoveUser {
-return {
-user_id: from.text('user_id'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'identity',
+  type: 'RemoveUser',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+  },
+  read(from): RemoveUser {
+    return {
+      user_id: from.text('user_id'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -173,12 +180,12 @@ routingKey: (it) => it.user_id,
  * here can read it. Routing key: user_id.
  */
 export interface EnableAccounting {
-/** The user's id. */
-readonly user_id: string;
-/** The token in a sealed box for the deployment's public key. It is kept in no event and no state. */
-readonly sealed_token: Uint8Array;
-/** What tells this token from another one: 43 characters of base64url, made by whoever has sealed it. */
-readonly fingerprint: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The token in a sealed box for the deployment's public key. It is kept in no event and no state. */
+  readonly sealed_token: Uint8Array;
+  /** What tells this token from another one: 43 characters of base64url, made by whoever has sealed it. */
+  readonly fingerprint: string;
 }
 
 /**
@@ -186,23 +193,23 @@ readonly fingerprint: string;
  * here can read it. Routing key: user_id.
  */
 export const EnableAccounting: CommandKind<'EnableAccounting', EnableAccounting> = {
-of: 'commands',
-domain: 'identity',
-type: 'EnableAccounting',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.sealed('sealed_token', it.sealed_token);
-out.text('fingerprint', it.fingerprint);
-},
-read(from): EnableAccounting {
-return {
-user_id: from.text('user_id'),
-sealed_token: from.sealed('sealed_token'),
-fingerprint: from.text('fingerprint'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'identity',
+  type: 'EnableAccounting',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.sealed('sealed_token', it.sealed_token);
+    out.text('fingerprint', it.fingerprint);
+  },
+  read(from): EnableAccounting {
+    return {
+      user_id: from.text('user_id'),
+      sealed_token: from.sealed('sealed_token'),
+      fingerprint: from.text('fingerprint'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** A command of identity. */
@@ -214,8 +221,11 @@ export type IdentityCommand =
 
 /** All commands of identity, in the order of the schema. */
 export const identityCommands: CommandTopic<IdentityCommand> = {
-domain: 'identity', of: 'commands', name: 'identity.commands', schema: schemas.commands,
-kinds: [AddUser, UpdateUser, RemoveUser, EnableAccounting],
+  domain: 'identity',
+  of: 'commands',
+  name: 'identity.commands',
+  schema: schemas.commands,
+  kinds: [AddUser, UpdateUser, RemoveUser, EnableAccounting],
 };
 
 /**
@@ -223,26 +233,26 @@ kinds: [AddUser, UpdateUser, RemoveUser, EnableAccounting],
  * Of User.
  */
 export interface UserAdditionRequested {
-/** The user's id. */
-readonly user_id: string;
-/** What the issuer of tokens calls the user. */
-readonly auth0_id: string;
-/** The user's address, as they write it. */
-readonly email: string;
-/** Whether its issuer has verified the address. */
-readonly email_verified: boolean;
-/** The name by which the user is called. */
-readonly first_name: string;
-/** The rest of the name; may be empty. */
-readonly last_name: string;
-/** The address of a picture of the user; empty: none. */
-readonly picture: string;
-/** A tag of BCP 47; empty: none. */
-readonly locale: string;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** The claims on the address, in the order in which they are made. */
-readonly to_claim: readonly (string)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** What the issuer of tokens calls the user. */
+  readonly auth0_id: string;
+  /** The user's address, as they write it. */
+  readonly email: string;
+  /** Whether its issuer has verified the address. */
+  readonly email_verified: boolean;
+  /** The name by which the user is called. */
+  readonly first_name: string;
+  /** The rest of the name; may be empty. */
+  readonly last_name: string;
+  /** The address of a picture of the user; empty: none. */
+  readonly picture: string;
+  /** A tag of BCP 47; empty: none. */
+  readonly locale: string;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** The claims on the address, in the order in which they are made. */
+  readonly to_claim: readonly string[];
 }
 
 /**
@@ -250,119 +260,119 @@ readonly to_claim: readonly (string)[];
  * Of User.
  */
 export const UserAdditionRequested: EventKind<'UserAdditionRequested', UserAdditionRequested> = {
-of: 'events',
-domain: 'identity',
-type: 'UserAdditionRequested',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('auth0_id', it.auth0_id);
-out.text('email', it.email);
-out.boolean('email_verified', it.email_verified);
-out.text('first_name', it.first_name);
-out.text('last_name', it.last_name);
-out.text('picture', it.picture);
-out.text('locale', it.locale);
-out.text('change_id', it.change_id);
-out.items('to_claim', it.to_claim, (item) => {
-out.text('', item);
-});
-},
-read(from): UserAdditionRequested {
-return {
-user_id: from.text('user_id'),
-auth0_id: from.text('auth0_id'),
-email: from.text('email'),
-email_verified: from.boolean('email_verified'),
-first_name: from.text('first_name'),
-last_name: from.text('last_name'),
-picture: from.text('picture'),
-locale: from.text('locale'),
-change_id: from.text('change_id'),
-to_claim: from.items('to_claim', () => from.text('')),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserAdditionRequested',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('auth0_id', it.auth0_id);
+    out.text('email', it.email);
+    out.boolean('email_verified', it.email_verified);
+    out.text('first_name', it.first_name);
+    out.text('last_name', it.last_name);
+    out.text('picture', it.picture);
+    out.text('locale', it.locale);
+    out.text('change_id', it.change_id);
+    out.items('to_claim', it.to_claim, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): UserAdditionRequested {
+    return {
+      user_id: from.text('user_id'),
+      auth0_id: from.text('auth0_id'),
+      email: from.text('email'),
+      email_verified: from.boolean('email_verified'),
+      first_name: from.text('first_name'),
+      last_name: from.text('last_name'),
+      picture: from.text('picture'),
+      locale: from.text('locale'),
+      change_id: from.text('change_id'),
+      to_claim: from.items('to_claim', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user exists from now on. Of User. */
 export interface UserAdded {
-/** The user's id. */
-readonly user_id: string;
-/** What the issuer of tokens calls the user. */
-readonly auth0_id: string;
-/** The user's address, as they write it. */
-readonly email: string;
-/** Whether its issuer has verified the address. */
-readonly email_verified: boolean;
-/** The name by which the user is called. */
-readonly first_name: string;
-/** The rest of the name; may be empty. */
-readonly last_name: string;
-/** The address of a picture of the user; empty: none. */
-readonly picture: string;
-/** A tag of BCP 47; empty: none. */
-readonly locale: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** What the issuer of tokens calls the user. */
+  readonly auth0_id: string;
+  /** The user's address, as they write it. */
+  readonly email: string;
+  /** Whether its issuer has verified the address. */
+  readonly email_verified: boolean;
+  /** The name by which the user is called. */
+  readonly first_name: string;
+  /** The rest of the name; may be empty. */
+  readonly last_name: string;
+  /** The address of a picture of the user; empty: none. */
+  readonly picture: string;
+  /** A tag of BCP 47; empty: none. */
+  readonly locale: string;
 }
 
 /** The user exists from now on. Of User. */
 export const UserAdded: EventKind<'UserAdded', UserAdded> = {
-of: 'events',
-domain: 'identity',
-type: 'UserAdded',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('auth0_id', it.auth0_id);
-out.text('email', it.email);
-out.boolean('email_verified', it.email_verified);
-out.text('first_name', it.first_name);
-out.text('last_name', it.last_name);
-out.text('picture', it.picture);
-out.text('locale', it.locale);
-},
-read(from): UserAdded {
-return {
-user_id: from.text('user_id'),
-auth0_id: from.text('auth0_id'),
-email: from.text('email'),
-email_verified: from.boolean('email_verified'),
-first_name: from.text('first_name'),
-last_name: from.text('last_name'),
-picture: from.text('picture'),
-locale: from.text('locale'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserAdded',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('auth0_id', it.auth0_id);
+    out.text('email', it.email);
+    out.boolean('email_verified', it.email_verified);
+    out.text('first_name', it.first_name);
+    out.text('last_name', it.last_name);
+    out.text('picture', it.picture);
+    out.text('locale', it.locale);
+  },
+  read(from): UserAdded {
+    return {
+      user_id: from.text('user_id'),
+      auth0_id: from.text('auth0_id'),
+      email: from.text('email'),
+      email_verified: from.boolean('email_verified'),
+      first_name: from.text('first_name'),
+      last_name: from.text('last_name'),
+      picture: from.text('picture'),
+      locale: from.text('locale'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** There is no user: the address is another user's. The id is free again. Of User. */
 export interface UserAdditionRefused {
-/** The user's id. */
-readonly user_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** There is no user: the address is another user's. The id is free again. Of User. */
 export const UserAdditionRefused: EventKind<'UserAdditionRefused', UserAdditionRefused> = {
-of: 'events',
-domain: 'identity',
-type: 'UserAdditionRefused',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): UserAdditionRefused {
-return {
-user_id: from.text('user_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserAdditionRefused',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): UserAdditionRefused {
+    return {
+      user_id: from.text('user_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -370,28 +380,28 @@ routingKey: (it) => it.user_id,
  * User.
  */
 export interface UserUpdateRequested {
-/** The user's id. */
-readonly user_id: string;
-/** The new address, if it was given. */
-readonly email?: string | null;
-/** Whether its issuer has verified the address, if that was given. */
-readonly email_verified?: boolean | null;
-/** The new first name, if it was given. */
-readonly first_name?: string | null;
-/** The new last name, if it was given. */
-readonly last_name?: string | null;
-/** The address of the new picture, if it was given; empty: none from now on. */
-readonly picture?: string | null;
-/** The new tag of BCP 47, if it was given; empty: none from now on. */
-readonly locale?: string | null;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** The claims that the user has afterwards. */
-readonly email_claims: readonly (string)[];
-/** The claims that are still to be made, in this order. */
-readonly to_claim: readonly (string)[];
-/** The claims that are to be given up afterwards, in this order. */
-readonly to_release: readonly (string)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** The new address, if it was given. */
+  readonly email?: string | null;
+  /** Whether its issuer has verified the address, if that was given. */
+  readonly email_verified?: boolean | null;
+  /** The new first name, if it was given. */
+  readonly first_name?: string | null;
+  /** The new last name, if it was given. */
+  readonly last_name?: string | null;
+  /** The address of the new picture, if it was given; empty: none from now on. */
+  readonly picture?: string | null;
+  /** The new tag of BCP 47, if it was given; empty: none from now on. */
+  readonly locale?: string | null;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** The claims that the user has afterwards. */
+  readonly email_claims: readonly string[];
+  /** The claims that are still to be made, in this order. */
+  readonly to_claim: readonly string[];
+  /** The claims that are to be given up afterwards, in this order. */
+  readonly to_release: readonly string[];
 }
 
 /**
@@ -399,391 +409,391 @@ readonly to_release: readonly (string)[];
  * User.
  */
 export const UserUpdateRequested: EventKind<'UserUpdateRequested', UserUpdateRequested> = {
-of: 'events',
-domain: 'identity',
-type: 'UserUpdateRequested',
-write(out, it) {
-out.text('user_id', it.user_id);
-if (it.email === undefined || it.email === null) out.none('email');
-else {
-out.some('email');
-out.text('email', it.email);
-}
-if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
-else {
-out.some('email_verified');
-out.boolean('email_verified', it.email_verified);
-}
-if (it.first_name === undefined || it.first_name === null) out.none('first_name');
-else {
-out.some('first_name');
-out.text('first_name', it.first_name);
-}
-if (it.last_name === undefined || it.last_name === null) out.none('last_name');
-else {
-out.some('last_name');
-out.text('last_name', it.last_name);
-}
-if (it.picture === undefined || it.picture === null) out.none('picture');
-else {
-out.some('picture');
-out.text('picture', it.picture);
-}
-if (it.locale === undefined || it.locale === null) out.none('locale');
-else {
-out.some('locale');
-out.text('locale', it.locale);
-}
-out.text('change_id', it.change_id);
-out.items('email_claims', it.email_claims, (item) => {
-out.text('', item);
-});
-out.items('to_claim', it.to_claim, (item) => {
-out.text('', item);
-});
-out.items('to_release', it.to_release, (item) => {
-out.text('', item);
-});
-},
-read(from): UserUpdateRequested {
-return {
-user_id: from.text('user_id'),
-email: from.isSome('email') ? from.text('email') : null,
-email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
-first_name: from.isSome('first_name') ? from.text('first_name') : null,
-last_name: from.isSome('last_name') ? from.text('last_name') : null,
-picture: from.isSome('picture') ? from.text('picture') : null,
-locale: from.isSome('locale') ? from.text('locale') : null,
-change_id: from.text('change_id'),
-email_claims: from.items('email_claims', () => from.text('')),
-to_claim: from.items('to_claim', () => from.text('')),
-to_release: from.items('to_release', () => from.text('')),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserUpdateRequested',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    if (it.email === undefined || it.email === null) out.none('email');
+    else {
+      out.some('email');
+      out.text('email', it.email);
+    }
+    if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
+    else {
+      out.some('email_verified');
+      out.boolean('email_verified', it.email_verified);
+    }
+    if (it.first_name === undefined || it.first_name === null) out.none('first_name');
+    else {
+      out.some('first_name');
+      out.text('first_name', it.first_name);
+    }
+    if (it.last_name === undefined || it.last_name === null) out.none('last_name');
+    else {
+      out.some('last_name');
+      out.text('last_name', it.last_name);
+    }
+    if (it.picture === undefined || it.picture === null) out.none('picture');
+    else {
+      out.some('picture');
+      out.text('picture', it.picture);
+    }
+    if (it.locale === undefined || it.locale === null) out.none('locale');
+    else {
+      out.some('locale');
+      out.text('locale', it.locale);
+    }
+    out.text('change_id', it.change_id);
+    out.items('email_claims', it.email_claims, (item) => {
+      out.text('', item);
+    });
+    out.items('to_claim', it.to_claim, (item) => {
+      out.text('', item);
+    });
+    out.items('to_release', it.to_release, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): UserUpdateRequested {
+    return {
+      user_id: from.text('user_id'),
+      email: from.isSome('email') ? from.text('email') : null,
+      email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
+      first_name: from.isSome('first_name') ? from.text('first_name') : null,
+      last_name: from.isSome('last_name') ? from.text('last_name') : null,
+      picture: from.isSome('picture') ? from.text('picture') : null,
+      locale: from.isSome('locale') ? from.text('locale') : null,
+      change_id: from.text('change_id'),
+      email_claims: from.items('email_claims', () => from.text('')),
+      to_claim: from.items('to_claim', () => from.text('')),
+      to_release: from.items('to_release', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** What is known of the user has changed: the fields that are given here. Of User. */
 export interface UserUpdated {
-/** The user's id. */
-readonly user_id: string;
-/** The new address, if it was given. */
-readonly email?: string | null;
-/** Whether its issuer has verified the address, if that was given. */
-readonly email_verified?: boolean | null;
-/** The new first name, if it was given. */
-readonly first_name?: string | null;
-/** The new last name, if it was given. */
-readonly last_name?: string | null;
-/** The address of the new picture, if it was given; empty: none from now on. */
-readonly picture?: string | null;
-/** The new tag of BCP 47, if it was given; empty: none from now on. */
-readonly locale?: string | null;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The new address, if it was given. */
+  readonly email?: string | null;
+  /** Whether its issuer has verified the address, if that was given. */
+  readonly email_verified?: boolean | null;
+  /** The new first name, if it was given. */
+  readonly first_name?: string | null;
+  /** The new last name, if it was given. */
+  readonly last_name?: string | null;
+  /** The address of the new picture, if it was given; empty: none from now on. */
+  readonly picture?: string | null;
+  /** The new tag of BCP 47, if it was given; empty: none from now on. */
+  readonly locale?: string | null;
 }
 
 /** What is known of the user has changed: the fields that are given here. Of User. */
 export const UserUpdated: EventKind<'UserUpdated', UserUpdated> = {
-of: 'events',
-domain: 'identity',
-type: 'UserUpdated',
-write(out, it) {
-out.text('user_id', it.user_id);
-if (it.email === undefined || it.email === null) out.none('email');
-else {
-out.some('email');
-out.text('email', it.email);
-}
-if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
-else {
-out.some('email_verified');
-out.boolean('email_verified', it.email_verified);
-}
-if (it.first_name === undefined || it.first_name === null) out.none('first_name');
-else {
-out.some('first_name');
-out.text('first_name', it.first_name);
-}
-if (it.last_name === undefined || it.last_name === null) out.none('last_name');
-else {
-out.some('last_name');
-out.text('last_name', it.last_name);
-}
-if (it.picture === undefined || it.picture === null) out.none('picture');
-else {
-out.some('picture');
-out.text('picture', it.picture);
-}
-if (it.locale === undefined || it.locale === null) out.none('locale');
-else {
-out.some('locale');
-out.text('locale', it.locale);
-}
-},
-read(from): UserUpdated {
-return {
-user_id: from.text('user_id'),
-email: from.isSome('email') ? from.text('email') : null,
-email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
-first_name: from.isSome('first_name') ? from.text('first_name') : null,
-last_name: from.isSome('last_name') ? from.text('last_name') : null,
-picture: from.isSome('picture') ? from.text('picture') : null,
-locale: from.isSome('locale') ? from.text('locale') : null,
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserUpdated',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    if (it.email === undefined || it.email === null) out.none('email');
+    else {
+      out.some('email');
+      out.text('email', it.email);
+    }
+    if (it.email_verified === undefined || it.email_verified === null) out.none('email_verified');
+    else {
+      out.some('email_verified');
+      out.boolean('email_verified', it.email_verified);
+    }
+    if (it.first_name === undefined || it.first_name === null) out.none('first_name');
+    else {
+      out.some('first_name');
+      out.text('first_name', it.first_name);
+    }
+    if (it.last_name === undefined || it.last_name === null) out.none('last_name');
+    else {
+      out.some('last_name');
+      out.text('last_name', it.last_name);
+    }
+    if (it.picture === undefined || it.picture === null) out.none('picture');
+    else {
+      out.some('picture');
+      out.text('picture', it.picture);
+    }
+    if (it.locale === undefined || it.locale === null) out.none('locale');
+    else {
+      out.some('locale');
+      out.text('locale', it.locale);
+    }
+  },
+  read(from): UserUpdated {
+    return {
+      user_id: from.text('user_id'),
+      email: from.isSome('email') ? from.text('email') : null,
+      email_verified: from.isSome('email_verified') ? from.boolean('email_verified') : null,
+      first_name: from.isSome('first_name') ? from.text('first_name') : null,
+      last_name: from.isSome('last_name') ? from.text('last_name') : null,
+      picture: from.isSome('picture') ? from.text('picture') : null,
+      locale: from.isSome('locale') ? from.text('locale') : null,
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** All is as before: the new address is another user's. Of User. */
 export interface UserUpdateRefused {
-/** The user's id. */
-readonly user_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** All is as before: the new address is another user's. Of User. */
 export const UserUpdateRefused: EventKind<'UserUpdateRefused', UserUpdateRefused> = {
-of: 'events',
-domain: 'identity',
-type: 'UserUpdateRefused',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): UserUpdateRefused {
-return {
-user_id: from.text('user_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserUpdateRefused',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): UserUpdateRefused {
+    return {
+      user_id: from.text('user_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user exists no more, for good; the id stays taken. Of User. */
 export interface UserRemoved {
-/** The user's id. */
-readonly user_id: string;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** The claims on the user's address, which are given up from now on. */
-readonly email_claims: readonly (string)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** The claims on the user's address, which are given up from now on. */
+  readonly email_claims: readonly string[];
 }
 
 /** The user exists no more, for good; the id stays taken. Of User. */
 export const UserRemoved: EventKind<'UserRemoved', UserRemoved> = {
-of: 'events',
-domain: 'identity',
-type: 'UserRemoved',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('change_id', it.change_id);
-out.items('email_claims', it.email_claims, (item) => {
-out.text('', item);
-});
-},
-read(from): UserRemoved {
-return {
-user_id: from.text('user_id'),
-change_id: from.text('change_id'),
-email_claims: from.items('email_claims', () => from.text('')),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserRemoved',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('change_id', it.change_id);
+    out.items('email_claims', it.email_claims, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): UserRemoved {
+    return {
+      user_id: from.text('user_id'),
+      change_id: from.text('change_id'),
+      email_claims: from.items('email_claims', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The address of a removed user is free for others. Of User. */
 export interface UserEmailReleased {
-/** The user's id. */
-readonly user_id: string;
+  /** The user's id. */
+  readonly user_id: string;
 }
 
 /** The address of a removed user is free for others. Of User. */
 export const UserEmailReleased: EventKind<'UserEmailReleased', UserEmailReleased> = {
-of: 'events',
-domain: 'identity',
-type: 'UserEmailReleased',
-write(out, it) {
-out.text('user_id', it.user_id);
-},
-read(from): UserEmailReleased {
-return {
-user_id: from.text('user_id'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'UserEmailReleased',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+  },
+  read(from): UserEmailReleased {
+    return {
+      user_id: from.text('user_id'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user has access to the accounting service, by another token than before. Of User. */
 export interface AccountingEnabled {
-/** The user's id. */
-readonly user_id: string;
-/** What tells the token from another one. */
-readonly fingerprint: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** What tells the token from another one. */
+  readonly fingerprint: string;
 }
 
 /** The user has access to the accounting service, by another token than before. Of User. */
 export const AccountingEnabled: EventKind<'AccountingEnabled', AccountingEnabled> = {
-of: 'events',
-domain: 'identity',
-type: 'AccountingEnabled',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('fingerprint', it.fingerprint);
-},
-read(from): AccountingEnabled {
-return {
-user_id: from.text('user_id'),
-fingerprint: from.text('fingerprint'),
-};
-},
-aggregateId: (it) => `User/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'AccountingEnabled',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('fingerprint', it.fingerprint);
+  },
+  read(from): AccountingEnabled {
+    return {
+      user_id: from.text('user_id'),
+      fingerprint: from.text('fingerprint'),
+    };
+  },
+  aggregateId: (it) => `User/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The address belongs to this user from now on, if it has not before. Of EmailClaim. */
 export interface EmailClaimed {
-/** The claim: a pseudonym of the address. */
-readonly claim_id: string;
-/** The user's id. */
-readonly user_id: string;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** The claims that the change has made so far, this one among them. */
-readonly claimed: readonly (string)[];
-/** The claims that are still to be made, in this order. */
-readonly to_claim: readonly (string)[];
-/** The claims that are to be given up afterwards, in this order. */
-readonly to_release: readonly (string)[];
+  /** The claim: a pseudonym of the address. */
+  readonly claim_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** The claims that the change has made so far, this one among them. */
+  readonly claimed: readonly string[];
+  /** The claims that are still to be made, in this order. */
+  readonly to_claim: readonly string[];
+  /** The claims that are to be given up afterwards, in this order. */
+  readonly to_release: readonly string[];
 }
 
 /** The address belongs to this user from now on, if it has not before. Of EmailClaim. */
 export const EmailClaimed: EventKind<'EmailClaimed', EmailClaimed> = {
-of: 'events',
-domain: 'identity',
-type: 'EmailClaimed',
-write(out, it) {
-out.text('claim_id', it.claim_id);
-out.text('user_id', it.user_id);
-out.text('change_id', it.change_id);
-out.items('claimed', it.claimed, (item) => {
-out.text('', item);
-});
-out.items('to_claim', it.to_claim, (item) => {
-out.text('', item);
-});
-out.items('to_release', it.to_release, (item) => {
-out.text('', item);
-});
-},
-read(from): EmailClaimed {
-return {
-claim_id: from.text('claim_id'),
-user_id: from.text('user_id'),
-change_id: from.text('change_id'),
-claimed: from.items('claimed', () => from.text('')),
-to_claim: from.items('to_claim', () => from.text('')),
-to_release: from.items('to_release', () => from.text('')),
-};
-},
-aggregateId: (it) => `EmailClaim/${it.claim_id}`,
-routingKey: (it) => it.claim_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'EmailClaimed',
+  write(out, it) {
+    out.text('claim_id', it.claim_id);
+    out.text('user_id', it.user_id);
+    out.text('change_id', it.change_id);
+    out.items('claimed', it.claimed, (item) => {
+      out.text('', item);
+    });
+    out.items('to_claim', it.to_claim, (item) => {
+      out.text('', item);
+    });
+    out.items('to_release', it.to_release, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): EmailClaimed {
+    return {
+      claim_id: from.text('claim_id'),
+      user_id: from.text('user_id'),
+      change_id: from.text('change_id'),
+      claimed: from.items('claimed', () => from.text('')),
+      to_claim: from.items('to_claim', () => from.text('')),
+      to_release: from.items('to_release', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `EmailClaim/${it.claim_id}`,
+  routingKey: (it) => it.claim_id,
 };
 
 /** The address belongs to another user. Of EmailClaim. */
 export interface EmailClaimRefused {
-/** The claim: a pseudonym of the address. */
-readonly claim_id: string;
-/** The user's id. */
-readonly user_id: string;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** The claims that the change has made before. */
-readonly claimed: readonly (string)[];
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The claim: a pseudonym of the address. */
+  readonly claim_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** The claims that the change has made before. */
+  readonly claimed: readonly string[];
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The address belongs to another user. Of EmailClaim. */
 export const EmailClaimRefused: EventKind<'EmailClaimRefused', EmailClaimRefused> = {
-of: 'events',
-domain: 'identity',
-type: 'EmailClaimRefused',
-write(out, it) {
-out.text('claim_id', it.claim_id);
-out.text('user_id', it.user_id);
-out.text('change_id', it.change_id);
-out.items('claimed', it.claimed, (item) => {
-out.text('', item);
-});
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): EmailClaimRefused {
-return {
-claim_id: from.text('claim_id'),
-user_id: from.text('user_id'),
-change_id: from.text('change_id'),
-claimed: from.items('claimed', () => from.text('')),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `EmailClaim/${it.claim_id}`,
-routingKey: (it) => it.claim_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'EmailClaimRefused',
+  write(out, it) {
+    out.text('claim_id', it.claim_id);
+    out.text('user_id', it.user_id);
+    out.text('change_id', it.change_id);
+    out.items('claimed', it.claimed, (item) => {
+      out.text('', item);
+    });
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): EmailClaimRefused {
+    return {
+      claim_id: from.text('claim_id'),
+      user_id: from.text('user_id'),
+      change_id: from.text('change_id'),
+      claimed: from.items('claimed', () => from.text('')),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `EmailClaim/${it.claim_id}`,
+  routingKey: (it) => it.claim_id,
 };
 
 /** The user has given up the claim, or has not had it. Of EmailClaim. */
 export interface EmailReleased {
-/** The claim: a pseudonym of the address. */
-readonly claim_id: string;
-/** The user's id. */
-readonly user_id: string;
-/** The change it belongs to: the id of its command. */
-readonly change_id: string;
-/** Whether it was the user's; else nothing has changed. */
-readonly was_held: boolean;
-/** The claims that are to be given up afterwards, in this order. */
-readonly to_release: readonly (string)[];
-/** Why the change is refused, if it is. */
-readonly violations: readonly (Violation)[];
+  /** The claim: a pseudonym of the address. */
+  readonly claim_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The change it belongs to: the id of its command. */
+  readonly change_id: string;
+  /** Whether it was the user's; else nothing has changed. */
+  readonly was_held: boolean;
+  /** The claims that are to be given up afterwards, in this order. */
+  readonly to_release: readonly string[];
+  /** Why the change is refused, if it is. */
+  readonly violations: readonly Violation[];
 }
 
 /** The user has given up the claim, or has not had it. Of EmailClaim. */
 export const EmailReleased: EventKind<'EmailReleased', EmailReleased> = {
-of: 'events',
-domain: 'identity',
-type: 'EmailReleased',
-write(out, it) {
-out.text('claim_id', it.claim_id);
-out.text('user_id', it.user_id);
-out.text('change_id', it.change_id);
-out.boolean('was_held', it.was_held);
-out.items('to_release', it.to_release, (item) => {
-out.text('', item);
-});
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): EmailReleased {
-return {
-claim_id: from.text('claim_id'),
-user_id: from.text('user_id'),
-change_id: from.text('change_id'),
-was_held: from.boolean('was_held'),
-to_release: from.items('to_release', () => from.text('')),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `EmailClaim/${it.claim_id}`,
-routingKey: (it) => it.claim_id,
+  of: 'events',
+  domain: 'identity',
+  type: 'EmailReleased',
+  write(out, it) {
+    out.text('claim_id', it.claim_id);
+    out.text('user_id', it.user_id);
+    out.text('change_id', it.change_id);
+    out.boolean('was_held', it.was_held);
+    out.items('to_release', it.to_release, (item) => {
+      out.text('', item);
+    });
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): EmailReleased {
+    return {
+      claim_id: from.text('claim_id'),
+      user_id: from.text('user_id'),
+      change_id: from.text('change_id'),
+      was_held: from.boolean('was_held'),
+      to_release: from.items('to_release', () => from.text('')),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `EmailClaim/${it.claim_id}`,
+  routingKey: (it) => it.claim_id,
 };
 
 /** An event of identity. */
@@ -803,74 +813,102 @@ export type IdentityEvent =
 
 /** All events of identity, in the order of the schema. */
 export const identityEvents: EventTopic<IdentityEvent> = {
-domain: 'identity', of: 'events', name: 'identity.events', schema: schemas.events,
-kinds: [UserAdditionRequested, UserAdded, UserAdditionRefused, UserUpdateRequested, UserUpdated, UserUpdateRefused, UserRemoved, UserEmailReleased, AccountingEnabled, EmailClaimed, EmailClaimRefused, EmailReleased],
+  domain: 'identity',
+  of: 'events',
+  name: 'identity.events',
+  schema: schemas.events,
+  kinds: [
+    UserAdditionRequested,
+    UserAdded,
+    UserAdditionRefused,
+    UserUpdateRequested,
+    UserUpdated,
+    UserUpdateRefused,
+    UserRemoved,
+    UserEmailReleased,
+    AccountingEnabled,
+    EmailClaimed,
+    EmailClaimRefused,
+    EmailReleased,
+  ],
 };
 
 /** What became of commands of identity. */
-export const identityOutcomes: OutcomeTopic = { domain: 'identity', of: 'outcomes', name: 'identity.outcomes', schema: schemas.outcomes };
+export const identityOutcomes: OutcomeTopic = {
+  domain: 'identity',
+  of: 'outcomes',
+  name: 'identity.outcomes',
+  schema: schemas.outcomes,
+};
 
 /** What is known of a user: for the user, and for operators. */
 export interface UsersRow {
-/** The user's id. */
-readonly user_id: string;
-/** The user's address, as they write it. */
-readonly email: string;
-/** Whether its issuer has verified the address; if so, no other user has it. */
-readonly email_verified: boolean;
-/** The name by which the user is called. */
-readonly first_name: string;
-/** The rest of the name; may be empty. */
-readonly last_name: string;
-/** The address of a picture of the user; empty: none. */
-readonly picture: string;
-/** The user's language and country, a tag of BCP 47; empty: none. */
-readonly locale: string;
-/** Whether the user has access to the accounting service. */
-readonly accounting_enabled: boolean;
-/** Since when the user exists. */
-readonly added_at: bigint;
-/** When any of this was last changed; added_at if never. */
-readonly updated_at: bigint;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The user's address, as they write it. */
+  readonly email: string;
+  /** Whether its issuer has verified the address; if so, no other user has it. */
+  readonly email_verified: boolean;
+  /** The name by which the user is called. */
+  readonly first_name: string;
+  /** The rest of the name; may be empty. */
+  readonly last_name: string;
+  /** The address of a picture of the user; empty: none. */
+  readonly picture: string;
+  /** The user's language and country, a tag of BCP 47; empty: none. */
+  readonly locale: string;
+  /** Whether the user has access to the accounting service. */
+  readonly accounting_enabled: boolean;
+  /** Since when the user exists. */
+  readonly added_at: bigint;
+  /** When any of this was last changed; added_at if never. */
+  readonly updated_at: bigint;
 }
 
 /** What is known of a user: for the user, and for operators. */
 export const UsersView: View<UsersRow> = {
-domain: 'identity', name: 'users', partition: ['user_id'], clustering: [], numbers: [],
-read: (from) => ({
-user_id: from.text('user_id'),
-email: from.text('email'),
-email_verified: from.boolean('email_verified'),
-first_name: from.text('first_name'),
-last_name: from.text('last_name'),
-picture: from.text('picture'),
-locale: from.text('locale'),
-accounting_enabled: from.boolean('accounting_enabled'),
-added_at: from.long('added_at'),
-updated_at: from.long('updated_at'),
-}),
+  domain: 'identity',
+  name: 'users',
+  partition: ['user_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    user_id: from.text('user_id'),
+    email: from.text('email'),
+    email_verified: from.boolean('email_verified'),
+    first_name: from.text('first_name'),
+    last_name: from.text('last_name'),
+    picture: from.text('picture'),
+    locale: from.text('locale'),
+    accounting_enabled: from.boolean('accounting_enabled'),
+    added_at: from.long('added_at'),
+    updated_at: from.long('updated_at'),
+  }),
 };
 
 /** Who a user is, for pages that show somebody: every user, without what only concerns the user. */
 export interface PeopleRow {
-/** The user's id. */
-readonly user_id: string;
-/** The name by which the user is called. */
-readonly first_name: string;
-/** The rest of the name; may be empty. */
-readonly last_name: string;
-/** The address of a picture of the user; empty: none. */
-readonly picture: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The name by which the user is called. */
+  readonly first_name: string;
+  /** The rest of the name; may be empty. */
+  readonly last_name: string;
+  /** The address of a picture of the user; empty: none. */
+  readonly picture: string;
 }
 
 /** Who a user is, for pages that show somebody: every user, without what only concerns the user. */
 export const PeopleView: View<PeopleRow> = {
-domain: 'identity', name: 'people', partition: ['user_id'], clustering: [], numbers: [],
-read: (from) => ({
-user_id: from.text('user_id'),
-first_name: from.text('first_name'),
-last_name: from.text('last_name'),
-picture: from.text('picture'),
-}),
+  domain: 'identity',
+  name: 'people',
+  partition: ['user_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    user_id: from.text('user_id'),
+    first_name: from.text('first_name'),
+    last_name: from.text('last_name'),
+    picture: from.text('picture'),
+  }),
 };
-

@@ -2,107 +2,107 @@
 
 /** The name of every command. */
 export const Commands = {
-/** Open an account, empty. Routing key: account_id. */
-OpenAccount: 'OpenAccount',
-/** Pay money in from outside; anybody may. Routing key: account_id. */
-Deposit: 'Deposit',
-/** Pay money out of what is available. Routing key: account_id. */
-Withdraw: 'Withdraw',
-/**
- * Move money from one account to another; answered when it has arrived, or come back. Routing key:
- * transfer_id.
- */
-Transfer: 'Transfer',
-/** Close an empty account for good; its id stays taken. Routing key: account_id. */
-CloseAccount: 'CloseAccount',
-/** Begin a calendar, without slots. Routing key: calendar_id. */
-CreateCalendar: 'CreateCalendar',
-/** Put a slot into a calendar, where nothing else is. Routing key: calendar_id. */
-ScheduleTimeslot: 'ScheduleTimeslot',
-/** Move a slot of a calendar to where nothing else is. Routing key: calendar_id. */
-RescheduleTimeslot: 'RescheduleTimeslot',
-/** Take a slot out of a calendar; its id stays taken. Routing key: calendar_id. */
-RemoveScheduledTimeslot: 'RemoveScheduledTimeslot',
-/** End a calendar for good, and all slots with it. Routing key: calendar_id. */
-RemoveCalendar: 'RemoveCalendar',
-/** Make a user known under a name nobody else has. Routing key: user_id. */
-RegisterUser: 'RegisterUser',
-/** Publish a chirp. Routing key: author_id. */
-PostChirp: 'PostChirp',
-/** Replace the text of a chirp; its place in the feeds stays. Routing key: author_id. */
-EditChirp: 'EditChirp',
-/** Take a chirp back for good; its id stays taken. Routing key: author_id. */
-DeleteChirp: 'DeleteChirp',
-/** See a user's chirps in one's feed. Routing key: followee_id. */
-FollowUser: 'FollowUser',
-/** See a user's chirps no longer. Routing key: followee_id. */
-UnfollowUser: 'UnfollowUser',
-/** A guest signs the book, once. */
-Sign: 'Sign',
-/**
- * Add a user. A verified address must not be another user's, whatever its case; one that is not
- * verified is claimed by nobody. Routing key: user_id.
- */
-AddUser: 'AddUser',
-/**
- * Change what is known of a user: the fields that are given, and no others. It also claims the user's
- * address under keys of pseudonyms that have come since, and gives up claims under keys that are gone.
- * Routing key: user_id.
- */
-UpdateUser: 'UpdateUser',
-/** Remove a user, for good: the address is free for others, the id is not. Routing key: user_id. */
-RemoveUser: 'RemoveUser',
-/**
- * Give a user access to an accounting service by a token, which is sealed before it is sent: nobody
- * here can read it. Routing key: user_id.
- */
-EnableAccounting: 'EnableAccounting',
-/** Place an order; its user's command. Routing key: order_id. */
-CreateOrder: 'CreateOrder',
-/**
- * Say that an order is on its way; the shop's command, so anybody's who may send it. Routing key:
- * order_id.
- */
-ShipOrder: 'ShipOrder',
-/** Take back an order that has not been shipped; its user's command. Routing key: order_id. */
-CancelOrder: 'CancelOrder',
-/**
- * Make a user a member of a team. The owner of a team that nobody has founded founds it. Routing key:
- * user_id.
- */
-CreateMembership: 'CreateMembership',
-/**
- * Make a user a member of the team of a project, for as long as there is the project. Routing key:
- * user_id.
- */
-CreateMembershipForProject: 'CreateMembershipForProject',
-/** Give a member of a team another role. Routing key: user_id. */
-UpdateMembership: 'UpdateMembership',
-/** End a membership; everybody but an owner may also end their own. Routing key: user_id. */
-DeleteMembership: 'DeleteMembership',
-/** Begin a project: a team's, or a user's alone. Routing key: project_id. */
-CreateProject: 'CreateProject',
-/**
- * Change what is known of a project: the fields that are given, and no others. Routing key:
- * project_id.
- */
-UpdateProject: 'UpdateProject',
-/**
- * End a project for good, its tasks with it, and every membership that was given through it. Routing
- * key: project_id.
- */
-DeleteProject: 'DeleteProject',
-/** Put a card on the board of a project. Routing key: project_id. */
-CreateTask: 'CreateTask',
-/**
- * Move a card that stands where its sender has seen it: metadata.expected_version is the task's
- * version, and must be given. Routing key: project_id.
- */
-MoveTask: 'MoveTask',
-/** Say anew what a card is about. Routing key: project_id. */
-RenameTask: 'RenameTask',
-/** Take a card off the board for good; its id stays taken. Routing key: project_id. */
-DeleteTask: 'DeleteTask',
+  /** Open an account, empty. Routing key: account_id. */
+  OpenAccount: 'OpenAccount',
+  /** Pay money in from outside; anybody may. Routing key: account_id. */
+  Deposit: 'Deposit',
+  /** Pay money out of what is available. Routing key: account_id. */
+  Withdraw: 'Withdraw',
+  /**
+   * Move money from one account to another; answered when it has arrived, or come back. Routing key:
+   * transfer_id.
+   */
+  Transfer: 'Transfer',
+  /** Close an empty account for good; its id stays taken. Routing key: account_id. */
+  CloseAccount: 'CloseAccount',
+  /** Begin a calendar, without slots. Routing key: calendar_id. */
+  CreateCalendar: 'CreateCalendar',
+  /** Put a slot into a calendar, where nothing else is. Routing key: calendar_id. */
+  ScheduleTimeslot: 'ScheduleTimeslot',
+  /** Move a slot of a calendar to where nothing else is. Routing key: calendar_id. */
+  RescheduleTimeslot: 'RescheduleTimeslot',
+  /** Take a slot out of a calendar; its id stays taken. Routing key: calendar_id. */
+  RemoveScheduledTimeslot: 'RemoveScheduledTimeslot',
+  /** End a calendar for good, and all slots with it. Routing key: calendar_id. */
+  RemoveCalendar: 'RemoveCalendar',
+  /** Make a user known under a name nobody else has. Routing key: user_id. */
+  RegisterUser: 'RegisterUser',
+  /** Publish a chirp. Routing key: author_id. */
+  PostChirp: 'PostChirp',
+  /** Replace the text of a chirp; its place in the feeds stays. Routing key: author_id. */
+  EditChirp: 'EditChirp',
+  /** Take a chirp back for good; its id stays taken. Routing key: author_id. */
+  DeleteChirp: 'DeleteChirp',
+  /** See a user's chirps in one's feed. Routing key: followee_id. */
+  FollowUser: 'FollowUser',
+  /** See a user's chirps no longer. Routing key: followee_id. */
+  UnfollowUser: 'UnfollowUser',
+  /** A guest signs the book, once. */
+  Sign: 'Sign',
+  /**
+   * Add a user. A verified address must not be another user's, whatever its case; one that is not
+   * verified is claimed by nobody. Routing key: user_id.
+   */
+  AddUser: 'AddUser',
+  /**
+   * Change what is known of a user: the fields that are given, and no others. It also claims the user's
+   * address under keys of pseudonyms that have come since, and gives up claims under keys that are gone.
+   * Routing key: user_id.
+   */
+  UpdateUser: 'UpdateUser',
+  /** Remove a user, for good: the address is free for others, the id is not. Routing key: user_id. */
+  RemoveUser: 'RemoveUser',
+  /**
+   * Give a user access to an accounting service by a token, which is sealed before it is sent: nobody
+   * here can read it. Routing key: user_id.
+   */
+  EnableAccounting: 'EnableAccounting',
+  /** Place an order; its user's command. Routing key: order_id. */
+  CreateOrder: 'CreateOrder',
+  /**
+   * Say that an order is on its way; the shop's command, so anybody's who may send it. Routing key:
+   * order_id.
+   */
+  ShipOrder: 'ShipOrder',
+  /** Take back an order that has not been shipped; its user's command. Routing key: order_id. */
+  CancelOrder: 'CancelOrder',
+  /**
+   * Make a user a member of a team. The owner of a team that nobody has founded founds it. Routing key:
+   * user_id.
+   */
+  CreateMembership: 'CreateMembership',
+  /**
+   * Make a user a member of the team of a project, for as long as there is the project. Routing key:
+   * user_id.
+   */
+  CreateMembershipForProject: 'CreateMembershipForProject',
+  /** Give a member of a team another role. Routing key: user_id. */
+  UpdateMembership: 'UpdateMembership',
+  /** End a membership; everybody but an owner may also end their own. Routing key: user_id. */
+  DeleteMembership: 'DeleteMembership',
+  /** Begin a project: a team's, or a user's alone. Routing key: project_id. */
+  CreateProject: 'CreateProject',
+  /**
+   * Change what is known of a project: the fields that are given, and no others. Routing key:
+   * project_id.
+   */
+  UpdateProject: 'UpdateProject',
+  /**
+   * End a project for good, its tasks with it, and every membership that was given through it. Routing
+   * key: project_id.
+   */
+  DeleteProject: 'DeleteProject',
+  /** Put a card on the board of a project. Routing key: project_id. */
+  CreateTask: 'CreateTask',
+  /**
+   * Move a card that stands where its sender has seen it: metadata.expected_version is the task's
+   * version, and must be given. Routing key: project_id.
+   */
+  MoveTask: 'MoveTask',
+  /** Say anew what a card is about. Routing key: project_id. */
+  RenameTask: 'RenameTask',
+  /** Take a card off the board for good; its id stays taken. Routing key: project_id. */
+  DeleteTask: 'DeleteTask',
 } as const;
 
 /** The name of every command. */
@@ -110,202 +110,201 @@ export type Commands = (typeof Commands)[keyof typeof Commands];
 
 /** The name of every event. */
 export const Events = {
-/** An account exists from now on, empty. Of Account. */
-AccountOpened: 'AccountOpened',
-/** Money came in from outside: the balance is greater by the amount. Of Account. */
-MoneyDeposited: 'MoneyDeposited',
-/** Money went out: the balance is smaller by the amount. Of Account. */
-MoneyWithdrawn: 'MoneyWithdrawn',
-/** The account is closed for good. Of Account. */
-AccountClosed: 'AccountClosed',
-/** A transfer has begun; no money has moved yet. Of Transfer. */
-TransferRequested: 'TransferRequested',
-/**
- * The amount is set aside for a transfer: less is available, the balance is the same. Of Account, that
- * of `from`.
- */
-FundsReserved: 'FundsReserved',
-/** The amount cannot be set aside; nothing has changed. Of Account, that of `from`. */
-ReservationRefused: 'ReservationRefused',
-/** The money has arrived: the balance is greater by the amount. Of Account, that of `to`. */
-TransferCredited: 'TransferCredited',
-/** The money cannot be taken in; nothing has changed. Of Account, that of `to`. */
-CreditRefused: 'CreditRefused',
-/**
- * What was set aside is gone for good: the balance is smaller by the amount. Of Account, that of
- * `from`.
- */
-ReservationSettled: 'ReservationSettled',
-/** What was set aside is available again; the balance is the same. Of Account, that of `from`. */
-ReservationReleased: 'ReservationReleased',
-/** The transfer has ended well: the money has moved. Of Transfer. */
-TransferCompleted: 'TransferCompleted',
-/** The transfer has ended badly: no money has moved. Of Transfer. */
-TransferFailed: 'TransferFailed',
-/** There is a calendar from now on, without slots. Of Calendar. */
-CalendarCreated: 'CalendarCreated',
-/** A slot is in the calendar from now on. Of Timeslot. */
-TimeslotScheduled: 'TimeslotScheduled',
-/** A slot is somewhere else from now on, or was put where it is. Of Timeslot. */
-TimeslotRescheduled: 'TimeslotRescheduled',
-/** A slot is out of the calendar, for good. Of Timeslot. */
-ScheduledTimeslotRemoved: 'ScheduledTimeslotRemoved',
-/**
- * The calendar has ended for good, and its slots with it; none of them has an event of its own for
- * that. Of Calendar.
- */
-CalendarRemoved: 'CalendarRemoved',
-/** A slot that begins on this day takes its time. Of CalendarDay. */
-DayBooked: 'DayBooked',
-/** A slot that began on this day gives its time back. Of CalendarDay. */
-DayFreed: 'DayFreed',
-/** A registration is open; the user id counts as taken, but there is no user yet. Of User. */
-RegistrationStarted: 'RegistrationStarted',
-/** The name belongs to this user from now on. Of Username. */
-UsernameClaimed: 'UsernameClaimed',
-/** The name belongs to somebody else. Of Username. */
-UsernameClaimRefused: 'UsernameClaimRefused',
-/** The registration has ended without a user; the id is free again. Of User. */
-RegistrationRefused: 'RegistrationRefused',
-/** The user exists from now on. Of User. */
-UserRegistered: 'UserRegistered',
-/** A chirp was published; recorded_at is its posted_at. Of Chirp. */
-ChirpPosted: 'ChirpPosted',
-/** The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp. */
-ChirpEdited: 'ChirpEdited',
-/** A chirp was taken back for good. Of Chirp. */
-ChirpDeleted: 'ChirpDeleted',
-/** A user reads another from now on. Of FollowRelationship. */
-UserFollowed: 'UserFollowed',
-/** A user no longer reads another. Of FollowRelationship. */
-UserUnfollowed: 'UserUnfollowed',
-/** Somebody has signed. */
-Signed: 'Signed',
-/**
- * Somebody with a verified address is to be a user; the id counts as taken, but there is no user yet.
- * Of User.
- */
-UserAdditionRequested: 'UserAdditionRequested',
-/** The user exists from now on. Of User. */
-UserAdded: 'UserAdded',
-/** There is no user: the address is another user's. The id is free again. Of User. */
-UserAdditionRefused: 'UserAdditionRefused',
-/**
- * A user is to be changed as soon as the claims on the address are; until then all is as before. Of
- * User.
- */
-UserUpdateRequested: 'UserUpdateRequested',
-/** What is known of the user has changed: the fields that are given here. Of User. */
-UserUpdated: 'UserUpdated',
-/** All is as before: the new address is another user's. Of User. */
-UserUpdateRefused: 'UserUpdateRefused',
-/** The user exists no more, for good; the id stays taken. Of User. */
-UserRemoved: 'UserRemoved',
-/** The address of a removed user is free for others. Of User. */
-UserEmailReleased: 'UserEmailReleased',
-/** The user has access to the accounting service, by another token than before. Of User. */
-AccountingEnabled: 'AccountingEnabled',
-/** The address belongs to this user from now on, if it has not before. Of EmailClaim. */
-EmailClaimed: 'EmailClaimed',
-/** The address belongs to another user. Of EmailClaim. */
-EmailClaimRefused: 'EmailClaimRefused',
-/** The user has given up the claim, or has not had it. Of EmailClaim. */
-EmailReleased: 'EmailReleased',
-/** There is an order from now on. Of Order. */
-OrderCreated: 'OrderCreated',
-/** The order is on its way, for good. Of Order. */
-OrderShipped: 'OrderShipped',
-/** The order was taken back, for good. Of Order. */
-OrderCancelled: 'OrderCancelled',
-/**
- * Somebody is to be a member as soon as the project has taken note of it, or the team is founded;
- * until then they are not. Of Membership.
- */
-MembershipRequested: 'MembershipRequested',
-/**
- * There is no membership: the project could not take note of it, somebody else has founded the team,
- * or user or project ended meanwhile. Of Membership.
- */
-MembershipRefused: 'MembershipRefused',
-/**
- * There is no membership: user or project ended while it was requested, and the project is told to
- * forget it. Of Membership.
- */
-MembershipWithdrawn: 'MembershipWithdrawn',
-/** The user is a member of the team from now on. Of Membership. */
-MembershipCreated: 'MembershipCreated',
-/**
- * The user is a member of the team from now on, and as long as there is the project at most. Of
- * Membership.
- */
-MembershipCreatedForProject: 'MembershipCreatedForProject',
-/** The member has this role from now on. Of Membership. */
-MembershipUpdated: 'MembershipUpdated',
-/** The user is a member of the team no more. Of Membership. */
-MembershipDeleted: 'MembershipDeleted',
-/**
- * A membership that is to end is not there: it is only requested, and will not begin, or it has ended
- * already. Of Membership.
- */
-MembershipEndingNoted: 'MembershipEndingNoted',
-/**
- * The project has forgotten a membership that has ended; there may be another one of the user in the
- * team. Of Membership.
- */
-MembershipClosed: 'MembershipClosed',
-/** One more team in the list of a user, also while the membership is only requested. Of Member. */
-MemberJoined: 'MemberJoined',
-/** One team less in the list of a user. Of Member. */
-MemberLeft: 'MemberLeft',
-/** The user exists no more: each membership ends, and there will be none again. Of Member. */
-MemberEnded: 'MemberEnded',
-/** The user may work on the team's boards: owner, admin or member. Of Contributor. */
-ContributorAppointed: 'ContributorAppointed',
-/** The user may not work on the team's boards any more. Of Contributor. */
-ContributorDismissed: 'ContributorDismissed',
-/** The user manages the team: owner or admin. Of Manager. */
-ManagerAppointed: 'ManagerAppointed',
-/** The user does not manage the team any more. Of Manager. */
-ManagerDismissed: 'ManagerDismissed',
-/** The user owns the team, alone or with others. Of Owner. */
-OwnerAppointed: 'OwnerAppointed',
-/** The user does not own the team any more. Of Owner. */
-OwnerDismissed: 'OwnerDismissed',
-/** There is a team from now on, for good. Of Team. */
-TeamFounded: 'TeamFounded',
-/** Somebody else has founded the team. Of Team. */
-TeamFoundingRefused: 'TeamFoundingRefused',
-/** There is a project from now on, with an empty board. Of Project. */
-ProjectCreated: 'ProjectCreated',
-/** What is known of the project has changed: the fields that are given here. Of Project. */
-ProjectUpdated: 'ProjectUpdated',
-/**
- * The project has ended for good. Its tasks go with it without an event of their own; memberships that
- * were given through it end one after the other. Of Project.
- */
-ProjectDeleted: 'ProjectDeleted',
-/** The project has taken note of a membership that is given through it. Of Project. */
-MembershipEnlisted: 'MembershipEnlisted',
-/** The membership cannot be given through the project. Of Project. */
-MembershipEnlistingRefused: 'MembershipEnlistingRefused',
-/** The project has forgotten a membership that has ended. Of Project. */
-MembershipDelisted: 'MembershipDelisted',
-/** The team works on the project from now on. Of ProjectTeam. */
-ProjectTeamSet: 'ProjectTeamSet',
-/** The team works on the project no more. Of ProjectTeam. */
-ProjectTeamCleared: 'ProjectTeamCleared',
-/** How many tasks there are now, and how many there ever were. Of Board. */
-BoardCounted: 'BoardCounted',
-/** There is a card on the board from now on. Of Task. */
-TaskCreated: 'TaskCreated',
-/** The card stands somewhere else from now on, or was put where it is. Of Task. */
-TaskMoved: 'TaskMoved',
-/** The card says something else from now on. Of Task. */
-TaskRenamed: 'TaskRenamed',
-/** The card is off the board, for good. Of Task. */
-TaskDeleted: 'TaskDeleted',
+  /** An account exists from now on, empty. Of Account. */
+  AccountOpened: 'AccountOpened',
+  /** Money came in from outside: the balance is greater by the amount. Of Account. */
+  MoneyDeposited: 'MoneyDeposited',
+  /** Money went out: the balance is smaller by the amount. Of Account. */
+  MoneyWithdrawn: 'MoneyWithdrawn',
+  /** The account is closed for good. Of Account. */
+  AccountClosed: 'AccountClosed',
+  /** A transfer has begun; no money has moved yet. Of Transfer. */
+  TransferRequested: 'TransferRequested',
+  /**
+   * The amount is set aside for a transfer: less is available, the balance is the same. Of Account, that
+   * of `from`.
+   */
+  FundsReserved: 'FundsReserved',
+  /** The amount cannot be set aside; nothing has changed. Of Account, that of `from`. */
+  ReservationRefused: 'ReservationRefused',
+  /** The money has arrived: the balance is greater by the amount. Of Account, that of `to`. */
+  TransferCredited: 'TransferCredited',
+  /** The money cannot be taken in; nothing has changed. Of Account, that of `to`. */
+  CreditRefused: 'CreditRefused',
+  /**
+   * What was set aside is gone for good: the balance is smaller by the amount. Of Account, that of
+   * `from`.
+   */
+  ReservationSettled: 'ReservationSettled',
+  /** What was set aside is available again; the balance is the same. Of Account, that of `from`. */
+  ReservationReleased: 'ReservationReleased',
+  /** The transfer has ended well: the money has moved. Of Transfer. */
+  TransferCompleted: 'TransferCompleted',
+  /** The transfer has ended badly: no money has moved. Of Transfer. */
+  TransferFailed: 'TransferFailed',
+  /** There is a calendar from now on, without slots. Of Calendar. */
+  CalendarCreated: 'CalendarCreated',
+  /** A slot is in the calendar from now on. Of Timeslot. */
+  TimeslotScheduled: 'TimeslotScheduled',
+  /** A slot is somewhere else from now on, or was put where it is. Of Timeslot. */
+  TimeslotRescheduled: 'TimeslotRescheduled',
+  /** A slot is out of the calendar, for good. Of Timeslot. */
+  ScheduledTimeslotRemoved: 'ScheduledTimeslotRemoved',
+  /**
+   * The calendar has ended for good, and its slots with it; none of them has an event of its own for
+   * that. Of Calendar.
+   */
+  CalendarRemoved: 'CalendarRemoved',
+  /** A slot that begins on this day takes its time. Of CalendarDay. */
+  DayBooked: 'DayBooked',
+  /** A slot that began on this day gives its time back. Of CalendarDay. */
+  DayFreed: 'DayFreed',
+  /** A registration is open; the user id counts as taken, but there is no user yet. Of User. */
+  RegistrationStarted: 'RegistrationStarted',
+  /** The name belongs to this user from now on. Of Username. */
+  UsernameClaimed: 'UsernameClaimed',
+  /** The name belongs to somebody else. Of Username. */
+  UsernameClaimRefused: 'UsernameClaimRefused',
+  /** The registration has ended without a user; the id is free again. Of User. */
+  RegistrationRefused: 'RegistrationRefused',
+  /** The user exists from now on. Of User. */
+  UserRegistered: 'UserRegistered',
+  /** A chirp was published; recorded_at is its posted_at. Of Chirp. */
+  ChirpPosted: 'ChirpPosted',
+  /** The text of a chirp was replaced; recorded_at is its edited_at. Of Chirp. */
+  ChirpEdited: 'ChirpEdited',
+  /** A chirp was taken back for good. Of Chirp. */
+  ChirpDeleted: 'ChirpDeleted',
+  /** A user reads another from now on. Of FollowRelationship. */
+  UserFollowed: 'UserFollowed',
+  /** A user no longer reads another. Of FollowRelationship. */
+  UserUnfollowed: 'UserUnfollowed',
+  /** Somebody has signed. */
+  Signed: 'Signed',
+  /**
+   * Somebody with a verified address is to be a user; the id counts as taken, but there is no user yet.
+   * Of User.
+   */
+  UserAdditionRequested: 'UserAdditionRequested',
+  /** The user exists from now on. Of User. */
+  UserAdded: 'UserAdded',
+  /** There is no user: the address is another user's. The id is free again. Of User. */
+  UserAdditionRefused: 'UserAdditionRefused',
+  /**
+   * A user is to be changed as soon as the claims on the address are; until then all is as before. Of
+   * User.
+   */
+  UserUpdateRequested: 'UserUpdateRequested',
+  /** What is known of the user has changed: the fields that are given here. Of User. */
+  UserUpdated: 'UserUpdated',
+  /** All is as before: the new address is another user's. Of User. */
+  UserUpdateRefused: 'UserUpdateRefused',
+  /** The user exists no more, for good; the id stays taken. Of User. */
+  UserRemoved: 'UserRemoved',
+  /** The address of a removed user is free for others. Of User. */
+  UserEmailReleased: 'UserEmailReleased',
+  /** The user has access to the accounting service, by another token than before. Of User. */
+  AccountingEnabled: 'AccountingEnabled',
+  /** The address belongs to this user from now on, if it has not before. Of EmailClaim. */
+  EmailClaimed: 'EmailClaimed',
+  /** The address belongs to another user. Of EmailClaim. */
+  EmailClaimRefused: 'EmailClaimRefused',
+  /** The user has given up the claim, or has not had it. Of EmailClaim. */
+  EmailReleased: 'EmailReleased',
+  /** There is an order from now on. Of Order. */
+  OrderCreated: 'OrderCreated',
+  /** The order is on its way, for good. Of Order. */
+  OrderShipped: 'OrderShipped',
+  /** The order was taken back, for good. Of Order. */
+  OrderCancelled: 'OrderCancelled',
+  /**
+   * Somebody is to be a member as soon as the project has taken note of it, or the team is founded;
+   * until then they are not. Of Membership.
+   */
+  MembershipRequested: 'MembershipRequested',
+  /**
+   * There is no membership: the project could not take note of it, somebody else has founded the team,
+   * or user or project ended meanwhile. Of Membership.
+   */
+  MembershipRefused: 'MembershipRefused',
+  /**
+   * There is no membership: user or project ended while it was requested, and the project is told to
+   * forget it. Of Membership.
+   */
+  MembershipWithdrawn: 'MembershipWithdrawn',
+  /** The user is a member of the team from now on. Of Membership. */
+  MembershipCreated: 'MembershipCreated',
+  /**
+   * The user is a member of the team from now on, and as long as there is the project at most. Of
+   * Membership.
+   */
+  MembershipCreatedForProject: 'MembershipCreatedForProject',
+  /** The member has this role from now on. Of Membership. */
+  MembershipUpdated: 'MembershipUpdated',
+  /** The user is a member of the team no more. Of Membership. */
+  MembershipDeleted: 'MembershipDeleted',
+  /**
+   * A membership that is to end is not there: it is only requested, and will not begin, or it has ended
+   * already. Of Membership.
+   */
+  MembershipEndingNoted: 'MembershipEndingNoted',
+  /**
+   * The project has forgotten a membership that has ended; there may be another one of the user in the
+   * team. Of Membership.
+   */
+  MembershipClosed: 'MembershipClosed',
+  /** One more team in the list of a user, also while the membership is only requested. Of Member. */
+  MemberJoined: 'MemberJoined',
+  /** One team less in the list of a user. Of Member. */
+  MemberLeft: 'MemberLeft',
+  /** The user exists no more: each membership ends, and there will be none again. Of Member. */
+  MemberEnded: 'MemberEnded',
+  /** The user may work on the team's boards: owner, admin or member. Of Contributor. */
+  ContributorAppointed: 'ContributorAppointed',
+  /** The user may not work on the team's boards any more. Of Contributor. */
+  ContributorDismissed: 'ContributorDismissed',
+  /** The user manages the team: owner or admin. Of Manager. */
+  ManagerAppointed: 'ManagerAppointed',
+  /** The user does not manage the team any more. Of Manager. */
+  ManagerDismissed: 'ManagerDismissed',
+  /** The user owns the team, alone or with others. Of Owner. */
+  OwnerAppointed: 'OwnerAppointed',
+  /** The user does not own the team any more. Of Owner. */
+  OwnerDismissed: 'OwnerDismissed',
+  /** There is a team from now on, for good. Of Team. */
+  TeamFounded: 'TeamFounded',
+  /** Somebody else has founded the team. Of Team. */
+  TeamFoundingRefused: 'TeamFoundingRefused',
+  /** There is a project from now on, with an empty board. Of Project. */
+  ProjectCreated: 'ProjectCreated',
+  /** What is known of the project has changed: the fields that are given here. Of Project. */
+  ProjectUpdated: 'ProjectUpdated',
+  /**
+   * The project has ended for good. Its tasks go with it without an event of their own; memberships that
+   * were given through it end one after the other. Of Project.
+   */
+  ProjectDeleted: 'ProjectDeleted',
+  /** The project has taken note of a membership that is given through it. Of Project. */
+  MembershipEnlisted: 'MembershipEnlisted',
+  /** The membership cannot be given through the project. Of Project. */
+  MembershipEnlistingRefused: 'MembershipEnlistingRefused',
+  /** The project has forgotten a membership that has ended. Of Project. */
+  MembershipDelisted: 'MembershipDelisted',
+  /** The team works on the project from now on. Of ProjectTeam. */
+  ProjectTeamSet: 'ProjectTeamSet',
+  /** The team works on the project no more. Of ProjectTeam. */
+  ProjectTeamCleared: 'ProjectTeamCleared',
+  /** How many tasks there are now, and how many there ever were. Of Board. */
+  BoardCounted: 'BoardCounted',
+  /** There is a card on the board from now on. Of Task. */
+  TaskCreated: 'TaskCreated',
+  /** The card stands somewhere else from now on, or was put where it is. Of Task. */
+  TaskMoved: 'TaskMoved',
+  /** The card says something else from now on. Of Task. */
+  TaskRenamed: 'TaskRenamed',
+  /** The card is off the board, for good. Of Task. */
+  TaskDeleted: 'TaskDeleted',
 } as const;
 
 /** The name of every event. */
 export type Events = (typeof Events)[keyof typeof Events];
-

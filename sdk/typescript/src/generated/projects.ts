@@ -2,30 +2,38 @@
 
 import { Violation } from './envelope.ts';
 import type {
-  CommandKind, CommandOf, CommandTopic, EventKind, EventOf, EventTopic, OutcomeTopic, RecordKind, View,
+  CommandKind,
+  CommandOf,
+  CommandTopic,
+  EventKind,
+  EventOf,
+  EventTopic,
+  OutcomeTopic,
+  RecordKind,
+  View,
 } from '../kinds.ts';
 import * as schemas from './schemas/projects.ts';
 
 /** A membership that was given through a project. */
 export interface Given {
-/** Who is a member. */
-readonly user_id: string;
-/** Of which team. */
-readonly team_id: string;
+  /** Who is a member. */
+  readonly user_id: string;
+  /** Of which team. */
+  readonly team_id: string;
 }
 
 /** A membership that was given through a project. */
 export const Given: RecordKind<Given> = {
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): Given {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): Given {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
 };
 
 /**
@@ -33,14 +41,14 @@ team_id: from.text('team_id'),
  * user_id.
  */
 export interface CreateMembership {
-/** A label of the membership; it is known by user and team. */
-readonly membership_id: string;
-/** The team's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly team_id: string;
-/** Who is to be a member: a user of identity. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** A label of the membership; it is known by user and team. */
+  readonly membership_id: string;
+  /** The team's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly team_id: string;
+  /** Who is to be a member: a user of identity. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /**
@@ -48,25 +56,25 @@ readonly role: string;
  * user_id.
  */
 export const CreateMembership: CommandKind<'CreateMembership', CreateMembership> = {
-of: 'commands',
-domain: 'projects',
-type: 'CreateMembership',
-write(out, it) {
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): CreateMembership {
-return {
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'CreateMembership',
+  write(out, it) {
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): CreateMembership {
+    return {
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -74,16 +82,16 @@ routingKey: (it) => it.user_id,
  * user_id.
  */
 export interface CreateMembershipForProject {
-/** The project through which the membership is given. */
-readonly project_id: string;
-/** A label of the membership; it is known by user and team. */
-readonly membership_id: string;
-/** The project's team. */
-readonly team_id: string;
-/** Who is to be a member: a user of identity. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** The project through which the membership is given. */
+  readonly project_id: string;
+  /** A label of the membership; it is known by user and team. */
+  readonly membership_id: string;
+  /** The project's team. */
+  readonly team_id: string;
+  /** Who is to be a member: a user of identity. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /**
@@ -91,142 +99,142 @@ readonly role: string;
  * user_id.
  */
 export const CreateMembershipForProject: CommandKind<'CreateMembershipForProject', CreateMembershipForProject> = {
-of: 'commands',
-domain: 'projects',
-type: 'CreateMembershipForProject',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): CreateMembershipForProject {
-return {
-project_id: from.text('project_id'),
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'CreateMembershipForProject',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): CreateMembershipForProject {
+    return {
+      project_id: from.text('project_id'),
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** Give a member of a team another role. Routing key: user_id. */
 export interface UpdateMembership {
-/** The team's id. */
-readonly team_id: string;
-/** Whose role it is. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Whose role it is. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /** Give a member of a team another role. Routing key: user_id. */
 export const UpdateMembership: CommandKind<'UpdateMembership', UpdateMembership> = {
-of: 'commands',
-domain: 'projects',
-type: 'UpdateMembership',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): UpdateMembership {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'UpdateMembership',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): UpdateMembership {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** End a membership; everybody but an owner may also end their own. Routing key: user_id. */
 export interface DeleteMembership {
-/** The team's id. */
-readonly team_id: string;
-/** Who is to be a member no more. */
-readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is to be a member no more. */
+  readonly user_id: string;
 }
 
 /** End a membership; everybody but an owner may also end their own. Routing key: user_id. */
 export const DeleteMembership: CommandKind<'DeleteMembership', DeleteMembership> = {
-of: 'commands',
-domain: 'projects',
-type: 'DeleteMembership',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-},
-read(from): DeleteMembership {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'DeleteMembership',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+  },
+  read(from): DeleteMembership {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** Begin a project: a team's, or a user's alone. Routing key: project_id. */
 export interface CreateProject {
-/** The project's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly project_id: string;
-/** What it is called: one line, not blank. */
-readonly name: string;
-/** What its tasks are numbered with: 2 to 6 letters of A-Z. */
-readonly prefix: string;
-/** More about it: prose; empty: none. */
-readonly description: string;
-/** Whose it is: a user of identity. */
-readonly user_id: string;
-/** The team that works on it; empty: none, it is the user's alone. */
-readonly team_id: string;
-/** Whether it is being worked on; pages show those first. Nothing is refused for it. */
-readonly active: boolean;
-/** Whether everybody may read it; else its team may, or its user. */
-readonly public: boolean;
-/** The columns of its board, from left to right: 1 to 50 different names, each one line. */
-readonly column_order: readonly (string)[];
+  /** The project's id: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly project_id: string;
+  /** What it is called: one line, not blank. */
+  readonly name: string;
+  /** What its tasks are numbered with: 2 to 6 letters of A-Z. */
+  readonly prefix: string;
+  /** More about it: prose; empty: none. */
+  readonly description: string;
+  /** Whose it is: a user of identity. */
+  readonly user_id: string;
+  /** The team that works on it; empty: none, it is the user's alone. */
+  readonly team_id: string;
+  /** Whether it is being worked on; pages show those first. Nothing is refused for it. */
+  readonly active: boolean;
+  /** Whether everybody may read it; else its team may, or its user. */
+  readonly public: boolean;
+  /** The columns of its board, from left to right: 1 to 50 different names, each one line. */
+  readonly column_order: readonly string[];
 }
 
 /** Begin a project: a team's, or a user's alone. Routing key: project_id. */
 export const CreateProject: CommandKind<'CreateProject', CreateProject> = {
-of: 'commands',
-domain: 'projects',
-type: 'CreateProject',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('name', it.name);
-out.text('prefix', it.prefix);
-out.text('description', it.description);
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-out.boolean('active', it.active);
-out.boolean('public', it.public);
-out.items('column_order', it.column_order, (item) => {
-out.text('', item);
-});
-},
-read(from): CreateProject {
-return {
-project_id: from.text('project_id'),
-name: from.text('name'),
-prefix: from.text('prefix'),
-description: from.text('description'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-active: from.boolean('active'),
-public: from.boolean('public'),
-column_order: from.items('column_order', () => from.text('')),
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'CreateProject',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('name', it.name);
+    out.text('prefix', it.prefix);
+    out.text('description', it.description);
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+    out.boolean('active', it.active);
+    out.boolean('public', it.public);
+    out.items('column_order', it.column_order, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): CreateProject {
+    return {
+      project_id: from.text('project_id'),
+      name: from.text('name'),
+      prefix: from.text('prefix'),
+      description: from.text('description'),
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+      active: from.boolean('active'),
+      public: from.boolean('public'),
+      column_order: from.items('column_order', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /**
@@ -234,24 +242,24 @@ routingKey: (it) => it.project_id,
  * project_id.
  */
 export interface UpdateProject {
-/** The project's id. */
-readonly project_id: string;
-/** The new name. */
-readonly name?: string | null;
-/** The new prefix of its tasks. */
-readonly prefix?: string | null;
-/** The new description; empty: none from now on. */
-readonly description?: string | null;
-/** Whose it is from now on. */
-readonly user_id?: string | null;
-/** The team that works on it from now on; empty: none. */
-readonly team_id?: string | null;
-/** Whether it is being worked on. */
-readonly active?: boolean | null;
-/** Whether everybody may read it. */
-readonly public?: boolean | null;
-/** The columns of its board from now on. Tasks of a column that is no more are shown in the first one. */
-readonly column_order?: readonly (string)[] | null;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The new name. */
+  readonly name?: string | null;
+  /** The new prefix of its tasks. */
+  readonly prefix?: string | null;
+  /** The new description; empty: none from now on. */
+  readonly description?: string | null;
+  /** Whose it is from now on. */
+  readonly user_id?: string | null;
+  /** The team that works on it from now on; empty: none. */
+  readonly team_id?: string | null;
+  /** Whether it is being worked on. */
+  readonly active?: boolean | null;
+  /** Whether everybody may read it. */
+  readonly public?: boolean | null;
+  /** The columns of its board from now on. Tasks of a column that is no more are shown in the first one. */
+  readonly column_order?: readonly string[] | null;
 }
 
 /**
@@ -259,69 +267,69 @@ readonly column_order?: readonly (string)[] | null;
  * project_id.
  */
 export const UpdateProject: CommandKind<'UpdateProject', UpdateProject> = {
-of: 'commands',
-domain: 'projects',
-type: 'UpdateProject',
-write(out, it) {
-out.text('project_id', it.project_id);
-if (it.name === undefined || it.name === null) out.none('name');
-else {
-out.some('name');
-out.text('name', it.name);
-}
-if (it.prefix === undefined || it.prefix === null) out.none('prefix');
-else {
-out.some('prefix');
-out.text('prefix', it.prefix);
-}
-if (it.description === undefined || it.description === null) out.none('description');
-else {
-out.some('description');
-out.text('description', it.description);
-}
-if (it.user_id === undefined || it.user_id === null) out.none('user_id');
-else {
-out.some('user_id');
-out.text('user_id', it.user_id);
-}
-if (it.team_id === undefined || it.team_id === null) out.none('team_id');
-else {
-out.some('team_id');
-out.text('team_id', it.team_id);
-}
-if (it.active === undefined || it.active === null) out.none('active');
-else {
-out.some('active');
-out.boolean('active', it.active);
-}
-if (it.public === undefined || it.public === null) out.none('public');
-else {
-out.some('public');
-out.boolean('public', it.public);
-}
-if (it.column_order === undefined || it.column_order === null) out.none('column_order');
-else {
-out.some('column_order');
-out.items('column_order', it.column_order, (item) => {
-out.text('', item);
-});
-}
-},
-read(from): UpdateProject {
-return {
-project_id: from.text('project_id'),
-name: from.isSome('name') ? from.text('name') : null,
-prefix: from.isSome('prefix') ? from.text('prefix') : null,
-description: from.isSome('description') ? from.text('description') : null,
-user_id: from.isSome('user_id') ? from.text('user_id') : null,
-team_id: from.isSome('team_id') ? from.text('team_id') : null,
-active: from.isSome('active') ? from.boolean('active') : null,
-public: from.isSome('public') ? from.boolean('public') : null,
-column_order: from.isSome('column_order') ? from.items('column_order', () => from.text('')) : null,
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'UpdateProject',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    if (it.name === undefined || it.name === null) out.none('name');
+    else {
+      out.some('name');
+      out.text('name', it.name);
+    }
+    if (it.prefix === undefined || it.prefix === null) out.none('prefix');
+    else {
+      out.some('prefix');
+      out.text('prefix', it.prefix);
+    }
+    if (it.description === undefined || it.description === null) out.none('description');
+    else {
+      out.some('description');
+      out.text('description', it.description);
+    }
+    if (it.user_id === undefined || it.user_id === null) out.none('user_id');
+    else {
+      out.some('user_id');
+      out.text('user_id', it.user_id);
+    }
+    if (it.team_id === undefined || it.team_id === null) out.none('team_id');
+    else {
+      out.some('team_id');
+      out.text('team_id', it.team_id);
+    }
+    if (it.active === undefined || it.active === null) out.none('active');
+    else {
+      out.some('active');
+      out.boolean('active', it.active);
+    }
+    if (it.public === undefined || it.public === null) out.none('public');
+    else {
+      out.some('public');
+      out.boolean('public', it.public);
+    }
+    if (it.column_order === undefined || it.column_order === null) out.none('column_order');
+    else {
+      out.some('column_order');
+      out.items('column_order', it.column_order, (item) => {
+        out.text('', item);
+      });
+    }
+  },
+  read(from): UpdateProject {
+    return {
+      project_id: from.text('project_id'),
+      name: from.isSome('name') ? from.text('name') : null,
+      prefix: from.isSome('prefix') ? from.text('prefix') : null,
+      description: from.isSome('description') ? from.text('description') : null,
+      user_id: from.isSome('user_id') ? from.text('user_id') : null,
+      team_id: from.isSome('team_id') ? from.text('team_id') : null,
+      active: from.isSome('active') ? from.boolean('active') : null,
+      public: from.isSome('public') ? from.boolean('public') : null,
+      column_order: from.isSome('column_order') ? from.items('column_order', () => from.text('')) : null,
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /**
@@ -329,8 +337,8 @@ routingKey: (it) => it.project_id,
  * key: project_id.
  */
 export interface DeleteProject {
-/** The project's id. */
-readonly project_id: string;
+  /** The project's id. */
+  readonly project_id: string;
 }
 
 /**
@@ -338,61 +346,61 @@ readonly project_id: string;
  * key: project_id.
  */
 export const DeleteProject: CommandKind<'DeleteProject', DeleteProject> = {
-of: 'commands',
-domain: 'projects',
-type: 'DeleteProject',
-write(out, it) {
-out.text('project_id', it.project_id);
-},
-read(from): DeleteProject {
-return {
-project_id: from.text('project_id'),
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'DeleteProject',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+  },
+  read(from): DeleteProject {
+    return {
+      project_id: from.text('project_id'),
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** Put a card on the board of a project. Routing key: project_id. */
 export interface CreateTask {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id, unique within its project: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
-readonly task_id: string;
-/** What is to be done: one line, not blank. */
-readonly title: string;
-/** One of the project's columns. */
-readonly column: string;
-/**
- * Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
- * task_id.
- */
-readonly rank: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id, unique within its project: 1 to 64 characters of A-Z a-z 0-9 _ . : - */
+  readonly task_id: string;
+  /** What is to be done: one line, not blank. */
+  readonly title: string;
+  /** One of the project's columns. */
+  readonly column: string;
+  /**
+   * Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
+   * task_id.
+   */
+  readonly rank: string;
 }
 
 /** Put a card on the board of a project. Routing key: project_id. */
 export const CreateTask: CommandKind<'CreateTask', CreateTask> = {
-of: 'commands',
-domain: 'projects',
-type: 'CreateTask',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.text('title', it.title);
-out.text('column', it.column);
-out.text('rank', it.rank);
-},
-read(from): CreateTask {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-title: from.text('title'),
-column: from.text('column'),
-rank: from.text('rank'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'CreateTask',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.text('title', it.title);
+    out.text('column', it.column);
+    out.text('rank', it.rank);
+  },
+  read(from): CreateTask {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      title: from.text('title'),
+      column: from.text('column'),
+      rank: from.text('rank'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /**
@@ -400,17 +408,17 @@ routingKey: (it) => it.project_id,
  * version, and must be given. Routing key: project_id.
  */
 export interface MoveTask {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
-/** One of the project's columns. */
-readonly column: string;
-/**
- * Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
- * task_id.
- */
-readonly rank: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
+  /** One of the project's columns. */
+  readonly column: string;
+  /**
+   * Where it stands in the column: 1 to 64 of 0-9 A-Z a-z, compared byte by byte; equal ranks go by
+   * task_id.
+   */
+  readonly rank: string;
 }
 
 /**
@@ -418,83 +426,83 @@ readonly rank: string;
  * version, and must be given. Routing key: project_id.
  */
 export const MoveTask: CommandKind<'MoveTask', MoveTask> = {
-of: 'commands',
-domain: 'projects',
-type: 'MoveTask',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.text('column', it.column);
-out.text('rank', it.rank);
-},
-read(from): MoveTask {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-column: from.text('column'),
-rank: from.text('rank'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'MoveTask',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.text('column', it.column);
+    out.text('rank', it.rank);
+  },
+  read(from): MoveTask {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      column: from.text('column'),
+      rank: from.text('rank'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** Say anew what a card is about. Routing key: project_id. */
 export interface RenameTask {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
-/** What is to be done: one line, not blank. */
-readonly title: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
+  /** What is to be done: one line, not blank. */
+  readonly title: string;
 }
 
 /** Say anew what a card is about. Routing key: project_id. */
 export const RenameTask: CommandKind<'RenameTask', RenameTask> = {
-of: 'commands',
-domain: 'projects',
-type: 'RenameTask',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.text('title', it.title);
-},
-read(from): RenameTask {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-title: from.text('title'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'RenameTask',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.text('title', it.title);
+  },
+  read(from): RenameTask {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      title: from.text('title'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** Take a card off the board for good; its id stays taken. Routing key: project_id. */
 export interface DeleteTask {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
 }
 
 /** Take a card off the board for good; its id stays taken. Routing key: project_id. */
 export const DeleteTask: CommandKind<'DeleteTask', DeleteTask> = {
-of: 'commands',
-domain: 'projects',
-type: 'DeleteTask',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-},
-read(from): DeleteTask {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'commands',
+  domain: 'projects',
+  type: 'DeleteTask',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+  },
+  read(from): DeleteTask {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** A command of projects. */
@@ -513,8 +521,23 @@ export type ProjectsCommand =
 
 /** All commands of projects, in the order of the schema. */
 export const projectsCommands: CommandTopic<ProjectsCommand> = {
-domain: 'projects', of: 'commands', name: 'projects.commands', schema: schemas.commands,
-kinds: [CreateMembership, CreateMembershipForProject, UpdateMembership, DeleteMembership, CreateProject, UpdateProject, DeleteProject, CreateTask, MoveTask, RenameTask, DeleteTask],
+  domain: 'projects',
+  of: 'commands',
+  name: 'projects.commands',
+  schema: schemas.commands,
+  kinds: [
+    CreateMembership,
+    CreateMembershipForProject,
+    UpdateMembership,
+    DeleteMembership,
+    CreateProject,
+    UpdateProject,
+    DeleteProject,
+    CreateTask,
+    MoveTask,
+    RenameTask,
+    DeleteTask,
+  ],
 };
 
 /**
@@ -522,18 +545,18 @@ kinds: [CreateMembership, CreateMembershipForProject, UpdateMembership, DeleteMe
  * until then they are not. Of Membership.
  */
 export interface MembershipRequested {
-/** A label of the membership. */
-readonly membership_id: string;
-/** The team's id. */
-readonly team_id: string;
-/** Who is to be a member. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
-/** The project through which it is given; null: the team is to be founded. */
-readonly project_id?: string | null;
-/** The acting user, if one was named. */
-readonly requested_by?: string | null;
+  /** A label of the membership. */
+  readonly membership_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is to be a member. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
+  /** The project through which it is given; null: the team is to be founded. */
+  readonly project_id?: string | null;
+  /** The acting user, if one was named. */
+  readonly requested_by?: string | null;
 }
 
 /**
@@ -541,37 +564,37 @@ readonly requested_by?: string | null;
  * until then they are not. Of Membership.
  */
 export const MembershipRequested: EventKind<'MembershipRequested', MembershipRequested> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipRequested',
-write(out, it) {
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-if (it.project_id === undefined || it.project_id === null) out.none('project_id');
-else {
-out.some('project_id');
-out.text('project_id', it.project_id);
-}
-if (it.requested_by === undefined || it.requested_by === null) out.none('requested_by');
-else {
-out.some('requested_by');
-out.text('requested_by', it.requested_by);
-}
-},
-read(from): MembershipRequested {
-return {
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-project_id: from.isSome('project_id') ? from.text('project_id') : null,
-requested_by: from.isSome('requested_by') ? from.text('requested_by') : null,
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipRequested',
+  write(out, it) {
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+    if (it.project_id === undefined || it.project_id === null) out.none('project_id');
+    else {
+      out.some('project_id');
+      out.text('project_id', it.project_id);
+    }
+    if (it.requested_by === undefined || it.requested_by === null) out.none('requested_by');
+    else {
+      out.some('requested_by');
+      out.text('requested_by', it.requested_by);
+    }
+  },
+  read(from): MembershipRequested {
+    return {
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+      project_id: from.isSome('project_id') ? from.text('project_id') : null,
+      requested_by: from.isSome('requested_by') ? from.text('requested_by') : null,
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -579,12 +602,12 @@ routingKey: (it) => it.user_id,
  * or user or project ended meanwhile. Of Membership.
  */
 export interface MembershipRefused {
-/** The team's id. */
-readonly team_id: string;
-/** Who was to be a member. */
-readonly user_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who was to be a member. */
+  readonly user_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /**
@@ -592,25 +615,25 @@ readonly violations: readonly (Violation)[];
  * or user or project ended meanwhile. Of Membership.
  */
 export const MembershipRefused: EventKind<'MembershipRefused', MembershipRefused> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipRefused',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): MembershipRefused {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipRefused',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): MembershipRefused {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -618,14 +641,14 @@ routingKey: (it) => it.user_id,
  * forget it. Of Membership.
  */
 export interface MembershipWithdrawn {
-/** The team's id. */
-readonly team_id: string;
-/** Who was to be a member. */
-readonly user_id: string;
-/** The project through which it was to be given. */
-readonly project_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who was to be a member. */
+  readonly user_id: string;
+  /** The project through which it was to be given. */
+  readonly project_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /**
@@ -633,62 +656,62 @@ readonly violations: readonly (Violation)[];
  * forget it. Of Membership.
  */
 export const MembershipWithdrawn: EventKind<'MembershipWithdrawn', MembershipWithdrawn> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipWithdrawn',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('project_id', it.project_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): MembershipWithdrawn {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-project_id: from.text('project_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipWithdrawn',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('project_id', it.project_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): MembershipWithdrawn {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      project_id: from.text('project_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user is a member of the team from now on. Of Membership. */
 export interface MembershipCreated {
-/** A label of the membership. */
-readonly membership_id: string;
-/** The team's id. */
-readonly team_id: string;
-/** Who is a member. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** A label of the membership. */
+  readonly membership_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is a member. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /** The user is a member of the team from now on. Of Membership. */
 export const MembershipCreated: EventKind<'MembershipCreated', MembershipCreated> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipCreated',
-write(out, it) {
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): MembershipCreated {
-return {
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipCreated',
+  write(out, it) {
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): MembershipCreated {
+    return {
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -696,16 +719,16 @@ routingKey: (it) => it.user_id,
  * Membership.
  */
 export interface MembershipCreatedForProject {
-/** The project through which it is given. */
-readonly project_id: string;
-/** A label of the membership. */
-readonly membership_id: string;
-/** The team's id. */
-readonly team_id: string;
-/** Who is a member. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** The project through which it is given. */
+  readonly project_id: string;
+  /** A label of the membership. */
+  readonly membership_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is a member. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /**
@@ -713,101 +736,101 @@ readonly role: string;
  * Membership.
  */
 export const MembershipCreatedForProject: EventKind<'MembershipCreatedForProject', MembershipCreatedForProject> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipCreatedForProject',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): MembershipCreatedForProject {
-return {
-project_id: from.text('project_id'),
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipCreatedForProject',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): MembershipCreatedForProject {
+    return {
+      project_id: from.text('project_id'),
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The member has this role from now on. Of Membership. */
 export interface MembershipUpdated {
-/** The team's id. */
-readonly team_id: string;
-/** Whose role it is. */
-readonly user_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Whose role it is. */
+  readonly user_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
 }
 
 /** The member has this role from now on. Of Membership. */
 export const MembershipUpdated: EventKind<'MembershipUpdated', MembershipUpdated> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipUpdated',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.text('role', it.role);
-},
-read(from): MembershipUpdated {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-role: from.text('role'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipUpdated',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.text('role', it.role);
+  },
+  read(from): MembershipUpdated {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      role: from.text('role'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user is a member of the team no more. Of Membership. */
 export interface MembershipDeleted {
-/** A label of the membership. */
-readonly membership_id: string;
-/** The team's id. */
-readonly team_id: string;
-/** Who is a member no more. */
-readonly user_id: string;
-/** The project through which it was given, if it was; that is told of it. */
-readonly project_id?: string | null;
-/** Whether it ends because the project has. */
-readonly with_project: boolean;
+  /** A label of the membership. */
+  readonly membership_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is a member no more. */
+  readonly user_id: string;
+  /** The project through which it was given, if it was; that is told of it. */
+  readonly project_id?: string | null;
+  /** Whether it ends because the project has. */
+  readonly with_project: boolean;
 }
 
 /** The user is a member of the team no more. Of Membership. */
 export const MembershipDeleted: EventKind<'MembershipDeleted', MembershipDeleted> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipDeleted',
-write(out, it) {
-out.text('membership_id', it.membership_id);
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-if (it.project_id === undefined || it.project_id === null) out.none('project_id');
-else {
-out.some('project_id');
-out.text('project_id', it.project_id);
-}
-out.boolean('with_project', it.with_project);
-},
-read(from): MembershipDeleted {
-return {
-membership_id: from.text('membership_id'),
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-project_id: from.isSome('project_id') ? from.text('project_id') : null,
-with_project: from.boolean('with_project'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipDeleted',
+  write(out, it) {
+    out.text('membership_id', it.membership_id);
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    if (it.project_id === undefined || it.project_id === null) out.none('project_id');
+    else {
+      out.some('project_id');
+      out.text('project_id', it.project_id);
+    }
+    out.boolean('with_project', it.with_project);
+  },
+  read(from): MembershipDeleted {
+    return {
+      membership_id: from.text('membership_id'),
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      project_id: from.isSome('project_id') ? from.text('project_id') : null,
+      with_project: from.boolean('with_project'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -815,12 +838,12 @@ routingKey: (it) => it.user_id,
  * already. Of Membership.
  */
 export interface MembershipEndingNoted {
-/** The team's id. */
-readonly team_id: string;
-/** Whose membership it would be. */
-readonly user_id: string;
-/** The project that has ended; null: the user has. */
-readonly project_id?: string | null;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Whose membership it would be. */
+  readonly user_id: string;
+  /** The project that has ended; null: the user has. */
+  readonly project_id?: string | null;
 }
 
 /**
@@ -828,27 +851,27 @@ readonly project_id?: string | null;
  * already. Of Membership.
  */
 export const MembershipEndingNoted: EventKind<'MembershipEndingNoted', MembershipEndingNoted> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipEndingNoted',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-if (it.project_id === undefined || it.project_id === null) out.none('project_id');
-else {
-out.some('project_id');
-out.text('project_id', it.project_id);
-}
-},
-read(from): MembershipEndingNoted {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-project_id: from.isSome('project_id') ? from.text('project_id') : null,
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipEndingNoted',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    if (it.project_id === undefined || it.project_id === null) out.none('project_id');
+    else {
+      out.some('project_id');
+      out.text('project_id', it.project_id);
+    }
+  },
+  read(from): MembershipEndingNoted {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      project_id: from.isSome('project_id') ? from.text('project_id') : null,
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /**
@@ -856,10 +879,10 @@ routingKey: (it) => it.user_id,
  * team. Of Membership.
  */
 export interface MembershipClosed {
-/** The team's id. */
-readonly team_id: string;
-/** Whose membership it was. */
-readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Whose membership it was. */
+  readonly user_id: string;
 }
 
 /**
@@ -867,472 +890,472 @@ readonly user_id: string;
  * team. Of Membership.
  */
 export const MembershipClosed: EventKind<'MembershipClosed', MembershipClosed> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipClosed',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-},
-read(from): MembershipClosed {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-};
-},
-aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipClosed',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+  },
+  read(from): MembershipClosed {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+    };
+  },
+  aggregateId: (it) => `Membership/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** One more team in the list of a user, also while the membership is only requested. Of Member. */
 export interface MemberJoined {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** One more team in the list of a user, also while the membership is only requested. Of Member. */
 export const MemberJoined: EventKind<'MemberJoined', MemberJoined> = {
-of: 'events',
-domain: 'projects',
-type: 'MemberJoined',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): MemberJoined {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Member/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MemberJoined',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): MemberJoined {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Member/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** One team less in the list of a user. Of Member. */
 export interface MemberLeft {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** One team less in the list of a user. Of Member. */
 export const MemberLeft: EventKind<'MemberLeft', MemberLeft> = {
-of: 'events',
-domain: 'projects',
-type: 'MemberLeft',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): MemberLeft {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Member/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MemberLeft',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): MemberLeft {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Member/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user exists no more: each membership ends, and there will be none again. Of Member. */
 export interface MemberEnded {
-/** The user's id. */
-readonly user_id: string;
-/** The teams in the list. */
-readonly team_ids: readonly (string)[];
+  /** The user's id. */
+  readonly user_id: string;
+  /** The teams in the list. */
+  readonly team_ids: readonly string[];
 }
 
 /** The user exists no more: each membership ends, and there will be none again. Of Member. */
 export const MemberEnded: EventKind<'MemberEnded', MemberEnded> = {
-of: 'events',
-domain: 'projects',
-type: 'MemberEnded',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.items('team_ids', it.team_ids, (item) => {
-out.text('', item);
-});
-},
-read(from): MemberEnded {
-return {
-user_id: from.text('user_id'),
-team_ids: from.items('team_ids', () => from.text('')),
-};
-},
-aggregateId: (it) => `Member/${it.user_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MemberEnded',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.items('team_ids', it.team_ids, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): MemberEnded {
+    return {
+      user_id: from.text('user_id'),
+      team_ids: from.items('team_ids', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `Member/${it.user_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user may work on the team's boards: owner, admin or member. Of Contributor. */
 export interface ContributorAppointed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user may work on the team's boards: owner, admin or member. Of Contributor. */
 export const ContributorAppointed: EventKind<'ContributorAppointed', ContributorAppointed> = {
-of: 'events',
-domain: 'projects',
-type: 'ContributorAppointed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): ContributorAppointed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Contributor/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ContributorAppointed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ContributorAppointed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Contributor/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user may not work on the team's boards any more. Of Contributor. */
 export interface ContributorDismissed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user may not work on the team's boards any more. Of Contributor. */
 export const ContributorDismissed: EventKind<'ContributorDismissed', ContributorDismissed> = {
-of: 'events',
-domain: 'projects',
-type: 'ContributorDismissed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): ContributorDismissed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Contributor/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ContributorDismissed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ContributorDismissed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Contributor/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user manages the team: owner or admin. Of Manager. */
 export interface ManagerAppointed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user manages the team: owner or admin. Of Manager. */
 export const ManagerAppointed: EventKind<'ManagerAppointed', ManagerAppointed> = {
-of: 'events',
-domain: 'projects',
-type: 'ManagerAppointed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): ManagerAppointed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Manager/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ManagerAppointed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ManagerAppointed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Manager/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user does not manage the team any more. Of Manager. */
 export interface ManagerDismissed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user does not manage the team any more. Of Manager. */
 export const ManagerDismissed: EventKind<'ManagerDismissed', ManagerDismissed> = {
-of: 'events',
-domain: 'projects',
-type: 'ManagerDismissed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): ManagerDismissed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Manager/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ManagerDismissed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ManagerDismissed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Manager/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user owns the team, alone or with others. Of Owner. */
 export interface OwnerAppointed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user owns the team, alone or with others. Of Owner. */
 export const OwnerAppointed: EventKind<'OwnerAppointed', OwnerAppointed> = {
-of: 'events',
-domain: 'projects',
-type: 'OwnerAppointed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): OwnerAppointed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Owner/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'OwnerAppointed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): OwnerAppointed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Owner/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** The user does not own the team any more. Of Owner. */
 export interface OwnerDismissed {
-/** The user's id. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The user's id. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The user does not own the team any more. Of Owner. */
 export const OwnerDismissed: EventKind<'OwnerDismissed', OwnerDismissed> = {
-of: 'events',
-domain: 'projects',
-type: 'OwnerDismissed',
-write(out, it) {
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): OwnerDismissed {
-return {
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Owner/${it.user_id}/${it.team_id}`,
-routingKey: (it) => it.user_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'OwnerDismissed',
+  write(out, it) {
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): OwnerDismissed {
+    return {
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Owner/${it.user_id}/${it.team_id}`,
+  routingKey: (it) => it.user_id,
 };
 
 /** There is a team from now on, for good. Of Team. */
 export interface TeamFounded {
-/** The team's id. */
-readonly team_id: string;
-/** Who founds it, and owns it first. */
-readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who founds it, and owns it first. */
+  readonly user_id: string;
 }
 
 /** There is a team from now on, for good. Of Team. */
 export const TeamFounded: EventKind<'TeamFounded', TeamFounded> = {
-of: 'events',
-domain: 'projects',
-type: 'TeamFounded',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-},
-read(from): TeamFounded {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-};
-},
-aggregateId: (it) => `Team/${it.team_id}`,
-routingKey: (it) => it.team_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TeamFounded',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+  },
+  read(from): TeamFounded {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+    };
+  },
+  aggregateId: (it) => `Team/${it.team_id}`,
+  routingKey: (it) => it.team_id,
 };
 
 /** Somebody else has founded the team. Of Team. */
 export interface TeamFoundingRefused {
-/** The team's id. */
-readonly team_id: string;
-/** Who was to found it. */
-readonly user_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who was to found it. */
+  readonly user_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** Somebody else has founded the team. Of Team. */
 export const TeamFoundingRefused: EventKind<'TeamFoundingRefused', TeamFoundingRefused> = {
-of: 'events',
-domain: 'projects',
-type: 'TeamFoundingRefused',
-write(out, it) {
-out.text('team_id', it.team_id);
-out.text('user_id', it.user_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): TeamFoundingRefused {
-return {
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Team/${it.team_id}`,
-routingKey: (it) => it.team_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TeamFoundingRefused',
+  write(out, it) {
+    out.text('team_id', it.team_id);
+    out.text('user_id', it.user_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): TeamFoundingRefused {
+    return {
+      team_id: from.text('team_id'),
+      user_id: from.text('user_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Team/${it.team_id}`,
+  routingKey: (it) => it.team_id,
 };
 
 /** There is a project from now on, with an empty board. Of Project. */
 export interface ProjectCreated {
-/** The project's id. */
-readonly project_id: string;
-/** What it is called. */
-readonly name: string;
-/** What its tasks are numbered with. */
-readonly prefix: string;
-/** More about it; empty: none. */
-readonly description: string;
-/** Whose it is. */
-readonly user_id: string;
-/** The team that works on it; empty: none, it is the user's alone. */
-readonly team_id: string;
-/** Whether it is being worked on. */
-readonly active: boolean;
-/** Whether everybody may read it. */
-readonly public: boolean;
-/** The columns of its board, from left to right. */
-readonly column_order: readonly (string)[];
+  /** The project's id. */
+  readonly project_id: string;
+  /** What it is called. */
+  readonly name: string;
+  /** What its tasks are numbered with. */
+  readonly prefix: string;
+  /** More about it; empty: none. */
+  readonly description: string;
+  /** Whose it is. */
+  readonly user_id: string;
+  /** The team that works on it; empty: none, it is the user's alone. */
+  readonly team_id: string;
+  /** Whether it is being worked on. */
+  readonly active: boolean;
+  /** Whether everybody may read it. */
+  readonly public: boolean;
+  /** The columns of its board, from left to right. */
+  readonly column_order: readonly string[];
 }
 
 /** There is a project from now on, with an empty board. Of Project. */
 export const ProjectCreated: EventKind<'ProjectCreated', ProjectCreated> = {
-of: 'events',
-domain: 'projects',
-type: 'ProjectCreated',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('name', it.name);
-out.text('prefix', it.prefix);
-out.text('description', it.description);
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-out.boolean('active', it.active);
-out.boolean('public', it.public);
-out.items('column_order', it.column_order, (item) => {
-out.text('', item);
-});
-},
-read(from): ProjectCreated {
-return {
-project_id: from.text('project_id'),
-name: from.text('name'),
-prefix: from.text('prefix'),
-description: from.text('description'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-active: from.boolean('active'),
-public: from.boolean('public'),
-column_order: from.items('column_order', () => from.text('')),
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ProjectCreated',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('name', it.name);
+    out.text('prefix', it.prefix);
+    out.text('description', it.description);
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+    out.boolean('active', it.active);
+    out.boolean('public', it.public);
+    out.items('column_order', it.column_order, (item) => {
+      out.text('', item);
+    });
+  },
+  read(from): ProjectCreated {
+    return {
+      project_id: from.text('project_id'),
+      name: from.text('name'),
+      prefix: from.text('prefix'),
+      description: from.text('description'),
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+      active: from.boolean('active'),
+      public: from.boolean('public'),
+      column_order: from.items('column_order', () => from.text('')),
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** What is known of the project has changed: the fields that are given here. Of Project. */
 export interface ProjectUpdated {
-/** The project's id. */
-readonly project_id: string;
-/** The new name, if it was given. */
-readonly name?: string | null;
-/** The new prefix of its tasks, if it was given. */
-readonly prefix?: string | null;
-/** The new description, if it was given; empty: none from now on. */
-readonly description?: string | null;
-/** Whose it is from now on, if that was given. */
-readonly user_id?: string | null;
-/** The team that works on it from now on, if that was given; empty: none. */
-readonly team_id?: string | null;
-/** Whether it is being worked on, if that was given. */
-readonly active?: boolean | null;
-/** Whether everybody may read it, if that was given. */
-readonly public?: boolean | null;
-/** The columns of its board from now on, if they were given. */
-readonly column_order?: readonly (string)[] | null;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The new name, if it was given. */
+  readonly name?: string | null;
+  /** The new prefix of its tasks, if it was given. */
+  readonly prefix?: string | null;
+  /** The new description, if it was given; empty: none from now on. */
+  readonly description?: string | null;
+  /** Whose it is from now on, if that was given. */
+  readonly user_id?: string | null;
+  /** The team that works on it from now on, if that was given; empty: none. */
+  readonly team_id?: string | null;
+  /** Whether it is being worked on, if that was given. */
+  readonly active?: boolean | null;
+  /** Whether everybody may read it, if that was given. */
+  readonly public?: boolean | null;
+  /** The columns of its board from now on, if they were given. */
+  readonly column_order?: readonly string[] | null;
 }
 
 /** What is known of the project has changed: the fields that are given here. Of Project. */
 export const ProjectUpdated: EventKind<'ProjectUpdated', ProjectUpdated> = {
-of: 'events',
-domain: 'projects',
-type: 'ProjectUpdated',
-write(out, it) {
-out.text('project_id', it.project_id);
-if (it.name === undefined || it.name === null) out.none('name');
-else {
-out.some('name');
-out.text('name', it.name);
-}
-if (it.prefix === undefined || it.prefix === null) out.none('prefix');
-else {
-out.some('prefix');
-out.text('prefix', it.prefix);
-}
-if (it.description === undefined || it.description === null) out.none('description');
-else {
-out.some('description');
-out.text('description', it.description);
-}
-if (it.user_id === undefined || it.user_id === null) out.none('user_id');
-else {
-out.some('user_id');
-out.text('user_id', it.user_id);
-}
-if (it.team_id === undefined || it.team_id === null) out.none('team_id');
-else {
-out.some('team_id');
-out.text('team_id', it.team_id);
-}
-if (it.active === undefined || it.active === null) out.none('active');
-else {
-out.some('active');
-out.boolean('active', it.active);
-}
-if (it.public === undefined || it.public === null) out.none('public');
-else {
-out.some('public');
-out.boolean('public', it.public);
-}
-if (it.column_order === undefined || it.column_order === null) out.none('column_order');
-else {
-out.some('column_order');
-out.items('column_order', it.column_order, (item) => {
-out.text('', item);
-});
-}
-},
-read(from): ProjectUpdated {
-return {
-project_id: from.text('project_id'),
-name: from.isSome('name') ? from.text('name') : null,
-prefix: from.isSome('prefix') ? from.text('prefix') : null,
-description: from.isSome('description') ? from.text('description') : null,
-user_id: from.isSome('user_id') ? from.text('user_id') : null,
-team_id: from.isSome('team_id') ? from.text('team_id') : null,
-active: from.isSome('active') ? from.boolean('active') : null,
-public: from.isSome('public') ? from.boolean('public') : null,
-column_order: from.isSome('column_order') ? from.items('column_order', () => from.text('')) : null,
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ProjectUpdated',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    if (it.name === undefined || it.name === null) out.none('name');
+    else {
+      out.some('name');
+      out.text('name', it.name);
+    }
+    if (it.prefix === undefined || it.prefix === null) out.none('prefix');
+    else {
+      out.some('prefix');
+      out.text('prefix', it.prefix);
+    }
+    if (it.description === undefined || it.description === null) out.none('description');
+    else {
+      out.some('description');
+      out.text('description', it.description);
+    }
+    if (it.user_id === undefined || it.user_id === null) out.none('user_id');
+    else {
+      out.some('user_id');
+      out.text('user_id', it.user_id);
+    }
+    if (it.team_id === undefined || it.team_id === null) out.none('team_id');
+    else {
+      out.some('team_id');
+      out.text('team_id', it.team_id);
+    }
+    if (it.active === undefined || it.active === null) out.none('active');
+    else {
+      out.some('active');
+      out.boolean('active', it.active);
+    }
+    if (it.public === undefined || it.public === null) out.none('public');
+    else {
+      out.some('public');
+      out.boolean('public', it.public);
+    }
+    if (it.column_order === undefined || it.column_order === null) out.none('column_order');
+    else {
+      out.some('column_order');
+      out.items('column_order', it.column_order, (item) => {
+        out.text('', item);
+      });
+    }
+  },
+  read(from): ProjectUpdated {
+    return {
+      project_id: from.text('project_id'),
+      name: from.isSome('name') ? from.text('name') : null,
+      prefix: from.isSome('prefix') ? from.text('prefix') : null,
+      description: from.isSome('description') ? from.text('description') : null,
+      user_id: from.isSome('user_id') ? from.text('user_id') : null,
+      team_id: from.isSome('team_id') ? from.text('team_id') : null,
+      active: from.isSome('active') ? from.boolean('active') : null,
+      public: from.isSome('public') ? from.boolean('public') : null,
+      column_order: from.isSome('column_order') ? from.items('column_order', () => from.text('')) : null,
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /**
@@ -1340,10 +1363,10 @@ routingKey: (it) => it.project_id,
  * were given through it end one after the other. Of Project.
  */
 export interface ProjectDeleted {
-/** The project's id. */
-readonly project_id: string;
-/** The membership that ends first; null: there is none. */
-readonly next?: Given | null;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The membership that ends first; null: there is none. */
+  readonly next?: Given | null;
 }
 
 /**
@@ -1351,363 +1374,363 @@ readonly next?: Given | null;
  * were given through it end one after the other. Of Project.
  */
 export const ProjectDeleted: EventKind<'ProjectDeleted', ProjectDeleted> = {
-of: 'events',
-domain: 'projects',
-type: 'ProjectDeleted',
-write(out, it) {
-out.text('project_id', it.project_id);
-if (it.next === undefined || it.next === null) out.none('next');
-else {
-out.some('next');
-out.record('next', it.next, Given);
-}
-},
-read(from): ProjectDeleted {
-return {
-project_id: from.text('project_id'),
-next: from.isSome('next') ? from.record('next', Given) : null,
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ProjectDeleted',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    if (it.next === undefined || it.next === null) out.none('next');
+    else {
+      out.some('next');
+      out.record('next', it.next, Given);
+    }
+  },
+  read(from): ProjectDeleted {
+    return {
+      project_id: from.text('project_id'),
+      next: from.isSome('next') ? from.record('next', Given) : null,
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The project has taken note of a membership that is given through it. Of Project. */
 export interface MembershipEnlisted {
-/** The project's id. */
-readonly project_id: string;
-/** Who is to be a member. */
-readonly user_id: string;
-/** The project's team. */
-readonly team_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** Who is to be a member. */
+  readonly user_id: string;
+  /** The project's team. */
+  readonly team_id: string;
 }
 
 /** The project has taken note of a membership that is given through it. Of Project. */
 export const MembershipEnlisted: EventKind<'MembershipEnlisted', MembershipEnlisted> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipEnlisted',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-},
-read(from): MembershipEnlisted {
-return {
-project_id: from.text('project_id'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipEnlisted',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): MembershipEnlisted {
+    return {
+      project_id: from.text('project_id'),
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The membership cannot be given through the project. Of Project. */
 export interface MembershipEnlistingRefused {
-/** The project's id. */
-readonly project_id: string;
-/** Who was to be a member. */
-readonly user_id: string;
-/** The team's id. */
-readonly team_id: string;
-/** Why. */
-readonly violations: readonly (Violation)[];
+  /** The project's id. */
+  readonly project_id: string;
+  /** Who was to be a member. */
+  readonly user_id: string;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Why. */
+  readonly violations: readonly Violation[];
 }
 
 /** The membership cannot be given through the project. Of Project. */
 export const MembershipEnlistingRefused: EventKind<'MembershipEnlistingRefused', MembershipEnlistingRefused> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipEnlistingRefused',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-},
-read(from): MembershipEnlistingRefused {
-return {
-project_id: from.text('project_id'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-violations: from.items('violations', () => from.record('', Violation)),
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipEnlistingRefused',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+  },
+  read(from): MembershipEnlistingRefused {
+    return {
+      project_id: from.text('project_id'),
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+      violations: from.items('violations', () => from.record('', Violation)),
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The project has forgotten a membership that has ended. Of Project. */
 export interface MembershipDelisted {
-/** The project's id. */
-readonly project_id: string;
-/** Who was a member. */
-readonly user_id: string;
-/** Of which team. */
-readonly team_id: string;
-/** Whether it has ended because the project has. */
-readonly with_project: boolean;
-/** Why it was never there, if it was not. */
-readonly violations: readonly (Violation)[];
-/** The membership that ends next because the project has; null: there is none left. */
-readonly next?: Given | null;
+  /** The project's id. */
+  readonly project_id: string;
+  /** Who was a member. */
+  readonly user_id: string;
+  /** Of which team. */
+  readonly team_id: string;
+  /** Whether it has ended because the project has. */
+  readonly with_project: boolean;
+  /** Why it was never there, if it was not. */
+  readonly violations: readonly Violation[];
+  /** The membership that ends next because the project has; null: there is none left. */
+  readonly next?: Given | null;
 }
 
 /** The project has forgotten a membership that has ended. Of Project. */
 export const MembershipDelisted: EventKind<'MembershipDelisted', MembershipDelisted> = {
-of: 'events',
-domain: 'projects',
-type: 'MembershipDelisted',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('user_id', it.user_id);
-out.text('team_id', it.team_id);
-out.boolean('with_project', it.with_project);
-out.items('violations', it.violations, (item) => {
-out.record('', item, Violation);
-});
-if (it.next === undefined || it.next === null) out.none('next');
-else {
-out.some('next');
-out.record('next', it.next, Given);
-}
-},
-read(from): MembershipDelisted {
-return {
-project_id: from.text('project_id'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-with_project: from.boolean('with_project'),
-violations: from.items('violations', () => from.record('', Violation)),
-next: from.isSome('next') ? from.record('next', Given) : null,
-};
-},
-aggregateId: (it) => `Project/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'MembershipDelisted',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('user_id', it.user_id);
+    out.text('team_id', it.team_id);
+    out.boolean('with_project', it.with_project);
+    out.items('violations', it.violations, (item) => {
+      out.record('', item, Violation);
+    });
+    if (it.next === undefined || it.next === null) out.none('next');
+    else {
+      out.some('next');
+      out.record('next', it.next, Given);
+    }
+  },
+  read(from): MembershipDelisted {
+    return {
+      project_id: from.text('project_id'),
+      user_id: from.text('user_id'),
+      team_id: from.text('team_id'),
+      with_project: from.boolean('with_project'),
+      violations: from.items('violations', () => from.record('', Violation)),
+      next: from.isSome('next') ? from.record('next', Given) : null,
+    };
+  },
+  aggregateId: (it) => `Project/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The team works on the project from now on. Of ProjectTeam. */
 export interface ProjectTeamSet {
-/** The project's id. */
-readonly project_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The team works on the project from now on. Of ProjectTeam. */
 export const ProjectTeamSet: EventKind<'ProjectTeamSet', ProjectTeamSet> = {
-of: 'events',
-domain: 'projects',
-type: 'ProjectTeamSet',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('team_id', it.team_id);
-},
-read(from): ProjectTeamSet {
-return {
-project_id: from.text('project_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `ProjectTeam/${it.project_id}/${it.team_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ProjectTeamSet',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ProjectTeamSet {
+    return {
+      project_id: from.text('project_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `ProjectTeam/${it.project_id}/${it.team_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The team works on the project no more. Of ProjectTeam. */
 export interface ProjectTeamCleared {
-/** The project's id. */
-readonly project_id: string;
-/** The team's id. */
-readonly team_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The team's id. */
+  readonly team_id: string;
 }
 
 /** The team works on the project no more. Of ProjectTeam. */
 export const ProjectTeamCleared: EventKind<'ProjectTeamCleared', ProjectTeamCleared> = {
-of: 'events',
-domain: 'projects',
-type: 'ProjectTeamCleared',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('team_id', it.team_id);
-},
-read(from): ProjectTeamCleared {
-return {
-project_id: from.text('project_id'),
-team_id: from.text('team_id'),
-};
-},
-aggregateId: (it) => `ProjectTeam/${it.project_id}/${it.team_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'ProjectTeamCleared',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('team_id', it.team_id);
+  },
+  read(from): ProjectTeamCleared {
+    return {
+      project_id: from.text('project_id'),
+      team_id: from.text('team_id'),
+    };
+  },
+  aggregateId: (it) => `ProjectTeam/${it.project_id}/${it.team_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** How many tasks there are now, and how many there ever were. Of Board. */
 export interface BoardCounted {
-/** The project's id. */
-readonly project_id: string;
-/** How many tasks are on the board; at most 10,000. */
-readonly tasks: number;
-/** The number of the newest task. */
-readonly last_number: bigint;
+  /** The project's id. */
+  readonly project_id: string;
+  /** How many tasks are on the board; at most 10,000. */
+  readonly tasks: number;
+  /** The number of the newest task. */
+  readonly last_number: bigint;
 }
 
 /** How many tasks there are now, and how many there ever were. Of Board. */
 export const BoardCounted: EventKind<'BoardCounted', BoardCounted> = {
-of: 'events',
-domain: 'projects',
-type: 'BoardCounted',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.int('tasks', it.tasks);
-out.long('last_number', it.last_number);
-},
-read(from): BoardCounted {
-return {
-project_id: from.text('project_id'),
-tasks: from.int('tasks'),
-last_number: from.long('last_number'),
-};
-},
-aggregateId: (it) => `Board/${it.project_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'BoardCounted',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.int('tasks', it.tasks);
+    out.long('last_number', it.last_number);
+  },
+  read(from): BoardCounted {
+    return {
+      project_id: from.text('project_id'),
+      tasks: from.int('tasks'),
+      last_number: from.long('last_number'),
+    };
+  },
+  aggregateId: (it) => `Board/${it.project_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** There is a card on the board from now on. Of Task. */
 export interface TaskCreated {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id, unique within its project. */
-readonly task_id: string;
-/** The number of the task, which is shown behind the project's prefix: 1, 2, 3 … */
-readonly number: bigint;
-/** What is to be done. */
-readonly title: string;
-/** The column in which it stands. */
-readonly column: string;
-/** Where it stands in the column, compared byte by byte; equal ranks go by task_id. */
-readonly rank: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id, unique within its project. */
+  readonly task_id: string;
+  /** The number of the task, which is shown behind the project's prefix: 1, 2, 3 … */
+  readonly number: bigint;
+  /** What is to be done. */
+  readonly title: string;
+  /** The column in which it stands. */
+  readonly column: string;
+  /** Where it stands in the column, compared byte by byte; equal ranks go by task_id. */
+  readonly rank: string;
 }
 
 /** There is a card on the board from now on. Of Task. */
 export const TaskCreated: EventKind<'TaskCreated', TaskCreated> = {
-of: 'events',
-domain: 'projects',
-type: 'TaskCreated',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.long('number', it.number);
-out.text('title', it.title);
-out.text('column', it.column);
-out.text('rank', it.rank);
-},
-read(from): TaskCreated {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-number: from.long('number'),
-title: from.text('title'),
-column: from.text('column'),
-rank: from.text('rank'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TaskCreated',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.long('number', it.number);
+    out.text('title', it.title);
+    out.text('column', it.column);
+    out.text('rank', it.rank);
+  },
+  read(from): TaskCreated {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      number: from.long('number'),
+      title: from.text('title'),
+      column: from.text('column'),
+      rank: from.text('rank'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The card stands somewhere else from now on, or was put where it is. Of Task. */
 export interface TaskMoved {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
-/** The column in which it stands. */
-readonly column: string;
-/** Where it stands in the column, compared byte by byte; equal ranks go by task_id. */
-readonly rank: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
+  /** The column in which it stands. */
+  readonly column: string;
+  /** Where it stands in the column, compared byte by byte; equal ranks go by task_id. */
+  readonly rank: string;
 }
 
 /** The card stands somewhere else from now on, or was put where it is. Of Task. */
 export const TaskMoved: EventKind<'TaskMoved', TaskMoved> = {
-of: 'events',
-domain: 'projects',
-type: 'TaskMoved',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.text('column', it.column);
-out.text('rank', it.rank);
-},
-read(from): TaskMoved {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-column: from.text('column'),
-rank: from.text('rank'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TaskMoved',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.text('column', it.column);
+    out.text('rank', it.rank);
+  },
+  read(from): TaskMoved {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      column: from.text('column'),
+      rank: from.text('rank'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The card says something else from now on. Of Task. */
 export interface TaskRenamed {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
-/** What is to be done. */
-readonly title: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
+  /** What is to be done. */
+  readonly title: string;
 }
 
 /** The card says something else from now on. Of Task. */
 export const TaskRenamed: EventKind<'TaskRenamed', TaskRenamed> = {
-of: 'events',
-domain: 'projects',
-type: 'TaskRenamed',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-out.text('title', it.title);
-},
-read(from): TaskRenamed {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-title: from.text('title'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TaskRenamed',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+    out.text('title', it.title);
+  },
+  read(from): TaskRenamed {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+      title: from.text('title'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** The card is off the board, for good. Of Task. */
 export interface TaskDeleted {
-/** The project's id. */
-readonly project_id: string;
-/** The task's id. */
-readonly task_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** The task's id. */
+  readonly task_id: string;
 }
 
 /** The card is off the board, for good. Of Task. */
 export const TaskDeleted: EventKind<'TaskDeleted', TaskDeleted> = {
-of: 'events',
-domain: 'projects',
-type: 'TaskDeleted',
-write(out, it) {
-out.text('project_id', it.project_id);
-out.text('task_id', it.task_id);
-},
-read(from): TaskDeleted {
-return {
-project_id: from.text('project_id'),
-task_id: from.text('task_id'),
-};
-},
-aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
-routingKey: (it) => it.project_id,
+  of: 'events',
+  domain: 'projects',
+  type: 'TaskDeleted',
+  write(out, it) {
+    out.text('project_id', it.project_id);
+    out.text('task_id', it.task_id);
+  },
+  read(from): TaskDeleted {
+    return {
+      project_id: from.text('project_id'),
+      task_id: from.text('task_id'),
+    };
+  },
+  aggregateId: (it) => `Task/${it.project_id}/${it.task_id}`,
+  routingKey: (it) => it.project_id,
 };
 
 /** An event of projects. */
@@ -1748,194 +1771,255 @@ export type ProjectsEvent =
 
 /** All events of projects, in the order of the schema. */
 export const projectsEvents: EventTopic<ProjectsEvent> = {
-domain: 'projects', of: 'events', name: 'projects.events', schema: schemas.events,
-kinds: [MembershipRequested, MembershipRefused, MembershipWithdrawn, MembershipCreated, MembershipCreatedForProject, MembershipUpdated, MembershipDeleted, MembershipEndingNoted, MembershipClosed, MemberJoined, MemberLeft, MemberEnded, ContributorAppointed, ContributorDismissed, ManagerAppointed, ManagerDismissed, OwnerAppointed, OwnerDismissed, TeamFounded, TeamFoundingRefused, ProjectCreated, ProjectUpdated, ProjectDeleted, MembershipEnlisted, MembershipEnlistingRefused, MembershipDelisted, ProjectTeamSet, ProjectTeamCleared, BoardCounted, TaskCreated, TaskMoved, TaskRenamed, TaskDeleted],
+  domain: 'projects',
+  of: 'events',
+  name: 'projects.events',
+  schema: schemas.events,
+  kinds: [
+    MembershipRequested,
+    MembershipRefused,
+    MembershipWithdrawn,
+    MembershipCreated,
+    MembershipCreatedForProject,
+    MembershipUpdated,
+    MembershipDeleted,
+    MembershipEndingNoted,
+    MembershipClosed,
+    MemberJoined,
+    MemberLeft,
+    MemberEnded,
+    ContributorAppointed,
+    ContributorDismissed,
+    ManagerAppointed,
+    ManagerDismissed,
+    OwnerAppointed,
+    OwnerDismissed,
+    TeamFounded,
+    TeamFoundingRefused,
+    ProjectCreated,
+    ProjectUpdated,
+    ProjectDeleted,
+    MembershipEnlisted,
+    MembershipEnlistingRefused,
+    MembershipDelisted,
+    ProjectTeamSet,
+    ProjectTeamCleared,
+    BoardCounted,
+    TaskCreated,
+    TaskMoved,
+    TaskRenamed,
+    TaskDeleted,
+  ],
 };
 
 /** What became of commands of projects. */
-export const projectsOutcomes: OutcomeTopic = { domain: 'projects', of: 'outcomes', name: 'projects.outcomes', schema: schemas.outcomes };
+export const projectsOutcomes: OutcomeTopic = {
+  domain: 'projects',
+  of: 'outcomes',
+  name: 'projects.outcomes',
+  schema: schemas.outcomes,
+};
 
 /** Who is in a team, and as what. Bound: one row for each who is in one team. */
 export interface TeamMembersRow {
-/** The team's id. */
-readonly team_id: string;
-/** Who is a member of it. */
-readonly user_id: string;
-/** A label of the membership. */
-readonly membership_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
-/** Nullable: the project through which it was given, and with which it ends. */
-readonly project_id: string | null;
-/** When it began. */
-readonly since: bigint;
-/** The version of the membership that this row shows; what a command may expect. */
-readonly version: bigint;
+  /** The team's id. */
+  readonly team_id: string;
+  /** Who is a member of it. */
+  readonly user_id: string;
+  /** A label of the membership. */
+  readonly membership_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
+  /** Nullable: the project through which it was given, and with which it ends. */
+  readonly project_id: string | null;
+  /** When it began. */
+  readonly since: bigint;
+  /** The version of the membership that this row shows; what a command may expect. */
+  readonly version: bigint;
 }
 
 /** Who is in a team, and as what. Bound: one row for each who is in one team. */
 export const TeamMembersView: View<TeamMembersRow> = {
-domain: 'projects', name: 'team_members', partition: ['team_id'], clustering: ['user_id'], numbers: [],
-read: (from) => ({
-team_id: from.text('team_id'),
-user_id: from.text('user_id'),
-membership_id: from.text('membership_id'),
-role: from.text('role'),
-project_id: from.isSome('project_id') ? from.text('project_id') : null,
-since: from.long('since'),
-version: from.long('version'),
-}),
+  domain: 'projects',
+  name: 'team_members',
+  partition: ['team_id'],
+  clustering: ['user_id'],
+  numbers: [],
+  read: (from) => ({
+    team_id: from.text('team_id'),
+    user_id: from.text('user_id'),
+    membership_id: from.text('membership_id'),
+    role: from.text('role'),
+    project_id: from.isSome('project_id') ? from.text('project_id') : null,
+    since: from.long('since'),
+    version: from.long('version'),
+  }),
 };
 
 /** In which teams a user is, and as what. Bound: at most 1,000 rows. */
 export interface TeamsByUserRow {
-/** The user's id. */
-readonly user_id: string;
-/** A team of which the user is a member. */
-readonly team_id: string;
-/** owner, admin, member or viewer. */
-readonly role: string;
-/** When it began. */
-readonly since: bigint;
+  /** The user's id. */
+  readonly user_id: string;
+  /** A team of which the user is a member. */
+  readonly team_id: string;
+  /** owner, admin, member or viewer. */
+  readonly role: string;
+  /** When it began. */
+  readonly since: bigint;
 }
 
 /** In which teams a user is, and as what. Bound: at most 1,000 rows. */
 export const TeamsByUserView: View<TeamsByUserRow> = {
-domain: 'projects', name: 'teams_by_user', partition: ['user_id'], clustering: ['team_id'], numbers: [],
-read: (from) => ({
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-role: from.text('role'),
-since: from.long('since'),
-}),
+  domain: 'projects',
+  name: 'teams_by_user',
+  partition: ['user_id'],
+  clustering: ['team_id'],
+  numbers: [],
+  read: (from) => ({
+    user_id: from.text('user_id'),
+    team_id: from.text('team_id'),
+    role: from.text('role'),
+    since: from.long('since'),
+  }),
 };
 
 /** One project. */
 export interface ProjectsRow {
-/** The project's id. */
-readonly project_id: string;
-/** What it is called. */
-readonly name: string;
-/** What its tasks are numbered with: 2 to 6 letters. */
-readonly prefix: string;
-/** More about it; empty: none. */
-readonly description: string;
-/** Whose it is. */
-readonly user_id: string;
-/** The team that works on it; empty: none. */
-readonly team_id: string;
-/** Nullable: the user, where no team works on it, who may read it then. */
-readonly private_to: string | null;
-/** Whether it is being worked on. */
-readonly active: boolean;
-/** Whether everybody may read it, whosever it is. */
-readonly public: boolean;
-/** The columns of its board, from left to right, as a JSON list of texts. */
-readonly column_order: string;
-/** Since when there is the project. */
-readonly created_at: bigint;
-/** When any of this was last changed; created_at if never. */
-readonly updated_at: bigint;
-/** The version of the project that this row shows; what a command may expect. */
-readonly version: bigint;
+  /** The project's id. */
+  readonly project_id: string;
+  /** What it is called. */
+  readonly name: string;
+  /** What its tasks are numbered with: 2 to 6 letters. */
+  readonly prefix: string;
+  /** More about it; empty: none. */
+  readonly description: string;
+  /** Whose it is. */
+  readonly user_id: string;
+  /** The team that works on it; empty: none. */
+  readonly team_id: string;
+  /** Nullable: the user, where no team works on it, who may read it then. */
+  readonly private_to: string | null;
+  /** Whether it is being worked on. */
+  readonly active: boolean;
+  /** Whether everybody may read it, whosever it is. */
+  readonly public: boolean;
+  /** The columns of its board, from left to right, as a JSON list of texts. */
+  readonly column_order: string;
+  /** Since when there is the project. */
+  readonly created_at: bigint;
+  /** When any of this was last changed; created_at if never. */
+  readonly updated_at: bigint;
+  /** The version of the project that this row shows; what a command may expect. */
+  readonly version: bigint;
 }
 
 /** One project. */
 export const ProjectsView: View<ProjectsRow> = {
-domain: 'projects', name: 'projects', partition: ['project_id'], clustering: [], numbers: [],
-read: (from) => ({
-project_id: from.text('project_id'),
-name: from.text('name'),
-prefix: from.text('prefix'),
-description: from.text('description'),
-user_id: from.text('user_id'),
-team_id: from.text('team_id'),
-private_to: from.isSome('private_to') ? from.text('private_to') : null,
-active: from.boolean('active'),
-public: from.boolean('public'),
-column_order: from.text('column_order'),
-created_at: from.long('created_at'),
-updated_at: from.long('updated_at'),
-version: from.long('version'),
-}),
+  domain: 'projects',
+  name: 'projects',
+  partition: ['project_id'],
+  clustering: [],
+  numbers: [],
+  read: (from) => ({
+    project_id: from.text('project_id'),
+    name: from.text('name'),
+    prefix: from.text('prefix'),
+    description: from.text('description'),
+    user_id: from.text('user_id'),
+    team_id: from.text('team_id'),
+    private_to: from.isSome('private_to') ? from.text('private_to') : null,
+    active: from.boolean('active'),
+    public: from.boolean('public'),
+    column_order: from.text('column_order'),
+    created_at: from.long('created_at'),
+    updated_at: from.long('updated_at'),
+    version: from.long('version'),
+  }),
 };
 
 /** The projects of a team, or of a user alone. Bound: one row for each project of one team. */
 export interface ProjectsByTeamRow {
-/**
- * The team that works on it; of a project without a team @ and its user's id, which no team's id can
- * be.
- */
-readonly team_id: string;
-/** The project's id. */
-readonly project_id: string;
-/** What it is called. */
-readonly name: string;
-/** What its tasks are numbered with: 2 to 6 letters. */
-readonly prefix: string;
-/** Whose it is. */
-readonly user_id: string;
-/** Nullable: the user, where no team works on it, who may read it then. */
-readonly private_to: string | null;
-/** Whether it is being worked on. */
-readonly active: boolean;
-/** Whether everybody may read it, whosever it is. */
-readonly public: boolean;
+  /**
+   * The team that works on it; of a project without a team @ and its user's id, which no team's id can
+   * be.
+   */
+  readonly team_id: string;
+  /** The project's id. */
+  readonly project_id: string;
+  /** What it is called. */
+  readonly name: string;
+  /** What its tasks are numbered with: 2 to 6 letters. */
+  readonly prefix: string;
+  /** Whose it is. */
+  readonly user_id: string;
+  /** Nullable: the user, where no team works on it, who may read it then. */
+  readonly private_to: string | null;
+  /** Whether it is being worked on. */
+  readonly active: boolean;
+  /** Whether everybody may read it, whosever it is. */
+  readonly public: boolean;
 }
 
 /** The projects of a team, or of a user alone. Bound: one row for each project of one team. */
 export const ProjectsByTeamView: View<ProjectsByTeamRow> = {
-domain: 'projects', name: 'projects_by_team', partition: ['team_id'], clustering: ['project_id'], numbers: [],
-read: (from) => ({
-team_id: from.text('team_id'),
-project_id: from.text('project_id'),
-name: from.text('name'),
-prefix: from.text('prefix'),
-user_id: from.text('user_id'),
-private_to: from.isSome('private_to') ? from.text('private_to') : null,
-active: from.boolean('active'),
-public: from.boolean('public'),
-}),
+  domain: 'projects',
+  name: 'projects_by_team',
+  partition: ['team_id'],
+  clustering: ['project_id'],
+  numbers: [],
+  read: (from) => ({
+    team_id: from.text('team_id'),
+    project_id: from.text('project_id'),
+    name: from.text('name'),
+    prefix: from.text('prefix'),
+    user_id: from.text('user_id'),
+    private_to: from.isSome('private_to') ? from.text('private_to') : null,
+    active: from.boolean('active'),
+    public: from.boolean('public'),
+  }),
 };
 
 /** The tasks of a project, those of each column in their order. Bound: at most 10,000 rows. */
 export interface ProjectBoardRow {
-/** The project's id. */
-readonly project_id: string;
-/**
- * The column in which the task stands. If it is none of the project any more, the task is shown in the
- * first one.
- */
-readonly column: string;
-/** Where it stands in the column, compared byte by byte. */
-readonly rank: string;
-/** The task's id, unique within its project; decides between equal ranks. */
-readonly task_id: string;
-/** The number of the task, which is shown behind the prefix of its project. */
-readonly number: bigint;
-/** What is to be done. */
-readonly title: string;
-/** When it was put on the board. */
-readonly created_at: bigint;
-/** When any of this was last changed; created_at if never. */
-readonly updated_at: bigint;
-/** The version of the task that this row shows, on which a move is based. */
-readonly version: bigint;
+  /** The project's id. */
+  readonly project_id: string;
+  /**
+   * The column in which the task stands. If it is none of the project any more, the task is shown in the
+   * first one.
+   */
+  readonly column: string;
+  /** Where it stands in the column, compared byte by byte. */
+  readonly rank: string;
+  /** The task's id, unique within its project; decides between equal ranks. */
+  readonly task_id: string;
+  /** The number of the task, which is shown behind the prefix of its project. */
+  readonly number: bigint;
+  /** What is to be done. */
+  readonly title: string;
+  /** When it was put on the board. */
+  readonly created_at: bigint;
+  /** When any of this was last changed; created_at if never. */
+  readonly updated_at: bigint;
+  /** The version of the task that this row shows, on which a move is based. */
+  readonly version: bigint;
 }
 
 /** The tasks of a project, those of each column in their order. Bound: at most 10,000 rows. */
 export const ProjectBoardView: View<ProjectBoardRow> = {
-domain: 'projects', name: 'project_board', partition: ['project_id'], clustering: ['column', 'rank', 'task_id'], numbers: [],
-read: (from) => ({
-project_id: from.text('project_id'),
-column: from.text('column'),
-rank: from.text('rank'),
-task_id: from.text('task_id'),
-number: from.long('number'),
-title: from.text('title'),
-created_at: from.long('created_at'),
-updated_at: from.long('updated_at'),
-version: from.long('version'),
-}),
+  domain: 'projects',
+  name: 'project_board',
+  partition: ['project_id'],
+  clustering: ['column', 'rank', 'task_id'],
+  numbers: [],
+  read: (from) => ({
+    project_id: from.text('project_id'),
+    column: from.text('column'),
+    rank: from.text('rank'),
+    task_id: from.text('task_id'),
+    number: from.long('number'),
+    title: from.text('title'),
+    created_at: from.long('created_at'),
+    updated_at: from.long('updated_at'),
+    version: from.long('version'),
+  }),
 };
-

@@ -50,7 +50,9 @@ impl Evolved {
                 message,
             })?;
             let id = FIRST_ID + self.schemas.len();
-            self.schemas.push(json!({"id": id, "topic": topic.name, "version": version, "schema": schema.to_string()}));
+            self.schemas.push(
+                json!({"id": id, "topic": topic.name, "version": version, "schema": schema.to_string()}),
+            );
             self.written(values, topic, &version, &writer, id as u32);
         }
         Ok(())

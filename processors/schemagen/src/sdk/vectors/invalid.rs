@@ -79,6 +79,9 @@ fn outcomes(add: &mut dyn FnMut(String, &[u8])) {
     add("a list of -2^63 items".to_owned(), &[&[0, 0, 0][..], &least, &[0; 20]].concat());
     add("a list of 30 items in 20 bytes".to_owned(), &[&[0, 0, 0, 60][..], &[0; 20]].concat());
     add("a block of a negative size".to_owned(), &[&[0, 0, 0, 1, 1][..], &[0; 20]].concat());
-    add("an int of 33 bits".to_owned(), &[&[0, 0, 0, 2, 0, 0x80, 0x80, 0x80, 0x80, 0x10][..], &[0; 20]].concat());
+    add(
+        "an int of 33 bits".to_owned(),
+        &[&[0, 0, 0, 2, 0, 0x80, 0x80, 0x80, 0x80, 0x10][..], &[0; 20]].concat(),
+    );
     add("branch 2 of a nullable text".to_owned(), &[0, 0, 0, 0, 0, 0, 0, 4, 0, 0]);
 }

@@ -206,7 +206,9 @@ fn ids() -> Vec<Value> {
             all.push(json!({"of": "event", "message": message, "index": index, "id": id::event_id(message, index)}));
         }
         for step in ["ClaimUsername/ann/0", "CreditTransfer/b1/12", "Ünïcode/ключ/3"] {
-            all.push(json!({"of": "step", "process": message, "step": step, "id": id::step_id(message, step)}));
+            all.push(
+                json!({"of": "step", "process": message, "step": step, "id": id::step_id(message, step)}),
+            );
         }
     }
     all

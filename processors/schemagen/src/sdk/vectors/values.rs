@@ -42,8 +42,30 @@ impl Look {
 /// Texts that somebody somewhere reads or writes wrongly: beyond the basic plane, combining, without width, turned around, at the
 /// ends of what UTF-8 has, and such as JSON and HTML escape.
 const STRANGE: [&str; 24] = [
-    "🐦", "👩‍👩‍👧‍👦", "e\u{301}", "\u{1f1e6}\u{1f1f9}", "\u{10ffff}", "\u{ffff}", "\u{fffd}", "\u{feff}", "\u{2028}", "\u{2029}", "\u{0}",
-    "\u{1f}", "\u{7f}", "\u{80}", "\u{7ff}", "\u{800}", "\u{10000}", "\"", "\\", "</script>", "\r\n\t", "שלום", "\u{202e}", "ﷺ",
+    "🐦",
+    "👩‍👩‍👧‍👦",
+    "e\u{301}",
+    "\u{1f1e6}\u{1f1f9}",
+    "\u{10ffff}",
+    "\u{ffff}",
+    "\u{fffd}",
+    "\u{feff}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{0}",
+    "\u{1f}",
+    "\u{7f}",
+    "\u{80}",
+    "\u{7ff}",
+    "\u{800}",
+    "\u{10000}",
+    "\"",
+    "\\",
+    "</script>",
+    "\r\n\t",
+    "שלום",
+    "\u{202e}",
+    "ﷺ",
 ];
 
 /// Where values come from.
