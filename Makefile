@@ -50,6 +50,14 @@ test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATI
 	@MUTATIONS=$(or $(MUTATIONS),20000) scripts/sdk-test
 	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
 
+.PHONY: sdk-matrix
+sdk-matrix: ## Have the packages of TypeScript, Python and Go send every command to one `millrace up` and read each other's events
+	@scripts/needs build test
+	@scripts/sdk-setup
+	cargo build --locked --workspace --bins
+	cd sdk/typescript && npx tsc -p tsconfig.test.json
+	.cache/sdk-python/bin/python sdk/matrix/run.py --millrace "$$(realpath "$${CARGO_TARGET_DIR:-target}/debug/millrace")"
+
 # Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
 # CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
 .PHONY: test-clients

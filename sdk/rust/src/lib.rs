@@ -1,4 +1,4 @@
-//! Commands and events of Millrace, apart from the engine: types, Avro and JSON, partitions, ids, and a client.
+//! Commands and events of Millrace, apart from the engine: types, Avro and JSON, partitions and ids.
 //!
 //! The types are made from the same schemas as those that domains use, and vectors hold their bytes equal.
 

@@ -226,10 +226,11 @@ fn from_json<D: Messages>(name: &str, data: &Value) -> D {
     millrace_sdk::messages_from_json(name, data).unwrap()
 }
 
-/// All topics by name, and all vectors.
-fn everything() -> (BTreeMap<&'static str, Box<dyn Any>>, HashMap<String, u32>, Vec<Value>) {
-    let (mut topics, mut ids, mut vectors) =
-        (BTreeMap::<&str, Box<dyn Any>>::new(), HashMap::new(), Vec::new());
+type Topics = BTreeMap<&'static str, Box<dyn Any>>;
+
+/// All topics by name, the ids of their schemas, and all vectors.
+fn everything() -> (Topics, HashMap<String, u32>, Vec<Value>) {
+    let (mut topics, mut ids, mut vectors) = (Topics::new(), HashMap::new(), Vec::new());
     macro_rules! add {
         ($domain:ident, $command:ident, $event:ident) => {{
             use millrace_sdk::$domain::{OUTCOMES, $command, $event};
@@ -342,7 +343,7 @@ fn plain(value: Avro) -> Value {
         Avro::Boolean(value) => value.into(),
         Avro::Int(value) => value.to_string().into(),
         Avro::Long(value) => value.to_string().into(),
-        Avro::TimestampMicros(value) => i64::from(value).to_string().into(),
+        Avro::TimestampMicros(value) => value.to_string().into(),
         Avro::String(value) | Avro::Enum(_, value) => value.into(),
         Avro::Bytes(value) => hex(&value).into(),
         Avro::Array(all) => all.into_iter().map(plain).collect(),
