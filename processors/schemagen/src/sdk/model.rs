@@ -59,7 +59,7 @@ pub struct Message {
 /// A type that is no message.
 pub enum Item {
     /// A record.
-    Record(Record),
+    Record(Box<Record>),
     /// An enumeration.
     Enum(Enum),
 }
@@ -95,7 +95,7 @@ impl Model {
                     let at = envelope.iter().position(|item| item.name() == "Metadata");
                     let mut record = outcomes.record.clone();
                     record.namespace = None;
-                    envelope.insert(at.unwrap_or(envelope.len()), Item::Record(record));
+                    envelope.insert(at.unwrap_or(envelope.len()), Item::Record(Box::new(record)));
                 }
             }
             domains.push(Domain::of(&folder, &envelope)?);
@@ -203,7 +203,7 @@ fn gather(kind: &Type, into: &mut Vec<Item>) {
         Type::Nullable(inner) | Type::Array(inner) => return gather(inner, into),
         Type::Record(record) => {
             record.fields.iter().for_each(|field| gather(&field.kind, into));
-            Item::Record((**record).clone())
+            Item::Record(record.clone())
         }
         Type::Enum(one) => Item::Enum(one.clone()),
         _ => return,

@@ -67,7 +67,7 @@ impl Evolved {
             for look in [Look::Strange, Look::Any] {
                 let value = values.message(writer, branch, look);
                 let mut bytes = Vec::new();
-                encode(&Type::Record(Box::new(writer.clone())), None, &value, &mut bytes);
+                encode(&Type::Record(Box::new(writer.clone())), &value, &mut bytes);
                 let kind = super::message_type(writer, branch);
                 let own = kind.and_then(|kind| own_branch(&topic.record, kind));
                 let mut vector = json!({
@@ -149,7 +149,7 @@ fn filled_as(kind: &Type, value: Value) -> Value {
 /// An older version: what may be null was not there. The envelope of commands and events had its metadata.
 fn without_nullable(schema: &mut Value) {
     match schema {
-        Value::Array(all) => all.iter_mut().for_each(|one| without_nullable(one)),
+        Value::Array(all) => all.iter_mut().for_each(without_nullable),
         Value::Object(members) => {
             if let Some(Value::Array(fields)) = members.get_mut("fields") {
                 fields.retain(|field| {
@@ -171,7 +171,7 @@ fn without_nullable(schema: &mut Value) {
 fn with_more(schema: &mut Value) {
     fn more(schema: &mut Value) {
         match schema {
-            Value::Array(all) => all.iter_mut().for_each(|one| more(one)),
+            Value::Array(all) => all.iter_mut().for_each(more),
             Value::Object(members) => {
                 for key in ["type", "items", "fields"] {
                     if let Some(inner) = members.get_mut(key) {

@@ -124,7 +124,7 @@ fn messages(values: &mut Values, domain: &str, topic: &Topic) -> Vec<Value> {
 
 fn vector(domain: &str, topic: &Topic, branch: usize, look: usize, value: &Value) -> Value {
     let mut bytes = Vec::new();
-    encode(&Type::Record(Box::new(topic.record.clone())), None, value, &mut bytes);
+    encode(&Type::Record(Box::new(topic.record.clone())), value, &mut bytes);
     let kind = message_type(&topic.record, branch);
     let mut vector = json!({
         "name": format!("{}/{}{look}", topic.name, kind.map(|it| format!("{it}/")).unwrap_or_default()),

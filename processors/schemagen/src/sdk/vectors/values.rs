@@ -182,8 +182,8 @@ impl Values {
     }
 }
 
-/// Appends the bytes of a value. `branch`: of a nullable value, where null stands, if it is not first.
-pub fn encode(kind: &Type, field: Option<&Field>, value: &Value, out: &mut Vec<u8>) {
+/// Appends the bytes of a value.
+pub fn encode(kind: &Type, value: &Value, out: &mut Vec<u8>) {
     match kind {
         Type::String => write_str(value.as_str().unwrap_or_default(), out),
         Type::Long | Type::TimestampMicros | Type::Int => value.as_i64().unwrap_or_default().write(out),
@@ -197,13 +197,13 @@ pub fn encode(kind: &Type, field: Option<&Field>, value: &Value, out: &mut Vec<u
         Type::Nullable(_) if value.is_null() => write_index(0, out),
         Type::Nullable(inner) => {
             write_index(1, out);
-            encode(inner, field, value, out);
+            encode(inner, value, out);
         }
         Type::Array(items) => {
             let all = value.as_array().map(Vec::as_slice).unwrap_or_default();
             if !all.is_empty() {
                 write_index(all.len() as i64, out);
-                all.iter().for_each(|item| encode(items, field, item, out));
+                all.iter().for_each(|item| encode(items, item, out));
             }
             write_index(0, out);
         }
@@ -213,13 +213,13 @@ pub fn encode(kind: &Type, field: Option<&Field>, value: &Value, out: &mut Vec<u
         }
         Type::Record(record) => {
             for field in &record.fields {
-                encode(&field.kind, Some(field), &value[&field.name], out);
+                encode(&field.kind, &value[&field.name], out);
             }
         }
         Type::Union(branches) => {
             let branch = value["branch"].as_u64().unwrap_or_default() as usize;
             write_index(branch as i64, out);
-            encode(&Type::Record(Box::new(branches[branch].clone())), field, &value["value"], out);
+            encode(&Type::Record(Box::new(branches[branch].clone())), &value["value"], out);
         }
         Type::Columns => {}
     }
