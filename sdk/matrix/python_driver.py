@@ -29,6 +29,8 @@ def main() -> None:
             try:
                 outcome = http.send(command).outcome if sys.argv[2] == "http" else kafka.send(command)
             except Problem as problem:
+                if problem.is_passing:
+                    raise
                 # what a gateway refuses was never sent
                 tell({"id": command.id, "status": "refused", "codes": [problem.kind]})
                 continue

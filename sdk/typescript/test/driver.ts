@@ -26,7 +26,7 @@ if (mode === 'send') {
       tell({ id: outcome.command_id, status: outcome.status, codes: outcome.violations.map(({ code }) => code) });
     } catch (error) {
       // what a gateway refuses was never sent
-      if (!(error instanceof Problem)) throw error;
+      if (!(error instanceof Problem) || error.isPassing) throw error;
       tell({ id: made.id, status: 'refused', codes: [error.kind] });
     }
   }

@@ -73,7 +73,7 @@ func send(ctx context.Context, client *kafka.Client, how string) error {
 		}
 		outcome, err := answer(ctx, client, how, command)
 		var problem *gateway.Problem
-		if errors.As(err, &problem) {
+		if errors.As(err, &problem) && !errors.Is(err, gateway.ErrPassing) {
 			// what a gateway refuses was never sent
 			tell(map[string]any{"id": command.ID, "status": "refused", "codes": []string{problem.Kind()}})
 			continue
