@@ -1,0 +1,1 @@
+var e=t(globalThis.navigator?.language??`en`);function t(e){try{return new Intl.Locale(e,{calendar:`gregory`,numberingSystem:`latn`}).toString()}catch{return`en-u-ca-gregory-nu-latn`}}export{e as t};
