@@ -263,3 +263,43 @@ test('who is taken out of the team while the board is open is told so, kindly, a
   assert.deepEqual(await barriers(cleo), []);
   for (const page of [ann, bob, cleo]) await page.context().close();
 });
+
+test('a project of one’s own is shown to others for as long as it is public, and everybody but an owner may leave a team', async () => {
+  await found(world.url, 'leave', 'ann', { dora: 'admin' });
+  const [eva, dora] = await Promise.all([enter('eva', '#/own'), enter('dora', '#/team/leave')]);
+  await eva.getByRole('button', { name: 'New project' }).click();
+  await eva.getByLabel('Name', { exact: true }).fill('Garden');
+  await eva.getByRole('button', { name: 'Begin it' }).click();
+  await eva.getByRole('heading', { name: 'Garden' }).waitFor();
+  assert.equal(await eva.getByRole('link', { name: 'Poker' }).count(), 0, 'nobody is there to play with');
+  await eva.getByRole('button', { name: 'Add a card to To do' }).click();
+  await eva.getByLabel('New card in To do').fill('Dig');
+  await eva.getByLabel('New card in To do').press('Enter');
+  await cardOf(eva, 'Dig').waitFor();
+  const at = new URL(eva.url()).hash;
+
+  // an admin leaves, by a button that an owner does not have
+  const ann = await enter('ann', '#/team/leave');
+  await ann.locator('[data-member="ann"]').waitFor({ timeout: 60_000 });
+  assert.equal(await ann.getByRole('button', { name: 'Leave the team' }).count(), 0);
+  assert.equal(await ann.getByLabel('Role of Ann').count(), 0);
+  assert.deepEqual(await dora.getByLabel('Role of Dora').locator('option').allTextContents(), ['viewer', 'member', 'admin']);
+  await dora.getByRole('button', { name: 'Leave the team' }).click();
+  await dora.getByRole('button', { name: 'Leave it' }).click();
+  await dora.getByRole('heading', { name: 'You are not in leave any more' }).waitFor();
+  await ann.locator('[data-member="dora"]').waitFor({ state: 'detached' });
+
+  await dora.goto(`${guarded.url}/projects${at}`);
+  await dora.getByRole('heading', { name: 'There is no such project' }).waitFor();
+  await eva.getByRole('link', { name: 'Settings' }).click();
+  await eva.getByLabel('Public: everybody may read it').click();
+  await until('it is public', () => eva.getByLabel('Public: everybody may read it').isChecked());
+  await dora.reload();
+  await cardOf(dora, 'Dig').waitFor();
+  await dora.getByText('This project is public: you may look at it').waitFor();
+  assert.equal(await dora.locator('[data-card] button').count(), 0);
+  assert.deepEqual(await barriers(dora), []);
+  await eva.getByLabel('Public: everybody may read it').click();
+  await dora.getByRole('heading', { name: '“Garden” is not here any more' }).waitFor();
+  for (const page of [ann, eva, dora]) await page.context().close();
+});
