@@ -144,8 +144,13 @@ export async function browser() {
   };
 }
 
-/** What axe finds that is serious or critical. */
+/** Waits until no colour or place is on its way to another; what never ends, as a mark that pulses, is not waited for. */
+const atRest = (page) =>
+  page.waitForFunction(() => document.getAnimations().every((it) => it.playState !== 'running' || it.effect.getComputedTiming().endTime === Infinity));
+
+/** What axe finds that is serious or critical, once colours are what they will be. */
 export async function barriers(page) {
+  await atRest(page);
   const { violations } = await new AxeBuilder({ page }).analyze();
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   return grave.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n  ')}`);

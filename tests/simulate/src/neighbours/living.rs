@@ -28,6 +28,8 @@ const FORGETS: u32 = 2;
 const STEPS: i64 = 5;
 /// After so many rounds in which nobody does anything, what was asked for has come to what it comes to; mostly.
 const QUIET: usize = 3;
+/// One that is still at work after so many rounds stands in front of something that it does not get past.
+const MOST_ROUNDS: usize = 1_000;
 
 /// A neighbour, and when what could be seen of it.
 pub struct Living<N: Neighbour, S> {
@@ -90,6 +92,18 @@ impl<N: Neighbour, S> Living<N, S> {
         is_progress
     }
 
+    /// Lets all take steps until nobody does anything any more; whether that came.
+    fn settles(&mut self) -> bool {
+        let mut quiet = 0;
+        for _ in 0..MOST_ROUNDS {
+            quiet = if self.all_take_a_step() { 0 } else { quiet + 1 };
+            if quiet == QUIET {
+                return true;
+            }
+        }
+        false
+    }
+
     fn kill(&mut self, at: usize, how: &str) -> String {
         let kind = self.pipeline.process(at).map(|(_, kind)| kind);
         self.pipeline.kill(at);
@@ -140,9 +154,8 @@ impl<N: Neighbour, S> Resident<S> for Living<N, S> {
         for _ in 0..commands {
             self.ask(&mut dice);
             // what one asks for may rest on what others have come to
-            let mut quiet = 0;
-            while quiet < QUIET {
-                quiet = if self.all_take_a_step() { 0 } else { quiet + 1 };
+            if !self.settles() {
+                return false;
             }
         }
         let rests = self.pipeline.comes_to_rest();
