@@ -32,21 +32,25 @@ pub(crate) fn is_due(ledger: &Ledger, file_bytes: u64) -> bool {
     waste > used + 2 * file_bytes
 }
 
-/// Cleans files all of whose frames came before the file of number `before`, as long as it is due; whether
-/// it is done.
-pub(crate) fn clean(
-    log: &Log,
-    ledger: &mut Ledger,
-    file_bytes: u64,
-    before: u64,
-) -> Result<bool, LocalFault> {
-    while is_due(ledger, file_bytes) {
+/// Whether so little lies in vain that the next cleaning, and the snapshot before it, are far off.
+fn is_done(ledger: &Ledger, file_bytes: u64) -> bool {
+    let (waste, used) = waste(ledger);
+    waste <= used / 2 + file_bytes
+}
+
+/// Cleans files all of whose frames came before the file of number `before`, if it is due. `ledger` knows how many records of
+/// them are the newest of their keys, as after a snapshot.
+pub(crate) fn clean(log: &Log, ledger: &mut Ledger, file_bytes: u64, before: u64) -> Result<(), LocalFault> {
+    if !is_due(ledger, file_bytes) {
+        return Ok(());
+    }
+    while !is_done(ledger, file_bytes) {
         let candidates =
             ledger.held().filter(|(slot, held)| held.number < before && ledger.current != Some(*slot));
         let share = |held: &Held| held.live * 1_000 / held.records.max(1);
-        let Some((slot, held)) = candidates.min_by_key(|(_, held)| share(held)) else { return Ok(false) };
+        let Some((slot, held)) = candidates.min_by_key(|(_, held)| share(held)) else { break };
         if share(held) > WORTH_PERCENT * 10 {
-            return Ok(false);
+            break;
         }
         let held = held.clone();
         if held.live > 0 {
@@ -55,25 +59,26 @@ pub(crate) fn clean(
             if moved.is_err() {
                 log.take_back(ledger, &start);
             }
-            moved?;
-        }
-        let left = ledger.held[usize::from(slot)].as_ref().map_or(0, |held| held.live);
-        if left > 0 {
-            let why = format!("{left} newest records of {} are not there", log.path(held.number).display());
-            return Err(damaged(&log.folder, why));
+            let moved = moved?;
+            if moved != held.live {
+                let path = log.path(held.number);
+                let why = format!("of {} newest records of {} {moved} are there", held.live, path.display());
+                return Err(damaged(&log.folder, why));
+            }
         }
         log.remove(ledger, slot);
     }
-    Ok(true)
+    Ok(())
 }
 
+/// Writes again what is newest in a file; how many records that is.
 fn copy_newest(
     log: &Log,
     ledger: &mut Ledger,
     slot: u16,
     held: &Held,
     file_bytes: u64,
-) -> Result<(), LocalFault> {
+) -> Result<u64, LocalFault> {
     let wrong = |at: u64| {
         damaged(&log.folder, format!("{} is damaged at byte {at}", log.path(held.number).display()))
     };
@@ -93,7 +98,7 @@ fn copy_newest(
             })
             .collect();
         let listed = frame.listed();
-        for claim in log.index.confirmed(&claims) {
+        for claim in log.index.confirmed(&claims).map_err(broken)? {
             let Some(place) = claim.to else { continue };
             let at = place.offset();
             let record = window.record(at).map_err(broken)?.ok_or_else(|| wrong(at))?;
@@ -104,5 +109,5 @@ fn copy_newest(
     }
     let written = out.end(&[]).map_err(broken)?;
     log.accept(ledger, &written);
-    Ok(())
+    Ok(written.moves.len() as u64)
 }

@@ -8,7 +8,7 @@ use millrace_ports::{Answered, Change, Identity, LocalStores as _, Space};
 use crate::frame::{FILE_HEADER, FileHeader, HEAD, Hasher, Head, LAYOUT, Line, Mark, foot, parse_record};
 use crate::frame::{length_of, record_length};
 use crate::index::SHARDS;
-use crate::{LocalDir, snapshot};
+use crate::{LocalDir, snapshot, snapshot_before};
 
 /// The files of a store that an input has bytes for, in its order.
 const FILES: [&str; 5] = [snapshot::SNAPSHOT, "states-1", "states-2", "answers-1", "answers-2"];
@@ -32,7 +32,7 @@ impl Folder {
     ///
     /// The first byte says what is mended before, so that something behind it is reached: checksums (1), everything by
     /// which frames and files hang together (2), whether the store is written to (4), and whether the snapshot is one of
-    /// one shard only, behind which others are empty (8). Behind it, for each file: two
+    /// one shard only, behind which others are empty, as builds before wrote them (8). Behind it, for each file: two
     /// bytes with its length, and as many; one of length 0 is not there.
     pub fn open(&self, bytes: &[u8]) {
         let Some((flags, mut rest)) = bytes.split_first() else { return };
@@ -111,12 +111,25 @@ fn take(rest: &mut &[u8]) -> Vec<u8> {
 }
 
 fn seal_snapshot(content: &mut Vec<u8>, is_of_one_shard: bool) {
-    content.truncate(content.len().saturating_sub(4));
-    if is_of_one_shard {
-        content.resize(content.len() + 4 * (SHARDS - 1), 0);
+    if content.starts_with(snapshot_before::MAGIC) {
+        content.truncate(content.len().saturating_sub(4));
+        if is_of_one_shard {
+            content.resize(content.len() + 4 * (SHARDS - 1), 0);
+        }
+        let checksum = crc32c::crc32c(content).to_le_bytes();
+        content.extend(checksum);
+        return;
     }
-    let checksum = crc32c::crc32c(content).to_le_bytes();
-    content.extend(checksum);
+    let Some(whole) = content.len().checked_sub(snapshot::HEAD + snapshot::TAIL) else { return };
+    content[..8].copy_from_slice(snapshot::MAGIC);
+    content[8..12].copy_from_slice(&LAYOUT.to_le_bytes());
+    let (_, tail) = content.split_at(snapshot::HEAD + whole);
+    let said = u64::from_le_bytes(tail[..8].try_into().expect("eight bytes")).min(whole as u64);
+    let end = content.len();
+    content[end - 12..end - 4].copy_from_slice(&said.to_le_bytes());
+    let from = end - snapshot::TAIL - said as usize;
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&content[..12]), &content[from..end - 4]);
+    content[end - 4..].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// Gives header, frames and records the checksums of their bytes, and as wished the numbers that they must have.

@@ -1,10 +1,14 @@
-//! Where the newest record of every key lies: a table in memory, sixteen bytes a key.
+//! Where the newest record of every key lies: what changed since the newest snapshot is a table in memory, sixteen bytes a
+//! key; the rest are the snapshot's pages.
 //!
 //! Keys are known by 64-bit hashes. Whoever reads a record compares its key; two keys of one hash are
 //! noticed there.
 
+use std::io;
 use std::num::NonZeroU64;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::pages::Pages;
 
 /// Into how many tables an index is cut, in bits: none of them is ever large enough to stop anyone
 /// while it grows.
@@ -12,6 +16,8 @@ const SHARD_BITS: u32 = 12;
 const REST_BITS: u32 = 64 - SHARD_BITS;
 /// Into how many. The fuzzer makes six indexes for an input, and none of them holds many keys.
 pub(crate) const SHARDS: usize = if cfg!(fuzzing) { 16 } else { 1 << SHARD_BITS };
+/// Length of an entry, as it is saved.
+pub(crate) const ENTRY_BYTES: usize = 12;
 /// Bits of a [`Place`].
 const PLACE_BITS: u32 = 44;
 const OFFSET_BITS: u32 = 28;
@@ -36,6 +42,13 @@ impl Place {
         Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// That a key of the pages has no record any more: offset 0 is no record's.
+    const GONE: Self = Self(NonZeroU64::new(1 << OFFSET_BITS).unwrap());
+
+    fn is_there(self) -> bool {
+        self != Self::GONE
+    }
+
     pub(crate) fn slot(self) -> u16 {
         (self.0.get() >> OFFSET_BITS) as u16
     }
@@ -54,7 +67,15 @@ pub(crate) struct Move {
 
 /// The places of all keys.
 pub(crate) struct Index {
-    shards: Box<[RwLock<Table>]>,
+    shards: Box<[RwLock<Shard>]>,
+}
+
+/// Keys of one beginning.
+#[derive(Default)]
+struct Shard {
+    /// What changed since the pages were written.
+    table: Table,
+    pages: Option<Arc<Pages>>,
 }
 
 impl Index {
@@ -62,88 +83,138 @@ impl Index {
         Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 
-    pub(crate) fn get(&self, hash: u64) -> Option<Place> {
-        self.read(shard_of(hash)).get(rest_of(hash))
+    /// An index that is what `pages` say.
+    pub(crate) fn of(pages: &Arc<Pages>) -> Self {
+        let shard = || Shard { table: Table::default(), pages: Some(Arc::clone(pages)) };
+        Self { shards: (0..SHARDS).map(|_| RwLock::new(shard())).collect() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        (0..self.shards.len()).map(|shard| self.read(shard).used).sum()
+    /// Where a key's newest record lies.
+    ///
+    /// # Errors
+    /// Its page cannot be read.
+    pub(crate) fn get(&self, hash: u64) -> io::Result<Option<Place>> {
+        let shard = self.read(shard_of(hash));
+        match (shard.table.get(rest_of(hash)), &shard.pages) {
+            (Some(place), _) => Ok(Some(place).filter(|place| place.is_there())),
+            (None, Some(pages)) => Ok(pages.get(shard_of(hash), rest_of(hash))?.map(Entry::place)),
+            (None, None) => Ok(None),
+        }
     }
 
-    /// Carries out `moves` in their order; what each of them displaced is given to `left`.
+    /// At most so many keys have places: what changed since the pages were written is counted in addition.
+    pub(crate) fn most_keys(&self) -> u64 {
+        let changed: usize = (0..self.shards.len()).map(|shard| self.read(shard).table.used).sum();
+        self.read(0).pages.as_ref().map_or(0, |pages| pages.keys()) + changed as u64
+    }
+
+    /// Carries out `moves` in their order. What each of them displaced is given to `left` if it is known; what was in the
+    /// pages is told by [`Index::each`].
     pub(crate) fn apply(&self, moves: &[Move], mut left: impl FnMut(Place)) {
         for_each_shard(moves, |shard, moves| {
-            let mut table = self.write(shard);
+            let mut shard = self.write(shard);
             for one in moves {
+                let rest = rest_of(one.hash);
                 let before = match one.to {
-                    Some(place) => table.insert(rest_of(one.hash), place),
-                    None => table.remove(rest_of(one.hash)),
+                    Some(place) => shard.table.insert(rest, place),
+                    // those behind it are in the pages, maybe
+                    None if shard.pages.is_some() => shard.table.insert(rest, Place::GONE),
+                    None => shard.table.remove(rest),
                 };
-                before.into_iter().for_each(&mut left);
+                before.into_iter().filter(|place| place.is_there()).for_each(&mut left);
             }
         });
     }
 
     /// Those of `claims` that are where the index says, in the order of their places.
-    pub(crate) fn confirmed(&self, claims: &[Move]) -> Vec<Move> {
+    ///
+    /// # Errors
+    /// A page cannot be read.
+    pub(crate) fn confirmed(&self, claims: &[Move]) -> io::Result<Vec<Move>> {
         let mut confirmed: Vec<Move> = Vec::new();
-        for_each_shard(claims, |shard, claims| {
-            let table = self.read(shard);
-            let is_right = |claim: &&Move| claim.to.is_some() && table.get(rest_of(claim.hash)) == claim.to;
-            confirmed.extend(claims.iter().filter(is_right));
-        });
+        for claim in claims {
+            if claim.to.is_some() && self.get(claim.hash)? == claim.to {
+                confirmed.push(*claim);
+            }
+        }
         confirmed.sort_unstable_by_key(|claim| claim.to.map(|place| place.0));
-        confirmed
+        Ok(confirmed)
     }
 
-    /// Forgets all keys whose newest place is not kept.
+    /// Forgets all keys whose newest place is not kept, of an index without pages.
     pub(crate) fn retain(&self, is_kept: impl Fn(Place) -> bool) {
         for shard in 0..self.shards.len() {
             // whoever reads meanwhile waits only for the exchange
-            let kept = self.read(shard).filtered(&is_kept);
-            *self.write(shard) = kept;
+            let kept = self.read(shard).table.filtered(&is_kept);
+            self.write(shard).table = kept;
         }
     }
 
-    /// Appends the content, shard by shard.
-    pub(crate) fn save(&self, shard: usize, out: &mut Vec<u8>) {
-        let table = self.read(shard);
-        out.extend((table.used as u32).to_le_bytes());
-        for entry in table.entries() {
-            entry.0.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    /// Gives the entries of a shard to `each`, in their order, and the places in the pages that are no longer the newest
+    /// to `left`, each with the number of its file.
+    ///
+    /// # Errors
+    /// A page cannot be read, or what `each` says.
+    pub(crate) fn each(
+        &self,
+        shard: usize,
+        mut each: impl FnMut(Entry) -> io::Result<()>,
+        mut left: impl FnMut(Place, u64),
+    ) -> io::Result<()> {
+        let shard_number = shard;
+        let shard = self.read(shard);
+        let paged =
+            shard.pages.as_ref().map(|pages| pages.shard(shard_number)).transpose()?.unwrap_or_default();
+        let file_in = |slot| shard.pages.as_ref().map_or(0, |pages| pages.file_in(slot));
+        let mut paged = paged.into_iter().peekable();
+        for changed in shard.table.entries() {
+            while let Some(entry) = paged.next_if(|entry| entry.rest() < changed.rest()) {
+                each(entry)?;
+            }
+            if let Some(entry) = paged.next_if(|entry| entry.rest() == changed.rest()) {
+                left(entry.place(), file_in(entry.place().slot()));
+            }
+            if changed.place().is_there() {
+                each(changed)?;
+            }
+        }
+        paged.try_for_each(each)
+    }
+
+    /// From now on `pages` say what this index says; nobody moves a key meanwhile.
+    pub(crate) fn rest_on(&self, pages: &Arc<Pages>) {
+        for shard in 0..self.shards.len() {
+            *self.write(shard) = Shard { table: Table::default(), pages: Some(Arc::clone(pages)) };
         }
     }
 
-    /// How many parts [`Index::save`] has.
+    /// How many parts [`Index::each`] has.
     pub(crate) fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    /// Takes back what was saved, from the front of `bytes`; `None` when it is not that. Every
-    /// place is given to `each`.
+    /// Takes the content of a snapshot as builds before wrote it, from the front of `bytes`: all of it, in memory. `None` when
+    /// it is not that. Every place is given to `each`.
     pub(crate) fn load(mut bytes: &[u8], mut each: impl FnMut(Place)) -> Option<Self> {
         let index = Self::new();
         for shard in 0..index.shards.len() {
             let (count, rest) = bytes.split_first_chunk::<4>()?;
-            let (entries, rest) = rest.split_at_checked(u32::from_le_bytes(*count) as usize * 12)?;
-            let entries = entries.chunks_exact(12).map(|entry| {
-                let word =
-                    |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
-                Entry([word(0), word(4), word(8)])
-            });
+            let length = (u32::from_le_bytes(*count) as usize).checked_mul(ENTRY_BYTES)?;
+            let (entries, rest) = rest.split_at_checked(length)?;
+            let entries = entries.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| Entry::parse(*entry));
             entries.clone().for_each(|entry| each(entry.place()));
-            let table = Table::of(entries.len(), entries)?;
-            *index.write(shard) = table;
+            let table = Table::of(length / ENTRY_BYTES, entries)?;
+            index.write(shard).table = table;
             bytes = rest;
         }
         bytes.is_empty().then_some(index)
     }
 
-    fn read(&self, shard: usize) -> RwLockReadGuard<'_, Table> {
+    fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
         self.shards[shard].read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Table> {
+    fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[shard].write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,7 +253,7 @@ fn for_each_shard(moves: &[Move], mut act: impl FnMut(usize, &[Move])) {
 
 /// 52 bits of a hash above 44 bits of a place; all zero is none.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry([u32; 3]);
+pub(crate) struct Entry([u32; 3]);
 
 const NONE: Entry = Entry([0; 3]);
 
@@ -193,7 +264,17 @@ impl Entry {
         Self([place as u32, high, (rest >> (64 - PLACE_BITS)) as u32])
     }
 
-    fn rest(self) -> u64 {
+    pub(crate) fn parse(bytes: [u8; ENTRY_BYTES]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
+        Self([[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes))
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
+        let [[a, b, c, d], [e, f, g, h], [i, j, k, l]] = self.0.map(u32::to_le_bytes);
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    pub(crate) fn rest(self) -> u64 {
         (u64::from(self.0[2]) << (64 - PLACE_BITS)) | u64::from(self.0[1] >> (PLACE_BITS - 32))
     }
 
@@ -203,7 +284,7 @@ impl Entry {
         NonZeroU64::new(high | u64::from(self.0[0])).map(Place)
     }
 
-    fn place(self) -> Place {
+    pub(crate) fn place(self) -> Place {
         self.checked_place().unwrap_or(Place(NonZeroU64::MIN))
     }
 }
@@ -324,8 +405,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io::Write as _;
 
     use super::*;
+    use crate::pages::{Fence, PageWriter, Room};
 
     struct Dice(u64);
 
@@ -381,34 +464,139 @@ mod tests {
                 should_leave.sort_unstable();
                 assert_eq!(left, should_leave, "seed {seed}, round {round}");
             }
-            assert_eq!(index.len(), expected.len());
-            for (hash, place) in &expected {
-                assert_eq!(index.get(*hash), Some(*place), "seed {seed}");
-                assert_eq!(index.get(hash ^ (1 << 40)), expected.get(&(hash ^ (1 << 40))).copied());
-            }
+            assert_eq!(index.most_keys(), expected.len() as u64);
+            is_as(&index, &expected, seed);
             let claims: Vec<_> =
                 expected.iter().map(|(hash, to)| Move { hash: *hash, to: Some(*to) }).collect();
-            assert_eq!(index.confirmed(&claims).len(), claims.len());
+            assert_eq!(index.confirmed(&claims).unwrap().len(), claims.len());
             index.retain(|place| place.slot().is_multiple_of(2));
             expected.retain(|_, place| place.slot().is_multiple_of(2));
-            assert_eq!(index.confirmed(&claims).len(), expected.len(), "what is gone is confirmed no more");
-            let mut saved = Vec::new();
-            (0..index.shards()).for_each(|shard| index.save(shard, &mut saved));
+            let confirmed = index.confirmed(&claims).unwrap().len();
+            assert_eq!(confirmed, expected.len(), "what is gone is confirmed no more");
+            let saved = saved_before(&index);
             let mut seen = 0;
             let loaded = Index::load(&saved, |_| seen += 1).expect("it was saved");
-            assert_eq!((seen, loaded.len()), (expected.len(), expected.len()));
-            for (hash, place) in &expected {
-                assert_eq!(loaded.get(*hash), Some(*place), "seed {seed}");
+            assert_eq!(seen, expected.len());
+            is_as(&loaded, &expected, seed);
+        }
+    }
+
+    fn is_as(index: &Index, expected: &BTreeMap<u64, Place>, seed: u64) {
+        for (hash, place) in expected {
+            assert_eq!(index.get(*hash).unwrap(), Some(*place), "seed {seed}");
+            let other = hash ^ (1 << 40);
+            assert_eq!(index.get(other).unwrap(), expected.get(&other).copied(), "seed {seed}");
+        }
+    }
+
+    /// What builds before wrote of an index without pages.
+    fn saved_before(index: &Index) -> Vec<u8> {
+        let mut saved = Vec::new();
+        for shard in 0..index.shards() {
+            let mut entries = Vec::new();
+            index.each(shard, |entry| Ok(entries.push(entry)), |_, _| ()).unwrap();
+            saved.extend((entries.len() as u32).to_le_bytes());
+            entries.iter().for_each(|entry| saved.extend(entry.to_bytes()));
+        }
+        saved
+    }
+
+    /// Writes pages of `index`, as a snapshot does; they, and every place that was not the newest any more.
+    fn paged(index: &Index, room: &Arc<Room>) -> (Arc<Pages>, Vec<u64>) {
+        let mut left = Vec::new();
+        let mut pages = PageWriter::new(tempfile::tempfile().unwrap());
+        for shard in 0..index.shards() {
+            index.each(shard, |entry| pages.put(shard, entry), |place, _| left.push(place.0.get())).unwrap();
+            pages.end_shard(shard).unwrap();
+        }
+        let (file, fences) = pages.finish();
+        let pages = Pages::new(file, 0, fences, Vec::new(), room).unwrap();
+        (Arc::new(pages.expect("they are in order")), left)
+    }
+
+    /// Pages in memory and on disk, and more than one of a shard.
+    #[test]
+    fn on_pages_it_answers_as_a_map_does() {
+        for (seed, hashes, apart, room) in
+            [(1, 40_u64, 1, 0), (2, 3_000, 1, 1 << 20), (3, 3_000, 1 << 39, 0), (4, 200_000, 1 << 33, 9_000)]
+        {
+            let room = Arc::new(Room::new(room));
+            let mut dice = Dice(seed);
+            let (index, mut expected) = (Index::new(), BTreeMap::<u64, Place>::new());
+            for round in 0..4 {
+                let (mut should_leave, mut left) = (Vec::new(), Vec::new());
+                for part in 0..20 {
+                    let mut moves = Vec::new();
+                    for number in 0..500 {
+                        let ends = [0, (1 << REST_BITS) - hashes * apart, 7 << REST_BITS];
+                        let hash = ends[(dice.roll() % 3) as usize] + dice.roll() % hashes * apart;
+                        let new = place(round * 100_000 + part * 1_000 + number);
+                        let to = (!dice.roll().is_multiple_of(3)).then_some(new);
+                        let before = match to {
+                            Some(to) => expected.insert(hash, to),
+                            None => expected.remove(&hash),
+                        };
+                        should_leave.extend(before.map(|place| place.0.get()));
+                        moves.push(Move { hash, to });
+                    }
+                    index.apply(&moves, |place| left.push(place.0.get()));
+                }
+                is_as(&index, &expected, seed);
+                assert!(index.most_keys() >= expected.len() as u64);
+                let claims: Vec<_> =
+                    expected.iter().map(|(hash, to)| Move { hash: *hash, to: Some(*to) }).collect();
+                assert_eq!(index.confirmed(&claims).unwrap().len(), claims.len());
+                let (pages, of_pages) = paged(&index, &room);
+                left.extend(of_pages);
+                left.sort_unstable();
+                should_leave.sort_unstable();
+                assert_eq!(left, should_leave, "seed {seed}, round {round}: each place is left once");
+                index.rest_on(&pages);
+                assert_eq!(index.most_keys(), expected.len() as u64);
+                is_as(&index, &expected, seed);
             }
         }
+    }
+
+    #[test]
+    fn pages_that_are_not_what_was_written_are_no_answer() {
+        let index = Index::new();
+        let moves: Vec<_> = (1..2_000).map(|hash| Move { hash, to: Some(place(hash)) }).collect();
+        index.apply(&moves, |_| ());
+        let mut pages = PageWriter::new(Vec::new());
+        index.each(0, |entry| pages.put(0, entry), |_, _| ()).unwrap();
+        pages.end_shard(0).unwrap();
+        let (mut bytes, fences) = pages.finish();
+        assert!(fences.len() > 4);
+        let on = |bytes: &[u8], fences: Vec<Fence>, room: u64| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            Pages::new(file, 0, fences, Vec::new(), &Arc::new(Room::new(room)))
+        };
+        assert_eq!(
+            on(&bytes, fences.clone(), 0).unwrap().unwrap().get(0, 700).unwrap().map(Entry::place),
+            Some(place(700))
+        );
+        assert!(on(&bytes[..bytes.len() - 1], fences.clone(), 0).unwrap().is_none(), "cut off");
+        assert!(on(&bytes, fences.iter().rev().copied().collect(), 0).unwrap().is_none(), "out of order");
+        bytes[700 * ENTRY_BYTES] ^= 1;
+        let damaged = on(&bytes, fences.clone(), 0).unwrap().unwrap();
+        assert!(damaged.get(0, 3).is_ok() && damaged.get(0, 700).is_err() && damaged.shard(0).is_err());
+        let room = Arc::new(Room::new(1 << 20));
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        assert!(
+            Pages::new(file, 0, fences, Vec::new(), &room).is_err(),
+            "what is held in memory is checked at once"
+        );
+        assert!(room.take(1 << 20), "and takes no room when it is not");
     }
 
     #[test]
     fn what_was_not_saved_is_not_loaded() {
         let index = Index::new();
         index.apply(&[Move { hash: 3, to: Some(place(1)) }, Move { hash: 4, to: Some(place(2)) }], |_| ());
-        let mut saved = Vec::new();
-        (0..index.shards()).for_each(|shard| index.save(shard, &mut saved));
+        let saved = saved_before(&index);
         assert!(Index::load(&saved[..saved.len() - 1], |_| ()).is_none(), "cut off");
         assert!(Index::load(&[&saved[..], &[0]].concat(), |_| ()).is_none(), "too long");
         let (first, second) = saved[4..28].split_at(12);

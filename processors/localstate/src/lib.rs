@@ -1,10 +1,10 @@
-//! Local state on disk: files of a partition that are only ever appended to, and indexes in memory.
+//! Local state on disk: files of a partition that are only ever appended to, and an index of them.
 //!
 //! `DIR/<state topic>/<partition>/` holds
 //! - `identity`, which says what the store belongs to and which version of files these are;
 //! - `states-<n>`: states as they were written, in frames (see [`frame`]); the newest write ends with the checkpoint;
 //! - `answers-<n>`: answers to commands, each file of one generation, deleted as a whole;
-//! - `index`: where the newest record of every state lay some time ago; what came after is read from the states' frames.
+//! - `index`: where the newest record of every state lay some time ago, in pages; what came after is read from the states' frames.
 //!
 //! `DIR/<state topic>/lock` is held by the process that works there. A write appends its answers, then its
 //! states and the checkpoint, each brought to the disk; the checkpoint says how far the answers reach. What was
@@ -22,8 +22,10 @@ mod index;
 mod lock;
 mod log;
 mod note;
+mod pages;
 mod restore;
 mod snapshot;
+mod snapshot_before;
 mod store;
 
 use std::collections::btree_map::Entry;
@@ -37,6 +39,7 @@ use millrace_ports::{Identity, LocalFault, LocalStore, LocalStores};
 use crate::fault::{damaged, unavailable};
 use crate::frame::LAYOUT;
 use crate::lock::Lock;
+use crate::pages::Room;
 use crate::store::LogStore;
 
 /// File that says what a store belongs to.
@@ -52,9 +55,17 @@ pub(crate) struct Sizes {
     /// After how many changes the index is written, at least; a store with more keys waits for a
     /// fourth of them.
     pub(crate) snapshot_changes: u64,
+    /// How much of the indexes of all partitions together is held in memory, in bytes; what is left is read when it is asked for.
+    pub(crate) index_bytes: u64,
 }
 
-const SIZES: Sizes = Sizes { file_bytes: 32 << 20, answers_file_bytes: 256 << 20, snapshot_changes: 250_000 };
+/// Twenty million keys are found in memory; of more a look-up reads a page of the disk.
+const SIZES: Sizes = Sizes {
+    file_bytes: 32 << 20,
+    answers_file_bytes: 256 << 20,
+    snapshot_changes: 250_000,
+    index_bytes: 240 << 20,
+};
 
 /// The folder in which a process keeps its partitions.
 #[derive(Clone)]
@@ -65,6 +76,7 @@ pub struct LocalDir {
 struct Inner {
     dir: PathBuf,
     sizes: Sizes,
+    room: Arc<Room>,
     places: Mutex<Places>,
 }
 
@@ -82,15 +94,20 @@ impl LocalDir {
         Self::of_sizes(dir, SIZES)
     }
 
-    /// As [`LocalDir::new`], with files of about so many bytes: small ones are cleaned often.
+    /// As [`LocalDir::new`], with files of about so many bytes: small ones are cleaned often. No more of the indexes is held in
+    /// memory.
     #[must_use]
     pub fn with_files_of(dir: impl Into<PathBuf>, bytes: u64) -> Self {
-        let snapshot_changes = bytes / 64;
-        Self::of_sizes(dir, Sizes { file_bytes: bytes, answers_file_bytes: bytes, snapshot_changes })
+        let (snapshot_changes, index_bytes) = (bytes / 64, bytes);
+        Self::of_sizes(
+            dir,
+            Sizes { file_bytes: bytes, answers_file_bytes: bytes, snapshot_changes, index_bytes },
+        )
     }
 
     fn of_sizes(dir: impl Into<PathBuf>, sizes: Sizes) -> Self {
-        Self { inner: Arc::new(Inner { dir: dir.into(), sizes, places: Mutex::default() }) }
+        let room = Arc::new(Room::new(sizes.index_bytes));
+        Self { inner: Arc::new(Inner { dir: dir.into(), sizes, room, places: Mutex::default() }) }
     }
 
     fn folder(&self, identity: &Identity) -> PathBuf {
@@ -128,6 +145,13 @@ impl LocalDir {
 pub(crate) struct Claim {
     inner: Arc<Inner>,
     folder: PathBuf,
+}
+
+impl Claim {
+    /// The room that indexes share.
+    fn room(&self) -> &Arc<Room> {
+        &self.inner.room
+    }
 }
 
 impl Drop for Claim {

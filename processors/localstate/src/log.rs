@@ -65,7 +65,7 @@ pub(crate) struct Held {
     /// Where the next frame begins.
     pub(crate) length: u64,
     pub(crate) records: u64,
-    /// How many of the records are the newest of their keys.
+    /// How many of the records are the newest of their keys; at most, until the next snapshot.
     pub(crate) live: u64,
 }
 
@@ -110,7 +110,8 @@ impl Log {
     pub(crate) fn get(&self, mark: Mark, key: &[u8]) -> Result<Option<Bytes>, LocalFault> {
         let hash = self.hasher.hash(mark, key);
         for _ in 0..LOOKS {
-            let Some(place) = self.index.get(hash) else { return Ok(None) };
+            let place = self.index.get(hash).map_err(|error| failed(&self.folder, &error))?;
+            let Some(place) = place else { return Ok(None) };
             let found = self.read(place, |bytes| {
                 let record = parse_record(bytes)?;
                 (record.mark == mark as u8 && record.key == key).then(|| Bytes::copy_from_slice(record.value))

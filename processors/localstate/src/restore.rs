@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use millrace_ports::LocalFault;
 
@@ -16,6 +17,7 @@ use crate::frame::{FILE_HEADER, FileHeader, Frame, GOES_ON, MOVED, Mark, Record,
 use crate::index::{Move, Place};
 use crate::log::{Held, Kind, Ledger, Log, Written};
 use crate::note::Note;
+use crate::pages::Room;
 use crate::snapshot::{self, Saved};
 
 /// Keys that are listed, by their hashes.
@@ -41,12 +43,12 @@ struct Found {
 }
 
 /// Opens the store in `folder`, or makes an empty one.
-pub(crate) fn open(folder: &Path) -> Result<Restored, LocalFault> {
-    let saved = snapshot::load(folder)?;
+pub(crate) fn open(folder: &Path, room: &Arc<Room>) -> Result<Restored, LocalFault> {
+    let saved = snapshot::load(folder, room)?;
     let states = find(folder, Kind::States)?;
     let answers = find(folder, Kind::Answers)?;
     let mut seeds = states.iter().chain(&answers).map(|found| found.header.seed);
-    let seed = saved.as_ref().map(|saved| saved.seed).or_else(|| seeds.clone().next());
+    let seed = saved.as_ref().map(|saved| saved.said.seed).or_else(|| seeds.clone().next());
     let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
     if seeds.any(|found| found != seed) {
         return Err(damaged(folder, "its files belong to different stores"));
@@ -135,14 +137,14 @@ impl States {
             snapshot_file: 0,
             since_snapshot: 0,
         };
-        if let Some(saved) = saved {
-            states.log.index = saved.index;
-            states.ledger.held = saved.held;
-            states.ledger.next_frame = saved.next_frame;
-            states.ledger.next_file = saved.next_file;
-            states.listed = saved.listed.into_iter().collect();
-            states.note = saved.note;
-            states.snapshot_file = saved.file;
+        if let Some(Saved { said, index }) = saved {
+            states.log.index = index;
+            states.ledger.held = said.held;
+            states.ledger.next_frame = said.next_frame;
+            states.ledger.next_file = said.next_file;
+            states.listed = said.listed.into_iter().collect();
+            states.note = said.note;
+            states.snapshot_file = said.file;
         }
         states
     }
@@ -187,10 +189,10 @@ impl States {
             return Err(self.damaged(format!("{} is missing", self.log.path(self.snapshot_file).display())));
         }
         self.replay(to_read)?;
-        let missing = self.ledger.held().find(|(slot, held)| held.live > 0 && self.log.file(*slot).is_none());
-        if let Some((_, held)) = missing {
-            return Err(self.damaged(format!("{} is missing", self.log.path(held.number).display())));
-        }
+        // Cleaned since: what was the newest in it has been written again. Whatever else took it away, a look-up says so.
+        let gone: Vec<u16> =
+            self.ledger.held().map(|(slot, _)| slot).filter(|slot| self.log.file(*slot).is_none()).collect();
+        gone.into_iter().for_each(|slot| self.log.remove(&mut self.ledger, slot));
         // the next start reads on from the file in which the snapshot ends, whatever is left in it, and in those behind
         let empty: Vec<u16> = self
             .ledger

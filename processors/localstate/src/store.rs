@@ -16,6 +16,10 @@ use crate::restore::{self, Listed};
 use crate::snapshot;
 use crate::{Claim, Sizes};
 
+/// The index is written after one change for so many keys: what a start reads of the changes stays small beside what is kept,
+/// and so does what is written of the index beside the changes.
+const CHANGED_SHARE: u64 = 8;
+
 /// The store of one partition.
 pub(crate) struct LogStore {
     folder: PathBuf,
@@ -26,7 +30,7 @@ pub(crate) struct LogStore {
     checkpoint: RwLock<Option<Bytes>>,
     writing: Mutex<Writing>,
     /// Given back when the store is closed.
-    _claim: Claim,
+    claim: Claim,
 }
 
 /// What only the one who writes knows.
@@ -41,7 +45,7 @@ struct Writing {
 
 impl LogStore {
     pub(crate) fn open(claim: Claim, folder: PathBuf, sizes: Sizes) -> Result<Self, LocalFault> {
-        let restored = restore::open(&folder)?;
+        let restored = restore::open(&folder, claim.room())?;
         let ((states, states_ledger), (answers, answers_ledger)) = (restored.states, restored.answers);
         let checkpoint = RwLock::new(restored.note.checkpoint.clone());
         let writing = Mutex::new(Writing {
@@ -52,7 +56,7 @@ impl LogStore {
             since_snapshot: restored.since_snapshot,
         });
         let listed = RwLock::new(restored.listed);
-        Ok(Self { folder, sizes, states, answers, listed, checkpoint, writing, _claim: claim })
+        Ok(Self { folder, sizes, states, answers, listed, checkpoint, writing, claim })
     }
 
     /// Writes the answers among `changes`, all to one generation.
@@ -119,12 +123,11 @@ impl LogStore {
         old.into_iter().for_each(|slot| self.answers.remove(ledger, slot));
     }
 
-    /// Gives the disk its room back, and keeps the next open short.
+    /// Gives the disk its room back, and keeps the next open short. A snapshot counts what is newest in each file, so that
+    /// cleaning follows one.
     fn tidy(&self, writing: &mut Writing) -> Result<(), LocalFault> {
-        let limit = (self.states.index.len() as u64 / 4).max(self.sizes.snapshot_changes);
-        let is_clean =
-            clean(&self.states, &mut writing.states, self.sizes.file_bytes, writing.snapshot_file)?;
-        if writing.since_snapshot >= limit || (!is_clean && self.is_snapshot_in_the_way(writing)) {
+        let limit = (self.states.index.most_keys() / CHANGED_SHARE).max(self.sizes.snapshot_changes);
+        if writing.since_snapshot >= limit || self.is_snapshot_in_the_way(writing) {
             self.snapshot(writing).map_err(|error| failed(&self.folder, &error))?;
             clean(&self.states, &mut writing.states, self.sizes.file_bytes, writing.snapshot_file)?;
         }
@@ -140,7 +143,7 @@ impl LogStore {
     fn snapshot(&self, writing: &mut Writing) -> io::Result<()> {
         let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
         let keys = listed.iter().map(|(hash, key)| (*hash, &**key));
-        snapshot::save(&self.states, &writing.states, &writing.note, keys)?;
+        snapshot::save(&self.states, &mut writing.states, &writing.note, keys, self.claim.room())?;
         let current = writing.states.current.and_then(|slot| writing.states.held[usize::from(slot)].as_ref());
         writing.snapshot_file = current.map_or(0, |held| held.number);
         writing.since_snapshot = 0;

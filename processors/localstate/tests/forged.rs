@@ -12,8 +12,6 @@ use millrace_testkit::local::conformance::identity;
 const FILE_BYTES: u64 = 4_096;
 const WRITES: u64 = 47;
 const ANSWERED: Answered = Answered { oldest: 0, newest: 0 };
-/// Behind the magic, the version and the length.
-const META: usize = 16;
 
 fn write(root: &Path, numbers: impl Iterator<Item = u64>) -> Result<(), LocalFault> {
     let store = LocalDir::with_files_of(root, FILE_BYTES).open(&identity(0))?;
@@ -68,20 +66,26 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
+/// Where that begins which an index says beside its pages: in front of its length and the checksum.
+fn said(bytes: &[u8]) -> usize {
+    bytes.len() - 12 - number(bytes, bytes.len() - 12) as usize
+}
+
 /// Where the numbers of an index are, with what they are.
 fn numbers(bytes: &[u8]) -> Vec<(usize, String)> {
+    let said = said(bytes);
     let word = |at: usize, what: &str| (at, what.to_owned());
     let mut all = vec![
-        word(META, "the seed"),
-        word(META + 8, "the next frame"),
-        word(META + 16, "the file it reaches into"),
-        word(META + 24, "the next file"),
+        word(said, "the seed"),
+        word(said + 8, "the next frame"),
+        word(said + 16, "the file it reaches into"),
+        word(said + 24, "the next file"),
     ];
-    let note = META + 40;
+    let note = said + 40;
     all.extend([word(note, "the first frame of answers"), word(note + 8, "the last frame of answers")]);
-    let held = note + number(bytes, META + 32) as usize;
+    let held = note + number(bytes, said + 32) as usize;
     all.push(word(held, "how many files"));
-    let parts = ["slot", "number", "first frame", "generation", "length", "records"];
+    let parts = ["slot", "number", "first frame", "generation", "length", "records", "newest"];
     let count = number(bytes, held) as usize;
     assert!(count > 1, "{count} files");
     for file in 0..count {
@@ -102,7 +106,8 @@ fn forge(whole: &Path, bytes: &[u8], numbers: &[(usize, u64)]) -> tempfile::Temp
         forged[*at..at + 8].copy_from_slice(&wrong.to_le_bytes());
     }
     let checked = forged.len() - 4;
-    let checksum = crc32c::crc32c(&forged[..checked]).to_le_bytes();
+    let checksum =
+        crc32c::crc32c_append(crc32c::crc32c(&forged[..12]), &forged[said(bytes)..checked]).to_le_bytes();
     forged[checked..].copy_from_slice(&checksum);
     fs::write(index(place.path()), forged).unwrap();
     place
