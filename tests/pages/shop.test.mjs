@@ -164,6 +164,8 @@ test('no more orders are read than are shown, and then some', async () => {
   for (let n = 0; n < 130; n += 10) {
     await Promise.all(Array.from({ length: 10 }, (_, m) => client.send('orders/CreateOrder', { order_id: `h-${n + m}`, user_id: 'hana', total: 100n })));
   }
+  const rows = () => client.query('orders/shop_orders', { user_id: 'hana' }, { limit: 1_000 });
+  await until('all are in the table', async () => (await rows()).rows.length === 130);
   const page = await chrome.open(`${world.url}/`, { user: 'nobody' });
   const asked = [];
   page.on('request', (request) => /shop_orders.*hana/.test(request.url()) && asked.push(request.url()));
@@ -179,7 +181,7 @@ test('no more orders are read than are shown, and then some', async () => {
     await older.click();
     await until('more', async () => (await shown()).length > before);
   }
-  const wanted = (await client.query('orders/shop_orders', { user_id: 'hana' }, { limit: 1_000 })).rows.map(({ order_id }) => order_id);
+  const wanted = (await rows()).rows.map(({ order_id }) => order_id);
   assert.equal(wanted.length, 130);
   assert.deepEqual(await shown(), wanted);
   // one of those that are not live shows what becomes of it

@@ -13,7 +13,8 @@ use crate::pages::Pages;
 /// Into how many tables an index is cut, in bits: none of them is ever large enough to stop anyone
 /// while it grows.
 const SHARD_BITS: u32 = 12;
-const REST_BITS: u32 = 64 - SHARD_BITS;
+/// What its shard leaves of a hash, in bits.
+pub(crate) const REST_BITS: u32 = 64 - SHARD_BITS;
 /// Into how many. The fuzzer makes six indexes for an input, and none of them holds many keys.
 pub(crate) const SHARDS: usize = if cfg!(fuzzing) { 16 } else { 1 << SHARD_BITS };
 /// Length of an entry, as it is saved.

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::index::{ENTRY_BYTES, Entry, SHARDS};
+use crate::index::{ENTRY_BYTES, Entry, REST_BITS, SHARDS};
 
 /// Most entries of a page: as many as fit into what the system reads at once.
 const PAGE_ENTRIES: usize = 340;
@@ -135,18 +135,20 @@ impl Pages {
         let Some(at) = fences.partition_point(|fence| fence.first <= rest).checked_sub(1) else {
             return Ok(None);
         };
-        self.with(&fences[at], |page| {
-            let (mut from, mut upto) = (0, page.len() / ENTRY_BYTES);
-            while from < upto {
-                let amid = (from + upto) / 2;
-                let entry = entry(page, amid);
-                match entry.rest().cmp(&rest) {
-                    std::cmp::Ordering::Equal => return Some(entry),
-                    std::cmp::Ordering::Less => from = amid + 1,
-                    std::cmp::Ordering::Greater => upto = amid,
-                }
+        let end = fences.get(at + 1).map_or(1 << REST_BITS, |fence| fence.first);
+        let fence = &fences[at];
+        self.with(fence, |page| {
+            let count = page.len() / ENTRY_BYTES;
+            // hashes lie evenly: most look-ups touch one line of the processor's cache
+            let share = u128::from(rest - fence.first) * count as u128 / u128::from(end - fence.first).max(1);
+            let mut at = (share as usize).min(count - 1);
+            while at + 1 < count && entry(page, at).rest() < rest {
+                at += 1;
             }
-            None
+            while at > 0 && entry(page, at).rest() > rest {
+                at -= 1;
+            }
+            Some(entry(page, at)).filter(|entry| entry.rest() == rest)
         })
     }
 
