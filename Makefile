@@ -51,12 +51,11 @@ test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATI
 	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
 
 .PHONY: sdk-matrix
-sdk-matrix: ## Have the packages of TypeScript, Python and Go send every command to one `millrace up` and read each other's events
+sdk-matrix: ## Have the packages of all languages send every command, embedded and on Kafka, and read each other's events; RECORD=1
 	@scripts/needs build test
-	@scripts/sdk-setup
 	cargo build --locked --workspace --bins
-	cd sdk/typescript && npx tsc -p tsconfig.test.json
-	.cache/sdk-python/bin/python sdk/matrix/run.py --millrace "$$(realpath "$${CARGO_TARGET_DIR:-target}/debug/millrace")"
+	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka,registry -- \
+		scripts/sdk-matrix $(if $(RECORD),--record)
 
 # Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
 # CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
@@ -92,6 +91,7 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) fuzz RUNS=10000000
 	$(MAKE) test-api CASES=100000
 	$(MAKE) test-sdk MUTATIONS=1000000
+	$(MAKE) sdk-matrix RECORD=1
 
 .PHONY: gateways
 gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, and read PAIRS=400 of one's own writes
