@@ -43,6 +43,20 @@ test: ## Set up what the tests need and run them all, on real Kafka, CQL and a r
 	@echo "make test ran every crate's tests and documentation examples: in memory, on the embedded broker,"
 	@echo "registry and SQLite, and on real Kafka, a real CQL server and a real registry."
 
+# MUTATIONS=20000 inputs that were changed anywhere; those of `make test-long` are a million a language.
+.PHONY: test-sdk
+test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATIONS=20000
+	@scripts/needs build test
+	@MUTATIONS=$(or $(MUTATIONS),20000) scripts/sdk-test
+	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
+
+.PHONY: sdk-matrix
+sdk-matrix: ## Have the packages of all languages send every command, embedded and on Kafka, and read each other's events; RECORD=1
+	@scripts/needs build test
+	cargo build --locked --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka,registry -- \
+		scripts/sdk-matrix $(if $(RECORD),--record)
+
 # Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
 # CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
 .PHONY: test-clients
@@ -76,6 +90,8 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
 	$(MAKE) test-api CASES=100000
+	$(MAKE) test-sdk MUTATIONS=1000000
+	$(MAKE) sdk-matrix RECORD=1
 
 .PHONY: gateways
 gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, and read PAIRS=400 of one's own writes
@@ -245,9 +261,11 @@ pages: ## Build the pages anew, web/ into web/dist, which is checked in; needs N
 	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run -s check && npm run -s build -- --logLevel warn
 
 .PHONY: schemas
-schemas: ## Write what is made from schemas/*: schemas/*/registered, docs/openapi.json, docs/asyncapi.json and the pages' types
+schemas: ## Write what is made from schemas/*: registered schemas, docs/openapi.json, docs/asyncapi.json, the pages' types, sdk/
 	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- $(sort $(wildcard schemas/*))
 	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- --typescript web/src/client/types.ts $(sort $(wildcard schemas/*))
+	cargo run --locked -q -p millrace-schemagen --bin millrace-schemagen -- --sdk sdk $(sort $(wildcard schemas/*))
+	scripts/sdk-format
 	cargo build --locked -q -p millrace-cli --bin millrace
 	@cd docs && for document in openapi asyncapi; do \
 		"$${CARGO_TARGET_DIR:-../target}/debug/millrace" gateway --$$document > $$document.json.new && \

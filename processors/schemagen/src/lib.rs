@@ -24,6 +24,7 @@ mod limits;
 mod reads;
 mod registered;
 mod samples;
+mod sdk;
 #[cfg(feature = "build")]
 mod settings;
 mod states;
@@ -40,6 +41,7 @@ use thiserror::Error;
 use crate::folder::{Folder, Schema};
 pub use crate::reads::reads;
 pub use crate::registered::{registered, render, stale};
+pub use crate::sdk::{Files, GENERATED, sdk};
 #[cfg(feature = "build")]
 pub use crate::settings::documented;
 pub use crate::typescript::typescript;

@@ -8,7 +8,9 @@ const USAGE: &str = "\
 Writes schemas/<d>/registered/: what the registry gets, made from what the author of a domain writes.
 With --typescript it writes one module of types for all of them, and nothing else.
 
-usage: millrace-schemagen [--typescript FILE] FOLDER…
+With --sdk it writes what is generated of the packages, and nothing else: scripts/sdk-format formats it.
+
+usage: millrace-schemagen [--typescript FILE | --sdk FOLDER] FOLDER…
 example: millrace-schemagen schemas/chirp schemas/accounting";
 
 fn main() -> ExitCode {
@@ -17,10 +19,10 @@ fn main() -> ExitCode {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let module = match given.first().map(String::as_str) {
-        Some("--typescript") if given.len() > 1 => {
-            given.remove(0);
-            Some(given.remove(0))
+    let option = match given.first().map(String::as_str) {
+        Some("--typescript" | "--sdk") if given.len() > 1 => {
+            let option = given.remove(0);
+            Some((option, given.remove(0)))
         }
         _ => None,
     };
@@ -28,8 +30,9 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     }
-    let done = match module {
-        Some(file) => typescript(&file, &given),
+    let done = match option {
+        Some((option, folder)) if option == "--sdk" => sdk(Path::new(&folder), &given),
+        Some((_, file)) => typescript(&file, &given),
         None => given.iter().try_for_each(|folder| registered(folder)),
     };
     match done {
@@ -54,4 +57,23 @@ fn registered(folder: &str) -> Result<(), String> {
 fn typescript(file: &str, folders: &[String]) -> Result<(), String> {
     let module = millrace_schemagen::typescript(folders).map_err(|error| error.to_string())?;
     std::fs::write(file, module).map_err(|error| format!("{file}: {error}"))
+}
+
+/// Writes what is generated, and removes what was generated before and is not any more.
+fn sdk(into: &Path, folders: &[String]) -> Result<(), String> {
+    let files = millrace_schemagen::sdk(folders).map_err(|error| error.to_string())?;
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    for folder in millrace_schemagen::GENERATED {
+        let folder = into.join(folder);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|error| failed(&folder, error))?;
+        }
+    }
+    for (name, text) in files {
+        let path = into.join(name);
+        let folder = path.parent().unwrap_or(into);
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
 }

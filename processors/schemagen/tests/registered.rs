@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use millrace_schemagen::{render, stale, typescript};
+use millrace_schemagen::{render, sdk, stale, typescript};
 
 fn domains() -> Vec<PathBuf> {
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
@@ -79,4 +79,28 @@ fn what_differs_is_named_and_mended() {
     assert!(
         !schemas.join("registered/steps.avsc").exists() && !schemas.join("registered/lookup.avsc").exists()
     );
+}
+
+/// Two domains whose messages are called alike, as the guest book's, with `change` made to the commands of the second.
+fn twice(change: impl Fn(String) -> String) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/guestbook");
+    let folders = ["guestbook", "visitors"].map(|domain| folder.path().join("schemas").join(domain));
+    for to in &folders {
+        fs::create_dir_all(to).unwrap();
+        for name in ["commands.avsc", "events.avsc", "state.avsc", "views.cql"] {
+            let text = fs::read_to_string(from.join(name)).unwrap();
+            let is_second = to.ends_with("visitors") && name != "views.cql";
+            fs::write(to.join(name), if is_second { change(text) } else { text }).unwrap();
+        }
+    }
+    sdk(&folders).unwrap_err().to_string()
+}
+
+#[test]
+fn names_that_packages_cannot_have_are_refused() {
+    let error = twice(|text| text);
+    assert!(error.contains("Sign is a message of guestbook, too"), "{error}");
+    let error = twice(|text| text.replace("\"text\"", "\"domain\""));
+    assert!(error.contains("domain: every message has something of that name"), "{error}");
 }

@@ -1,0 +1,11 @@
+export { BadMessage } from './bad.ts';
+export { frame, unframe } from './framing.ts';
+export * from './generated/envelope.ts';
+export { Commands, Events } from './generated/names.ts';
+export { eventId, isId, newId, stepId } from './ids.ts';
+export { recordFromJson, recordToJson, toJson, type Json } from './json.ts';
+export type * from './kinds.ts';
+export * from './messages.ts';
+export { murmur2, partitionOf } from './partition.ts';
+export { Registry } from './registry.ts';
+export { isUnknown, Reading, UnknownSchema, type UnknownMessage } from './reading.ts';
