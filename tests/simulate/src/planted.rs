@@ -28,17 +28,6 @@ pub struct Found {
     pub rule: &'static str,
 }
 
-impl Found {
-    /// Adds what more histories have found.
-    pub fn add(&mut self, more: Self) {
-        self.failed += more.failed;
-        self.of += more.of;
-        if self.rule.is_empty() {
-            self.rule = more.rule;
-        }
-    }
-}
-
 /// The names of the workloads, in the order in which [`hunt`] tells of them.
 pub const WORKLOADS: [&str; 6] = [
     ChirpWorkload::NAME,
@@ -49,22 +38,32 @@ pub const WORKLOADS: [&str; 6] = [
     EstimationWorkload::NAME,
 ];
 
+type Hunt = fn(Bug, Many) -> Found;
+
+const HUNTS: [Hunt; WORKLOADS.len()] = [
+    hunt_in::<ChirpWorkload>,
+    hunt_in::<AccountingWorkload>,
+    hunt_in::<ClubsWorkload>,
+    hunt_in::<IdentityWorkload>,
+    hunt_in::<ProjectsWorkload>,
+    hunt_in::<EstimationWorkload>,
+];
+
 /// Runs `what` of every workload with `bug` turned on. Bugs are turned on for the whole process: one hunt at a time.
 #[must_use]
 pub fn hunt(bug: Bug, what: Many) -> [Found; WORKLOADS.len()] {
-    [
-        hunt_in::<ChirpWorkload>(bug, what),
-        hunt_in::<AccountingWorkload>(bug, what),
-        hunt_in::<ClubsWorkload>(bug, what),
-        hunt_in::<IdentityWorkload>(bug, what),
-        hunt_in::<ProjectsWorkload>(bug, what),
-        hunt_in::<EstimationWorkload>(bug, what),
-    ]
+    HUNTS.map(|hunt| hunt(bug, Many { go_on: true, ..what }))
+}
+
+/// As [`hunt`], but ends with the first history that fails.
+#[must_use]
+pub fn first_that_finds(bug: Bug, what: Many) -> Option<Found> {
+    HUNTS.iter().map(|hunt| hunt(bug, Many { go_on: false, ..what })).find(|found| found.failed > 0)
 }
 
 fn hunt_in<W: Workload>(bug: Bug, what: Many) -> Found {
     plant(Some(bug));
-    let summary = many::<W>(Many { go_on: true, ..what }, &|_, _| {});
+    let summary = many::<W>(what, &|_, _| {});
     plant(None);
     Found {
         bug,

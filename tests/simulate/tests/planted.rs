@@ -10,35 +10,28 @@ use millrace_simulate::estimation::EstimationWorkload;
 use millrace_simulate::identity::IdentityWorkload;
 use millrace_simulate::many::{Many, many, silence_panics};
 use millrace_simulate::plan::Plan;
-use millrace_simulate::planted::{Found, hunt};
+use millrace_simulate::planted::{Found, first_that_finds};
 use millrace_simulate::projects::ProjectsWorkload;
 use millrace_simulate::run::run;
 use millrace_simulate::shrink::shrink;
 
 /// How many histories of each workload must hold while no bug is on.
 const HISTORIES: u64 = 100;
-/// How many are run at once while a bug is looked for; `make planted` counts in how many of many it is found.
+/// How many of each workload are run before more are run of any; `make planted` counts in how many of many a bug is found.
 const AT_ONCE: u64 = 20;
-/// How many are run at most for a bug that none of those before has found.
+/// How many of each are run at most.
 const MOST: u64 = 4_000;
 
 fn is_found(bug: Bug) {
     silence_panics();
-    let first = Many { from: 0, seeds: AT_ONCE, jobs: 1, go_on: true };
-    let mut found = hunt(bug, first);
-    while found.iter().all(|it| it.failed == 0) && found[0].of < MOST {
-        let next = Many { from: found[0].of, ..first };
-        found.iter_mut().zip(hunt(bug, next)).for_each(|(it, more)| it.add(more));
-    }
-    for Found { workload, failed, of, rule, .. } in &found {
-        println!("{bug:?}: found in {failed} of {of} histories of {workload}; {rule}");
-    }
-    assert!(
-        found.iter().any(|it| it.failed > 0),
-        "{bug:?} ({}) is not found in {} histories of each workload",
-        bug.says(),
-        found[0].of
-    );
+    let found = (0..MOST / AT_ONCE).find_map(|round| {
+        let what = Many { from: round * AT_ONCE, seeds: AT_ONCE, jobs: 1, go_on: false };
+        first_that_finds(bug, what).map(|found| (found, what))
+    });
+    let (Found { workload, of, rule, .. }, what) = found.unwrap_or_else(|| {
+        panic!("{bug:?} ({}) is not found in {MOST} histories of each workload", bug.says())
+    });
+    println!("{bug:?}: found by {workload} in history {}; {rule}", what.from + of - 1);
 }
 
 macro_rules! tests {

@@ -90,8 +90,9 @@ fn hunt(arguments: &Arguments, name: &str) -> ExitCode {
     let what = Many { from: arguments.from, seeds: arguments.seeds, jobs: arguments.jobs, go_on: true };
     let mut missed = 0;
     println!(
-        "| bug | what goes wrong | {} | the rule it breaks most |\n|---|---|---|---|---|---|---|",
-        planted::WORKLOADS.join(" | ")
+        "| bug | what goes wrong | {} | the rule it breaks most |\n|{}",
+        planted::WORKLOADS.join(" | "),
+        "---|".repeat(planted::WORKLOADS.len() + 3)
     );
     for bug in Bug::ALL.iter().filter(|bug| name.is_empty() || format!("{bug:?}") == name) {
         let all = planted::hunt(*bug, what);
