@@ -61,14 +61,15 @@ class Constants:
     # the median of `speed` in results/fan-out.json, with the CQL server on the same two cores
     lane_rows: float = _part(27_000, "projector: rows a second of one lane", f"{BY_FAN_OUT}: 1 partition")
     row_us: float = _part(6, "projector: CPU of a row, µs", BY_MEASURE)
-    # (7.66 − 2.09 s) / 750,000 in results/read-side.json, by the clock
+    # (7.66 − 2.09 s) / 750,000 in results/read-side-quiet.json, by the clock
     fold_us: float = _part(7, "projector: an event folded again where its disk is lost, µs", f"{BY_READ_SIDE}: 250 k to 1 M chirps")
     # 335 to 371 MB in results/read-side.json: the cache (`state_cache_bytes`), what has changed since the last checkpoint, what the
     # client has read ahead; none of it grows with the history
     fold_partition_bytes: float = _part(90e6, "projector: memory of a partition and its cache, bytes", f"{BY_READ_SIDE}: 4 partitions")
-    # 31 bytes of the index (`aggregate_memory`) for a piece of four kilobytes, in which are eight chirps, or fifty of their ids
-    fold_chirp_bytes: float = _part(5, "projector: memory of a chirp, bytes", f"{ASSUMED}: counted from the pieces of lists")
-    # (479 − 100 MB) / 750,000 in results/read-side.json with ids of seven characters; those of 36 are there four times
+    # 31 bytes of the index (`aggregate_memory`) for a piece of four kilobytes, in which are eight chirps, or fifty of their ids; in
+    # memory is an eighth of it, what changed since the last snapshot
+    fold_chirp_bytes: float = _part(0.6, "projector: memory of a chirp, bytes", f"{ASSUMED}: counted from the pieces of lists")
+    # (479 − 100 MB) / 750,000 in results/read-side-quiet.json with ids of seven characters; those of 36 are there four times
     fold_chirp_disk: float = _part(700, "projector: disk of a chirp with its text, bytes", f"{BY_READ_SIDE}, and 200 for longer ids")
     # 30.7 bytes of 20,000 follows of 1,000 people
     fold_edge_disk: float = _part(31, "projector: disk of a follow, bytes", BY_FAN_OUT)
