@@ -50,6 +50,13 @@ test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATI
 	@MUTATIONS=$(or $(MUTATIONS),20000) scripts/sdk-test
 	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
 
+.PHONY: sdk-mutations
+sdk-mutations: ## Let the packages read a million inputs that were changed anywhere, and write sdk/matrix/MUTATIONS.md
+	@scripts/needs build test
+	@scripts/sdk-setup
+	cd sdk/typescript && npx tsc -p tsconfig.test.json
+	.cache/sdk-python/bin/python sdk/matrix/mutations.py
+
 .PHONY: sdk-matrix
 sdk-matrix: ## Have the packages of all languages send every command, embedded and on Kafka, and read each other's events; RECORD=1
 	@scripts/needs build test
@@ -90,7 +97,7 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
 	$(MAKE) test-api CASES=100000
-	$(MAKE) test-sdk MUTATIONS=1000000
+	$(MAKE) sdk-mutations
 	$(MAKE) sdk-matrix RECORD=1
 
 .PHONY: gateways
@@ -236,6 +243,14 @@ bench-network: dist ## Load a large network through commands, then rebuild its t
 	@scripts/needs test
 	cargo build --profile dist --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && $$python bench/network.py $(BENCH)
+
+.PHONY: bench-sdk
+bench-sdk: ## Measure how fast the packages read and write messages, beside avsc, fastavro, twmb/avro and apache-avro
+	@scripts/needs test
+	@scripts/sdk-setup
+	cd sdk/typescript && npx tsc -p tsconfig.test.json
+	cargo build --profile dist --locked -p millrace-bench-sdk
+	.cache/sdk-python/bin/python bench/sdk_codecs.py --rust "$${CARGO_TARGET_DIR:-target}/dist/millrace-bench-sdk"
 
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them

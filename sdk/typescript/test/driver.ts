@@ -1,6 +1,7 @@
 // The matrix's program for TypeScript.
 import { createInterface } from 'node:readline';
 import { domains } from '../src/generated/domains.ts';
+import { EntriesView, type EntriesRow } from '../src/generated/guestbook.ts';
 import { HttpClient, Problem } from '../src/http/index.ts';
 import {
   command,
@@ -35,9 +36,7 @@ if (mode === 'send') {
     };
     const kinds: readonly AnyCommandKind[] = domains[domain].commands.kinds;
     const kind = kinds.find((kind) => kind.type === type)!;
-    const bare = command(kind, recordFromJson(kind, data), { id });
-    const more = recordFromJson(Metadata, { ...metadata, issued_at: String(bare.metadata.issued_at) });
-    const made = { ...bare, metadata: more };
+    const made = command(kind, recordFromJson(kind, data), { ...recordFromJson(Metadata, metadata), id });
     try {
       const outcome = how === 'http' ? await http.send(made) : await kafka.send(made);
       tell({ id: outcome.command_id, status: outcome.status, codes: outcome.violations.map(({ code }) => code) });
@@ -47,6 +46,22 @@ if (mode === 'send') {
       tell({ id: made.id, status: 'refused', codes: [error.kind] });
     }
   }
+} else if (mode === 'watch') {
+  const http = new HttpClient(process.env.HTTP);
+  const key = { guest_id: how! };
+  const shown = (rows: readonly EntriesRow[]) =>
+    rows.map(({ guest_id, text, signed_at }) => ({ guest_id, text, signed_at: String(signed_at) }));
+  await new Promise<void>((resolve) => {
+    const end = http.subscribe(EntriesView, key, {
+      rows: (rows) => {
+        if (rows.length === 0) return;
+        tell({ rows: shown(rows) });
+        end();
+        resolve();
+      },
+    });
+  });
+  tell({ rows: shown((await http.query(EntriesView, key)).rows) });
 } else {
   // what was read is told as the bytes that it is written as again: so all of it is compared
   const domain = how as keyof typeof domains;
