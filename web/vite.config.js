@@ -7,7 +7,8 @@ const gateway = process.env.MILLRACE_HTTP ?? 'http://127.0.0.1:8080';
 export default defineConfig({
   appType: 'mpa',
   plugins: [svelte()],
-  server: { proxy: { '/v1': gateway, '/openapi.json': gateway, '/asyncapi.json': gateway } },
+  // what the pages have of sdk/typescript lies beside them
+  server: { fs: { allow: ['..'] }, proxy: { '/v1': gateway, '/openapi.json': gateway, '/asyncapi.json': gateway } },
   build: {
     target: 'es2022',
     // nothing inline: the policy of the pages allows neither data: addresses nor scripts within a page

@@ -156,6 +156,8 @@ fn no_generic_file_names_a_domain() {
 fn only_the_adapters_name_their_drivers() {
     let only = [
         ("rdkafka", "processors/kafka"),
+        // the package for other programs has no adapter of ours to send with; it is optional there
+        ("rdkafka", "sdk/rust"),
         ("scylla", "processors/scylla"),
         ("rusqlite", "processors/sqlite"),
         ("opentelemetry", "processors/telemetry"),
@@ -167,15 +169,29 @@ fn only_the_adapters_name_their_drivers() {
         if name.starts_with("bench/") {
             continue;
         }
-        for (driver, home) in only {
+        for (driver, _) in only {
+            let homes: Vec<&str> = only.iter().filter(|(it, _)| *it == driver).map(|(_, home)| *home).collect();
             for section in ["dependencies", "build-dependencies"] {
                 let named = dependencies(&manifest, section).iter().any(|dependency| {
                     dependency == driver
                         || dependency.strip_prefix(driver).is_some_and(|rest| rest.starts_with(['-', '_']))
                 });
-                assert!(!named || name.starts_with(home), "{name} names {driver}; only {home} may");
+                let is_home = homes.iter().any(|home| name.starts_with(home));
+                assert!(!named || is_home, "{name} names {driver}; only {homes:?} may");
             }
         }
+    }
+}
+
+/// Whoever sends commands in Rust gets nothing of the engine with them, and no driver that is not asked for.
+#[test]
+fn the_package_of_rust_is_apart_from_the_engine() {
+    let manifest: toml::Table = text(&root().join("sdk/rust/Cargo.toml")).parse().unwrap();
+    for (name, how) in manifest["dependencies"].as_table().unwrap() {
+        assert!(!name.starts_with("millrace-"), "sdk/rust depends on {name}");
+        let is_optional = how.get("optional").and_then(toml::Value::as_bool) == Some(true);
+        let is_plain = ["base64", "serde_json", "sha1", "uuid"].contains(&name.as_str());
+        assert!(is_plain || is_optional, "sdk/rust depends on {name} without being asked for it");
     }
 }
 

@@ -17,7 +17,7 @@ const { AxeBuilder } = require('@axe-core/playwright');
 const BROWSERS = ['chromium-headless-shell', 'chromium', 'chromium-browser'].map((name) => `/usr/bin/${name}`);
 
 /** The client that the pages have, for programs. */
-export const { Client, newId } = await import(pathToFileURL(join(PAGES_CLIENT ?? join(import.meta.dirname, '../../web/build'), 'client/index.js')));
+export const { Client, newId } = await import(pathToFileURL(join(PAGES_CLIENT ?? join(import.meta.dirname, '../../web/build'), 'web/src/client/index.js')));
 
 /** Waits until it holds, and returns what held. */
 export async function until(what, holds, within = 15_000) {

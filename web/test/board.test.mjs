@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { cardOf, columnNames, labelOf, lifted, newest, proposePrefix, shown } = await import('../build/projects/board.js');
+const { cardOf, columnNames, labelOf, lifted, newest, proposePrefix, shown } = await import('../build/web/src/projects/board.js');
 
 const row = (task_id, column, rank, version = 1, more = {}) => ({ task_id, column, rank, version: String(version), number: '1', title: task_id, created_at: '0', updated_at: '0', ...more });
 const cards = (...rows) => newest(rows).values();
@@ -53,7 +53,7 @@ test('columns, labels and prefixes', () => {
   }
 });
 
-const { changeOf, draftOf, freshColumn, wrongWith } = await import('../build/projects/columns.js');
+const { changeOf, draftOf, freshColumn, wrongWith } = await import('../build/web/src/projects/columns.js');
 const named = (names, wanted) => changeOf(names, wanted.map(([was, name]) => (was === null ? freshColumn(name) : { ...draftOf([was])[0], name })));
 
 test('a column that is called something else takes its cards along, and is there until they have gone', () => {
@@ -73,7 +73,7 @@ test('columns have names, each another one', () => {
   assert.match(wrongWith([freshColumn('a'), freshColumn('a ')]), /only one “a”/);
 });
 
-const { overlaid, isShown, wished } = await import('../build/projects/wishes.js');
+const { overlaid, isShown, wished } = await import('../build/web/src/projects/wishes.js');
 
 test('what somebody wants lies over what is, until the rows are as new', () => {
   const card = cardOf(row('a', 'todo', '1', 5));

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { changed, unsettled } = await import('../build/lib/changes.js');
-const { firstTag, languages, nameOf } = await import('../build/identity/languages.js');
-const { fingerprintOf, wrongSecret } = await import('../build/identity/secret.js');
-const { takenAddress, usedId } = await import('../build/identity/words.js');
-const { Problem } = await import('../build/client/index.js');
-const { subjectOf, userOf } = await import('../build/lib/who.js');
+const { changed, unsettled } = await import('../build/web/src/lib/changes.js');
+const { firstTag, languages, nameOf } = await import('../build/web/src/identity/languages.js');
+const { fingerprintOf, wrongSecret } = await import('../build/web/src/identity/secret.js');
+const { takenAddress, usedId } = await import('../build/web/src/identity/words.js');
+const { Problem } = await import('../build/web/src/client/index.js');
+const { subjectOf, userOf } = await import('../build/web/src/lib/who.js');
 
 const row = { first_name: 'Ann', last_name: 'Lee', picture: '', locale: 'en', user_id: 'ann' };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { Pages } = await import('../build/lib/paged.js');
-const { lanesOf } = await import('../build/shop/lanes.js');
+const { Pages } = await import('../build/web/src/lib/paged.js');
+const { lanesOf } = await import('../build/web/src/shop/lanes.js');
 
 const KEY = { partition: [], clustering: ['-at'], numbers: ['at'] };
 const rows = (from, to) => Array.from({ length: Math.max(0, from - to + 1) }, (_, n) => ({ at: String(from - n) }));

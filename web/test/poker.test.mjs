@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { cardsOf, labelOf, readScale, steps, tally } = await import('../build/projects/scales.js');
+const { cardsOf, labelOf, readScale, steps, tally } = await import('../build/web/src/projects/scales.js');
 
 test('the cards of a scale, and what they say', () => {
   const cards = cardsOf('[{"points":1,"label":"XS"},{"points":"2","label":"S"}]');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { between, LONGEST, place, spread } = await import('../build/lib/rank.js');
+const { between, LONGEST, place, spread } = await import('../build/web/src/lib/rank.js');
 
 /** Numbers that are the same in every run. */
 function seeded(seed) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 
-const { Client, Problem, newId } = await import('../build/client/index.js');
+const { Client, Problem, newId } = await import('../build/web/src/client/index.js');
 
 /** Answers in turn; what was asked is kept. */
 async function answering(...answers) {

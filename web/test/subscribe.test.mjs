@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { fakeGateway, until } from './fake/streams.mjs';
 
-const { Client } = await import('../build/client/index.js');
-const { EventReader } = await import('../build/client/events.js');
+const { Client } = await import('../build/web/src/client/index.js');
+const { EventReader } = await import('../build/sdk/typescript/src/http/events.js');
 
 let gateway;
 const ends = [];

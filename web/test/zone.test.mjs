@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const zone = await import('../build/lib/zone.js');
-const { digitsOf, moneyText, plainText, readMoney } = await import('../build/lib/money.js');
+const zone = await import('../build/web/src/lib/zone.js');
+const { digitsOf, moneyText, plainText, readMoney } = await import('../build/web/src/lib/money.js');
 
 const HOUR = 3_600_000;
 const iso = (instants) => instants.map((instant) => new Date(instant).toISOString().slice(0, 16));

@@ -1,19 +1,33 @@
 //! Commands and events of Millrace, apart from the engine: types, Avro and JSON, partitions and ids.
 //!
 //! The types are made from the same schemas as those that domains use, and vectors hold their bytes equal.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `http` | `http::HttpClient`: commands, rows, and rows as they change, from a gateway; `Registry` |
+//! | `kafka` | `kafka::KafkaClient`: commands with their outcomes, and events, by librdkafka |
+//! | `seal` | `seal::seal`: secrets of commands |
 
 mod avro;
 mod bad;
 mod framing;
 mod generated;
+#[cfg(feature = "http")]
+pub mod http;
 mod ids;
 mod json;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod messages;
 mod partition;
 mod reading;
 mod record;
+#[cfg(feature = "http")]
+mod registry;
 mod resolve;
 mod schema;
+#[cfg(feature = "seal")]
+pub mod seal;
 
 pub use crate::avro::{Input, Output};
 pub use crate::bad::BadMessage;
@@ -27,4 +41,6 @@ pub use crate::messages::{
 };
 pub use crate::partition::{murmur2, partition_of};
 pub use crate::reading::{Failure, Read, Reading, UnknownMessage, Versions, is_same};
+#[cfg(feature = "http")]
+pub use crate::registry::{Registry, RegistryFailure};
 pub use crate::record::{Message, Messages, Record, Sink, Source, Symbols, Topic, View};

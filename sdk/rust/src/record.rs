@@ -137,6 +137,8 @@ pub trait Message: Record {
 pub trait Messages: Sized {
     /// The topic.
     const TOPIC: Topic;
+    /// The topic of what becomes of the domain's commands.
+    const OUTCOMES: Topic;
     /// The names of all messages, branch by branch.
     const NAMES: &'static [&'static str];
 

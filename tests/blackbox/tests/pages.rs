@@ -41,12 +41,29 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The sources in a folder of their own, with the packages that they need.
-fn sources() -> TempDir {
+struct Sources {
+    _folder: TempDir,
+    web: PathBuf,
+}
+
+impl Sources {
+    fn path(&self) -> &Path {
+        &self.web
+    }
+}
+
+fn sources() -> Sources {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    copy(&root().join("web"), folder.path());
+    let web = folder.path().join("web");
+    copy(&root().join("web"), &web);
+    // the pages have their client from the package for TypeScript, beside them
+    let package = Path::new("sdk/typescript");
+    copy(&root().join(package).join("src"), &folder.path().join(package).join("src"));
+    fs::copy(root().join(package).join("package.json"), folder.path().join(package).join("package.json"))
+        .expect("it can be copied");
     let packages = web_node_env().unwrap().join("node_modules");
-    symlink(packages, folder.path().join("node_modules")).expect("a link");
-    folder
+    symlink(packages, web.join("node_modules")).expect("a link");
+    Sources { _folder: folder, web }
 }
 
 /// Runs a program of those packages.

@@ -1,4 +1,4 @@
-import { namer, sorter, type Keyed } from '../client/mirror.ts';
+import { namer, sorter, type Keyed } from '../client/sdk.ts';
 
 /** Where the reading of older rows begins. */
 export interface Behind<R> {

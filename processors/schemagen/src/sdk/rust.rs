@@ -291,7 +291,7 @@ fn union(code: &mut String, domain: &Domain, topic: &Topic, kind: &str) {
     let _ = writeln!(
         code,
         "}}\n\nimpl Messages for {union} {{\nconst TOPIC: Topic = Topic {{ domain: {name:?}, name: \"{name}.{of}s\", \
-         schema: include_str!(\"schemas/{name}.{of}s.avsc\") }};\nconst NAMES: &'static [&'static str] = &[{}];\n",
+         schema: include_str!(\"schemas/{name}.{of}s.avsc\") }};\nconst OUTCOMES: Topic = OUTCOMES;\nconst NAMES: &'static [&'static str] = &[{}];\n",
         names().map(|it| format!("{it:?}")).collect::<Vec<_>>().join(", ")
     );
     let arms = |arm: &dyn Fn(usize, &str) -> String| {

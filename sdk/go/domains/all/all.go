@@ -8,6 +8,7 @@ import (
 	"millrace.example/sdk/domains/accounting"
 	"millrace.example/sdk/domains/calendar"
 	"millrace.example/sdk/domains/chirp"
+	"millrace.example/sdk/domains/estimation"
 	"millrace.example/sdk/domains/guestbook"
 	"millrace.example/sdk/domains/identity"
 	"millrace.example/sdk/domains/orders"
@@ -19,6 +20,7 @@ var Domains = map[string]millrace.Domain{
 	"accounting": {Commands: accounting.Commands, Events: accounting.Events, Outcomes: accounting.Outcomes},
 	"calendar":   {Commands: calendar.Commands, Events: calendar.Events, Outcomes: calendar.Outcomes},
 	"chirp":      {Commands: chirp.Commands, Events: chirp.Events, Outcomes: chirp.Outcomes},
+	"estimation": {Commands: estimation.Commands, Events: estimation.Events, Outcomes: estimation.Outcomes},
 	"guestbook":  {Commands: guestbook.Commands, Events: guestbook.Events, Outcomes: guestbook.Outcomes},
 	"identity":   {Commands: identity.Commands, Events: identity.Events, Outcomes: identity.Outcomes},
 	"orders":     {Commands: orders.Commands, Events: orders.Events, Outcomes: orders.Outcomes},

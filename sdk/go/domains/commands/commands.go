@@ -54,6 +54,22 @@ const (
 	// UnfollowUser: See a user's chirps no longer. Routing key: followee_id.
 	UnfollowUser = "UnfollowUser"
 
+	// OpenEstimation: Ask a team how large something of its project is; owners and admins may. Routing
+	// key: estimation_id.
+	OpenEstimation = "OpenEstimation"
+
+	// SubmitEstimate: Say how large it is, in secret until the estimation is closed; a later one of the
+	// same member takes the place of an earlier one. Routing key: estimation_id.
+	SubmitEstimate = "SubmitEstimate"
+
+	// CloseEstimation: Turn up all estimates, at least two; owners and admins may. Routing key:
+	// estimation_id.
+	CloseEstimation = "CloseEstimation"
+
+	// ReopenEstimation: Begin another round, without the estimates of the last one; owners and admins may.
+	// Routing key: estimation_id.
+	ReopenEstimation = "ReopenEstimation"
+
 	// Sign: A guest signs the book, once.
 	Sign = "Sign"
 

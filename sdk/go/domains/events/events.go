@@ -100,6 +100,63 @@ const (
 	// UserUnfollowed: A user no longer reads another. Of FollowRelationship.
 	UserUnfollowed = "UserUnfollowed"
 
+	// EstimationRequested: An estimation is to open as soon as its project has taken note of it; until
+	// then nobody estimates. Of Estimation.
+	EstimationRequested = "EstimationRequested"
+
+	// EstimationRefused: There is no such estimation: its project could not take note of it, or ended
+	// meanwhile. The id is free again. Of Estimation.
+	EstimationRefused = "EstimationRefused"
+
+	// EstimationOpened: The members of the team may estimate from now on, in round 1. Of Estimation.
+	EstimationOpened = "EstimationOpened"
+
+	// EstimateSubmitted: A member has estimated, or otherwise than before. Nobody but the member is to
+	// learn the points before the estimation is closed. Of Estimation.
+	EstimateSubmitted = "EstimateSubmitted"
+
+	// EstimationClosed: All estimates are turned up, and nobody estimates any more in this round. Of
+	// Estimation.
+	EstimationClosed = "EstimationClosed"
+
+	// EstimationSettled: The project has forgotten an estimation that was closed; it may be reopened. Of
+	// Estimation.
+	EstimationSettled = "EstimationSettled"
+
+	// EstimationReopeningRequested: A closed estimation is to open again as soon as its project has taken
+	// note of it; until then it is as it was. Of Estimation.
+	EstimationReopeningRequested = "EstimationReopeningRequested"
+
+	// EstimationReopeningRefused: The estimation stays closed: its project could not take note of it, or
+	// ended meanwhile. Of Estimation.
+	EstimationReopeningRefused = "EstimationReopeningRefused"
+
+	// EstimationReopened: Another round has begun, and nobody has estimated in it yet. Of Estimation.
+	EstimationReopened = "EstimationReopened"
+
+	// EstimationEnded: The estimation was open when its project ended, and is over without a result;
+	// nobody will learn the points. Of Estimation.
+	EstimationEnded = "EstimationEnded"
+
+	// EstimationEndingNoted: The project of an estimation that is not open has ended: what is asked for
+	// does not begin, and what is closed stays so for good. Of Estimation.
+	EstimationEndingNoted = "EstimationEndingNoted"
+
+	// EstimationEnlisted: The project has taken note of an estimation that is about to open. Of
+	// ProjectEstimations.
+	EstimationEnlisted = "EstimationEnlisted"
+
+	// EstimationEnlistingRefused: The project has not taken note of an estimation: it has ended, or has as
+	// many as there may be. Of ProjectEstimations.
+	EstimationEnlistingRefused = "EstimationEnlistingRefused"
+
+	// EstimationDelisted: The project has forgotten an estimation that was closed. Of ProjectEstimations.
+	EstimationDelisted = "EstimationDelisted"
+
+	// ProjectEstimationsEnded: The project exists no more: its open estimations end, and there will be
+	// none again. Of ProjectEstimations.
+	ProjectEstimationsEnded = "ProjectEstimationsEnded"
+
 	// Signed: Somebody has signed.
 	Signed = "Signed"
 

@@ -237,6 +237,7 @@ impl Messages for AccountingCommand {
         name: "accounting.commands",
         schema: include_str!("schemas/accounting.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] =
         &["OpenAccount", "Deposit", "Withdraw", "Transfer", "CloseAccount"];
 
@@ -988,6 +989,7 @@ impl Messages for AccountingEvent {
         name: "accounting.events",
         schema: include_str!("schemas/accounting.events.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "AccountOpened",
         "MoneyDeposited",

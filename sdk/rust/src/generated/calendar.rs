@@ -233,6 +233,7 @@ impl Messages for CalendarCommand {
         name: "calendar.commands",
         schema: include_str!("schemas/calendar.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "CreateCalendar",
         "ScheduleTimeslot",
@@ -652,6 +653,7 @@ impl Messages for CalendarEvent {
         name: "calendar.events",
         schema: include_str!("schemas/calendar.events.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "CalendarCreated",
         "TimeslotScheduled",

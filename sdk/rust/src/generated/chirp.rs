@@ -243,6 +243,7 @@ impl Messages for ChirpCommand {
         name: "chirp.commands",
         schema: include_str!("schemas/chirp.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] =
         &["RegisterUser", "PostChirp", "EditChirp", "DeleteChirp", "FollowUser", "UnfollowUser"];
 
@@ -730,6 +731,7 @@ pub enum ChirpEvent {
 impl Messages for ChirpEvent {
     const TOPIC: Topic =
         Topic { domain: "chirp", name: "chirp.events", schema: include_str!("schemas/chirp.events.avsc") };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "RegistrationStarted",
         "UsernameClaimed",

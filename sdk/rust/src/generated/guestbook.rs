@@ -53,6 +53,7 @@ impl Messages for GuestbookCommand {
         name: "guestbook.commands",
         schema: include_str!("schemas/guestbook.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &["Sign"];
 
     fn branch(&self) -> usize {
@@ -140,6 +141,7 @@ impl Messages for GuestbookEvent {
         name: "guestbook.events",
         schema: include_str!("schemas/guestbook.events.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &["Signed"];
 
     fn branch(&self) -> usize {

@@ -262,6 +262,7 @@ impl Messages for IdentityCommand {
         name: "identity.commands",
         schema: include_str!("schemas/identity.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &["AddUser", "UpdateUser", "RemoveUser", "EnableAccounting"];
 
     fn branch(&self) -> usize {
@@ -1066,6 +1067,7 @@ impl Messages for IdentityEvent {
         name: "identity.events",
         schema: include_str!("schemas/identity.events.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "UserAdditionRequested",
         "UserAdded",

@@ -6,6 +6,7 @@ pub mod accounting;
 pub mod calendar;
 pub mod chirp;
 pub mod envelope;
+pub mod estimation;
 pub mod guestbook;
 pub mod identity;
 pub mod names;
@@ -19,6 +20,7 @@ macro_rules! for_each_domain {
         $with!(accounting, AccountingCommand, AccountingEvent);
         $with!(calendar, CalendarCommand, CalendarEvent);
         $with!(chirp, ChirpCommand, ChirpEvent);
+        $with!(estimation, EstimationCommand, EstimationEvent);
         $with!(guestbook, GuestbookCommand, GuestbookEvent);
         $with!(identity, IdentityCommand, IdentityEvent);
         $with!(orders, OrdersCommand, OrdersEvent);

@@ -38,6 +38,16 @@ pub mod commands {
     pub const FollowUser: &str = "FollowUser";
     /// See a user's chirps no longer. Routing key: followee_id.
     pub const UnfollowUser: &str = "UnfollowUser";
+    /// Ask a team how large something of its project is; owners and admins may. Routing key: estimation_id.
+    pub const OpenEstimation: &str = "OpenEstimation";
+    /// Say how large it is, in secret until the estimation is closed; a later one of the same member takes
+    /// the place of an earlier one. Routing key: estimation_id.
+    pub const SubmitEstimate: &str = "SubmitEstimate";
+    /// Turn up all estimates, at least two; owners and admins may. Routing key: estimation_id.
+    pub const CloseEstimation: &str = "CloseEstimation";
+    /// Begin another round, without the estimates of the last one; owners and admins may. Routing key:
+    /// estimation_id.
+    pub const ReopenEstimation: &str = "ReopenEstimation";
     /// A guest signs the book, once.
     pub const Sign: &str = "Sign";
     /// Add a user. A verified address must not be another user's, whatever its case; one that is not
@@ -154,6 +164,45 @@ pub mod events {
     pub const UserFollowed: &str = "UserFollowed";
     /// A user no longer reads another. Of FollowRelationship.
     pub const UserUnfollowed: &str = "UserUnfollowed";
+    /// An estimation is to open as soon as its project has taken note of it; until then nobody estimates.
+    /// Of Estimation.
+    pub const EstimationRequested: &str = "EstimationRequested";
+    /// There is no such estimation: its project could not take note of it, or ended meanwhile. The id is
+    /// free again. Of Estimation.
+    pub const EstimationRefused: &str = "EstimationRefused";
+    /// The members of the team may estimate from now on, in round 1. Of Estimation.
+    pub const EstimationOpened: &str = "EstimationOpened";
+    /// A member has estimated, or otherwise than before. Nobody but the member is to learn the points
+    /// before the estimation is closed. Of Estimation.
+    pub const EstimateSubmitted: &str = "EstimateSubmitted";
+    /// All estimates are turned up, and nobody estimates any more in this round. Of Estimation.
+    pub const EstimationClosed: &str = "EstimationClosed";
+    /// The project has forgotten an estimation that was closed; it may be reopened. Of Estimation.
+    pub const EstimationSettled: &str = "EstimationSettled";
+    /// A closed estimation is to open again as soon as its project has taken note of it; until then it is
+    /// as it was. Of Estimation.
+    pub const EstimationReopeningRequested: &str = "EstimationReopeningRequested";
+    /// The estimation stays closed: its project could not take note of it, or ended meanwhile. Of
+    /// Estimation.
+    pub const EstimationReopeningRefused: &str = "EstimationReopeningRefused";
+    /// Another round has begun, and nobody has estimated in it yet. Of Estimation.
+    pub const EstimationReopened: &str = "EstimationReopened";
+    /// The estimation was open when its project ended, and is over without a result; nobody will learn the
+    /// points. Of Estimation.
+    pub const EstimationEnded: &str = "EstimationEnded";
+    /// The project of an estimation that is not open has ended: what is asked for does not begin, and what
+    /// is closed stays so for good. Of Estimation.
+    pub const EstimationEndingNoted: &str = "EstimationEndingNoted";
+    /// The project has taken note of an estimation that is about to open. Of ProjectEstimations.
+    pub const EstimationEnlisted: &str = "EstimationEnlisted";
+    /// The project has not taken note of an estimation: it has ended, or has as many as there may be. Of
+    /// ProjectEstimations.
+    pub const EstimationEnlistingRefused: &str = "EstimationEnlistingRefused";
+    /// The project has forgotten an estimation that was closed. Of ProjectEstimations.
+    pub const EstimationDelisted: &str = "EstimationDelisted";
+    /// The project exists no more: its open estimations end, and there will be none again. Of
+    /// ProjectEstimations.
+    pub const ProjectEstimationsEnded: &str = "ProjectEstimationsEnded";
     /// Somebody has signed.
     pub const Signed: &str = "Signed";
     /// Somebody with a verified address is to be a user; the id counts as taken, but there is no user yet.

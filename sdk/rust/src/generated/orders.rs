@@ -158,6 +158,7 @@ impl Messages for OrdersCommand {
         name: "orders.commands",
         schema: include_str!("schemas/orders.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &["CreateOrder", "ShipOrder", "CancelOrder"];
 
     fn branch(&self) -> usize {
@@ -361,6 +362,7 @@ pub enum OrdersEvent {
 impl Messages for OrdersEvent {
     const TOPIC: Topic =
         Topic { domain: "orders", name: "orders.events", schema: include_str!("schemas/orders.events.avsc") };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &["OrderCreated", "OrderShipped", "OrderCancelled"];
 
     fn branch(&self) -> usize {

@@ -613,6 +613,7 @@ impl Messages for ProjectsCommand {
         name: "projects.commands",
         schema: include_str!("schemas/projects.commands.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "CreateMembership",
         "CreateMembershipForProject",
@@ -2301,6 +2302,7 @@ impl Messages for ProjectsEvent {
         name: "projects.events",
         schema: include_str!("schemas/projects.events.avsc"),
     };
+    const OUTCOMES: Topic = OUTCOMES;
     const NAMES: &'static [&'static str] = &[
         "MembershipRequested",
         "MembershipRefused",

@@ -3,6 +3,7 @@
 import { accountingCommands, accountingEvents, accountingOutcomes } from './accounting.ts';
 import { calendarCommands, calendarEvents, calendarOutcomes } from './calendar.ts';
 import { chirpCommands, chirpEvents, chirpOutcomes } from './chirp.ts';
+import { estimationCommands, estimationEvents, estimationOutcomes } from './estimation.ts';
 import { guestbookCommands, guestbookEvents, guestbookOutcomes } from './guestbook.ts';
 import { identityCommands, identityEvents, identityOutcomes } from './identity.ts';
 import { ordersCommands, ordersEvents, ordersOutcomes } from './orders.ts';
@@ -13,6 +14,7 @@ export const domains = {
   accounting: { commands: accountingCommands, events: accountingEvents, outcomes: accountingOutcomes },
   calendar: { commands: calendarCommands, events: calendarEvents, outcomes: calendarOutcomes },
   chirp: { commands: chirpCommands, events: chirpEvents, outcomes: chirpOutcomes },
+  estimation: { commands: estimationCommands, events: estimationEvents, outcomes: estimationOutcomes },
   guestbook: { commands: guestbookCommands, events: guestbookEvents, outcomes: guestbookOutcomes },
   identity: { commands: identityCommands, events: identityEvents, outcomes: identityOutcomes },
   orders: { commands: ordersCommands, events: ordersEvents, outcomes: ordersOutcomes },

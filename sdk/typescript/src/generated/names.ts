@@ -37,6 +37,20 @@ export const Commands = {
   FollowUser: 'FollowUser',
   /** See a user's chirps no longer. Routing key: followee_id. */
   UnfollowUser: 'UnfollowUser',
+  /** Ask a team how large something of its project is; owners and admins may. Routing key: estimation_id. */
+  OpenEstimation: 'OpenEstimation',
+  /**
+   * Say how large it is, in secret until the estimation is closed; a later one of the same member takes
+   * the place of an earlier one. Routing key: estimation_id.
+   */
+  SubmitEstimate: 'SubmitEstimate',
+  /** Turn up all estimates, at least two; owners and admins may. Routing key: estimation_id. */
+  CloseEstimation: 'CloseEstimation',
+  /**
+   * Begin another round, without the estimates of the last one; owners and admins may. Routing key:
+   * estimation_id.
+   */
+  ReopenEstimation: 'ReopenEstimation',
   /** A guest signs the book, once. */
   Sign: 'Sign',
   /**
@@ -179,6 +193,63 @@ export const Events = {
   UserFollowed: 'UserFollowed',
   /** A user no longer reads another. Of FollowRelationship. */
   UserUnfollowed: 'UserUnfollowed',
+  /**
+   * An estimation is to open as soon as its project has taken note of it; until then nobody estimates.
+   * Of Estimation.
+   */
+  EstimationRequested: 'EstimationRequested',
+  /**
+   * There is no such estimation: its project could not take note of it, or ended meanwhile. The id is
+   * free again. Of Estimation.
+   */
+  EstimationRefused: 'EstimationRefused',
+  /** The members of the team may estimate from now on, in round 1. Of Estimation. */
+  EstimationOpened: 'EstimationOpened',
+  /**
+   * A member has estimated, or otherwise than before. Nobody but the member is to learn the points
+   * before the estimation is closed. Of Estimation.
+   */
+  EstimateSubmitted: 'EstimateSubmitted',
+  /** All estimates are turned up, and nobody estimates any more in this round. Of Estimation. */
+  EstimationClosed: 'EstimationClosed',
+  /** The project has forgotten an estimation that was closed; it may be reopened. Of Estimation. */
+  EstimationSettled: 'EstimationSettled',
+  /**
+   * A closed estimation is to open again as soon as its project has taken note of it; until then it is
+   * as it was. Of Estimation.
+   */
+  EstimationReopeningRequested: 'EstimationReopeningRequested',
+  /**
+   * The estimation stays closed: its project could not take note of it, or ended meanwhile. Of
+   * Estimation.
+   */
+  EstimationReopeningRefused: 'EstimationReopeningRefused',
+  /** Another round has begun, and nobody has estimated in it yet. Of Estimation. */
+  EstimationReopened: 'EstimationReopened',
+  /**
+   * The estimation was open when its project ended, and is over without a result; nobody will learn the
+   * points. Of Estimation.
+   */
+  EstimationEnded: 'EstimationEnded',
+  /**
+   * The project of an estimation that is not open has ended: what is asked for does not begin, and what
+   * is closed stays so for good. Of Estimation.
+   */
+  EstimationEndingNoted: 'EstimationEndingNoted',
+  /** The project has taken note of an estimation that is about to open. Of ProjectEstimations. */
+  EstimationEnlisted: 'EstimationEnlisted',
+  /**
+   * The project has not taken note of an estimation: it has ended, or has as many as there may be. Of
+   * ProjectEstimations.
+   */
+  EstimationEnlistingRefused: 'EstimationEnlistingRefused',
+  /** The project has forgotten an estimation that was closed. Of ProjectEstimations. */
+  EstimationDelisted: 'EstimationDelisted',
+  /**
+   * The project exists no more: its open estimations end, and there will be none again. Of
+   * ProjectEstimations.
+   */
+  ProjectEstimationsEnded: 'ProjectEstimationsEnded',
   /** Somebody has signed. */
   Signed: 'Signed',
   /**

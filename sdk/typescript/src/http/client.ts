@@ -24,7 +24,7 @@ export class HttpClient {
    * Sends a command, again and again until it is known what became of it: accepted or rejected. Throws a {@link Problem} where it is
    * none of both: a mistake, or nobody answered for all the time (`patience`, a minute). Send the very same command then.
    */
-  async send(command: Command, sending: Omit<Sending, 'key'> = {}): Promise<Answer> {
+  async send(command: Command, sending: Omit<Sending, 'expected' | 'key'> = {}): Promise<Answer> {
     const { data, metadata } = commandToJson(command);
     try {
       const { position, ...outcome } = await this.#gateway.sendJson(command.domain, command.type, data!, metadata!, {

@@ -54,6 +54,8 @@ export interface Sending extends Asking {
   readonly key?: string;
   /** How long to go on while the gateway cannot say what became of it, in ms. */
   readonly patience?: number;
+  /** The version on which it is based: of another one it is refused (`VersionConflict`). */
+  readonly expected?: bigint;
 }
 
 export interface Querying extends Asking {
@@ -80,14 +82,15 @@ export class Gateway {
   }
 
   /**
-   * Sends a command, again and again under the same key until it is known what became of it. `metadata` is sent as it is, and
-   * `{user_id}` of whoever acts where it is left out. Throws a {@link Problem}: a rejection, a mistake, or that nobody answered for
+   * Sends a command, again and again under the same key until it is known what became of it. `metadata` is sent as it is; where it is
+   * left out it is who acts and what is expected. Throws a {@link Problem}: a rejection, a mistake, or that nobody answered for
    * all the time.
    */
   async sendJson(domain: string, type: string, data: Json, metadata?: Json, sending: Sending = {}): Promise<Accepted> {
-    const { key = newId(), patience = PATIENCE, signal } = sending;
+    const { key = newId(), patience = PATIENCE, expected, signal } = sending;
     const user = this.#options.token?.() ? null : this.#options.user?.();
-    const body = toJson({ data, metadata: metadata ?? (user ? { user_id: user } : undefined) });
+    const said = { ...(user && { user_id: user }), ...(expected !== undefined && { expected_version: expected }) };
+    const body = toJson({ data, metadata: metadata ?? (Object.keys(said).length > 0 ? said : undefined) });
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${WAIT}` };
     const until = Date.now() + patience;
     return this.#persistently(until, signal, async () => {

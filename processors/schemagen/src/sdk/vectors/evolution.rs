@@ -1,20 +1,19 @@
 //! What other versions of a schema have written: those that were released, and two that are made of today's, as an older and a
 //! newer one would be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::values::{Look, Values, encode, shown};
-use super::{Topic, framed, hex, lines, with_type};
+use super::{Topic, framed, hex, lines, schema_id, with_type};
 use crate::SchemagenError;
 use crate::avro::{self, Record, Type};
 
 /// What a newer version calls a message that there is not yet.
 const LATER: &str = "InventedLater";
-/// The first id of a schema that another version has.
-const FIRST_ID: usize = 1_000;
 
 /// The vectors of all topics, and the schemas they were written with.
 #[derive(Default)]
@@ -27,10 +26,10 @@ impl Evolved {
     /// Adds those of a topic.
     pub fn add(
         &mut self,
-        values: &mut Values,
         topic: &Topic,
         domain: &str,
         folders: &[impl AsRef<Path>],
+        ids_taken: &mut BTreeSet<u32>,
     ) -> Result<(), SchemagenError> {
         let mut older = topic.schema.clone();
         without_nullable(&mut older);
@@ -49,11 +48,12 @@ impl Evolved {
                 file: format!("{} ({version})", topic.name),
                 message,
             })?;
-            let id = FIRST_ID + self.schemas.len();
+            let name = format!("{}, {version}", topic.name);
+            let id = schema_id(&name, ids_taken);
             self.schemas.push(
                 json!({"id": id, "topic": topic.name, "version": version, "schema": schema.to_string()}),
             );
-            self.written(values, topic, &version, &writer, id as u32);
+            self.written(&mut Values::seeded(&name), topic, &version, &writer, id);
         }
         Ok(())
     }

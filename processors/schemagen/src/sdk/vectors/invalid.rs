@@ -8,7 +8,8 @@ use crate::avro::Type;
 use millrace_kernel::avro::{Datum as _, write_index};
 
 /// What must fail of a topic.
-pub fn of(values: &mut Values, topic: &Topic) -> Vec<Value> {
+pub fn of(topic: &Topic) -> Vec<Value> {
+    let mut values = Values::seeded(&format!("{}, invalid", topic.name));
     let mut all = Vec::new();
     let mut add = |why: String, bytes: &[u8]| {
         all.push(json!({"name": format!("{}: {why}", topic.name), "topic": topic.name, "bytes": hex(bytes)}));

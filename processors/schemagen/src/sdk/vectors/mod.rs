@@ -5,6 +5,7 @@ mod evolution;
 mod invalid;
 mod values;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use millrace_kernel::{id, partition};
@@ -43,15 +44,13 @@ struct Topic {
 pub fn files(model: &Model, folders: &[impl AsRef<Path>]) -> Result<Files, SchemagenError> {
     let mut files = Files::new();
     let (mut invalid, mut evolved) = (Vec::new(), evolution::Evolved::default());
-    let mut schema_id = 0;
+    let mut ids_taken = BTreeSet::new();
     for domain in &model.domains {
-        let topics = topics(domain, &mut schema_id)?;
-        let mut values = Values::seeded(&domain.name);
-        let vectors: Vec<Value> =
-            topics.iter().flat_map(|topic| messages(&mut values, &domain.name, topic)).collect();
+        let topics = topics(domain, &mut ids_taken)?;
+        let vectors: Vec<Value> = topics.iter().flat_map(|topic| messages(&domain.name, topic)).collect();
         for topic in &topics {
-            invalid.extend(invalid::of(&mut values, topic));
-            evolved.add(&mut values, topic, &domain.name, folders)?;
+            invalid.extend(invalid::of(topic));
+            evolved.add(topic, &domain.name, folders, &mut ids_taken)?;
         }
         let ids = topics
             .iter()
@@ -78,7 +77,17 @@ fn lines(members: &[(&str, Value)], vectors: &[Value]) -> String {
     text
 }
 
-fn topics(domain: &Domain, schema_id: &mut u32) -> Result<Vec<Topic>, SchemagenError> {
+/// The registry's id that vectors have for what is called so: it follows from the name, so that what is added elsewhere changes no
+/// vector.
+fn schema_id(name: &str, taken: &mut BTreeSet<u32>) -> u32 {
+    let mut id = partition::murmur2(name.as_bytes()) >> 1;
+    while !taken.insert(id) {
+        id += 1;
+    }
+    id
+}
+
+fn topics(domain: &Domain, ids_taken: &mut BTreeSet<u32>) -> Result<Vec<Topic>, SchemagenError> {
     let all = [
         ("commands", &domain.commands.schema, addresses(&domain.commands)),
         ("events", &domain.events.schema, addresses(&domain.events)),
@@ -86,8 +95,8 @@ fn topics(domain: &Domain, schema_id: &mut u32) -> Result<Vec<Topic>, SchemagenE
     ];
     all.into_iter()
         .map(|(of, schema, addresses)| {
-            *schema_id += 1;
             let name = format!("{}.{of}", domain.name);
+            let schema_id = schema_id(&name, ids_taken);
             let wrong = |message: String| SchemagenError::Invalid { file: name.clone(), message };
             let schema: Value = serde_json::from_str(schema).map_err(|error| wrong(error.to_string()))?;
             let mut record = avro::parse(&schema).map_err(&wrong)?;
@@ -101,7 +110,7 @@ fn topics(domain: &Domain, schema_id: &mut u32) -> Result<Vec<Topic>, SchemagenE
             {
                 data.kind = Type::Union(own.messages.iter().map(|it| it.record.clone()).collect());
             }
-            Ok(Topic { name, schema_id: *schema_id, schema, record, addresses })
+            Ok(Topic { name, schema_id, schema, record, addresses })
         })
         .collect()
 }
@@ -110,10 +119,12 @@ fn addresses(topic: &super::model::Topic) -> Vec<Address> {
     topic.messages.iter().map(|it| it.address.clone()).collect()
 }
 
-/// The vectors of a topic.
-fn messages(values: &mut Values, domain: &str, topic: &Topic) -> Vec<Value> {
+/// The vectors of a topic. Each message has a seed of its own: those of others stay as they are when one is added.
+fn messages(domain: &str, topic: &Topic) -> Vec<Value> {
     let mut all = Vec::new();
     for branch in 0..topic.addresses.len().max(1) {
+        let kind = message_type(&topic.record, branch).unwrap_or_default();
+        let mut values = Values::seeded(&format!("{}/{kind}", topic.name));
         for look in 0..EACH {
             let value = values.message(&topic.record, branch, Look::of(look));
             all.push(vector(domain, topic, branch, look, &value));

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from ..kinds import DomainTopics
-from . import accounting, calendar, chirp, guestbook, identity, orders, projects
+from . import accounting, calendar, chirp, estimation, guestbook, identity, orders, projects
 
 ALL: dict[str, DomainTopics] = {
     "accounting": DomainTopics(accounting.COMMANDS, accounting.EVENTS, accounting.OUTCOMES),
     "calendar": DomainTopics(calendar.COMMANDS, calendar.EVENTS, calendar.OUTCOMES),
     "chirp": DomainTopics(chirp.COMMANDS, chirp.EVENTS, chirp.OUTCOMES),
+    "estimation": DomainTopics(estimation.COMMANDS, estimation.EVENTS, estimation.OUTCOMES),
     "guestbook": DomainTopics(guestbook.COMMANDS, guestbook.EVENTS, guestbook.OUTCOMES),
     "identity": DomainTopics(identity.COMMANDS, identity.EVENTS, identity.OUTCOMES),
     "orders": DomainTopics(orders.COMMANDS, orders.EVENTS, orders.OUTCOMES),

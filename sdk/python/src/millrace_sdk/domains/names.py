@@ -43,6 +43,18 @@ class Commands:
     """See a user's chirps in one's feed. Routing key: followee_id."""
     UnfollowUser: Final = "UnfollowUser"
     """See a user's chirps no longer. Routing key: followee_id."""
+    OpenEstimation: Final = "OpenEstimation"
+    """Ask a team how large something of its project is; owners and admins may. Routing key: estimation_id."""
+    SubmitEstimate: Final = "SubmitEstimate"
+    """Say how large it is, in secret until the estimation is closed; a later one of the same member takes
+    the place of an earlier one. Routing key: estimation_id.
+    """
+    CloseEstimation: Final = "CloseEstimation"
+    """Turn up all estimates, at least two; owners and admins may. Routing key: estimation_id."""
+    ReopenEstimation: Final = "ReopenEstimation"
+    """Begin another round, without the estimates of the last one; owners and admins may. Routing key:
+    estimation_id.
+    """
     Sign: Final = "Sign"
     """A guest signs the book, once."""
     AddUser: Final = "AddUser"
@@ -171,6 +183,54 @@ class Events:
     """A user reads another from now on. Of FollowRelationship."""
     UserUnfollowed: Final = "UserUnfollowed"
     """A user no longer reads another. Of FollowRelationship."""
+    EstimationRequested: Final = "EstimationRequested"
+    """An estimation is to open as soon as its project has taken note of it; until then nobody estimates.
+    Of Estimation.
+    """
+    EstimationRefused: Final = "EstimationRefused"
+    """There is no such estimation: its project could not take note of it, or ended meanwhile. The id is
+    free again. Of Estimation.
+    """
+    EstimationOpened: Final = "EstimationOpened"
+    """The members of the team may estimate from now on, in round 1. Of Estimation."""
+    EstimateSubmitted: Final = "EstimateSubmitted"
+    """A member has estimated, or otherwise than before. Nobody but the member is to learn the points
+    before the estimation is closed. Of Estimation.
+    """
+    EstimationClosed: Final = "EstimationClosed"
+    """All estimates are turned up, and nobody estimates any more in this round. Of Estimation."""
+    EstimationSettled: Final = "EstimationSettled"
+    """The project has forgotten an estimation that was closed; it may be reopened. Of Estimation."""
+    EstimationReopeningRequested: Final = "EstimationReopeningRequested"
+    """A closed estimation is to open again as soon as its project has taken note of it; until then it is
+    as it was. Of Estimation.
+    """
+    EstimationReopeningRefused: Final = "EstimationReopeningRefused"
+    """The estimation stays closed: its project could not take note of it, or ended meanwhile. Of
+    Estimation.
+    """
+    EstimationReopened: Final = "EstimationReopened"
+    """Another round has begun, and nobody has estimated in it yet. Of Estimation."""
+    EstimationEnded: Final = "EstimationEnded"
+    """The estimation was open when its project ended, and is over without a result; nobody will learn the
+    points. Of Estimation.
+    """
+    EstimationEndingNoted: Final = "EstimationEndingNoted"
+    """The project of an estimation that is not open has ended: what is asked for does not begin, and what
+    is closed stays so for good. Of Estimation.
+    """
+    EstimationEnlisted: Final = "EstimationEnlisted"
+    """The project has taken note of an estimation that is about to open. Of ProjectEstimations."""
+    EstimationEnlistingRefused: Final = "EstimationEnlistingRefused"
+    """The project has not taken note of an estimation: it has ended, or has as many as there may be. Of
+    ProjectEstimations.
+    """
+    EstimationDelisted: Final = "EstimationDelisted"
+    """The project has forgotten an estimation that was closed. Of ProjectEstimations."""
+    ProjectEstimationsEnded: Final = "ProjectEstimationsEnded"
+    """The project exists no more: its open estimations end, and there will be none again. Of
+    ProjectEstimations.
+    """
     Signed: Final = "Signed"
     """Somebody has signed."""
     UserAdditionRequested: Final = "UserAdditionRequested"

@@ -1,0 +1,1 @@
+import{J as e,ct as t,ot as n,ut as r}from"./Field-Bi59dvGQ.js";var i=new class{#e=r(n(Date.now()));get value(){return e(this.#e)}set value(e){t(this.#e,e,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
