@@ -58,6 +58,22 @@ sdk-matrix: ## Have the packages of TypeScript, Python and Go send every command
 	cd sdk/typescript && npx tsc -p tsconfig.test.json
 	.cache/sdk-python/bin/python sdk/matrix/run.py --millrace "$$(realpath "$${CARGO_TARGET_DIR:-target}/debug/millrace")"
 
+# It commits and tags when all of it has succeeded, and else leaves the tree as it was. DRY_RUN=1 does not even then.
+.PHONY: release
+release: ## Release the packages as VERSION=0.2.0: refuse breaks, build, install, run the vectors, tag; PUBLISH=1, DRY_RUN=1
+	@scripts/needs build test
+	@scripts/release "$(VERSION)"
+
+.PHONY: release-check
+release-check: ## Say what keeps VERSION=0.2.0 from being released, and build nothing
+	@scripts/needs build test
+	@scripts/sdk-setup
+	@cargo run --locked -q -p millrace-release -- check "$(VERSION)"
+
+.PHONY: release-publish
+release-publish: ## Say where VERSION=0.2.0, which was released, would be published; PUBLISH=1 does it, ONLY="npm pypi crates git"
+	@scripts/release-publish "$(VERSION)"
+
 # Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
 # CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
 .PHONY: test-clients

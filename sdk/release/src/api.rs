@@ -28,6 +28,8 @@ const MOST: usize = 12;
 /// The language's tools are missing, or do not understand the package.
 pub fn lines(root: &Path, language: &str) -> Result<BTreeSet<String>, String> {
     let package = root.join("sdk").join(language);
+    // the tools run elsewhere
+    let package = package.canonicalize().map_err(|error| format!("{}: {error}", package.display()))?;
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("api");
     let mut command = match language {
         "rust" => return rust_api::lines(&package),

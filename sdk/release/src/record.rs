@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::files::{self, RELEASED};
 use crate::version::Version;
-use crate::{api, vectors, versions};
+use crate::{api, schemas as rules, vectors, versions};
 
 /// Writes `schemas/<d>/released/<version>/`: what is registered today, and the topics' rules.
 ///
@@ -21,8 +21,7 @@ pub fn schemas(root: &Path, version: Version) -> Result<(), String> {
         for name in files::names(&registered)? {
             files::write(&into.join(&name), &files::text(&registered.join(&name))?)?;
         }
-        let topics = format!("{domain}.toml");
-        files::write(&into.join("topics.toml"), &files::text(&root.join("topics").join(topics))?)?;
+        files::write(&into.join("topics.toml"), &rules::declared(root, &domain)?)?;
     }
     Ok(())
 }
@@ -32,11 +31,28 @@ pub fn schemas(root: &Path, version: Version) -> Result<(), String> {
 /// # Errors
 /// As [`schemas`].
 pub fn packages(root: &Path, version: Version) -> Result<(), String> {
-    let released = root.join(RELEASED);
+    interfaces(root)?;
+    messages(root, version)
+}
+
+/// Writes `sdk/released/api/`.
+///
+/// # Errors
+/// As [`api::lines`].
+pub fn interfaces(root: &Path) -> Result<(), String> {
     for language in api::LANGUAGES {
         let lines: String = api::lines(root, language)?.into_iter().map(|line| line + "\n").collect();
-        files::write(&released.join("api").join(format!("{language}.txt")), &lines)?;
+        files::write(&root.join(RELEASED).join("api").join(format!("{language}.txt")), &lines)?;
     }
+    Ok(())
+}
+
+/// Writes the rest of `sdk/released/`: the version, its vectors, and the digests of all released schemas.
+///
+/// # Errors
+/// As [`schemas`].
+pub fn messages(root: &Path, version: Version) -> Result<(), String> {
+    let released = root.join(RELEASED);
     files::write(&released.join("vectors.txt"), &vectors::lines(root)?)?;
     let mut digests = String::new();
     for domain in files::domains(root)? {

@@ -25,8 +25,7 @@ pub fn refusals(root: &Path, next: Version) -> Result<Vec<String>, String> {
     let begun = versions::is_begun(root, next)?;
     let mut all = if begun { Vec::new() } else { edited(root)? };
     for domain in files::domains(root)? {
-        let declared = files::text(&root.join("topics").join(format!("{domain}.toml")))?;
-        let today = topics(&domain, &declared)?;
+        let today = topics(&domain, &declared(root, &domain)?)?;
         for version in versions::of(root, &domain)?.into_iter().filter(|version| !(begun && *version == next)) {
             let folder = files::released(root, &domain).join(version.to_string());
             for old in topics(&domain, &files::text(&folder.join("topics.toml"))?)? {
@@ -49,6 +48,15 @@ pub fn refusals(root: &Path, next: Version) -> Result<Vec<String>, String> {
         }
     }
     Ok(all)
+}
+
+/// What is declared of a domain's topics, in `topics/<d>.toml` or for all that have no such file.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn declared(root: &Path, domain: &str) -> Result<String, String> {
+    let folder = root.join("schemas").join(domain);
+    millrace_schemagen::topics(&folder).map_err(|error| format!("schemas/{domain}: {error}"))
 }
 
 /// The topics that have a schema.
