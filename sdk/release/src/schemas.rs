@@ -99,6 +99,9 @@ fn without_repeats(all: Vec<String>, known: usize) -> Vec<String> {
 
 /// Adds what keeps `new` from following `old`.
 fn follows(topic: &Topic, new: &Value, old: &Value, version: Version, all: &mut Vec<String>) -> Result<(), String> {
+    if new == old {
+        return Ok(());
+    }
     let (backward, forward) = asks(&topic.compatibility);
     let before = all.len();
     let mut parts = vec![(None, messages::envelope(new), messages::envelope(old))];
@@ -115,38 +118,48 @@ fn follows(topic: &Topic, new: &Value, old: &Value, version: Version, all: &mut 
         all.extend(unsealed(topic, &name, new, old, version));
         parts.push((Some(name.clone()), messages::only(new, &name), messages::only(old, &name)));
     }
+    let whole = Pair { new: parse(topic, new)?, old: parse(topic, old)? }.problems(backward, forward)?;
+    if whole.is_empty() {
+        return Ok(());
+    }
+    // whether something is wrong, the whole has said; the parts say where
     for (name, new, old) in &parts {
         let place = Place { topic, message: name.as_deref(), record: new, version };
-        let (new, old) = (parse(topic, new)?, parse(topic, old)?);
+        let found = Pair { new: parse(topic, new)?, old: parse(topic, old)? }.problems(backward, forward)?;
         // what is wrong with the envelope is wrong with every message
-        let of_envelope = |problem: &String| name.is_some() && !problem.starts_with("/data");
-        if backward {
-            let found = problems(&new, &old)?;
-            all.extend(found.into_iter().filter(|it| !of_envelope(it)).map(|it| place.says(&it, Way::Back)));
-        }
-        if forward {
-            let found = problems(&old, &new)?;
-            all.extend(found.into_iter().filter(|it| !of_envelope(it)).map(|it| place.says(&it, Way::Forth)));
-        }
-    }
-    // the parts only tell where it is wrong; whether it is, the whole decides
-    let (new, old) = (parse(topic, new)?, parse(topic, old)?);
-    let mut whole = if backward { problems(&new, &old)? } else { Vec::new() };
-    if forward {
-        whole.extend(problems(&old, &new)?);
+        let is_own = |problem: &String| name.is_none() || problem.starts_with("/data");
+        all.extend(found.into_iter().filter(|(it, _)| is_own(it)).map(|(it, way)| place.says(&it, way)));
     }
     if all.len() == before {
-        all.extend(whole.into_iter().map(|problem| format!("{} and {version}: {problem}", topic.name)));
+        all.extend(whole.into_iter().map(|(problem, _)| format!("{} and {version}: {problem}", topic.name)));
     }
     Ok(())
 }
 
-fn parse(topic: &Topic, schema: &Value) -> Result<AvroSchema, String> {
-    AvroSchema::parse(&schema.to_string()).map_err(|why| format!("{}: {why}", topic.name))
+/// Two versions of a schema, or of a part of it.
+struct Pair {
+    new: AvroSchema,
+    old: AvroSchema,
 }
 
-fn problems(reader: &AvroSchema, writer: &AvroSchema) -> Result<Vec<String>, String> {
-    unreadable(reader, writer).map_err(|error| error.to_string())
+impl Pair {
+    /// What cannot be read, of the ways that are asked for.
+    fn problems(&self, backward: bool, forward: bool) -> Result<Vec<(String, Way)>, String> {
+        let mut all = Vec::new();
+        for (asked, reader, writer, way) in
+            [(backward, &self.new, &self.old, Way::Back), (forward, &self.old, &self.new, Way::Forth)]
+        {
+            if asked {
+                let found = unreadable(reader, writer).map_err(|error| error.to_string())?;
+                all.extend(found.into_iter().map(|problem| (problem, way)));
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn parse(topic: &Topic, schema: &Value) -> Result<AvroSchema, String> {
+    AvroSchema::parse(&schema.to_string()).map_err(|why| format!("{}: {why}", topic.name))
 }
 
 /// Which way data cannot go.
@@ -205,7 +218,7 @@ fn instead(why: &str, way: Way, field: &str) -> String {
             Way::Forth => "Readers of then know no other symbol: say what is new in a field more, which may be null".to_owned(),
         };
     }
-    if why.contains("lacks the branch null") {
+    if why.contains("lacks the branch null") || why.contains("cannot read null") {
         return format!("Let {name} be null, as it could be");
     }
     format!("Leave the type of {name} as it was; put a field of another name and of the new type beside it, which may be null")
