@@ -52,12 +52,11 @@ test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATI
 	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
 
 .PHONY: sdk-matrix
-sdk-matrix: ## Have the packages of TypeScript, Python and Go send every command to one `millrace up` and read each other's events
+sdk-matrix: ## Have the packages of all languages send every command, embedded and on Kafka, and read each other's events; RECORD=1
 	@scripts/needs build test
-	@scripts/sdk-setup
 	cargo build --locked --workspace --bins
-	cd sdk/typescript && npx tsc -p tsconfig.test.json
-	.cache/sdk-python/bin/python sdk/matrix/run.py --millrace "$$(realpath "$${CARGO_TARGET_DIR:-target}/debug/millrace")"
+	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka,registry -- \
+		scripts/sdk-matrix $(if $(RECORD),--record)
 
 .PHONY: examples
 examples: ## Run the programs in examples/ against one deployment: producers, and aggregators that are killed; SIZE=3, KAFKA=1
@@ -79,7 +78,7 @@ release-check: ## Say what keeps VERSION=0.2.0 from being released, and build no
 	@scripts/sdk-setup
 	@cargo run --locked -q -p millrace-release -- check "$(VERSION)"
 
-# In a scratch clone, which may be of a tree that is not clean; RECORD=1 writes sdk/release/RESULTS.md.
+# In a scratch clone of what is committed; RECORD=1 writes sdk/release/RESULTS.md.
 .PHONY: release-test
 release-test: ## Release the next version in a scratch clone, all packages built, installed and tried, and throw it away; RECORD=1
 	@scripts/needs build test
@@ -125,7 +124,8 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) test-sdk MUTATIONS=1000000
 	$(MAKE) examples SIZE=30
 	$(MAKE) examples SIZE=10 KAFKA=1
-	$(MAKE) release-test
+	$(MAKE) release-test RECORD=1
+	$(MAKE) sdk-matrix RECORD=1
 
 .PHONY: gateways
 gateways: ## Kill gateways, broker and processors under COMMANDS=600 over HTTP, and read PAIRS=400 of one's own writes

@@ -170,7 +170,8 @@ fn only_the_adapters_name_their_drivers() {
             continue;
         }
         for (driver, _) in only {
-            let homes: Vec<&str> = only.iter().filter(|(it, _)| *it == driver).map(|(_, home)| *home).collect();
+            let homes: Vec<&str> =
+                only.iter().filter(|(it, _)| *it == driver).map(|(_, home)| *home).collect();
             for section in ["dependencies", "build-dependencies"] {
                 let named = dependencies(&manifest, section).iter().any(|dependency| {
                     dependency == driver

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "python" / "src"))
 
-from millrace_sdk import Command, HttpClient, Problem  # noqa: E402
+from millrace_sdk import Command, HttpClient, Problem, encode_event, encode_outcome  # noqa: E402
 from millrace_sdk.domains import ALL  # noqa: E402
 from millrace_sdk.json_ import JsonSource  # noqa: E402
 from millrace_sdk.kafka import KafkaClient  # noqa: E402
@@ -18,14 +20,15 @@ from millrace_sdk.kafka import KafkaClient  # noqa: E402
 
 def main() -> None:
     settings = {"bootstrap.servers": os.environ["KAFKA"]}
-    kafka = KafkaClient(settings, os.environ["REGISTRY"])
+    kafka = KafkaClient(settings, os.environ["REGISTRY"], os.environ.get("TOPIC_PREFIX", ""))
     if sys.argv[1] == "send":
         http = HttpClient(os.environ["HTTP"])
         for line in sys.stdin:
             given = json.loads(line)
             kind = next(kind for kind in ALL[given["domain"]].commands.kinds if kind.TYPE == given["type"])
             data: Any = kind.read(JsonSource(given["data"]))
-            command = Command(id=given["id"], data=data)
+            metadata = replace(Command(data=data).metadata, **given["metadata"])
+            command = Command(id=given["id"], metadata=metadata, data=data)
             try:
                 outcome = http.send(command).outcome if sys.argv[2] == "http" else kafka.send(command)
             except Problem as problem:
@@ -37,14 +40,20 @@ def main() -> None:
             codes = [violation.code for violation in outcome.violations]
             tell({"id": outcome.command_id, "status": outcome.status.value, "codes": codes})
     else:
-        domain, left = sys.argv[2], int(sys.argv[3])
-        for event in kafka.events(domain):
+        # what was read is told as the bytes that it is written as again: so all of it is compared
+        mode, domain, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        topics = ALL[domain]
+        found: Iterator[Any] = kafka.events(domain) if mode == "events" else kafka.outcomes(domain)
+        for it in found:
             if left == 0:
                 break
-            if event is not None:
-                left -= 1
-                told = {"id": event.id, "type": event.type, "aggregate_id": event.aggregate_id}
-                tell(told | {"version": str(event.version)})
+            if it is None:
+                continue
+            left -= 1
+            if mode == "events":
+                tell({"id": it.id, "type": it.type, "bytes": encode_event(topics.events, it).hex()})
+            else:
+                tell({"id": it.command_id, "type": it.command_type, "bytes": encode_outcome(it).hex()})
     kafka.close()
 
 

@@ -190,8 +190,22 @@ func (c *Client) Events(ctx context.Context, name string, told func(*millrace.Ev
 	if !is {
 		return fmt.Errorf("there is no domain %s", name)
 	}
+	return follow(ctx, c, topics.Events.Name, topics.Events.Schema, topics.Events.Read, told)
+}
+
+// Outcomes tells of what became of the commands of a domain, whoever sent them, from the oldest outcome that is kept on, until ctx
+// ends or told says no.
+func (c *Client) Outcomes(ctx context.Context, name string, told func(*millrace.Outcome) bool) error {
+	topics, is := all.Domains[name]
+	if !is {
+		return fmt.Errorf("there is no domain %s", name)
+	}
+	return follow(ctx, c, topics.Outcomes.Name, topics.Outcomes.Schema, topics.Outcomes.Read, told)
+}
+
+func follow[M any](ctx context.Context, c *Client, topic, schema string, one func(*millrace.Versions, []byte) (*M, error), told func(*M) bool) error {
 	own := append([]kgo.Opt{
-		kgo.ConsumeTopics(c.prefix + topics.Events.Name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeTopics(c.prefix + topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 	}, c.options...)
 	consumer, err := kgo.NewClient(own...)
@@ -199,18 +213,18 @@ func (c *Client) Events(ctx context.Context, name string, told func(*millrace.Ev
 		return err
 	}
 	defer consumer.Close()
-	versions := millrace.NewVersions(topics.Events.Schema)
+	versions := millrace.NewVersions(schema)
 	for {
 		fetches := consumer.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			return err
 		}
 		for _, record := range fetches.Records() {
-			event, err := read(ctx, c.registry, versions, record.Value, topics.Events.Read)
+			message, err := read(ctx, c.registry, versions, record.Value, one)
 			if err != nil {
 				return fmt.Errorf("partition %d, offset %d: %w", record.Partition, record.Offset, err)
 			}
-			if !told(event) {
+			if !told(message) {
 				return nil
 			}
 		}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millrace_sdk::envelope::{Outcome, Status};
 use millrace_sdk::http::HttpClient;
 use millrace_sdk::kafka::{ClientConfig, KafkaClient};
-use millrace_sdk::{Command, Messages, Read, Registry, messages_from_json};
+use millrace_sdk::{Command, Messages, Read, Registry, encode_event, encode_outcome, messages_from_json};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,8 +21,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["send", how @ ("http" | "kafka")] => send(how == "http"),
-        ["events", domain, count] => events(domain, count),
-        _ => Err("usage: millrace-sdk-driver send http|kafka, or events DOMAIN COUNT".into()),
+        [mode @ ("events" | "outcomes"), domain, count] => read(mode == "events", domain, count),
+        _ => Err("usage: millrace-sdk-driver send http|kafka, or events|outcomes DOMAIN COUNT".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,7 +40,8 @@ fn address(name: &str) -> Result<String, Any> {
 fn kafka() -> Result<KafkaClient, Any> {
     let mut settings = ClientConfig::new();
     settings.set("bootstrap.servers", address("KAFKA")?);
-    Ok(KafkaClient::new(&settings, Registry::new(&address("REGISTRY")?), "")?)
+    let prefix = env::var("TOPIC_PREFIX").unwrap_or_default();
+    Ok(KafkaClient::new(&settings, Registry::new(&address("REGISTRY")?), &prefix)?)
 }
 
 fn send(over_http: bool) -> Result<(), Any> {
@@ -71,7 +72,9 @@ fn command<D: Messages>(given: &Value) -> Result<Command<D>, Any> {
     let data: D = messages_from_json(given["type"].as_str().unwrap_or_default(), &given["data"])?;
     let mut command = Command::new(data);
     command.id = given["id"].as_str().unwrap_or_default().to_owned();
-    command.metadata.expected_version = given["expected_version"].as_i64();
+    let metadata = &given["metadata"];
+    command.metadata.user_id = metadata["user_id"].as_str().map(str::to_owned);
+    command.metadata.expected_version = metadata["expected_version"].as_i64();
     Ok(command)
 }
 
@@ -90,12 +93,16 @@ fn answer(outcome: &Outcome) -> Value {
     json!({"id": outcome.command_id, "status": status, "codes": codes})
 }
 
-fn events(domain: &str, count: &str) -> Result<(), Any> {
+/// What was read is told as the bytes that it is written as again: so all of it is compared.
+fn read(is_of_events: bool, domain: &str, count: &str) -> Result<(), Any> {
     let (kafka, count) = (kafka()?, count.parse()?);
     macro_rules! of {
         ($domain:ident, $command:ident, $event:ident) => {
             if domain == stringify!($domain) {
-                return events_of::<millrace_sdk::$domain::$event>(&kafka, count);
+                return match is_of_events {
+                    true => events_of::<millrace_sdk::$domain::$event>(&kafka, count),
+                    false => outcomes_of::<millrace_sdk::$domain::$command>(&kafka, count),
+                };
             }
         };
     }
@@ -109,17 +116,26 @@ fn events_of<D: Messages>(kafka: &KafkaClient, count: usize) -> Result<(), Any> 
         let Some(event) = events.next_within(PATIENCE)? else {
             return Err(format!("{}: there are {number} events and no more", D::TOPIC.name).into());
         };
-        let (id, name, aggregate_id, version) = match &event {
-            Read::Known(event) => (&event.id, event.data.name(), &event.aggregate_id, event.version),
-            Read::Unknown(it) => {
-                let event = it.event.as_ref().ok_or("an event has an envelope")?;
-                (&event.id, it.name.as_str(), &event.aggregate_id, event.version)
-            }
-        };
-        println!(
-            "{}",
-            json!({"id": id, "type": name, "aggregate_id": aggregate_id, "version": version.to_string()})
-        );
+        match event {
+            Read::Known(event) => tell(&event.id, Some(event.data.name()), &encode_event(&event)),
+            Read::Unknown(it) => return Err(format!("{} is not known", it.name).into()),
+        }
     }
     Ok(())
+}
+
+fn outcomes_of<D: Messages>(kafka: &KafkaClient, count: usize) -> Result<(), Any> {
+    let mut outcomes = kafka.outcomes::<D>()?;
+    for number in 0..count {
+        let Some(outcome) = outcomes.next_within(PATIENCE)? else {
+            return Err(format!("{}: there are {number} outcomes and no more", D::OUTCOMES.name).into());
+        };
+        tell(&outcome.command_id, outcome.command_type.as_deref(), &encode_outcome(&outcome));
+    }
+    Ok(())
+}
+
+fn tell(id: &str, name: Option<&str>, bytes: &[u8]) {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("{}", json!({"id": id, "type": name, "bytes": hex}));
 }

@@ -120,10 +120,8 @@ impl KafkaClient {
         let domain = self.domain::<D>()?;
         let answer = domain.ask(&command.id);
         let key = command.data.routing_key();
-        let (topic, value) = (
-            format!("{}{}", self.prefix, D::TOPIC.name),
-            frame(domain.schema_id, &encode_command(command)),
-        );
+        let (topic, value) =
+            (format!("{}{}", self.prefix, D::TOPIC.name), frame(domain.schema_id, &encode_command(command)));
         let (told, delivered) = channel();
         let record = BaseRecord::with_opaque_to(&topic, Box::new(told))
             .key(key.as_bytes())
@@ -152,6 +150,16 @@ impl KafkaClient {
         let topic = format!("{}{}", self.prefix, D::TOPIC.name);
         let consumer = follow(&self.settings, &topic, |_, _| Ok(Offset::Beginning))?.0;
         Ok(Events { consumer, registry: self.registry.clone(), reading: Reading::default() })
+    }
+
+    /// What became of the commands of a domain, whoever sent them, from the oldest outcome that is kept on.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`].
+    pub fn outcomes<D: Messages>(&self) -> Result<Outcomes, KafkaFailure> {
+        let topic = format!("{}{}", self.prefix, D::OUTCOMES.name);
+        let consumer = follow(&self.settings, &topic, |_, _| Ok(Offset::Beginning))?.0;
+        Ok(Outcomes { consumer, registry: self.registry.clone(), versions: Versions::new(D::OUTCOMES) })
     }
 
     /// What is known of a domain, whose outcomes are read from the first time on.
@@ -281,6 +289,30 @@ impl<D: Messages> Events<D> {
                 let message = message?;
                 let framed = message.payload().unwrap_or_default();
                 Ok(Some(self.registry.event(&mut self.reading, framed)?))
+            }
+        }
+    }
+}
+
+/// What became of the commands of a domain.
+pub struct Outcomes {
+    consumer: BaseConsumer,
+    registry: Registry,
+    versions: Versions,
+}
+
+impl Outcomes {
+    /// The next outcome; `None` where there is none within `patience`.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`]. Whoever asks again gets the one behind it.
+    pub fn next_within(&mut self, patience: Duration) -> Result<Option<Outcome>, KafkaFailure> {
+        match self.consumer.poll(patience) {
+            None => Ok(None),
+            Some(message) => {
+                let message = message?;
+                let framed = message.payload().unwrap_or_default();
+                Ok(Some(self.registry.outcome(&mut self.versions, framed)?))
             }
         }
     }

@@ -41,6 +41,11 @@ pub use crate::messages::{
 };
 pub use crate::partition::{murmur2, partition_of};
 pub use crate::reading::{Failure, Read, Reading, UnknownMessage, Versions, is_same};
+pub use crate::record::{Message, Messages, Record, Sink, Source, Symbols, Topic, View};
 #[cfg(feature = "http")]
 pub use crate::registry::{Registry, RegistryFailure};
-pub use crate::record::{Message, Messages, Record, Sink, Source, Symbols, Topic, View};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -90,7 +90,8 @@ mod tests {
     fn the_bytes_are_the_gateways() {
         let key = STANDARD.decode("E75P6uryBMf9M1j8nAByGIHRdCeBKCJ+xnTzf3/pe20=").unwrap();
         let found = seal(&key, "c1", b"hunter2hunter2hunter2").unwrap();
-        let sealed = "7iTasHHVA7ZuJMd122Ob8CW67YtbYzsJo27wviB2aUpkgpHGtA7x1YvaLnh76FAiqpDrZFKCxW6Ev3UuOuwvsIXU5uj5";
+        let sealed =
+            "7iTasHHVA7ZuJMd122Ob8CW67YtbYzsJo27wviB2aUpkgpHGtA7x1YvaLnh76FAiqpDrZFKCxW6Ev3UuOuwvsIXU5uj5";
         assert_eq!(STANDARD.encode(&found.sealed), sealed);
         assert_eq!(found.fingerprint, "J-C9f2D9tgb95b3SiXl63v1MuhcBMzB9nWhg2Zl523o");
         assert!(seal(&key, "c1", b"too short").is_err() && seal(&key[1..], "c1", &[0; 20]).is_err());

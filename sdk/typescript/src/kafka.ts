@@ -76,22 +76,30 @@ export class KafkaClient {
   }
 
   /** The events of a domain from the first one on, partition by partition in their order, for ever. */
-  async *events(name: keyof typeof domains): AsyncGenerator<Event | UnknownMessage> {
-    const { events } = domains[name] as Topics;
+  events(name: keyof typeof domains): AsyncGenerator<Event | UnknownMessage> {
+    return this.#all((domains[name] as Topics).events);
+  }
+
+  /** What became of the commands of a domain, whoever sent them, from the oldest outcome that is kept on, for ever. */
+  outcomes(name: keyof typeof domains): AsyncGenerator<Outcome> {
+    return this.#all((domains[name] as Topics).outcomes);
+  }
+
+  async *#all<M>(topic: EventTopic<unknown> | OutcomeTopic): AsyncGenerator<M> {
     const consumer = new Consumer<Buffer, Buffer, Buffer, Buffer>({
       ...this.#base,
       groupId: `millrace-sdk-${newId()}`,
     });
-    const reading = new Reading(events as EventTopic);
+    const reading = new Reading(topic);
     try {
       const stream = await consumer.consume({
-        topics: [this.#prefix + events.name],
+        topics: [this.#prefix + topic.name],
         mode: 'earliest',
         autocommit: false,
         isolationLevel: COMMITTED,
         maxWaitTime: 200,
       });
-      for await (const { value } of stream) yield await this.#registry.read(reading, value);
+      for await (const { value } of stream) yield (await this.#registry.read(reading, value)) as M;
     } finally {
       await consumer.close(true);
     }

@@ -4,6 +4,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := kafka.New(registry, "", kgo.SeedBrokers(os.Getenv("KAFKA")))
+	client, err := kafka.New(registry, os.Getenv("TOPIC_PREFIX"), kgo.SeedBrokers(os.Getenv("KAFKA")))
 	if err != nil {
 		return err
 	}
@@ -47,10 +48,19 @@ func run(args []string) error {
 	if err != nil || left == 0 {
 		return err
 	}
-	return client.Events(ctx, args[1], func(event *millrace.Event) bool {
+	// what was read is told as the bytes that it is written as again: so all of it is compared
+	if args[0] == "events" {
+		return client.Events(ctx, args[1], func(event *millrace.Event) bool {
+			left--
+			bytes, err := all.Domains[args[1]].Events.AppendEvent(nil, event)
+			tell(map[string]any{"id": event.ID, "type": event.Data.Type(), "bytes": shown(bytes, err)})
+			return left > 0
+		})
+	}
+	return client.Outcomes(ctx, args[1], func(outcome *millrace.Outcome) bool {
 		left--
-		version := strconv.FormatInt(event.Version, 10)
-		tell(map[string]any{"id": event.ID, "type": event.Data.Type(), "aggregate_id": event.AggregateID, "version": version})
+		bytes, err := millrace.AppendOutcome(nil, outcome)
+		tell(map[string]any{"id": outcome.CommandID, "type": outcome.CommandType, "bytes": shown(bytes, err)})
 		return left > 0
 	})
 }
@@ -61,13 +71,18 @@ func send(ctx context.Context, client *kafka.Client, how string) error {
 	for lines.Scan() {
 		var given struct {
 			Domain, Type, ID string
-			Data             json.RawMessage
+			Metadata         struct {
+				UserID          *string `json:"user_id"`
+				ExpectedVersion *int64  `json:"expected_version"`
+			}
+			Data json.RawMessage
 		}
 		if err := json.Unmarshal(lines.Bytes(), &given); err != nil {
 			return err
 		}
 		command := millrace.NewCommand(all.Domains[given.Domain].Commands.New(given.Type))
 		command.ID = given.ID
+		command.Metadata.UserID, command.Metadata.ExpectedVersion = given.Metadata.UserID, given.Metadata.ExpectedVersion
 		if err := codec.FromJSON(given.Data, command.Data.Read); err != nil {
 			return err
 		}
@@ -99,6 +114,13 @@ func answer(ctx context.Context, client *kafka.Client, how string, command *mill
 		return nil, err
 	}
 	return answer.Outcome, nil
+}
+
+func shown(bytes []byte, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return hex.EncodeToString(bytes)
 }
 
 func tell(line map[string]any) {

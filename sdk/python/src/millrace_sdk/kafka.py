@@ -13,7 +13,7 @@ from .bad import MillraceError
 from .domains import ALL
 from .domains.envelope import Outcome
 from .framing import frame
-from .kinds import CommandData
+from .kinds import CommandData, EventTopic, OutcomeTopic
 from .messages import Command, Event, UnknownMessage, encode_command
 from .partition import partition_of
 from .reading import Reading
@@ -65,12 +65,18 @@ class KafkaClient:
 
     def events(self, domain: str, *, from_start: bool = True) -> Iterator[Event[Any] | UnknownMessage | None]:
         """The events of a domain, partition by partition in their order, for ever; `None` where there is none at the moment."""
-        topics = ALL[domain]
-        name = f"{self._prefix}{topics.events.name}"
+        return self._all(ALL[domain].events, from_start)
+
+    def outcomes(self, domain: str, *, from_start: bool = True) -> Iterator[Outcome | None]:
+        """What became of the commands of a domain, whoever sent them; `from_start`: from the oldest outcome that is kept on."""
+        return self._all(ALL[domain].outcomes, from_start)
+
+    def _all(self, topic: EventTopic | OutcomeTopic, from_start: bool) -> Iterator[Any]:
+        name = f"{self._prefix}{topic.name}"
         consumer = Consumer(
             self._settings | {"group.id": "unused", "isolation.level": "read_committed", "enable.auto.commit": False}
         )
-        reading = Reading(topics.events)
+        reading = Reading(topic)
         try:
             partitions = range(len(consumer.list_topics(name, _CALL_S).topics[name].partitions))
             begins = [

@@ -164,7 +164,8 @@ impl HttpClient {
         let limit = querying.limit.map(|limit| limit.to_string());
         let more = [("limit", limit.as_deref()), ("cursor", querying.cursor)];
         let more = more.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
-        let path = format!("/v1/views/{}/{}?{}", V::DOMAIN, V::NAME, encoded(key.iter().copied().chain(more)));
+        let path =
+            format!("/v1/views/{}/{}?{}", V::DOMAIN, V::NAME, encoded(key.iter().copied().chain(more)));
         let wait = format!("wait={WAIT_S}");
         let mut headers = vec![("Prefer", wait.as_str())];
         headers.extend(querying.after.filter(|it| !it.is_empty()).map(|it| ("Millrace-After", it)));
@@ -257,10 +258,8 @@ impl HttpClient {
 
 /// What asks, over TLS where the address says so, and gives up on who says nothing for so long.
 pub(crate) fn agent(silence: Duration) -> Agent {
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::NativeTls)
-        .root_certs(RootCerts::PlatformVerifier)
-        .build();
+    let tls =
+        TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
     Agent::config_builder()
         .http_status_as_error(false)
         .timeout_per_read(Some(silence))

@@ -135,7 +135,9 @@ impl<'c, V: View + Clone> Subscription<'c, V> {
         let mut all: Vec<_> = self.rows.values().collect();
         all.sort_by(|(one, _), (other, _)| {
             let each = columns::<V>().zip(one.iter().zip(other));
-            let mut each = each.map(|((_, sign), (one, other))| if sign { compare(one, other) } else { compare(other, one) });
+            let mut each = each.map(
+                |((_, sign), (one, other))| if sign { compare(one, other) } else { compare(other, one) },
+            );
             each.find(|it| it.is_ne()).unwrap_or(Ordering::Equal)
         });
         all.into_iter().map(|(_, row)| row.clone()).collect()
