@@ -4,5 +4,5 @@ import { RegisterUser } from 'millrace-sdk/chirp';
 import { HttpClient } from 'millrace-sdk/http';
 
 const client = new HttpClient(process.argv[2]!);
-const { outcome } = await client.send(command(RegisterUser, { user_id: 'tess', username: 'Tess' }));
+const outcome = await client.send(command(RegisterUser, { user_id: 'tess', username: 'Tess' }));
 console.log(outcome.status);
