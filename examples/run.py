@@ -282,14 +282,15 @@ class Work:
                 estimation_id=one, project_id=project, team_id=team, title=f"How large is {at}?", scale=scale
             )
             self.send(opened, people[0])
+            about = {"estimation_id": one, "project_id": project, "team_id": team}
             for member in people:
                 points = self._random.choice([1, 2])
-                self.send(estimation.SubmitEstimate(estimation_id=one, member_id=member, points=points), member)
+                self.send(estimation.SubmitEstimate(**about, member_id=member, points=points), member)
             if at > 0:
-                self.send(estimation.CloseEstimation(estimation_id=one), people[0])
+                self.send(estimation.CloseEstimation(**about), people[0])
             if at > 1:
-                self.send(estimation.ReopenEstimation(estimation_id=one), people[0])
-                self.send(estimation.SubmitEstimate(estimation_id=one, member_id=people[0], points=4), people[0])
+                self.send(estimation.ReopenEstimation(**about), people[0])
+                self.send(estimation.SubmitEstimate(**about, member_id=people[0], points=4), people[0])
 
 
 def version_of(outcome: Outcome) -> int | None:
