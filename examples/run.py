@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,8 @@ def ours(tables: Path, domain: str) -> dict[str, list[dict[str, Any]]]:
     store.row_factory = sqlite3.Row
     found = {}
     for view in VIEWS[domain]:
-        flags = {name for name, field in view.__dataclass_fields__.items() if field.type in ("bool", "bool | None")}
-        names = ", ".join(f'"{name}"' for name in view.__dataclass_fields__)
+        flags = {field.name for field in fields(view) if field.type in ("bool", "bool | None")}
+        names = ", ".join(f'"{field.name}"' for field in fields(view))
         rows = store.execute(f'SELECT {names} FROM "{view.VIEW}"')
         found[view.VIEW] = [
             {name: bool(value) if name in flags and value is not None else value for name, value in dict(row).items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import fields
 from typing import Any
 
 from millrace_sdk import Event, UnknownMessage
@@ -36,15 +37,15 @@ TYPES = {"int": "INTEGER", "int | None": "INTEGER", "str": "TEXT", "str | None":
 
 def columns(row: type[Any]) -> dict[str, str]:
     """The columns of a view and their types, from the fields of its row."""
-    return {name: TYPES[field.type] for name, field in row.__dataclass_fields__.items()}
+    return {field.name: TYPES[str(field.type)] for field in fields(row)}
 
 
 def create(store: sqlite3.Connection) -> None:
     """Makes the tables that are missing."""
     for row in VIEWS:
-        fields = ", ".join(f'"{name}" {kind}' for name, kind in columns(row).items())
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns(row).items())
         key = ", ".join(f'"{name}"' for name in (*row.PARTITION, *row.CLUSTERING))
-        store.execute(f'CREATE TABLE IF NOT EXISTS "{row.VIEW}" ({fields}, PRIMARY KEY ({key}))')
+        store.execute(f'CREATE TABLE IF NOT EXISTS "{row.VIEW}" ({declared}, PRIMARY KEY ({key}))')
 
 
 def put(store: sqlite3.Connection, row: Any) -> None:
