@@ -271,6 +271,14 @@ bench-network: dist ## Load a large network through commands, then rebuild its t
 	cargo build --profile dist --locked -p millrace-bench-fan-out
 	@python=$$(cargo run --locked -q -p millrace-services -- python) && $$python bench/network.py $(BENCH)
 
+.PHONY: bench-sdk
+bench-sdk: ## Measure how fast the packages read and write messages, beside avsc, fastavro, twmb/avro and apache-avro
+	@scripts/needs test
+	@scripts/sdk-setup
+	cd sdk/typescript && npx tsc -p tsconfig.test.json
+	cargo build --profile dist --locked -p millrace-bench-sdk
+	.cache/sdk-python/bin/python bench/sdk_codecs.py --rust "$${CARGO_TARGET_DIR:-target}/dist/millrace-bench-sdk"
+
 .PHONY: docs
 docs: ## Render docs/configuration.md, and the metrics in docs/operations.md, from what the code says of them
 	cargo run --locked -q -p millrace-cli --bin millrace -- config --explain > docs/configuration.md

@@ -35,9 +35,7 @@ if (mode === 'send') {
     };
     const kinds: readonly AnyCommandKind[] = domains[domain].commands.kinds;
     const kind = kinds.find((kind) => kind.type === type)!;
-    const bare = command(kind, recordFromJson(kind, data), { id });
-    const more = recordFromJson(Metadata, { ...metadata, issued_at: String(bare.metadata.issued_at) });
-    const made = { ...bare, metadata: more };
+    const made = command(kind, recordFromJson(kind, data), { ...recordFromJson(Metadata, metadata), id });
     try {
       const outcome = how === 'http' ? await http.send(made) : await kafka.send(made);
       tell({ id: outcome.command_id, status: outcome.status, codes: outcome.violations.map(({ code }) => code) });

@@ -39,6 +39,9 @@ impl Look {
     }
 }
 
+/// What SHA-256 makes.
+const DIGEST_BYTES: usize = 32;
+
 /// Texts that somebody somewhere reads or writes wrongly: beyond the basic plane, combining, without width, turned around, at the
 /// ends of what UTF-8 has, and such as JSON and HTML escape.
 const STRANGE: [&str; 24] = [
@@ -127,7 +130,12 @@ impl Values {
             Type::Double => f64::from(self.0.number() as i32 >> 8).into(),
             Type::Boolean => (look != Look::Least && self.0.below(2) == 1).into(),
             Type::Bytes => {
-                let length = if look == Look::Least { 0 } else { 1 + self.0.below(80) };
+                let length = match field.marks.sealed {
+                    // a digest, which has one length
+                    None => DIGEST_BYTES,
+                    Some(_) if look == Look::Least => 0,
+                    Some(_) => 1 + self.0.below(80),
+                };
                 (0..length).map(|_| format!("{:02x}", self.0.number() as u8)).collect::<String>().into()
             }
             Type::Nullable(inner) => {
