@@ -51,6 +51,13 @@ test-sdk: ## Run the tests of the packages in sdk/, each in its language; MUTATI
 	@MUTATIONS=$(or $(MUTATIONS),20000) scripts/sdk-test
 	MUTATIONS=$(or $(MUTATIONS),20000) cargo test --locked -q -p millrace-sdk --test main vectors
 
+.PHONY: sdk-mutations
+sdk-mutations: ## Let the packages read a million inputs that were changed anywhere, and write sdk/matrix/MUTATIONS.md
+	@scripts/needs build test
+	@scripts/sdk-setup
+	cd sdk/typescript && npx tsc -p tsconfig.test.json
+	.cache/sdk-python/bin/python sdk/matrix/mutations.py
+
 .PHONY: sdk-matrix
 sdk-matrix: ## Have the packages of all languages send every command, embedded and on Kafka, and read each other's events; RECORD=1
 	@scripts/needs build test
@@ -125,6 +132,7 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) examples SIZE=30
 	$(MAKE) examples SIZE=10 KAFKA=1
 	$(MAKE) release-test RECORD=1
+	$(MAKE) sdk-mutations
 	$(MAKE) sdk-matrix RECORD=1
 
 .PHONY: gateways

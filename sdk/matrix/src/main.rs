@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use millrace_sdk::envelope::{Outcome, Status};
-use millrace_sdk::http::HttpClient;
+use millrace_sdk::guestbook::EntriesRow;
+use millrace_sdk::http::{HttpClient, Querying};
 use millrace_sdk::kafka::{ClientConfig, KafkaClient};
 use millrace_sdk::{Command, Messages, Read, Registry, encode_event, encode_outcome, messages_from_json};
 use serde_json::{Value, json};
@@ -21,8 +22,12 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["send", how @ ("http" | "kafka")] => send(how == "http"),
+        ["watch", guest] => watch(guest),
         [mode @ ("events" | "outcomes"), domain, count] => read(mode == "events", domain, count),
-        _ => Err("usage: millrace-sdk-driver send http|kafka, or events|outcomes DOMAIN COUNT".into()),
+        _ => {
+            Err("usage: millrace-sdk-driver send http|kafka, watch GUEST, or events|outcomes DOMAIN COUNT"
+                .into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +96,29 @@ fn answer(outcome: &Outcome) -> Value {
     let status = if outcome.status == Status::Accepted { "accepted" } else { "rejected" };
     let codes: Vec<&str> = outcome.violations.iter().map(|it| it.code.as_str()).collect();
     json!({"id": outcome.command_id, "status": status, "codes": codes})
+}
+
+/// The entries of a guest, followed until they are there and then asked for once.
+fn watch(guest: &str) -> Result<(), Any> {
+    let (http, key) = (HttpClient::new(&address("HTTP")?), [("guest_id", guest)]);
+    let tell = |rows: &[EntriesRow]| {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(
+                |it| json!({"guest_id": it.guest_id, "text": it.text, "signed_at": it.signed_at.to_string()}),
+            )
+            .collect();
+        println!("{}", json!({ "rows": rows }));
+    };
+    for rows in http.subscribe::<EntriesRow>(&key, None) {
+        let rows = rows?;
+        if !rows.is_empty() {
+            tell(&rows);
+            break;
+        }
+    }
+    tell(&http.query::<EntriesRow>(&key, &Querying::default())?.rows);
+    Ok(())
 }
 
 /// What was read is told as the bytes that it is written as again: so all of it is compared.

@@ -1,6 +1,7 @@
 // The matrix's program for TypeScript.
 import { createInterface } from 'node:readline';
 import { domains } from '../src/generated/domains.ts';
+import { EntriesView, type EntriesRow } from '../src/generated/guestbook.ts';
 import { HttpClient, Problem } from '../src/http/index.ts';
 import {
   command,
@@ -45,6 +46,22 @@ if (mode === 'send') {
       tell({ id: made.id, status: 'refused', codes: [error.kind] });
     }
   }
+} else if (mode === 'watch') {
+  const http = new HttpClient(process.env.HTTP);
+  const key = { guest_id: how! };
+  const shown = (rows: readonly EntriesRow[]) =>
+    rows.map(({ guest_id, text, signed_at }) => ({ guest_id, text, signed_at: String(signed_at) }));
+  await new Promise<void>((resolve) => {
+    const end = http.subscribe(EntriesView, key, {
+      rows: (rows) => {
+        if (rows.length === 0) return;
+        tell({ rows: shown(rows) });
+        end();
+        resolve();
+      },
+    });
+  });
+  tell({ rows: shown((await http.query(EntriesView, key)).rows) });
 } else {
   // what was read is told as the bytes that it is written as again: so all of it is compared
   const domain = how as keyof typeof domains;

@@ -18,6 +18,7 @@ import (
 	millrace "millrace.example/sdk"
 	"millrace.example/sdk/codec"
 	"millrace.example/sdk/domains/all"
+	"millrace.example/sdk/domains/guestbook"
 	"millrace.example/sdk/gateway"
 	"millrace.example/sdk/kafka"
 )
@@ -43,6 +44,9 @@ func run(args []string) error {
 	defer client.Close()
 	if args[0] == "send" {
 		return send(ctx, client, args[1])
+	}
+	if args[0] == "watch" {
+		return watch(ctx, args[1])
 	}
 	left, err := strconv.Atoi(args[2])
 	if err != nil || left == 0 {
@@ -114,6 +118,36 @@ func answer(ctx context.Context, client *kafka.Client, how string, command *mill
 		return nil, err
 	}
 	return answer.Outcome, nil
+}
+
+// watch follows the entries of a guest until they are there, and then asks for them once.
+func watch(ctx context.Context, guest string) error {
+	client, key := gateway.New(os.Getenv("HTTP")), map[string]string{"guest_id": guest}
+	err := gateway.Subscribe(ctx, client, guestbook.Entries, key, func(change gateway.Change[guestbook.EntriesRow]) bool {
+		rows := change.Rows
+		if change.Row != nil {
+			rows = []guestbook.EntriesRow{*change.Row}
+		}
+		if len(rows) == 0 {
+			return true
+		}
+		tellRows(rows)
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	rows, _, err := gateway.Rows(ctx, client, guestbook.Entries, gateway.Query{Key: key})
+	tellRows(rows)
+	return err
+}
+
+func tellRows(rows []guestbook.EntriesRow) {
+	told := []map[string]string{}
+	for _, row := range rows {
+		told = append(told, map[string]string{"guest_id": row.GuestID, "text": row.Text, "signed_at": strconv.FormatInt(row.SignedAt, 10)})
+	}
+	tell(map[string]any{"rows": told})
 }
 
 func shown(bytes []byte, err error) string {
