@@ -128,7 +128,6 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
 	$(MAKE) test-api CASES=100000
-	$(MAKE) test-sdk MUTATIONS=1000000
 	$(MAKE) examples SIZE=30
 	$(MAKE) examples SIZE=10 KAFKA=1
 	$(MAKE) release-test RECORD=1

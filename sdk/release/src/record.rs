@@ -7,7 +7,8 @@ use crate::files::{self, RELEASED};
 use crate::version::Version;
 use crate::{api, schemas as rules, vectors, versions};
 
-/// Writes `schemas/<d>/released/<version>/`: what is registered today, and the topics' rules.
+/// Writes `schemas/<d>/released/<version>/`: what is registered today, the topics' rules, and which
+/// fields are sealed.
 ///
 /// # Errors
 /// A file cannot be read or written.
@@ -22,6 +23,10 @@ pub fn schemas(root: &Path, version: Version) -> Result<(), String> {
             files::write(&into.join(&name), &files::text(&registered.join(&name))?)?;
         }
         files::write(&into.join("topics.toml"), &rules::declared(root, &domain)?)?;
+        let sealed: String = rules::sealed(root, &domain)?.into_iter().map(|field| field + "\n").collect();
+        if !sealed.is_empty() {
+            files::write(&into.join(rules::SEALED), &sealed)?;
+        }
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use crate::files::{self, RELEASED};
 use crate::version::Version;
 use crate::{messages, versions};
 
+/// Where a released version has the names of the fields that were sealed.
+pub const SEALED: &str = "sealed.txt";
+
 /// What a topic's file says of the schema it has.
 struct Topic {
     /// `chirp.events`
@@ -28,6 +31,7 @@ pub fn refusals(root: &Path, next: Version) -> Result<Vec<String>, String> {
         let today = topics(&domain, &declared(root, &domain)?)?;
         for version in versions::of(root, &domain)?.into_iter().filter(|version| !(begun && *version == next)) {
             let folder = files::released(root, &domain).join(version.to_string());
+            all.extend(unsealed(&domain, &sealed(root, &domain)?, &folder, version)?);
             for old in topics(&domain, &files::text(&folder.join("topics.toml"))?)? {
                 let Some(new) = today.iter().find(|topic| topic.name == old.name) else {
                     all.push(format!(
@@ -115,7 +119,6 @@ fn follows(topic: &Topic, new: &Value, old: &Value, version: Version, all: &mut 
             continue;
         }
         all.extend(moved(topic, &name, new, old, version));
-        all.extend(unsealed(topic, &name, new, old, version));
         parts.push((Some(name.clone()), messages::only(new, &name), messages::only(old, &name)));
     }
     let whole = Pair { new: parse(topic, new)?, old: parse(topic, old)? }.problems(backward, forward)?;
@@ -237,24 +240,36 @@ fn moved(topic: &Topic, name: &str, new: &Value, old: &Value, version: Version) 
     })
 }
 
+/// The fields of a domain's commands that are sealed, such as `EnableAccounting.sealed_token`. Only its author's schema says so.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sealed(root: &Path, domain: &str) -> Result<Vec<String>, String> {
+    let authored = files::json(&root.join("schemas").join(domain).join("commands.avsc"))?;
+    let mut all = Vec::new();
+    for message in authored.as_array().into_iter().flatten() {
+        let fields = message["fields"].as_array().into_iter().flatten();
+        for field in fields.filter(|field| field.get("sealed").is_some()) {
+            let name = |of: &Value| of["name"].as_str().unwrap_or_default().to_owned();
+            all.push(format!("{}.{}", name(message), name(field)));
+        }
+    }
+    Ok(all)
+}
+
 /// Fields that were secrets and are not any more.
-fn unsealed(topic: &Topic, name: &str, new: &Value, old: &Value, version: Version) -> Vec<String> {
-    let sealed = |schema: &Value, field: &str| {
-        let fields = messages::message(schema, name).and_then(|it| it["fields"].as_array());
-        fields.is_some_and(|all| all.iter().any(|it| it["name"] == field && it.get("sealed").is_some()))
-    };
-    let fields = messages::message(old, name).and_then(|it| it["fields"].as_array()).into_iter().flatten();
-    let secrets = fields.filter(|field| field.get("sealed").is_some()).filter_map(|field| field["name"].as_str());
-    secrets
-        .filter(|field| !sealed(new, field))
+fn unsealed(domain: &str, today: &[String], folder: &Path, version: Version) -> Result<Vec<String>, String> {
+    let path = folder.join(SEALED);
+    let then = if path.is_file() { files::text(&path)? } else { String::new() };
+    let lost = then.lines().filter(|field| !today.iter().any(|it| it == field));
+    Ok(lost
         .map(|field| {
             format!(
-                "{}: {name}.{field} was sealed in {version} and is not any more: what was a secret would be sent openly. Put \
-                 \"sealed\" back, and make a field of another name for what is none",
-                topic.name
+                "{domain}.commands: {field} was sealed in {version} and is not any more: what was a secret would be sent openly. \
+                 Put \"sealed\" back, and make a field of another name for what is none"
             )
         })
-        .collect()
+        .collect())
 }
 
 /// Released files that are not what they were.

@@ -169,8 +169,12 @@ const SCHEMAS: [(&str, &str, Edit, &[&str]); 15] = [
     ),
     (
         "a secret is sent openly",
-        "identity/registered/commands.avsc",
-        |it| drop(field(fields(it, "EnableAccounting"), "sealed_token").as_object_mut().unwrap().remove("sealed")),
+        "identity/commands.avsc",
+        |it| {
+            let messages = it.as_array_mut().unwrap();
+            let token = field(field(messages, "EnableAccounting")["fields"].as_array_mut().unwrap(), "sealed_token");
+            *token = serde_json::json!({"name": "sealed_token", "type": "string", "maxLength": 140, "doc": "The token."});
+        },
         &["identity.commands", "EnableAccounting.sealed_token", "Put \"sealed\" back"],
     ),
     (
@@ -207,7 +211,7 @@ const SCHEMAS: [(&str, &str, Edit, &[&str]); 15] = [
         "a look-up says less",
         "identity/registered/lookup.avsc",
         |it| drop(it["fields"].as_array_mut().unwrap().remove(0)),
-        &["identity.User.lookup", "Keep the field"],
+        &["identity.user.lookup", "Lookup.aggregate_id", "Keep the field aggregate_id"],
     ),
 ];
 
