@@ -9,6 +9,7 @@ KAFKA_PORT ?= 9092
 REGISTRY_PORT ?= 8081
 HTTP_PORT ?= 8080
 NEXTEST_VERSION := 0.9.151
+COMMA := ,
 
 .PHONY: help
 help: ## Show this list
@@ -64,6 +65,36 @@ sdk-matrix: ## Have the packages of all languages send every command, embedded a
 	@"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka,registry -- \
 		scripts/sdk-matrix $(if $(RECORD),--record)
 
+.PHONY: examples
+examples: ## Run the programs in examples/ against one deployment: producers, and aggregators that are killed; SIZE=3, KAFKA=1
+	@scripts/needs build test
+	cargo build --locked --workspace --bins
+	scripts/examples producers
+	$(if $(KAFKA),"$${CARGO_TARGET_DIR:-target}/debug/millrace-services" exec --servers kafka$(COMMA)registry --) \
+		scripts/examples aggregators --size $(or $(SIZE),3) $(if $(KAFKA),--on kafka)
+
+# It commits and tags when all of it has succeeded, and else leaves the tree as it was. DRY_RUN=1 does not even then.
+.PHONY: release
+release: ## Release the packages as VERSION=0.2.0: refuse breaks, build, install, run the vectors, tag; PUBLISH=1, DRY_RUN=1
+	@scripts/needs build test
+	@scripts/release "$(VERSION)"
+
+.PHONY: release-check
+release-check: ## Say what keeps VERSION=0.2.0 from being released, and build nothing
+	@scripts/needs build test
+	@scripts/sdk-setup
+	@cargo run --locked -q -p millrace-release -- check "$(VERSION)"
+
+# In a scratch clone of what is committed; RECORD=1 writes sdk/release/RESULTS.md.
+.PHONY: release-test
+release-test: ## Release the next version in a scratch clone, all packages built, installed and tried, and throw it away; RECORD=1
+	@scripts/needs build test
+	@scripts/release-test $(if $(RECORD),--record)
+
+.PHONY: release-publish
+release-publish: ## Say where VERSION=0.2.0, which was released, would be published; PUBLISH=1 does it, ONLY="npm pypi crates git"
+	@scripts/release-publish "$(VERSION)"
+
 # Every client in its language: Java, Go, Node and Python, which are fetched into .cache. Some minutes.
 # CLIENTS=java,sarama and CASES=job,group choose; RECORD=1 writes tests/clients/RESULTS.md.
 .PHONY: test-clients
@@ -97,6 +128,9 @@ test-long: test-clients ## Run the tests that take too long for every change
 	$(MAKE) planted
 	$(MAKE) fuzz RUNS=10000000
 	$(MAKE) test-api CASES=100000
+	$(MAKE) examples SIZE=30
+	$(MAKE) examples SIZE=10 KAFKA=1
+	$(MAKE) release-test RECORD=1
 	$(MAKE) sdk-mutations
 	$(MAKE) sdk-matrix RECORD=1
 

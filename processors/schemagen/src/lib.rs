@@ -99,6 +99,14 @@ pub fn build_reads(other: &str, types: &[&str]) {
     }
 }
 
+/// What is declared of the topics of the domain in `dir` (`schemas/<d>`): `../../topics/<d>.toml`, or the standard ones.
+///
+/// # Errors
+/// [`SchemagenError`] names the file and what is wrong with it.
+pub fn topics(dir: &Path) -> Result<String, SchemagenError> {
+    Folder::read(dir).map(|folder| folder.topics)
+}
+
 /// The code of what describes `pub struct Settings` of a domain's crate, which may have none.
 #[cfg(feature = "build")]
 fn own_settings(package: &Path) -> Result<Option<String>, SchemagenError> {

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { domains } from '../src/generated/domains.ts';
 import type { CommandTopic, EventTopic, OutcomeTopic } from '../src/index.ts';
-import { fromHex, toHex } from '../src/text.ts';
 
 /** A value and its bytes. */
 export interface Vector {
@@ -55,7 +54,9 @@ export const files = readdirSync(FOLDER).filter(
 );
 
 export function bytesOf(hex: string): Uint8Array {
-  return fromHex(hex)!;
+  return Uint8Array.from(Buffer.from(hex, 'hex'));
 }
 
-export { toHex };
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,3 @@
+module millrace.example/release/api
+
+go 1.26.0
