@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
 }
 
 /// What is only started when it is asked for.
-const MONITORING: [&str; 2] = ["prometheus", "grafana"];
+const MONITORING: [&str; 3] = ["prometheus", "tempo", "grafana"];
 
 /// Runs docker-compose, the stand-alone command or the plugin, whichever the machine has.
 fn compose(arguments: &[&str]) -> Output {
@@ -62,6 +62,38 @@ fn prometheus_asks_every_role() {
     for role in roles {
         assert!(scraped.contains(&format!("- {role}:9600")), "{role} is not asked");
     }
+}
+
+#[test]
+fn traces_go_where_they_are_taken_and_shown() {
+    let (tempo, compose_file) = (read("deploy/tempo/tempo.yml"), read("docker-compose.yml"));
+    let after = |text: &str, key: &str| {
+        let (_, rest) = text.split_once(key).unwrap_or_else(|| panic!("{key} is missing"));
+        rest.lines().next().unwrap_or_default().trim().to_owned()
+    };
+    let taken = after(&tempo, "endpoint: 0.0.0.0:");
+    let shown = after(&tempo, "http_listen_port: ");
+    for from in ["tempo", "localhost"] {
+        let endpoint = format!("MILLRACE_TELEMETRY_OTLP_ENDPOINT: http://{from}:{taken}");
+        assert!(compose_file.contains(&endpoint), "{endpoint}");
+    }
+    for port in [&taken, &shown] {
+        assert!(
+            compose_file.contains(&format!("\"${{MILLRACE_BIND}}:{port}:{port}\"")),
+            "{port} is not published"
+        );
+    }
+    let sources: Vec<String> = std::fs::read_dir(root().join("deploy/grafana/provisioning/datasources"))
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(sources.concat().contains(&format!("url: http://tempo:{shown}")), "Grafana does not ask Tempo");
+    // what it keeps survives it
+    let kept = after(&compose_file, "- tempo-data:");
+    assert!(
+        tempo.contains(&format!("path: {kept}/blocks")) && tempo.contains(&format!("path: {kept}/wal")),
+        "{kept}"
+    );
 }
 
 #[test]
