@@ -495,7 +495,11 @@ mod tests {
         let mut saved = Vec::new();
         for shard in 0..index.shards() {
             let mut entries = Vec::new();
-            index.each(shard, |entry| Ok(entries.push(entry)), |_, _| ()).unwrap();
+            let push = |entry| {
+                entries.push(entry);
+                Ok(())
+            };
+            index.each(shard, push, |_, _| ()).unwrap();
             saved.extend((entries.len() as u32).to_le_bytes());
             entries.iter().for_each(|entry| saved.extend(entry.to_bytes()));
         }
