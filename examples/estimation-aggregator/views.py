@@ -95,7 +95,10 @@ def apply(store: sqlite3.Connection, event: Event[Any] | UnknownMessage) -> None
             change(store, event, status="OPEN", round=again.round, estimate_count=0, **opened_again)
         case Event(data=EstimationEnded() as ended):
             forget(store, ended.estimation_id)
-            store.execute("DELETE FROM estimations_by_project WHERE estimation_id = ?", (ended.estimation_id,))
+            store.execute(
+                "DELETE FROM estimations_by_project WHERE project_id = ? AND estimation_id = ?",
+                (ended.project_id, ended.estimation_id),
+            )
         case Event(
             data=EstimationSettled()
             | EstimationReopeningRequested()
@@ -109,7 +112,8 @@ def apply(store: sqlite3.Connection, event: Event[Any] | UnknownMessage) -> None
 def submit(store: sqlite3.Connection, event: Event[Any], submitted: EstimateSubmitted) -> None:
     """Somebody has estimated: what is theirs alone has the points, what all may read has not."""
     found = store.execute(
-        "SELECT team_id FROM estimations_by_project WHERE estimation_id = ?", (submitted.estimation_id,)
+        "SELECT team_id FROM estimations_by_project WHERE project_id = ? AND estimation_id = ?",
+        (submitted.project_id, submitted.estimation_id),
     ).fetchone()
     own = MyEstimatesRow(
         estimation_id=submitted.estimation_id,
@@ -143,8 +147,8 @@ def change(store: sqlite3.Connection, event: Event[Any], **new: int | str | None
     new["version"] = event.version
     sets = ", ".join(f'"{name}" = ?' for name in new)
     store.execute(
-        f"UPDATE estimations_by_project SET {sets} WHERE estimation_id = ?",
-        [*new.values(), event.data.estimation_id],
+        f"UPDATE estimations_by_project SET {sets} WHERE project_id = ? AND estimation_id = ?",
+        [*new.values(), event.data.project_id, event.data.estimation_id],
     )
 
 

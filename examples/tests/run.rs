@@ -6,7 +6,11 @@ use std::process::Command;
 fn runs(what: &str) {
     let producer = Path::new(env!("CARGO_BIN_EXE_millrace-example-producer"));
     let millrace = producer.with_file_name("millrace");
-    assert!(millrace.is_file(), "there is no {}; build it with `cargo build --workspace --bins`", millrace.display());
+    assert!(
+        millrace.is_file(),
+        "there is no {}; build it with `cargo build --workspace --bins`",
+        millrace.display()
+    );
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/examples");
     let mut examples = Command::new(script);
     examples.arg(what).env("MILLRACE_BIN", &millrace).env("MILLRACE_PRODUCER", producer);

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "python" / "src"))
 
 from millrace_sdk import Command, HttpClient, Problem, encode_event, encode_outcome  # noqa: E402
 from millrace_sdk.domains import ALL  # noqa: E402
-from millrace_sdk.domains.guestbook import EntriesRow  # noqa: E402
+from millrace_sdk.domains.accounting import AccountBalancesRow  # noqa: E402
 from millrace_sdk.json_ import JsonSource  # noqa: E402
 from millrace_sdk.kafka import KafkaClient  # noqa: E402
 
@@ -41,9 +41,9 @@ def main() -> None:
             codes = [violation.code for violation in outcome.violations]
             tell({"id": outcome.command_id, "status": outcome.status.value, "codes": codes})
     elif sys.argv[1] == "watch":
-        http, key = HttpClient(os.environ["HTTP"]), {"guest_id": sys.argv[2]}
-        tell({"rows": shown(next(rows for rows in http.subscribe(EntriesRow, key) if rows))})
-        tell({"rows": shown(http.query(EntriesRow, key).rows)})
+        http, key = HttpClient(os.environ["HTTP"]), {"account_id": sys.argv[2]}
+        tell({"rows": shown(next(rows for rows in http.subscribe(AccountBalancesRow, key) if rows))})
+        tell({"rows": shown(http.query(AccountBalancesRow, key).rows)})
     else:
         # what was read is told as the bytes that it is written as again: so all of it is compared
         mode, domain, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -62,8 +62,8 @@ def main() -> None:
     kafka.close()
 
 
-def shown(rows: list[EntriesRow]) -> list[dict[str, str]]:
-    return [{"guest_id": row.guest_id, "text": row.text, "signed_at": str(row.signed_at)} for row in rows]
+def shown(rows: list[AccountBalancesRow]) -> list[dict[str, str]]:
+    return [{"account_id": row.account_id, "balance": str(row.balance), "version": str(row.version)} for row in rows]
 
 
 def tell(line: dict[str, Any]) -> None:

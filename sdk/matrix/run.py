@@ -107,7 +107,7 @@ class Matrix:
         kinds: set[str] = set()
         for domain in self.domains:
             kinds |= self.read(domain, sent_by[domain])
-        if "guestbook" in self.domains:
+        if "accounting" in self.domains:
             self.watch()
         types = sum(len(ALL[domain].events.kinds) for domain in self.domains)
         self.tell(f"events of {len(kinds)} of {types} types were read; {time.monotonic() - begun:.0f} s in all")
@@ -134,10 +134,10 @@ class Matrix:
     def watch(self) -> None:
         """Lets every language ask a gateway for the rows that the commands of each have made, and follow them."""
         for sender in self.programs:
-            guest = f"{sender[:2]}-{self.ways[0][0]}{RUN}"
-            told = {language: self.run(language, ["watch", guest], []) for language in self.programs}
+            account = f"{sender[:2]}-{self.ways[0][0]}{RUN}-a"
+            told = {language: self.run(language, ["watch", account], []) for language in self.programs}
             rows = told["python"][0]["rows"]
-            assert [row["guest_id"] for row in rows] == [guest] and rows[0]["text"], f"{guest}: {rows}"
+            assert [row["account_id"] for row in rows] == [account], f"{account}: {rows}"
             for language, answers in told.items():
                 assert answers == [{"rows": rows}] * 2, f"{language}: {answers}, not {rows}"
         self.tell(f"rows of a view, followed and asked for over HTTP alike by {', '.join(self.programs)}")

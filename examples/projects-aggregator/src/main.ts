@@ -9,7 +9,7 @@ import { Admin, Consumer } from '@platformatic/kafka';
 import { isUnknown, newId, Reading, Registry, toJson, type Json } from 'millrace-sdk';
 import { projectsEvents as events } from 'millrace-sdk/projects';
 import { Store } from './store.ts';
-import { apply, views } from './views.ts';
+import { apply, Boards, views } from './views.ts';
 
 /** Events that are put on disk together, at most, and how long the first of them waits for others. */
 const BATCH = 200;
@@ -40,6 +40,7 @@ async function follow(store: Store, kafka: string, registry: Registry): Promise<
     maxWaitTime: 200,
   });
   const reading = new Reading(events);
+  const boards = new Boards(store);
   let waiting = 0;
   let later: NodeJS.Timeout | undefined;
   const report = () => console.log(`applied ${store.events}`);
@@ -54,7 +55,7 @@ async function follow(store: Store, kafka: string, registry: Registry): Promise<
   for await (const { partition, offset, value } of stream) {
     const event = await registry.read(reading, value);
     // what a newer deployment tells has no rows here
-    if (!isUnknown(event)) apply(store, event);
+    if (!isUnknown(event)) apply(store, boards, event);
     store.applied(partition, offset);
     waiting += 1;
     if (waiting >= BATCH) commit();
@@ -67,7 +68,7 @@ if (!folder) {
   console.error('usage: node build/main.js FOLDER [--rows]');
   process.exit(2);
 }
-const store = new Store(folder, views);
+const store = new Store(folder, views, option === '--rows');
 if (option === '--rows') {
   for (const view of views) {
     for (const row of store.all(view)) console.log(toJson({ view: view.name, row: row as Json }));

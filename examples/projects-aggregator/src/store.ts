@@ -34,14 +34,20 @@ export class Store {
   readonly #next = new Map<number, number>();
   #events = 0;
   #changes: Change[] = [];
-  #file: number;
+  readonly #file: number | undefined;
 
-  constructor(folder: string, views: readonly AnyView[]) {
+  /** `isRead`: nothing is written, so that another process may write meanwhile. */
+  constructor(folder: string, views: readonly AnyView[], isRead = false) {
     this.#views = new Map(views.map((view) => [view.name, view]));
     for (const { name } of views) this.#rows.set(name, new Map());
     mkdirSync(folder, { recursive: true });
     const path = join(folder, 'projects.jsonl');
-    if (existsSync(path)) readFileSync(path, 'utf8').split('\n').slice(0, -1).forEach((line) => this.#replay(line));
+    if (existsSync(path))
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .forEach((line) => this.#replay(line));
+    if (isRead) return;
     const anew = `${path}.new`;
     this.#file = openSync(anew, 'w');
     for (const [view, rows] of this.#rows) {
@@ -89,6 +95,7 @@ export class Store {
 
   /** Puts on disk what was changed since the last time: all of it, or nothing. */
   commit(): void {
+    if (this.#file === undefined) throw new Error('this store is only read');
     const entry: Entry = { next: Object.fromEntries(this.#next), events: this.#events, changes: this.#changes };
     // longs as digits: numbers of JSON are not as long everywhere
     const line = JSON.stringify(entry, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));

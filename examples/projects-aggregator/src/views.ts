@@ -20,8 +20,50 @@ export const views: readonly AnyView[] = [
   ProjectBoardView,
 ];
 
+/** The cards of each board by their tasks, as their rows are found by where they stand. */
+export class Boards {
+  readonly #store: Store;
+  readonly #boards = new Map<string, Map<string, ProjectBoardRow>>();
+
+  constructor(store: Store) {
+    this.#store = store;
+    for (const card of store.all(ProjectBoardView)) this.#of(card.project_id).set(card.task_id, card);
+  }
+
+  get({ project_id, task_id }: { project_id: string; task_id: string }): ProjectBoardRow | undefined {
+    return this.#of(project_id).get(task_id);
+  }
+
+  /** Puts a card where it stands now. */
+  put(card: ProjectBoardRow): void {
+    this.delete(card);
+    this.#of(card.project_id).set(card.task_id, card);
+    this.#store.put(ProjectBoardView, card);
+  }
+
+  delete({ project_id, task_id }: { project_id: string; task_id: string }): void {
+    const before = this.get({ project_id, task_id });
+    if (before) this.#store.delete(ProjectBoardView, before);
+    this.#of(project_id).delete(task_id);
+  }
+
+  /** Takes a whole board away. */
+  clear(project_id: string): void {
+    for (const card of [...this.#of(project_id).values()]) this.delete(card);
+    this.#boards.delete(project_id);
+  }
+
+  #of(project_id: string): Map<string, ProjectBoardRow> {
+    const known = this.#boards.get(project_id);
+    if (known) return known;
+    const board = new Map<string, ProjectBoardRow>();
+    this.#boards.set(project_id, board);
+    return board;
+  }
+}
+
 /** Brings the rows to what they are once this has happened. */
-export function apply(store: Store, event: ProjectsEvent): void {
+export function apply(store: Store, boards: Boards, event: ProjectsEvent): void {
   const { recorded_at: at, version } = event;
   switch (event.type) {
     case 'MembershipCreated':
@@ -59,9 +101,12 @@ export function apply(store: Store, event: ProjectsEvent): void {
       const { project_id, column_order, ...given } = event.data;
       const before = store.get(ProjectsView, { project_id });
       if (!before) break;
-      const changed = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined));
+      const changed = Object.fromEntries(
+        Object.entries(given).filter(([, value]) => value !== null && value !== undefined),
+      );
       const project = { ...before, ...changed, updated_at: at, version };
-      if (teamKey(project) !== teamKey(before)) store.delete(ProjectsByTeamView, { team_id: teamKey(before), project_id });
+      if (teamKey(project) !== teamKey(before))
+        store.delete(ProjectsByTeamView, { team_id: teamKey(before), project_id });
       putProject(store, column_order ? { ...project, column_order: JSON.stringify(column_order) } : project);
       break;
     }
@@ -72,26 +117,21 @@ export function apply(store: Store, event: ProjectsEvent): void {
       store.delete(ProjectsView, { project_id });
       store.delete(ProjectsByTeamView, { team_id: teamKey(before), project_id });
       // a board ends with its project
-      for (const card of store.all(ProjectBoardView)) if (card.project_id === project_id) store.delete(ProjectBoardView, card);
+      boards.clear(project_id);
       break;
     }
     case 'TaskCreated':
-      store.put(ProjectBoardView, { ...event.data, created_at: at, updated_at: at, version });
+      boards.put({ ...event.data, created_at: at, updated_at: at, version });
       break;
     case 'TaskMoved':
     case 'TaskRenamed': {
-      const before = card(store, event.data);
-      if (!before) break;
-      // where it stands is part of its key
-      store.delete(ProjectBoardView, before);
-      store.put(ProjectBoardView, { ...before, ...event.data, updated_at: at, version });
+      const before = boards.get(event.data);
+      if (before) boards.put({ ...before, ...event.data, updated_at: at, version });
       break;
     }
-    case 'TaskDeleted': {
-      const before = card(store, event.data);
-      if (before) store.delete(ProjectBoardView, before);
+    case 'TaskDeleted':
+      boards.delete(event.data);
       break;
-    }
     default:
     // what is requested, refused or counted has no rows
   }
@@ -123,8 +163,4 @@ function putProject(store: Store, project: ProjectsRow): void {
 /** Under which key a project stands among others: that of its team, and without one `@` and its user's id. */
 function teamKey({ team_id, user_id }: Pick<ProjectsRow, 'team_id' | 'user_id'>): string {
   return team_id === '' ? `@${user_id}` : team_id;
-}
-
-function card(store: Store, { project_id, task_id }: { project_id: string; task_id: string }): ProjectBoardRow | undefined {
-  return store.all(ProjectBoardView).find((one) => one.project_id === project_id && one.task_id === task_id);
 }

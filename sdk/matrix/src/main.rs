@@ -6,8 +6,8 @@ use std::io::{BufRead as _, stdin};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use millrace_sdk::accounting::AccountBalancesRow;
 use millrace_sdk::envelope::{Outcome, Status};
-use millrace_sdk::guestbook::EntriesRow;
 use millrace_sdk::http::{HttpClient, Querying};
 use millrace_sdk::kafka::{ClientConfig, KafkaClient};
 use millrace_sdk::{Command, Messages, Read, Registry, encode_event, encode_outcome, messages_from_json};
@@ -22,10 +22,10 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["send", how @ ("http" | "kafka")] => send(how == "http"),
-        ["watch", guest] => watch(guest),
+        ["watch", account] => watch(account),
         [mode @ ("events" | "outcomes"), domain, count] => read(mode == "events", domain, count),
         _ => {
-            Err("usage: millrace-sdk-driver send http|kafka, watch GUEST, or events|outcomes DOMAIN COUNT"
+            Err("usage: millrace-sdk-driver send http|kafka, watch ACCOUNT, or events|outcomes DOMAIN COUNT"
                 .into())
         }
     };
@@ -98,26 +98,26 @@ fn answer(outcome: &Outcome) -> Value {
     json!({"id": outcome.command_id, "status": status, "codes": codes})
 }
 
-/// The entries of a guest, followed until they are there and then asked for once.
-fn watch(guest: &str) -> Result<(), Any> {
-    let (http, key) = (HttpClient::new(&address("HTTP")?), [("guest_id", guest)]);
-    let tell = |rows: &[EntriesRow]| {
+/// The balance of an account, followed until it is there and then asked for once.
+fn watch(account: &str) -> Result<(), Any> {
+    let (http, key) = (HttpClient::new(&address("HTTP")?), [("account_id", account)]);
+    let tell = |rows: &[AccountBalancesRow]| {
         let rows: Vec<Value> = rows
             .iter()
             .map(
-                |it| json!({"guest_id": it.guest_id, "text": it.text, "signed_at": it.signed_at.to_string()}),
+                |it| json!({"account_id": it.account_id, "balance": it.balance.to_string(), "version": it.version.to_string()}),
             )
             .collect();
         println!("{}", json!({ "rows": rows }));
     };
-    for rows in http.subscribe::<EntriesRow>(&key, None) {
+    for rows in http.subscribe::<AccountBalancesRow>(&key, None) {
         let rows = rows?;
         if !rows.is_empty() {
             tell(&rows);
             break;
         }
     }
-    tell(&http.query::<EntriesRow>(&key, &Querying::default())?.rows);
+    tell(&http.query::<AccountBalancesRow>(&key, &Querying::default())?.rows);
     Ok(())
 }
 

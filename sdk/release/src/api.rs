@@ -44,13 +44,20 @@ pub fn lines(root: &Path, language: &str) -> Result<BTreeSet<String>, String> {
         _ => command.current_dir(tools.join("go")).args(["run", "."]),
     };
     let output = command.arg(&package).output();
-    let output = output.map_err(|error| format!("{language}: {:?} does not run: {error}", command.get_program()))?;
+    let output =
+        output.map_err(|error| format!("{language}: {:?} does not run: {error}", command.get_program()))?;
     if !output.status.success() {
-        return Err(format!("the interface of {language}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!(
+            "the interface of {language}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
     }
-    let lines: BTreeSet<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let lines: BTreeSet<String> =
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     match lines.len() {
-        0..50 => Err(format!("the interface of {language} has {} lines: its files were not found", lines.len())),
+        0..50 => {
+            Err(format!("the interface of {language} has {} lines: its files were not found", lines.len()))
+        }
         _ => Ok(lines),
     }
 }
@@ -60,7 +67,8 @@ pub fn breaks(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<String> {
     let mut all = Vec::new();
     let may_be_left_out: BTreeSet<&str> = new.iter().filter_map(|line| line.strip_suffix(DEFAULT)).collect();
     for line in old.difference(new) {
-        let is_eased = line.strip_prefix(MUST).is_some_and(|bare| new.contains(bare) || may_be_left_out.contains(bare));
+        let is_eased =
+            line.strip_prefix(MUST).is_some_and(|bare| new.contains(bare) || may_be_left_out.contains(bare));
         if !is_eased {
             all.push(format!("{} is gone", line.trim_start_matches(MUST)));
         }
@@ -70,9 +78,15 @@ pub fn breaks(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<String> {
         let end = line.find([':', '(']).unwrap_or(line.len());
         let named = &line[..end];
         // a parameter is its function's, a field its record's
-        let owner = if line[end..].starts_with('(') { named } else { named.rsplit_once('.').map_or(named, |(owner, _)| owner) };
+        let owner = if line[end..].starts_with('(') {
+            named
+        } else {
+            named.rsplit_once('.').map_or(named, |(owner, _)| owner)
+        };
         let is_of_old = old.iter().any(|it| {
-            it.trim_start_matches(MUST).strip_prefix(owner).is_some_and(|rest| rest.starts_with(['.', ':', '(', ' ']))
+            it.trim_start_matches(MUST)
+                .strip_prefix(owner)
+                .is_some_and(|rest| rest.starts_with(['.', ':', '(', ' ']))
         });
         if is_of_old {
             all.push(format!("{line} has to be said, and had not"));
@@ -127,11 +141,22 @@ mod tests {
         let old = lines(&["a.f -> int", "! a.f(0 x: int)", "a.C.y: str", "a.K: int"]);
         assert!(breaks(&old, &old).is_empty());
         // more functions, a parameter that may be left out, one that need not be said any more
-        let more = ["a.f -> int", "a.f(0 x: int) = …", "a.f(1 z: int) = …", "a.C.y: str", "a.K: int", "a.g -> int", "! a.g(0 x: int)"];
+        let more = [
+            "a.f -> int",
+            "a.f(0 x: int) = …",
+            "a.f(1 z: int) = …",
+            "a.C.y: str",
+            "a.K: int",
+            "a.g -> int",
+            "! a.g(0 x: int)",
+        ];
         assert_eq!(breaks(&old, &lines(&more)), Vec::<String>::new());
         let gone = breaks(&old, &lines(&["a.f -> int", "! a.f(0 x: int)", "a.C.y: bytes"]));
         assert_eq!(gone, ["a.C.y: str is gone", "a.K: int is gone"]);
-        let asked = breaks(&old, &lines(&["a.f -> int", "! a.f(0 x: int)", "! a.f(1 z: int)", "a.C.y: str", "a.K: int"]));
+        let asked = breaks(
+            &old,
+            &lines(&["a.f -> int", "! a.f(0 x: int)", "! a.f(1 z: int)", "a.C.y: str", "a.K: int"]),
+        );
         assert_eq!(asked, ["a.f(1 z: int) has to be said, and had not"]);
     }
 }

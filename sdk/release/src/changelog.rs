@@ -18,7 +18,9 @@ pub fn is_cut(root: &Path, version: Version) -> Result<bool, String> {
 
 fn has(text: &str, version: Version) -> bool {
     let head = format!("## {version}");
-    text.lines().any(|line| line.strip_prefix(&head).is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' '])))
+    text.lines().any(|line| {
+        line.strip_prefix(&head).is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' ']))
+    })
 }
 
 /// Why the changelog cannot become that of `next`.

@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         ["schemas", version] => Version::parse(version).and_then(|it| record::schemas(root, it)),
         ["packages", version] => Version::parse(version).and_then(|it| record::packages(root, it)),
         ["changelog", version, date] => Version::parse(version).and_then(|it| cut(root, it, date)),
-        ["api", language] => api::lines(root, language).map(|lines| lines.iter().for_each(|line| println!("{line}"))),
+        ["api", language] => {
+            api::lines(root, language).map(|lines| lines.iter().for_each(|line| println!("{line}")))
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -55,7 +57,11 @@ fn check(root: &Path, version: &str) -> Result<(), String> {
         return Ok(());
     }
     let list: String = all.iter().map(|why| format!("\n- {why}")).collect();
-    Err(format!("{version} is not released, for {} reason{}:{list}", all.len(), if all.len() == 1 { "" } else { "s" }))
+    Err(format!(
+        "{version} is not released, for {} reason{}:{list}",
+        all.len(),
+        if all.len() == 1 { "" } else { "s" }
+    ))
 }
 
 fn cut(root: &Path, version: Version, date: &str) -> Result<(), String> {

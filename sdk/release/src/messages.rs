@@ -86,7 +86,9 @@ fn written_out(node: &Value, definitions: &HashMap<String, Value>, done: &mut Ha
                 // only where a type stands: a name or a text may be called like one
                 let value = match (key.as_str(), value) {
                     ("type" | "items" | "values", inner) => written_out(inner, definitions, done),
-                    ("fields", Value::Array(all)) => all.iter().map(|inner| written_out(inner, definitions, done)).collect(),
+                    ("fields", Value::Array(all)) => {
+                        all.iter().map(|inner| written_out(inner, definitions, done)).collect()
+                    }
                     _ => value.clone(),
                 };
                 fields.insert(key.clone(), value);

@@ -17,8 +17,14 @@ pub fn lines(package: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// Every module by its path: `` for the root, `generated::chirp`.
-fn load(file: &Path, folder: &Path, path: String, into: &mut HashMap<String, Vec<Item>>) -> Result<(), String> {
-    let parsed = syn::parse_file(&files::text(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+fn load(
+    file: &Path,
+    folder: &Path,
+    path: String,
+    into: &mut HashMap<String, Vec<Item>>,
+) -> Result<(), String> {
+    let parsed =
+        syn::parse_file(&files::text(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
     for item in &parsed.items {
         let Item::Mod(module) = item else { continue };
         if module.content.is_some() {
@@ -54,7 +60,9 @@ fn show(modules: &HashMap<String, Vec<Item>>, path: &str, shown: &str, lines: &m
                 for mut leaf in leaves {
                     if leaf.first().is_some_and(|first| first == "crate") {
                         leaf.remove(0);
-                    } else if leaf.first().is_some_and(|first| modules.contains_key(&joined(path, first))) && !path.is_empty() {
+                    } else if leaf.first().is_some_and(|first| modules.contains_key(&joined(path, first)))
+                        && !path.is_empty()
+                    {
                         leaf.insert(0, path.to_owned());
                     }
                     let Some(name) = leaf.pop() else { continue };
@@ -113,14 +121,27 @@ fn is_public(visibility: &Visibility) -> bool {
 fn text(tokens: impl quote::ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     // spaces as people write them, so that lines can be read
-    let tight = [(" :: ", "::"), (" < ", "<"), (" >", ">"), ("& ", "&"), (" ,", ","), (" ;", ";"), ("( ", "("), (" )", ")")];
+    let tight = [
+        (" :: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        ("& ", "&"),
+        (" ,", ","),
+        (" ;", ";"),
+        ("( ", "("),
+        (" )", ")"),
+    ];
     tight.iter().fold(text, |text, (loose, close)| text.replace(loose, close))
 }
 
 fn one(item: &Item, shown: &str, lines: &mut BTreeSet<String>) {
     match item {
-        Item::Fn(it) if is_public(&it.vis) => drop(lines.insert(format!("{shown}.{}: {}", it.sig.ident, text(&it.sig)))),
-        Item::Const(it) if is_public(&it.vis) => drop(lines.insert(format!("{shown}.{}: {}", it.ident, text(&it.ty)))),
+        Item::Fn(it) if is_public(&it.vis) => {
+            drop(lines.insert(format!("{shown}.{}: {}", it.sig.ident, text(&it.sig))))
+        }
+        Item::Const(it) if is_public(&it.vis) => {
+            drop(lines.insert(format!("{shown}.{}: {}", it.ident, text(&it.ty))))
+        }
         Item::Type(it) if is_public(&it.vis) => {
             lines.insert(format!("{shown}.{}: type{} = {}", it.ident, text(&it.generics), text(&it.ty)));
         }
@@ -129,7 +150,11 @@ fn one(item: &Item, shown: &str, lines: &mut BTreeSet<String>) {
             lines.insert(format!("{name}: struct{}", text(&it.generics)));
             derives(&it.attrs, &name, lines);
             // who can make one by its fields has to say each of them
-            let must = if it.fields.iter().all(|field| is_public(&field.vis)) && !is_open(&it.attrs) { "! " } else { "" };
+            let must = if it.fields.iter().all(|field| is_public(&field.vis)) && !is_open(&it.attrs) {
+                "! "
+            } else {
+                ""
+            };
             for (at, field) in it.fields.iter().enumerate().filter(|(_, field)| is_public(&field.vis)) {
                 let field_name = field.ident.as_ref().map_or_else(|| at.to_string(), ToString::to_string);
                 lines.insert(format!("{must}{name}.{field_name}: {}", text(&field.ty)));
@@ -151,7 +176,9 @@ fn one(item: &Item, shown: &str, lines: &mut BTreeSet<String>) {
                 let (ident, signature, must) = match inner {
                     syn::TraitItem::Fn(it) => (it.sig.ident.to_string(), text(&it.sig), it.default.is_none()),
                     syn::TraitItem::Const(it) => (it.ident.to_string(), text(&it.ty), it.default.is_none()),
-                    syn::TraitItem::Type(it) => (it.ident.to_string(), text(&it.bounds), it.default.is_none()),
+                    syn::TraitItem::Type(it) => {
+                        (it.ident.to_string(), text(&it.bounds), it.default.is_none())
+                    }
                     _ => continue,
                 };
                 lines.insert(format!("{}{name}.{ident}: {signature}", if must { "! " } else { "" }));

@@ -29,7 +29,8 @@ pub fn refusals(root: &Path, next: Version) -> Result<Vec<String>, String> {
     let mut all = if begun { Vec::new() } else { edited(root)? };
     for domain in files::domains(root)? {
         let today = topics(&domain, &declared(root, &domain)?)?;
-        for version in versions::of(root, &domain)?.into_iter().filter(|version| !(begun && *version == next)) {
+        for version in versions::of(root, &domain)?.into_iter().filter(|version| !(begun && *version == next))
+        {
             let folder = files::released(root, &domain).join(version.to_string());
             all.extend(unsealed(&domain, &sealed(root, &domain)?, &folder, version)?);
             for old in topics(&domain, &files::text(&folder.join("topics.toml"))?)? {
@@ -67,7 +68,8 @@ pub fn declared(root: &Path, domain: &str) -> Result<String, String> {
 fn topics(domain: &str, declared: &str) -> Result<Vec<Topic>, String> {
     let file: toml::Table = declared.parse().map_err(|error| format!("topics of {domain}: {error}"))?;
     let tables = file.get("topics").and_then(toml::Value::as_table).into_iter().flatten();
-    let text = |table: &toml::Value, name: &str| table.get(name).and_then(toml::Value::as_str).map(str::to_owned);
+    let text =
+        |table: &toml::Value, name: &str| table.get(name).and_then(toml::Value::as_str).map(str::to_owned);
     Ok(tables
         .filter_map(|(suffix, table)| {
             let (schema, compatibility) = (text(table, "schema")?, text(table, "compatibility")?);
@@ -78,7 +80,10 @@ fn topics(domain: &str, declared: &str) -> Result<Vec<Topic>, String> {
 
 /// What a rule asks: that today's readers read what was written, that readers of then read what is written today.
 fn asks(rule: &str) -> (bool, bool) {
-    (rule.starts_with("BACKWARD") || rule.starts_with("FULL"), rule.starts_with("FORWARD") || rule.starts_with("FULL"))
+    (
+        rule.starts_with("BACKWARD") || rule.starts_with("FULL"),
+        rule.starts_with("FORWARD") || rule.starts_with("FULL"),
+    )
 }
 
 fn weaker(new: &Topic, old: &Topic, version: Version) -> Option<String> {
@@ -102,7 +107,13 @@ fn without_repeats(all: Vec<String>, known: usize) -> Vec<String> {
 }
 
 /// Adds what keeps `new` from following `old`.
-fn follows(topic: &Topic, new: &Value, old: &Value, version: Version, all: &mut Vec<String>) -> Result<(), String> {
+fn follows(
+    topic: &Topic,
+    new: &Value,
+    old: &Value,
+    version: Version,
+    all: &mut Vec<String>,
+) -> Result<(), String> {
     if new == old {
         return Ok(());
     }
@@ -218,13 +229,18 @@ fn instead(why: &str, way: Way, field: &str) -> String {
     if why.contains("symbols") {
         return match way {
             Way::Back => "Keep the symbols that there were".to_owned(),
-            Way::Forth => "Readers of then know no other symbol: say what is new in a field more, which may be null".to_owned(),
+            Way::Forth => {
+                "Readers of then know no other symbol: say what is new in a field more, which may be null"
+                    .to_owned()
+            }
         };
     }
     if why.contains("lacks the branch null") || why.contains("cannot read null") {
         return format!("Let {name} be null, as it could be");
     }
-    format!("Leave the type of {name} as it was; put a field of another name and of the new type beside it, which may be null")
+    format!(
+        "Leave the type of {name} as it was; put a field of another name and of the new type beside it, which may be null"
+    )
 }
 
 /// Whether a message belongs elsewhere: its key and its partition would be others, and what is decided of it with them.
@@ -286,7 +302,9 @@ fn edited(root: &Path) -> Result<Vec<String>, String> {
         let back = "what was released never changes: git log names the commit that did it; put the file back";
         match files::text(&root.join(name)) {
             Err(_) => all.push(format!("{name} is gone; {back}")),
-            Ok(text) if files::digest(&text) != digest => all.push(format!("{name} is not what was released; {back}")),
+            Ok(text) if files::digest(&text) != digest => {
+                all.push(format!("{name} is not what was released; {back}"))
+            }
             Ok(_) => {}
         }
     }

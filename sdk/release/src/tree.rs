@@ -27,7 +27,9 @@ pub fn refusals(root: &Path, next: Version) -> Result<Vec<String>, String> {
     }
     for tag in tags(next) {
         if !git(root, &["tag", "--list", &tag])?.is_empty() {
-            all.push(format!("the tag {tag} is there already: take the next version; a tag that was pushed is never moved"));
+            all.push(format!(
+                "the tag {tag} is there already: take the next version; a tag that was pushed is never moved"
+            ));
         }
     }
     Ok(all)
@@ -38,6 +40,8 @@ fn git(root: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = output.map_err(|error| format!("git does not run: {error}"))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(format!("git {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
+        false => {
+            Err(format!("git {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+        }
     }
 }

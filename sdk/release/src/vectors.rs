@@ -38,7 +38,9 @@ impl Vector {
         let (digest, schema, name) = (parts.next(), parts.next(), parts.next());
         let name = name.and_then(|name| serde_json::from_str(name).ok());
         match (digest, schema, name) {
-            (Some(digest), Some(schema), Some(name)) => Ok(Self { name, schema: schema.to_owned(), digest: digest.to_owned() }),
+            (Some(digest), Some(schema), Some(name)) => {
+                Ok(Self { name, schema: schema.to_owned(), digest: digest.to_owned() })
+            }
             _ => Err(format!("{RELEASED}/vectors.txt: {line:?} is no digest, print and name")),
         }
     }
@@ -65,7 +67,8 @@ pub fn read(root: &Path) -> Result<Vec<Vector>, String> {
             return Ok(known.clone());
         }
         let (domain, of) = topic.split_once('.').ok_or_else(|| format!("{topic} is no topic"))?;
-        let schema = files::json(&root.join("schemas").join(domain).join("registered").join(format!("{of}.avsc")))?;
+        let schema =
+            files::json(&root.join("schemas").join(domain).join("registered").join(format!("{of}.avsc")))?;
         let print = messages::print_of(&schema, message);
         prints.insert(key, print.clone());
         Ok(print)
@@ -84,7 +87,11 @@ pub fn read(root: &Path) -> Result<Vec<Vector>, String> {
                 _ => (print(topic, vector["value"]["type"].as_str())?, vector.clone()),
             };
             let name = if name.is_empty() { inputs(vector) } else { name.to_owned() };
-            all.push(Vector { name: format!("{file} {name}"), schema, digest: files::digest(&kept.to_string()) });
+            all.push(Vector {
+                name: format!("{file} {name}"),
+                schema,
+                digest: files::digest(&kept.to_string()),
+            });
         }
     }
     Ok(all)
@@ -98,7 +105,8 @@ fn is_made_up(name: &str) -> bool {
 /// What a vector without a name is of.
 fn inputs(vector: &Value) -> String {
     let results = ["id", "murmur2", "partition"];
-    let members = vector.as_object().into_iter().flatten().filter(|(key, _)| !results.contains(&key.as_str()));
+    let members =
+        vector.as_object().into_iter().flatten().filter(|(key, _)| !results.contains(&key.as_str()));
     members.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 

@@ -17,7 +17,8 @@ impl Version {
     /// Says what a version looks like.
     pub fn parse(text: &str) -> Result<Self, String> {
         let number = |part: &str| -> Option<u32> {
-            let is_plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            let is_plain =
+                part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
             is_plain.then(|| part.parse().ok()).flatten()
         };
         let parts: Option<Vec<u32>> = text.split('.').map(number).collect();

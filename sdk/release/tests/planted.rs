@@ -23,7 +23,8 @@ fn copy(from: &Path, to: &Path) {
             let entry = entry.unwrap();
             let name = entry.file_name();
             // what is built, and what is not the package's own
-            let skipped = ["node_modules", "dist", "build", "__pycache__", ".mypy_cache", "released", "target"];
+            let skipped =
+                ["node_modules", "dist", "build", "__pycache__", ".mypy_cache", "released", "target"];
             if !skipped.iter().any(|it| name == *it) {
                 copy(&entry.path(), &to.join(name));
             }
@@ -48,7 +49,10 @@ impl Copy {
             copy(&root.join(part), &to);
         }
         let copy = Self { folder };
-        copy.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n- New.\n\n## 0.1.0, 2026-01-01\n\n- Old.\n");
+        copy.write(
+            "CHANGELOG.md",
+            "# Changelog\n\n## Unreleased\n\n- New.\n\n## 0.1.0, 2026-01-01\n\n- Old.\n",
+        );
         copy
     }
 
@@ -172,7 +176,8 @@ const SCHEMAS: [(&str, &str, Edit, &[&str]); 15] = [
         "identity/commands.avsc",
         |it| {
             let messages = it.as_array_mut().unwrap();
-            let token = field(field(messages, "EnableAccounting")["fields"].as_array_mut().unwrap(), "sealed_token");
+            let token =
+                field(field(messages, "EnableAccounting")["fields"].as_array_mut().unwrap(), "sealed_token");
             *token = serde_json::json!({"name": "sealed_token", "type": "string", "maxLength": 140, "doc": "The token."});
         },
         &["identity.commands", "EnableAccounting.sealed_token", "Put \"sealed\" back"],
@@ -180,7 +185,12 @@ const SCHEMAS: [(&str, &str, Edit, &[&str]); 15] = [
     (
         "a field of the envelope must be there",
         "calendar/registered/events.avsc",
-        |it| it["fields"].as_array_mut().unwrap().insert(0, serde_json::json!({"name": "tenant", "type": "string"})),
+        |it| {
+            it["fields"]
+                .as_array_mut()
+                .unwrap()
+                .insert(0, serde_json::json!({"name": "tenant", "type": "string"}))
+        },
         &["calendar.events", "Event.tenant", "\"default\": null"],
     ),
     (
@@ -262,10 +272,16 @@ fn every_released_version_counts_not_the_last_alone() {
     record::schemas(copy.root(), version("0.1.1")).unwrap();
     assert_eq!(schemas::refusals(copy.root(), version("0.1.2")), Ok(Vec::new()));
     // it goes with 0.1.1, which always writes it, and not with 0.1.0, which did not know it
-    copy.schema(name, |it| drop(field(fields(it, "Signed"), "mood").as_object_mut().unwrap().remove("default")));
+    copy.schema(name, |it| {
+        drop(field(fields(it, "Signed"), "mood").as_object_mut().unwrap().remove("default"))
+    });
     let refusals = schemas::refusals(copy.root(), version("0.1.2")).unwrap();
     assert_eq!(refusals.len(), 1, "{refusals:?}");
-    refused("a default is taken away", &refusals, &["guestbook.events", "Signed.mood", "0.1.0", "\"default\": null"]);
+    refused(
+        "a default is taken away",
+        &refusals,
+        &["guestbook.events", "Signed.mood", "0.1.0", "\"default\": null"],
+    );
 }
 
 #[test]
@@ -283,7 +299,11 @@ fn rules_and_released_schemas_are_not_softened() {
     copy.edit("topics/chirp.toml", "[topics.happenings]", "[topics.events]");
     let released = "schemas/guestbook/released/0.1.0/events.avsc";
     copy.edit(released, "Signed", "GuestSigned");
-    refused("a released schema is edited", &refusals(), &[released, "not what was released", "put the file back"]);
+    refused(
+        "a released schema is edited",
+        &refusals(),
+        &[released, "not what was released", "put the file back"],
+    );
     fs::remove_dir_all(copy.at("schemas/guestbook")).unwrap();
     refused("a domain is gone", &refusals(), &[released, "is gone", "put the file back"]);
 }
@@ -310,7 +330,11 @@ fn changed_vectors_are_refused() {
     copy.edit("sdk/vectors/keys.json", "\"key\":\"key-7\",\"murmur2\":", "\"key\":\"key-7\",\"murmur2\":1");
     refused("a hash differs", &refusals(), &["key-7", "key or partition", "Undo"]);
     // one more is none of these, and a message with a field more has other bytes
-    copy.edit("sdk/vectors/keys.json", "{\"key\":\"key-7\"", "{\"key\":\"another\",\"murmur2\":1},\n{\"key\":\"key-7\"");
+    copy.edit(
+        "sdk/vectors/keys.json",
+        "{\"key\":\"key-7\"",
+        "{\"key\":\"another\",\"murmur2\":1},\n{\"key\":\"key-7\"",
+    );
     copy.edit("sdk/vectors/keys.json", "\"key\":\"key-7\",\"murmur2\":1", "\"key\":\"key-7\",\"murmur2\":");
     copy.edit(name, vector, &vector.replace("\"bytes\":\"", "\"bytes\":\"00"));
     copy.schema("schemas/chirp/registered/commands.avsc", |it| {
@@ -322,7 +346,13 @@ fn changed_vectors_are_refused() {
 
 /// A break of a package's interface: language, file, what is replaced by what, and what the refusal says.
 const INTERFACES: [(&str, &str, &str, &str, &[&str]); 8] = [
-    ("rust", "rust/src/partition.rs", "pub fn partition_of", "pub fn partition", &["partition_of", "is gone", "VERSION=0.2.0"]),
+    (
+        "rust",
+        "rust/src/partition.rs",
+        "pub fn partition_of",
+        "pub fn partition",
+        &["partition_of", "is gone", "VERSION=0.2.0"],
+    ),
     (
         "rust",
         "rust/src/generated/guestbook.rs",
@@ -358,7 +388,13 @@ const INTERFACES: [(&str, &str, &str, &str, &[&str]); 8] = [
         "export { frame } from './framing.ts';",
         &["unframe", "is gone", "VERSION=0.2.0"],
     ),
-    ("go", "go/partition.go", "func PartitionOf(", "func PartitionFor(", &["PartitionOf", "is gone", "VERSION=0.2.0"]),
+    (
+        "go",
+        "go/partition.go",
+        "func PartitionOf(",
+        "func PartitionFor(",
+        &["PartitionOf", "is gone", "VERSION=0.2.0"],
+    ),
     (
         "go",
         "go/domains/guestbook/guestbook.go",
@@ -370,6 +406,9 @@ const INTERFACES: [(&str, &str, &str, &str, &[&str]); 8] = [
 
 #[test]
 fn breaks_of_interfaces_are_refused_unless_the_version_says_them() {
+    // the interface of TypeScript is read with TypeScript's own parser
+    let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/sdk-setup");
+    assert!(Command::new(setup).status().unwrap().success(), "scripts/sdk-setup failed");
     let copy = Copy::of(&["schemas", "topics", "sdk"]);
     record::schemas(copy.root(), version(RELEASED)).unwrap();
     record::packages(copy.root(), version(RELEASED)).unwrap();
@@ -392,7 +431,11 @@ fn numbers_trees_and_changelogs_that_do_not_do_are_refused() {
     let copy = Copy::of(&["schemas", "topics"]);
     record::schemas(copy.root(), version("0.3.1")).unwrap();
     for next in ["0.3.1", "0.3.0", "0.2.9"] {
-        refused(next, &versions::refusals(copy.root(), version(next)).unwrap(), &["0.3.1", "VERSION=0.3.2", "VERSION=0.4.0"]);
+        refused(
+            next,
+            &versions::refusals(copy.root(), version(next)).unwrap(),
+            &["0.3.1", "VERSION=0.3.2", "VERSION=0.4.0"],
+        );
     }
     assert_eq!(versions::refusals(copy.root(), version("0.10.0")), Ok(Vec::new()));
     for text in ["0.4", "v0.4.0", "0.4.0-rc1"] {
@@ -400,7 +443,8 @@ fn numbers_trees_and_changelogs_that_do_not_do_are_refused() {
     }
     let git = |arguments: &[&str]| {
         let named = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
-        let output = Command::new("git").arg("-C").arg(copy.root()).args(named).args(arguments).output().unwrap();
+        let output =
+            Command::new("git").arg("-C").arg(copy.root()).args(named).args(arguments).output().unwrap();
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
     git(&["init", "-q"]);
@@ -418,7 +462,11 @@ fn numbers_trees_and_changelogs_that_do_not_do_are_refused() {
     refused("a tag is there", &refusals(), &["sdk/go/v0.4.0", "next version"]);
     assert_eq!(changelog::refusals(copy.root(), version("0.4.0")), Ok(Vec::new()));
     copy.edit("CHANGELOG.md", "- New.\n", "");
-    refused("nothing is new", &changelog::refusals(copy.root(), version("0.4.0")).unwrap(), &["says nothing", "0.4.0"]);
+    refused(
+        "nothing is new",
+        &changelog::refusals(copy.root(), version("0.4.0")).unwrap(),
+        &["says nothing", "0.4.0"],
+    );
 }
 
 /// A version that was begun is no promise: it is recorded anew until the changelog has it.
@@ -430,10 +478,14 @@ fn a_version_that_was_not_cut_may_be_recorded_anew() {
     copy.schema("schemas/guestbook/registered/events.avsc", |it| drop(branches(it).remove(0)));
     let all = |next| {
         let root = copy.root();
-        [versions::refusals(root, version(next)), schemas::refusals(root, version(next)), vectors::refusals(root, version(next))]
-            .into_iter()
-            .flat_map(Result::unwrap)
-            .collect::<Vec<_>>()
+        [
+            versions::refusals(root, version(next)),
+            schemas::refusals(root, version(next)),
+            vectors::refusals(root, version(next)),
+        ]
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect::<Vec<_>>()
     };
     assert_eq!(all("0.2.0"), Vec::<String>::new());
     assert!(!all("0.3.0").is_empty());

@@ -1,7 +1,7 @@
 // The matrix's program for TypeScript.
 import { createInterface } from 'node:readline';
 import { domains } from '../src/generated/domains.ts';
-import { EntriesView, type EntriesRow } from '../src/generated/guestbook.ts';
+import { AccountBalancesView, type AccountBalancesRow } from '../src/generated/accounting.ts';
 import { HttpClient, Problem } from '../src/http/index.ts';
 import {
   command,
@@ -48,11 +48,15 @@ if (mode === 'send') {
   }
 } else if (mode === 'watch') {
   const http = new HttpClient(process.env.HTTP);
-  const key = { guest_id: how! };
-  const shown = (rows: readonly EntriesRow[]) =>
-    rows.map(({ guest_id, text, signed_at }) => ({ guest_id, text, signed_at: String(signed_at) }));
+  const key = { account_id: how! };
+  const shown = (rows: readonly AccountBalancesRow[]) =>
+    rows.map(({ account_id, balance, version }) => ({
+      account_id,
+      balance: String(balance),
+      version: String(version),
+    }));
   await new Promise<void>((resolve) => {
-    const end = http.subscribe(EntriesView, key, {
+    const end = http.subscribe(AccountBalancesView, key, {
       rows: (rows) => {
         if (rows.length === 0) return;
         tell({ rows: shown(rows) });
@@ -61,7 +65,7 @@ if (mode === 'send') {
       },
     });
   });
-  tell({ rows: shown((await http.query(EntriesView, key)).rows) });
+  tell({ rows: shown((await http.query(AccountBalancesView, key)).rows) });
 } else {
   // what was read is told as the bytes that it is written as again: so all of it is compared
   const domain = how as keyof typeof domains;

@@ -17,8 +17,8 @@ import (
 
 	millrace "millrace.example/sdk"
 	"millrace.example/sdk/codec"
+	"millrace.example/sdk/domains/accounting"
 	"millrace.example/sdk/domains/all"
-	"millrace.example/sdk/domains/guestbook"
 	"millrace.example/sdk/gateway"
 	"millrace.example/sdk/kafka"
 )
@@ -120,13 +120,13 @@ func answer(ctx context.Context, client *kafka.Client, how string, command *mill
 	return answer.Outcome, nil
 }
 
-// watch follows the entries of a guest until they are there, and then asks for them once.
-func watch(ctx context.Context, guest string) error {
-	client, key := gateway.New(os.Getenv("HTTP")), map[string]string{"guest_id": guest}
-	err := gateway.Subscribe(ctx, client, guestbook.Entries, key, func(change gateway.Change[guestbook.EntriesRow]) bool {
+// watch follows the balance of an account until it is there, and then asks for it once.
+func watch(ctx context.Context, account string) error {
+	client, key := gateway.New(os.Getenv("HTTP")), map[string]string{"account_id": account}
+	err := gateway.Subscribe(ctx, client, accounting.AccountBalances, key, func(change gateway.Change[accounting.AccountBalancesRow]) bool {
 		rows := change.Rows
 		if change.Row != nil {
-			rows = []guestbook.EntriesRow{*change.Row}
+			rows = []accounting.AccountBalancesRow{*change.Row}
 		}
 		if len(rows) == 0 {
 			return true
@@ -137,15 +137,17 @@ func watch(ctx context.Context, guest string) error {
 	if err != nil {
 		return err
 	}
-	rows, _, err := gateway.Rows(ctx, client, guestbook.Entries, gateway.Query{Key: key})
+	rows, _, err := gateway.Rows(ctx, client, accounting.AccountBalances, gateway.Query{Key: key})
 	tellRows(rows)
 	return err
 }
 
-func tellRows(rows []guestbook.EntriesRow) {
+func tellRows(rows []accounting.AccountBalancesRow) {
 	told := []map[string]string{}
 	for _, row := range rows {
-		told = append(told, map[string]string{"guest_id": row.GuestID, "text": row.Text, "signed_at": strconv.FormatInt(row.SignedAt, 10)})
+		told = append(told, map[string]string{
+			"account_id": row.AccountID, "balance": strconv.FormatInt(row.Balance, 10), "version": strconv.FormatInt(row.Version, 10),
+		})
 	}
 	tell(map[string]any{"rows": told})
 }
