@@ -28,6 +28,9 @@ use crate::view::{Neighbours, Tables, check_neighbours};
 /// So many read from tables at once, or wait until these show something; further ones wait for a place.
 const READERS: usize = 1_024;
 
+/// So many search topics for operators at once.
+const SEARCHES: usize = 2;
+
 /// What a gateway is made of.
 pub struct Parts {
     /// Its domains, each with the way to it.
@@ -76,7 +79,9 @@ struct Inner {
     pages: &'static [PageFile],
     operations: Arc<dyn Operations>,
     /// Of which one is answered at a time: each asks every server for much.
-    operator: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    /// Those who search topics.
+    searches: Arc<Semaphore>,
     sockets: Sockets,
     sign_ins: SignIns,
     clock: Arc<dyn Clock>,
@@ -170,7 +175,8 @@ impl Gateway {
             documents,
             pages,
             operations,
-            operator: Arc::new(Semaphore::new(1)),
+            looks: Arc::new(Semaphore::new(1)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
             sockets,
             sign_ins: SignIns::default(),
             clock,
@@ -247,9 +253,10 @@ impl Gateway {
         self.inner.pages
     }
 
-    /// What operators ask about the whole, once it is one's turn, and the turn.
-    pub(crate) async fn operations(&self) -> (Arc<dyn Operations>, OwnedSemaphorePermit) {
-        let turn = match Arc::clone(&self.inner.operator).acquire_owned().await {
+    /// What operators ask about the whole, once it is one's turn, and the turn: looks and searches do not wait for each other.
+    pub(crate) async fn operations(&self, is_search: bool) -> (Arc<dyn Operations>, OwnedSemaphorePermit) {
+        let turns = if is_search { &self.inner.searches } else { &self.inner.looks };
+        let turn = match Arc::clone(turns).acquire_owned().await {
             Ok(turn) => turn,
             // nobody closes it
             Err(_) => std::future::pending().await,
@@ -280,6 +287,10 @@ impl Gateway {
 
     pub(crate) fn meter(&self) -> &GatewayMeter {
         &self.inner.meter
+    }
+
+    pub(crate) fn shared_meter(&self) -> Arc<GatewayMeter> {
+        Arc::clone(&self.inner.meter)
     }
 
     pub(crate) fn ending(&self) -> watch::Receiver<bool> {

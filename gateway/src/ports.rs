@@ -97,13 +97,100 @@ pub trait DomainLink: Send + Sync {
     fn tables(&self) -> Result<Arc<dyn ViewStore>, StoreFault>;
 }
 
-/// What operators ask about the whole. All of it is asked off the threads that serve, by one at a time.
-pub trait Operations: Send + Sync {
+/// What operators ask about the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
     /// The picture of the system: what is declared and what is seen. Where servers are away, it says so itself.
+    Architecture,
+    /// How the roles are and how far the tables have come.
+    Status,
+    /// What is in the way.
+    Faults,
+    /// The views and the versions of their tables.
+    Views,
+    /// What became of a command.
+    Explain {
+        /// The command's id.
+        command_id: String,
+        /// Its domain, if it is known.
+        domain: Option<String>,
+        /// Look no further back than this time, RFC 3339.
+        since: Option<String>,
+        /// Most rows for one event and projection.
+        rows: usize,
+    },
+    /// An aggregate's events, what each has changed, and its state.
+    History {
+        /// The aggregate, `<Aggregate>/<id>`.
+        aggregate_id: String,
+        /// Its domain, if it is known.
+        domain: Option<String>,
+        /// Up to this version.
+        version: Option<i64>,
+        /// Up to this time, RFC 3339.
+        at: Option<String>,
+        /// Only events of later versions than this.
+        after: i64,
+        /// So many events at most.
+        limit: usize,
+    },
+    /// What is dead.
+    Dead {
+        /// Only of this domain.
+        domain: Option<String>,
+        /// Also what something was done with.
+        all: bool,
+        /// Behind the last one of another page.
+        cursor: Option<String>,
+        /// So many at most.
+        limit: usize,
+    },
+    /// A dead record with what is in it.
+    DeadRecord {
+        /// The domain.
+        domain: String,
+        /// The partition of the dead topic.
+        partition: i32,
+        /// The offset there.
+        offset: i64,
+    },
+}
+
+impl Question {
+    /// Whether topics are searched for it, so that it may take its time; others are told how it is.
+    #[must_use]
+    pub fn is_search(&self) -> bool {
+        !matches!(self, Self::Architecture | Self::Status | Self::Faults | Self::Views)
+    }
+}
+
+/// Why operators are told nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Untold {
+    /// What is asked cannot be.
+    #[error("{0}")]
+    Wrong(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    Missing(String),
+    /// The log does not answer.
+    #[error("{0}")]
+    LogAway(String),
+    /// There was not enough time.
+    #[error("{0}")]
+    Overdue(String),
+    /// Something else is in the way.
+    #[error("{0}")]
+    Trouble(String),
+}
+
+/// Tells operators about the whole. All of it is asked off the threads that serve, by few at a time.
+pub trait Operations: Send + Sync {
+    /// The answer, without what is withheld from whoever may read no topics; it is given up at the `deadline`.
     ///
     /// # Errors
-    /// There is none: declarations or settings are wrong.
-    fn architecture(&self) -> Result<serde_json::Value, Trouble>;
+    /// [`Untold`].
+    fn answer(&self, question: &Question, deadline: std::time::Instant) -> Result<serde_json::Value, Untold>;
 }
 
 /// What is in the way, for an operator.

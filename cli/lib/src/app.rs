@@ -188,6 +188,8 @@ fn dispatch(command: Command, config: &Config, app: &App) -> Result<(), CliError
         Command::Dead(chosen) => dead::run(&servers, domains, &chosen),
         Command::Status { watch: true, every, .. } => status::watch::run(&servers, domains, every),
         Command::Status { json, .. } => status::run(&servers, domains, json),
+        Command::Faults { json } => status::faults::run(&servers, domains, json),
+        Command::Views { domains: names, json } => status::views::run(&servers, domains, &names, json),
         Command::Architecture(chosen) => architecture::run(&servers, domains, &chosen),
         Command::Config { json, .. } => output::configuration(config, json),
         Command::Own { name, given } => match tool::by_name(domains, &name) {

@@ -39,7 +39,7 @@ pub trait DomainEntry: Send + Sync {
     /// The domain's name.
     fn name(&self) -> &'static str;
     /// The domain alone, without its subcommands, for whoever outlives this.
-    fn apart(&self) -> Arc<dyn DomainEntry>;
+    fn apart(&self) -> Box<dyn DomainEntry>;
     /// Its own subcommands.
     fn tools(&self) -> &[Box<dyn Tool>];
     /// Adds a subcommand.
@@ -185,8 +185,8 @@ impl<D: Domain> DomainEntry for Entry<D> {
         D::NAME
     }
 
-    fn apart(&self) -> Arc<dyn DomainEntry> {
-        Arc::new(Self { check: self.check, tools: Vec::new(), of: PhantomData })
+    fn apart(&self) -> Box<dyn DomainEntry> {
+        Box::new(Self { check: self.check, tools: Vec::new(), of: PhantomData })
     }
 
     fn tools(&self) -> &[Box<dyn Tool>] {

@@ -17,28 +17,47 @@ pub struct CliError {
     hint: Option<String>,
     code: u8,
     silent: bool,
-    of_kafka: bool,
+    why: Why,
+}
+
+/// What is in the way, as far as whoever asks by other means than a terminal is told it in other ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Why {
+    /// Kafka did not answer, or not in time.
+    Kafka,
+    /// There is no such thing.
+    Missing,
+    /// There was no more time.
+    Overdue,
+    /// Something else.
+    #[default]
+    Other,
 }
 
 impl CliError {
     /// It was called rightly and failed: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1, silent: false, of_kafka: false }
+        Self { message: message.into(), hint: None, code: 1, silent: false, why: Why::Other }
+    }
+
+    /// The same: there is no such thing.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self { why: Why::Missing, ..Self::failed(message) }
     }
 
     /// It was called wrongly: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 2, silent: false, of_kafka: false }
+        Self { message: message.into(), hint: None, code: 2, silent: false, why: Why::Other }
     }
 
     /// Exit code 1; what there is to say has been printed.
     pub fn said() -> Self {
-        Self { message: String::new(), hint: None, code: 1, silent: true, of_kafka: false }
+        Self { message: String::new(), hint: None, code: 1, silent: true, why: Why::Other }
     }
 
     /// Whoever read the output has gone, which is no failure: `millrace … | head`.
     fn unheard() -> Self {
-        Self { message: String::new(), hint: None, code: 0, silent: true, of_kafka: false }
+        Self { message: String::new(), hint: None, code: 0, silent: true, why: Why::Other }
     }
 
     /// The way out.
@@ -55,6 +74,11 @@ impl CliError {
             self.message = format!("{doing}: {}", self.message);
         }
         self
+    }
+
+    /// The same: there was no more time.
+    pub fn overdue(message: impl Into<String>) -> Self {
+        Self { why: Why::Overdue, ..Self::failed(message) }
     }
 
     /// What it says, as part of another text: on one line, without the word `error`.
@@ -79,7 +103,13 @@ impl CliError {
     /// Whether Kafka did not answer, or not in time.
     #[must_use]
     pub fn is_of_kafka(&self) -> bool {
-        self.of_kafka
+        self.why == Why::Kafka
+    }
+
+    /// What is in the way.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        self.why
     }
 
     /// Whether whoever called has asked for what cannot be.
@@ -126,8 +156,6 @@ macro_rules! failures {
 failures!(
     millrace_ports::StoreFault,
     millrace_runtime::RoleError,
-    millrace_runtime::dead::DeadError,
-    millrace_audit::AuditFault,
     millrace_wire::RegistryFault,
     millrace_wire::codec::CodecError,
     millrace_embedded::broker::BrokerError,
@@ -137,8 +165,31 @@ failures!(
 
 impl From<millrace_ports::LogFault> for CliError {
     fn from(fault: millrace_ports::LogFault) -> Self {
-        let of_kafka = matches!(fault, millrace_ports::LogFault::Unavailable { .. });
-        Self { of_kafka, ..Self::failed(chain(&fault)) }
+        let is_away = matches!(fault, millrace_ports::LogFault::Unavailable { .. });
+        Self { why: if is_away { Why::Kafka } else { Why::Other }, ..Self::failed(chain(&fault)) }
+    }
+}
+
+impl From<millrace_audit::AuditFault> for CliError {
+    fn from(fault: millrace_audit::AuditFault) -> Self {
+        let why = match &fault {
+            millrace_audit::AuditFault::Log(millrace_ports::LogFault::Unavailable { .. }) => Why::Kafka,
+            millrace_audit::AuditFault::Overdue { .. } => Why::Overdue,
+            _ => Why::Other,
+        };
+        Self { why, ..Self::failed(chain(&fault)) }
+    }
+}
+
+impl From<millrace_runtime::dead::DeadError> for CliError {
+    fn from(error: millrace_runtime::dead::DeadError) -> Self {
+        use millrace_runtime::dead::DeadError;
+        let why = match &error {
+            DeadError::Log(millrace_ports::LogFault::Unavailable { .. }) => Why::Kafka,
+            DeadError::NoSuchRecord { .. } => Why::Missing,
+            _ => Why::Other,
+        };
+        Self { why, ..Self::failed(chain(&error)) }
     }
 }
 

@@ -18,7 +18,7 @@ const SENT: [HeaderName; 9] = [
     HeaderName::from_static("tracestate"),
 ];
 /// What a page may read of an answer, beside what every page may.
-const SHOWN: [HeaderName; 9] = [
+const SHOWN: [HeaderName; 10] = [
     header::LINK,
     header::LOCATION,
     header::RETRY_AFTER,
@@ -28,6 +28,7 @@ const SHOWN: [HeaderName; 9] = [
     HeaderName::from_static("preference-applied"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static("traceresponse"),
 ];
 /// How long a browser may remember what it was told.
 const REMEMBERED: Duration = Duration::from_secs(600);

@@ -29,6 +29,8 @@ use crate::view::Longs;
 
 /// The members of a body.
 const MEMBERS: [&str; 2] = ["data", "metadata"];
+/// The header by which it is told that the trace is recorded (W3C Trace Context, level 2).
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// Sends a command and answers with what became of it.
 pub(super) async fn post(
@@ -83,8 +85,13 @@ pub(super) async fn send(
         wait: Prefer::read(headers).wait,
     };
     let submitted = channel.submit(asked, gateway.ending()).await;
+    // a page that began the trace tells of its own part then
+    let recorded = span.as_ref().and_then(|span| HeaderValue::from_str(span.traceparent()).ok());
     span.into_iter().for_each(Span::end);
     let mut response = answer(channel.description.name, &key, submitted, answer::longs(headers));
+    if let Some(recorded) = recorded {
+        response.headers_mut().insert(TRACE_RESPONSE, recorded);
+    }
     // also of a command that had none: whoever repeats it needs it
     if let Ok(key) = HeaderValue::from_str(&key.text) {
         response.headers_mut().insert(HeaderName::from_static(key::HEADER), key);

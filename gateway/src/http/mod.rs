@@ -8,7 +8,8 @@
 //! | `GET /v1/streams/{domain}/{view}` | `streams.rs` |
 //! | `GET /v1/socket` | `socket/` |
 //! | `GET /v1/keys` | `keys.rs` |
-//! | `GET /v1/ops/architecture` | `ops.rs` |
+//! | `GET /v1/ops/…` | `ops.rs` |
+//! | `POST /v1/spans` | `spans.rs` |
 //! | `GET /v1/feeds/{user}`, and what else a domain has of its own | `own.rs` |
 //! | how long a read may take, and what it must not be older than | `read.rs` |
 //! | requests, counted | `measure.rs` |
@@ -28,6 +29,7 @@ mod own;
 pub mod problem;
 mod read;
 mod socket;
+pub(crate) mod spans;
 pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
@@ -67,6 +69,14 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/v1/socket", get(socket::get))
         .route("/v1/keys", get(keys::get))
         .route("/v1/ops/architecture", get(ops::architecture))
+        .route("/v1/ops/status", get(ops::status))
+        .route("/v1/ops/faults", get(ops::faults))
+        .route("/v1/ops/views", get(ops::views))
+        .route("/v1/ops/explain", get(ops::explain))
+        .route("/v1/ops/history", get(ops::history))
+        .route("/v1/ops/dead", get(ops::dead))
+        .route("/v1/ops/dead/{domain}/{partition}/{offset}", get(ops::dead_record))
+        .route("/v1/spans", post(spans::post))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(gateway)

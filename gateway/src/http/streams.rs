@@ -174,6 +174,7 @@ pub(crate) fn wanted(
         expiry,
         signs: gateway.resume_key().clone(),
         ending: gateway.ending(),
+        meter: gateway.shared_meter(),
     })))
 }
 
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn events_are_written_as_browsers_read_them() {
-        let change = Event::Change { key: json!({"id": "a\nb"}), row: json!(null) };
+        let change = Event::Change { key: json!({"id": "a\nb"}), row: json!(null), trace: None };
         assert_eq!(
             written(&change, Some("T")),
             "event: change\nid: T\ndata: {\"key\":{\"id\":\"a\\nb\"},\"row\":null}\n\n"

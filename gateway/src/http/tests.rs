@@ -7,7 +7,7 @@ mod streams;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_kernel::Domain as _;
 use millrace_ports::{LogFault, SystemClock};
@@ -25,7 +25,7 @@ use crate::gateway::{Gateway, Parts};
 use crate::live::tests::System;
 use crate::live::tests::own::Feed;
 use crate::message::MessageTypes;
-use crate::ports::{Acknowledged, CommandRecord, CommandSender, Description, Operations, Trouble};
+use crate::ports::{Acknowledged, CommandRecord, CommandSender, Description, Operations, Question, Untold};
 use crate::seal::PublicKeys;
 
 /// How long something may take that is to happen.
@@ -47,8 +47,20 @@ impl CommandSender for Sent {
 struct Drawn;
 
 impl Operations for Drawn {
-    fn architecture(&self) -> Result<Json, Trouble> {
-        Ok(json!({"format": 1, "contexts": ["d", "vault"]}))
+    fn answer(&self, question: &Question, deadline: Instant) -> Result<Json, Untold> {
+        assert!(deadline > Instant::now(), "there is time");
+        match question {
+            Question::Architecture => Ok(json!({"format": 1, "contexts": ["d", "vault"]})),
+            Question::History { aggregate_id, .. } if aggregate_id == "User/nobody" => {
+                Err(Untold::Missing("User/nobody has no event".to_owned()))
+            }
+            Question::History { after, .. } => Ok(
+                json!({"state": {"amount": i64::MAX, "list": [1]}, "version": 9_007_199_254_740_993_i64, "after": after}),
+            ),
+            Question::Explain { .. } => Err(Untold::Overdue("it took too long".to_owned())),
+            Question::Dead { .. } => Err(Untold::LogAway("no broker".to_owned())),
+            other => Ok(json!({"asked": format!("{other:?}")})),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Event {
         key: Json,
         /// The whole row, or null.
         row: Json,
+        /// What the client's part of the trace stands below, where one is recorded.
+        trace: Option<String>,
     },
     /// It cannot go on where it was: a new snapshot follows.
     Reset {
@@ -64,7 +66,10 @@ impl Event {
     pub(crate) fn data(&self) -> Json {
         match self {
             Self::Snapshot { rows, more } => json!({"rows": rows, "more": more}),
-            Self::Change { key, row } => json!({"key": key, "row": row}),
+            Self::Change { key, row, trace: None } => json!({"key": key, "row": row}),
+            Self::Change { key, row, trace: Some(trace) } => {
+                json!({"key": key, "row": row, "traceparent": trace})
+            }
             Self::Reset { reason } => json!({"reason": reason}),
             Self::Live | Self::Beat | Self::End(Ended::Leaving | Ended::Slow) => json!({}),
             Self::End(Ended::Expired) => json!({

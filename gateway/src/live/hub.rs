@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_kernel::Change;
 use millrace_ports::{Record, TopicPartition};
+use millrace_runtime::metrics::TRACEPARENT;
 use tokio::sync::{mpsc, watch};
 
 /// So many bytes of records are kept for those who come back, of a whole domain.
@@ -26,6 +27,8 @@ pub(crate) struct Heard {
     pub(crate) offset: i64,
     /// Nothing where it cannot be read.
     pub(crate) change: Option<Arc<Change>>,
+    /// The trace that it belongs to: the value of its header `traceparent`.
+    pub(crate) trace: Option<Bytes>,
     bytes: usize,
 }
 
@@ -169,8 +172,13 @@ impl Hub {
         let room = (KEPT_BYTES / state.lanes.len().max(1)).max(KEPT_BYTES_LEAST);
         let Some(lane) = state.lanes.get_mut(&at) else { return };
         if let Some(change) = change {
-            let heard =
-                Heard { partition: record.partition, offset: record.offset, change, bytes: size(&record) };
+            let heard = Heard {
+                partition: record.partition,
+                offset: record.offset,
+                change,
+                trace: trace(&record),
+                bytes: size(&record),
+            };
             if let Some(listeners) = lane.listeners.get_mut(&key) {
                 // who does not keep up is let go of, and goes on from its token when it can
                 listeners.retain(|listener| listener.is_told(heard.clone()));
@@ -255,6 +263,7 @@ impl Hub {
                 partition: at.partition,
                 offset: record.offset,
                 change: read(record).map(Arc::new),
+                trace: trace(record),
                 bytes: 0,
             })
             .collect();
@@ -275,7 +284,7 @@ impl Hub {
     pub(super) fn lose(&self, at: &TopicPartition) {
         let mut state = self.state();
         let Some(lane) = state.lanes.get_mut(at) else { return };
-        let lost = |offset| Heard { partition: at.partition, offset, change: None, bytes: 0 };
+        let lost = |offset| Heard { partition: at.partition, offset, change: None, trace: None, bytes: 0 };
         let reached = *lane.reached.borrow();
         for listener in lane.listeners.drain().flat_map(|(_, listeners)| listeners) {
             listener.is_told(lost(reached));
@@ -408,6 +417,10 @@ impl State {
             }
         }
     }
+}
+
+fn trace(record: &Record) -> Option<Bytes> {
+    record.headers.iter().find(|(name, _)| name == TRACEPARENT).map(|(_, value)| value.clone())
 }
 
 fn size(record: &Record) -> usize {

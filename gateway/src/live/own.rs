@@ -420,7 +420,7 @@ impl Following {
         if self.items.get(&place).is_some_and(|known| known.item == item.item) {
             return Ok(());
         }
-        let event = Event::Change { key: item.key.clone(), row: item.item.clone() };
+        let event = Event::Change { key: item.key.clone(), row: item.item.clone(), trace: None };
         self.items.insert(place, item);
         self.voice.say(event, Tokens::None).await
     }
@@ -428,7 +428,8 @@ impl Following {
     async fn remove(&mut self, place: &Reverse<Vec<Value>>) -> Result<(), Over> {
         match self.items.remove(place) {
             Some(gone) => {
-                self.voice.say(Event::Change { key: gone.key, row: Json::Null }, Tokens::None).await
+                let event = Event::Change { key: gone.key, row: Json::Null, trace: None };
+                self.voice.say(event, Tokens::None).await
             }
             None => Ok(()),
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use millrace_kernel::Change;
 use millrace_ports::ViewStore;
 use millrace_runtime::changes::{Answer, Subscription, Taken};
+use millrace_runtime::metrics::Span;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -71,7 +73,7 @@ impl Stream {
                     (!goes_on).then_some(Next::Anew(OTHER_LOG))
                 }
                 Came::Past(Past::Change(offset, change)) => {
-                    self.pass_on(&mut sub, (offset, change.map(Arc::new)), &tables).await?
+                    self.pass_on(&mut sub, (offset, change.map(Arc::new), None), &tables).await?
                 }
                 Came::Past(Past::Over) => {
                     past = None;
@@ -84,8 +86,8 @@ impl Stream {
                     tracing::debug!("a stream waits for the log: {fault}");
                     Some(self.later(&sub).await?)
                 }
-                Came::Heard(Some(Heard { offset, change, .. })) => {
-                    self.pass_on(&mut sub, (offset, change), &tables).await?
+                Came::Heard(Some(Heard { offset, change, trace, .. })) => {
+                    self.pass_on(&mut sub, (offset, change, trace), &tables).await?
                 }
                 Came::Heard(None) if hearing.was_too_slow() => return Err(Over::Ended(Ended::Slow)),
                 Came::Heard(None) => Some(self.later(&sub).await?),
@@ -133,8 +135,8 @@ impl Stream {
     ) -> Result<Option<Next>, Over> {
         // looked at first: what was passed on before that is there to be taken
         let reached = *hearing.reached.borrow_and_update();
-        while let Some(Heard { offset, change, .. }) = hearing.next_now() {
-            if let Some(next) = self.pass_on(sub, (offset, change), tables).await? {
+        while let Some(Heard { offset, change, trace, .. }) = hearing.next_now() {
+            if let Some(next) = self.pass_on(sub, (offset, change, trace), tables).await? {
                 return Ok(Some(next));
             }
         }
@@ -142,11 +144,11 @@ impl Stream {
         Ok(None)
     }
 
-    /// Says what a change shows.
+    /// Says what a change shows, as a part of the trace that it belongs to.
     async fn pass_on(
         &mut self,
         sub: &mut Subscription,
-        (offset, change): (i64, Option<Arc<Change>>),
+        (offset, change, trace): (i64, Option<Arc<Change>>, Option<Bytes>),
         tables: &Arc<dyn ViewStore>,
     ) -> Result<Option<Next>, Over> {
         let Some(change) = change else {
@@ -162,14 +164,23 @@ impl Stream {
             Taken::Changes => {}
         }
         let shown = self.show(tables, move |shown, tables| shown.change(tables, &change)).await?;
-        let event = match shown {
+        let (key, row) = match shown {
             Shows::Nothing => return Ok(None),
             Shows::Otherwise => return Ok(Some(Next::Anew(NOT_YOURS))),
-            Shows::Change { key, row } => Event::Change { key, row },
+            Shows::Change { key, row } => (key, row),
         };
+        // without the key, which may be somebody's: there are to be few names
+        let of = |trace: Bytes| {
+            let (domain, view) = (self.viewed.channel.description.name, &self.viewed.view.table.name);
+            self.meter.push(&format!("{domain}/{view}"), &trace)
+        };
+        let span = trace.and_then(of);
+        // a trace that nobody records here is no affair of the client's
+        let trace = span.as_ref().map(|span| span.traceparent().to_owned());
         self.note(sub);
         let tokens = if sub.is_whole() { Tokens::IfDue } else { Tokens::None };
-        self.voice.say(event, tokens).await?;
+        self.voice.say(Event::Change { key, row, trace }, tokens).await?;
+        span.into_iter().for_each(Span::end);
         Ok(None)
     }
 }

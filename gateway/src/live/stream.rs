@@ -6,6 +6,7 @@ use millrace_kernel::live::key_text;
 use millrace_kernel::{Change, Value};
 use millrace_ports::{Record, StoreFault, TopicPartition, ViewStore};
 use millrace_runtime::changes::{Answer, Ask, Positions, Subscription};
+use millrace_runtime::metrics::GatewayMeter;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -36,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) signs: ResumeKey,
     /// Becomes true when this gateway ends.
     pub(crate) ending: watch::Receiver<bool>,
+    /// Where its part of traces goes.
+    pub(crate) meter: Arc<GatewayMeter>,
 }
 
 /// Serves a stream until it ends or nobody takes what it says.
@@ -65,13 +68,14 @@ pub(super) struct Stream {
     signs: ResumeKey,
     pub(super) versions: watch::Receiver<Arc<Versions>>,
     pub(super) voice: Voice,
+    pub(super) meter: Arc<GatewayMeter>,
     /// Where it can go on: behind the last whole event.
     pub(super) noted: Option<Positions>,
 }
 
 impl Stream {
     fn new(request: Request, name: String, out: Out) -> Self {
-        let Request { viewed, permit, longs, limit, token, expiry, signs, ending } = request;
+        let Request { viewed, permit, longs, limit, token, expiry, signs, ending, meter } = request;
         let mut shown = Shown::new(Arc::clone(&viewed.view), permit, longs);
         let name = match shown.user() {
             Some(user) => format!("{name}/{}", stream_name(std::iter::once(user))),
@@ -84,7 +88,7 @@ impl Stream {
         let voice = Voice::new(out, ending, expiry, Arc::clone(&viewed.channel.clock));
         let is_refused = token.is_some() && wanted.is_none();
         let versions = viewed.channel.hub.versions();
-        Self { viewed, name, shown, limit, wanted, is_refused, signs, versions, voice, noted: None }
+        Self { viewed, name, shown, limit, wanted, is_refused, signs, versions, voice, noted: None, meter }
     }
 
     async fn play(&mut self) -> Result<(), Over> {

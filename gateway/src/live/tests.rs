@@ -275,6 +275,7 @@ impl System {
             expiry: watch::channel(None).1,
             signs: self.key.clone(),
             ending: self.ending.subscribe(),
+            meter: Health::default().metrics().gateway(),
         }
     }
 
@@ -331,7 +332,7 @@ impl Client {
                 }
                 self.rows.extend(rows.iter().map(|row| (number(row), text(row))));
             }
-            Event::Change { key, row } => {
+            Event::Change { key, row, .. } => {
                 match row.is_null() {
                     true => self.rows.remove(&number(key)),
                     false => self.rows.insert(number(key), text(row)),

@@ -45,6 +45,16 @@ pub enum AuditFault {
         /// How long nothing came.
         seconds: u64,
     },
+    /// Whoever asked has no more time.
+    #[error("{at} was read to offset {reached} of {wanted} when the time was over")]
+    Overdue {
+        /// The partition.
+        at: TopicPartition,
+        /// How far it was read.
+        reached: i64,
+        /// How far it was to be read.
+        wanted: i64,
+    },
     /// What a projector would meet cannot be found out.
     #[error(transparent)]
     Projector(#[from] ProjectorFault),

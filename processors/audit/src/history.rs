@@ -31,6 +31,27 @@ pub enum Until {
     Time(i64),
 }
 
+/// Which part of a history is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Up to where.
+    pub until: Until,
+    /// Only events of later versions than this.
+    pub after: i64,
+    /// So many events at most.
+    pub most: usize,
+    /// Whether the state that each event leaves is told, and the one before the first.
+    pub with_states: bool,
+}
+
+impl Window {
+    /// All of it, without the states in between.
+    #[must_use]
+    pub fn whole(until: Until) -> Self {
+        Self { until, after: 0, most: usize::MAX, with_states: false }
+    }
+}
+
 /// An event of an aggregate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Told {
@@ -53,6 +74,9 @@ pub struct Told {
     pub user_id: Option<String>,
     /// Its fields.
     pub data: Json,
+    /// The state that it leaves, where that is asked for.
+    #[serde(skip)]
+    pub state: Option<Json>,
 }
 
 /// A history, and the state that it leads to.
@@ -70,6 +94,12 @@ pub struct History {
     pub state: Json,
     /// Its events, oldest first.
     pub events: Vec<Told>,
+    /// The version behind which it goes on, where only a part is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+    /// The state in front of the first event that is told, where that is asked for.
+    #[serde(skip)]
+    pub before: Option<Json>,
     /// Where they were looked for.
     #[serde(skip)]
     pub searched: Searched,
@@ -101,6 +131,22 @@ pub fn history<D: Domain>(
     until: Until,
     watcher: &dyn Watcher,
 ) -> Result<History, AuditFault> {
+    part::<D>(log, registry, prefix, id, &Window::whole(until), watcher)
+}
+
+/// As [`history`], of a part of it: all events before it are read and folded, too.
+///
+/// # Errors
+/// As [`history`].
+pub fn part<D: Domain>(
+    log: &dyn Log,
+    registry: &Arc<dyn Registry>,
+    prefix: &str,
+    id: &AggregateId,
+    window: &Window,
+    watcher: &dyn Watcher,
+) -> Result<History, AuditFault> {
+    let until = window.until;
     let names = Topology::of::<D>(prefix);
     // who asks for topics that are not there must not leave schemas of them
     let partitions = log.partitions(&names.events)?;
@@ -122,6 +168,8 @@ pub fn history<D: Domain>(
         recorded_at: 0,
         state: Json::Null,
         events: Vec::new(),
+        next: None,
+        before: window.with_states.then_some(Json::Null),
         searched: Searched { topic: at.topic.to_string(), partition: at.partition, ..Searched::default() },
     };
     let (mut state, mut neighbours) = (None, BTreeSet::new());
@@ -150,14 +198,24 @@ pub fn history<D: Domain>(
                 Until::Version(version) => event.version > version,
                 Until::Time(micros) => event.recorded_at > micros,
             };
-            if is_beyond {
+            let is_full = told.events.len() >= window.most;
+            if is_full && !is_beyond {
+                told.next = Some(told.version);
+            }
+            if is_beyond || is_full {
                 is_complete = true;
                 return Ok(());
             }
             state = D::evolve(state.take(), &event.data, event.recorded_at);
             (told.version, told.recorded_at) = (event.version, event.recorded_at);
             is_complete = until == Until::Version(event.version);
+            let left = window.with_states.then(|| shown::state(state.as_ref()));
+            if event.version <= window.after {
+                told.before = left;
+                return Ok(());
+            }
             told.events.push(Told {
+                state: left,
                 version: event.version,
                 kind: event.data.name(),
                 recorded_at: event.recorded_at,

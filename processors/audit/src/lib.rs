@@ -14,9 +14,11 @@
 //! | how views are compared while they move | `verify/{replay,views}.rs` |
 //! | how two versions of a view are compared | `versions/` |
 //! | an aggregate's events, its state at any version or time | `history.rs` |
+//! | where two states differ | `changes.rs` |
 //! | a command, its decision, events and rows | `explain/` |
 
 mod book;
+pub mod changes;
 pub mod difference;
 pub mod explain;
 mod fault;

@@ -53,6 +53,9 @@ impl Tail {
             if !self.ahead.is_empty() || position >= to {
                 return Ok(());
             }
+            if watcher.is_overdue() {
+                return Err(AuditFault::Overdue { at: self.at.clone(), reached: position, wanted: to });
+            }
             match self.reader.poll(AT_ONCE, POLL) {
                 Ok(records) => self.ahead.extend(records),
                 Err(LogFault::Unavailable { .. }) if moved.elapsed() < PATIENCE => {}

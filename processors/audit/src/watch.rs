@@ -6,6 +6,10 @@ pub trait Watcher {
     fn stage(&self, what: &str, total: u64);
     /// So many more of them are done.
     fn advance(&self, steps: u64);
+    /// Whether there is no more time: what is being read is then given up with [`crate::AuditFault::Overdue`].
+    fn is_overdue(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody watches.

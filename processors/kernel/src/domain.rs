@@ -18,6 +18,7 @@ use crate::published::Published;
 use crate::rejection::Rejections;
 use crate::sample::{Samples, Seed};
 use crate::sealed::SealedRule;
+use crate::withheld::WithheldRule;
 
 /// What is registered of a domain (`schemas/<d>/registered/`), its tables and topics, and the manual of its settings,
 /// compiled in.
@@ -33,6 +34,8 @@ pub struct Schemas {
     pub claims: &'static [ClaimRule],
     /// The command that makes somebody known who signs in, if there is one.
     pub sign_in: Option<&'static str>,
+    /// Which fields of messages and states are shown to nobody over HTTP, which is not registered.
+    pub withheld: &'static [WithheldRule],
     /// The schema of the steps, in a domain that has some.
     pub steps: Option<&'static str>,
     /// The schema of the events.

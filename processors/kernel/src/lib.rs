@@ -39,6 +39,7 @@ pub mod sorted;
 pub mod table;
 pub mod text;
 pub mod walk;
+pub mod withheld;
 
 pub use absent::{NoSettings, NoStep};
 pub use aggregate::{AggregateId, StateReader};
@@ -71,3 +72,4 @@ pub use sealed::{Sealed, SealedRule};
 pub use sorted::Sorted;
 pub use table::{ColumnType, Table};
 pub use walk::Walk;
+pub use withheld::WithheldRule;

@@ -13,8 +13,19 @@ use millrace_kernel::sealed::FINGERPRINT_LENGTH;
 pub const ON_RECORDS: [&str; 9] =
     ["type", "name", "namespace", "doc", "fields", "aggregate", "failure", "lookup", "signIn"];
 /// What a field may say of itself.
-pub const ON_FIELDS: [&str; 10] =
-    ["name", "type", "default", "doc", "maxLength", "id", "personal", "secret", "sealed", "claim"];
+pub const ON_FIELDS: [&str; 11] = [
+    "name",
+    "type",
+    "default",
+    "doc",
+    "maxLength",
+    "id",
+    "personal",
+    "secret",
+    "sealed",
+    "claim",
+    "withheld",
+];
 
 /// Refuses what is misspelt: Avro takes any attribute, and nobody would notice that it does nothing.
 pub fn known(json: &Value, known: &[&str], place: &str) -> Result<(), String> {
@@ -48,6 +59,7 @@ pub fn of_field(json: &Value, kind: &Type, place: &str) -> Result<FieldMarks, St
     }
     marks.is_id = flag(json, "id", place)?;
     marks.is_secret = flag(json, "secret", place)?;
+    marks.is_withheld = flag(json, "withheld", place)?;
     if let Some(whose) = json.get("personal") {
         let whose = whose.as_str().ok_or_else(|| {
             format!(

@@ -11,7 +11,7 @@ use crate::envelope::{Kind, VIOLATION};
 /// key from it.
 const OF_RECORDS: [&str; 4] = ["aggregate", "failure", "lookup", "signIn"];
 /// Annotations of fields.
-const OF_FIELDS: [&str; 6] = ["maxLength", "id", "personal", "secret", "sealed", "claim"];
+const OF_FIELDS: [&str; 7] = ["maxLength", "id", "personal", "secret", "sealed", "claim", "withheld"];
 
 /// The records in an author's file.
 pub fn records(text: &str) -> Result<Vec<Value>, String> {

@@ -60,6 +60,8 @@ pub struct FieldMarks {
     pub is_secret: bool,
     /// The field that holds the fingerprint of the secret that is sealed in this one.
     pub sealed: Option<String>,
+    /// Whether it is shown to nobody over HTTP.
+    pub is_withheld: bool,
     /// The claim of a token that says the same.
     pub claim: Option<String>,
 }

@@ -78,12 +78,14 @@ pub struct Rules {
     pub claims: String,
     /// Which of them makes somebody known who signs in.
     pub sign_in: String,
+    /// Which fields of any message or state are shown to nobody over HTTP.
+    pub withheld: String,
 }
 
 /// `SCHEMAS`, with the texts compiled in.
 pub fn schemas_constant(
     registered: &[(&'static str, String)],
-    Rules { texts, sealed, claims, sign_in }: &Rules,
+    Rules { texts, sealed, claims, sign_in, withheld }: &Rules,
     views: &str,
     topics: &str,
     settings: Option<&str>,
@@ -101,7 +103,10 @@ pub fn schemas_constant(
             }
         };
     }
-    let _ = writeln!(code, "texts: {texts},\nsealed: {sealed},\nclaims: {claims},\nsign_in: {sign_in},");
+    let _ = writeln!(
+        code,
+        "texts: {texts},\nsealed: {sealed},\nclaims: {claims},\nsign_in: {sign_in},\nwithheld: {withheld},"
+    );
     let settings = settings.map_or("None".to_owned(), |code| format!("Some({code})"));
     let _ = writeln!(code, "views: {views:?},\ntopics: {topics:?},\nsettings: {settings},\n}};");
     code

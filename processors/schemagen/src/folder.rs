@@ -46,6 +46,11 @@ impl Schema {
     pub fn messages(&self) -> Vec<(&Record, &Address)> {
         own(self.kind, &self.record).into_iter().zip(&self.addresses).collect()
     }
+
+    /// The messages, or the kinds of states.
+    pub fn own(&self) -> Vec<&Record> {
+        own(self.kind, &self.record)
+    }
 }
 
 impl Folder {

@@ -30,6 +30,7 @@ mod states;
 mod tables;
 mod topics;
 mod typescript;
+mod withheld;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -161,6 +162,7 @@ pub fn generate(dir: &Path, settings: Option<&str>, out: &Path) -> Result<(), Sc
         sealed: limits::sealed(&commands),
         claims: claims::rules(&commands),
         sign_in: claims::sign_in(&commands),
+        withheld: withheld::rules(folder.schemas.iter().flat_map(Schema::own)),
     };
     code.push_str(&emit::schemas_constant(&registered, &rules, &folder.views, &folder.topics, settings));
     fs::write(out, code).map_err(|source| SchemagenError::File { path: out.to_owned(), source })

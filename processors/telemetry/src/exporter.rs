@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_runtime::metrics::{Distribution, Instruments, Recorder, Span};
+use millrace_runtime::metrics::{Distribution, Instruments, PageSpan, Recorder, Span};
 use millrace_runtime::{Health, Metrics};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Histogram, Meter, MeterProvider as _};
@@ -226,5 +226,9 @@ impl Instruments for Otel {
         attributes: &[(&'static str, String)],
     ) -> Option<Box<dyn Span>> {
         self.traces.as_ref()?.child(name, SpanRole::Server, traceparent, attributes)
+    }
+
+    fn page(&self, span: &PageSpan) -> bool {
+        self.traces.as_ref().is_some_and(|traces| traces.page(span))
     }
 }

@@ -1,6 +1,9 @@
 //! Spans within traces that producers have begun, sent away by OTLP.
 
-use millrace_runtime::metrics::Span;
+use std::cell::Cell;
+use std::time::{Duration, SystemTime};
+
+use millrace_runtime::metrics::{PageSpan, Span};
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState,
     Tracer as _, TracerProvider as _,
@@ -8,10 +11,16 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfig, BatchConfigBuilder, BatchSpanProcessor, IdGenerator, RandomIdGenerator, Sampler, SdkTracer,
+    SdkTracerProvider,
+};
 
 use crate::exporter::TelemetryError;
 use crate::traceparent;
+
+/// So many spans wait at most to be sent; those that come then are lost.
+const MOST_WAITING: usize = 32_768;
 
 /// Begins spans and sends them away, in a thread of its own, when they have ended.
 #[derive(Clone)]
@@ -37,7 +46,8 @@ impl Traces {
             .with_resource(resource)
             // what is not to be recorded never gets here
             .with_sampler(Sampler::AlwaysOn)
-            .with_batch_exporter(exporter)
+            .with_id_generator(Ids::default())
+            .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches()).build())
             .build();
         Ok(Self { tracer: provider.tracer("millrace"), provider })
     }
@@ -60,6 +70,31 @@ impl Traces {
     #[must_use]
     pub fn root(&self, name: &str, kind: SpanRole, attributes: &[(&'static str, String)]) -> Box<dyn Span> {
         self.begin(name, kind, &Context::new(), attributes)
+    }
+
+    /// Records a span that has ended in a page, which has given it its ids. Whether it is one: its own header and that of its
+    /// parent are of one trace that is recorded.
+    #[must_use]
+    pub fn page(&self, told: &PageSpan) -> bool {
+        let Some(own) = sampled(told.traceparent.as_bytes()) else { return false };
+        let parent = match &told.parent {
+            None => Context::new(),
+            Some(parent) => match sampled(parent.as_bytes()) {
+                Some(parent) if parent.trace_id() == own.trace_id() && parent.span_id() != own.span_id() => {
+                    Context::new().with_remote_span_context(parent)
+                }
+                _ => return false,
+            },
+        };
+        let micros = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or(0));
+        let began = SystemTime::UNIX_EPOCH + micros(told.began_at);
+        GIVEN.set(Some((own.trace_id(), own.span_id())));
+        let builder =
+            self.tracer.span_builder(told.name.clone()).with_kind(SpanKind::Client).with_start_time(began);
+        let mut span = builder.start_with_context(&self.tracer, &parent);
+        GIVEN.set(None);
+        span.end_with_timestamp(began + micros(told.micros));
+        true
     }
 
     fn begin(
@@ -87,6 +122,35 @@ impl Traces {
         if let Err(error) = self.provider.shutdown() {
             tracing::debug!("traces: {error}");
         }
+    }
+}
+
+/// How spans wait to be sent: a trace that lacks one of them is of little use, so there is room for some thousands of traces. The
+/// standard variables (`OTEL_BSP_…`) say otherwise.
+fn batches() -> BatchConfig {
+    let builder = BatchConfigBuilder::default();
+    match std::env::var_os("OTEL_BSP_MAX_QUEUE_SIZE") {
+        Some(_) => builder.build(),
+        None => builder.with_max_queue_size(MOST_WAITING).build(),
+    }
+}
+
+thread_local! {
+    /// The ids of the span that begins next on this thread, where somebody else has chosen them.
+    static GIVEN: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
+}
+
+/// Ids by chance, unless they are given.
+#[derive(Debug, Default)]
+struct Ids(RandomIdGenerator);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        GIVEN.get().map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        GIVEN.get().map_or_else(|| self.0.new_span_id(), |(_, span)| span)
     }
 }
 

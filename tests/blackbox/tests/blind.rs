@@ -22,6 +22,8 @@ const STRANGER: &str = "sam";
 /// Where the values of the scale stand themselves, which everybody in the team knows.
 const SCALE: [&str; 2] = ["scale", "cards"];
 const ESTIMATION: &str = "e1";
+/// Who looks after the whole, and may read no topic.
+const OPERATOR: &str = "olga";
 
 /// The values of the scale: no other number looks like one of them.
 fn value(number: usize) -> i64 {
@@ -51,7 +53,8 @@ fn nobody_peeks(system: &dyn System) {
     let key = dir.join("dev.key").display().to_string();
     let token = |user: &str| {
         let make: &[&str] = if fs::exists(&key).unwrap() { &[] } else { &["--make-key"] };
-        let arguments = [&["token", "--key", &key, "--user", user], make].concat();
+        let role: &[&str] = if user == OPERATOR { &["--role", "operator"] } else { &[] };
+        let arguments = [&["token", "--key", &key, "--user", user], make, role].concat();
         system.cli().run_bare(&arguments).exits(0).stdout.trim().to_owned()
     };
     let people = || TEAM.iter().map(|(user, _)| *user).chain([STRANGER]);
@@ -65,6 +68,8 @@ fn nobody_peeks(system: &dyn System) {
     let mut witnesses: Vec<Witness> =
         people().zip(&tokens).map(|(user, token)| Witness::new(&address, user, token)).collect();
     witnesses.iter_mut().for_each(listen);
+    let operator = Witness::new(&address, OPERATOR, &token(OPERATOR));
+    let mut votes = Vec::new();
 
     let of = |user: &str| witnesses.iter().find(|it| it.user == user).unwrap();
     let scale = (0..50).map(|number| value(number).to_string()).collect::<Vec<_>>().join(",");
@@ -75,11 +80,14 @@ fn nobody_peeks(system: &dyn System) {
     // one round, in which some think again
     for (voter, user) in VOTERS.iter().enumerate() {
         for attempt in 0..=usize::from(voter % 2 == 1) {
-            submit(of(user), user, voter, 0, attempt).is(200);
+            votes.push(command_of(&submit(of(user), user, voter, 0, attempt).is(200)));
         }
     }
     in_team(&witnesses, "all estimates", |row| row["estimate_count"] == VOTERS.len());
     everybody_pries(&witnesses);
+    operator_pries(&operator, &votes);
+    assert_eq!(told_to_operator(&operator, 0, 0), Vec::<&str>::new());
+    assert_eq!(told_to_operator(&operator, 0, 1), Vec::<&str>::new());
     let heard_of_others = |round: usize, attempt: usize| heard_of_others(&witnesses, round, attempt);
     assert_eq!(heard_of_others(0, 0), Vec::<String>::new());
     assert_eq!(heard_of_others(0, 1), Vec::<String>::new());
@@ -108,12 +116,20 @@ fn nobody_peeks(system: &dyn System) {
         .filter(|it| ["bob", "dee", "max"].iter().any(|of| it.ends_with(of)))
         .collect();
     assert_eq!(replaced, Vec::<String>::new());
+    operator_pries(&operator, &votes);
+    assert_eq!(
+        told_to_operator(&operator, 0, 1),
+        ["bob", "dee", "max"],
+        "what is turned up is told to operators, too"
+    );
+    let first = told_to_operator(&operator, 0, 0);
+    assert_eq!(first, ["ann", "cyd", "gus"], "those who have thought once");
 
     // another round, which ends with its project and without a result
     of("ann").send("estimation/ReopenEstimation", "reopen", &by_id()).is(200);
     in_team(&witnesses, "another round", |row| row["status"] == "OPEN" && row["round"] == 2);
     for (voter, user) in VOTERS.iter().enumerate().filter(|(_, user)| **user != "gus") {
-        submit(of(user), user, voter, 1, 0).is(200);
+        votes.push(command_of(&submit(of(user), user, voter, 1, 0).is(200)));
     }
     in_team(&witnesses, "all estimates", |row| row["estimate_count"] == VOTERS.len() - 1);
     everybody_pries(&witnesses);
@@ -122,6 +138,8 @@ fn nobody_peeks(system: &dyn System) {
     wait_until(LATER, "an estimation that has ended", refused).unwrap();
     everybody_pries(&witnesses);
     assert_eq!(heard_of_others(1, 0), Vec::<String>::new());
+    operator_pries(&operator, &votes);
+    assert_eq!(told_to_operator(&operator, 1, 0), Vec::<&str>::new());
 
     let told = of(STRANGER).newest("estimation_id", ESTIMATION, "status");
     assert_eq!(told, None, "who is in no team learns of no estimation");
@@ -250,6 +268,49 @@ fn everybody_pries(witnesses: &[Witness]) {
             assert_eq!(refused.status, 422, "{refused:?}");
         }
     }
+}
+
+/// The id of the command that was answered.
+fn command_of(outcome: &Value) -> String {
+    outcome["command_id"].as_str().expect("an outcome").to_owned()
+}
+
+/// The operator asks for all that operators are told of an estimation; each of it is told, but for the points.
+fn operator_pries(operator: &Witness, votes: &[String]) {
+    let get = |path: &str| operator.ask("GET", path, &[], None);
+    let told = |path: &str| {
+        // topics may not have been caught up with, nor searched in time
+        let answer = || Some(get(path)).filter(|answer| answer.status == 200);
+        millrace_services::wait_for(LATER, path, answer)
+            .unwrap_or_else(|overdue| panic!("{overdue}: {:?}", get(path)))
+    };
+    for (number, vote) in votes.iter().enumerate() {
+        let domain = if number == 0 { "" } else { "&domain=estimation" };
+        let body = told(&format!("/v1/ops/explain?command_id={vote}&rows=100{domain}")).body;
+        assert!(body.contains("EstimateSubmitted") && body.contains("(withheld)"), "{body}");
+        assert!(!body.contains("\"digest\""), "of a few values the right one is found by trying: {body}");
+    }
+    let history = "/v1/ops/history?aggregate_id=Estimation/e1";
+    for rest in ["", "&domain=estimation", "&version=5", "&limit=2", "&cursor=3&limit=3"] {
+        let body = told(&format!("{history}{rest}")).body;
+        assert!(body.contains("changes"), "{body}");
+    }
+    for path in [
+        "/v1/ops/status",
+        "/v1/ops/faults",
+        "/v1/ops/views",
+        "/v1/ops/architecture",
+        "/v1/ops/dead?domain=estimation&all=true",
+        "/openapi.json",
+    ] {
+        told(path);
+    }
+}
+
+/// Whose thoughts of this attempt the operator has been told.
+fn told_to_operator(operator: &Witness, round: usize, attempt: usize) -> Vec<&'static str> {
+    let heard = |voter: usize| operator.heard(&Needle::of(vote(voter, round, attempt)), &SCALE) > 0;
+    VOTERS.iter().enumerate().filter(|(voter, _)| heard(*voter)).map(|(_, user)| *user).collect()
 }
 
 /// Until everybody in the team was told of it.

@@ -1,7 +1,15 @@
 //! One trace from the producer to the row, by the header `traceparent` alone; and metrics by OTLP, where that is set.
 
-use millrace_blackbox::{Collector, Embedded, SMALL_THRESHOLDS, SOON, Span, System};
-use millrace_services::wait_for;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use millrace_blackbox::{Collector, Embedded, Http, LATER, SMALL_THRESHOLDS, SOON, Span, System};
+use millrace_services::{wait_for, wait_until};
+use serde_json::{Value, json};
 
 /// The span of this name in a trace, once it is there.
 fn span(collector: &Collector, trace: &str, name: &str) -> Span {
@@ -50,4 +58,151 @@ fn metrics_go_where_traces_go_if_that_is_wanted() {
     for name in ["millrace_commands_total", "millrace_transaction_seconds", "millrace_partitions"] {
         assert!(metrics.contains(name), "{name} is not among {metrics:?}");
     }
+}
+
+/// How many orders are looked at.
+const ORDERS: usize = 1_000;
+/// So many browsers click at once.
+const BROWSERS: usize = 8;
+/// What stands in each of their traces, from the click to the other browser's page. The two families of views have their own.
+const PARTS: [&str; 9] = [
+    "click orders/CreateOrder",
+    "POST /v1/commands/orders/CreateOrder",
+    "decide CreateOrder",
+    "project orders.shop",
+    "write rows of orders.shop",
+    "change shop_orders",
+    "push orders/shop_orders",
+    "show orders/shop_orders",
+    "project orders.days",
+];
+
+#[test]
+fn a_thousand_orders_are_a_thousand_whole_traces_from_the_click_to_the_other_page() {
+    let collector = Collector::start();
+    let settings = format!("[telemetry]\notlp_endpoint = \"{}\"\n", collector.url());
+    let mut system = Embedded::start(&settings);
+    let address = system.http().to_owned();
+    let began = Instant::now();
+    let shown = follow(&address);
+    thread::scope(|scope| {
+        for browser in 0..BROWSERS {
+            let address = &address;
+            scope.spawn(move || {
+                let mut http = Http::at(address);
+                (browser..ORDERS).step_by(BROWSERS).for_each(|number| click(&mut http, number));
+            });
+        }
+    });
+    let mut seen = BTreeSet::new();
+    while seen.len() < ORDERS {
+        seen.insert(
+            shown.recv_timeout(LATER).unwrap_or_else(|_| panic!("{} of {ORDERS} were shown", seen.len())),
+        );
+    }
+    // what is left is sent when it ends
+    assert!(system.up.end(libc::SIGTERM, SOON).success());
+    let whole = || collector.spans().iter().filter(|span| span.name == PARTS[0]).count() == ORDERS;
+    wait_until(SOON, "all clicks", whole).unwrap();
+    let mut traces: HashMap<String, Vec<Span>> = HashMap::new();
+    for span in collector.spans() {
+        traces.entry(span.trace_id.clone()).or_default().push(span);
+    }
+    assert_eq!(traces.len(), ORDERS, "nothing was recorded that nobody clicked for");
+    let wrong: Vec<String> = traces.values().filter_map(|trace| wrong_with(trace)).collect();
+    assert!(wrong.is_empty(), "{} of {ORDERS} traces are not whole, such as\n{}", wrong.len(), wrong[0]);
+    let spans: usize = traces.values().map(Vec::len).sum();
+    println!("{ORDERS} traces, {spans} spans, {:.1} s", began.elapsed().as_secs_f64());
+}
+
+/// Why a trace is not whole, if it is not.
+fn wrong_with(trace: &[Span]) -> Option<String> {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    trace.iter().for_each(|span| *names.entry(&*span.name).or_default() += 1);
+    let missing: Vec<_> = PARTS.iter().filter(|part| !names.contains_key(*part)).collect();
+    let ids: BTreeSet<&str> = trace.iter().map(|span| &*span.span_id).collect();
+    let roots: Vec<_> =
+        trace.iter().filter(|span| span.parent_id.is_empty()).map(|span| &span.name).collect();
+    let orphans: Vec<_> =
+        trace.iter().filter(|span| !span.parent_id.is_empty() && !ids.contains(&*span.parent_id)).collect();
+    let parent = |of: &Span| trace.iter().find(|span| span.span_id == of.parent_id).map(|span| &*span.name);
+    let below: Vec<_> = PARTS[1..8]
+        .iter()
+        .zip(PARTS)
+        .filter(|(part, above)| {
+            // a change stands beside the rows, below the event that both follow from
+            let above = if **part == "change shop_orders" { "project orders.shop" } else { above };
+            let is_it = |span: &&Span| &*span.name == **part;
+            !trace.iter().filter(is_it).all(|span| parent(span) == Some(above))
+        })
+        .map(|(part, _)| part)
+        .collect();
+    let is_whole = missing.is_empty()
+        && orphans.is_empty()
+        && below.is_empty()
+        && roots == [PARTS[0]]
+        && ids.len() == trace.len();
+    (!is_whole).then(|| {
+        format!("missing {missing:?}, orphans {orphans:?}, roots {roots:?}, not where they belong {below:?}: {trace:#?}")
+    })
+}
+
+fn now_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1_000.0
+}
+
+/// Somebody orders in a page, which tells of the click.
+fn click(http: &mut Http, number: usize) {
+    let traceparent = format!("00-{:032x}-{:016x}-01", number + 1, number + 1);
+    let body = json!({"data": {"order_id": format!("o{number}"), "user_id": "ann", "total": number + 1}});
+    let began_ms = now_ms();
+    let answer = http.post("/v1/commands/orders/CreateOrder", &[("traceparent", &traceparent)], &body);
+    answer.is(200);
+    assert!(
+        answer.header("traceresponse").is_some(),
+        "the page is told that the trace is recorded: {answer:?}"
+    );
+    tell(
+        http,
+        json!({"name": PARTS[0], "traceparent": traceparent, "began_ms": began_ms, "ms": now_ms() - began_ms}),
+    );
+}
+
+fn tell(http: &mut Http, span: Value) {
+    let answer = http.post("/v1/spans", &[], &json!({"spans": [span]}));
+    assert_eq!(answer.status, 204, "{answer:?}");
+}
+
+/// Another page follows the orders, and tells when it has shown one; each order comes as it is shown.
+fn follow(address: &str) -> mpsc::Receiver<String> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LATER + Duration::from_secs(60))).unwrap();
+    let request =
+        format!("GET /v1/streams/orders/shop_orders?user_id=ann HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    // from then on every change is told
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line == "event: live"), "it becomes live");
+    let (shown, all) = mpsc::channel();
+    let mut http = Http::at(address);
+    thread::spawn(move || {
+        let mut event = String::new();
+        for line in lines.map_while(Result::ok) {
+            if let Some(name) = line.strip_prefix("event: ") {
+                event = name.to_owned();
+            }
+            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "change") else { continue };
+            let change: Value = serde_json::from_str(data).unwrap();
+            let parent = change["traceparent"].as_str().expect("the change belongs to a trace");
+            let trace = parent.split('-').nth(1).unwrap();
+            let traceparent =
+                format!("00-{trace}-{:016x}-01", u64::MAX - u64::from_str_radix(&trace[16..], 16).unwrap());
+            let span = json!({"name": PARTS[7], "traceparent": traceparent, "parent": parent, "began_ms": now_ms(), "ms": 0.1});
+            tell(&mut http, span);
+            if shown.send(change["key"]["order_id"].as_str().unwrap().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    all
 }

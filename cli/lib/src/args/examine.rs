@@ -28,6 +28,9 @@ pub struct History {
     /// Up to this time, as RFC 3339: 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// Show what each event has changed of the state
+    #[arg(long)]
+    pub changes: bool,
     /// Print one JSON object; times are microseconds since the epoch, as in the messages
     #[arg(long)]
     pub json: bool,

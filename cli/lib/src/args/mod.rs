@@ -339,6 +339,25 @@ pub enum Command {
               value_parser = seconds(1))]
         every: u64,
     },
+    /// Show what is in the way, what happens next, and what can be done
+    ///
+    /// What `status` finds, one by one. Exits with 1 when something stands still because of it.
+    #[command(after_help = "Examples:\n  millrace faults\n  millrace faults --json")]
+    Faults {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the views, the versions of their tables, and how far each has come
+    #[command(after_help = "Examples:\n  millrace views\n  millrace views shop --json")]
+    Views {
+        /// Only these domains
+        #[arg(value_name = "DOMAIN")]
+        domains: Vec<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Draw the system: contexts, roles, topics, tables and callers, as declared and as they run
     #[command(
         long_about = "Draw the system: bounded contexts, processors, policies, projectors, gateways, topics, tables and callers, and \

@@ -1,6 +1,7 @@
 //! `millrace dead`: what could not be decided, and how it is put back or dropped.
 
 mod keys;
+pub mod pages;
 mod print;
 mod unanswered;
 

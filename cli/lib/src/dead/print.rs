@@ -49,7 +49,8 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn object(domain: &str, record: &DeadRecord) -> Map<String, Json> {
+/// What is known of a record, for programs.
+pub fn object(domain: &str, record: &DeadRecord) -> Map<String, Json> {
     let place = json!({
         "domain": domain,
         "partition": record.place.partition,
@@ -152,6 +153,15 @@ fn message(record: &DeadRecord) -> String {
 
 /// Prints one record with all that is in it.
 pub fn show(domain: &str, shown: &Shown, as_json: bool) -> Result<(), CliError> {
+    let all = whole(domain, shown);
+    match as_json {
+        true => output::json(&all),
+        false => output::line(foreign::pretty_json(&all)?),
+    }
+}
+
+/// A record with all that is in it, for programs.
+pub fn whole(domain: &str, shown: &Shown) -> Map<String, Json> {
     let Shown { record, headers, content } = shown;
     let mut all = object(domain, record);
     let headers: Map<String, Json> =
@@ -167,10 +177,7 @@ pub fn show(domain: &str, shown: &Shown, as_json: bool) -> Result<(), CliError> 
         }
         Content::Nothing => drop(all.insert("value_bytes".to_owned(), Json::Null)),
     }
-    match as_json {
-        true => output::json(&all),
-        false => output::line(foreign::pretty_json(&all)?),
-    }
+    all
 }
 
 /// Prints what was done, or would be.

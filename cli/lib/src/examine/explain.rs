@@ -26,13 +26,26 @@ pub fn run(
     explain: &args::Explain,
 ) -> Result<(), CliError> {
     let (entries, asking) = asking(domains, &explain.command_id, explain.since.as_deref(), explain.rows)?;
-    let tools = Tools::new(servers)?;
-    let Sought { mut explanation, .. } = seek(servers, &tools, entries, &asking, true)?;
-    elsewhere::follow(servers, &tools, domains, &asking, &mut explanation)?;
+    let explanation = whole(servers, domains, &Tools::new(servers)?, (entries, &asking))?;
     match explain.json {
         true => output::json(&explanation),
         false => output::line(print(&explanation, Paper::new())),
     }
+}
+
+/// The story of a command, also in other domains.
+///
+/// # Errors
+/// As [`seek`].
+pub fn whole(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    tools: &Tools<'_>,
+    (entries, asking): (Vec<&dyn DomainEntry>, &Asking<'_>),
+) -> Result<Explanation, CliError> {
+    let Sought { mut explanation, .. } = seek(servers, tools, entries, asking, true)?;
+    elsewhere::follow(servers, tools, domains, asking, &mut explanation)?;
+    Ok(explanation)
 }
 
 /// The domains that a command may be of, and what is asked about it.
@@ -113,7 +126,7 @@ fn unknown(command_id: &str, since: Option<i64>, searched: &[Searched]) -> CliEr
             "That is all the topics keep. Is the id right? `millrace history AGGREGATE_ID` tells of older ones."
         }
     };
-    CliError::failed(format!("nothing is known of a command {command_id}"))
+    CliError::missing(format!("nothing is known of a command {command_id}"))
         .hint(format!("Looked through\n  {}\n{way_out}", lines.join("\n  ")))
 }
 

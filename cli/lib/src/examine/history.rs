@@ -1,8 +1,11 @@
 //! `millrace history`: an aggregate's events and its state.
 
-use millrace_audit::history::{History, Until};
+use millrace_audit::changes::{Changed, differences};
+use millrace_audit::history::{History, Told, Until, Window};
 use millrace_kernel::AggregateId;
+use serde_json::Value as Json;
 
+use super::withheld::Withheld;
 use super::{Tools, time};
 use crate::args;
 use crate::connect::Servers;
@@ -21,23 +24,42 @@ pub fn run(
     domains: &[Box<dyn DomainEntry>],
     history: &args::History,
 ) -> Result<(), CliError> {
-    let (entries, text) = in_domain(domains, &history.aggregate_id)?;
-    let id = AggregateId::parse(text).ok_or_else(|| {
-        CliError::usage(format!("{text:?} names no aggregate"))
-            .hint("Write it as <Aggregate>/<id>: User/ann, Chirp/ann/c1, Account/a1.")
-    })?;
     let until = match (history.version, &history.at) {
         (Some(version), _) => Until::Version(version),
         (None, Some(at)) => Until::Time(time("--at", at)?),
         (None, None) => Until::Now,
     };
-    let tools = Tools::new(servers)?;
+    let window = Window { with_states: history.changes, ..Window::whole(until) };
+    let found = find(servers, domains, &Tools::new(servers)?, &history.aggregate_id, &window)?;
+    match history.json {
+        true => output::json(&told(&found, &Withheld::nothing())),
+        false => output::line(print(&found, Paper::new())),
+    }
+}
+
+/// The history of the aggregate that is named, of the one domain that has it.
+///
+/// # Errors
+/// As [`run`].
+pub fn find(
+    servers: &Servers<'_>,
+    domains: &[Box<dyn DomainEntry>],
+    tools: &Tools<'_>,
+    name: &str,
+    window: &Window,
+) -> Result<History, CliError> {
+    let (entries, text) = in_domain(domains, name)?;
+    let id = AggregateId::parse(text).ok_or_else(|| {
+        CliError::usage(format!("{text:?} names no aggregate"))
+            .hint("Write it as <Aggregate>/<id>: User/ann, Chirp/ann/c1, Account/a1.")
+    })?;
+    let until = window.until;
     let mut told = Vec::new();
     for entry in entries {
-        told.push(entry.examiner(servers.config)?.history(&tools, &id, until)?);
+        told.push(entry.examiner(servers.config)?.history(tools, &id, window)?);
     }
     let (mut with, without): (Vec<History>, Vec<History>) =
-        told.into_iter().partition(|history| !history.events.is_empty());
+        told.into_iter().partition(|history| history.version > 0);
     let Some(found) = with.pop() else { return Err(unknown(&id, until, &without)) };
     if let Some(other) = with.pop() {
         return Err(CliError::usage(format!(
@@ -48,13 +70,45 @@ pub fn run(
     }
     if let Until::Version(version) = until
         && found.version < version
+        && found.next.is_none()
     {
-        return Err(CliError::failed(format!("{id} has version {}, not {version} yet", found.version)));
+        return Err(CliError::missing(format!("{id} has version {}, not {version} yet", found.version)));
     }
-    match history.json {
-        true => output::json(&found),
-        false => output::line(print(&found, Paper::new())),
+    Ok(found)
+}
+
+/// A history as JSON, without what is withheld; with what each event has changed, where its states are known.
+pub fn told(history: &History, withheld: &Withheld) -> Json {
+    let mut told = serde_json::to_value(history).unwrap_or_default();
+    let kind = &history.aggregate_id;
+    withheld.state(kind, &mut told["state"]);
+    let events = told["events"].as_array_mut().into_iter().flatten();
+    for (event, changed) in events.zip(changes(history, withheld)) {
+        let of = event["type"].as_str().unwrap_or_default().to_owned();
+        withheld.fields(&of, &mut event["data"]);
+        if let Some(changed) = changed {
+            event["changes"] = serde_json::to_value(changed).unwrap_or_default();
+        }
     }
+    told
+}
+
+/// What each event has changed, where the states are known.
+fn changes(history: &History, withheld: &Withheld) -> Vec<Option<Vec<Changed>>> {
+    let shown = |state: &Option<Json>| {
+        state.clone().map(|mut state| {
+            withheld.state(&history.aggregate_id, &mut state);
+            state
+        })
+    };
+    let mut before = shown(&history.before);
+    let mut next = |event: &Told| {
+        let after = shown(&event.state);
+        let found = before.as_ref().zip(after.as_ref()).map(|(before, after)| differences(before, after));
+        before = after;
+        found
+    };
+    history.events.iter().map(&mut next).collect()
 }
 
 /// The domains that `text` may be about, and the rest of it: `accounting:Account/a1`.
@@ -105,7 +159,7 @@ fn unknown(id: &AggregateId, until: Until, searched: &[History]) -> CliError {
             )
         }
     };
-    CliError::failed(format!("{id} has no event{then}{near}")).hint(hint)
+    CliError::missing(format!("{id} has no event{then}{near}")).hint(hint)
 }
 
 fn print(history: &History, mut paper: Paper) -> String {
@@ -114,7 +168,7 @@ fn print(history: &History, mut paper: Paper) -> String {
         0,
         &format!("{} of {}: version {}, {newest}", history.aggregate_id, history.domain, history.version),
     );
-    for event in &history.events {
+    for (event, changed) in history.events.iter().zip(changes(history, &Withheld::nothing())) {
         paper.gap();
         paper.line(2, &format!("v{} {}", event.version, event.kind));
         paper.field(4, "recorded", &output::time(event.recorded_at));
@@ -129,6 +183,9 @@ fn print(history: &History, mut paper: Paper) -> String {
             paper.field(4, "user", user);
         }
         paper.object(4, "data", &event.data);
+        for Changed { field, before, after } in changed.into_iter().flatten() {
+            paper.field(4, "changed", &format!("{field}: {} → {}", plain(&before), plain(&after)));
+        }
     }
     paper.gap();
     paper.line(2, &format!("state at version {}", history.version));

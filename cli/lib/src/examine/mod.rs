@@ -1,21 +1,23 @@
 //! Looking into topics and tables: `verify`, `history` and `explain`. The work is done by
 //! `millrace-audit`; here is what it is done with, and how it is printed.
 
-mod elsewhere;
+pub mod elsewhere;
 pub mod explain;
 pub mod history;
 pub mod verify;
+pub mod withheld;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use millrace_audit::explain::{Elsewhere, Explanation, Question, Searched};
-use millrace_audit::history::{History, Until};
+use millrace_audit::history::{History, Window};
 use millrace_audit::{Audit, AuditFault, EventPlace, Report, Shelf, Watcher};
 use millrace_kafka::{Admin, KafkaLog};
 use millrace_kernel::{AggregateId, Domain};
@@ -42,8 +44,20 @@ impl<'a> Tools<'a> {
     /// # Errors
     /// One of them does not answer.
     pub fn new(servers: &'a Servers<'a>) -> Result<Self, CliError> {
+        Self::with(servers, Bar::new())
+    }
+
+    /// The same for somebody who is at no terminal and waits until then.
+    ///
+    /// # Errors
+    /// As [`Tools::new`].
+    pub fn until(servers: &'a Servers<'a>, deadline: Instant) -> Result<Self, CliError> {
+        Self::with(servers, Bar::unseen(deadline))
+    }
+
+    fn with(servers: &'a Servers<'a>, bar: Bar) -> Result<Self, CliError> {
         let log = servers.kafka()?;
-        Ok(Self { servers, admin: log.admin()?, log, registry: servers.registry()?, bar: Bar::new() })
+        Ok(Self { servers, admin: log.admin()?, log, registry: servers.registry()?, bar })
     }
 
     fn committed(
@@ -67,7 +81,7 @@ pub trait Examiner {
     ///
     /// # Errors
     /// Servers that do not answer.
-    fn history(&self, tools: &Tools<'_>, id: &AggregateId, until: Until) -> Result<History, CliError>;
+    fn history(&self, tools: &Tools<'_>, id: &AggregateId, window: &Window) -> Result<History, CliError>;
 
     /// Explains a command.
     ///
@@ -131,9 +145,9 @@ impl<D: Domain> Examiner for TypedExaminer<D> {
         Ok(report?)
     }
 
-    fn history(&self, tools: &Tools<'_>, id: &AggregateId, until: Until) -> Result<History, CliError> {
+    fn history(&self, tools: &Tools<'_>, id: &AggregateId, window: &Window) -> Result<History, CliError> {
         let (log, registry, prefix) = (&tools.log, &tools.registry, tools.servers.prefix());
-        let told = millrace_audit::history::history::<D>(log, registry, prefix, id, until, &tools.bar);
+        let told = millrace_audit::history::part::<D>(log, registry, prefix, id, window, &tools.bar);
         tools.bar.clear();
         Ok(told?)
     }
@@ -227,14 +241,20 @@ impl Scratch {
     }
 }
 
-/// A progress bar on standard error, when a terminal shows it.
-pub struct Bar(ProgressBar);
+/// A progress bar on standard error, when a terminal shows it; and until when whoever asks has time.
+pub struct Bar(ProgressBar, Option<Instant>);
 
 impl Bar {
     /// Nothing to show yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
+        Self(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)), None)
+    }
+
+    /// None, for somebody who has time until then.
+    #[must_use]
+    pub fn unseen(deadline: Instant) -> Self {
+        Self(ProgressBar::hidden(), Some(deadline))
     }
 
     /// Says more about the stage.
@@ -272,10 +292,14 @@ impl Watcher for Bar {
     fn advance(&self, steps: u64) {
         self.0.inc(steps);
     }
+
+    fn is_overdue(&self) -> bool {
+        self.1.is_some_and(|deadline| Instant::now() >= deadline)
+    }
 }
 
 /// A time as it was given with `flag`, in microseconds since the epoch.
-fn time(flag: &str, text: &str) -> Result<i64, CliError> {
+pub fn time(flag: &str, text: &str) -> Result<i64, CliError> {
     let read = text.parse::<Timestamp>();
     read.map(Timestamp::as_microsecond).map_err(|error| {
         CliError::usage(format!("{flag} {text}: {error}"))

@@ -343,7 +343,7 @@ fn describe(
         topology: entry.topology(prefix),
         topics: topics(prefix, entry)?,
     };
-    Ok((description, entry.apart()))
+    Ok((description, Arc::from(entry.apart())))
 }
 
 /// The topics of a domain, as declared.

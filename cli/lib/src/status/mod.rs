@@ -1,12 +1,14 @@
 //! `millrace status`: how far roles and projections have come.
 
 pub mod behind;
+pub mod faults;
 mod open;
 pub mod processes;
 mod reads;
 pub mod samples;
 pub mod scrape;
 mod screen;
+pub mod views;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -39,7 +41,7 @@ const STUCK_AFTER_SECONDS: f64 = 30.0;
 
 /// Everything, in the form that `--json` prints.
 #[derive(Debug, Default, Serialize)]
-struct Report {
+pub struct Report {
     healthy: bool,
     roles: Vec<Role>,
     projections: Vec<Projection>,
@@ -106,6 +108,17 @@ enum Answering {
     Building,
 }
 
+impl Answering {
+    /// For people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Live => "answers",
+            Self::Kept => "is kept",
+            Self::Building => "is being built",
+        }
+    }
+}
+
 impl Role {
     /// Work that waits is looked after when somebody is there for it, and comes to it in time.
     /// Where nothing waits, nobody needs to be there.
@@ -151,7 +164,10 @@ pub fn run(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>], as_json: boo
 }
 
 /// Asks Kafka and the tables how everything is.
-fn gather(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Report, CliError> {
+///
+/// # Errors
+/// Servers that do not answer.
+pub fn gather(servers: &Servers<'_>, domains: &[Box<dyn DomainEntry>]) -> Result<Report, CliError> {
     let log = servers.kafka()?;
     let admin = log.admin()?;
     let mut report = Report { processes: processes::ask(servers.config), ..Report::default() };

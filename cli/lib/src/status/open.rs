@@ -36,28 +36,54 @@ impl Open {
         self.seconds > after_seconds
     }
 
+    /// For how long, in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn at(&self) -> String {
+        format!("{}[{}]", self.topic, self.partition)
+    }
+
     /// All of it in words.
     #[must_use]
     pub fn line(&self) -> String {
+        let (what, way_out) = self.parts();
+        format!("{}: {what}. {way_out}", self.at())
+    }
+
+    /// What is in the way, and what ends it.
+    #[must_use]
+    pub fn parts(&self) -> (String, String) {
         let Self { topic, partition, offset, records, since, seconds, .. } = self;
         let what = format!(
-            "{topic}[{partition}]: a transaction has been open since {since} ({seconds:.0} s), and the {records} offsets from \
-             {offset} on cannot be read"
+            "a transaction has been open since {since} ({seconds:.0} s), and the {records} offsets from {offset} on cannot be read"
         );
-        let way_out = "docs/operations.md (MillraceStableOffsetStuck) has the rest";
+        let more = "docs/operations.md (MillraceStableOffsetStuck) has the rest";
         match (self.producer_id, &self.transactional_id) {
-            (Some(producer), Some(id)) => format!(
-                "{what}; it is of producer {producer}, {id:?}. If that does not end it, `kafka-transactions.sh \
-                 --bootstrap-server … forceTerminateTransaction {}` does; {way_out}",
-                foreign::flag("transactionalId", id)
+            (Some(producer), Some(id)) => (
+                format!("{what}; it is of producer {producer}, {id:?}"),
+                format!(
+                    "If that does not end it, `kafka-transactions.sh --bootstrap-server … forceTerminateTransaction {}` does; {more}",
+                    foreign::flag("transactionalId", id)
+                ),
             ),
-            (Some(producer), None) => format!(
-                "{what}; it is of producer {producer}, whom no coordinator knows. `kafka-transactions.sh --bootstrap-server … \
-                 abort --topic {topic} --partition {partition} --start-offset {offset}` ends it; {way_out}"
+            (Some(producer), None) => (
+                format!("{what}; it is of producer {producer}, whom no coordinator knows"),
+                format!(
+                    "`kafka-transactions.sh --bootstrap-server … abort --topic {topic} --partition {partition} --start-offset \
+                     {offset}` ends it; {more}"
+                ),
             ),
-            (None, _) => format!(
-                "{what}. `kafka-transactions.sh --bootstrap-server … describe-producers --topic {topic} --partition \
-                 {partition}` names the producer; {way_out}"
+            (None, _) => (
+                what,
+                format!(
+                    "`kafka-transactions.sh --bootstrap-server … describe-producers --topic {topic} --partition {partition}` \
+                     names the producer; {more}"
+                ),
             ),
         }
     }

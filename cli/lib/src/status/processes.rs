@@ -99,6 +99,24 @@ impl Process {
         }
     }
 
+    /// Where it was asked.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Why it does not answer, if it does not.
+    #[must_use]
+    pub fn silent(&self) -> Option<&str> {
+        self.silent.as_deref()
+    }
+
+    /// What is in the way of its partitions.
+    #[must_use]
+    pub fn in_the_way(&self) -> &[Trouble] {
+        &self.troubles
+    }
+
     /// Whether it answers, and nothing is in its way.
     #[must_use]
     pub fn is_healthy(&self) -> bool {

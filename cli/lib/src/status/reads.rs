@@ -32,6 +32,21 @@ impl Unwell {
         Self { domain: domain.to_owned(), table: None, what, stops }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn at(&self) -> String {
+        match &self.table {
+            Some(table) => format!("{}.{table}", self.domain),
+            None => format!("tables of {}", self.domain),
+        }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// All of it in words.
     #[must_use]
     pub fn line(&self) -> String {

@@ -30,6 +30,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// What happens next, and what can be done.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        &self.next
+    }
+
     /// All of it on one line.
     #[must_use]
     pub fn line(&self) -> String {

@@ -15,7 +15,7 @@ const PROBLEMS: &[Kind] = &[BAD_PARAMETER, LOG_AWAY, TABLES_AWAY, NOT_YET];
 const PROBLEMS_OF_OWN: &[Kind] = &[BAD_PARAMETER, UNKNOWN, LOG_AWAY, TABLES_AWAY, NOT_YET];
 
 const ABOUT: &str = "\
-Server-sent events: `snapshot` `{rows, more}`, `live`, `change` `{key, row}` with the whole row or null, `reset` `{reason}`, \
+Server-sent events: `snapshot` `{rows, more}`, `live`, `change` `{key, row, traceparent?}` with the whole row or null, `reset` `{reason}`, \
 `error` with a problem. From `live` on a copy is that of one moment at each token, which is the event's `id`: whoever connects again with it \
 as `Last-Event-ID`, at any gateway, misses nothing.";
 

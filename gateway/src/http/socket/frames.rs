@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_a_stream_says_becomes_frames() {
-        let change = Event::Change { key: json!({"id": 1}), row: Json::Null };
+        let change = Event::Change { key: json!({"id": 1}), row: Json::Null, trace: None };
         let wanted = json!({"op": "change", "id": "s", "key": {"id": 1}, "row": null, "token": "T"});
         assert_eq!(frame(change, Some("T")), Some(wanted));
         assert_eq!(frame(Event::Live, None), Some(json!({"op": "live", "id": "s"})));

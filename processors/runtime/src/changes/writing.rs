@@ -11,6 +11,7 @@ use millrace_kernel::{Change, Table, Text, Value, Write, partition};
 use millrace_ports::{Appender, Log, LogFault, MAX_RECORD_BYTES, Outgoing, TopicPartition};
 use millrace_wire::Codec;
 
+use crate::metrics::{Meter, Span, TRACEPARENT};
 use crate::versions::Version;
 
 /// So many changes are given to the log at once.
@@ -34,6 +35,8 @@ pub struct Noted {
     /// The view's partition key, as [`key_text`] writes it.
     key: String,
     change: Change,
+    /// The trace that the event belongs to: the value of its header `traceparent`.
+    trace: Option<Bytes>,
 }
 
 impl ChangeLog {
@@ -54,11 +57,12 @@ impl ChangeLog {
         Self { views, version, topic, partitions, codec, appender, since }
     }
 
-    /// Notes what `writes`, which follow from the event at `offset`, change in live views.
+    /// Notes what `writes`, which follow from the event at `offset`, change in live views. They belong to `trace`, if to one.
     pub(crate) fn note<'w>(
         &self,
         writes: impl IntoIterator<Item = &'w Write>,
         (source_partition, source_offset): (i32, i64),
+        trace: Option<&Bytes>,
         into: &mut Vec<Noted>,
     ) {
         let first = into.len();
@@ -87,6 +91,7 @@ impl ChangeLog {
             };
             into.push(Noted {
                 key: key_text(partition_key),
+                trace: trace.cloned(),
                 change: Change {
                     view: Text::from(table.name.as_str()),
                     version: self.version.0,
@@ -109,27 +114,46 @@ impl ChangeLog {
     }
 
     /// Writes the changes that were noted, and returns when they are there. `settled` is the offset before which the changes of
-    /// all events of the source partition have been written before these.
+    /// all events of the source partition have been written before these. Each is a span of its trace, which goes on from there.
     ///
     /// # Errors
     /// [`LogFault`]: some may be there. They are to be written again, all of them.
-    pub(crate) fn append(&self, noted: &[Noted], settled: i64) -> Result<(), LogFault> {
+    pub(crate) fn append(&self, noted: &[Noted], settled: i64, meter: &Meter) -> Result<(), LogFault> {
         for some in noted.chunks(MOST) {
-            self.appender.append(some.iter().map(|noted| self.record(noted, settled)).collect())?;
+            let spans: Vec<_> = some.iter().map(|noted| self.span(noted, meter)).collect();
+            let of = some.iter().zip(&spans);
+            self.appender
+                .append(of.map(|(noted, span)| self.record(noted, settled, span.as_deref())).collect())?;
+            spans.into_iter().flatten().for_each(Span::end);
         }
         Ok(())
     }
 
-    fn record(&self, noted: &Noted, settled: i64) -> Outgoing {
+    /// The span of telling of a change, where its trace is recorded.
+    fn span(&self, noted: &Noted, meter: &Meter) -> Option<Box<dyn Span>> {
+        let trace = noted.trace.as_ref()?;
+        let of = [
+            ("messaging.system", "kafka".to_owned()),
+            ("messaging.destination.name", self.topic.to_string()),
+            ("millrace.source.partition", noted.change.source_partition.to_string()),
+            ("millrace.source.offset", noted.change.source_offset.to_string()),
+        ];
+        meter.role().begin(&format!("change {}", noted.change.view), trace, &of)
+    }
+
+    fn record(&self, noted: &Noted, settled: i64, span: Option<&dyn Span>) -> Outgoing {
         let change = Change { settled, ..noted.change.clone() };
         let key = Bytes::from(noted.key.clone());
+        let own = span.map(|span| Bytes::copy_from_slice(span.traceparent().as_bytes()));
+        let trace = own.or_else(|| noted.trace.clone());
+        let headers: Vec<_> = trace.map(|trace| (TRACEPARENT.to_owned(), trace)).into_iter().collect();
         let record = |value: Bytes| Outgoing {
             topic: Arc::clone(&self.topic),
             partition: partition::of_key(&key, self.partitions),
             key: Some(key.clone()),
             value: Some(value),
             timestamp_ms: change.recorded_at / 1_000,
-            headers: Vec::new(),
+            headers: headers.clone(),
         };
         let whole = record(self.codec.encode(&change));
         if whole.size_bytes() <= MAX_RECORD_BYTES {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::instruments::{Distribution, Instruments, Recorder, Span};
+use super::instruments::{Distribution, Instruments, PageSpan, Recorder, Span};
 
 /// The meter of a gateway.
 pub struct GatewayMeter {
@@ -89,6 +89,17 @@ impl GatewayMeter {
         attributes: &[(&'static str, String)],
     ) -> Option<Box<dyn Span>> {
         self.instruments.as_ref()?.serve(name, traceparent, attributes)
+    }
+
+    /// Begins the span of telling somebody who has subscribed of a change that belongs to the trace `traceparent`.
+    #[must_use]
+    pub fn push(&self, view: &str, traceparent: &[u8]) -> Option<Box<dyn Span>> {
+        self.instruments.as_ref()?.begin(&format!("push {view}"), traceparent, &[])
+    }
+
+    /// Records what a page says of its own part of a trace. Whether anybody takes that.
+    pub fn page(&self, span: &PageSpan) -> bool {
+        self.instruments.as_ref().is_some_and(|instruments| instruments.page(span))
     }
 
     pub(super) fn snapshot(&self) -> GatewaySnapshot {

@@ -61,4 +61,24 @@ pub trait Instruments: Send + Sync {
     ) -> Option<Box<dyn Span>> {
         self.begin(name, traceparent, attributes)
     }
+
+    /// Records a span that ended elsewhere, in a page. Whether anybody takes it.
+    fn page(&self, _span: &PageSpan) -> bool {
+        false
+    }
+}
+
+/// A span that a page tells of, as it cannot send it away itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageSpan {
+    /// What it is called.
+    pub name: String,
+    /// It, as its children name it: the value of a header `traceparent` whose sampled flag is set.
+    pub traceparent: String,
+    /// The span below which it is, in the same trace; none where the trace begins with it. As a value of that header.
+    pub parent: Option<String>,
+    /// When it began, microseconds since the epoch by the page's clock.
+    pub began_at: i64,
+    /// For how long it went on, in microseconds.
+    pub micros: i64,
 }

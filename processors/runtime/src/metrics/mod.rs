@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub use batch::BatchMeter;
 pub use counts::{Counts, MessageCount, MessageResult};
 pub use gateway::{GatewayMeter, GatewaySnapshot, OutcomeMeter, OutcomeNumbers};
-pub use instruments::{Distribution, Instruments, Recorder, Span, TRACEPARENT};
+pub use instruments::{Distribution, Instruments, PageSpan, Recorder, Span, TRACEPARENT};
 pub use lane::{Input, LaneNumbers, Meter};
 pub use role::{RoleMeter, RoleSnapshot};
 pub(crate) use watch::{Watched, watch};

@@ -103,7 +103,8 @@ impl Background {
                 kept.take_fault().map_or(Ok(()), Err)?;
                 if let Some(changes) = &shared.changes {
                     for (rows, offset) in piece.by_event() {
-                        changes.note(rows, (partition, offset), &mut self.noted);
+                        // those who follow such rows read the view's sources; what is told of them is of no trace
+                        changes.note(rows, (partition, offset), None, &mut self.noted);
                     }
                 }
                 self.destination.redirect(&mut piece.rows);

@@ -264,7 +264,7 @@ impl<D: Domain> ProjectorLane<D> {
         if let Some(running) = &mut self.running {
             // while the store is at a piece nothing can be kept; a fault of it is the next one's
             drop(running.background.settle(LAST_PIECE, &self.meter));
-            running.tell(&self.shared)?;
+            running.tell(&self.shared, &self.meter)?;
             running.tell_places(&self.shared, &self.at, true)?;
             running.keep(&self.shared, &self.at, true)?;
             running.commit(&self.shared, &*self.group, &self.at, true)?;

@@ -18,7 +18,7 @@ use super::places::Places;
 use super::turns::Turns;
 use super::unapplied::{Tally, Unapplied, append};
 use crate::changes::Noted;
-use crate::metrics::Meter;
+use crate::metrics::{Meter, Span};
 use crate::planted::{self, Bug};
 use crate::progress::{Cause, Progress};
 
@@ -178,9 +178,8 @@ impl<D: Domain> Running<D> {
             self.footing.before(&*shared.store, &event, offset)?;
             let (_, folded_upto) = self.folded;
             let is_folded = offset < folded_upto;
-            if let Some(record) = self.held.front().filter(|_| !is_folded) {
-                tally.take(record, meter, &shared.projection);
-            }
+            let front = self.held.front().filter(|_| !is_folded);
+            let trace = front.and_then(|record| tally.take(record, meter, &shared.projection));
             self.fold(&event, offset, if is_folded { &mut muted } else { &mut writes })?;
             if !is_folded {
                 let mut asked = writes.take();
@@ -188,7 +187,8 @@ impl<D: Domain> Running<D> {
                 let is_parked = self.background.turns.concerns(&asked);
                 if let Some(changes) = &shared.changes {
                     let now = asked.stages.iter().filter(|_| !is_parked).flat_map(|stage| &stage.writes);
-                    changes.note(asked.ahead.iter().flatten().chain(now), source, &mut noted);
+                    let all = asked.ahead.iter().flatten().chain(now);
+                    changes.note(all, source, trace.as_ref(), &mut noted);
                 }
                 append(&mut stages, std::mem::take(&mut asked.ahead));
                 rows += asked.stages.iter().map(|stage| stage.writes.len()).sum::<usize>();
@@ -335,12 +335,12 @@ impl<D: Domain> Running<D> {
     /// Writes what is due, stage by stage, and then says so in the progress table.
     pub(super) fn apply(&mut self, shared: &ProjectorShared<D>, meter: &Meter) -> Result<(), ProjectorFault> {
         let store: &dyn ViewStore = &*shared.store;
-        self.tell(shared)?;
+        self.tell(shared, meter)?;
         let Some(unapplied) = &mut self.unapplied else { return Ok(()) };
         let began = Instant::now();
         let tell = |noted: &mut Vec<Noted>| match &shared.changes {
             Some(changes) if !noted.is_empty() => {
-                changes.append(noted, self.applied)?;
+                changes.append(noted, self.applied, meter)?;
                 noted.clear();
                 Ok(())
             }
@@ -352,10 +352,12 @@ impl<D: Domain> Running<D> {
         if planted::is_on(Bug::PublishedTooEarly) {
             store.apply(&[unapplied.progress.write()])?;
         }
+        let spans = unapplied.tally.writing(meter, &shared.projection);
         while let Some(stage) = unapplied.stages.get(unapplied.done) {
             store.apply(stage)?;
             unapplied.done += 1;
         }
+        spans.into_iter().for_each(Span::end);
         tell(&mut unapplied.noted)?;
         let Progress { projection, partition, .. } = &unapplied.progress;
         let ended = self.background.to_say(projection, *partition);
@@ -380,10 +382,10 @@ impl<D: Domain> Running<D> {
 
     /// Tells those who have subscribed what was written in turns. Nothing may be published, kept or committed before that lets
     /// nobody look at those events again.
-    pub(super) fn tell(&mut self, shared: &ProjectorShared<D>) -> Result<(), ProjectorFault> {
+    pub(super) fn tell(&mut self, shared: &ProjectorShared<D>, meter: &Meter) -> Result<(), ProjectorFault> {
         let noted = self.background.untold();
         if let (Some(changes), false) = (&shared.changes, noted.is_empty()) {
-            changes.append(noted, self.applied)?;
+            changes.append(noted, self.applied, meter)?;
         }
         self.background.told();
         Ok(())

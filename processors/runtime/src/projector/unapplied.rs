@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use millrace_kernel::Write;
 use millrace_ports::Record;
 
@@ -34,18 +35,31 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes in an event whose rows are to be written.
-    pub(super) fn take(&mut self, record: &Record, meter: &Meter, projection: &str) {
+    /// Takes in an event whose rows are to be written. What follows from it belongs to the trace that is returned, if to one.
+    pub(super) fn take(&mut self, record: &Record, meter: &Meter, projection: &str) -> Option<Bytes> {
         self.events += 1;
         self.oldest_ms = Some(self.oldest_ms.map_or(record.timestamp_ms, |it| it.min(record.timestamp_ms)));
-        let Some((_, parent)) = record.headers.iter().find(|(name, _)| name == TRACEPARENT) else { return };
+        let (_, parent) = record.headers.iter().find(|(name, _)| name == TRACEPARENT)?;
         let of = [
             ("messaging.system", "kafka".to_owned()),
             ("messaging.destination.name", record.topic.to_string()),
             ("messaging.destination.partition.id", record.partition.to_string()),
             ("messaging.kafka.offset", record.offset.to_string()),
         ];
-        self.spans.extend(meter.role().begin(&format!("project {projection}"), parent, &of));
+        let Some(span) = meter.role().begin(&format!("project {projection}"), parent, &of) else {
+            // nobody takes traces here: whoever hears of it goes on from where the event was
+            return Some(parent.clone());
+        };
+        let own = Bytes::copy_from_slice(span.traceparent().as_bytes());
+        self.spans.push(span);
+        Some(own)
+    }
+
+    /// The store is asked for the rows: a span below that of each event, until they are there.
+    pub(super) fn writing(&self, meter: &Meter, projection: &str) -> Vec<Box<dyn Span>> {
+        let name = format!("write rows of {projection}");
+        let begin = |span: &Box<dyn Span>| meter.role().begin(&name, span.traceparent().as_bytes(), &[]);
+        self.spans.iter().filter_map(begin).collect()
     }
 
     pub(super) fn count(&mut self, stages: &[Vec<Write>]) {

@@ -1,33 +1,9 @@
-//! What operators see of the whole.
+//! The schema of the picture of the system.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use super::{object, problems};
-use crate::http::ops::OPERATOR;
-use crate::http::problem::BAD_PARAMETER;
-
-/// Adds the paths, and the schema of the picture.
-pub(super) fn describe(paths: &mut Map<String, Json>, schemas: &mut Map<String, Json>) {
-    schemas.insert("Architecture".to_owned(), architecture());
-    let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Architecture"}}});
-    let mut answers = vec![(200, json!({"description": "The picture as it is now.", "content": content}))];
-    answers.extend(problems::answers(&[BAD_PARAMETER]));
-    let about = format!(
-        "Bounded contexts, processors, policies, projectors, gateways, topics, tables and callers, and what goes from the one to the \
-         other, declared and seen: what `millrace architecture --json` prints. A look takes a second or two; while the log is \
-         away, it is what is declared, and `sources.not_observed` says why. For users with the role `{OPERATOR}`."
-    );
-    let operation = json!({"get": {
-        "operationId": "operations.architecture",
-        "tags": ["operations"],
-        "summary": "See the system as a picture",
-        "description": about,
-        "responses": object(answers),
-    }});
-    paths.insert("/v1/ops/architecture".to_owned(), operation);
-}
-
-fn architecture() -> Json {
+/// What `millrace architecture --json` prints.
+pub(super) fn architecture() -> Json {
     let text = |doc: &str| json!({"type": "string", "description": doc});
     let texts = |doc: &str| json!({"type": "array", "items": {"type": "string"}, "description": doc});
     let number = |doc: &str| json!({"type": "number", "description": doc});
