@@ -15,6 +15,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // checked in: a diff shows what is served, and the names say what is in the files
     emptyOutDir: true,
-    rolldownOptions: { input: ['index.html', 'shop.html', 'chirp.html', 'accounts.html', 'identity.html', 'projects.html'] },
+    rolldownOptions: { input: ['index.html', 'shop.html', 'chirp.html', 'accounts.html', 'identity.html', 'projects.html', 'console.html'] },
   },
 });

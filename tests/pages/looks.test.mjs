@@ -7,7 +7,7 @@ import { barriers, browser, send, until, up } from './world.mjs';
 
 /** What a first view may weigh on its way, in bytes. */
 const MOST = 200_000;
-const PAGES = ['/', '/shop', '/chirp', '/accounts', '/projects', '/identity'];
+const PAGES = ['/', '/shop', '/chirp', '/accounts', '/projects', '/identity', '/console'];
 let world, chrome;
 const add = (id, first_name, last_name) => {
   const more = { email: `${id}@example.org`, email_verified: true, picture: `https://example.org/${id}.png`, locale: 'en-GB' };
@@ -39,7 +39,7 @@ after(async () => {
   chrome?.check();
 });
 
-const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/projects': 'Your teams', '/projects#/team/mill': 'Water wheel', '/projects#/project/wheel': 'Cut the oak', '/identity': 'Ann Lee' };
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/projects': 'Your teams', '/projects#/team/mill': 'Water wheel', '/projects#/project/wheel': 'Cut the oak', '/identity': 'Ann Lee', '/console': 'All contexts' };
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [375, 1280]) {

@@ -59,6 +59,8 @@ export async function up(more = []) {
   return {
     url: place('http'),
     folder,
+    /** Where a server is: `kafka`, `registry`. */
+    place,
     /** A gateway on a port that it keeps, which may be killed and started again. */
     async gateway(settings = []) {
       const port = await freePort();

@@ -3,6 +3,7 @@ import { toJson, type Json } from './json.ts';
 import { Problem, type ProblemDocument, type Violation } from './problem.ts';
 import type { Keyed } from './mirror.ts';
 import { subscribe, type Gate, type Listener, type Liveness } from './subscribe.ts';
+import { Traces } from './traces.ts';
 import { VIEWS, type Commands, type Rows } from './types.ts';
 
 /** What became of a command that was accepted. */
@@ -98,6 +99,7 @@ const LONGEST_PAUSE = 5_000;
 /** Everything that pages ask a gateway: commands, outcomes, rows, and rows as they change. */
 export class Client {
   readonly #options: ClientOptions;
+  readonly #traces = new Traces((body) => this.#quietly('/v1/spans', body));
 
   constructor(options: ClientOptions = {}) {
     this.#options = options;
@@ -113,14 +115,22 @@ export class Client {
     const said = { ...(user && { user_id: user }), ...(expected !== undefined && { expected_version: expected }) };
     const metadata = Object.keys(said).length > 0 ? said : undefined;
     const body = toJson({ data: data as unknown as Json, metadata });
-    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${WAIT}` };
+    const click = this.#traces.click(command);
+    let isRecorded = false;
+    const heard = (answer: Response) => (isRecorded ||= answer.headers.has('traceresponse'));
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': key, Prefer: `wait=${WAIT}`, traceparent: click.traceparent };
     const until = Date.now() + patience;
-    return this.#persistently(until, signal, async () => {
-      const response = await this.#ask(`/v1/commands/${command}`, { method: 'POST', headers, body, signal: signal ?? null });
-      if (response.status !== 202) return accepted(response);
-      const location = response.headers.get('Location') ?? '';
-      return this.outcome(location, { patience: until - Date.now(), ...(signal && { signal }) });
-    });
+    try {
+      return await this.#persistently(until, signal, async () => {
+        const request = { method: 'POST', headers, body, signal: signal ?? null };
+        const response = await this.#ask(`/v1/commands/${command}`, request, heard);
+        if (response.status !== 202) return await accepted(response);
+        const location = response.headers.get('Location') ?? '';
+        return await this.outcome(location, { patience: until - Date.now(), ...(signal && { signal }) });
+      });
+    } finally {
+      click.end(isRecorded);
+    }
   }
 
   /** What became of a command, by the `Location` of an answer that did not wait for it. */
@@ -146,6 +156,13 @@ export class Client {
   async document(signal?: AbortSignal): Promise<unknown> {
     const response = await this.#ask('/openapi.json', { signal: signal ?? null });
     return response.json();
+  }
+
+  /** What operators are told of the whole: `status`, `history`, with what it takes. */
+  async operations<T>(path: string, given: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
+    const parameters = new URLSearchParams(given).toString();
+    const response = await this.#ask(`/v1/ops/${path}${parameters && `?${parameters}`}`, { signal: signal ?? null, cache: 'no-store' });
+    return (await response.json()) as T;
   }
 
   /** The keys for which secrets are sealed, newest first. None: then no secret can be sent. */
@@ -192,7 +209,8 @@ export class Client {
       listener.status?.(liveness, problem);
     };
     const told = { rows: (rows: readonly R[], generation: number) => listener.rows(rows, generation), status };
-    return subscribe<R>(open, keyed, told, this.#options.gate, mayCome);
+    const name = path.replace('/v1/streams/', '');
+    return subscribe<R>(open, keyed, told, this.#options.gate, mayCome, (parent) => this.#traces.shown(name, parent));
   }
 
   async #page<R>(path: string, key: Record<string, string>, { limit, cursor, after, signal }: Querying): Promise<Page<R>> {
@@ -205,11 +223,22 @@ export class Client {
     return (await response.json()) as Page<R>;
   }
 
-  /** Asks once. Throws a {@link Problem} where the answer is one, or there is none. */
-  async #ask(address: string, request: RequestInit): Promise<Response> {
-    const headers = new Headers({ Accept: LONGS, ...(request.headers as Record<string, string> | undefined) });
+  /** Tells something that nobody waits for, and of which no failure is anybody's affair. */
+  #quietly(address: string, body: string): Promise<Response> {
+    const headers = this.#authorized({ 'Content-Type': 'application/json' });
+    return fetch((this.#options.base ?? '') + address, { method: 'POST', headers, body, keepalive: true });
+  }
+
+  #authorized(given: Record<string, string>): Headers {
+    const headers = new Headers(given);
     const token = this.#options.token?.();
     if (token) headers.set('Authorization', `Bearer ${token}`);
+    return headers;
+  }
+
+  /** Asks once. Throws a {@link Problem} where the answer is one, or there is none; `heard` sees every answer. */
+  async #ask(address: string, request: RequestInit, heard?: (answer: Response) => void): Promise<Response> {
+    const headers = this.#authorized({ Accept: LONGS, ...(request.headers as Record<string, string> | undefined) });
     let response: Response;
     try {
       response = await fetch((this.#options.base ?? '') + address, { ...request, headers });
@@ -217,6 +246,7 @@ export class Client {
       if (request.signal?.aborted) throw error;
       throw Problem.unreached();
     }
+    heard?.(response);
     if (response.status !== 401) this.#options.onAnswered?.();
     if (response.ok) return response;
     const problem = await Problem.of(response);

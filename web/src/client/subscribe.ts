@@ -32,10 +32,18 @@ const LONGEST_PAUSE = 8_000;
 
 /**
  * Keeps a mirror of some rows, over as many connections as it takes. What it returns ends it. `mayCome`: where there is no such
- * stream (404) it is not there yet, as tables are some moments behind the answer to a command; else there never is.
+ * stream (404) it is not there yet, as tables are some moments behind the answer to a command; else there never is. `traced` hears of
+ * the traces to which changes belong, once they are told.
  */
-export function subscribe<R extends object>(open: Opener, key: Keyed, listener: Listener<R>, gate?: Gate, mayCome = false): () => void {
-  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()), mayCome);
+export function subscribe<R extends object>(
+  open: Opener,
+  key: Keyed,
+  listener: Listener<R>,
+  gate?: Gate,
+  mayCome = false,
+  traced?: (parent: string) => void,
+): () => void {
+  const subscription = new Subscription(open, new Mirror<R>(key), listener, gate ?? ((_, work) => work()), mayCome, traced);
   void subscription.run();
   return () => subscription.end();
 }
@@ -46,6 +54,7 @@ class Subscription<R extends object> {
   readonly #listener: Listener<R>;
   readonly #gate: Gate;
   readonly #mayCome: boolean;
+  readonly #traced: ((parent: string) => void) | undefined;
   /** Where it goes on; '' where nothing is known. */
   #lastId = '';
   /** What has come of a snapshot that is not whole yet. */
@@ -55,12 +64,13 @@ class Subscription<R extends object> {
   #woken: (() => void) | undefined;
   #liveness: Liveness | undefined;
 
-  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate, mayCome: boolean) {
+  constructor(open: Opener, mirror: Mirror<R>, listener: Listener<R>, gate: Gate, mayCome: boolean, traced?: (parent: string) => void) {
     this.#open = open;
     this.#mirror = mirror;
     this.#listener = listener;
     this.#gate = gate;
     this.#mayCome = mayCome;
+    this.#traced = traced;
   }
 
   async run(): Promise<void> {
@@ -135,6 +145,7 @@ class Subscription<R extends object> {
     let hasChanged = false;
     let isLive = this.#liveness === 'live';
     let failed: Problem | undefined;
+    const traces: string[] = [];
     for (const { event, data, id } of events) {
       switch (event) {
         case 'snapshot': {
@@ -147,8 +158,9 @@ class Subscription<R extends object> {
           break;
         }
         case 'change': {
-          const { key, row } = JSON.parse(data) as { key: Row; row: R | null };
+          const { key, row, traceparent } = JSON.parse(data) as { key: Row; row: R | null; traceparent?: string };
           this.#mirror.change(key, row);
+          if (traceparent) traces.push(traceparent);
           hasChanged = true;
           break;
         }
@@ -169,6 +181,7 @@ class Subscription<R extends object> {
       if (id !== undefined) this.#lastId = id;
     }
     if (hasChanged) this.#listener.rows(this.#mirror.rows, this.#mirror.generation);
+    traces.forEach((parent) => this.#traced?.(parent));
     if (isLive) this.#say('live');
     else if (this.#liveness === 'live') this.#say('connecting');
     if (failed) throw failed;

@@ -1,0 +1,1 @@
+import{at as e,lt as t,q as n,st as r}from"./Field-CLqo-FZJ.js";var i=new class{#e=t(e(Date.now()));get value(){return n(this.#e)}set value(e){r(this.#e,e,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};

@@ -1,1 +1,0 @@
-import{Y as e,dt as t,lt as n,st as r}from"./Field-D7-gtgNe.js";var i=new class{#e=t(r(Date.now()));get value(){return e(this.#e)}set value(e){n(this.#e,e,!0)}constructor(){setInterval(()=>this.value=Date.now(),2e4)}};export{i as t};
