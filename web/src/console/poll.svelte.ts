@@ -1,8 +1,8 @@
 import { Problem } from '../client/index.ts';
 import { client } from '../lib/session.svelte.ts';
 
-/** The pause between two looks, in ms. */
-const EVERY = 2_500;
+/** The pause between two looks, in ms: each asks every server, and several operators may look. */
+const EVERY = 4_000;
 /** The same while nobody answers. */
 const LATER = 6_000;
 
