@@ -39,7 +39,7 @@ after(async () => {
   chrome?.check();
 });
 
-const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/projects': 'Your teams', '/projects#/team/mill': 'Water wheel', '/projects#/project/wheel': 'Cut the oak', '/identity': 'Ann Lee', '/console': 'All contexts' };
+const SHOWN = { '/': 'Your orders that wait', '/shop': '€49.90', '/chirp': 'Hello', '/accounts': 'salary', '/projects': 'Your teams', '/projects#/team/mill': 'Water wheel', '/projects#/project/wheel': 'Cut the oak', '/identity': 'Ann Lee', '/console': 'Console' };
 
 for (const scheme of ['light', 'dark']) {
   for (const width of [375, 1280]) {
