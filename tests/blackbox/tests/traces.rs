@@ -131,7 +131,7 @@ fn wrong_with(trace: &[Span]) -> Option<String> {
         .zip(PARTS)
         .filter(|(part, above)| {
             // a change stands beside the rows, below the event that both follow from
-            let above = if **part == "change shop_orders" { "project orders.shop" } else { above };
+            let above = if **part == "change shop_orders" { "project orders.shop" } else { *above };
             let is_it = |span: &&Span| &*span.name == **part;
             !trace.iter().filter(is_it).all(|span| parent(span) == Some(above))
         })
