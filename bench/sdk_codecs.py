@@ -51,7 +51,7 @@ def page(measured: dict[str, dict[str, float]]) -> str:
         rows += f"| {language} | {PEERS[language]} | {numbers[0]} | {numbers[1]} | **{ratios[0]:.2f}** | {numbers[2]} | {numbers[3]} | **{ratios[1]:.2f}** |\n"
     return f"""# How fast the packages read and write
 
-Nanoseconds a message, medians, over all commands and events of `sdk/vectors`, in one run on a machine of two cores that others use, too; each language alone, ours and its peer in turns. *Ratio*: how many times faster than the peer ours is; below 1 it is slower.
+Nanoseconds of processor time a message, medians, over all commands and events of `sdk/vectors`, in one run, each language alone, ours and its peer in turns, on a machine that others used, too. *Ratio*: how many times faster than the peer ours is; below 1 it is slower.
 
 | | beside | decode | peer | ratio | encode | peer | ratio |
 |---|---|---|---|---|---|---|---|
