@@ -137,10 +137,10 @@ fn text(tokens: impl quote::ToTokens) -> String {
 fn one(item: &Item, shown: &str, lines: &mut BTreeSet<String>) {
     match item {
         Item::Fn(it) if is_public(&it.vis) => {
-            drop(lines.insert(format!("{shown}.{}: {}", it.sig.ident, text(&it.sig))))
+            lines.insert(format!("{shown}.{}: {}", it.sig.ident, text(&it.sig)));
         }
         Item::Const(it) if is_public(&it.vis) => {
-            drop(lines.insert(format!("{shown}.{}: {}", it.ident, text(&it.ty))))
+            lines.insert(format!("{shown}.{}: {}", it.ident, text(&it.ty)));
         }
         Item::Type(it) if is_public(&it.vis) => {
             lines.insert(format!("{shown}.{}: type{} = {}", it.ident, text(&it.generics), text(&it.ty)));
